@@ -1,0 +1,95 @@
+"""The C-arm: where source and detector stand for given angles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from calibration.pose import RigidPose
+from calibration.projection import Projection
+
+ANGLE_TOLERANCE_DEG = 0.05  # CONTRACT: an overlay is valid only for the geometry it was computed for
+DISTANCE_TOLERANCE_MM = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CArmGeometry:
+    """One view's geometry as its header states it.
+
+    Args:
+        primary_rad: positioner primary angle, + is LAO (DICOM PS3.3 C.8.7.5).
+        secondary_rad: positioner secondary angle, + is cranial.
+        sid_mm: source to detector.
+        sod_mm: source to isocentre (DICOM Distance Source to Patient).
+        column_spacing_mm: detector distance between neighbouring columns, at the detector.
+        row_spacing_mm: detector distance between neighbouring rows, at the detector.
+        shape_px: (rows, columns) as stored.
+        principal_point_px: (column, row) where the central ray meets the picture.
+        spacing_source: DICOM attribute that the spacing came from, or "calibration".
+        table_mm: (lateral, longitudinal, vertical) table position as stated, or None. Only differences mean anything.
+        mirrored: the stored picture is mirrored left to right.
+    """
+
+    primary_rad: float
+    secondary_rad: float
+    sid_mm: float
+    sod_mm: float
+    column_spacing_mm: float
+    row_spacing_mm: float
+    shape_px: tuple[int, int]
+    principal_point_px: tuple[float, float]
+    spacing_source: str = "ImagerPixelSpacing"
+    table_mm: tuple[float, float, float] | None = None
+    mirrored: bool = False
+
+    def camera_from_isocentre(self) -> RigidPose:
+        """Camera pose against the isocentre, whose axes are LPS axes for a supine, head-first patient.
+
+        The detector lies at (sin p cos s, -cos p cos s, sin s) from the isocentre; angles as in PS3.3 C.8.7.5.1.2.
+        """
+        sin_p, cos_p = np.sin(self.primary_rad), np.cos(self.primary_rad)
+        sin_s, cos_s = np.sin(self.secondary_rad), np.cos(self.secondary_rad)
+        matrix = np.eye(4)
+        matrix[0, :3] = (cos_p, sin_p, 0.0)
+        matrix[1, :3] = (-sin_p * sin_s, cos_p * sin_s, cos_s)
+        matrix[2, :3] = (sin_p * cos_s, -cos_p * cos_s, sin_s)
+        matrix[2, 3] = self.sod_mm
+        return RigidPose(matrix=matrix, target="camera", source="isocentre")
+
+    def intrinsics_px(self) -> Float[np.ndarray, "3 3"]:
+        """3x3 pinhole matrix; rows run against camera y, a mirrored picture runs against camera x too."""
+        column_focal_px = self.sid_mm / self.column_spacing_mm * (-1.0 if self.mirrored else 1.0)
+        return np.array(
+            [
+                [column_focal_px, 0.0, self.principal_point_px[0]],
+                [0.0, -self.sid_mm / self.row_spacing_mm, self.principal_point_px[1]],
+                [0.0, 0.0, 1.0],
+            ]
+        )
+
+    def projection(self, isocentre_from_lps: RigidPose) -> Projection:
+        return Projection(
+            intrinsics_px=self.intrinsics_px(),
+            camera_from_lps=self.camera_from_isocentre() @ isocentre_from_lps,
+            shape_px=self.shape_px,
+        )
+
+    @property
+    def isocentre_mm_per_px(self) -> float:
+        """Millimetres in the isocentre plane that one pixel covers (mean of both axes)."""
+        return 0.5 * (self.column_spacing_mm + self.row_spacing_mm) * self.sod_mm / self.sid_mm
+
+    def same_view(self, other: CArmGeometry) -> bool:
+        """Whether an overlay computed for `other` may be shown as valid here."""
+        angle_rad = max(abs(self.primary_rad - other.primary_rad), abs(self.secondary_rad - other.secondary_rad))
+        moved_mm = max(abs(self.sid_mm - other.sid_mm), abs(self.sod_mm - other.sod_mm))
+        if self.table_mm is not None and other.table_mm is not None:
+            moved_mm = max(moved_mm, *(abs(a - b) for a, b in zip(self.table_mm, other.table_mm, strict=True)))
+        return (
+            np.rad2deg(angle_rad) <= ANGLE_TOLERANCE_DEG
+            and moved_mm <= DISTANCE_TOLERANCE_MM
+            and self.shape_px == other.shape_px
+            and self.mirrored == other.mirrored
+        )

@@ -1,0 +1,1 @@
+"""What computes: anatomy, angiography, segmentation, rendering, registration, simulation. No Qt below this line."""

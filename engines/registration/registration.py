@@ -1,0 +1,67 @@
+"""The outcome of a registration, and its file (`registration.json`, `POSE.json`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from calibration.pose import RigidPose
+from calibration.projection import Projection
+
+RegistrationStatus = Literal["accepted", "caution", "rejected"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegisteredView:
+    """One picture and the projection found for it; `frame` counts from 0, -1 stands for the run's MinIP."""
+
+    file: str
+    sop_instance_uid: str
+    frame: int
+    projection: Projection
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """One step of the pipeline; `similarity` is higher for better and comparable only within one stage name."""
+
+    name: str
+    similarity: float
+    elapsed_ms: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistrationBackend:
+    render: str
+    inference: str
+    device: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registration:
+    """Where the patient lies, how sure we are, and how it was found.
+
+    Args:
+        case: case id.
+        views: the pictures used, with their projections.
+        isocentre_from_lps: the patient's place in the room; with a view's C-arm geometry it gives the camera.
+        status: `accepted` may be drawn, `caution` only marked as unverified, `rejected` never.
+        confidence: calibrated probability that the mean projection error is below 5 mm in the isocentre plane.
+        expected_error_mm: expected mean projection error in the isocentre plane.
+        depth_sigma_mm: standard deviation along the beam, weakly seen by one view.
+        reasons: short sentences for a person.
+        generation: running number; results computed for an older one are dropped.
+    """
+
+    case: str
+    views: tuple[RegisteredView, ...]
+    isocentre_from_lps: RigidPose
+    status: RegistrationStatus
+    confidence: float
+    expected_error_mm: float
+    depth_sigma_mm: float
+    reasons: tuple[str, ...]
+    stages: tuple[Stage, ...]
+    elapsed_ms: float
+    backend: RegistrationBackend
+    generation: int = 0

@@ -1,0 +1,1 @@
+"""One seam for digitally reconstructed radiographs, and the centerline splat."""

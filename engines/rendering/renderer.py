@@ -1,0 +1,27 @@
+"""The seam between registration and the DRR engines."""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float
+
+
+@runtime_checkable
+class Renderer(Protocol):
+    """Line integrals through one volume, differentiable with respect to the camera."""
+
+    name: str
+
+    def render(
+        self,
+        camera_from_lps: Float[torch.Tensor, "n 4 4"],
+        intrinsics_px: Float[torch.Tensor, "3 3"],
+        shape_px: tuple[int, int],
+    ) -> Float[torch.Tensor, "n 1 rows columns"]:
+        """Integrals of the volume's values along each pixel's ray, in value times mm.
+
+        Gradients reach `camera_from_lps`. A ray that misses the volume gives 0.
+        """
+        ...

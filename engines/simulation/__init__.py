@@ -1,0 +1,1 @@
+"""Cases with exact truth: EVT, TAVI, coronary."""

@@ -1,0 +1,1 @@
+"""What a person meets: window, panels, commands, live sources, recording."""

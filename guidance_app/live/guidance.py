@@ -1,0 +1,110 @@
+"""What the live path hands to the window: the only thing views read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float
+
+from calibration.carm import CArmGeometry
+from engines.angiography.frame import Frame
+
+SourceState = Literal["no_signal", "live", "frozen", "replay"]
+GuidanceState = Literal["unregistered", "proposed", "accepted", "stale", "rejected"]
+OverlayState = Literal["valid", "stale", "hidden"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class OverlayPath:
+    """One polyline of the projected model.
+
+    Args:
+        points_px: (n, 2) column, row on the frame; NaN breaks the line.
+        width_px: (n,) projected lumen diameter, NaN where unknown.
+        name: branch name or "".
+        closed: an outline of the projected surface rather than a centerline.
+    """
+
+    points_px: Float[np.ndarray, "n 2"]
+    width_px: Float[np.ndarray, " n"]
+    name: str = ""
+    closed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Overlay:
+    """The projected model for ONE frame; may be painted on another only within the stated limits, and then marked.
+
+    `geometry` is that of the frame it was computed for. `outline` comes from the surface (if the case has one).
+    """
+
+    frame_index: int
+    geometry: CArmGeometry
+    centerlines: tuple[OverlayPath, ...]
+    outline: tuple[OverlayPath, ...]
+    halo_px: float
+    generation: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageTimes:
+    """Milliseconds a stage took for one frame; None where it did not run."""
+
+    decode: float | None = None
+    segment: float | None = None
+    track: float | None = None
+    render: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class GuidanceResult:
+    """One frame's outcome.
+
+    Args:
+        frame_index: of the frame it was computed for.
+        state: guidance state after this frame, with `reason` for a person.
+        overlay: None unless the state allows drawing.
+        vessel_outline: contours of the segmented vessels, for judging, px.
+    """
+
+    frame_index: int
+    state: GuidanceState
+    reason: str
+    overlay: Overlay | None
+    vessel_outline: tuple[OverlayPath, ...]
+    confidence: float | None
+    expected_error_mm: float | None
+    depth_sigma_mm: float | None
+    times: StageTimes
+    generation: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ScreenState:
+    """Everything one repaint needs, decided outside the window; the window only draws it.
+
+    Args:
+        frame: newest frame, None before the first.
+        result: newest result; it may belong to an older frame than `frame`.
+        overlay: what may be drawn on `frame` now; None when hidden.
+        overlay_state: `valid`, `stale` (drawn, but marked as old) or `hidden`.
+        overlay_age_ms: how much older the overlay's frame is than `frame`; None without an overlay.
+        banner: one line for a person: why there is no overlay, or what is wrong. "" when all is well.
+        frames_total: of a recording, None for a live source.
+        p95_ms: 95th percentile of ingest to paint over the last seconds.
+    """
+
+    frame: Frame | None
+    result: GuidanceResult | None
+    overlay: Overlay | None
+    overlay_state: OverlayState
+    overlay_age_ms: float | None
+    source_state: SourceState
+    guidance_state: GuidanceState
+    engine_up: bool
+    banner: str
+    frames_total: int | None
+    fps: float
+    p95_ms: float

@@ -1,0 +1,1 @@
+"""One seam for everything that delivers frames."""
