@@ -1,0 +1,44 @@
+"""Files that are either whole or not there."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from calibration.errors import InputError
+
+
+def write_atomically(path: Path, writer: Callable[[Path], None]) -> None:
+    """Let `writer` fill a neighbour of `path`, then rename it into place; on any error nothing is left.
+
+    The neighbour keeps the suffixes of `path`, since many writers choose the format by them.
+
+    Raises:
+        InputError: the folder cannot be written to or the disk is full.
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".part-", suffix=f"-{path.name}")
+    except OSError as error:
+        raise InputError(f"{path}: cannot write here ({error.strerror}); choose another output folder") from error
+    os.close(handle)
+    beside = Path(name)
+    try:
+        writer(beside)
+        beside.chmod(0o644)
+        beside.replace(path)
+    except OSError as error:
+        raise InputError(f"{path}: writing failed ({error.strerror or error})") from error
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON atomically; NaN is refused, since no other reader would accept it."""
+    text = json.dumps(content, indent=1, allow_nan=False) + "\n"
+    write_atomically(path, lambda beside: beside.write_text(text, encoding="utf-8") and None)
