@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
+from typing import NoReturn
 
 import typer
+from typer.exceptions import TyperException
 
 from calibration.errors import GuidanceError
 
@@ -33,11 +36,28 @@ def build_app() -> typer.Typer:
 
 
 def main() -> None:
+    """Entry point. Exit codes: 0 done, 1 bad input or a negative outcome, 2 wrong usage, 70 our own defect."""
     try:
-        build_app()()
+        code = build_app()(standalone_mode=False)
     except GuidanceError as error:
-        print(f"error: {error}", file=sys.stderr)
+        _leave(str(error), 1)
+    except (typer.Abort, KeyboardInterrupt):
+        _leave("interrupted", 130)
+    except TyperException as error:
+        # No arguments at all: the help was printed already, and the exception has no text.
+        text = getattr(error, "format_message", error.__str__)()
+        context = getattr(error, "ctx", None)
+        _leave(f"{text or 'no command'} See: {context.command_path if context else 'guidance-app'} --help", 2)
+    except BrokenPipeError:
         raise SystemExit(1) from None
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        raise SystemExit(130) from None
+    except Exception as error:
+        if os.environ.get("GUIDANCE_TRACEBACK"):
+            raise
+        text = " ".join(f"{type(error).__name__}: {error}".split())
+        _leave(f"defect in the program, please report it ({text}); GUIDANCE_TRACEBACK=1 shows where", 70)
+    raise SystemExit(code if isinstance(code, int) else 0)
+
+
+def _leave(text: str, code: int) -> NoReturn:
+    print(f"error: {text}", file=sys.stderr)
+    raise SystemExit(code)
