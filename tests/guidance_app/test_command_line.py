@@ -1,0 +1,51 @@
+"""Errors reach a person as one line, with a non-zero exit."""
+
+import pytest
+
+from calibration.errors import InputError
+from guidance_app.cli import main as program
+
+
+def _run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
+    monkeypatch.setattr("sys.argv", ["guidance-app", *arguments])
+    with pytest.raises(SystemExit) as leave:
+        program.main()
+    return int(leave.value.code or 0), capsys.readouterr().err
+
+
+def test_help_is_no_error(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run(monkeypatch, capsys, "--help") == (0, "")
+
+
+@pytest.mark.parametrize("arguments", [("nosuch",), ("doctor", "--bad"), ()])
+def test_wrong_usage_is_one_line_that_names_the_help(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
+) -> None:
+    code, text = _run(monkeypatch, capsys, *arguments)
+    assert code == 2
+    assert text.count("\n") == 1
+    assert "--help" in text
+
+
+@pytest.mark.parametrize(
+    ("raised", "expected_code", "expected_text"),
+    [
+        (InputError("IM1.dcm: no SID;\n enter it"), 1, "error: IM1.dcm: no SID; enter it\n"),
+        (RuntimeError("boom"), 70, "error: defect in the program"),
+    ],
+)
+def test_an_error_inside_a_command_becomes_one_line(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    raised: Exception,
+    expected_code: int,
+    expected_text: str,
+) -> None:
+    def _fails() -> None:
+        raise raised
+
+    monkeypatch.setattr("guidance_app.doctor.examine", _fails)
+    code, text = _run(monkeypatch, capsys, "doctor")
+    assert code == expected_code
+    assert text.startswith(expected_text)
+    assert text.count("\n") == 1
