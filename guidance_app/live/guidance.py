@@ -94,6 +94,8 @@ class ScreenState:
         banner: one line for a person: why there is no overlay, or what is wrong. "" when all is well.
         frames_total: of a recording, None for a live source.
         p95_ms: 95th percentile of ingest to paint over the last seconds.
+        paused: playback of a recording stands still on purpose.
+        decided_ns: monotonic clock when this state was put together; painting time counts from here.
     """
 
     frame: Frame | None
@@ -108,3 +110,5 @@ class ScreenState:
     frames_total: int | None
     fps: float
     p95_ms: float
+    paused: bool = False
+    decided_ns: int = 0
