@@ -1,0 +1,95 @@
+"""What is written in the corners of the picture, as text; nothing here paints."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from calibration.carm import CArmGeometry
+from engines.angiography.frame import Frame
+from guidance_app.live.guidance import ScreenState
+from guidance_app.views.windowing import WindowLevel
+
+_SOURCE_WORDS = {
+    "no_signal": "NO SIGNAL",
+    "live": "\u25cf LIVE",
+    "frozen": "\u275a\u275a FROZEN",
+    "replay": "\u25b6 REPLAY",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Corners:
+    """Lines from the corner inwards."""
+
+    top_left: tuple[str, ...]
+    top_right: tuple[str, ...]
+    bottom_left: tuple[str, ...]
+    bottom_right: tuple[str, ...]
+
+
+def corners_of(screen: ScreenState, *, case_id: str, window: WindowLevel | None, zoom: float, source: str) -> Corners:
+    """`source` overrides the word for the source where the window itself holds the picture ("" otherwise)."""
+    frame = screen.frame
+    title = (f"Case {case_id}",) if case_id else ()
+    state = source or _SOURCE_WORDS[screen.source_state]
+    if frame is None:
+        return Corners(top_left=(*title, state), top_right=(), bottom_left=(), bottom_right=())
+    kind = "DSA" if frame.kind == "dsa" else "FLUORO"
+    return Corners(
+        top_left=(*title, frame.source_id, kind, state),
+        top_right=_geometry_lines(frame),
+        bottom_left=_picture_lines(screen, frame, window, zoom),
+        bottom_right=_guidance_lines(screen),
+    )
+
+
+def angles_text(geometry: CArmGeometry) -> str:
+    """The C-arm angles as they are said in the room."""
+    primary, secondary = np.rad2deg((geometry.primary_rad, geometry.secondary_rad))
+    side = "RAO" if primary < 0 else "LAO"
+    tilt = "CAU" if secondary < 0 else "CRA"
+    return f"{side} {abs(primary):.1f}\u00b0  {tilt} {abs(secondary):.1f}\u00b0"
+
+
+def side_letters(geometry: CArmGeometry | None) -> tuple[str, str] | None:
+    """Letters for the left and right edge of the picture, for a patient supine and head first.
+
+    Camera x is (cos p, sin p, 0) in LPS and runs with the columns unless the picture is mirrored.
+    """
+    if geometry is None:
+        return None
+    left, posterior = np.cos(geometry.primary_rad), np.sin(geometry.primary_rad)
+    if geometry.mirrored:
+        left, posterior = -left, -posterior
+    if abs(left) >= abs(posterior):
+        return ("R", "L") if left > 0 else ("L", "R")
+    return ("A", "P") if posterior > 0 else ("P", "A")
+
+
+def _geometry_lines(frame: Frame) -> tuple[str, ...]:
+    if frame.geometry is None:
+        return ("angles unknown",)
+    return angles_text(frame.geometry), f"SID {frame.geometry.sid_mm:.0f} mm"
+
+
+def _picture_lines(screen: ScreenState, frame: Frame, window: WindowLevel | None, zoom: float) -> tuple[str, ...]:
+    number = f"Frame {frame.source_frame + 1}"
+    if screen.frames_total is not None:
+        number += f"/{screen.frames_total}"
+    lines = [f"{number}   {screen.fps:.0f} fps", f"Zoom {zoom:.1f}\u00d7"]
+    if window is not None:
+        lines.append(f"W {window.width:.0f}  L {window.center:.0f}" + ("  inverted" if window.inverted else ""))
+    return tuple(reversed(lines))
+
+
+def _guidance_lines(screen: ScreenState) -> tuple[str, ...]:
+    age = "\u2013" if screen.overlay_age_ms is None else f"{screen.overlay_age_ms:.0f} ms"
+    lines = [f"Overlay age {age}", f"Ingest to paint p95 {screen.p95_ms:.0f} ms"]
+    result = screen.result
+    if result is not None and result.expected_error_mm is not None:
+        lines.append(f"Expected error {result.expected_error_mm:.1f} mm")
+        if result.depth_sigma_mm is not None:
+            lines.append(f"Depth \u00b1{result.depth_sigma_mm:.1f} mm")
+    return tuple(reversed(lines))

@@ -1,0 +1,242 @@
+"""The primary picture: frame, overlay and annotations, painted by a plain widget.
+
+A plain QWidget paints in 2 to 12 ms and its pixels can be checked; an OpenGL widget that got no context paints nothing
+and seems to run.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from jaxtyping import UInt8
+from PyQt6.QtCore import QPointF, QRectF, QSize, QSizeF, Qt
+from PyQt6.QtGui import QColor, QImage, QMouseEvent, QPainter, QPaintEvent, QTransform, QWheelEvent
+from PyQt6.QtWidgets import QWidget
+
+from engines.angiography.frame import Frame
+from guidance_app.live.guidance import Overlay, ScreenState
+from guidance_app.views import palette, windowing
+from guidance_app.views import annotation_painter as words
+from guidance_app.views.annotations import corners_of, side_letters
+from guidance_app.views.overlay_look import OverlayLook, badge_of, look_of
+from guidance_app.views.overlay_painter import OVERLAY_MODES, OverlayMode, OverlayPainter
+from guidance_app.views.viewport import Viewport
+from guidance_app.views.windowing import WindowLevel
+
+_ZOOM_PER_PX = 1.005
+_OPACITY_STEP = 0.05
+_MIN_OPACITY = 0.1
+
+
+class LiveView(QWidget):
+    """Paints one `ScreenState`; what may be drawn was decided before it came here.
+
+    Attributes:
+        painted_screen: the state that the last paint event really drew, None before.
+        painted_ns: monotonic clock at the end of that paint event.
+    """
+
+    def __init__(self, parent: QWidget | None = None, *, case_id: str = "") -> None:
+        super().__init__(parent)
+        self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
+        self.setMinimumSize(QSize(320, 240))
+        self.case_id = case_id
+        self.on_frame_wheel: Callable[[int], None] | None = None
+        self.on_overlay_changed: Callable[[], None] | None = None
+        self.right_drag_windows = False
+        self.painted_screen: ScreenState | None = None
+        self.painted_ns = 0
+        self.paint_ms = 0.0
+        self.mode: OverlayMode = OVERLAY_MODES[0]
+        self.opacity = 1.0
+        self.overlay_held = False
+        self.raw = False
+        self.source_word = ""
+        self.viewport = Viewport()
+        self.window_level: WindowLevel | None = None
+        self._screen: ScreenState | None = None
+        self._picture: Frame | None = None  # the frame as shown: subtracted where a mask is set
+        self._mask: Frame | None = None
+        self._grey: UInt8[np.ndarray, "rows columns"] | None = None  # owns the bytes that the QImage points at
+        self._image: QImage | None = None
+        self._windowed_source: tuple[str, str, bool] | None = None
+        self._overlay_painter = OverlayPainter()
+        self._drag_from = QPointF()
+
+    @property
+    def screen_state(self) -> ScreenState | None:
+        return self._screen
+
+    @property
+    def mask(self) -> Frame | None:
+        return self._mask
+
+    def show_screen(self, screen: ScreenState) -> None:
+        """Take a new state; painted at the next paint event."""
+        new_frame = self._screen is None or screen.frame is not self._screen.frame
+        self._screen = screen
+        if new_frame:
+            self._show_frame(screen.frame)
+        self.update()
+
+    def set_mask(self, frame: Frame | None) -> None:
+        """Show the difference to this frame from now on; None ends it."""
+        self._mask = frame
+        self._windowed_source = None
+        self._show_frame(self._screen.frame if self._screen else None)
+        self.update()
+
+    def set_window_level(self, window: WindowLevel) -> None:
+        self.window_level = window
+        self._render_grey()
+        self.update()
+
+    def set_mode(self, mode: OverlayMode) -> None:
+        self.mode = mode
+        self._overlay_changed()
+
+    def set_opacity(self, opacity: float) -> None:
+        self.opacity = min(max(opacity, _MIN_OPACITY), 1.0)
+        self._overlay_changed()
+
+    def invert(self) -> None:
+        if self.window_level is not None:
+            self.set_window_level(replace(self.window_level, inverted=not self.window_level.inverted))
+
+    def zoom(self, factor: float, about: QPointF | None = None) -> None:
+        size = QSizeF(self.size())
+        centre = QPointF(size.width() / 2.0, size.height() / 2.0)
+        self.viewport = self.viewport.zoomed(factor, about=about or centre, view=size)
+        self.update()
+
+    def reset(self) -> None:
+        """Whole picture, its own window."""
+        self.viewport = Viewport()
+        if self._picture is not None:
+            self.set_window_level(windowing.window_of(self._picture))
+        self.update()
+
+    def view_from_frame(self) -> QTransform | None:
+        """Frame pixel edges to view pixels; None before the first frame."""
+        if self._picture is None:
+            return None
+        return self.viewport.view_from_frame(QSizeF(self.size()), self._picture.shape_px)
+
+    def _show_frame(self, frame: Frame | None) -> None:
+        if frame is None:
+            self._picture = self._image = None
+            return
+        if self._mask is not None and self._mask.shape_px != frame.shape_px:
+            self._mask = None
+        self._picture = frame if self._mask is None else windowing.subtracted(frame, self._mask)
+        source = (frame.source_id, frame.kind, self._mask is not None)
+        if self.window_level is None or source != self._windowed_source:
+            inverted = self.window_level.inverted if self.window_level else False
+            self.window_level = replace(windowing.window_of(self._picture), inverted=inverted)
+            self._windowed_source = source
+        self._render_grey()
+
+    def _render_grey(self) -> None:
+        if self._picture is None or self.window_level is None:
+            return
+        self._grey = windowing.grey_of(self._picture.pixels, self.window_level.lut())
+        rows, columns = self._grey.shape
+        self._image = QImage(self._grey.data, columns, rows, columns, QImage.Format.Format_Grayscale8)
+
+    def _overlay_changed(self) -> None:
+        self.update()
+        if self.on_overlay_changed is not None:
+            self.on_overlay_changed()
+
+    # Painting
+
+    def paintEvent(self, event: QPaintEvent | None) -> None:
+        started_ns = time.monotonic_ns()
+        area = QRectF(self.rect())
+        painter = QPainter(self)
+        try:
+            painter.fillRect(area, QColor(palette.ROOM))
+            transform = self.view_from_frame()
+            if self._image is not None and transform is not None:
+                painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+                painter.drawImage(transform.mapRect(QRectF(self._image.rect())), self._image)
+            if self._screen is not None:
+                self._paint_guidance(painter, area, self._screen, transform)
+            words.paint_research_line(painter, area)
+        finally:
+            painter.end()
+        self.painted_screen = self._screen
+        self.painted_ns = time.monotonic_ns()
+        self.paint_ms = (self.painted_ns - started_ns) / 1e6
+
+    def _paint_guidance(
+        self, painter: QPainter, area: QRectF, screen: ScreenState, transform: QTransform | None
+    ) -> None:
+        look = None if self.raw or self.overlay_held else look_of(screen)
+        if look is not None and screen.overlay is not None and transform is not None:
+            self._overlay_painter.paint(
+                painter, screen.overlay, look, view_from_frame=transform, mode=self.mode, opacity=self.opacity
+            )
+            self._paint_overlay_label(painter, screen.overlay, look, transform)
+        badge = words.paint_badge(painter, area, badge_of(screen, held=self.overlay_held, raw=self.raw))
+        if self.raw:
+            return
+        words.paint_banner(painter, area, badge, screen.banner)
+        if self._picture is not None and transform is not None:
+            picture = transform.mapRect(QRectF(0, 0, self._picture.shape_px[1], self._picture.shape_px[0]))
+            words.paint_sides(painter, picture.intersected(area), side_letters(self._picture.geometry))
+        corners = corners_of(
+            screen, case_id=self.case_id, window=self.window_level, zoom=self.viewport.zoom, source=self.source_word
+        )
+        words.paint_corners(painter, area, corners)
+
+    def _paint_overlay_label(
+        self, painter: QPainter, overlay: Overlay, look: OverlayLook, transform: QTransform
+    ) -> None:
+        points = [path.points_px[np.isfinite(path.points_px).all(axis=1)] for path in overlay.centerlines]
+        points = [path for path in points if len(path)]
+        if points and look.label:
+            rightmost = max((path[path[:, 0].argmax()] for path in points), key=lambda point: point[0])
+            at = transform.map(QPointF(float(rightmost[0]) + 0.5, float(rightmost[1]) + 0.5))
+            words.paint_label(painter, at + QPointF(14.0, 0.0), look.label, look.colour)
+
+    # Mouse: left drag window and level, middle drag pan, right drag zoom, wheel frames, Ctrl and wheel opacity
+
+    def mousePressEvent(self, event: QMouseEvent | None) -> None:
+        if event is not None:
+            self._drag_from = event.position()
+
+    def mouseMoveEvent(self, event: QMouseEvent | None) -> None:
+        if event is None or self._picture is None:
+            return
+        by = event.position() - self._drag_from
+        self._drag_from = event.position()
+        buttons = event.buttons()
+        windows = Qt.MouseButton.RightButton if self.right_drag_windows else Qt.MouseButton.LeftButton
+        zooms = Qt.MouseButton.LeftButton if self.right_drag_windows else Qt.MouseButton.RightButton
+        if buttons & Qt.MouseButton.MiddleButton:
+            self.viewport = self.viewport.panned(by)
+            self.update()
+        elif buttons & windows and self.window_level is not None:
+            self.set_window_level(
+                self.window_level.dragged(
+                    right=by.x() / max(self.width(), 1),
+                    up=-by.y() / max(self.height(), 1),
+                    value_range=windowing.value_range_of(self._picture),
+                )
+            )
+        elif buttons & zooms:
+            self.zoom(_ZOOM_PER_PX ** -by.y())
+
+    def wheelEvent(self, event: QWheelEvent | None) -> None:
+        if event is None or event.angleDelta().y() == 0:
+            return
+        steps = 1 if event.angleDelta().y() > 0 else -1
+        if event.modifiers() & Qt.KeyboardModifier.ControlModifier:
+            self.set_opacity(self.opacity + steps * _OPACITY_STEP)
+        elif self.on_frame_wheel is not None:
+            self.on_frame_wheel(-steps)  # towards the hand: later frames
+        event.accept()

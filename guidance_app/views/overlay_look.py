@@ -1,0 +1,88 @@
+"""How an overlay, or its absence, is marked: colour, line and words, so that no cue stands alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from guidance_app.live.guidance import ScreenState
+from guidance_app.views import palette
+
+Line = Literal["solid", "dashed", "dotted"]
+Shape = Literal["disc", "diamond", "triangle", "ring", "cross"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Badge:
+    """The state in a word, a shape and a colour."""
+
+    text: str
+    shape: Shape
+    colour: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OverlayLook:
+    colour: str
+    line: Line
+    label: str  # written beside the overlay itself; "" where the badge is enough
+
+
+_VALID = OverlayLook(colour=palette.VALID, line="solid", label="")
+_UNVERIFIED = OverlayLook(colour=palette.UNVERIFIED, line="dashed", label="UNVERIFIED")
+
+
+def look_of(screen: ScreenState) -> OverlayLook | None:
+    """How to draw the overlay; None where it must not be drawn.
+
+    Only an accepted registration on its own frame is drawn solid. A state that allows no drawing is refused here too,
+    whatever overlay comes with it.
+    """
+    if screen.overlay is None or screen.overlay_state == "hidden":
+        return None
+    if screen.guidance_state in ("unregistered", "rejected"):
+        return None
+    if screen.overlay_state == "stale" or screen.guidance_state == "stale":
+        proposed = "UNVERIFIED, " if screen.guidance_state == "proposed" else ""
+        return OverlayLook(
+            colour=palette.NOT_CURRENT, line="dotted", label=f"{proposed}NOT CURRENT - {age_text(screen)}"
+        )
+    return _UNVERIFIED if screen.guidance_state == "proposed" else _VALID
+
+
+def badge_of(screen: ScreenState, *, held: bool, raw: bool) -> Badge:
+    """The one badge on the picture."""
+    if raw:
+        return Badge(text="RAW IMAGE", shape="ring", colour=palette.TEXT)
+    if held:
+        return Badge(text="OVERLAY HIDDEN (O)", shape="ring", colour=palette.TEXT)
+    look = look_of(screen)
+    if look is None:
+        return _badge_without_overlay(screen)
+    if look.line == "dotted":
+        return Badge(text=f"NOT CURRENT - {age_text(screen)}", shape="triangle", colour=look.colour)
+    if look.line == "dashed":
+        return Badge(text="UNVERIFIED", shape="diamond", colour=look.colour)
+    return Badge(text="OVERLAY VALID", shape="disc", colour=look.colour)
+
+
+def age_text(screen: ScreenState) -> str:
+    age_ms = screen.overlay_age_ms
+    if age_ms is None:
+        return "age unknown"
+    return f"{age_ms / 1000.0:.1f} s old" if age_ms >= 1000.0 else f"{age_ms:.0f} ms old"
+
+
+def _badge_without_overlay(screen: ScreenState) -> Badge:
+    if screen.source_state == "no_signal" or screen.frame is None:
+        return Badge(text="NO SIGNAL", shape="cross", colour=palette.ALARM)
+    if not screen.engine_up:
+        return Badge(text="NO OVERLAY - GUIDANCE STOPPED", shape="cross", colour=palette.ALARM)
+    words = {
+        "unregistered": "NO OVERLAY - NOT REGISTERED",
+        "rejected": "NO OVERLAY - REGISTRATION REJECTED",
+        "stale": "NO OVERLAY - NOT CURRENT",
+        "proposed": "NO OVERLAY - UNVERIFIED",
+        "accepted": "NO OVERLAY ON THIS FRAME",
+    }
+    return Badge(text=words[screen.guidance_state], shape="ring", colour=palette.TEXT)

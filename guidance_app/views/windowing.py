@@ -1,0 +1,72 @@
+"""Window and level: stored values to grey, through one table of 65,536 entries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Float, UInt8, UInt16
+
+from engines.angiography.frame import Frame
+
+LUT_ENTRIES = 65536  # one entry for every value that 16 bits can hold
+_MIN_WIDTH = 2.0
+_SUBTRACTED_MIDDLE = 32768
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowLevel:
+    """What range of stored values is spread over the greys, in stored values."""
+
+    center: float
+    width: float
+    inverted: bool = False
+
+    def lut(self) -> UInt8[np.ndarray, " 65536"]:
+        """The linear VOI function of DICOM PS3.3 C.11.2.1.2.1."""
+        values = np.arange(LUT_ENTRIES, dtype=np.float32)
+        grey = ((values - (self.center - 0.5)) / max(self.width - 1.0, 1.0) + 0.5) * 255.0
+        table = np.clip(np.rint(grey), 0, 255).astype(np.uint8)
+        return 255 - table if self.inverted else table
+
+    def dragged(self, *, right: float, up: float, value_range: float) -> WindowLevel:
+        """The window after a drag by a share of the view: right widens, up brightens."""
+        width = max(self.width + right * value_range, _MIN_WIDTH)
+        return replace(self, width=width, center=self.center - up * value_range)
+
+
+def window_of(frame: Frame) -> WindowLevel:
+    """The window the picture asks for, else one that shows all but its outermost values."""
+    if frame.window_center is not None and frame.window_width is not None and frame.window_width >= _MIN_WIDTH:
+        return WindowLevel(center=frame.window_center, width=frame.window_width)
+    low, high = np.percentile(frame.pixels[::4, ::4], (0.5, 99.5))
+    return WindowLevel(center=float(low + high) / 2.0, width=max(float(high - low), _MIN_WIDTH))
+
+
+def value_range_of(frame: Frame) -> float:
+    """How many values the frame's stored bits span."""
+    return float(2**frame.bits_stored)
+
+
+def grey_of(
+    pixels: UInt8[np.ndarray, "rows columns"] | UInt16[np.ndarray, "rows columns"], lut: UInt8[np.ndarray, " 65536"]
+) -> UInt8[np.ndarray, "rows columns"]:
+    return np.ascontiguousarray(lut[pixels])
+
+
+def subtracted(frame: Frame, mask: Frame) -> Frame:
+    """`frame` minus `mask` for the eye alone, in logarithms, so that a vessel looks the same over bone and lung.
+
+    Nothing that computes reads this picture. Zero difference lies in the middle of 16 bits.
+    """
+    difference = _logarithm(frame) - _logarithm(mask)
+    pixels = np.clip(_SUBTRACTED_MIDDLE * (1.0 + difference), 0, LUT_ENTRIES - 1).astype(np.uint16)
+    low, high = np.percentile(pixels[::4, ::4], (0.2, 99.8))
+    return replace(
+        frame, pixels=pixels, bits_stored=16, window_center=float(low + high) / 2.0,
+        window_width=max(float(high - low), 2.0),
+    )  # fmt: skip
+
+
+def _logarithm(frame: Frame) -> Float[np.ndarray, "rows columns"]:
+    return np.log((frame.pixels.astype(np.float32) + 1.0) / value_range_of(frame))
