@@ -10,9 +10,17 @@ from jaxtyping import Float
 
 @runtime_checkable
 class Renderer(Protocol):
-    """Line integrals through one volume, differentiable with respect to the camera."""
+    """Line integrals through one volume, differentiable with respect to the camera.
+
+    Attributes:
+        name: as `make_renderer` knows it.
+        device: where poses are expected and pictures come back.
+        centroid_lps_mm: centre of the volume's values, LPS mm; rotations about it move the picture least.
+    """
 
     name: str
+    device: torch.device
+    centroid_lps_mm: Float[torch.Tensor, " 3"]
 
     def render(
         self,
@@ -24,4 +32,13 @@ class Renderer(Protocol):
 
         Gradients reach `camera_from_lps`. A ray that misses the volume gives 0.
         """
+        ...
+
+    def render_rays(
+        self,
+        camera_from_lps: Float[torch.Tensor, "n 4 4"],
+        intrinsics_px: Float[torch.Tensor, "3 3"],
+        pixels_px: Float[torch.Tensor, "rays 2"],
+    ) -> Float[torch.Tensor, "n rays"]:
+        """The same integrals for some (column, row) points only: a vessel fills few of a picture's pixels."""
         ...

@@ -1,0 +1,77 @@
+"""Renderers by name."""
+
+from __future__ import annotations
+
+import difflib
+import importlib.util
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from calibration.errors import InputError
+from engines.rendering.renderer import Renderer
+
+RENDERERS = ("nanodrr", "diffdrr", "diffdrr-trilinear")
+
+
+def make_renderer(
+    name: str,
+    values: Float[np.ndarray, "i j k"] | Float[torch.Tensor, "i j k"],
+    lps_from_index: Float[np.ndarray, "4 4"] | Float[torch.Tensor, "4 4"],
+    device: str | torch.device = "cpu",
+) -> Renderer:
+    """A renderer over one volume.
+
+    Args:
+        name: one of `RENDERERS`; `diffdrr` is Siddon's method, as published.
+        values: what is integrated, on any voxel grid.
+        lps_from_index: index of a voxel centre to LPS mm; oblique, anisotropic and flipped grids included.
+        device: torch device to render on.
+
+    Raises:
+        InputError: no such renderer, or its library is not installed.
+        ValueError: the volume is not three-dimensional and finite, or its affine cannot be inverted.
+    """
+    if name not in RENDERERS:
+        near = difflib.get_close_matches(name, RENDERERS, n=1, cutoff=0.4)
+        hint = f"did you mean {near[0]}?" if near else "choose one of them"
+        raise InputError(f"no renderer is called {name!r}; there are {', '.join(RENDERERS)}; {hint}")
+    volume = torch.as_tensor(values, dtype=torch.float32)
+    affine = torch.as_tensor(np.array(lps_from_index, dtype=np.float64))
+    _check(volume, affine)
+    place = torch.device(device)
+    centroid = _centroid_lps_mm(volume, affine)
+    if name == "nanodrr":
+        from engines.rendering.nanodrr_renderer import NanodrrRenderer
+
+        return NanodrrRenderer(volume, affine, centroid_lps_mm=centroid, device=place)
+    if importlib.util.find_spec("diffdrr") is None:
+        raise InputError(
+            "renderer diffdrr is not installed; install the extra with `pip install guidance-app[diffdrr]`"
+        )
+    from engines.rendering.diffdrr_renderer import DiffdrrRenderer
+
+    method = "siddon" if name == "diffdrr" else "trilinear"
+    return DiffdrrRenderer(volume, affine, centroid_lps_mm=centroid, device=place, method=method)
+
+
+def _check(volume: torch.Tensor, affine: torch.Tensor) -> None:
+    if volume.ndim != 3 or not bool(torch.isfinite(volume).all()):
+        raise ValueError(f"a renderer needs a finite (i, j, k) volume, found shape {tuple(volume.shape)}")
+    if affine.shape != (4, 4) or not bool(torch.isfinite(affine).all()):
+        raise ValueError(f"lps_from_index is a finite 4x4 affine, found shape {tuple(affine.shape)}")
+    scale = affine[:3, :3].norm(dim=0).prod()
+    if not float(torch.linalg.det(affine[:3, :3]).abs()) > 1e-6 * float(scale):
+        raise ValueError("lps_from_index is singular: two voxel axes point the same way or a spacing is zero")
+
+
+def _centroid_lps_mm(volume: torch.Tensor, affine: torch.Tensor) -> torch.Tensor:
+    weight = volume.clamp_min(0.0)
+    total = float(weight.sum(dtype=torch.float64))
+    index = torch.tensor([(size - 1) / 2 for size in volume.shape], dtype=torch.float64)
+    if total > 0.0:
+        for axis in range(3):
+            profile = weight.sum(dim=[other for other in range(3) if other != axis], dtype=torch.float64)
+            index[axis] = (profile * torch.arange(len(profile), dtype=torch.float64)).sum() / total
+    return (affine[:3, :3] @ index + affine[:3, 3]).float()
