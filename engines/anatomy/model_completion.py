@@ -1,0 +1,62 @@
+"""Fill in what a vessel model lacks: radii from the surface, centerlines from labels or surface."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from jaxtyping import Float
+from scipy.spatial import cKDTree
+
+from calibration.errors import InputError
+from engines.anatomy.vessel_model import CenterlineTree, SurfaceMesh, VesselModel
+
+_MAX_WALL_DISTANCE_MM = 40.0  # farther from every wall than any vessel is wide: the point is not inside this surface
+
+
+def completed(model: VesselModel, where: str) -> VesselModel:
+    """The model with centerlines, and with radii where a surface tells them.
+
+    Raises:
+        InputError: nothing to derive centerlines from, or surface and centerlines lie in different places.
+    """
+    centerlines = model.centerlines
+    if centerlines is None and model.labels is not None:
+        from engines.anatomy.skeleton import centerlines_from_labels
+
+        centerlines = centerlines_from_labels(model.labels)
+    elif centerlines is None and model.surface is not None:
+        from engines.anatomy.skeleton import centerlines_from_surface
+
+        centerlines = centerlines_from_surface(model.surface)
+    assert centerlines is not None  # VesselModel holds at least one of the three
+    if not centerlines.branches:
+        raise InputError(f"{where}: no centerline could be found in the vessels; give centerlines (VTP, VTK, CSV)")
+    if model.surface is not None:
+        centerlines = with_radii_from_surface(centerlines, model.surface)
+    return replace(model, centerlines=centerlines)
+
+
+def with_radii_from_surface(tree: CenterlineTree, surface: SurfaceMesh) -> CenterlineTree:
+    """Unknown radii become the distance to the nearest surface sample; known ones stay."""
+    if np.isfinite(tree.radius_mm()).all():
+        return tree
+    wall = cKDTree(surface_samples(surface))
+
+    def filled(points_mm: Float[np.ndarray, "n 3"], radius_mm: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+        distance_mm = wall.query(points_mm)[0]
+        distance_mm[distance_mm > _MAX_WALL_DISTANCE_MM] = np.nan
+        return np.where(np.isfinite(radius_mm), radius_mm, distance_mm)
+
+    return CenterlineTree(
+        branches=tuple(
+            replace(branch, radius_mm=filled(branch.points_mm, branch.radius_mm)) for branch in tree.branches
+        )
+    )
+
+
+def surface_samples(surface: SurfaceMesh) -> Float[np.ndarray, "m 3"]:
+    """Vertices, edge middles and triangle centres: coarse triangles would otherwise make the wall look far."""
+    corners = surface.vertices_mm[surface.triangles]
+    middles = 0.5 * (corners + np.roll(corners, 1, axis=1))
+    return np.concatenate([surface.vertices_mm, corners.mean(axis=1), middles.reshape(-1, 3)])

@@ -1,0 +1,217 @@
+"""From loose polylines to a centerline tree: shared trunks kept once, gaps joined, cut at branch points, rooted."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+from jaxtyping import Float
+from scipy.spatial import cKDTree
+
+from engines.anatomy.vessel_model import Branch, CenterlineTree
+
+# A line that runs along another one within this share of the radius (at least the floor) is the same vessel, as in
+# files that hold one line from the ostium to every tip.
+_SHARED_RADIUS_SHARE = 0.3
+_SHARED_FLOOR_MM = 0.15
+_COINCIDENT_MM = 0.05  # exporters write three decimals
+# Lines of neighbouring branches often stop short of each other at a bifurcation; the real phantom has gaps to 6.2 mm.
+_END_TO_END_GAP_MM = 8.0
+_END_TO_MIDDLE_GAP_MM = 3.0
+_CRUMB_MM = 1.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Polyline:
+    """A line of points with radii (NaN where unknown), before it has a place in a tree."""
+
+    points_mm: Float[np.ndarray, "n 3"]
+    radius_mm: Float[np.ndarray, " n"]
+    name: str = ""
+    vessel_class: str = "artery"
+
+    @property
+    def length_mm(self) -> float:
+        return float(np.linalg.norm(np.diff(self.points_mm, axis=0), axis=1).sum())
+
+    def part(self, start: int, stop: int) -> Polyline:
+        return replace(self, points_mm=self.points_mm[start:stop], radius_mm=self.radius_mm[start:stop])
+
+
+def tree_from_polylines(polylines: Sequence[Polyline]) -> CenterlineTree:
+    """Build the tree: cut at branch points, each connected part rooted and ordered outwards.
+
+    The root is the free end with the largest radius; where radii are unknown, the point at which lines only start.
+    Points closer than 1 nm along a line are merged; a closed loop keeps all its pieces, opened at one of them.
+    """
+    lines = [line for line in map(_without_repeats, polylines) if len(line.points_mm) >= 2]
+    lines = _shared_once(lines)
+    if not lines:
+        return CenterlineTree(branches=())
+    nodes = _Nodes(lines)
+    edges = [edge for index, line in enumerate(lines) for edge in nodes.cut(index, line)]
+    return CenterlineTree(branches=tuple(_ordered(edges)))
+
+
+def _without_repeats(line: Polyline) -> Polyline:
+    keep = np.concatenate([[True], np.linalg.norm(np.diff(line.points_mm, axis=0), axis=1) > 1e-6])
+    return replace(line, points_mm=line.points_mm[keep], radius_mm=line.radius_mm[keep])
+
+
+def _shared_once(lines: list[Polyline]) -> list[Polyline]:
+    """Drop from the ends of each line what runs along a longer one; what remains keeps its order."""
+    kept: dict[int, Polyline] = {}
+    for index in sorted(range(len(lines)), key=lambda i: -lines[i].length_mm):
+        line = lines[index]
+        if kept:
+            dense = np.concatenate([_dense_points(other) for other in kept.values()])
+            tolerance_mm = np.maximum(_SHARED_FLOOR_MM, _SHARED_RADIUS_SHARE * np.nan_to_num(line.radius_mm))
+            free = np.flatnonzero(cKDTree(dense).query(line.points_mm)[0] > tolerance_mm)
+            if len(free) == 0:
+                continue
+            # One shared point stays at each end, so that the branch begins on its mother.
+            line = line.part(max(free[0] - 1, 0), free[-1] + 2)
+        if len(line.points_mm) >= 2:
+            kept[index] = line
+    return [kept[index] for index in sorted(kept)]
+
+
+def _dense_points(line: Polyline) -> Float[np.ndarray, "m 3"]:
+    branch = Branch(points_mm=line.points_mm, radius_mm=line.radius_mm)
+    return CenterlineTree(branches=(branch,)).resampled(0.1).points_mm()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Edge:
+    line: Polyline
+    start: int
+    end: int
+
+
+class _Nodes:
+    """Which points of which lines are one node of the graph: a union-find over (line, point)."""
+
+    def __init__(self, lines: list[Polyline]) -> None:
+        self.parent: dict[tuple[int, int], tuple[int, int]] = {}
+        self.place: dict[tuple[int, int], Float[np.ndarray, " 3"]] = {}
+        self.component = list(range(len(lines)))
+        for index, line in enumerate(lines):
+            for point in (0, len(line.points_mm) - 1):
+                self._add(index, point, line)
+        # Shortest gaps first, and only between parts that are not connected yet: a tip that passes near its own
+        # tree is not tied into a loop. Ends that coincide are always one.
+        for gap_mm, end, other in sorted(_gaps(lines), key=lambda gap: gap[0]):
+            if gap_mm <= _COINCIDENT_MM or self._component(end[0]) != self._component(other[0]):
+                self._add(*other, lines[other[0]])
+                # The mother's point is the place of the node: the daughter's line is led to it.
+                self.parent[self.find(end)] = self.find(other)
+                self.component[self._component(end[0])] = self._component(other[0])
+
+    def _add(self, index: int, point: int, line: Polyline) -> None:
+        self.parent.setdefault((index, point), (index, point))
+        self.place[(index, point)] = line.points_mm[point]
+
+    def _component(self, index: int) -> int:
+        while self.component[index] != index:
+            index = self.component[index]
+        return index
+
+    def find(self, key: tuple[int, int]) -> tuple[int, int]:
+        while self.parent[key] != key:
+            key = self.parent[key]
+        return key
+
+    def cut(self, index: int, line: Polyline) -> list[_Edge]:
+        """Pieces of a line between its nodes, led to the places of those nodes."""
+        ids = {key: number for number, key in enumerate(self.parent)}
+        at = sorted(point for owner, point in self.parent if owner == index)
+        edges = []
+        for start, stop in pairwise(at):
+            first, last = self.find((index, start)), self.find((index, stop))
+            piece = _led_to(line.part(start, stop + 1), self.place[first], self.place[last])
+            edges.append(_Edge(line=piece, start=ids[first], end=ids[last]))
+        return edges
+
+
+def _gaps(lines: list[Polyline]) -> list[tuple[float, tuple[int, int], tuple[int, int]]]:
+    """Candidate joins (gap in mm, an end, the point of another line), within reach."""
+    found = []
+    trees = [cKDTree(line.points_mm) for line in lines]
+    for index, line in enumerate(lines):
+        for point in (0, len(line.points_mm) - 1):
+            for other, tree in enumerate(trees):
+                if other == index:
+                    continue
+                gap_mm, nearest = tree.query(line.points_mm[point])
+                last = len(lines[other].points_mm) - 1
+                end_gaps_mm = np.linalg.norm(lines[other].points_mm[[0, last]] - line.points_mm[point], axis=1)
+                for end, end_gap_mm in zip((0, last), end_gaps_mm, strict=True):
+                    if end_gap_mm <= _END_TO_END_GAP_MM:
+                        found.append((float(end_gap_mm), (index, point), (other, end)))
+                # Cutting a line a millimetre from its end would make a crumb of a branch.
+                radius_mm = np.nan_to_num(lines[other].radius_mm[nearest])
+                is_middle = end_gaps_mm.min() > gap_mm + _CRUMB_MM
+                if is_middle and gap_mm <= max(_END_TO_MIDDLE_GAP_MM, radius_mm + 1.0):
+                    found.append((float(gap_mm), (index, point), (other, int(nearest))))
+    return found
+
+
+def _led_to(line: Polyline, first: Float[np.ndarray, " 3"], last: Float[np.ndarray, " 3"]) -> Polyline:
+    points, radius = line.points_mm, line.radius_mm
+    if np.linalg.norm(points[0] - first) > _COINCIDENT_MM:
+        points, radius = np.vstack([first, points]), np.concatenate([radius[:1], radius])
+    if np.linalg.norm(points[-1] - last) > _COINCIDENT_MM:
+        points, radius = np.vstack([points, last]), np.concatenate([radius, radius[-1:]])
+    return replace(line, points_mm=points, radius_mm=radius)
+
+
+def _ordered(edges: list[_Edge]) -> list[Branch]:
+    """Branches of every connected part, mothers before daughters."""
+    at_node: dict[int, list[int]] = {}
+    for index, edge in enumerate(edges):
+        at_node.setdefault(edge.start, []).append(index)
+        at_node.setdefault(edge.end, []).append(index)
+    branches: list[Branch] = []
+    left = set(range(len(edges)))
+    while left:
+        root = _root(edges, at_node, left)
+        waiting = deque([(root, -1)])
+        while waiting:
+            node, mother = waiting.popleft()
+            for index in at_node[node]:
+                if index not in left:
+                    continue
+                left.discard(index)
+                edge = edges[index]
+                branches.append(_branch(edge.line, reverse=edge.start != node, parent=mother))
+                waiting.append((edge.end if edge.start == node else edge.start, len(branches) - 1))
+    return branches
+
+
+def _root(edges: list[_Edge], at_node: dict[int, list[int]], left: set[int]) -> int:
+    """Where to begin: the widest free end of all that is left; else a free end at which lines only start."""
+    best, best_rank = edges[min(left)].start, (-1.0, False, 0)
+    for index in left:
+        edge = edges[index]
+        for node, radius_mm in ((edge.start, edge.line.radius_mm[:5]), (edge.end, edge.line.radius_mm[-5:])):
+            if len(at_node[node]) > 1:
+                continue
+            known = radius_mm[np.isfinite(radius_mm)]
+            rank = (float(known.mean()) if len(known) else 0.0, node == edge.start, -index)
+            if rank > best_rank:
+                best, best_rank = node, rank
+    return best
+
+
+def _branch(line: Polyline, *, reverse: bool, parent: int) -> Branch:
+    step = -1 if reverse else 1
+    return Branch(
+        points_mm=np.ascontiguousarray(line.points_mm[::step]),
+        radius_mm=np.ascontiguousarray(line.radius_mm[::step]),
+        name=line.name,
+        vessel_class=line.vessel_class,
+        parent=parent,
+    )
