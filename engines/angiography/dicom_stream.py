@@ -1,0 +1,222 @@
+"""Header and pixel data of a DICOM file, read piece by piece and never beyond stated limits."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from pydicom.dataset import Dataset
+from pydicom.filereader import read_dataset, read_file_meta_info, read_partial
+from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian
+
+from calibration.dicom_values import DAMAGED
+from calibration.errors import InputError
+
+_MAX_HEADER_BYTES = 256 * 1024**2  # enhanced objects with thousands of frames stay well below
+_MAX_DEFLATED_HEADER_BYTES = 32 * 1024**2
+_PREAMBLE_BYTES = 132
+_META_LENGTH_ELEMENT_BYTES = 12
+_MAX_ITEMS = 1_000_000
+_PIXEL_GROUP = 0x7FE0
+_PIXEL_ELEMENT = 0x0010
+_ITEM, _SEQUENCE_END = 0xE000, 0xE0DD
+_UNDEFINED_LENGTH = 0xFFFFFFFF
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class DicomStream:
+    """A file's header, and where its pixel data lie.
+
+    Args:
+        header: everything before the pixel data.
+        transfer_syntax: of the file; pixel data are little endian unless it says otherwise.
+        pixel_offset: of the first byte of the pixel data's value.
+        pixel_length: bytes that are really there, None where the value is encapsulated.
+        inflated: the inflated data set of a deflated file; None where the file itself is read.
+    """
+
+    path: Path
+    header: Dataset
+    transfer_syntax: UID
+    pixel_offset: int
+    pixel_length: int | None
+    inflated: bytes | None = None
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Bytes of the (inflated) file; fewer than asked for where it ends early."""
+        if self.inflated is not None:
+            return self.inflated[offset : offset + length]
+        with _BoundedReader(self.path) as file:
+            file.seek(offset)
+            return file.read(length)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fragment:
+    """One item of encapsulated pixel data; `offset` is counted from the first byte after the offset table's item."""
+
+    start: int
+    length: int
+    offset: int
+
+
+def open_dicom(path: Path) -> DicomStream:
+    """Read a file's header.
+
+    Raises:
+        InputError: no DICOM file, damaged, without pixel data, or larger than the limits.
+    """
+    try:
+        if _transfer_syntax(path) == DeflatedExplicitVRLittleEndian:
+            return _open_deflated(path)
+        with _BoundedReader(path, limit=_MAX_HEADER_BYTES) as file:
+            header = read_partial(file, stop_when=_at_pixel_data, force=True)
+            syntax = UID(header.file_meta.get("TransferSyntaxUID") or "")
+            if not syntax:
+                syntax = ImplicitVRLittleEndian if header.original_encoding[0] else UID("1.2.840.10008.1.2.1")
+            offset, length = _pixel_value(file, syntax, path.name)
+            available = None if length is None else min(length, file.size - offset)
+    except DAMAGED as error:
+        raise InputError(f"{path.name}: is no readable DICOM file ({_cause(error)}); export it again") from error
+    return DicomStream(path=path, header=header, transfer_syntax=syntax, pixel_offset=offset, pixel_length=available)
+
+
+def read_fragments(stream: DicomStream) -> tuple[tuple[int, ...], tuple[Fragment, ...]]:
+    """Basic offset table and the fragments that lie wholly in the file, in stored order; a cut-off one ends the list.
+
+    Raises:
+        InputError: not a chain of items, or more of them than any run has.
+    """
+    fragments: list[Fragment] = []
+    table: tuple[int, ...] | None = None
+    with _opened(stream) as file:
+        end = file.seek(0, io.SEEK_END)
+        at = first = stream.pixel_offset
+        while len(fragments) < _MAX_ITEMS:
+            file.seek(at)
+            head = file.read(8)
+            if len(head) < 8:
+                break
+            group, element, length = struct.unpack("<HHI", head)
+            start = at + 8
+            if (group, element) == (0xFFFE, _SEQUENCE_END):
+                break
+            if (group, element) != (0xFFFE, _ITEM):
+                if table is None or not fragments:
+                    raise InputError(f"{stream.path.name}: the compressed pixel data are damaged; export it again")
+                break  # what came before the damage can still be shown
+            if length == _UNDEFINED_LENGTH or start + length > end:
+                break
+            if table is None:
+                data = file.read(length - length % 4)
+                table, first = struct.unpack(f"<{len(data) // 4}I", data), start + length
+            else:
+                fragments.append(Fragment(start=start, length=length, offset=at - first))
+            at = start + length
+        else:
+            raise InputError(f"{stream.path.name}: more than {_MAX_ITEMS} pieces of pixel data; the file is damaged")
+    return table or (), tuple(fragments)
+
+
+def _transfer_syntax(path: Path) -> str:
+    with path.open("rb") as file:
+        if file.read(_PREAMBLE_BYTES)[-4:] != b"DICM":
+            return ""
+    return str(read_file_meta_info(path).get("TransferSyntaxUID") or "")
+
+
+def _open_deflated(path: Path) -> DicomStream:
+    """Inflate only as much as the header says the pictures need: a small file may inflate to terabytes."""
+    meta = read_file_meta_info(path)
+    start = _PREAMBLE_BYTES + _META_LENGTH_ELEMENT_BYTES + int(meta.FileMetaInformationGroupLength)
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        with path.open("rb") as file:
+            file.seek(start)
+            compressed = file.read()
+        head = inflater.decompress(compressed, _MAX_DEFLATED_HEADER_BYTES)
+        with io.BytesIO(head) as file:
+            header = read_dataset(file, False, True, stop_when=_at_pixel_data)
+            offset, length = _pixel_value(file, DeflatedExplicitVRLittleEndian, path.name)
+        header.file_meta = meta
+        missing = max(0, offset + (_stated_bytes(header) if length is None else length) - len(head))
+        missing = min(missing, _stated_bytes(header) + 1)
+        inflated = head + (inflater.decompress(inflater.unconsumed_tail, missing) if missing else b"")
+    except zlib.error as error:
+        raise InputError(f"{path.name}: the deflated data are damaged; export it again") from error
+    available = None if length is None else min(length, len(inflated) - offset)
+    return DicomStream(
+        path=path,
+        header=header,
+        transfer_syntax=DeflatedExplicitVRLittleEndian,
+        pixel_offset=offset,
+        pixel_length=available,
+        inflated=inflated,
+    )
+
+
+def _stated_bytes(header: Dataset) -> int:
+    """Decoded size by the header, held to the caps. Raises InputError beyond them."""
+    from engines.angiography.run import MAX_DECODED_BYTES
+
+    stated = 1
+    for keyword, default in (
+        ("Rows", 1),
+        ("Columns", 1),
+        ("NumberOfFrames", 1),
+        ("SamplesPerPixel", 1),
+        ("BitsAllocated", 16),
+    ):
+        stated *= int(header.get(keyword) or default)
+    return min(max(stated // 8, 0), MAX_DECODED_BYTES)
+
+
+def _pixel_value(file: BinaryIO, syntax: UID, source: str) -> tuple[int, int | None]:
+    """Offset and stated length of the pixel data's value; the file stands at the element's tag."""
+    big_endian = syntax == ExplicitVRBigEndian
+    order = ">" if big_endian else "<"
+    head = file.read(8)
+    if len(head) < 8:
+        raise InputError(f"{source}: holds no pixel data; it is cut off or no picture")
+    group, element = struct.unpack(order + "HH", head[:4])
+    if (group, element) != (_PIXEL_GROUP, _PIXEL_ELEMENT):
+        raise InputError(f"{source}: holds no integer pixel data; export it as a picture")
+    if syntax == ImplicitVRLittleEndian:
+        (length,) = struct.unpack(order + "I", head[4:])
+    else:
+        (length,) = struct.unpack(order + "I", file.read(4).ljust(4, b"\0"))
+    return file.tell(), None if length == _UNDEFINED_LENGTH else length
+
+
+def _at_pixel_data(tag: int, vr: str | None, length: int) -> bool:  # noqa: ARG001 - pydicom's callback
+    return tag in (0x7FE00008, 0x7FE00009, 0x7FE00010)
+
+
+def _opened(stream: DicomStream) -> BinaryIO:
+    return io.BytesIO(stream.inflated) if stream.inflated is not None else _BoundedReader(stream.path)
+
+
+def _cause(error: BaseException) -> str:
+    return str(error).strip().splitlines()[0][:120] if str(error).strip() else type(error).__name__
+
+
+class _BoundedReader(io.BufferedReader):
+    """A file that never sets memory aside for bytes it does not hold, nor reads more than `limit` in all."""
+
+    def __init__(self, path: Path, limit: int | None = None) -> None:
+        super().__init__(io.FileIO(path, "rb"))
+        self.size = path.stat().st_size
+        self._left = limit
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        remaining = max(0, self.size - self.tell())
+        wanted = remaining if size is None or size < 0 else min(size, remaining)
+        if self._left is not None:
+            self._left -= wanted
+            if self._left < 0:
+                raise InputError(f"{Path(self.name).name}: the header is larger than {_MAX_HEADER_BYTES >> 20} MiB")
+        return super().read(wanted)

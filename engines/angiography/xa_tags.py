@@ -1,0 +1,121 @@
+"""What an XA header says about its pictures: time, window, polarity, subtraction."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import numpy as np
+from pydicom.dataset import Dataset
+
+from calibration.dicom_values import DAMAGED, stored_numbers, stored_text
+from engines.angiography.frame import FrameKind
+from engines.angiography.run import MaskOperation
+
+_SUBTRACTED_WORDS = ("SUBTRACT", "DSA")
+_SUBTRACTION_CODE = "113062"  # DCM, "Pixel by pixel subtraction" (PS3.16 CID 7203)
+
+
+def frame_times_ms(header: Dataset, frame_count: int) -> tuple[float, ...]:
+    """Time from each frame to the next (the last repeats the one before it); () where the header does not say.
+
+    Frame Time, Frame Time Vector, Cine Rate, Recommended Display Frame Rate: PS3.3 C.7.6.5, in this order.
+    """
+    vector = _positive(header, "FrameTimeVector", first=1)
+    if len(vector) == frame_count - 1 and vector:
+        return (*vector, vector[-1])
+    for keyword, as_rate in (
+        ("FrameTime", False),
+        ("CineRate", True),
+        ("RecommendedDisplayFrameRate", True),
+        ("RecommendedDisplayFrameRateInFloat", True),
+    ):
+        values = _positive(header, keyword)
+        if values:
+            return (1000.0 / values[0] if as_rate else values[0],) * frame_count
+    return ()
+
+
+def frame_kind(header: Dataset) -> FrameKind:
+    """`dsa` where the stored pixels are a subtraction already; Recommended Viewing Mode SUB means that they are not."""
+    if any(word in stored_text(header, "ImageType").upper() for word in _SUBTRACTED_WORDS):
+        return "dsa"
+    codes = (stored_text(item, "CodeValue") for item in _items(header, "DerivationCodeSequence"))
+    properties = (
+        stored_text(item, "ImageProcessingApplied")
+        for group in _items(header, "SharedFunctionalGroupsSequence")
+        for item in _items(group, "FramePixelDataPropertiesSequence")
+    )
+    if _SUBTRACTION_CODE in codes or any("DIGITAL_SUBTR" in text for text in properties):
+        return "dsa"
+    return "fluoro"
+
+
+def mask_operations(header: Dataset) -> tuple[MaskOperation, ...]:
+    """Items of the Mask Module that can be followed; damaged ones are left out, as if they were not there."""
+    found = []
+    for item in _items(header, "MaskSubtractionSequence"):
+        operation = stored_text(item, "MaskOperation")
+        try:
+            ranges = [int(value) - 1 for value in stored_numbers(item, "ApplicableFrameRange") or ()]
+            masks = tuple(int(value) - 1 for value in stored_numbers(item, "MaskFrameNumbers") or ())
+            offset = (stored_numbers(item, "TIDOffset") or [1])[0]  # PS3.3 C.7.6.10: 1 where empty
+            shift = stored_numbers(item, "MaskSubPixelShift") or [0.0, 0.0]
+        except ValueError:
+            continue
+        if operation not in ("AVG_SUB", "TID", "REV_TID") or len(ranges) % 2 or len(shift) != 2:
+            continue
+        if operation == "AVG_SUB" and not masks:
+            continue
+        found.append(
+            MaskOperation(
+                operation=operation,  # type: ignore[arg-type]
+                mask_frames=masks,
+                tid_offset=int(offset),
+                ranges=tuple(zip(ranges[::2], ranges[1::2], strict=True)),
+                shift_px=(shift[0], shift[1]),
+            )
+        )
+    return tuple(found)
+
+
+def window(header: Dataset, bits: int, *, inverted: bool, signed: bool) -> tuple[float | None, float | None]:
+    """Window centre and width for the pixels as the program holds them (unsigned, MONOCHROME2)."""
+    try:
+        centres, widths = stored_numbers(header, "WindowCenter"), stored_numbers(header, "WindowWidth")
+        slope = (stored_numbers(header, "RescaleSlope") or [1.0])[0]
+        intercept = (stored_numbers(header, "RescaleIntercept") or [0.0])[0]
+    except ValueError:
+        return None, None
+    if not centres or not widths or widths[0] <= 0 or slope <= 0:
+        return None, None
+    centre, width = (centres[0] - intercept) / slope, widths[0] / slope
+    if signed:
+        centre += float(1 << (bits - 1))
+    if inverted:
+        centre = float((1 << bits) - 1) - centre
+    return centre, width
+
+
+def vessels_bright(header: Dataset, *, inverted: bool) -> bool:
+    """Whether contrast is bright in the pixels as held: Pixel Intensity Relationship Sign -1 (PS3.3 C.8.11.3.1.2)."""
+    try:
+        sign = stored_numbers(header, "PixelIntensityRelationshipSign")
+    except ValueError:
+        return False
+    # Without a sign the picture is taken as it is meant to be looked at: vessels dark.
+    return bool(sign) and (cast(list[float], sign)[0] < 0) != inverted
+
+
+def _positive(header: Dataset, keyword: str, first: int = 0) -> list[float]:
+    try:
+        values = (stored_numbers(header, keyword) or [])[first:]
+    except ValueError:
+        return []
+    return values if values and np.min(values) > 0 else []
+
+
+def _items(dataset: Dataset, keyword: str) -> list[Dataset]:
+    try:
+        return list(dataset.get(keyword) or ())
+    except DAMAGED:
+        return []
