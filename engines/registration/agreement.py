@@ -1,0 +1,93 @@
+"""How well a pose explains a picture, both ways; the judge that chooses among basins and feeds the confidence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+from scipy.spatial import cKDTree
+
+from engines.registration.image_features import ORIENTATION_MM, PreparedView
+from engines.registration.lm import RigidState, project_features
+from engines.registration.prepared_model import PreparedModel
+
+_NEAR_MM = 1.5  # soft radius of "explained": a coronary's width
+_EVEN_SHARE = 1.0  # beta of the F measure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agreement:
+    """Averages over the views.
+
+    Args:
+        image_explained: share of the segmented vessel length that the model explains, 0..1, softly counted.
+        model_explained: share of the visible model length that the segmentation explains.
+        residual_mm: median distance of explained image points to the model, isocentre plane.
+        visible_share: share of the model that lies in the pictures.
+        image_mm: segmented vessel length, all views.
+        score: F measure of both shares.
+    """
+
+    image_explained: float
+    model_explained: float
+    residual_mm: float
+    visible_share: float
+    image_mm: float
+    score: float
+
+
+def agreement(state: RigidState, model: PreparedModel, views: Sequence[PreparedView]) -> Agreement:
+    """Judge a pose on every view; 0 throughout where nothing of the model is visible or nothing is segmented."""
+    single = [_of_view(state, model, view, index) for index, view in enumerate(views)]
+    image, seen, residual, visible = (float(np.mean([s[i] for s in single])) for i in range(4))
+    # The worst view decides: two views that disagree must not average to a good one.
+    score = min(s[4] for s in single)
+    return Agreement(
+        image_explained=image,
+        model_explained=seen,
+        residual_mm=residual,
+        visible_share=visible,
+        image_mm=float(sum(view.length_mm for view in views)),
+        score=score,
+    )
+
+
+def _of_view(
+    state: RigidState, model: PreparedModel, view: PreparedView, index: int
+) -> tuple[float, float, float, float, float]:
+    core, rim = project_features(state, model, view, index)
+    visible_share = float(core.visible.mean())
+    if rim is None:
+        pairs = [(core.plane_mm[core.visible], core.direction[core.visible], view.centreline)]
+    else:
+        thin = core.visible & ~core.thick
+        pairs = [
+            (core.plane_mm[thin], core.direction[thin], view.centreline),
+            (rim.plane_mm[rim.visible], rim.direction[rim.visible], view.edge),
+        ]
+    near_model, near_image = [np.zeros(0)], [np.zeros(0)]
+    for points, direction, image in pairs:
+        described = np.hstack([points, ORIENTATION_MM * direction])
+        near_model.append(_distances(described, image.tree))
+        near_image.append(_distances(np.zeros((0, 4)) if image.tree is None else image.tree.data,
+                                     cKDTree(described) if len(described) else None))  # fmt: skip
+    model_mm, image_mm = np.concatenate(near_model), np.concatenate(near_image)
+    if not len(model_mm) or not len(image_mm):
+        return 0.0, 0.0, 10.0, visible_share, 0.0
+    seen, explained = float(_soft(model_mm).mean()), float(_soft(image_mm).mean())
+    close = image_mm[image_mm < 2 * _NEAR_MM]
+    residual = float(np.median(close)) if len(close) else 10.0
+    f_measure = (1 + _EVEN_SHARE**2) * seen * explained / max(_EVEN_SHARE**2 * seen + explained, 1e-9)
+    return explained, seen, residual, visible_share, f_measure
+
+
+def _distances(described: Float[np.ndarray, "n 4"], tree: cKDTree | None) -> Float[np.ndarray, " n"]:
+    if tree is None or not len(described):
+        return np.full(len(described), 1e3)
+    return tree.query(described)[0]
+
+
+def _soft(distance_mm: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+    return 1.0 / (1.0 + (distance_mm / _NEAR_MM) ** 2) ** 2

@@ -1,0 +1,117 @@
+"""The probability that a registration is right, from how it was found and how it fits.
+
+A logistic model on a handful of features, fitted on simulated registrations whose error is known
+(`engines.evaluation.confidence_fit`); the coefficients and where they come from lie in assets/models/confidence.json.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.resources
+import json
+from dataclasses import astuple, dataclass, fields
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float
+from pydantic import BaseModel, ConfigDict
+
+from calibration.errors import InputError
+from engines.registration.registration import RegistrationStatus
+
+ConfidenceKind = Literal["cold", "warm"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfidenceFeatures:
+    """All dimensionless and within a few units of zero.
+
+    Args:
+        score, image_explained, model_explained, residual_mm: of the `Agreement`.
+        image_decimetres: length of segmented vessel, at most 10.
+        basin_share, runner_up: of the `ColdStart`; 1 and 0 for a warm step.
+        prior_distance: from the start, in standard deviations, at most 6.
+        depth_sigma_cm: along the beam, at most 10.
+    """
+
+    score: float
+    image_explained: float
+    model_explained: float
+    residual_mm: float
+    image_decimetres: float
+    basin_share: float
+    runner_up: float
+    prior_distance: float
+    depth_sigma_cm: float
+
+    def vector(self) -> Float[np.ndarray, " k"]:
+        return np.array(astuple(self), dtype=np.float64)
+
+
+FEATURE_NAMES = tuple(field.name for field in fields(ConfidenceFeatures))
+
+
+class _Logistic(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    mean: list[float]
+    scale: list[float]
+    weights: list[float]
+    bias: float
+    error_weights: list[float]  # of log(expected error in mm)
+    error_bias: float
+    depth_factor: float  # found / stated standard deviation along the beam
+    accept: float
+    reject: float
+
+
+class ConfidenceModel(BaseModel):
+    """The file assets/models/confidence.json."""
+
+    model_config = ConfigDict(extra="forbid")
+    version: Literal[1] = 1
+    features: list[str]
+    cold: _Logistic
+    warm: _Logistic
+    provenance: dict[str, str | float | int | list[int] | list[float]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    status: RegistrationStatus
+    confidence: float
+    expected_error_mm: float
+    depth_sigma_mm: float
+
+
+@functools.cache
+def load_confidence_model() -> ConfidenceModel:
+    """The shipped coefficients.
+
+    Raises:
+        InputError: the file is missing or was written for other features.
+    """
+    source = importlib.resources.files("assets") / "models" / "confidence.json"
+    try:
+        model = ConfidenceModel.model_validate(json.loads(source.read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{source}: no usable confidence model ({error}); install the program again") from error
+    if tuple(model.features) != FEATURE_NAMES:
+        raise InputError(f"{source}: fitted for features {model.features}, this version computes {FEATURE_NAMES}")
+    return model
+
+
+def judge(features: ConfidenceFeatures, kind: ConfidenceKind, depth_sigma_mm: float) -> Verdict:
+    """Confidence, expected error and status of a registration with these features."""
+    fitted = load_confidence_model().cold if kind == "cold" else load_confidence_model().warm
+    scaled = np.clip((features.vector() - fitted.mean) / fitted.scale, -4.0, 4.0)
+    confidence = float(1.0 / (1.0 + np.exp(-np.clip(scaled @ fitted.weights + fitted.bias, -30.0, 30.0))))
+    expected = float(np.exp(np.clip(scaled @ fitted.error_weights + fitted.error_bias, -3.0, 5.0)))
+    status: RegistrationStatus = "accepted" if confidence >= fitted.accept else "caution"
+    if confidence < fitted.reject:
+        status = "rejected"
+    return Verdict(
+        status=status,
+        confidence=confidence,
+        expected_error_mm=expected,
+        depth_sigma_mm=depth_sigma_mm * fitted.depth_factor,
+    )

@@ -1,0 +1,200 @@
+"""Registration of one view, or of two jointly: from pictures and a vessel model to a pose that says how sure it is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import numpy as np
+
+from calibration.errors import InputError
+from calibration.pose import RigidPose
+from engines.anatomy.vessel_model import CtVolume, VesselModel
+from engines.registration.agreement import Agreement
+from engines.registration.cold_start import ColdStart, cold_start, prior_distance
+from engines.registration.confidence import ConfidenceFeatures, judge
+from engines.registration.image_features import PreparedView, prepare_view
+from engines.registration.initial_pose import InitialPose, radiological_start
+from engines.registration.lm import SCALES, Alignment, PosePrior
+from engines.registration.options import RegistrationOptions
+from engines.registration.prepared_model import PreparedModel
+from engines.registration.registration import RegisteredView, Registration, RegistrationBackend, Stage
+from engines.registration.view import RegistrationView
+
+_MIN_VESSEL_MM = 25.0  # of segmented vessel; less fits anywhere
+_MIN_VISIBLE_SHARE = 0.03
+_UNKNOWN_TABLE_MM = 15.0
+_LOST_MM = 50.0  # stated error of a pose that nothing supports
+
+
+def register(
+    views: Sequence[RegistrationView],
+    model: VesselModel,
+    *,
+    case_id: str,
+    init: InitialPose | None = None,
+    options: RegistrationOptions | None = None,
+    ct: CtVolume | None = None,
+) -> Registration:
+    """Find `isocentre_from_lps` so that the model projects onto the vessels of every view.
+
+    A picture without filled vessels, or one that the model does not explain, gives status `rejected` with its reason:
+    a result, not an error.
+
+    Args:
+        views: one, or two of the same patient at different angles.
+        model: needs centerlines.
+        init: `radiological_start()` when None.
+        ct: for the refinement on rendered radiographs.
+
+    Raises:
+        InputError: no view or more than two, different frames of reference, a model without matching centerlines, or
+            a model that falls outside the picture at every pose near the start.
+    """
+    began = time.perf_counter()
+    options = options or RegistrationOptions()
+    init = init or radiological_start()
+    _check(views)
+    prepared = PreparedModel.of(model, branch_classes=views[0].branch_classes)
+    ready = [prepare_view(view) for view in views]
+    prior = init.prior(prepared, len(views), _table_sigma_mm(views, options))
+    stages = [Stage(name="features", similarity=1.0, elapsed_ms=1e3 * (time.perf_counter() - began))]
+
+    empty = [view.file for view, features in zip(views, ready, strict=True) if features.length_mm < _MIN_VESSEL_MM]
+    found = None if empty else cold_start(prepared, ready, prior)
+    if found is None:
+        reason = f"no contrast-filled vessel to match in {', '.join(empty) or views[0].file}; choose a fuller frame"
+        return _unsupported(views, prior, prepared, case_id, reason, stages, began)
+    if found.agreement.visible_share < _MIN_VISIBLE_SHARE:
+        raise InputError(
+            f"{views[0].file}: the model lies outside the picture at every pose near the start ({init.name}); "
+            "check that case and run belong together, or start with --init radiological"
+        )
+    stages.extend(found.stages)
+    features = cold_features(found, ready, prior)
+    verdict = judge(features, "cold", depth_sigma_mm(found.alignment))
+    pose = found.alignment.state.pose(prepared)
+    return Registration(
+        case=case_id,
+        views=_registered(views, pose, found.alignment.state.shifts_mm),
+        isocentre_from_lps=pose,
+        status=verdict.status,
+        confidence=verdict.confidence,
+        expected_error_mm=verdict.expected_error_mm,
+        depth_sigma_mm=verdict.depth_sigma_mm,
+        reasons=reasons(found.agreement, features, verdict.confidence, verdict.status),
+        stages=tuple(stages),
+        elapsed_ms=1e3 * (time.perf_counter() - began),
+        backend=RegistrationBackend(render="centerline matching", inference="", device="cpu"),
+    )
+
+
+def cold_features(found: ColdStart, views: Sequence[PreparedView], prior: PosePrior) -> ConfidenceFeatures:
+    return ConfidenceFeatures(
+        score=found.agreement.score,
+        image_explained=found.agreement.image_explained,
+        model_explained=found.agreement.model_explained,
+        residual_mm=found.agreement.residual_mm,
+        image_decimetres=min(found.agreement.image_mm / 100.0, 10.0),
+        basin_share=found.basin_share,
+        runner_up=found.runner_up,
+        prior_distance=min(prior_distance(found.alignment.state, views, prior), 6.0),
+        depth_sigma_cm=min(depth_sigma_mm(found.alignment) / 10.0, 10.0),
+    )
+
+
+def depth_sigma_mm(alignment: Alignment) -> float:
+    """Laplace approximation: spread of the pose along the first view's beam."""
+    covariance = np.linalg.pinv(alignment.information)
+    return float(np.sqrt(max(covariance[5, 5], 0.0)) * SCALES[5])
+
+
+def reasons(judged: Agreement, features: ConfidenceFeatures, confidence: float, status: str) -> tuple[str, ...]:
+    """Short sentences for a person; never empty unless the registration is accepted without a remark."""
+    said = [
+        f"the model explains {100 * judged.image_explained:.0f} % of the seen vessels, "
+        f"and {100 * judged.model_explained:.0f} % of the model is seen filled"
+    ]
+    if status != "accepted":
+        said.append(f"confidence {confidence:.2f} is too low to draw without a check")
+    if features.runner_up > 0.8:
+        said.append("another pose fits almost as well")
+    if features.basin_share < 0.3:
+        said.append("few starts agree on this pose")
+    if features.prior_distance > 4.0:
+        said.append("the pose is far from the start")
+    if features.image_decimetres < 0.8:
+        said.append("little vessel is filled in this picture")
+    return tuple(said)
+
+
+def _check(views: Sequence[RegistrationView]) -> None:
+    if not 1 <= len(views) <= 2:
+        raise InputError(f"registration takes one view or two, {len(views)} were given")
+    if len(views) == 2:
+        first, second = (view.frame_of_reference_uid for view in views)
+        if first and second and first != second:
+            raise InputError(
+                f"{views[1].file}: frame of reference {second} differs from {first} of {views[0].file}; "
+                "two views must show the same patient in the same place: register them one by one"
+            )
+        if views[0].branch_classes != views[1].branch_classes:
+            raise InputError(
+                f"{views[1].file}: shows other vessels ({', '.join(views[1].branch_classes) or 'all'}) than "
+                f"{views[0].file} ({', '.join(views[0].branch_classes) or 'all'}); choose frames of the same phase"
+            )
+
+
+def _table_sigma_mm(views: Sequence[RegistrationView], options: RegistrationOptions) -> float:
+    if len(views) < 2:
+        return 0.0
+    if options.table_shift_mm is not None:
+        return options.table_shift_mm
+    tables = [view.geometry.table_mm for view in views]
+    if tables[0] is not None and tables[1] is not None and np.allclose(tables[0], tables[1], atol=0.5):
+        return 0.0
+    return _UNKNOWN_TABLE_MM
+
+
+def _registered(
+    views: Sequence[RegistrationView], pose: RigidPose, shifts_mm: np.ndarray
+) -> tuple[RegisteredView, ...]:
+    result = []
+    for view, shift in zip(views, shifts_mm, strict=True):
+        matrix = pose.matrix.copy()
+        matrix[:3, 3] += shift
+        moved = RigidPose(matrix=matrix, target="isocentre", source="lps")
+        result.append(
+            RegisteredView(
+                file=view.file,
+                sop_instance_uid=view.sop_instance_uid,
+                frame=view.frame,
+                projection=view.geometry.projection(moved),
+            )
+        )
+    return tuple(result)
+
+
+def _unsupported(
+    views: Sequence[RegistrationView],
+    prior: PosePrior,
+    model: PreparedModel,
+    case_id: str,
+    reason: str,
+    stages: list[Stage],
+    began: float,
+) -> Registration:
+    pose = prior.state.pose(model)
+    return Registration(
+        case=case_id,
+        views=_registered(views, pose, prior.state.shifts_mm),
+        isocentre_from_lps=pose,
+        status="rejected",
+        confidence=0.0,
+        expected_error_mm=_LOST_MM,
+        depth_sigma_mm=prior.depth_mm,
+        reasons=(reason,),
+        stages=tuple(stages),
+        elapsed_ms=1e3 * (time.perf_counter() - began),
+        backend=RegistrationBackend(render="none", inference="", device="cpu"),
+    )

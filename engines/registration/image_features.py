@@ -1,0 +1,220 @@
+"""What the matching sees of a picture: vessel centrelines and the edges of thick vessels, in isocentre-plane mm.
+
+Positions are (x, y) = SOD * (camera x, camera y) / depth: camera axes, scaled to the plane through the isocentre that
+is parallel to the detector. One unit is one millimetre there whatever the picture's size, magnification or mirror.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+from jaxtyping import Bool, Float
+from scipy.spatial import cKDTree
+from skimage.morphology import skeletonize
+
+from calibration.carm import CArmGeometry
+from engines.registration.view import RegistrationView
+
+THICK_RADIUS_MM = (
+    4.5  # wider vessels (aorta, its arch branches) are matched by their edges: a skeleton of a blob wanders
+)
+ORIENTATION_MM = 3.0  # a branch that runs across counts as this far away (twice this for opposite directions)
+_THRESHOLD = 0.5
+_MIN_COMPONENT_MM2 = 6.0
+_MIN_SKELETON_MM = 4.0
+_EDGE_MARGIN_PX = 4.0
+_MAX_SIZE_PX = 640  # larger pictures are matched at a fraction of their size; sub-pixel fits lose nothing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class FeatureSet:
+    """Points with a direction; `tree` finds neighbours that agree in both.
+
+    Args:
+        points_mm: (n, 2) in the isocentre plane.
+        direction: (n, 2): for centrelines (cos 2a, sin 2a) of the tangent, for edges the outward normal.
+        normal: (n, 2) unit, across the line.
+    """
+
+    points_mm: Float[np.ndarray, "n 2"]
+    direction: Float[np.ndarray, "n 2"]
+    normal: Float[np.ndarray, "n 2"]
+    tree: cKDTree | None
+
+    @classmethod
+    def of(
+        cls,
+        points_mm: Float[np.ndarray, "n 2"],
+        direction: Float[np.ndarray, "n 2"],
+        normal: Float[np.ndarray, "n 2"],
+    ) -> FeatureSet:
+        tree = cKDTree(np.hstack([points_mm, ORIENTATION_MM * direction])) if len(points_mm) else None
+        return cls(points_mm=points_mm, direction=direction, normal=normal, tree=tree)
+
+    def __len__(self) -> int:
+        return len(self.points_mm)
+
+    def thinned(self, max_points: int) -> FeatureSet:
+        """Every k-th point."""
+        every = max(1, int(np.ceil(len(self) / max_points)))
+        if every == 1:
+            return self
+        return FeatureSet.of(self.points_mm[::every], self.direction[::every], self.normal[::every])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PreparedView:
+    """A view's features; made once a frame.
+
+    Args:
+        camera_from_isocentre: 4x4 of the C-arm.
+        bounds_mm: (x_min, x_max, y_min, y_max) of the picture in the isocentre plane.
+        length_mm: length of segmented centreline plus that of thick vessels' edges.
+        field_of_view: on the working grid, True where X-rays come through.
+    """
+
+    geometry: CArmGeometry
+    camera_from_isocentre: Float[np.ndarray, "4 4"]
+    centreline: FeatureSet
+    edge: FeatureSet
+    probability: Float[np.ndarray, "rows columns"]
+    field_of_view: Bool[np.ndarray, "rows columns"]
+    shrink: float
+    length_mm: float
+
+    @property
+    def sod_mm(self) -> float:
+        return self.geometry.sod_mm
+
+    def thinned(self, max_points: int) -> PreparedView:
+        """The same view with fewer feature points."""
+        return replace(self, centreline=self.centreline.thinned(max_points), edge=self.edge.thinned(max_points))
+
+    def plane_from_px(self, points_px: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n 2"]:
+        """Pixels of the working grid to isocentre-plane mm."""
+        full_px = (points_px + 0.5) * self.shrink - 0.5
+        return _plane_from_full_px(self.geometry, full_px)
+
+    def px_from_plane(self, points_mm: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n 2"]:
+        """Isocentre-plane mm to pixels of the working grid."""
+        focal = np.diag(self.geometry.intrinsics_px())[:2]
+        full_px = points_mm / self.geometry.sod_mm * focal + np.asarray(self.geometry.principal_point_px)
+        return (full_px + 0.5) / self.shrink - 0.5
+
+    def visible(self, points_mm: Float[np.ndarray, "n 2"]) -> Bool[np.ndarray, " n"]:
+        """Which points of the isocentre plane fall where the picture shows anything."""
+        px = np.rint(np.nan_to_num(self.px_from_plane(points_mm), nan=-1e6, posinf=-1e6, neginf=-1e6)).astype(np.int64)
+        rows, columns = self.field_of_view.shape
+        inside = (px[:, 0] >= 0) & (px[:, 0] < columns) & (px[:, 1] >= 0) & (px[:, 1] < rows)
+        result = np.zeros(len(px), dtype=bool)
+        result[inside] = self.field_of_view[px[inside, 1], px[inside, 0]]
+        return result
+
+
+def prepare_view(view: RegistrationView) -> PreparedView:
+    """Skeleton of thin vessels, edges of thick ones, with their directions."""
+    shrink = max(1.0, max(view.vessel.shape) / _MAX_SIZE_PX)
+    probability = np.ascontiguousarray(view.vessel, dtype=np.float32)
+    open_field = np.ones(probability.shape, bool) if view.field_of_view is None else view.field_of_view
+    if shrink > 1.0:
+        shrink = float(int(np.ceil(shrink)))
+        # Cut to a multiple, so that one working pixel is exactly shrink x shrink pixels.
+        rows, columns = (int(size // shrink) for size in probability.shape)
+        cut = (slice(0, int(rows * shrink)), slice(0, int(columns * shrink)))
+        probability = cv2.resize(probability[cut], (columns, rows), interpolation=cv2.INTER_AREA)
+        open_field = cv2.resize(open_field[cut].astype(np.uint8), (columns, rows), interpolation=cv2.INTER_NEAREST) > 0
+    mm_per_px = view.geometry.isocentre_mm_per_px * shrink
+    mask = _without_specks((probability > _THRESHOLD) & open_field, mm_per_px)
+    thick, core = _thick_part(mask, mm_per_px)
+    centre_px, tangent_px = _skeleton_points(mask & ~core, thick, mm_per_px)
+    edge_px, outward_px = _edge_points(thick, open_field)
+
+    axes = np.sign(np.diag(view.geometry.intrinsics_px())[:2])
+    tangent = tangent_px * axes
+    angle = np.arctan2(tangent[:, 1], tangent[:, 0])
+    outward = outward_px * axes
+    to_plane = lambda px: _plane_from_full_px(view.geometry, (px + 0.5) * shrink - 0.5)  # noqa: E731
+    centreline = FeatureSet.of(
+        to_plane(centre_px),
+        np.column_stack([np.cos(2 * angle), np.sin(2 * angle)]),
+        np.column_stack([-np.sin(angle), np.cos(angle)]),
+    )
+    edge = FeatureSet.of(to_plane(edge_px), outward, outward)
+    return PreparedView(
+        geometry=view.geometry,
+        camera_from_isocentre=view.geometry.camera_from_isocentre().matrix,
+        centreline=centreline,
+        edge=edge,
+        probability=probability * open_field,
+        field_of_view=open_field,
+        shrink=shrink,
+        length_mm=(len(centreline) + len(edge)) * mm_per_px,
+    )
+
+
+def _plane_from_full_px(geometry: CArmGeometry, points_px: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n 2"]:
+    focal = np.diag(geometry.intrinsics_px())[:2]
+    return (points_px - np.asarray(geometry.principal_point_px)) / focal * geometry.sod_mm
+
+
+def _without_specks(mask: Bool[np.ndarray, "r c"], mm_per_px: float) -> Bool[np.ndarray, "r c"]:
+    _, label, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    extent = np.maximum(stats[:, cv2.CC_STAT_WIDTH], stats[:, cv2.CC_STAT_HEIGHT])
+    area = stats[:, cv2.CC_STAT_AREA]
+    keep = (area * mm_per_px**2 >= _MIN_COMPONENT_MM2) & (extent * mm_per_px >= _MIN_SKELETON_MM)
+    keep[0] = False
+    return keep[label]
+
+
+def _thick_part(
+    mask: Bool[np.ndarray, "r c"], mm_per_px: float
+) -> tuple[Bool[np.ndarray, "r c"], Bool[np.ndarray, "r c"]]:
+    """The part of the mask that a disc of the thick radius fits into, and that part grown a little."""
+    radius_px = THICK_RADIUS_MM / mm_per_px
+    padded = np.pad(mask, 1, mode="edge").astype(np.uint8)  # a vessel leaving the picture is not narrow there
+    inside = cv2.distanceTransform(padded, cv2.DIST_L2, 3)[1:-1, 1:-1] >= radius_px
+    if not inside.any():
+        return inside, inside
+    away = cv2.distanceTransform((~inside).astype(np.uint8), cv2.DIST_L2, 3)
+    return mask & (away <= radius_px + 1.0), away <= radius_px + 2.0
+
+
+def _skeleton_points(
+    mask: Bool[np.ndarray, "r c"], thick: Bool[np.ndarray, "r c"], mm_per_px: float
+) -> tuple[Float[np.ndarray, "n 2"], Float[np.ndarray, "n 2"]]:
+    skeleton = skeletonize(mask & ~thick)
+    rows, columns = np.nonzero(skeleton)
+    points = np.column_stack([columns, rows]).astype(np.float64)
+    neighbours = 9
+    if len(points) < neighbours:
+        return np.zeros((0, 2)), np.zeros((0, 2))
+    _, near = cKDTree(points).query(points, k=neighbours)
+    local = points[near] - points[near].mean(axis=1, keepdims=True)
+    xx, yy, xy = (local[..., 0] ** 2).sum(1), (local[..., 1] ** 2).sum(1), (local[..., 0] * local[..., 1]).sum(1)
+    angle = 0.5 * np.arctan2(2 * xy, xx - yy)
+    # Smoothed to the mean of its neighbours: a skeleton steps by whole pixels.
+    every = max(1, int(np.floor(0.5 / mm_per_px)))
+    smooth = points[near[:, :5]].mean(axis=1)
+    return smooth[::every], np.column_stack([np.cos(angle), np.sin(angle)])[::every]
+
+
+def _edge_points(
+    thick: Bool[np.ndarray, "r c"], open_field: Bool[np.ndarray, "r c"]
+) -> tuple[Float[np.ndarray, "n 2"], Float[np.ndarray, "n 2"]]:
+    if not thick.any():
+        return np.zeros((0, 2)), np.zeros((0, 2))
+    blurred = cv2.GaussianBlur(thick.astype(np.float32), (0, 0), 2.0)
+    gradient = np.dstack([cv2.Sobel(blurred, cv2.CV_32F, 1, 0), cv2.Sobel(blurred, cv2.CV_32F, 0, 1)])
+    framed = np.pad(open_field, 1, constant_values=False).astype(np.uint8)
+    to_border = cv2.distanceTransform(framed, cv2.DIST_L2, 3)[1:-1, 1:-1]
+    contours, _ = cv2.findContours(thick.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+    points = np.concatenate([c[:, 0, :] for c in contours])
+    points = points[to_border[points[:, 1], points[:, 0]] > _EDGE_MARGIN_PX]
+    outward = -gradient[points[:, 1], points[:, 0]].astype(np.float64)
+    length = np.linalg.norm(outward, axis=1)
+    good = length > 1e-3
+    outward = outward[good] / length[good, None]
+    # A contour runs through the centres of the outermost pixels, half a pixel inside the edge.
+    return points[good] + 0.5 * outward, outward

@@ -1,0 +1,21 @@
+"""Choices of a registration."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistrationOptions:
+    """How much work a registration may do.
+
+    Args:
+        refine_drr: refine on rendered radiographs where a CT or label volume is at hand; slower by seconds.
+        device: where the renderer runs.
+        table_shift_mm: standard deviation of an unknown table movement between the two views of a pair; None takes
+            0 where both headers state the same table position and 15 mm where they do not say.
+    """
+
+    refine_drr: bool = True
+    device: str = "cpu"
+    table_shift_mm: float | None = None

@@ -1,0 +1,115 @@
+"""A vessel model made ready for matching once, used for every frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from calibration.errors import InputError
+from engines.anatomy.vessel_model import Branch, VesselModel
+
+_MAX_POINTS = 900
+_MIN_STEP_MM = 0.7
+_FALLBACK_RADIUS_MM = 1.0  # only sets how wide a branch of unknown radius is drawn in the coarse search
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PreparedModel:
+    """Evenly spaced centerline points with tangents and radii.
+
+    Args:
+        model: what it was made from.
+        pivot_mm: LPS point about which rotations are counted (mean of the points).
+        points_mm: (n, 3) relative to nothing: LPS.
+        tangents: (n, 3) unit vectors along the branch.
+        radius_mm: (n,) lumen radius, never NaN.
+        branch: (n,) index of the branch of each point.
+        step_mm: distance between neighbouring points.
+    """
+
+    model: VesselModel
+    pivot_mm: Float[np.ndarray, " 3"]
+    points_mm: Float[np.ndarray, "n 3"]
+    tangents: Float[np.ndarray, "n 3"]
+    radius_mm: Float[np.ndarray, " n"]
+    branch: np.ndarray
+    branch_names: tuple[str, ...]
+    branch_classes: tuple[str, ...]
+    step_mm: float
+
+    @classmethod
+    def of(
+        cls, model: VesselModel, *, branch_classes: tuple[str, ...] = (), max_points: int = _MAX_POINTS
+    ) -> PreparedModel:
+        """Prepare the branches of the given classes (all when empty).
+
+        Raises:
+            InputError: the model has no centerlines, or none of these classes.
+        """
+        if model.centerlines is None:
+            raise InputError(
+                "the vessel model has no centerlines, which registration matches; "
+                "create the case again with --vessels or --centerlines"
+            )
+        branches = [b for b in model.centerlines.branches if not branch_classes or b.vessel_class in branch_classes]
+        if not branches:
+            found = sorted({b.vessel_class for b in model.centerlines.branches})
+            raise InputError(
+                f"the vessel model has branches of class {', '.join(found)}, the view shows "
+                f"{', '.join(branch_classes)}; nothing can be matched"
+            )
+        length_mm = sum(float(np.linalg.norm(np.diff(b.points_mm, axis=0), axis=1).sum()) for b in branches)
+        step_mm = max(_MIN_STEP_MM, length_mm / max_points)
+        parts = [_sampled(b, step_mm) for b in branches]
+        points = np.concatenate([p for p, _, _ in parts])
+        return cls(
+            model=model,
+            pivot_mm=points.mean(axis=0),
+            points_mm=points,
+            tangents=np.concatenate([t for _, t, _ in parts]),
+            radius_mm=np.concatenate([r for _, _, r in parts]),
+            branch=np.repeat(np.arange(len(parts)), [len(p) for p, _, _ in parts]),
+            branch_names=tuple(b.name for b in branches),
+            branch_classes=tuple(b.vessel_class for b in branches),
+            step_mm=step_mm,
+        )
+
+    def thinned(self, max_points: int) -> PreparedModel:
+        """Every k-th point, for the steps where speed matters more than the last tenth of a millimetre."""
+        every = max(1, int(np.ceil(len(self.points_mm) / max_points)))
+        keep: Bool[np.ndarray, " n"] = np.arange(len(self.points_mm)) % every == 0
+        return PreparedModel(
+            model=self.model,
+            pivot_mm=self.pivot_mm,
+            points_mm=self.points_mm[keep],
+            tangents=self.tangents[keep],
+            radius_mm=self.radius_mm[keep],
+            branch=self.branch[keep],
+            branch_names=self.branch_names,
+            branch_classes=self.branch_classes,
+            step_mm=self.step_mm * every,
+        )
+
+    @property
+    def extent_mm(self) -> float:
+        """Root mean square distance of the points from the pivot."""
+        return float(np.sqrt(((self.points_mm - self.pivot_mm) ** 2).sum(axis=1).mean()))
+
+
+def _sampled(
+    branch: Branch, step_mm: float
+) -> tuple[Float[np.ndarray, "n 3"], Float[np.ndarray, "n 3"], Float[np.ndarray, " n"]]:
+    steps = np.linalg.norm(np.diff(branch.points_mm, axis=0), axis=1)
+    arc_mm = np.concatenate([[0.0], np.cumsum(steps)])
+    keep = np.concatenate([[True], np.diff(arc_mm) > 0])
+    arc_mm, points, radius = arc_mm[keep], branch.points_mm[keep], branch.radius_mm[keep]
+    count = max(2, int(np.ceil(arc_mm[-1] / step_mm)) + 1)
+    at_mm = np.linspace(0.0, arc_mm[-1], count)
+    known = np.isfinite(radius)
+    radius = np.interp(at_mm, arc_mm[known], radius[known]) if known.any() else np.full(count, _FALLBACK_RADIUS_MM)
+    points = np.column_stack([np.interp(at_mm, arc_mm, points[:, axis]) for axis in range(3)])
+    tangents = np.gradient(points, axis=0)
+    lengths = np.linalg.norm(tangents, axis=1, keepdims=True)
+    return points, tangents / np.maximum(lengths, 1e-9), np.maximum(radius, 0.1)

@@ -1,0 +1,83 @@
+"""What one X-ray view brings to a registration."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, UInt8, UInt16
+
+from calibration.carm import CArmGeometry
+from calibration.errors import InputError, MissingGeometryError
+from engines.angiography.frame import Frame
+from engines.segmentation.segmentation import Segmentation
+
+# Which branches of a model can be seen where a network reports a class.
+_BRANCH_CLASSES = {"artery": ("artery", "aorta"), "vein": ("vein",), "aorta": ("aorta", "artery"), "vessel": ()}
+_MIN_FILLED_SHARE = 5e-4  # of the picture; below it a vessel class is taken as empty
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class RegistrationView:
+    """A picture's vessels and how it was projected.
+
+    Args:
+        file: name of the file, for the result.
+        frame: index from 0; -1 stands for the MinIP of the run.
+        vessel: (rows, columns) probability that a pixel shows a contrast-filled vessel.
+        image: the picture itself (dark vessels) for the intensity stages, or None.
+        branch_classes: classes of model branches that `vessel` can show; empty for all.
+        field_of_view: True where the collimator lets X-rays through; None if the whole frame is open.
+        frame_of_reference_uid: of the picture, "" where unknown.
+    """
+
+    file: str
+    sop_instance_uid: str
+    frame: int
+    geometry: CArmGeometry
+    vessel: Float[np.ndarray, "rows columns"]
+    image: Float[np.ndarray, "rows columns"] | UInt8[np.ndarray, "..."] | UInt16[np.ndarray, "..."] | None = None
+    branch_classes: tuple[str, ...] = ()
+    field_of_view: Bool[np.ndarray, "rows columns"] | None = None
+    frame_of_reference_uid: str = ""
+
+    def __post_init__(self) -> None:
+        if self.vessel.shape != self.geometry.shape_px:
+            raise InputError(
+                f"{self.file}: the vessel mask is {self.vessel.shape[1]}x{self.vessel.shape[0]} pixels, the geometry "
+                f"says {self.geometry.shape_px[1]}x{self.geometry.shape_px[0]}; use the frame's own size"
+            )
+
+
+def view_of_frame(
+    frame: Frame, segmentation: Segmentation, *, file: str, frame_index: int | None = None
+) -> RegistrationView:
+    """The view of a segmented frame; matches veins only in a frame where veins are filled and arteries are not.
+
+    Raises:
+        MissingGeometryError: the frame's header does not say how it was projected.
+    """
+    if frame.geometry is None:
+        raise MissingGeometryError(
+            f"{file}: frame {frame.source_frame} has no projection geometry ({frame.geometry_reason}); "
+            "add the missing attributes or use a run that has them"
+        )
+    present = [name for name in ("artery", "aorta", "vein", "vessel") if name in segmentation.classes]
+    arterial = [name for name in present if name in ("artery", "aorta", "vessel")]
+    seen = arterial or present
+    if "vein" in present and arterial:
+        veins = float((segmentation.probability("vein") > 0.5).mean())
+        arteries = float((segmentation.probability(*arterial) > 0.5).mean())
+        if arteries < _MIN_FILLED_SHARE < veins:
+            seen = ["vein"]
+    branch_classes = () if "vessel" in seen else tuple(sorted({c for name in seen for c in _BRANCH_CLASSES[name]}))
+    return RegistrationView(
+        file=file,
+        sop_instance_uid=frame.sop_instance_uid,
+        frame=frame.source_frame if frame_index is None else frame_index,
+        geometry=frame.geometry,
+        vessel=segmentation.probability(*seen),
+        image=frame.pixels,
+        branch_classes=branch_classes,
+        field_of_view=segmentation.field_of_view,
+    )
