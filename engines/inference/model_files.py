@@ -1,0 +1,108 @@
+"""The files of a shipped network and the manifest that vouches for them."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import pydantic
+
+from calibration.errors import InputError
+
+MANIFEST_NAME = "manifest.json"
+BUNDLED_MODELS = Path(__file__).resolve().parents[2] / "assets" / "models"
+
+
+class ModelRecord(pydantic.BaseModel):
+    """One network in `manifest.json`.
+
+    `files` maps a file name to its sha-256; no other file is ever loaded for the network.
+    """
+
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
+
+    classes: tuple[str, ...]
+    working_px: int
+    channels: int
+    width: int
+    threshold: float
+    seed: int
+    steps: int
+    initial: str
+    loss: str
+    data: str
+    machine: str
+    files: dict[str, str]
+
+
+class Manifest(pydantic.BaseModel):
+    """`assets/models/manifest.json`."""
+
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    schema_: str = pydantic.Field("guidance-app/models/1", alias="schema", pattern=r"^guidance-app/models/1$")
+    models: dict[str, ModelRecord]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelFiles:
+    """A network's verified files.
+
+    Args:
+        name: of the network.
+        folder: where the files lie.
+        record: its line in the manifest.
+    """
+
+    name: str
+    folder: Path
+    record: ModelRecord
+
+    @property
+    def onnx(self) -> Path:
+        return self.folder / f"{self.name}.onnx"
+
+    @property
+    def safetensors(self) -> Path:
+        return self.folder / f"{self.name}.safetensors"
+
+    def read(self, path: Path) -> bytes:
+        """The file's bytes, once its sha-256 is the manifest's.
+
+        Raises:
+            InputError: the file is missing, unreadable, not in the manifest, or not the one that was shipped.
+        """
+        expected = self.record.files.get(path.name)
+        if expected is None:
+            raise InputError(f"{path}: not listed in {MANIFEST_NAME}; restore the model folder or train it again")
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise InputError(f"{path}: cannot read the weights ({error.strerror}); restore the model folder") from error
+        found = sha256(content)
+        if found != expected:
+            raise InputError(
+                f"{path}: refused, its sha-256 is {found[:12]}..., the manifest says {expected[:12]}...; "
+                "the weights were changed or cut short: restore the model folder"
+            )
+        return content
+
+
+def read_manifest(folder: Path = BUNDLED_MODELS) -> Manifest:
+    """Raises InputError where there is none or it cannot be understood."""
+    path = folder / MANIFEST_NAME
+    try:
+        return Manifest.model_validate_json(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot read the list of models ({error.strerror}); restore the model folder"
+        ) from error
+    except ValueError as error:
+        raise InputError(
+            f"{path}: not a list of models ({str(error).splitlines()[0]}); restore the model folder"
+        ) from error
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

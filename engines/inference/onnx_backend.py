@@ -1,0 +1,63 @@
+"""ONNX Runtime: the fastest runtime that every installation has."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnxruntime
+from jaxtyping import Float
+
+from calibration.errors import InputError
+from engines.inference.model_files import ModelFiles
+
+
+class OnnxBackend:
+    """A network on ONNX Runtime's CPU provider (CUDA where the installed runtime has it and it is asked for).
+
+    Args:
+        files: verified before they are loaded.
+        threads: of one call; the live path shares its cores with the window.
+        device: "cpu" or "cuda".
+    """
+
+    def __init__(self, files: ModelFiles, *, threads: int = 1, device: str = "cpu") -> None:
+        onnxruntime.disable_telemetry_events()
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        # A spinning pool holds the core that paints the next frame.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.add_session_config_entry("session.inter_op.allow_spinning", "0")
+        options.log_severity_level = 3
+        provider = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}[device]
+        if provider not in onnxruntime.get_available_providers():
+            raise InputError(
+                f"backend onnx: this ONNX Runtime has no {provider}; install onnxruntime-gpu or use --backend torch"
+            )
+        try:
+            self._session = onnxruntime.InferenceSession(files.read(files.onnx), options, providers=[provider])
+        except InputError:
+            raise
+        except Exception as error:  # ONNX Runtime raises its own unrelated types for a graph that it cannot load
+            raise InputError(f"{files.onnx}: ONNX Runtime cannot load it ({error})") from error
+        self._input = self._session.get_inputs()[0]
+        self.name = "onnx"
+        self.device = device
+
+    def run(self, batch: Float[np.ndarray, "n channels rows columns"]) -> Float[np.ndarray, "n classes rows columns"]:
+        check_batch(batch, int(self._input.shape[1]))
+        return np.asarray(self._session.run(None, {self._input.name: np.ascontiguousarray(batch, np.float32)})[0])
+
+
+def check_batch(batch: Float[np.ndarray, "n channels rows columns"], channels: int) -> None:
+    """What every backend refuses alike."""
+    stride = 16  # four poolings
+    if (
+        batch.ndim != 4
+        or batch.shape[1] != channels
+        or batch.shape[2] % stride
+        or batch.shape[3] % stride
+        or 0 in batch.shape
+    ):
+        raise ValueError(
+            f"a batch is (n, {channels}, rows, columns) with sides a multiple of {stride}, found {batch.shape}"
+        )

@@ -1,0 +1,135 @@
+"""From any picture to what the networks see; training and inference share every line of this.
+
+Two channels at the working size, both zero outside the collimator's opening:
+
+0. the picture, robustly scaled over the field of view;
+1. the picture against its neighbourhood (local mean removed, divided by the local deviation), in which a vessel
+   looks alike over lung, spine or a subtracted background.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from jaxtyping import Bool, Float, Num
+
+from engines.segmentation.field_of_view import find_field_of_view
+
+CHANNELS = 2
+MIN_SIDE_PX = 8  # nothing smaller shows a vessel
+# Kernel widths as a share of the working size; measured against the widest coronary and the aorta.
+_LOCAL_MEAN_SHARE = 0.06
+_LOCAL_DEVIATION_SHARE = 0.12
+_CLIP = 5.0
+_FLAT = 1e-6
+# A picture counts as bright-on-dark only on clear evidence, so that an empty frame does not flip a run.
+_POLARITY_EVIDENCE = 1.6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Conditioned:
+    """A picture ready for the network.
+
+    Args:
+        channels: (2, size, size) float32.
+        field_of_view: on the working grid, or None if the whole picture is open.
+        inverted: the vessels were bright and the picture was turned over.
+    """
+
+    channels: Float[np.ndarray, "2 rows columns"]
+    field_of_view: Bool[np.ndarray, "rows columns"] | None
+    inverted: bool
+
+
+def condition(
+    pixels: Num[np.ndarray, "rows columns"],
+    size_px: int,
+    *,
+    vessels_bright: bool | None = False,
+    log: bool = False,
+) -> Conditioned | None:
+    """Condition a picture of any size and depth; None where it shows nothing (constant or too small).
+
+    Args:
+        pixels: stored values.
+        size_px: working size, square.
+        vessels_bright: polarity if known; False and None ask for detection.
+        log: the values are linear in dose, so that attenuation is their logarithm.
+    """
+    rows, columns = pixels.shape
+    if min(rows, columns) < MIN_SIDE_PX:
+        return None
+    picture = np.asarray(pixels, dtype=np.float32)
+    if not np.isfinite(picture).all():
+        picture = np.nan_to_num(picture, nan=0.0, posinf=0.0, neginf=0.0)
+    if log:
+        picture = np.log1p(picture - picture.min())
+    if picture.max() - picture.min() < _FLAT:
+        return None
+    shrink = rows > size_px or columns > size_px
+    picture = cv2.resize(picture, (size_px, size_px), interpolation=cv2.INTER_AREA if shrink else cv2.INTER_LINEAR)
+    return condition_working(picture, vessels_bright=vessels_bright)
+
+
+def condition_working(
+    picture: Float[np.ndarray, "rows columns"], *, vessels_bright: bool | None = False, working_px: int | None = None
+) -> Conditioned | None:
+    """The part after resizing; training feeds it patches of a picture that would be `working_px` wide."""
+    working_px = working_px or max(picture.shape)
+    field = find_field_of_view(picture)
+    inside = np.ones(picture.shape, bool) if field is None else field
+    low, middle, high = np.percentile(picture[inside], [1, 50, 99])
+    if high - low < _FLAT:
+        return None
+    # Text and clips saturate: they must not set the scale of anything below.
+    scaled = np.clip((picture - middle) / (high - low), -1.5, 1.5).astype(np.float32)
+    weight = inside.astype(np.float32)
+    local = _against_neighbourhood(scaled, weight, working_px)
+    inverted = bool(vessels_bright) or _vessels_look_bright(local, inside)
+    channels = np.stack([scaled * 2.0, local]) * weight
+    if inverted:
+        channels = -channels
+    return Conditioned(channels=np.ascontiguousarray(channels, np.float32), field_of_view=field, inverted=inverted)
+
+
+def _against_neighbourhood(
+    picture: Float[np.ndarray, "rows columns"], weight: Float[np.ndarray, "rows columns"], working_px: int
+) -> Float[np.ndarray, "rows columns"]:
+    mean = _masked_blur(picture, weight, _LOCAL_MEAN_SHARE * working_px)
+    flat = (picture - mean) * weight
+    variance = _masked_blur(flat**2, weight, _LOCAL_DEVIATION_SHARE * working_px)
+    overall = float((flat**2).sum() / max(weight.sum(), 1.0))
+    return np.clip(flat / np.sqrt(0.7 * variance + 0.3 * overall + _FLAT), -_CLIP, _CLIP) * weight
+
+
+def _masked_blur(
+    picture: Float[np.ndarray, "rows columns"], weight: Float[np.ndarray, "rows columns"], sigma_px: float
+) -> Float[np.ndarray, "rows columns"]:
+    """Gaussian mean over the open field alone; wide kernels run on a smaller grid."""
+    step = max(int(sigma_px / 4), 1)
+    shape = (picture.shape[1], picture.shape[0])
+    small = (max(shape[0] // step, 1), max(shape[1] // step, 1))
+    blurred = [
+        cv2.GaussianBlur(cv2.resize(plane, small, interpolation=cv2.INTER_AREA), (0, 0), sigma_px / step)
+        for plane in (picture * weight, weight)
+    ]
+    return cv2.resize(blurred[0] / np.maximum(blurred[1], 1e-3), shape, interpolation=cv2.INTER_LINEAR)
+
+
+def _vessels_look_bright(local: Float[np.ndarray, "rows columns"], inside: Bool[np.ndarray, "rows columns"]) -> bool:
+    """Whether thin bright structures clearly outweigh thin dark ones."""
+    smooth = cv2.GaussianBlur(local, (0, 0), 1.2)
+    size = max(3, int(0.05 * max(local.shape)) | 1)
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
+    core = cv2.erode(inside.astype(np.uint8), kernel, borderValue=0) > 0
+    if core.sum() < 0.1 * core.size:
+        return False
+    dark = cv2.morphologyEx(smooth, cv2.MORPH_BLACKHAT, kernel)[core]
+    bright = cv2.morphologyEx(smooth, cv2.MORPH_TOPHAT, kernel)[core]
+    # The noise floor of both is alike; vessels are the upper tail.
+    floor = np.median(np.concatenate([dark, bright]))
+    excess_dark = np.maximum(dark - 2 * floor, 0).mean()
+    excess_bright = np.maximum(bright - 2 * floor, 0).mean()
+    return bool(excess_bright > _POLARITY_EVIDENCE * excess_dark + 0.01)

@@ -1,0 +1,101 @@
+"""Where the collimator lets X-rays through."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from jaxtyping import Bool, Float
+
+_ANALYSIS_SIDE_PX = 256
+_MIN_CLOSED_SHARE = 0.01
+_MIN_OPEN_SHARE = 0.15
+_MIN_CONVEXITY = 0.94
+_MIN_EDGE_STEP = 0.15  # of the picture's range, across the collimator's edge
+_EDGE_MARGIN_PX = 2
+
+
+def find_field_of_view(picture: Float[np.ndarray, "rows columns"]) -> Bool[np.ndarray, "rows columns"] | None:
+    """The open field inside rectangular, circular or polygonal collimator blades; None where no blade is seen.
+
+    Blades are flat, reach the picture's border, end in a sharp step, and leave a convex opening. They are dark as
+    stored in most pictures and bright in inverted ones; both are tried.
+    """
+    rows, columns = picture.shape
+    scale = min(1.0, _ANALYSIS_SIDE_PX / max(rows, columns))
+    small_shape = (max(int(round(columns * scale)), 1), max(int(round(rows * scale)), 1))
+    small = cv2.resize(np.asarray(picture, np.float32), small_shape, interpolation=cv2.INTER_AREA)
+    low, high = np.percentile(small, [0.5, 99.5])
+    if high - low <= 0:
+        return None
+    small = cv2.medianBlur(np.clip((small - low) / (high - low), 0, 1).astype(np.float32), 3)
+    field = _open_field(small)
+    if field is None:
+        field = _open_field(1 - small)
+    if field is None:
+        return None
+    field = cv2.erode(field, np.ones((2 * _EDGE_MARGIN_PX + 1,) * 2, np.uint8), borderValue=1)
+    return cv2.resize(field, (columns, rows), interpolation=cv2.INTER_NEAREST) > 0
+
+
+def _open_field(dark: Float[np.ndarray, "rows columns"]) -> np.ndarray | None:
+    border = np.concatenate([dark[0], dark[-1], dark[:, 0], dark[:, -1]])
+    floor = float(np.percentile(border, 5))
+    if floor > 0.2:
+        return None
+    # Between the blades and the anatomy: the first threshold whose opening is convex and sharply bounded.
+    for threshold in (floor + 0.06, floor + 0.1, floor + 0.16, floor + 0.24):
+        closed = _reaching_the_border((dark <= threshold).astype(np.uint8))
+        share = float(closed.mean())
+        if share < _MIN_CLOSED_SHARE or share > 1 - _MIN_OPEN_SHARE:
+            continue
+        field = _largest(1 - closed)
+        field = _without_holes(field)
+        hull = _hull(field)
+        if field.sum() < _MIN_CONVEXITY * hull.sum() or _edge_step(dark, hull) < _MIN_EDGE_STEP:
+            continue
+        if (1 - hull).mean() < _MIN_CLOSED_SHARE:
+            continue
+        return hull
+    return None
+
+
+def _reaching_the_border(mask: np.ndarray) -> np.ndarray:
+    mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8), borderValue=1)
+    _, labels = cv2.connectedComponents(mask, connectivity=4)
+    touching = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
+    return np.isin(labels, touching[touching > 0]).astype(np.uint8)
+
+
+def _largest(mask: np.ndarray) -> np.ndarray:
+    count, labels, statistics, _ = cv2.connectedComponentsWithStats(mask, connectivity=4)
+    if count < 2:
+        return mask
+    return (labels == 1 + int(np.argmax(statistics[1:, cv2.CC_STAT_AREA]))).astype(np.uint8)
+
+
+def _without_holes(mask: np.ndarray) -> np.ndarray:
+    return 1 - _reaching_the_border_plain(1 - mask)
+
+
+def _reaching_the_border_plain(mask: np.ndarray) -> np.ndarray:
+    _, labels = cv2.connectedComponents(mask, connectivity=4)
+    touching = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
+    return np.isin(labels, touching[touching > 0]).astype(np.uint8)
+
+
+def _hull(mask: np.ndarray) -> np.ndarray:
+    contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    if not contours:
+        return mask
+    hull = cv2.convexHull(np.concatenate(contours))
+    return cv2.fillConvexPoly(np.zeros_like(mask), hull, 1)
+
+
+def _edge_step(dark: Float[np.ndarray, "rows columns"], field: np.ndarray) -> float:
+    """Lower-quartile brightness step from 3 px outside to 4 px inside the edge."""
+    padded = cv2.copyMakeBorder(field, 1, 1, 1, 1, cv2.BORDER_REPLICATE)
+    inner = field - cv2.erode(padded, np.ones((9, 9), np.uint8))[1:-1, 1:-1]
+    outer = cv2.dilate(padded, np.ones((7, 7), np.uint8))[1:-1, 1:-1] - field
+    if not inner.any() or not outer.any():
+        return 0.0
+    return float(np.median(dark[inner > 0]) - np.median(dark[outer > 0]))

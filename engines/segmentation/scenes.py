@@ -1,0 +1,61 @@
+"""The scenes that a network is trained for, and which one suits a case."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from typing import Literal
+
+from calibration.errors import InputError
+
+CaseKind = Literal["evt", "tavi", "coronary"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """What a network of this name sees and says.
+
+    Args:
+        name: model name.
+        classes: output maps, each with its own sigmoid.
+        paper_loss: loss of Li et al. for this field of view ("dice" eq. 1, "bce" eq. 2), for the `paper` recipe.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    paper_loss: Literal["dice", "bce"]
+
+
+SCENES = {
+    scene.name: scene
+    for scene in (
+        Scene(name="coronary", classes=("vessel", "device"), paper_loss="dice"),
+        Scene(name="cerebral", classes=("artery", "vein"), paper_loss="dice"),
+        Scene(name="aortic-upper", classes=("aorta", "device"), paper_loss="bce"),
+        Scene(name="aortic-lower", classes=("aorta", "device"), paper_loss="dice"),
+    )
+}
+
+_MODEL_OF_KIND = {"evt": "cerebral", "tavi": "aortic-upper", "coronary": "coronary"}
+
+
+def scene_named(name: str) -> Scene:
+    """Raises InputError with the nearest known name."""
+    if name not in SCENES:
+        raise InputError(f"no model is called {name!r}; {nearest(name, SCENES)}")
+    return SCENES[name]
+
+
+def model_for_kind(kind: str) -> str:
+    """Name of the network for a case of this kind. Raises InputError for an unknown kind."""
+    if kind not in _MODEL_OF_KIND:
+        raise InputError(f"no case kind is called {kind!r}; {nearest(kind, _MODEL_OF_KIND)}")
+    return _MODEL_OF_KIND[kind]
+
+
+def nearest(name: str, known) -> str:
+    """ "did you mean ..." for an error line."""
+    known = sorted(known)
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+    listing = f"known are {', '.join(known)}"
+    return f"did you mean {close[0]!r}? ({listing})" if close else listing

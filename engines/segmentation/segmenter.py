@@ -1,0 +1,88 @@
+"""A network with its conditioning: from a frame of any size and depth to probabilities on the frame's own grid."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from jaxtyping import Float
+
+from calibration.errors import InputError
+from engines.angiography.frame import Frame
+from engines.inference.backend import Backend
+from engines.inference.factory import make_backend
+from engines.inference.model_files import BUNDLED_MODELS, ModelFiles, ModelRecord, read_manifest
+from engines.segmentation.conditioning import condition
+from engines.segmentation.scenes import model_for_kind, nearest
+from engines.segmentation.segmentation import Segmentation
+
+__all__ = ["Segmenter", "load_segmenter", "model_for_kind"]
+
+
+class Segmenter:
+    """Segments frames; one instance belongs to one thread.
+
+    Attributes:
+        name: of the network.
+        backend: runtime and device that executes it, "onnx (cpu)".
+        classes: output maps.
+        threshold: probability from which a pixel counts, chosen on simulated pictures.
+    """
+
+    def __init__(self, name: str, record: ModelRecord, backend: Backend) -> None:
+        self.name = name
+        self.backend = f"{backend.name} ({backend.device})"
+        self.classes = record.classes
+        self.threshold = record.threshold
+        self._working_px = record.working_px
+        self._network = backend
+
+    def segment(self, frame: Frame) -> Segmentation:
+        """Probabilities of every class; a frame that shows nothing (constant, tiny) gets zeros."""
+        conditioned = condition(frame.pixels, self._working_px, vessels_bright=frame.vessels_bright)
+        rows, columns = frame.shape_px
+        if conditioned is None:
+            return self._result(np.zeros((len(self.classes), rows, columns), np.float32), None)
+        probabilities = self._network.run(conditioned.channels[None])[0]
+        field = conditioned.field_of_view
+        if field is not None:
+            probabilities = probabilities * field
+        full = np.stack([_resized(plane, rows, columns) for plane in probabilities])
+        open_field = None
+        if field is not None:
+            open_field = cv2.resize(field.astype(np.uint8), (columns, rows), interpolation=cv2.INTER_NEAREST) > 0
+        return self._result(full, open_field)
+
+    def _result(self, probabilities: Float[np.ndarray, "classes rows columns"], field) -> Segmentation:
+        return Segmentation(
+            probabilities=probabilities,
+            classes=self.classes,
+            model=self.name,
+            backend=self.backend,
+            field_of_view=field,
+        )
+
+
+def load_segmenter(model: str, backend: str = "auto", threads: int = 1, folder: Path = BUNDLED_MODELS) -> Segmenter:
+    """Load a network by name.
+
+    Args:
+        model: `coronary`, `cerebral`, `aortic-upper` or `aortic-lower`, or another in `folder`.
+        backend: `auto`, or a runtime by name.
+        threads: that one frame may use.
+        folder: where the weights and their manifest lie.
+
+    Raises:
+        InputError: unknown name, or weights that are missing, changed or unreadable.
+    """
+    models = read_manifest(folder).models
+    if model not in models:
+        raise InputError(f"no model is called {model!r} in {folder.name}; {nearest(model, models)}")
+    record = models[model]
+    files = ModelFiles(name=model, folder=folder, record=record)
+    return Segmenter(model, record, make_backend(backend, files, threads=threads))
+
+
+def _resized(plane: Float[np.ndarray, "rows columns"], rows: int, columns: int) -> Float[np.ndarray, "rows columns"]:
+    return np.clip(cv2.resize(plane, (columns, rows), interpolation=cv2.INTER_LINEAR), 0, 1)

@@ -1,0 +1,96 @@
+"""From trained weights to the files that ship: safetensors, ONNX, manifest."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import safetensors.torch
+import torch
+
+from calibration.errors import GuidanceError
+from calibration.store import write_atomically, write_json
+from engines.inference.model_files import MANIFEST_NAME, Manifest, ModelRecord, read_manifest, sha256
+from engines.segmentation.conditioning import CHANNELS
+from engines.segmentation.dru_net import DruNet, ProbabilityNet
+from engines.segmentation.scenes import Scene
+from engines.training.angiogram_synthesis import WORKING_PX
+from engines.training.recipe import Recipe, machine
+
+PARITY_TOLERANCE = 1e-4
+DATA = "synthetic angiograms (engines/training/angiogram_synthesis.py); no patient, no real picture"
+
+
+def export(
+    net: DruNet, scene: Scene, recipe: Recipe, folder: Path, *, steps: int, threshold: float = 0.5
+) -> ModelRecord:
+    """Write `NAME.safetensors` (half precision), `NAME.onnx` (float32, probabilities) and the manifest's entry.
+
+    The ONNX holds the rounded weights too, so that both files are the same network.
+
+    Raises:
+        GuidanceError: ONNX Runtime and torch disagree by more than 1e-4.
+    """
+    halved = {n: v.half() if v.is_floating_point() else v for n, v in net.state_dict().items()}
+    net.load_state_dict({n: v.float() if v.is_floating_point() else v for n, v in halved.items()})
+    tensors = safetensors.torch.save({n: v.contiguous() for n, v in halved.items()}, metadata={"model": scene.name})
+    graph = _onnx_bytes(net.eval(), scene, {"steps": steps, "seed": recipe.seed})
+    check_parity(net, graph)
+    contents = {f"{scene.name}.safetensors": tensors, f"{scene.name}.onnx": graph}
+    for name, content in contents.items():
+        write_atomically(folder / name, lambda beside, content=content: beside.write_bytes(content) and None)
+    record = ModelRecord(
+        classes=scene.classes, working_px=WORKING_PX, channels=CHANNELS, width=recipe.width, threshold=threshold,
+        seed=recipe.seed, steps=steps, initial=Path(recipe.initial).stem, loss=recipe.loss, data=DATA, machine=machine(),
+        files={name: sha256(content) for name, content in contents.items()},
+    )  # fmt: skip
+    enter(folder, scene.name, record)
+    return record
+
+
+def enter(folder: Path, name: str, record: ModelRecord) -> None:
+    """Put a network's record into the folder's manifest."""
+    models = dict(read_manifest(folder).models) if (folder / MANIFEST_NAME).exists() else {}
+    models[name] = record
+    manifest = Manifest(models=dict(sorted(models.items())))
+    write_json(folder / MANIFEST_NAME, manifest.model_dump(mode="json", by_alias=True))
+
+
+def check_parity(net: DruNet, graph: bytes) -> float:
+    """Largest difference between torch and ONNX Runtime on a random batch. Raises GuidanceError above 1e-4."""
+    batch = torch.randn(2, net.channels, 64, 96, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        expected = ProbabilityNet(net)(batch).numpy()
+    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+    found = np.asarray(session.run(None, {session.get_inputs()[0].name: batch.numpy()})[0])
+    worst = float(np.abs(found - expected).max())
+    if worst > PARITY_TOLERANCE:
+        raise GuidanceError(f"the exported network differs from torch by {worst:.2g}, more than {PARITY_TOLERANCE}")
+    return worst
+
+
+def _onnx_bytes(net: DruNet, scene: Scene, metadata: dict[str, Any]) -> bytes:
+    batch = torch.zeros(2, net.channels, 64, 96)
+    dynamic = {0: torch.export.Dim("n"), 2: 16 * torch.export.Dim("rows16", min=1, max=512),
+               3: 16 * torch.export.Dim("columns16", min=1, max=512)}  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter's own deprecations are not ours to act on
+        program = torch.onnx.export(
+            ProbabilityNet(net).eval(), (batch,), dynamo=True, external_data=False, opset_version=20, verbose=False,
+            input_names=["image"], output_names=["probabilities"], dynamic_shapes=(dynamic,),
+        )  # fmt: skip
+    assert program is not None
+    program.model.metadata_props.update(
+        {
+            "model": scene.name, "classes": json.dumps(scene.classes), "working_px": str(WORKING_PX),
+            "channels": str(net.channels), **{key: str(value) for key, value in metadata.items()},
+        }
+    )  # fmt: skip
+    model = program.model_proto
+    onnx.checker.check_model(model)
+    return model.SerializeToString()

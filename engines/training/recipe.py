@@ -1,0 +1,206 @@
+"""How every shipped network is trained: seeded, resumable, on synthetic angiograms alone."""
+
+from __future__ import annotations
+
+import math
+import platform
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.utils.data import DataLoader, IterableDataset
+
+from calibration.errors import InputError
+from calibration.store import write_atomically
+from engines.segmentation.dru_net import DruNet
+from engines.segmentation.scenes import Scene, scene_named
+from engines.training.angiogram_synthesis import synthesize
+
+LossName = Literal["dice+bce", "dice", "bce"]
+_EMA_DECAY = 0.995
+_SAVE_EVERY = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """Everything that decides the weights.
+
+    Args:
+        scene: name of the network.
+        loss: "dice+bce", or one of the paper's two alone (`Scene.paper_loss`).
+        initial: checkpoint to start from (another scene's), "" for random weights.
+    """
+
+    scene: str
+    steps: int = 2000
+    seed: int = 1
+    width: int = 16
+    batch: int = 6
+    patch_px: int = 192
+    rate: float = 2e-3
+    loss: LossName = "dice+bce"
+    initial: str = ""
+
+
+class _Patches(IterableDataset):
+    """The endless seeded series from a position on, so that a resumed run sees what it would have seen."""
+
+    def __init__(self, scene: Scene, recipe: Recipe, first: int) -> None:
+        self.scene, self.recipe, self.first = scene, recipe, first
+
+    def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        import cv2
+
+        cv2.setNumThreads(1)
+        for index in range(self.first, self.recipe.steps * self.recipe.batch):
+            sample = synthesize(self.scene, self.recipe.seed, index, self.recipe.patch_px)
+            yield _turned(sample.channels, sample.masks, index)
+
+
+def _turned(channels: np.ndarray, masks: np.ndarray, index: int) -> tuple[np.ndarray, np.ndarray]:
+    # The paper's augmentation: quarter turns and flips.
+    turns, flip = index % 4, (index // 4) % 2
+    channels, masks = np.rot90(channels, turns, (1, 2)), np.rot90(masks, turns, (1, 2))
+    if flip:
+        channels, masks = channels[:, :, ::-1], masks[:, :, ::-1]
+    return np.ascontiguousarray(channels), np.ascontiguousarray(masks)
+
+
+def train(
+    recipe: Recipe,
+    checkpoint: Path,
+    *,
+    device: str = "cpu",
+    workers: int = 0,
+    progress: Callable[[int, float], None] = lambda step, loss: None,
+) -> DruNet:
+    """Train, or go on from `checkpoint`, and return the averaged network in evaluation mode.
+
+    The checkpoint is written every 100 steps and at the end.
+
+    Raises:
+        InputError: the checkpoint belongs to another recipe.
+    """
+    scene = scene_named(recipe.scene)
+    torch.manual_seed(recipe.seed)
+    net = DruNet(len(scene.classes), recipe.width)
+    if recipe.initial:
+        _start_from(net, Path(recipe.initial))
+    net = net.to(device=device, memory_format=torch.channels_last)
+    average = {name: value.detach().clone() for name, value in net.state_dict().items()}
+    optimiser = torch.optim.AdamW(net.parameters(), lr=recipe.rate, weight_decay=1e-4)
+    step = 0
+    if checkpoint.exists():
+        step = _resume(checkpoint, recipe, net, average, optimiser)
+    batches = DataLoader(
+        _Patches(scene, recipe, step * recipe.batch), batch_size=recipe.batch, num_workers=workers,
+        prefetch_factor=4 if workers else None,
+    )  # fmt: skip
+    net.train()
+    for image, masks in batches:
+        for group in optimiser.param_groups:
+            group["lr"] = _rate(recipe, step)
+        image = image.to(device=device, memory_format=torch.channels_last)
+        optimiser.zero_grad(set_to_none=True)
+        loss = segmentation_loss(net(image), masks.to(device), recipe.loss)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        optimiser.step()
+        step += 1
+        _average_in(average, net, step)
+        progress(step, float(loss.detach()))
+        if step % _SAVE_EVERY == 0 or step == recipe.steps:
+            _save(checkpoint, recipe, step, net, average, optimiser)
+    trained = DruNet(len(scene.classes), recipe.width)
+    trained.load_state_dict({name: value.cpu() for name, value in average.items()})
+    return trained.eval()
+
+
+def load_average(checkpoint: Path) -> tuple[DruNet, dict]:
+    """The averaged network of a checkpoint and {recipe, step}."""
+    state = _read(checkpoint)
+    scene = scene_named(state["recipe"]["scene"])
+    net = DruNet(len(scene.classes), state["recipe"]["width"])
+    net.load_state_dict(state["average"])
+    return net.eval(), {"recipe": state["recipe"], "step": state["step"]}
+
+
+def segmentation_loss(
+    logits: Float[Tensor, "n classes rows columns"], masks: Float[Tensor, "n classes rows columns"], name: LossName
+) -> Float[Tensor, ""]:
+    """Equations 1 and 2 of the paper, or their sum; Dice over the whole batch, a class at a time.
+
+    Over the batch and not the picture: many patches show no device, where a picture's own Dice is undefined.
+    """
+    logits = logits.float()
+    probability = torch.sigmoid(logits)
+    axes = (0, 2, 3)
+    overlap = (probability * masks).sum(axes)
+    dice = 1 - (2 * overlap + 50) / (probability.sum(axes) + masks.sum(axes) + 50)
+    bce = torch.nn.functional.binary_cross_entropy_with_logits(logits, masks)
+    if name == "dice":
+        return dice.mean()
+    if name == "bce":
+        return bce
+    return dice.mean() + bce
+
+
+def machine() -> str:
+    return f"{platform.machine()} {platform.system()}, torch {torch.__version__}, CUDA {torch.version.cuda or 'none'}"
+
+
+def _rate(recipe: Recipe, step: int) -> float:
+    warm = min(1.0, (step + 1) / 50)
+    return recipe.rate * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(step / recipe.steps, 1.0))))
+
+
+@torch.no_grad()
+def _average_in(average: dict[str, Tensor], net: DruNet, step: int) -> None:
+    # Young averages follow quickly, or the random start would weigh on them for a thousand steps.
+    decay = min(_EMA_DECAY, step / (step + 10))
+    for name, value in net.state_dict().items():
+        if value.dtype.is_floating_point:
+            average[name].lerp_(value, 1 - decay)
+        else:
+            average[name].copy_(value)
+
+
+def _start_from(net: DruNet, path: Path) -> None:
+    own = net.state_dict()
+    found = _read(path)["average"]
+    fitting = {name: value for name, value in found.items() if name in own and own[name].shape == value.shape}
+    # Other scenes have other classes: their heads are learnt anew.
+    net.load_state_dict({n: v for n, v in fitting.items() if not n.startswith("head.")}, strict=False)
+
+
+def _save(path: Path, recipe: Recipe, step: int, net: DruNet, average: dict, optimiser: torch.optim.Optimizer) -> None:
+    state = {
+        "recipe": asdict(recipe), "step": step, "net": net.state_dict(), "average": average,
+        "optimiser": optimiser.state_dict(),
+    }  # fmt: skip
+    write_atomically(path, lambda beside: torch.save(state, beside))
+
+
+def _read(path: Path) -> dict:
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise InputError(f"{path}: not a readable training checkpoint ({type(error).__name__}); delete it") from error
+
+
+def _resume(path: Path, recipe: Recipe, net: DruNet, average: dict, optimiser: torch.optim.Optimizer) -> int:
+    state = _read(path)
+    if state["recipe"] != asdict(recipe):
+        raise InputError(
+            f"{path}: the checkpoint was made by another recipe ({state['recipe']}); choose another --out or delete it"
+        )
+    net.load_state_dict(state["net"])
+    for name, value in state["average"].items():
+        average[name].copy_(value)
+    optimiser.load_state_dict(state["optimiser"])
+    return int(state["step"])
