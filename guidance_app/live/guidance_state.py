@@ -1,0 +1,188 @@
+"""Whether the registration may be trusted right now: an explicit state machine of pure transitions.
+
+`unregistered` -> (`proposed` or `accepted`) -> `stale` whenever the view changes, and back only through a check on
+the new view. The pose of the patient in the room is kept while stale; what is lost is the right to draw it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from calibration.carm import CArmGeometry
+from engines.registration.registration import Registration
+from guidance_app.live.guidance import GuidanceState
+
+_NOT_REGISTERED = "not registered yet"
+MISSES_BEFORE_STALE = 5  # consecutive filled frames that contradict the pose; one bad segmentation must not hide it
+REST_FRAMES = 30  # after a failed cold start: the bolus moves on, the next picture may show more
+REMEMBERED_FRAMES = 4
+MISSES_BEFORE_ANEW = 5  # further ones on a new view before the pose is searched for again
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Situation:
+    """Everything guidance remembers between two frames; small, picklable, and never changed in place.
+
+    Args:
+        state: see the module; `reason` says why it is not `accepted`, for a person.
+        registration: the pose in use or to be checked, None when there is none.
+        checked_geometry: the view on which the registration was last found to fit; drawn nowhere else.
+        geometry: the view of the newest frame that had one.
+        generation: goes up with every change that comes from outside the engine; older results are dropped.
+        registering: a cold start is running.
+        wanted: a cold start is to begin on the next frame that shows enough vessel.
+        misses: consecutive filled frames on which the check failed.
+        asked: a person asked for that cold start, so it need not wait for the bolus to fill the tree.
+        rest_frames: frames to let pass before the next cold start, after one that found nothing.
+        vessel_shares: share of the picture that showed vessel, newest last: tells a bolus that is still arriving.
+    """
+
+    state: GuidanceState = "unregistered"
+    reason: str = _NOT_REGISTERED
+    registration: Registration | None = None
+    checked_geometry: CArmGeometry | None = None
+    geometry: CArmGeometry | None = None
+    generation: int = 0
+    registering: bool = False
+    wanted: bool = True
+    misses: int = 0
+    asked: bool = False
+    rest_frames: int = 0
+    vessel_shares: tuple[float, ...] = ()
+
+
+def started_from(registration: Registration, view: CArmGeometry | None) -> Situation:
+    """Begin with a known pose; `view` is the geometry it was found on, None leaves it to be checked first."""
+    if view is None:
+        return Situation(
+            state="stale", reason="the given pose waits for a check on this view", registration=registration,
+            wanted=False,
+        )  # fmt: skip
+    return Situation(
+        state="accepted", reason="", registration=registration, checked_geometry=view, geometry=view, wanted=False
+    )
+
+
+def saw_geometry(now: Situation, geometry: CArmGeometry | None) -> Situation:
+    """A frame arrived. A missing geometry hides that frame's overlay (see `overlay_rule`) but moves nothing."""
+    if geometry is None:
+        return now
+    if now.geometry is not None and geometry.same_view(now.geometry):
+        return now
+    moved = replace(
+        now, geometry=geometry, generation=now.generation + 1, registering=False, wanted=now.wanted or now.registering,
+        rest_frames=0, vessel_shares=(),
+    )  # fmt: skip
+    if now.state in ("accepted", "proposed", "stale"):
+        return replace(
+            moved, state="stale", reason="the view changed: the pose waits for a check", checked_geometry=None, misses=0
+        )
+    return moved
+
+
+def saw_vessel(now: Situation, share: float) -> Situation:
+    """The engine measured how much of a picture shows vessel."""
+    shares = (*now.vessel_shares, share)[-REMEMBERED_FRAMES:]
+    return replace(now, vessel_shares=shares, rest_frames=max(0, now.rest_frames - 1))
+
+
+def registration_started(now: Situation) -> Situation:
+    reason = now.reason if now.state == "accepted" else "registering"
+    return replace(now, registering=True, wanted=False, asked=False, reason=reason)
+
+
+def registration_finished(now: Situation, found: Registration, geometry: CArmGeometry, generation: int) -> Situation:
+    """A cold start came back, computed on `geometry` when the situation was at `generation`."""
+    if generation != now.generation or not now.registering:
+        return now
+    if now.geometry is None or not geometry.same_view(now.geometry):
+        return replace(now, registering=False, wanted=True, generation=now.generation + 1)
+    if found.status == "rejected":
+        # A pose that was in use before stays to be checked; a first one simply was not found.
+        reason = "registration not found: " + ("; ".join(found.reasons) or "it does not fit the picture")
+        state: GuidanceState = "unregistered" if now.registration is None else "stale"
+        return replace(
+            now, state=state, reason=reason, registering=False, wanted=True, checked_geometry=None,
+            generation=now.generation + 1, rest_frames=REST_FRAMES,
+        )  # fmt: skip
+    return replace(
+        now,
+        state="accepted" if found.status == "accepted" else "proposed",
+        reason="" if found.status == "accepted" else "registration proposed: check it and accept",
+        registration=replace(found, generation=now.generation + 1),
+        checked_geometry=geometry,
+        generation=now.generation + 1,
+        registering=False,
+        wanted=False,
+        misses=0,
+    )
+
+
+def registration_failed(now: Situation, why: str, generation: int) -> Situation:
+    """A cold start ended without an answer (an error, or its process died)."""
+    if generation != now.generation or not now.registering:
+        return now
+    reason = now.reason if now.state == "accepted" else f"registration failed: {why}"
+    return replace(now, registering=False, wanted=True, reason=reason, rest_frames=REST_FRAMES)
+
+
+def checked(now: Situation, tracked: Registration, geometry: CArmGeometry) -> Situation:
+    """A warm step on a frame that shows vessel either confirms the pose on this view, or counts against it."""
+    if now.registration is None or now.state not in ("accepted", "proposed", "stale"):
+        return now
+    if now.geometry is None or not geometry.same_view(now.geometry):
+        return now
+    if tracked.status == "accepted":
+        confirmed: GuidanceState = "proposed" if now.state == "proposed" else "accepted"
+        return replace(
+            now, state=confirmed, reason=now.reason if confirmed == "proposed" else "", misses=0,
+            registration=replace(tracked, generation=now.generation), checked_geometry=geometry,
+        )  # fmt: skip
+    if tracked.status == "caution" and now.state != "stale":
+        return now
+    return _missed(now)
+
+
+def person_accepts(now: Situation) -> Situation:
+    if now.state != "proposed" or now.checked_geometry is None:
+        return now
+    return replace(now, state="accepted", reason="", generation=now.generation + 1)
+
+
+def person_rejects(now: Situation) -> Situation:
+    return replace(
+        now, state="rejected", reason="registration rejected: ask for a new one", registration=None,
+        checked_geometry=None, generation=now.generation + 1, registering=False, wanted=False, misses=0,
+    )  # fmt: skip
+
+
+def person_asks(now: Situation) -> Situation:
+    """Search anew; the pose in use stays on the screen until the new one is there."""
+    state: GuidanceState = "unregistered" if now.state == "rejected" else now.state
+    reason = "waiting for a frame that shows enough vessel" if now.registration is None else now.reason
+    return replace(
+        now, state=state, reason=reason, wanted=True, asked=True, registering=False, rest_frames=0, misses=0,
+        generation=now.generation + 1,
+    )  # fmt: skip
+
+
+def engine_lost(now: Situation) -> Situation:
+    """The engine process died: what it was computing is gone. The pose is kept here, so its right to be drawn stays."""
+    return replace(
+        now, generation=now.generation + 1, registering=False, wanted=now.wanted or now.registering,
+        reason=_NOT_REGISTERED if now.state == "unregistered" else now.reason,
+    )  # fmt: skip
+
+
+def _missed(now: Situation) -> Situation:
+    misses = now.misses + 1
+    if now.state == "stale":
+        ask = misses >= MISSES_BEFORE_ANEW and not now.registering
+        reason = "the pose does not fit this view: registering anew" if ask else now.reason
+        return replace(now, misses=0 if ask else misses, wanted=now.wanted or ask, reason=reason)
+    if misses < MISSES_BEFORE_STALE:
+        return replace(now, misses=misses)
+    return replace(
+        now, state="stale", reason="the vessels no longer fit the pose (has the patient moved?)",
+        checked_geometry=None, misses=0, wanted=not now.registering,
+    )  # fmt: skip

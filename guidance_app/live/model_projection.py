@@ -1,0 +1,90 @@
+"""The vessel model as lines on a picture: centerlines with their width, and the outline of the surface."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from calibration.projection import Projection
+from engines.anatomy.vessel_model import SurfaceMesh, VesselModel
+from guidance_app.live.guidance import OverlayPath
+
+_CENTERLINE_STEP_MM = 1.0  # about 3 px at the isocentre: smooth to the eye, cheap to paint
+_SMALLEST_REGION_PX = 20.0
+
+
+class ProjectedModel:
+    """Prepares a model once, so that projecting it takes a millisecond or two a frame."""
+
+    def __init__(self, model: VesselModel) -> None:
+        tree = model.centerlines
+        self._branches = () if tree is None else tree.resampled(_CENTERLINE_STEP_MM).branches
+        self._silhouette = None if model.surface is None else _Silhouette(model.surface)
+
+    def centerlines(self, projection: Projection) -> tuple[OverlayPath, ...]:
+        """One path a branch; its width is the lumen as this view magnifies it."""
+        focal_px = float(np.sqrt(abs(projection.intrinsics_px[0, 0] * projection.intrinsics_px[1, 1])))
+        paths = []
+        for branch in self._branches:
+            points_px, depth_mm = projection.project(branch.points_mm)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                width_px = 2.0 * branch.radius_mm * focal_px / np.where(depth_mm > 0, depth_mm, np.nan)
+            paths.append(OverlayPath(points_px=points_px, width_px=width_px, name=branch.name))
+        return tuple(paths)
+
+    def outline(self, projection: Projection) -> tuple[OverlayPath, ...]:
+        """Where the surface turns away from the source; one path whose pieces are parted by NaN."""
+        if self._silhouette is None:
+            return ()
+        points_px = self._silhouette.points_px(projection)
+        if len(points_px) == 0:
+            return ()
+        return (OverlayPath(points_px=points_px, width_px=np.full(len(points_px), np.nan), closed=True),)
+
+
+class _Silhouette:
+    """Edges between a triangle that faces the source and one that does not (or none)."""
+
+    def __init__(self, surface: SurfaceMesh) -> None:
+        self._vertices_mm = np.asarray(surface.vertices_mm, dtype=np.float64)
+        triangles = np.asarray(surface.triangles)
+        corners = self._vertices_mm[triangles]
+        self._normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+        self._offsets = np.einsum("ij,ij->i", self._normals, corners[:, 0])
+        self._edges, self._faces = _edges_with_faces(triangles)
+
+    def points_px(self, projection: Projection) -> Float[np.ndarray, "n 2"]:
+        source_mm = projection.camera_from_lps.inverse().translation_mm
+        towards = np.append(self._normals @ source_mm > self._offsets, False)  # the last entry stands for "no triangle"
+        first, second = towards[self._faces[:, 0]], towards[self._faces[:, 1]]
+        border = self._faces[:, 1] == len(self._normals)
+        edges = self._edges[(first != second) | border]
+        ends_px, _ = projection.project(self._vertices_mm[edges.ravel()])
+        pieces = np.full((len(edges), 3, 2), np.nan)
+        pieces[:, :2] = ends_px.reshape(-1, 2, 2)
+        return pieces.reshape(-1, 2)
+
+
+def _edges_with_faces(triangles: Int[np.ndarray, "t 3"]) -> tuple[Int[np.ndarray, "e 2"], Int[np.ndarray, "e 2"]]:
+    """Each edge once, and its two triangles; the number of triangles stands for a missing second one."""
+    sides = np.sort(triangles[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1)
+    edges, edge_of_side, uses = np.unique(sides, axis=0, return_inverse=True, return_counts=True)
+    order = np.argsort(edge_of_side.ravel(), kind="stable")
+    starts = np.concatenate([[0], np.cumsum(uses)[:-1]])
+    faces = np.full((len(edges), 2), len(triangles))
+    faces[:, 0] = order[starts] // 3
+    shared = uses >= 2
+    faces[shared, 1] = order[starts[shared] + 1] // 3
+    return edges, faces
+
+
+def mask_outlines(mask: Bool[np.ndarray, "rows columns"]) -> tuple[OverlayPath, ...]:
+    """Borders of the segmented regions, px; specks are left out."""
+    contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
+    paths = []
+    for contour in contours:
+        if len(contour) >= 3 and cv2.contourArea(contour) >= _SMALLEST_REGION_PX:
+            points_px = contour[:, 0, :].astype(np.float64)
+            paths.append(OverlayPath(points_px=points_px, width_px=np.full(len(points_px), np.nan), closed=True))
+    return tuple(paths)

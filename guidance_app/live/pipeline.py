@@ -1,0 +1,209 @@
+"""One frame through guidance: segment, decide, track, project. No thread, no clock of its own, no Qt.
+
+Live guidance, replay, benchmarks and tests all call `Pipeline.step`, so a recorded case goes through exactly the live
+path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from calibration.carm import CArmGeometry
+from engines.angiography.frame import Frame
+from engines.registration.registration import Registration
+from engines.segmentation.segmentation import Segmentation
+from guidance_app.live import guidance_state
+from guidance_app.live.guidance import GuidanceResult, Overlay, OverlayPath, StageTimes
+from guidance_app.live.guidance_state import Situation
+from guidance_app.live.model_projection import ProjectedModel, mask_outlines
+
+_VESSEL_PROBABILITY = 0.5
+MIN_VESSEL_SHARE = 0.004  # of the open field; below it a picture shows a catheter or noise rather than a filled tree
+_STILL_FILLING = 1.15  # growth over the remembered frames that says the bolus is still arriving
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ColdStart:
+    """A picture to register from scratch, and the generation that its answer belongs to."""
+
+    frame: Frame
+    vessel: Float[np.ndarray, "rows columns"]
+    geometry: CArmGeometry
+    previous: Registration | None
+    generation: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class StepOutcome:
+    """What one frame led to; `cold_start` is work that must not hold up the next frame."""
+
+    result: GuidanceResult
+    situation: Situation
+    cold_start: ColdStart | None = None
+
+
+class Segments(Protocol):
+    def segment(self, frame: Frame) -> Segmentation: ...
+
+
+class Registers(Protocol):
+    """Registration of one case's model, cold and warm."""
+
+    def register(self, request: ColdStart) -> Registration: ...
+
+    def track(
+        self,
+        frame: Frame,
+        vessel: Float[np.ndarray, "rows columns"],
+        geometry: CArmGeometry,
+        previous: Registration,
+    ) -> Registration: ...
+
+
+class Steps(Protocol):
+    """What the engine process drives: the pipeline, or a light stand-in in tests."""
+
+    description: str
+
+    def warm_up(self) -> None: ...
+
+    def step(self, frame: Frame, situation: Situation) -> StepOutcome: ...
+
+    def register(self, request: ColdStart) -> Registration: ...
+
+
+class Pipeline:
+    """Guidance for one case.
+
+    Args:
+        clock_ns: only for the stage times in the result; never decides anything.
+    """
+
+    def __init__(
+        self,
+        *,
+        segmenter: Segments,
+        registrar: Registers,
+        model: ProjectedModel,
+        clock_ns: Callable[[], int],
+        description: str = "",
+    ) -> None:
+        self._segmenter = segmenter
+        self._registrar = registrar
+        self._model = model
+        self._clock_ns = clock_ns
+        self.description = description
+
+    def warm_up(self) -> None:
+        """Run once through everything, so that the first live frame does not pay for it."""
+        blank = Frame(pixels=np.full((512, 512), 128, dtype=np.uint8), kind="fluoro")
+        self._segmenter.segment(blank)
+
+    def register(self, request: ColdStart) -> Registration:
+        """The cold start that a step asked for; takes seconds."""
+        return self._registrar.register(request)
+
+    def step(self, frame: Frame, situation: Situation) -> StepOutcome:
+        started = self._clock_ns()
+        segmentation = self._segmenter.segment(frame)
+        vessel = np.asarray(segmentation.vessel(), dtype=np.float32)
+        segmented = self._clock_ns()
+
+        situation = guidance_state.saw_geometry(situation, frame.geometry)
+        share = vessel_share(vessel, segmentation.field_of_view)
+        situation = guidance_state.saw_vessel(situation, share)
+        cold_start = None
+        tracked_ms = None
+        if frame.geometry is not None and share >= MIN_VESSEL_SHARE:
+            if situation.registration is not None and situation.state != "rejected":
+                found = self._registrar.track(frame, vessel, frame.geometry, situation.registration)
+                situation = guidance_state.checked(situation, found, frame.geometry)
+                tracked_ms = (self._clock_ns() - segmented) / 1e6
+            if _may_start_cold(frame, situation):
+                situation = guidance_state.registration_started(situation)
+                cold_start = ColdStart(
+                    frame=frame, vessel=vessel, geometry=frame.geometry, previous=situation.registration,
+                    generation=situation.generation,
+                )  # fmt: skip
+
+        tracked = self._clock_ns()
+        overlay = self._overlay(frame, situation)
+        outline = mask_outlines(vessel >= _VESSEL_PROBABILITY)
+        rendered = self._clock_ns()
+        times = StageTimes(
+            decode=frame.decode_ms,
+            segment=(segmented - started) / 1e6,
+            track=tracked_ms,
+            render=(rendered - tracked) / 1e6,
+        )
+        return StepOutcome(
+            result=_result(frame, situation, overlay, outline, times), situation=situation, cold_start=cold_start
+        )
+
+    def _overlay(self, frame: Frame, situation: Situation) -> Overlay | None:
+        """The model on this frame, if the pose was found to fit this very view."""
+        geometry, registration = frame.geometry, situation.registration
+        if geometry is None or registration is None or situation.state not in ("accepted", "proposed"):
+            return None
+        if situation.checked_geometry is None or not situation.checked_geometry.same_view(geometry):
+            return None
+        projection = geometry.projection(registration.isocentre_from_lps)
+        return Overlay(
+            frame_index=frame.index,
+            geometry=geometry,
+            centerlines=self._model.centerlines(projection),
+            outline=self._model.outline(projection),
+            halo_px=registration.expected_error_mm / geometry.isocentre_mm_per_px,
+            generation=situation.generation,
+        )
+
+
+def vessel_share(
+    vessel: Float[np.ndarray, "rows columns"], field_of_view: Bool[np.ndarray, "rows columns"] | None
+) -> float:
+    """How much of the open field shows contrast-filled vessel."""
+    filled_px = int(np.count_nonzero(vessel >= _VESSEL_PROBABILITY))
+    open_px = vessel.size if field_of_view is None else int(np.count_nonzero(field_of_view))
+    return filled_px / max(open_px, 1)
+
+
+def _may_start_cold(frame: Frame, situation: Situation) -> bool:
+    if not situation.wanted or situation.registering or situation.rest_frames > 0:
+        return False
+    still_picture = frame.frame_time_ms is None
+    return situation.asked or still_picture or has_filled(situation.vessel_shares)
+
+
+def has_filled(shares: tuple[float, ...]) -> bool:
+    """Whether the bolus has arrived: registering on the first drops would match a stump to a tree."""
+    return (
+        len(shares) == guidance_state.REMEMBERED_FRAMES
+        and shares[-1] <= _STILL_FILLING * max(shares[0], MIN_VESSEL_SHARE)
+    )  # fmt: skip
+
+
+def _result(
+    frame: Frame,
+    situation: Situation,
+    overlay: Overlay | None,
+    vessel_outline: tuple[OverlayPath, ...],
+    times: StageTimes,
+) -> GuidanceResult:
+    found = situation.registration
+    return GuidanceResult(
+        frame_index=frame.index,
+        state=situation.state,
+        reason=situation.reason,
+        overlay=overlay,
+        vessel_outline=vessel_outline,
+        confidence=None if found is None else found.confidence,
+        expected_error_mm=None if found is None else found.expected_error_mm,
+        depth_sigma_mm=None if found is None else found.depth_sigma_mm,
+        times=times,
+        generation=situation.generation,
+    )

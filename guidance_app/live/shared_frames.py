@@ -1,0 +1,100 @@
+"""Pixels from the screen process to the engine process through shared memory.
+
+The screen process owns the memory and removes it; the engine only looks. So an engine that is killed in the middle of a
+frame leaks nothing.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from multiprocessing import resource_tracker
+from multiprocessing.shared_memory import SharedMemory
+
+import numpy as np
+from jaxtyping import UInt8, UInt16
+
+_SLOTS = 2  # the engine may still read one frame while the next is written
+_ROUND_UP_BYTES = 1 << 20
+
+Pixels = UInt8[np.ndarray, "rows columns"] | UInt16[np.ndarray, "rows columns"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharedPixels:
+    """Where a frame's pixels lie; small enough for a pipe."""
+
+    memory: str
+    offset: int
+    shape_px: tuple[int, int]
+    dtype: str
+
+
+class FrameWriter:
+    """The owning side: two slots that grow when a larger picture arrives."""
+
+    def __init__(self) -> None:
+        self._memory: SharedMemory | None = None
+        self._slot_bytes = 0
+        self._next_slot = 0
+
+    def write(self, pixels: Pixels) -> SharedPixels:
+        """Copy a frame into the next slot. Only one frame more may be written while the reader looks at this one."""
+        if self._memory is None or pixels.nbytes > self._slot_bytes:
+            self.close()
+            self._slot_bytes = -(-pixels.nbytes // _ROUND_UP_BYTES) * _ROUND_UP_BYTES
+            self._memory = SharedMemory(create=True, size=_SLOTS * self._slot_bytes)
+        offset = self._next_slot * self._slot_bytes
+        self._next_slot = (self._next_slot + 1) % _SLOTS
+        target = np.ndarray(pixels.shape, pixels.dtype, buffer=self._memory.buf, offset=offset)
+        np.copyto(target, pixels)
+        return SharedPixels(
+            memory=self._memory.name,
+            offset=offset,
+            shape_px=(pixels.shape[0], pixels.shape[1]),
+            dtype=pixels.dtype.str,
+        )
+
+    def close(self) -> None:
+        """Remove the memory; twice is harmless."""
+        if self._memory is not None:
+            self._memory.close()
+            self._memory.unlink()
+            self._memory = None
+
+
+class FrameReader:
+    """The looking side, in the engine process."""
+
+    def __init__(self) -> None:
+        self._memory: SharedMemory | None = None
+
+    def read(self, where: SharedPixels) -> Pixels:
+        """A private copy: a picture must not change under the engine when the slot is used again.
+
+        Raises:
+            FileNotFoundError: the owner has removed the memory.
+        """
+        if self._memory is None or self._memory.name != where.memory:
+            self.close()
+            self._memory = _attach(where.memory)
+        shared = np.ndarray(where.shape_px, np.dtype(where.dtype), buffer=self._memory.buf, offset=where.offset)
+        return shared.copy()
+
+    def close(self) -> None:
+        if self._memory is not None:
+            self._memory.close()
+            self._memory = None
+
+
+def _attach(name: str) -> SharedMemory:
+    if sys.version_info >= (3, 13):
+        return SharedMemory(name=name, track=False)
+    # Before 3.13 attaching also registers the memory with the resource tracker, which the owner and its children share:
+    # it would later report a leak, or remove memory that is in use. Only the owner's registration may count.
+    register = resource_tracker.register
+    resource_tracker.register = lambda *_: None
+    try:
+        return SharedMemory(name=name)
+    finally:
+        resource_tracker.register = register

@@ -1,0 +1,63 @@
+"""Notices that a source has gone silent or stands still."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from engines.angiography.frame import Frame
+
+STALLED_AFTER_S = 0.7  # promised within 1 s, and looked at every 0.1 s
+STALLED_AFTER_FRAMES = 1.5  # slow series: a frame every second is no stall
+FROZEN_AFTER_S = 1.0
+
+SignalState = Literal["waiting", "flowing", "stalled", "frozen"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignalChange:
+    """Entered `state`; `text` is for the event log."""
+
+    state: SignalState
+    text: str
+
+
+class SourceWatch:
+    """Fed by the reading thread with every frame and every silence; time comes in from outside."""
+
+    def __init__(self) -> None:
+        self.state: SignalState = "waiting"
+        self._last: Frame | None = None
+        self._heard_ns = 0
+        self._changed_ns = 0
+
+    def frame(self, frame: Frame, now_ns: int) -> SignalChange | None:
+        before, last = self.state, self._last
+        if last is None or not _same_picture(frame, last):
+            self._changed_ns = now_ns
+        self._last, self._heard_ns = frame, now_ns
+        self.state = "frozen" if now_ns - self._changed_ns >= FROZEN_AFTER_S * 1e9 else "flowing"
+        if self.state == before or before == "waiting":
+            return None
+        if self.state == "frozen":
+            return SignalChange(state="frozen", text=f"the same picture for {FROZEN_AFTER_S:.0f} s")
+        return SignalChange(state="flowing", text="new pictures arrive again")
+
+    def silence(self, now_ns: int, *, paused: bool) -> SignalChange | None:
+        """Nothing came. A playback that a person paused is not stalled."""
+        if paused:
+            self._heard_ns = self._changed_ns = now_ns
+            return None
+        if self._last is None or self.state == "stalled":
+            return None
+        limit_s = max(STALLED_AFTER_S, STALLED_AFTER_FRAMES * (self._last.frame_time_ms or 0.0) / 1e3)
+        if now_ns - self._heard_ns < limit_s * 1e9:
+            return None
+        self.state = "stalled"
+        return SignalChange(state="stalled", text=f"no frame for {(now_ns - self._heard_ns) / 1e9:.1f} s")
+
+
+def _same_picture(frame: Frame, other: Frame) -> bool:
+    return frame.pixels is other.pixels or np.array_equal(frame.pixels, other.pixels)
