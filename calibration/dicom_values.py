@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import struct
 from collections.abc import Sequence
 from typing import Any
 
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
+from pydicom.errors import InvalidDicomError
 
 # What pydicom raises on damaged values, sequences and headers.
 DAMAGED = (
@@ -22,6 +24,8 @@ DAMAGED = (
     EOFError,
     OSError,
     MemoryError,
+    struct.error,
+    InvalidDicomError,
 )
 
 

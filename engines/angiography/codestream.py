@@ -33,13 +33,18 @@ def starts_frame(fragment_head: bytes) -> bool:
     return fragment_head.startswith((_JPEG_START, _J2K_START, _JP2_START))
 
 
+def longest_stream_bytes(frame_bytes: int) -> int:
+    """Most that a compressed picture of this size may take."""
+    return _MAX_GROWTH * frame_bytes + _SLACK_BYTES
+
+
 def check_stream(stream: bytes, *, rle: bool, rows: int, columns: int, samples: int, frame_bytes: int) -> None:
     """Hold a compressed frame to Rows, Columns and Samples per Pixel of its header.
 
     Raises:
         CodestreamError: it is empty, broken, of another size, or far longer than the picture it holds.
     """
-    if len(stream) > _MAX_GROWTH * frame_bytes + _SLACK_BYTES:
+    if len(stream) > longest_stream_bytes(frame_bytes):
         raise CodestreamError(f"{len(stream)} compressed bytes for a picture of {frame_bytes}")
     if rle:
         _check_rle(stream, frame_bytes, rows * columns)

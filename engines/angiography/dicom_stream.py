@@ -15,6 +15,7 @@ from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian
 
 from calibration.dicom_values import DAMAGED
 from calibration.errors import InputError
+from engines.angiography.run import MAX_DECODED_BYTES
 
 _MAX_HEADER_BYTES = 256 * 1024**2  # enhanced objects with thousands of frames stay well below
 _MAX_DEFLATED_HEADER_BYTES = 32 * 1024**2
@@ -161,8 +162,6 @@ def _open_deflated(path: Path) -> DicomStream:
 
 def _stated_bytes(header: Dataset) -> int:
     """Decoded size by the header, held to the caps. Raises InputError beyond them."""
-    from engines.angiography.run import MAX_DECODED_BYTES
-
     stated = 1
     for keyword, default in (
         ("Rows", 1),

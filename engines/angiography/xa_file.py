@@ -2,54 +2,21 @@
 
 from __future__ import annotations
 
-import bisect
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Integer, UInt8, UInt16
 from pydicom.dataset import Dataset
-from pydicom.encaps import encapsulate
-from pydicom.pixels import get_decoder
-from pydicom.uid import RLELossless
 
 from calibration.carm import CArmGeometry
 from calibration.dicom_geometry import require_xa, xa_geometry
-from calibration.dicom_values import DAMAGED, stored_numbers, stored_text
-from calibration.errors import InputError, MissingGeometryError
-from engines.angiography.codestream import CodestreamError, check_stream, starts_frame
-from engines.angiography.dicom_stream import DicomStream, Fragment, open_dicom, read_fragments
+from calibration.dicom_values import DAMAGED, stored_text
+from calibration.errors import MissingGeometryError
+from engines.angiography.dicom_stream import open_dicom
 from engines.angiography.frame import Frame, FrameKind
-from engines.angiography.luminance import luminance
-from engines.angiography.run import FrameDecodeError, MaskOperation, check_index, check_size
+from engines.angiography.run import MaskOperation, check_index
+from engines.angiography.xa_pixels import PixelReader
 from engines.angiography.xa_tags import frame_kind, frame_times_ms, mask_operations, vessels_bright, window
-
-_GREY = ("MONOCHROME1", "MONOCHROME2")
-_COLOUR = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
-_HEAD_BYTES = 16
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PixelFormat:
-    """How the header says that pictures are stored."""
-
-    rows: int
-    columns: int
-    frames: int
-    samples: int
-    photometric: str
-    planar: int
-    bits_allocated: int
-    bits_stored: int
-    high_bit: int
-    signed: bool
-
-    @property
-    def frame_bytes(self) -> int:
-        if self.photometric == "YBR_FULL_422":
-            return self.rows * self.columns * 2  # PS3.3 C.7.6.3.1.2: chroma at half the columns
-        return self.rows * self.columns * self.samples * self.bits_allocated // 8
 
 
 class XaRun:
@@ -59,13 +26,11 @@ class XaRun:
         """Raises InputError: no such object, damaged, larger than the caps, or in a format that cannot be read."""
         self.path = Path(path)
         self.source_id = self.path.name
-        self._stream = open_dicom(self.path)
-        self.header: Dataset = self._stream.header
+        stream = open_dicom(self.path)
+        self.header: Dataset = stream.header
         require_xa(self.header, self.source_id)
-        self._format = _pixel_format(self.header, self.source_id)
-        self._decoder = _decoder(self._stream)
-        self._fragments = self._frame_fragments()
-        self.frame_count = self._format.frames
+        self._pixels = PixelReader(stream, self.source_id)
+        self.frame_count = self._pixels.format.frames
         self._frame_times_ms = frame_times_ms(self.header, self.frame_count)
         self.frame_time_ms = float(np.mean(self._frame_times_ms)) if self._frame_times_ms else None
         self.sop_instance_uid = stored_text(self.header, "SOPInstanceUID")
@@ -91,14 +56,14 @@ class XaRun:
     def frame(self, index: int) -> Frame:
         check_index(self.source_id, index, self.frame_count)
         started_ns = time.perf_counter_ns()
-        pixels, bits = self._pixels(index)
+        pixels, bits = self._pixels.read(index)
         geometry, reason = None, ""
         try:
             geometry = self.geometry(index)
         except MissingGeometryError as error:
             reason = str(error)
-        inverted = self._format.photometric == "MONOCHROME1"
-        centre, width = window(self.header, bits, inverted=inverted, signed=self._format.signed)
+        inverted = self._pixels.format.photometric == "MONOCHROME1"
+        centre, width = window(self.header, bits, inverted=inverted, signed=self._pixels.format.signed)
         return Frame(
             pixels=pixels,
             kind=self.kind,
@@ -116,159 +81,6 @@ class XaRun:
             window_width=width,
             vessels_bright=vessels_bright(self.header, inverted=inverted),
         )
-
-    def _pixels(self, index: int) -> tuple[UInt8[np.ndarray, "rows columns"] | UInt16[np.ndarray, "rows columns"], int]:
-        """Pixels and their bits, black for no X-rays through: MONOCHROME1 is turned over, signed values are lifted."""
-        stored = self._decode(index)
-        if self._format.samples > 1:
-            return luminance(stored, bits=self._format.bits_stored), self._format.bits_stored
-        shift = self._format.high_bit + 1 - self._format.bits_stored if self._fragments is None else 0
-        bits = min(self._format.bits_stored, stored.itemsize * 8)
-        full = (1 << bits) - 1
-        values = stored.view(f"u{stored.itemsize}")
-        if shift or bits < stored.itemsize * 8:
-            values = (values >> shift) & full  # overlays may hide in the unused bits
-        if self._format.signed:
-            values = values ^ (1 << (bits - 1))  # two's complement to offset binary
-        if self._format.photometric == "MONOCHROME1":
-            values = full - values
-        values = np.ascontiguousarray(values, dtype=np.uint8 if bits <= 8 else np.uint16)
-        values.flags.writeable = False
-        return values, bits
-
-    def _decode(self, index: int) -> Integer[np.ndarray, "..."]:
-        form = self._format
-        data = self._encoded(index)
-        try:
-            if self._fragments is not None:
-                rle = self._stream.transfer_syntax == RLELossless
-                check_stream(
-                    data,
-                    rle=rle,
-                    rows=form.rows,
-                    columns=form.columns,
-                    samples=form.samples,
-                    frame_bytes=form.frame_bytes,
-                )
-                data = encapsulate([data], has_bot=False)
-            array, _ = self._decoder.as_array(
-                data,
-                index=0,
-                validate=False,
-                rows=form.rows,
-                columns=form.columns,
-                number_of_frames=1,
-                samples_per_pixel=form.samples,
-                photometric_interpretation=form.photometric,
-                planar_configuration=form.planar,
-                bits_allocated=form.bits_allocated,
-                bits_stored=form.bits_stored,
-                pixel_representation=int(form.signed),
-                pixel_keyword="PixelData",
-            )
-        except CodestreamError as error:
-            raise FrameDecodeError(f"{self.source_id}: frame {index}: {error}; export it again") from error
-        except (*DAMAGED, RuntimeError) as error:
-            cause = str(error).strip().splitlines()[-1].strip()[:160] if str(error).strip() else type(error).__name__
-            raise FrameDecodeError(f"{self.source_id}: frame {index} cannot be decoded ({cause})") from error
-        if array.shape[:2] != (form.rows, form.columns):
-            raise FrameDecodeError(f"{self.source_id}: frame {index} decodes to {array.shape}, not to its header's size")
-        return array
-
-    def _encoded(self, index: int) -> bytes:
-        if self._fragments is None:
-            offset, length = index * self._format.frame_bytes, self._format.frame_bytes
-            available = min(length, (self._stream.pixel_length or 0) - offset)
-            data = self._stream.read(self._stream.pixel_offset + offset, available) if available > 0 else b""
-            if len(data) < length:
-                raise FrameDecodeError(
-                    f"{self.source_id}: frame {index} is cut off ({len(data)} of {length} bytes); export it again"
-                )
-            return data
-        if index >= len(self._fragments):
-            raise FrameDecodeError(
-                f"{self.source_id}: frame {index} is missing, only {len(self._fragments)} are stored; export it again"
-            )
-        pieces = self._fragments[index]
-        # Checked before it is read: many fragments may claim to be one picture.
-        if sum(piece.length for piece in pieces) > 2 * self._format.frame_bytes + 1024 * 1024:
-            raise FrameDecodeError(f"{self.source_id}: frame {index} is longer than the picture it holds; export it again")
-        return b"".join(self._stream.read(piece.start, piece.length) for piece in pieces)
-
-    def _frame_fragments(self) -> list[tuple[Fragment, ...]] | None:
-        """Fragments of every stored frame, None for native pixel data."""
-        if not self._stream.transfer_syntax.is_encapsulated:
-            if self._stream.pixel_length is None:
-                raise InputError(f"{self.source_id}: uncompressed pixel data of unknown length; export it again")
-            return None
-        if self._stream.pixel_length is not None:
-            raise InputError(f"{self.source_id}: compressed pixel data without their frames; export it again")
-        table, fragments = read_fragments(self._stream)
-        frames = self._format.frames
-        if frames == 1:
-            return [fragments] if fragments else []
-        if len(fragments) == frames or self._stream.transfer_syntax == RLELossless:
-            return [(fragment,) for fragment in fragments]  # PS3.5 G.2: a run-length frame is exactly one fragment
-        offsets = [fragment.offset for fragment in fragments]
-        if len(table) == frames and set(table) <= {*offsets, *(t for t in table if t > (offsets or [0])[-1])}:
-            starts = [bisect.bisect_left(offsets, entry) for entry in table]
-        else:
-            starts = [i for i, f in enumerate(fragments) if starts_frame(self._stream.read(f.start, _HEAD_BYTES))]
-        ends = [*starts[1:], len(fragments)]
-        return [fragments[start:end] for start, end in zip(starts, ends, strict=True) if start < end][:frames]
-
-
-def _decoder(stream: DicomStream):  # noqa: ANN202 - pydicom does not name the type in its public interface
-    name = stream.transfer_syntax.name
-    try:
-        decoder = get_decoder(stream.transfer_syntax)
-    except NotImplementedError as error:
-        raise InputError(f"{stream.path.name}: pixel data are {name}, which cannot be read; export it again") from error
-    if not decoder.is_available:
-        raise InputError(f"{stream.path.name}: no decoder for {name} is installed; `doctor` says which is missing")
-    return decoder
-
-
-def _pixel_format(header: Dataset, source: str) -> PixelFormat:
-    def whole(keyword: str, default: int | None = None) -> int:
-        try:
-            numbers = stored_numbers(header, keyword)
-        except ValueError as error:
-            raise InputError(f"{source}: {error}; the header is damaged") from error
-        if not numbers and default is None:
-            raise InputError(f"{source}: no {keyword}; the header is damaged")
-        return int(numbers[0]) if numbers else int(default or 0)
-
-    bits_allocated = whole("BitsAllocated")
-    bits_stored = whole("BitsStored", bits_allocated)
-    form = PixelFormat(
-        rows=whole("Rows"),
-        columns=whole("Columns"),
-        frames=whole("NumberOfFrames", 1),
-        samples=whole("SamplesPerPixel", 1),
-        photometric=stored_text(header, "PhotometricInterpretation"),
-        planar=whole("PlanarConfiguration", 0),
-        bits_allocated=bits_allocated,
-        bits_stored=bits_stored,
-        high_bit=whole("HighBit", bits_stored - 1),
-        signed=whole("PixelRepresentation", 0) == 1,
-    )
-    if form.frames < 1:
-        raise InputError(f"{source}: Number of Frames is {form.frames}; the header is damaged")
-    if (form.samples, form.photometric in _COLOUR) not in ((1, False), (3, True)) or (
-        form.samples == 1 and form.photometric not in _GREY
-    ):
-        raise InputError(
-            f"{source}: {form.photometric or 'no photometric interpretation'} with {form.samples} samples a pixel; "
-            "accepted are MONOCHROME1, MONOCHROME2 and RGB or YBR colour"
-        )
-    depth_ok = bits_allocated in (8, 16) and 1 <= bits_stored <= bits_allocated and form.planar in (0, 1)
-    if not depth_ok or not bits_stored - 1 <= form.high_bit < bits_allocated or (form.samples == 3 and form.signed):
-        raise InputError(
-            f"{source}: {bits_stored} of {bits_allocated} bits with high bit {form.high_bit}; accepted are 8 or 16 bits"
-        )
-    check_size(source, form.rows, form.columns, form.samples * bits_allocated // 8, form.frames)
-    return form
 
 
 def _acquired(header: Dataset) -> str | None:
