@@ -33,7 +33,7 @@ def corners_of(screen: ScreenState, *, case_id: str, window: WindowLevel | None,
     """`source` overrides the word for the source where the window itself holds the picture ("" otherwise)."""
     frame = screen.frame
     title = (f"Case {case_id}",) if case_id else ()
-    state = source or _SOURCE_WORDS[screen.source_state]
+    state = source or ("\u275a\u275a PAUSED" if screen.paused else _SOURCE_WORDS[screen.source_state])
     if frame is None:
         return Corners(top_left=(*title, state), top_right=(), bottom_left=(), bottom_right=())
     kind = "DSA" if frame.kind == "dsa" else "FLUORO"

@@ -18,8 +18,8 @@ from PyQt6.QtWidgets import QWidget
 
 from engines.angiography.frame import Frame
 from guidance_app.live.guidance import Overlay, ScreenState
-from guidance_app.views import palette, windowing
 from guidance_app.views import annotation_painter as words
+from guidance_app.views import palette, windowing
 from guidance_app.views.annotations import corners_of, side_letters
 from guidance_app.views.overlay_look import OverlayLook, badge_of, look_of
 from guidance_app.views.overlay_painter import OVERLAY_MODES, OverlayMode, OverlayPainter
@@ -71,7 +71,8 @@ class LiveView(QWidget):
         return self._screen
 
     @property
-    def mask(self) -> Frame | None:
+    def mask_frame(self) -> Frame | None:
+        """What every frame is subtracted from on the screen, None where frames are shown as they are."""
         return self._mask
 
     def show_screen(self, screen: ScreenState) -> None:
@@ -144,7 +145,7 @@ class LiveView(QWidget):
             return
         self._grey = windowing.grey_of(self._picture.pixels, self.window_level.lut())
         rows, columns = self._grey.shape
-        self._image = QImage(self._grey.data, columns, rows, columns, QImage.Format.Format_Grayscale8)
+        self._image = QImage(self._grey.data, columns, rows, columns, QImage.Format.Format_Grayscale8)  # pyright: ignore[reportCallIssue, reportArgumentType] - any buffer will do
 
     def _overlay_changed(self) -> None:
         self.update()
@@ -153,7 +154,7 @@ class LiveView(QWidget):
 
     # Painting
 
-    def paintEvent(self, event: QPaintEvent | None) -> None:
+    def paintEvent(self, a0: QPaintEvent | None) -> None:  # noqa: ARG002 - Qt's signature
         started_ns = time.monotonic_ns()
         area = QRectF(self.rect())
         painter = QPainter(self)
@@ -205,16 +206,16 @@ class LiveView(QWidget):
 
     # Mouse: left drag window and level, middle drag pan, right drag zoom, wheel frames, Ctrl and wheel opacity
 
-    def mousePressEvent(self, event: QMouseEvent | None) -> None:
-        if event is not None:
-            self._drag_from = event.position()
+    def mousePressEvent(self, a0: QMouseEvent | None) -> None:
+        if a0 is not None:
+            self._drag_from = a0.position()
 
-    def mouseMoveEvent(self, event: QMouseEvent | None) -> None:
-        if event is None or self._picture is None:
+    def mouseMoveEvent(self, a0: QMouseEvent | None) -> None:
+        if a0 is None or self._picture is None:
             return
-        by = event.position() - self._drag_from
-        self._drag_from = event.position()
-        buttons = event.buttons()
+        by = a0.position() - self._drag_from
+        self._drag_from = a0.position()
+        buttons = a0.buttons()
         windows = Qt.MouseButton.RightButton if self.right_drag_windows else Qt.MouseButton.LeftButton
         zooms = Qt.MouseButton.LeftButton if self.right_drag_windows else Qt.MouseButton.RightButton
         if buttons & Qt.MouseButton.MiddleButton:
@@ -231,12 +232,12 @@ class LiveView(QWidget):
         elif buttons & zooms:
             self.zoom(_ZOOM_PER_PX ** -by.y())
 
-    def wheelEvent(self, event: QWheelEvent | None) -> None:
-        if event is None or event.angleDelta().y() == 0:
+    def wheelEvent(self, a0: QWheelEvent | None) -> None:
+        if a0 is None or a0.angleDelta().y() == 0:
             return
-        steps = 1 if event.angleDelta().y() > 0 else -1
-        if event.modifiers() & Qt.KeyboardModifier.ControlModifier:
+        steps = 1 if a0.angleDelta().y() > 0 else -1
+        if a0.modifiers() & Qt.KeyboardModifier.ControlModifier:
             self.set_opacity(self.opacity + steps * _OPACITY_STEP)
         elif self.on_frame_wheel is not None:
             self.on_frame_wheel(-steps)  # towards the hand: later frames
-        event.accept()
+        a0.accept()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from guidance_app.live.guidance import ScreenState
@@ -42,12 +42,12 @@ def look_of(screen: ScreenState) -> OverlayLook | None:
         return None
     if screen.guidance_state in ("unregistered", "rejected"):
         return None
+    if screen.guidance_state == "proposed":
+        own = screen.frame is not None and screen.overlay.frame_index == screen.frame.index
+        return _UNVERIFIED if own else replace(_UNVERIFIED, label=f"UNVERIFIED - {age_text(screen)}")
     if screen.overlay_state == "stale" or screen.guidance_state == "stale":
-        proposed = "UNVERIFIED, " if screen.guidance_state == "proposed" else ""
-        return OverlayLook(
-            colour=palette.NOT_CURRENT, line="dotted", label=f"{proposed}NOT CURRENT - {age_text(screen)}"
-        )
-    return _UNVERIFIED if screen.guidance_state == "proposed" else _VALID
+        return OverlayLook(colour=palette.NOT_CURRENT, line="dotted", label=f"NOT CURRENT - {age_text(screen)}")
+    return _VALID
 
 
 def badge_of(screen: ScreenState, *, held: bool, raw: bool) -> Badge:
@@ -77,7 +77,7 @@ def _badge_without_overlay(screen: ScreenState) -> Badge:
     if screen.source_state == "no_signal" or screen.frame is None:
         return Badge(text="NO SIGNAL", shape="cross", colour=palette.ALARM)
     if not screen.engine_up:
-        return Badge(text="NO OVERLAY - GUIDANCE STOPPED", shape="cross", colour=palette.ALARM)
+        return Badge(text="NO OVERLAY - GUIDANCE NOT RUNNING", shape="cross", colour=palette.ALARM)
     words = {
         "unregistered": "NO OVERLAY - NOT REGISTERED",
         "rejected": "NO OVERLAY - REGISTRATION REJECTED",

@@ -1,0 +1,73 @@
+"""Which moment of a run is worth a picture, and the picture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PyQt6.QtGui import QImage
+
+from calibration.errors import InputError
+from calibration.store import write_atomically
+from engines.angiography.frame import Frame
+from guidance_app.live.guidance import Overlay, ScreenState
+from guidance_app.views.overlay_look import look_of
+
+_BACKGROUND_PX = 31  # wider than a vessel: its mean is what lies around
+_BETTER = 1.02  # grabbing a window costs 5 ms; hardly better is no reason
+_RANKS = {"solid": 3, "dashed": 2, "dotted": 1}
+
+
+class BestMoment:
+    """Keeps the picture of the window with the best overlay over the most contrast so far."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._rank = -1
+        self._contrast = 0.0
+        self._image: QImage | None = None
+
+    def consider(self, screen: ScreenState, grab: Callable[[], QImage]) -> None:
+        look = look_of(screen)
+        rank = _RANKS[look.line] if look is not None else 0
+        if rank < self._rank:
+            return
+        contrast = contrast_along(screen.overlay, screen.frame) if rank and screen.overlay and screen.frame else 0.0
+        if rank > self._rank or contrast > self._contrast * _BETTER:
+            self._rank, self._contrast, self._image = rank, contrast, grab().copy()
+
+    def save(self) -> None:
+        """Write the picture as PNG.
+
+        Raises:
+            InputError: nothing was ever painted, or the file cannot be written.
+        """
+        image = self._image
+        if image is None:
+            raise InputError(f"{self._path}: no screenshot, since no picture was ever painted")
+
+        def write(beside: Path) -> None:
+            if not image.save(str(beside), "PNG"):
+                raise OSError("the picture could not be encoded as PNG")
+
+        write_atomically(self._path, write)
+
+
+def contrast_along(overlay: Overlay, frame: Frame) -> float:
+    """How much darker (or, where vessels are bright, brighter) the frame is along the overlay than around it.
+
+    In stored values, averaged over all points of the centerlines; points outside count as no contrast.
+    """
+    picture = frame.pixels.astype(np.float32)
+    around = cv2.blur(picture, (_BACKGROUND_PX, _BACKGROUND_PX))
+    darker = picture - around if frame.vessels_bright else around - picture
+    total, count = 0.0, 0
+    for line in overlay.centerlines:
+        points = line.points_px[np.isfinite(line.points_px).all(axis=1)]
+        column, row = np.rint(points).astype(int).T
+        inside = (column >= 0) & (column < picture.shape[1]) & (row >= 0) & (row < picture.shape[0])
+        total += float(darker[row[inside], column[inside]].sum())
+        count += len(points)
+    return total / count if count else 0.0

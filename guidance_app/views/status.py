@@ -1,0 +1,223 @@
+"""The slim panel beside the picture: registration, overlay, runs and latencies; and the strip below."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from PyQt6.QtCore import Qt
+from PyQt6.QtWidgets import (
+    QButtonGroup,
+    QFrame,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QListWidget,
+    QPushButton,
+    QSlider,
+    QVBoxLayout,
+    QWidget,
+)  # fmt: skip
+
+from guidance_app.live.guidance import GuidanceResult, ScreenState
+from guidance_app.views import palette
+from guidance_app.views.overlay_painter import OVERLAY_MODES, OverlayMode
+
+PANEL_WIDTH_PX = 268
+_BUTTON_HEIGHT_PX = 44  # a gloved hand, or a trackball at arm's length
+_STATE_WORDS = {
+    "unregistered": ("\u25cb Not registered", palette.TEXT),
+    "proposed": ("\u25c6 Proposed - unverified", palette.UNVERIFIED),
+    "accepted": ("\u25cf Accepted", palette.VALID),
+    "stale": ("\u25b2 Not current", palette.NOT_CURRENT),
+    "rejected": ("\u2715 Rejected", palette.ALARM),
+}
+_STAGES = ("decode", "segment", "track", "render")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PanelCommands:
+    """What the panel asks the window to do."""
+
+    register: Callable[[], None]
+    accept: Callable[[], None]
+    reject: Callable[[], None]
+    choose_mode: Callable[[OverlayMode], None]
+    choose_opacity: Callable[[float], None]
+    choose_run: Callable[[int], None]
+
+
+class StatusPanel(QFrame):
+    """Shows a `ScreenState` in figures and words; takes no keyboard focus, so that keys always reach the picture."""
+
+    def __init__(self, parent: QWidget | None, commands: PanelCommands) -> None:
+        super().__init__(parent)
+        self.setObjectName("panel")
+        self.setFixedWidth(PANEL_WIDTH_PX)
+        self._commands = commands
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(14, 12, 14, 12)
+        layout.setSpacing(6)
+        self._add_registration(layout)
+        self._add_overlay(layout)
+        self._add_runs(layout)
+        self._add_latency(layout)
+
+    def show_screen(self, screen: ScreenState, *, reasons: tuple[str, ...], paint_ms: float) -> None:
+        """`reasons` are those of the registration in use."""
+        words, colour = _STATE_WORDS[screen.guidance_state]
+        _set(self._state, words)
+        self._state.setStyleSheet(f"color: {colour}; font-size: 17px; font-weight: bold;")
+        result = screen.result
+        _set(self._confidence, _percent(result))
+        _set(self._error, _millimetres(result.expected_error_mm if result else None))
+        _set(self._depth, _millimetres(result.depth_sigma_mm if result else None, sign="\u00b1"))
+        _set(self._reasons, "\n".join(reasons))
+        self._reasons.setVisible(bool(reasons))
+        self.accept_button.setEnabled(screen.guidance_state == "proposed")
+        self.reject_button.setEnabled(screen.guidance_state in ("proposed", "accepted", "stale"))
+        for stage, label in self._stages.items():
+            _set(label, _milliseconds(getattr(result.times, stage) if result else None))
+        _set(self._paint, _milliseconds(paint_ms))
+        _set(self._p95, _milliseconds(screen.p95_ms))
+
+    def show_overlay_choice(self, mode: OverlayMode, opacity: float) -> None:
+        self._modes[mode].setChecked(True)
+        self._opacity.blockSignals(True)
+        self._opacity.setValue(round(100 * opacity))
+        self._opacity.blockSignals(False)
+
+    def show_runs(self, names: tuple[str, ...], current: int) -> None:
+        self._runs.blockSignals(True)
+        self._runs.clear()
+        self._runs.addItems(names)
+        self._runs.setCurrentRow(current)
+        self._runs.blockSignals(False)
+
+    def _add_registration(self, layout: QVBoxLayout) -> None:
+        layout.addWidget(_heading("REGISTRATION"))
+        self._state = QLabel()
+        layout.addWidget(self._state)
+        grid = _grid()
+        self._confidence = _figure(grid, 0, "Confidence")
+        self._error = _figure(grid, 1, "Expected error")
+        self._depth = _figure(grid, 2, "Depth sigma")
+        layout.addLayout(grid)
+        self._reasons = QLabel()
+        self._reasons.setObjectName("quiet")
+        self._reasons.setWordWrap(True)
+        layout.addWidget(self._reasons)
+        self.register_button = _button("Register  (G)", self._commands.register)
+        self.accept_button = _button("Accept", self._commands.accept)
+        self.reject_button = _button("Reject", self._commands.reject)
+        layout.addWidget(self.register_button)
+        row = QHBoxLayout()
+        row.addWidget(self.accept_button)
+        row.addWidget(self.reject_button)
+        layout.addLayout(row)
+        layout.addSpacing(10)
+
+    def _add_overlay(self, layout: QVBoxLayout) -> None:
+        layout.addWidget(_heading("OVERLAY"))
+        row = QHBoxLayout()
+        row.setSpacing(4)
+        group = QButtonGroup(self)
+        self._modes: dict[OverlayMode, QPushButton] = {}
+        for mode in OVERLAY_MODES:
+            button = _button(mode.capitalize(), partial(self._commands.choose_mode, mode))
+            button.setCheckable(True)
+            button.setFixedHeight(34)
+            button.setStyleSheet(f"font-size: {palette.SMALL_TEXT_PX}px; padding: 2px;")
+            group.addButton(button)
+            row.addWidget(button)
+            self._modes[mode] = button
+        layout.addLayout(row)
+        self._opacity = QSlider(Qt.Orientation.Horizontal)
+        self._opacity.setRange(10, 100)
+        self._opacity.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self._opacity.valueChanged.connect(lambda percent: self._commands.choose_opacity(percent / 100.0))
+        layout.addWidget(self._opacity)
+        layout.addSpacing(10)
+
+    def _add_runs(self, layout: QVBoxLayout) -> None:
+        layout.addWidget(_heading("RUNS"))
+        self._runs = QListWidget()
+        self._runs.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self._runs.currentRowChanged.connect(self._run_chosen)
+        layout.addWidget(self._runs, 1)
+        layout.addSpacing(10)
+
+    def _add_latency(self, layout: QVBoxLayout) -> None:
+        layout.addWidget(_heading("LATENCY"))
+        grid = _grid()
+        self._stages = {stage: _figure(grid, row, stage.capitalize()) for row, stage in enumerate(_STAGES)}
+        self._paint = _figure(grid, len(_STAGES), "Paint")
+        self._p95 = _figure(grid, len(_STAGES) + 1, "Ingest to paint p95")
+        layout.addLayout(grid)
+
+    def _run_chosen(self, row: int) -> None:
+        if row >= 0:
+            self._commands.choose_run(row)
+
+
+class StatusStrip(QFrame):
+    """One line at the bottom: what just happened, and where the keys are explained."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setFixedHeight(30)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(12, 0, 12, 0)
+        self.message = QLabel()
+        layout.addWidget(self.message, 1)
+        hint = QLabel("Space play    \u2190 \u2192 frames    O hide overlay    Esc raw image    H all keys")
+        hint.setObjectName("quiet")
+        layout.addWidget(hint)
+
+
+def _set(label: QLabel, text: str) -> None:
+    # Setting the same text again would still cost a layout.
+    if label.text() != text:
+        label.setText(text)
+
+
+def _heading(text: str) -> QLabel:
+    label = QLabel(text)
+    label.setObjectName("heading")
+    return label
+
+
+def _grid() -> QGridLayout:
+    grid = QGridLayout()
+    grid.setVerticalSpacing(3)
+    grid.setColumnStretch(0, 1)
+    return grid
+
+
+def _figure(grid: QGridLayout, row: int, name: str) -> QLabel:
+    grid.addWidget(QLabel(name), row, 0)
+    figure = QLabel("\u2013")
+    figure.setAlignment(Qt.AlignmentFlag.AlignRight)
+    grid.addWidget(figure, row, 1)
+    return figure
+
+
+def _button(text: str, pressed: Callable[..., None]) -> QPushButton:
+    button = QPushButton(text)
+    button.setMinimumHeight(_BUTTON_HEIGHT_PX)
+    button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+    button.clicked.connect(lambda: pressed())
+    return button
+
+
+def _percent(result: GuidanceResult | None) -> str:
+    return "\u2013" if result is None or result.confidence is None else f"{100.0 * result.confidence:.0f} %"
+
+
+def _millimetres(value: float | None, *, sign: str = "") -> str:
+    return "\u2013" if value is None else f"{sign}{value:.1f} mm"
+
+
+def _milliseconds(value: float | None) -> str:
+    return "\u2013" if value is None else f"{value:.1f} ms"
