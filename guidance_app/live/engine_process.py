@@ -156,7 +156,7 @@ def _cold_start(request: ColdStart, steps: Steps, sender: _Sender) -> None:
     except Exception as error:
         sender.send(ColdStartFailed(text=_text(error), generation=request.generation))
         return
-    sender.send(ColdStartDone(registration=found, geometry=request.geometry, generation=request.generation))
+    sender.send(ColdStartDone(registration=found, geometry=request.view.geometry, generation=request.generation))
 
 
 class _Sender:

@@ -13,6 +13,7 @@ from engines.registration.registration import Registration
 from guidance_app.live.guidance import GuidanceState
 
 _NOT_REGISTERED = "not registered yet"
+_PROPOSED = "registration proposed: check it and accept"
 MISSES_BEFORE_STALE = 5  # consecutive filled frames that contradict the pose; one bad segmentation must not hide it
 REST_FRAMES = 30  # after a failed cold start: the bolus moves on, the next picture may show more
 REMEMBERED_FRAMES = 4
@@ -58,9 +59,11 @@ def started_from(registration: Registration, view: CArmGeometry | None) -> Situa
             state="stale", reason="the given pose waits for a check on this view", registration=registration,
             wanted=False,
         )  # fmt: skip
+    accepted = registration.status == "accepted"
     return Situation(
-        state="accepted", reason="", registration=registration, checked_geometry=view, geometry=view, wanted=False
-    )
+        state="accepted" if accepted else "proposed", reason="" if accepted else _PROPOSED, registration=registration,
+        checked_geometry=view, geometry=view, wanted=False,
+    )  # fmt: skip
 
 
 def saw_geometry(now: Situation, geometry: CArmGeometry | None) -> Situation:
@@ -108,7 +111,7 @@ def registration_finished(now: Situation, found: Registration, geometry: CArmGeo
     return replace(
         now,
         state="accepted" if found.status == "accepted" else "proposed",
-        reason="" if found.status == "accepted" else "registration proposed: check it and accept",
+        reason="" if found.status == "accepted" else _PROPOSED,
         registration=replace(found, generation=now.generation + 1),
         checked_geometry=geometry,
         generation=now.generation + 1,

@@ -16,13 +16,13 @@ from jaxtyping import Bool, Float
 from calibration.carm import CArmGeometry
 from engines.angiography.frame import Frame
 from engines.registration.registration import Registration
+from engines.registration.view import RegistrationView, view_of_frame
 from engines.segmentation.segmentation import Segmentation
 from guidance_app.live import guidance_state
 from guidance_app.live.guidance import GuidanceResult, Overlay, OverlayPath, StageTimes
 from guidance_app.live.guidance_state import Situation
 from guidance_app.live.model_projection import ProjectedModel, mask_outlines
 
-_VESSEL_PROBABILITY = 0.5
 MIN_VESSEL_SHARE = 0.004  # of the open field; below it a picture shows a catheter or noise rather than a filled tree
 _STILL_FILLING = 1.15  # growth over the remembered frames that says the bolus is still arriving
 
@@ -31,9 +31,7 @@ _STILL_FILLING = 1.15  # growth over the remembered frames that says the bolus i
 class ColdStart:
     """A picture to register from scratch, and the generation that its answer belongs to."""
 
-    frame: Frame
-    vessel: Float[np.ndarray, "rows columns"]
-    geometry: CArmGeometry
+    view: RegistrationView
     previous: Registration | None
     generation: int
 
@@ -56,13 +54,7 @@ class Registers(Protocol):
 
     def register(self, request: ColdStart) -> Registration: ...
 
-    def track(
-        self,
-        frame: Frame,
-        vessel: Float[np.ndarray, "rows columns"],
-        geometry: CArmGeometry,
-        previous: Registration,
-    ) -> Registration: ...
+    def track(self, view: RegistrationView, previous: Registration) -> Registration: ...
 
 
 class Steps(Protocol):
@@ -81,6 +73,7 @@ class Pipeline:
     """Guidance for one case.
 
     Args:
+        vessel_threshold: probability from which a pixel counts as vessel.
         clock_ns: only for the stage times in the result; never decides anything.
     """
 
@@ -90,19 +83,21 @@ class Pipeline:
         segmenter: Segments,
         registrar: Registers,
         model: ProjectedModel,
+        vessel_threshold: float,
         clock_ns: Callable[[], int],
         description: str = "",
     ) -> None:
         self._segmenter = segmenter
         self._registrar = registrar
         self._model = model
+        self._threshold = vessel_threshold
         self._clock_ns = clock_ns
         self.description = description
 
     def warm_up(self) -> None:
-        """Run once through everything, so that the first live frame does not pay for it."""
-        blank = Frame(pixels=np.full((512, 512), 128, dtype=np.uint8), kind="fluoro")
-        self._segmenter.segment(blank)
+        """Run the network once, so that the first live frame does not pay for it."""
+        noise = np.random.default_rng(0).integers(0, 255, (512, 512), dtype=np.uint8)
+        self._segmenter.segment(Frame(pixels=noise, kind="fluoro"))
 
     def register(self, request: ColdStart) -> Registration:
         """The cold start that a step asked for; takes seconds."""
@@ -111,29 +106,26 @@ class Pipeline:
     def step(self, frame: Frame, situation: Situation) -> StepOutcome:
         started = self._clock_ns()
         segmentation = self._segmenter.segment(frame)
-        vessel = np.asarray(segmentation.vessel(), dtype=np.float32)
         segmented = self._clock_ns()
 
         situation = guidance_state.saw_geometry(situation, frame.geometry)
-        share = vessel_share(vessel, segmentation.field_of_view)
+        share = vessel_share(segmentation.vessel(), segmentation.field_of_view, self._threshold)
         situation = guidance_state.saw_vessel(situation, share)
         cold_start = None
         tracked_ms = None
         if frame.geometry is not None and share >= MIN_VESSEL_SHARE:
+            view = view_of_frame(frame, segmentation, file=frame.source_id)
             if situation.registration is not None and situation.state != "rejected":
-                found = self._registrar.track(frame, vessel, frame.geometry, situation.registration)
+                found = self._registrar.track(view, situation.registration)
                 situation = guidance_state.checked(situation, found, frame.geometry)
                 tracked_ms = (self._clock_ns() - segmented) / 1e6
             if _may_start_cold(frame, situation):
                 situation = guidance_state.registration_started(situation)
-                cold_start = ColdStart(
-                    frame=frame, vessel=vessel, geometry=frame.geometry, previous=situation.registration,
-                    generation=situation.generation,
-                )  # fmt: skip
+                cold_start = ColdStart(view=view, previous=situation.registration, generation=situation.generation)
 
         tracked = self._clock_ns()
         overlay = self._overlay(frame, situation)
-        outline = mask_outlines(vessel >= _VESSEL_PROBABILITY)
+        outline = mask_outlines(segmentation.vessel() >= self._threshold)
         rendered = self._clock_ns()
         times = StageTimes(
             decode=frame.decode_ms,
@@ -158,16 +150,18 @@ class Pipeline:
             geometry=geometry,
             centerlines=self._model.centerlines(projection),
             outline=self._model.outline(projection),
-            halo_px=registration.expected_error_mm / geometry.isocentre_mm_per_px,
+            halo_px=_halo_px(registration, geometry),
             generation=situation.generation,
         )
 
 
 def vessel_share(
-    vessel: Float[np.ndarray, "rows columns"], field_of_view: Bool[np.ndarray, "rows columns"] | None
+    vessel: Float[np.ndarray, "rows columns"],
+    field_of_view: Bool[np.ndarray, "rows columns"] | None,
+    threshold: float,
 ) -> float:
     """How much of the open field shows contrast-filled vessel."""
-    filled_px = int(np.count_nonzero(vessel >= _VESSEL_PROBABILITY))
+    filled_px = int(np.count_nonzero(vessel >= threshold))
     open_px = vessel.size if field_of_view is None else int(np.count_nonzero(field_of_view))
     return filled_px / max(open_px, 1)
 
@@ -185,6 +179,12 @@ def has_filled(shares: tuple[float, ...]) -> bool:
         len(shares) == guidance_state.REMEMBERED_FRAMES
         and shares[-1] <= _STILL_FILLING * max(shares[0], MIN_VESSEL_SHARE)
     )  # fmt: skip
+
+
+def _halo_px(registration: Registration, geometry: CArmGeometry) -> float:
+    """0 where the pose file did not state an error."""
+    error_mm = registration.expected_error_mm
+    return error_mm / geometry.isocentre_mm_per_px if np.isfinite(error_mm) else 0.0
 
 
 def _result(

@@ -25,6 +25,7 @@ from guidance_app.sources.source import (
     CorruptFrame,
     FrameSource,
     Playback,
+    Recorded,
     SourceClosed,
     SourceTimeout,
 )
@@ -59,6 +60,9 @@ class LiveSession:
         spare_engine: bool = True,
     ) -> None:
         self._source = source
+        self._playback = source if isinstance(source, Playback) else None
+        self._recorded = source if isinstance(source, Recorded) else None
+        self._acknowledged = source if isinstance(source, Acknowledged) else None
         self._out = out
         self._paced_fps = paced_fps
         self._limits = limits or OverlayLimits()
@@ -190,33 +194,31 @@ class LiveSession:
 
     # Playback of a recording; a live source ignores them ------------------------------------------------------------
     def pause(self) -> None:
-        if isinstance(self._source, Playback):
-            self._source.pause()
+        if self._playback is not None:
+            self._playback.pause()
 
     def resume(self) -> None:
-        if isinstance(self._source, Playback):
-            self._source.resume()
+        if self._playback is not None:
+            self._playback.resume()
 
     def step(self, frames: int) -> None:
         """Pause and go this many frames on (or back)."""
-        if isinstance(self._source, Playback):
-            self._source.step(frames)
+        if self._playback is not None:
+            self._playback.step(frames)
 
     def seek(self, source_frame: int) -> None:
-        if isinstance(self._source, Playback):
-            self._source.seek(source_frame)
+        if self._playback is not None:
+            self._playback.seek(source_frame)
 
     # The source thread ----------------------------------------------------------------------------------------------
     def _read(self) -> None:
-        if isinstance(self._source, Playback):
+        if self._recorded is not None:
             self._engine_settled.wait(_ENGINE_FIRST_S)
         while not self._stopping.is_set():
             try:
                 frame = self._source.next_frame(_READ_TIMEOUT_S)
             except SourceTimeout:
-                paused = isinstance(self._source, Playback) and self._source.paused
-                waiting = isinstance(self._source, Acknowledged)
-                self._signal(self._watch.silence(time.monotonic_ns(), paused=paused or waiting))
+                self._signal(self._watch.silence(time.monotonic_ns(), paused=self._stands_still_on_purpose()))
             except CorruptFrame as error:
                 with self._lock:
                     self._frames.corrupt(error)
@@ -339,10 +341,13 @@ class LiveSession:
             self._offer_again()
 
     def _acknowledge(self) -> None:
-        if isinstance(self._source, Acknowledged) and self._frame is not None:
+        if self._acknowledged is not None and self._frame is not None:
             index = self._frame.index
             if self._book.was_painted(index) and self._guidance_is_done(index):
-                self._source.acknowledge(index)
+                self._acknowledged.acknowledge(index)
+
+    def _stands_still_on_purpose(self) -> bool:
+        return self._acknowledged is not None or (self._playback is not None and self._playback.paused)
 
     def _guidance_is_done(self, index: int) -> bool:
         if self._supervisor is None or (not self._engine_up and self._engine_settled.is_set()):
@@ -363,28 +368,27 @@ class LiveSession:
         )
 
     def _compose(self, decision: OverlayDecision, now_ns: int) -> ScreenState:
-        playback = self._source if isinstance(self._source, Playback) else None
         return ScreenState(
             frame=self._frame,
             result=self._result,
             overlay=decision.overlay,
             overlay_state=decision.state,
             overlay_age_ms=decision.age_ms,
-            source_state=self._source_state(playback),
+            source_state=self._source_state(),
             guidance_state=self._situation.state,
             engine_up=self._engine_up,
             banner=self._source_error or self._engine_text or decision.reason,
-            frames_total=None if playback is None else playback.frame_count,
+            frames_total=None if self._recorded is None else self._recorded.frame_count,
             fps=self._book.fps(),
             p95_ms=self._book.latency.recent_p95_ms(),
-            paused=playback is not None and playback.paused,
+            paused=self._playback is not None and self._playback.paused,
             decided_ns=now_ns,
         )
 
-    def _source_state(self, playback: Playback | None) -> SourceState:
+    def _source_state(self) -> SourceState:
         if self._frame is None or self._watch.state == "stalled":
             return "no_signal"
-        if playback is not None:
+        if self._recorded is not None:
             return "replay"
         return "frozen" if self._watch.state == "frozen" else "live"
 

@@ -46,10 +46,15 @@ class FrameSource(Protocol):
 
 
 @runtime_checkable
-class Playback(Protocol):
-    """What a recorded source offers beside frames; every method may be called from any thread and returns at once."""
+class Recorded(Protocol):
+    """A source that plays a recording of known length."""
 
     frame_count: int
+
+
+@runtime_checkable
+class Playback(Recorded, Protocol):
+    """A recording under a person's control; every method may be called from any thread and returns at once."""
 
     @property
     def paused(self) -> bool: ...

@@ -1,0 +1,226 @@
+"""A recorded run as a source of frames: paced like the machine that took it, or as fast as it is shown."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from calibration.carm import CArmGeometry
+from calibration.errors import InputError
+from engines.angiography.frame import Frame
+from engines.angiography.run import FrameDecodeError, Run
+from guidance_app.sources.source import CorruptFrame, SourceClosed, SourceTimeout
+
+_UNTIMED_FPS = 15.0  # pictures without a frame time; a usual rate of cardiac cine
+_TOO_LATE_NS = 1_000_000_000
+
+
+class PacedFileSource:
+    """Frames arrive when their time has come, whether or not anybody is ready for them.
+
+    Has no thread: the reader waits inside `next_frame`. `received_ns` is the moment the frame was due, so that a slow
+    decoder or reader shows in the latency instead of hiding in it. Only after more than a second of delay (a suspended
+    machine, a decoder slower than the run) the clock starts anew.
+
+    Args:
+        fps: instead of the run's own frame times.
+        loop: begin again at the end.
+        hold_at_end: pause on the last frame instead of closing, so that a person can go back.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        *,
+        fps: float | None = None,
+        loop: bool = False,
+        hold_at_end: bool = False,
+        clock_ns: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        if fps is not None and not 0.0 < fps <= 1000.0:
+            raise InputError(f"{run.source_id}: {fps} frames a second; give a rate above 0 and up to 1000")
+        if run.frame_count < 1:
+            raise InputError(f"{run.source_id}: the run has no frames")
+        self.source_id = run.source_id
+        self.sop_instance_uid = run.sop_instance_uid
+        self.frame_count = run.frame_count
+        own_period_ms = run.frame_time_ms or 1e3 / _UNTIMED_FPS
+        self._period_ns = round((1e3 / fps if fps else own_period_ms) * 1e6)
+        self._run = run
+        self._loop = loop
+        self._hold_at_end = hold_at_end
+        self._clock_ns = clock_ns
+        self._moved = threading.Condition()
+        self._closed = False
+        self._paused = False
+        self._position = -1
+        self._next: int | None = None  # asked for by seek or step; due at once
+        self._due_ns: int | None = None
+        self._index = 0
+
+    @property
+    def fps(self) -> float:
+        """The rate at which frames arrive."""
+        return 1e9 / self._period_ns
+
+    def geometry(self, source_frame: int) -> CArmGeometry:
+        """Of one frame of the recording. Raises MissingGeometryError where the file does not state it."""
+        return self._run.geometry(source_frame)
+
+    def next_frame(self, timeout_s: float) -> Frame:
+        source_frame, due_ns = self._wait_until_due(timeout_s)
+        index, self._index = self._index, self._index + 1
+        return _decoded(self._run, source_frame, index, due_ns, period_ms=self._period_ns / 1e6)
+
+    def close(self) -> None:
+        with self._moved:
+            self._closed = True
+            self._moved.notify_all()
+
+    # Playback -------------------------------------------------------------------------------------------------------
+    @property
+    def paused(self) -> bool:
+        return self._paused
+
+    @property
+    def position(self) -> int:
+        return self._position
+
+    def pause(self) -> None:
+        with self._moved:
+            self._paused = True
+            self._moved.notify_all()
+
+    def resume(self) -> None:
+        with self._moved:
+            self._paused = False
+            self._due_ns = None
+            if self._next is None and self._position == self.frame_count - 1:
+                self._next = 0
+            self._moved.notify_all()
+
+    def step(self, frames: int) -> None:
+        with self._moved:
+            self._paused = True
+            start = self._position if self._next is None else self._next
+            self._go_to(start + frames)
+
+    def seek(self, source_frame: int) -> None:
+        with self._moved:
+            self._go_to(source_frame)
+
+    # Inside ---------------------------------------------------------------------------------------------------------
+    def _go_to(self, source_frame: int) -> None:
+        self._next = min(max(source_frame, 0), self.frame_count - 1)
+        self._due_ns = None
+        self._moved.notify_all()
+
+    def _wait_until_due(self, timeout_s: float) -> tuple[int, int]:
+        """The recording's frame that is due now, and since when."""
+        give_up_ns = self._clock_ns() + round(timeout_s * 1e9)
+        with self._moved:
+            while True:
+                if self._closed:
+                    raise SourceClosed(f"{self.source_id}: closed")
+                now_ns = self._clock_ns()
+                if self._next is None and not self._paused:
+                    self._end_of_run()
+                due_ns = self._when_due(now_ns)
+                if due_ns is not None and due_ns <= now_ns:
+                    return self._take(due_ns)
+                wake_ns = give_up_ns if due_ns is None else min(due_ns, give_up_ns)
+                if now_ns >= give_up_ns:
+                    raise SourceTimeout(f"{self.source_id}: no frame within {timeout_s:g} s")
+                self._moved.wait((wake_ns - now_ns) / 1e9)
+
+    def _end_of_run(self) -> None:
+        if self._position < self.frame_count - 1:
+            return
+        if self._loop:
+            self._position = -1
+        elif self._hold_at_end:
+            self._paused = True
+        else:
+            raise SourceClosed(f"{self.source_id}: end of the run")
+
+    def _when_due(self, now_ns: int) -> int | None:
+        if self._next is not None:
+            return now_ns
+        if self._paused:
+            return None
+        if self._due_ns is None or now_ns - self._due_ns > _TOO_LATE_NS:
+            self._due_ns = now_ns
+        return self._due_ns
+
+    def _take(self, due_ns: int) -> tuple[int, int]:
+        source_frame = self._position + 1 if self._next is None else self._next
+        self._position, self._next = source_frame, None
+        self._due_ns = due_ns + self._period_ns
+        return source_frame, due_ns
+
+
+class SaturatedFileSource:
+    """The next frame comes as soon as the one before has been shown and answered: as fast as the whole path can go."""
+
+    def __init__(self, run: Run, *, loop: bool = False, clock_ns: Callable[[], int] = time.monotonic_ns) -> None:
+        if run.frame_count < 1:
+            raise InputError(f"{run.source_id}: the run has no frames")
+        self.source_id = run.source_id
+        self.sop_instance_uid = run.sop_instance_uid
+        self.frame_count = run.frame_count
+        self._run = run
+        self._loop = loop
+        self._clock_ns = clock_ns
+        self._moved = threading.Condition()
+        self._closed = False
+        self._index = 0
+        self._shown = -1
+
+    def geometry(self, source_frame: int) -> CArmGeometry:
+        """Of one frame of the recording. Raises MissingGeometryError where the file does not state it."""
+        return self._run.geometry(source_frame)
+
+    def next_frame(self, timeout_s: float) -> Frame:
+        with self._moved:
+            if not self._moved.wait_for(lambda: self._closed or self._shown >= self._index - 1, timeout_s):
+                raise SourceTimeout(f"{self.source_id}: frame {self._shown + 1} is not shown yet")
+            if self._closed:
+                raise SourceClosed(f"{self.source_id}: closed")
+            if self._index >= self._run.frame_count and not self._loop:
+                raise SourceClosed(f"{self.source_id}: end of the run")
+            index, self._index = self._index, self._index + 1
+        try:
+            return _decoded(self._run, index % self._run.frame_count, index, self._clock_ns(), period_ms=None)
+        except CorruptFrame:
+            self.acknowledge(index)  # nobody can show it
+            raise
+
+    def acknowledge(self, index: int) -> None:
+        with self._moved:
+            self._shown = max(self._shown, index)
+            self._moved.notify_all()
+
+    def close(self) -> None:
+        with self._moved:
+            self._closed = True
+            self._moved.notify_all()
+
+
+def _decoded(run: Run, source_frame: int, index: int, received_ns: int, *, period_ms: float | None) -> Frame:
+    started_ns = time.perf_counter_ns()
+    try:
+        frame = run.frame(source_frame)
+    except FrameDecodeError as error:
+        raise CorruptFrame(
+            str(error), index=index, source_frame=source_frame, sop_instance_uid=run.sop_instance_uid
+        ) from error
+    decode_ms = (time.perf_counter_ns() - started_ns) / 1e6
+    return replace(
+        frame,
+        index=index,
+        received_ns=received_ns,
+        decode_ms=decode_ms,
+        frame_time_ms=frame.frame_time_ms if period_ms is None or frame.frame_time_ms is None else period_ms,
+    )
