@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Float
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from calibration.errors import InputError
 from engines.anatomy.vessel_model import CenterlineTree, SurfaceMesh, VesselModel
@@ -41,7 +41,7 @@ def with_radii_from_surface(tree: CenterlineTree, surface: SurfaceMesh) -> Cente
     """Unknown radii become the distance to the nearest surface sample; known ones stay."""
     if np.isfinite(tree.radius_mm()).all():
         return tree
-    wall = cKDTree(surface_samples(surface))
+    wall = KDTree(surface_samples(surface))
 
     def filled(points_mm: Float[np.ndarray, "n 3"], radius_mm: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
         distance_mm = wall.query(points_mm)[0]

@@ -8,6 +8,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 from jaxtyping import Float
+from nibabel.arrayproxy import ArrayProxy
 from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
 
@@ -38,9 +39,10 @@ def read_nifti(path: Path) -> tuple[np.ndarray, Float[np.ndarray, "4 4"]]:
             raise InputError(f"{path}: is a {type(image).__name__}, expected NIfTI; convert it to .nii.gz")
         lps_from_index = _checked_affine(image, path)
         _check_size(image, path)
-        slope, intercept = image.dataobj.slope, image.dataobj.inter
-        unscaled = slope == 1.0 and intercept == 0.0
-        voxels = image.dataobj.get_unscaled() if unscaled else image.get_fdata(dtype=np.float32, caching="unchanged")
+        array = image.dataobj
+        assert isinstance(array, ArrayProxy)
+        unscaled = array.slope == 1.0 and array.inter == 0.0
+        voxels = array.get_unscaled() if unscaled else image.get_fdata(dtype=np.float32, caching="unchanged")
         voxels = np.asarray(voxels).reshape(image.shape[:3])
     except (ImageFileError, HeaderDataError, OSError, EOFError, zlib.error, ValueError) as error:
         text = str(error) if path.exists() else "no such file"
@@ -71,7 +73,7 @@ def _check_size(image: nib.Nifti1Image, path: Path) -> None:
     voxels = int(np.prod([int(size) for size in shape[:3]]))
     if voxels > MAX_VOXELS:
         raise InputError(f"{path}: {voxels / 1e9:.1f} billion voxels, at most {MAX_VOXELS / 1e9:.1f}; crop or resample")
-    promised = voxels * image.get_data_dtype().itemsize
+    promised = voxels * np.dtype(image.get_data_dtype()).itemsize
     packed = path.stat().st_size * (_MAX_DEFLATE_RATIO if path.name.lower().endswith(".gz") else 1)
     if promised > packed:
         raise InputError(

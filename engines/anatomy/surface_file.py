@@ -55,7 +55,12 @@ def save_surface(path: Path | str, surface: SurfaceMesh) -> None:
     if path.suffix.lower() == ".vtp":
         write_vtp(path, PolyData(points=surface.vertices_mm, triangles=np.asarray(surface.triangles, dtype=np.int64)))
     elif path.suffix.lower() == ".stl":
-        write_atomically(path, lambda beside: beside.write_bytes(_stl_bytes(surface)) and None)
+        content = _stl_bytes(surface)
+
+        def write(beside: Path) -> None:
+            beside.write_bytes(content)
+
+        write_atomically(path, write)
     else:
         raise InputError(f"{path}: surfaces are written as .vtp or .stl; choose one of these endings")
 

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Float
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from engines.anatomy.vessel_model import Branch, CenterlineTree
 
@@ -41,14 +41,17 @@ class Polyline:
         return replace(self, points_mm=self.points_mm[start:stop], radius_mm=self.radius_mm[start:stop])
 
 
-def tree_from_polylines(polylines: Sequence[Polyline]) -> CenterlineTree:
+def tree_from_polylines(polylines: Sequence[Polyline], *, shared_trunks: bool = True) -> CenterlineTree:
     """Build the tree: cut at branch points, each connected part rooted and ordered outwards.
+
+    `shared_trunks`: lines may run along each other, as in files with a line from the ostium to every tip.
 
     The root is the free end with the largest radius; where radii are unknown, the point at which lines only start.
     Points closer than 1 nm along a line are merged; a closed loop keeps all its pieces, opened at one of them.
     """
     lines = [line for line in map(_without_repeats, polylines) if len(line.points_mm) >= 2]
-    lines = _shared_once(lines)
+    if shared_trunks:
+        lines = _shared_once(lines)
     if not lines:
         return CenterlineTree(branches=())
     nodes = _Nodes(lines)
@@ -69,7 +72,7 @@ def _shared_once(lines: list[Polyline]) -> list[Polyline]:
         if kept:
             dense = np.concatenate([_dense_points(other) for other in kept.values()])
             tolerance_mm = np.maximum(_SHARED_FLOOR_MM, _SHARED_RADIUS_SHARE * np.nan_to_num(line.radius_mm))
-            free = np.flatnonzero(cKDTree(dense).query(line.points_mm)[0] > tolerance_mm)
+            free = np.flatnonzero(KDTree(dense).query(line.points_mm)[0] > tolerance_mm)
             if len(free) == 0:
                 continue
             # One shared point stays at each end, so that the branch begins on its mother.
@@ -139,7 +142,7 @@ class _Nodes:
 def _gaps(lines: list[Polyline]) -> list[tuple[float, tuple[int, int], tuple[int, int]]]:
     """Candidate joins (gap in mm, an end, the point of another line), within reach."""
     found = []
-    trees = [cKDTree(line.points_mm) for line in lines]
+    trees = [KDTree(line.points_mm) for line in lines]
     for index, line in enumerate(lines):
         for point in (0, len(line.points_mm) - 1):
             for other, tree in enumerate(trees):

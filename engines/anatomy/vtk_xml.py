@@ -76,7 +76,11 @@ def write_vtp(path: Path, data: PolyData) -> None:
     _add_array(section, "connectivity", data.triangles.ravel().astype(np.int64))
     _add_array(section, "offsets", np.arange(3, 3 * len(data.triangles) + 1, 3, dtype=np.int64))
     text = ElementTree.tostring(root, encoding="unicode", xml_declaration=False)
-    write_atomically(path, lambda beside: beside.write_text('<?xml version="1.0"?>\n' + text + "\n") and None)
+
+    def write(beside: Path) -> None:
+        beside.write_text('<?xml version="1.0"?>\n' + text + "\n", encoding="utf-8")
+
+    write_atomically(path, write)
 
 
 def _parse(path: Path) -> tuple[ElementTree.Element, bytes]:
