@@ -1,0 +1,126 @@
+import json
+import multiprocessing
+import threading
+from pathlib import Path
+
+import pytest
+
+from guidance_app.live.session import LiveSession
+from guidance_app.sources.file_source import PacedFileSource, SaturatedFileSource
+from tests.guidance_app.live.stand_ins import FakeRun, fake_recipe, geometry
+from tests.guidance_app.live.window_stand_in import drive
+
+
+def _lines(path: Path) -> list[dict]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def _kinds(folder: Path) -> list[str]:
+    return [event["kind"] for event in _lines(folder / "events.jsonl")]
+
+
+def test_run_without_guidance_paints_every_frame_and_leaves_its_logs(tmp_path):
+    with LiveSession(source=PacedFileSource(FakeRun(frame_count=6), fps=30), recipe=None, out=tmp_path) as session:
+        drive(session)
+    lines = _lines(tmp_path / "frames.jsonl")
+    assert [line["index"] for line in lines] == list(range(6))
+    assert {line["state"] for line in lines} == {"painted"}
+    assert {line["overlay"] for line in lines} == {"hidden"}
+    report = json.loads((tmp_path / "latency.json").read_text())
+    assert (report["frames"], report["painted"], report["dropped"]) == (6, 6, 0)
+    assert report["stages_ms"]["ingest_to_paint"]["p95"] < 500
+    assert not [t for t in threading.enumerate() if t.name.startswith("guidance")]
+
+
+def test_guided_run_ends_with_a_valid_overlay_and_no_process_left(tmp_path):
+    source = SaturatedFileSource(FakeRun(frame_count=8))
+    with LiveSession(source=source, recipe=fake_recipe(), out=tmp_path, spare_engine=False) as session:
+        painted = drive(session)
+        assert session.registration is not None
+    lines = _lines(tmp_path / "frames.jsonl")
+    assert [line["state"] for line in lines] == ["painted"] * 8
+    assert [line["overlay"] for line in lines[1:]] == ["valid"] * 7
+    assert all(line["overlay_geometry"] == line["geometry"] for line in lines if line["overlay"] == "valid")
+    assert painted[-1].overlay is not None
+    assert "registration_accepted" in _kinds(tmp_path)
+    assert multiprocessing.active_children() == []
+
+
+def test_changed_view_hides_the_overlay_until_it_is_checked(tmp_path):
+    turned = {index: geometry(20.0) for index in range(4, 8)}
+    source = SaturatedFileSource(FakeRun(frame_count=8, geometries=turned))
+    with LiveSession(source=source, recipe=fake_recipe(step_s=0.06), out=tmp_path, spare_engine=False) as session:
+        painted = drive(session)
+    for screen in painted:
+        if screen.overlay is not None:
+            assert screen.frame is not None
+            assert screen.overlay.geometry.same_view(screen.frame.geometry)
+    assert "geometry_changed" in _kinds(tmp_path)
+    first_turned = next(screen for screen in painted if screen.frame is not None and screen.frame.index == 4)
+    assert first_turned.overlay is None
+    assert first_turned.guidance_state == "stale"
+
+
+@pytest.mark.parametrize("missing", [0, 3])
+def test_missing_geometry_hides_the_overlay_on_that_frame_with_the_reason(tmp_path, missing):
+    source = SaturatedFileSource(FakeRun(frame_count=6, geometries={missing: None}))
+    with LiveSession(source=source, recipe=fake_recipe(), out=tmp_path, spare_engine=False) as session:
+        drive(session)
+    line = _lines(tmp_path / "frames.jsonl")[missing]
+    assert line["overlay"] == "hidden"
+    assert line["geometry"] is None
+    assert "DistanceSourceToDetector" in line["reason"]
+    assert "geometry_missing" in _kinds(tmp_path)
+
+
+def test_damaged_frame_is_logged_in_its_place_and_the_run_goes_on(tmp_path):
+    source = SaturatedFileSource(FakeRun(frame_count=5, damaged=frozenset({2})))
+    with LiveSession(source=source, recipe=None, out=tmp_path) as session:
+        drive(session)
+    lines = _lines(tmp_path / "frames.jsonl")
+    assert [line["state"] for line in lines] == ["painted", "painted", "corrupt", "painted", "painted"]
+    assert [line["index"] for line in lines] == list(range(5))
+    assert "frame 2" in lines[2]["reason"]
+
+
+@pytest.mark.parametrize(("value", "how"), [(250, "killed"), (251, "stopped")])
+def test_engine_that_is_lost_costs_the_overlay_but_never_the_picture(tmp_path, value, how):
+    """Frame 20 shows the value that hurts the engine once; the frames around it are harmless."""
+    run = FakeRun(frame_count=120)
+    hurtful = run.frame
+
+    def frame(index: int):
+        made = hurtful(index)
+        made.pixels[...] = value if index == 20 else index % 100
+        return made
+
+    run.frame = frame  # type: ignore[method-assign]
+    with LiveSession(source=PacedFileSource(run, fps=20), recipe=fake_recipe(), out=tmp_path) as session:
+        painted = drive(session, until=lambda s: "worker_restarted" in [e.kind for e in session.events]
+                        and s.overlay_state == "valid")  # fmt: skip
+    died, back = (next(e for e in session.events if e.kind == kind) for kind in ("worker_died", "worker_restarted"))
+    assert (back.t_ns - died.t_ns) < 3e9, how
+    down = [screen for screen in painted if not screen.engine_up and screen.frame is not None]
+    assert down
+    assert all(screen.overlay is None for screen in down)
+    assert down[0].banner
+    lines = _lines(tmp_path / "frames.jsonl")
+    assert {line["state"] for line in lines[:-1]} == {"painted"}
+
+
+def test_exception_in_a_step_is_shown_and_the_engine_lives_on(tmp_path):
+    run = FakeRun(frame_count=6)
+    plain = run.frame
+
+    def frame(index: int):
+        made = plain(index)
+        made.pixels[...] = 252 if index == 3 else index
+        return made
+
+    run.frame = frame  # type: ignore[method-assign]
+    source = SaturatedFileSource(run)
+    with LiveSession(source=source, recipe=fake_recipe(), out=tmp_path, spare_engine=False) as session:
+        painted = drive(session)
+    assert any("a bad frame" in screen.banner for screen in painted)
+    assert "worker_died" not in _kinds(tmp_path)
+    assert painted[-1].overlay_state == "valid"
