@@ -36,6 +36,7 @@ class PictureRun:
         self.sop_instance_uid = ""
         self.kind: FrameKind = "fluoro"
         self.mask: tuple[MaskOperation, ...] = ()
+        self.log_intensity = False
 
     def geometry(self, index: int) -> CArmGeometry:
         check_index(self.source_id, index, self.frame_count)

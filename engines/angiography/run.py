@@ -82,6 +82,11 @@ class Run(Protocol):
         """How the object says it is to be subtracted; () if it does not say."""
         ...
 
+    @property
+    def log_intensity(self) -> bool:
+        """Whether pixel values are proportional to the logarithm of the X-ray intensity already."""
+        ...
+
     def frame(self, index: int) -> Frame:
         """Picture with its geometry, or with the reason why there is none.
 

@@ -45,6 +45,7 @@ class VideoRun:
         self.sop_instance_uid = ""
         self.kind: FrameKind = "fluoro"
         self.mask: tuple[MaskOperation, ...] = ()
+        self.log_intensity = False
         try:
             with self._opened() as container:
                 stream = container.streams.video[0]

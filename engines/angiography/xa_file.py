@@ -37,6 +37,8 @@ class XaRun:
         self.frame_of_reference_uid = stored_text(self.header, "FrameOfReferenceUID")
         self.kind: FrameKind = frame_kind(self.header)
         self.mask: tuple[MaskOperation, ...] = mask_operations(self.header)
+        # Subtracted pixels are differences of logarithms; taking another one would only bend them.
+        self.log_intensity = self.kind == "dsa" or stored_text(self.header, "PixelIntensityRelationship") == "LOG"
         self._geometry: dict[int, CArmGeometry | str] = {}
 
     def geometry(self, index: int) -> CArmGeometry:

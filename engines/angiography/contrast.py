@@ -1,0 +1,142 @@
+"""When contrast is in the vessels, read from the pictures of a run alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from jaxtyping import Float, Float32
+
+from calibration.errors import InputError
+from engines.angiography.frame import Frame
+from engines.angiography.run import FrameDecodeError, Run
+
+LOG_FLOOR = 0.02  # share of full scale: keeps the noise of unexposed corners out of the logarithm
+_SIDE_PX = 128  # a bolus is seen on coarse pixels, where quantum noise has averaged out
+_MAX_FRAMES = 48  # longer runs are looked at in steps: a bolus lasts for seconds
+_NOISE_SIGMAS = 3.0
+_EXPOSED_SHARE = 0.5  # of the bright tissue; below it a pixel lies under the collimator or in the lung's edge
+# Phantom runs that are full of contrast throughout reach 3e-4 by noise and exposure settling alone.
+_MIN_CONTRAST = 8e-4
+_MAX_MASK_SHARE = 0.35  # a mask frame may hold this share of the fullest frame's contrast
+_MASK_FRAMES = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ContrastCurve:
+    """How much contrast each looked-at frame holds.
+
+    Args:
+        frames: indices in the run.
+        amount: mean darkening in log units over the exposed field, above noise, against the run's own background.
+        vesselness: mean strength of thin dark structures; also tells frames apart that all hold contrast.
+    """
+
+    frames: tuple[int, ...]
+    amount: Float[np.ndarray, " n"]
+    vesselness: Float[np.ndarray, " n"]
+
+    @property
+    def rises(self) -> bool:
+        """Whether contrast comes during the run, rather than being there from its start or never."""
+        full = int(np.argmax(self.amount))
+        before = self.amount[: full + 1].min()
+        return bool(self.amount[full] >= _MIN_CONTRAST and before <= _MAX_MASK_SHARE * self.amount[full])
+
+
+def contrast_curve(run: Run) -> ContrastCurve:
+    """Look through the run once. Frames that cannot be decoded are left out.
+
+    Raises:
+        InputError: not one frame can be decoded.
+    """
+    step = -(-run.frame_count // _MAX_FRAMES)
+    frames, small = [], []
+    for index in range(0, run.frame_count, step):
+        try:
+            small.append(_small_log(run.frame(index), log_intensity=run.log_intensity))
+            frames.append(index)
+        except FrameDecodeError:
+            continue
+    if not frames or len({picture.shape for picture in small}) > 1:
+        raise InputError(f"{run.source_id}: no frames of one size can be decoded; export it again")
+    logs = np.stack(small)
+    return ContrastCurve(
+        frames=tuple(frames),
+        amount=_smooth(_amounts(logs, subtracted=run.kind == "dsa")),
+        vesselness=_smooth(np.array([_vesselness(picture) for picture in logs])),
+    )
+
+
+def contrast_frame(run: Run) -> int:
+    """The frame in which contrast fills the vessels most; where it fills them throughout, the one that shows most."""
+    curve = contrast_curve(run)
+    measure = curve.amount if run.kind == "dsa" or curve.rises else curve.vesselness
+    return curve.frames[int(np.argmax(measure))]
+
+
+def is_subtractable(run: Run) -> bool:
+    """Whether the run holds frames without contrast to subtract: by its mask module, else by its pictures."""
+    if run.kind == "dsa" or run.frame_count < 2:
+        return False
+    return bool(run.mask) or contrast_curve(run).rises
+
+
+def frames_without_contrast(curve: ContrastCurve) -> tuple[int, ...]:
+    """Up to three frames before the bolus, the emptiest ones, in order; for use as a mask."""
+    full = int(np.argmax(curve.amount))
+    before = np.argsort(curve.amount[: max(full, 1)], kind="stable")[:_MASK_FRAMES]
+    emptiest = curve.amount[before[0]]
+    limit = emptiest + 0.05 * (curve.amount[full] - emptiest)
+    return tuple(sorted(curve.frames[i] for i in before if curve.amount[i] <= limit))
+
+
+def log_picture(frame: Frame, *, log_intensity: bool) -> Float32[np.ndarray, "rows columns"]:
+    """Logarithm of the X-rays that came through, up to a constant; contrast is low."""
+    share = frame.pixels.astype(np.float32) / float((1 << frame.bits_stored) - 1)
+    if frame.vessels_bright:
+        share = 1.0 - share
+    # A picture in the logarithm already spans about the range that 2 % to 100 % of full scale does.
+    return share * -np.log(np.float32(LOG_FLOOR)) if log_intensity else np.log(share + np.float32(LOG_FLOOR))
+
+
+def _small_log(frame: Frame, *, log_intensity: bool) -> Float32[np.ndarray, "rows columns"]:
+    rows, columns = frame.shape_px
+    scale = min(1.0, _SIDE_PX / max(rows, columns))
+    size = (max(1, round(columns * scale)), max(1, round(rows * scale)))
+    return cv2.resize(log_picture(frame, log_intensity=log_intensity), size, interpolation=cv2.INTER_AREA)
+
+
+def _amounts(logs: Float32[np.ndarray, "n rows columns"], *, subtracted: bool) -> Float[np.ndarray, " n"]:
+    # Contrast darkens for a while; what is bright most of the time is the background.
+    background = np.zeros_like(logs[0]) if subtracted else np.percentile(logs, 90, axis=0)
+    exposed = np.ones(background.shape, bool) if subtracted else _exposed(background)
+    darker = (background - logs)[:, exposed]
+    darker -= np.median(darker, axis=1, keepdims=True)  # exposure control moves the whole picture
+    noise = 1.4826 * np.median(np.abs(darker), axis=1, keepdims=True)
+    return np.maximum(darker - _NOISE_SIGMAS * noise, 0.0).mean(axis=1).astype(np.float64)
+
+
+def _exposed(background: Float[np.ndarray, "rows columns"]) -> np.ndarray:
+    bright = np.percentile(background, 90)
+    return background > bright + np.log(_EXPOSED_SHARE)
+
+
+def _vesselness(picture: Float32[np.ndarray, "rows columns"]) -> float:
+    """Strength of dark structures thinner than a sixteenth of the picture (black top-hat), thin noise left out."""
+    smooth = cv2.GaussianBlur(picture, (0, 0), 1.0)
+    exposed = cv2.erode(_exposed(smooth).astype(np.uint8), np.ones((9, 9), np.uint8), borderValue=0).astype(bool)
+    if not exposed.any():
+        return 0.0
+    side = max(3, max(picture.shape) // 16 | 1)
+    hat = cv2.morphologyEx(smooth, cv2.MORPH_BLACKHAT, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)))
+    noise = float(np.median(hat[exposed]))
+    return float(np.maximum(hat[exposed] - 2.0 * noise, 0.0).mean())
+
+
+def _smooth(values: Sequence[float] | Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+    """Median of three: one flashed or half-exposed frame must not be the fullest."""
+    padded = np.pad(np.asarray(values, dtype=np.float64), 1, mode="edge")
+    return np.median(np.stack([padded[:-2], padded[1:-1], padded[2:]]), axis=0)

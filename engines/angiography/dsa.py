@@ -1,0 +1,176 @@
+"""Digital subtraction: what contrast added to a run, and its minimum over time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float32
+
+from calibration.carm import CArmGeometry
+from calibration.errors import InputError
+from engines.angiography.contrast import (
+    contrast_curve,
+    contrast_frame,
+    frames_without_contrast,
+    is_subtractable,
+    log_picture,
+)
+from engines.angiography.frame import Frame, FrameKind
+from engines.angiography.pixel_shift import estimate_shift_px, shifted
+from engines.angiography.run import FrameDecodeError, MaskOperation, Run
+
+__all__ = ["SubtractedRun", "contrast_frame", "is_subtractable", "minip", "subtract"]
+
+MINIP_FRAME = -1  # CONTRACT: stands for the run's MinIP where a frame number is written
+# 16 bit grey from -2 to +2 in log units: 13 % transmission at one end, a trace of contrast in a mask at the other.
+_LOG_RANGE = 2.0
+_FULL_SCALE = 65535
+_WINDOW_LOG = 0.8  # shown range; a filled cerebral artery darkens by 0.1 to 0.4
+_SETTLED_SHARE = 0.8  # frames darker than this share of the usual brightness were taken before exposure settled
+
+
+class SubtractedRun:
+    """A run minus its masks, frame by frame (see `Run`): mid-grey where nothing changed, vessels dark."""
+
+    def __init__(self, run: Run, mask: tuple[MaskOperation, ...], *, align: bool) -> None:
+        self._run, self.mask, self._align = run, mask, align
+        self.path: Path = run.path
+        self.source_id, self.sop_instance_uid = run.source_id, run.sop_instance_uid
+        self.frame_count, self.frame_time_ms = run.frame_count, run.frame_time_ms
+        self.kind: FrameKind = "dsa"
+        self.log_intensity = True
+        self._kept: tuple[tuple[int, ...], Float32[np.ndarray, "rows columns"]] | None = None
+
+    def geometry(self, index: int) -> CArmGeometry:
+        return self._run.geometry(index)
+
+    def frame(self, index: int) -> Frame:
+        """Raises FrameDecodeError where the frame or all of its masks are damaged, or no mask applies to it."""
+        live = self._run.frame(index)
+        started_ns = time.perf_counter_ns()
+        operation, frames = self._operation(index)
+        mask = self._mask(frames)
+        if mask.shape != live.shape_px:
+            raise FrameDecodeError(f"{self.source_id}: frame {index} is {live.shape_px}, its mask {mask.shape}")
+        logs = log_picture(live, log_intensity=self._run.log_intensity)
+        shift = operation.shift_px
+        if self._align and not any(shift) and index not in frames:
+            shift = estimate_shift_px(mask, logs)
+        difference = logs - (shifted(mask, shift) if any(shift) else mask)
+        return replace(
+            live,
+            pixels=_grey(difference),
+            bits_stored=16,
+            kind="dsa",
+            vessels_bright=False,
+            window_center=(_FULL_SCALE + 1) / 2,
+            window_width=_WINDOW_LOG / (2 * _LOG_RANGE) * _FULL_SCALE,
+            decode_ms=live.decode_ms + (time.perf_counter_ns() - started_ns) / 1e6,
+        )
+
+    def _operation(self, index: int) -> tuple[MaskOperation, tuple[int, ...]]:
+        for operation in self.mask:
+            frames = operation.masks_of(index, self.frame_count)
+            if frames:
+                return operation, frames
+        raise FrameDecodeError(f"{self.source_id}: frame {index} has no mask frame to subtract; choose mask frames")
+
+    def _mask(self, frames: tuple[int, ...]) -> Float32[np.ndarray, "rows columns"]:
+        if self._kept is None or self._kept[0] != frames:
+            logs = [log_picture(self._run.frame(i), log_intensity=self._run.log_intensity) for i in frames]
+            self._kept = (frames, np.mean(logs, axis=0))
+        return self._kept[1]
+
+
+def subtract(run: Run, *, mask_frames: Sequence[int] | None = None, align: bool = True) -> SubtractedRun:
+    """Subtract a run in the logarithm of intensity.
+
+    Args:
+        mask_frames: frames (from 0) to average as mask; None follows the run's mask module, else takes the emptiest
+            frames before the bolus.
+        align: move the mask to each frame by phase correlation, where the mask module states no shift of its own.
+
+    Raises:
+        InputError: already subtracted, mask frames that the run does not have, or no frame free of contrast.
+    """
+    if run.kind == "dsa":
+        raise InputError(f"{run.source_id}: is subtracted already; use it as it is")
+    if mask_frames is not None:
+        masks = tuple(int(frame) for frame in mask_frames)
+        if not masks or not all(0 <= frame < run.frame_count for frame in masks):
+            raise InputError(f"{run.source_id}: mask frames {list(masks)}; choose some of 0 to {run.frame_count - 1}")
+        return SubtractedRun(run, (MaskOperation(operation="AVG_SUB", mask_frames=masks),), align=align)
+    if run.mask:
+        return SubtractedRun(run, run.mask, align=align)
+    curve = contrast_curve(run)
+    if not curve.rises:
+        raise InputError(
+            f"{run.source_id}: no frame without contrast to subtract; choose mask frames or use it as it is"
+        )
+    return SubtractedRun(
+        run, (MaskOperation(operation="AVG_SUB", mask_frames=frames_without_contrast(curve)),), align=align
+    )
+
+
+def minip(run: Run) -> Frame:
+    """Every vessel that filled at any time: the darkest value of each pixel over the run.
+
+    Damaged frames are left out, and so are those taken before the exposure settled. The geometry is that of the
+    run if the C-arm stood still, else None with a reason.
+
+    Raises:
+        InputError: not one frame can be decoded, or they differ in size.
+    """
+    usual = _usual_brightness(run)
+    darkest: Frame | None = None
+    geometries: list[CArmGeometry | None] = []
+    for index in range(run.frame_count):
+        try:
+            frame = run.frame(index)
+        except FrameDecodeError:
+            continue
+        brightness = float(np.median(frame.pixels))
+        if not frame.vessels_bright and brightness < _SETTLED_SHARE * usual:
+            continue
+        geometries.append(frame.geometry)
+        if darkest is None:
+            darkest = frame
+            continue
+        if frame.shape_px != darkest.shape_px:
+            raise InputError(f"{run.source_id}: frame {index} is {frame.shape_px}, others {darkest.shape_px}; split it")
+        choose = np.maximum if frame.vessels_bright else np.minimum
+        darkest = replace(darkest, pixels=choose(darkest.pixels, frame.pixels))
+    if darkest is None:
+        raise InputError(f"{run.source_id}: not one frame can be decoded; export it again")
+    return _as_minip(run, darkest, geometries)
+
+
+def _as_minip(run: Run, darkest: Frame, geometries: Sequence[CArmGeometry | None]) -> Frame:
+    first, reason = geometries[0], darkest.geometry_reason
+    if first is not None and any(other is None or not first.same_view(other) for other in geometries):
+        first, reason = None, f"{run.source_id}: the C-arm or the table moved during the run; choose a single frame"
+    pixels = np.ascontiguousarray(darkest.pixels)
+    pixels.flags.writeable = False
+    return replace(darkest, pixels=pixels, source_frame=MINIP_FRAME, index=0, geometry=first, geometry_reason=reason)
+
+
+def _usual_brightness(run: Run) -> float:
+    """Median brightness of a few frames spread over the run."""
+    medians = []
+    for index in np.unique(np.linspace(0, run.frame_count - 1, 9).round().astype(int)):
+        try:
+            medians.append(float(np.median(run.frame(int(index)).pixels)))
+        except FrameDecodeError:
+            continue
+    return float(np.median(medians)) if medians else 0.0
+
+
+def _grey(difference: Float32[np.ndarray, "rows columns"]) -> np.ndarray:
+    scaled = (difference + _LOG_RANGE) * (_FULL_SCALE / (2 * _LOG_RANGE))
+    grey = np.clip(np.rint(scaled), 0, _FULL_SCALE).astype(np.uint16)
+    grey.flags.writeable = False
+    return grey
