@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from engines.registration.image_features import ORIENTATION_MM, PreparedView
-from engines.registration.lm import RigidState, project_features
 from engines.registration.prepared_model import PreparedModel
+from engines.registration.projected_model import RigidState, feature_pairs, visible_share
 
 _NEAR_MM = 1.5  # soft radius of "explained": a coronary's width
 _EVEN_SHARE = 1.0  # beta of the F measure
@@ -57,33 +57,25 @@ def agreement(state: RigidState, model: PreparedModel, views: Sequence[PreparedV
 def _of_view(
     state: RigidState, model: PreparedModel, view: PreparedView, index: int
 ) -> tuple[float, float, float, float, float]:
-    core, rim = project_features(state, model, view, index)
-    visible_share = float(core.visible.mean())
-    if rim is None:
-        pairs = [(core.plane_mm[core.visible], core.direction[core.visible], view.centreline)]
-    else:
-        thin = core.visible & ~core.thick
-        pairs = [
-            (core.plane_mm[thin], core.direction[thin], view.centreline),
-            (rim.plane_mm[rim.visible], rim.direction[rim.visible], view.edge),
-        ]
+    visible = visible_share(state, model, view, index)
     near_model, near_image = [np.zeros(0)], [np.zeros(0)]
-    for points, direction, image in pairs:
-        described = np.hstack([points, ORIENTATION_MM * direction])
+    for pair in feature_pairs(state, model, view, index):
+        part, image, usable = pair.model, pair.image, pair.model.usable
+        described = np.hstack([part.plane_mm[usable], ORIENTATION_MM * part.direction[usable]])
         near_model.append(_distances(described, image.tree))
         near_image.append(_distances(np.zeros((0, 4)) if image.tree is None else image.tree.data,
-                                     cKDTree(described) if len(described) else None))  # fmt: skip
+                                     KDTree(described) if len(described) else None))  # fmt: skip
     model_mm, image_mm = np.concatenate(near_model), np.concatenate(near_image)
     if not len(model_mm) or not len(image_mm):
-        return 0.0, 0.0, 10.0, visible_share, 0.0
+        return 0.0, 0.0, 10.0, visible, 0.0
     seen, explained = float(_soft(model_mm).mean()), float(_soft(image_mm).mean())
     close = image_mm[image_mm < 2 * _NEAR_MM]
     residual = float(np.median(close)) if len(close) else 10.0
     f_measure = (1 + _EVEN_SHARE**2) * seen * explained / max(_EVEN_SHARE**2 * seen + explained, 1e-9)
-    return explained, seen, residual, visible_share, f_measure
+    return explained, seen, residual, visible, f_measure
 
 
-def _distances(described: Float[np.ndarray, "n 4"], tree: cKDTree | None) -> Float[np.ndarray, " n"]:
+def _distances(described: Float[np.ndarray, "n 4"], tree: KDTree | None) -> Float[np.ndarray, " n"]:
     if tree is None or not len(described):
         return np.full(len(described), 1e3)
     return tree.query(described)[0]

@@ -12,13 +12,14 @@ from itertools import product
 
 import cv2
 import numpy as np
-import scipy.fft
 from jaxtyping import Float
+from scipy.fft import next_fast_len
 from scipy.spatial.transform import Rotation
 
 from engines.registration.image_features import PreparedView
-from engines.registration.lm import PosePrior, RigidState
+from engines.registration.lm import PosePrior
 from engines.registration.prepared_model import PreparedModel
+from engines.registration.projected_model import RigidState
 
 _CELLS = 96  # longer side of the coarse picture
 _BLUR_MM = 3.0
@@ -74,7 +75,7 @@ def search(
     found: list[Candidate] = []
     for rotation in rotations:
         for offset_mm in depths_mm:
-            centre = start + (0.0, 0.0, offset_mm)
+            centre = start + np.array([0.0, 0.0, offset_mm])
             score, at_mm = _correlate(model, arm[:3, :3] @ rotation, centre, view.sod_mm, coarse)
             base = centre[:2] * view.sod_mm / centre[2]
             shift = at_mm - base
@@ -110,13 +111,13 @@ def _coarse_picture(view: PreparedView, reach_mm: float) -> _CoarsePicture:
     # A narrow vessel fills little of a cell; its square root gives thin and thick vessels a say.
     picture = cv2.GaussianBlur(np.sqrt(np.clip(picture, 0, 1)), (0, 0), sigma)
     pad = int(np.ceil(min(reach_mm, 120.0) / cell_mm))
-    padded = tuple(scipy.fft.next_fast_len(size + 2 * pad, real=True) for size in shape)
+    padded = _fast_length(shape[0] + 2 * pad), _fast_length(shape[1] + 2 * pad)
     return _CoarsePicture(
         cell_mm=cell_mm,
         origin_mm=first.min(axis=0),
         padded=padded,
-        picture=scipy.fft.rfft2(picture, padded, workers=1),
-        field=scipy.fft.rfft2(field, padded, workers=1),
+        picture=np.fft.rfft2(picture, padded),
+        field=np.fft.rfft2(field, padded),
         norm=float(np.linalg.norm(picture)),
         shape=shape,
     )
@@ -146,10 +147,10 @@ def _correlate(
         line = np.rint((cells[of_branch] - low) * 16).astype(np.int32)
         cv2.polylines(shadow, [line[:, None]], isClosed=False, color=1.0, thickness=width, shift=4)
     shadow = cv2.GaussianBlur(shadow, (0, 0), _BLUR_MM / coarse.cell_mm)
-    spectrum = np.conj(scipy.fft.rfft2(shadow, coarse.padded, workers=1))
-    energy = np.conj(scipy.fft.rfft2(shadow**2, coarse.padded, workers=1))
-    overlap = scipy.fft.irfft2(coarse.picture * spectrum, coarse.padded, workers=1)
-    seen = scipy.fft.irfft2(coarse.field * energy, coarse.padded, workers=1)
+    spectrum = np.conj(np.fft.rfft2(shadow, coarse.padded))
+    energy = np.conj(np.fft.rfft2(shadow**2, coarse.padded))
+    overlap = np.fft.irfft2(coarse.picture * spectrum, coarse.padded)
+    seen = np.fft.irfft2(coarse.field * energy, coarse.padded)
     floor = _FLOOR * float((shadow**2).sum())
     score = overlap / np.sqrt(np.maximum(seen, floor) + 1e-9) / coarse.norm
     # Entry (r, c): the shadow's corner lies on cell (r, c), wrapped; the pivot lies at -low from that corner.
@@ -159,6 +160,10 @@ def _correlate(
     at_mm[..., 0] = (coarse.origin_mm[0] + (column - low[0]) * coarse.cell_mm)[None, :]
     at_mm[..., 1] = (coarse.origin_mm[1] + (row - low[1]) * coarse.cell_mm)[:, None]
     return score, at_mm
+
+
+def _fast_length(size: int) -> int:
+    return int(next_fast_len(size, real=True))  # type: ignore[arg-type] - the stub hides the returned int
 
 
 def _unwrapped(size: int, picture: int) -> Float[np.ndarray, " n"]:

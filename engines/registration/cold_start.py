@@ -12,15 +12,18 @@ from jaxtyping import Float
 from engines.registration.agreement import Agreement, agreement
 from engines.registration.coarse_search import rotation_grid, search
 from engines.registration.image_features import PreparedView
-from engines.registration.lm import Alignment, PosePrior, RigidState, align
+from engines.registration.lm import Alignment, PosePrior, align
 from engines.registration.prepared_model import PreparedModel
+from engines.registration.projected_model import MIN_DEPTH_MM, RigidState, camera_points
 from engines.registration.registration import Stage
 
 _STARTS = 12
-_FINALISTS = 3
+_SEMIFINALISTS = 5
+_FINALISTS = 2
 _SAME_BASIN_MM = 2.0
 _OTHER_BASIN_MM = 5.0
-_ROUGH_SCALES_MM = (10.0, 5.0, 2.5)
+_FIRST_SCALES_MM = (8.0, 4.0)
+_ROUGH_SCALES_MM = (4.0, 2.0)
 _FINE_SCALES_MM = (2.5, 1.5, 1.0)
 
 
@@ -61,17 +64,15 @@ def cold_start(model: PreparedModel, views: Sequence[PreparedView], prior: PoseP
     searched = time.perf_counter()
 
     few = [view.thinned(260) for view in views]
-    rough = []
-    for start in starts:
-        found = align(start, small, few, prior, scales_mm=_ROUGH_SCALES_MM, iterations=6)
-        judged = agreement(found.state, small, few)
-        rough.append(
-            _Trial(state=found.state, judged=judged, rank=judged.score - prior_penalty(found.state, views, prior))
-        )
+    rough = [_tried(start, small, few, prior, _FIRST_SCALES_MM) for start in starts]
     rough.sort(key=lambda trial: -trial.rank)
+    # Only the better half of the basins is worth more work.
+    halfway = _distinct(rough, small, views)[:_SEMIFINALISTS]
+    semifinals = [_tried(trial.state, small, few, prior, _ROUGH_SCALES_MM) for trial in halfway]
+    semifinals.sort(key=lambda trial: -trial.rank)
     aligned = time.perf_counter()
 
-    finalists = _distinct(rough, small, views)[:_FINALISTS]
+    finalists = _distinct(semifinals, small, views)[:_FINALISTS]
     many = [view.thinned(700) for view in views]
     finals = []
     for trial in finalists:
@@ -80,7 +81,9 @@ def cold_start(model: PreparedModel, views: Sequence[PreparedView], prior: PoseP
         finals.append((judged.score - prior_penalty(found.state, views, prior), found, judged))
     rank, best, judged = max(finals, key=lambda final: final[0])
     done = time.perf_counter()
-    share, runner_up = _standing(best.state, rank, rough, [f for f in finals if f[1] is not best], small, views)
+    share, runner_up = _standing(
+        best.state, rank, [*semifinals, *rough], [f for f in finals if f[1] is not best], small, views
+    )
     return ColdStart(
         alignment=best,
         agreement=judged,
@@ -89,11 +92,25 @@ def cold_start(model: PreparedModel, views: Sequence[PreparedView], prior: PoseP
         stages=(
             Stage(name="coarse search", similarity=candidates[0].correlation, elapsed_ms=1e3 * (searched - began)),
             Stage(
-                name="multi-start alignment", similarity=rough[0].judged.score, elapsed_ms=1e3 * (aligned - searched)
+                name="multi-start alignment",
+                similarity=semifinals[0].judged.score,
+                elapsed_ms=1e3 * (aligned - searched),
             ),
             Stage(name="fine alignment", similarity=judged.score, elapsed_ms=1e3 * (done - aligned)),
         ),
     )
+
+
+def _tried(
+    start: RigidState,
+    model: PreparedModel,
+    views: Sequence[PreparedView],
+    prior: PosePrior,
+    scales_mm: tuple[float, ...],
+) -> _Trial:
+    found = align(start, model, views, prior, scales_mm=scales_mm, iterations=5)
+    judged = agreement(found.state, model, views)
+    return _Trial(state=found.state, judged=judged, rank=judged.score - prior_penalty(found.state, views, prior))
 
 
 def prior_penalty(state: RigidState, views: Sequence[PreparedView], prior: PosePrior) -> float:
@@ -112,10 +129,8 @@ def prior_distance(state: RigidState, views: Sequence[PreparedView], prior: Pose
 
 def plane_points(state: RigidState, model: PreparedModel, view: PreparedView, index: int) -> Float[np.ndarray, "n 2"]:
     """The model's points in the view's isocentre plane."""
-    arm = view.camera_from_isocentre
-    world = (model.points_mm - model.pivot_mm) @ state.rotation.T + state.pivot_mm + state.shifts_mm[index]
-    camera = world @ arm[:3, :3].T + arm[:3, 3]
-    return camera[:, :2] * (view.sod_mm / np.maximum(camera[:, 2], 1.0))[:, None]
+    camera = camera_points(state, model.points_mm - model.pivot_mm, view, index)
+    return camera[:, :2] * (view.sod_mm / np.maximum(camera[:, 2], MIN_DEPTH_MM))[:, None]
 
 
 def apart_mm(a: RigidState, b: RigidState, model: PreparedModel, views: Sequence[PreparedView]) -> float:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 from skimage.morphology import skeletonize
 
 from calibration.carm import CArmGeometry
@@ -41,7 +41,7 @@ class FeatureSet:
     points_mm: Float[np.ndarray, "n 2"]
     direction: Float[np.ndarray, "n 2"]
     normal: Float[np.ndarray, "n 2"]
-    tree: cKDTree | None
+    tree: KDTree | None
 
     @classmethod
     def of(
@@ -50,7 +50,7 @@ class FeatureSet:
         direction: Float[np.ndarray, "n 2"],
         normal: Float[np.ndarray, "n 2"],
     ) -> FeatureSet:
-        tree = cKDTree(np.hstack([points_mm, ORIENTATION_MM * direction])) if len(points_mm) else None
+        tree = KDTree(np.hstack([points_mm, ORIENTATION_MM * direction])) if len(points_mm) else None
         return cls(points_mm=points_mm, direction=direction, normal=normal, tree=tree)
 
     def __len__(self) -> int:
@@ -165,7 +165,7 @@ def _without_specks(mask: Bool[np.ndarray, "r c"], mm_per_px: float) -> Bool[np.
     area = stats[:, cv2.CC_STAT_AREA]
     keep = (area * mm_per_px**2 >= _MIN_COMPONENT_MM2) & (extent * mm_per_px >= _MIN_SKELETON_MM)
     keep[0] = False
-    return keep[label]
+    return np.take(keep, np.asarray(label, dtype=np.int64))
 
 
 def _thick_part(
@@ -184,13 +184,18 @@ def _thick_part(
 def _skeleton_points(
     mask: Bool[np.ndarray, "r c"], thick: Bool[np.ndarray, "r c"], mm_per_px: float
 ) -> tuple[Float[np.ndarray, "n 2"], Float[np.ndarray, "n 2"]]:
-    skeleton = skeletonize(mask & ~thick)
-    rows, columns = np.nonzero(skeleton)
-    points = np.column_stack([columns, rows]).astype(np.float64)
+    thin = mask & ~thick
+    filled_rows, filled_columns = np.flatnonzero(thin.any(axis=1)), np.flatnonzero(thin.any(axis=0))
+    if not len(filled_rows):
+        return np.zeros((0, 2)), np.zeros((0, 2))
+    # Thinning costs by area: only where there is something.
+    top, left = filled_rows[0], filled_columns[0]
+    rows, columns = np.nonzero(skeletonize(thin[top : filled_rows[-1] + 1, left : filled_columns[-1] + 1]))
+    points = np.column_stack([columns + left, rows + top]).astype(np.float64)
     neighbours = 9
     if len(points) < neighbours:
         return np.zeros((0, 2)), np.zeros((0, 2))
-    _, near = cKDTree(points).query(points, k=neighbours)
+    near = np.asarray(KDTree(points).query(points, k=neighbours)[1])
     local = points[near] - points[near].mean(axis=1, keepdims=True)
     xx, yy, xy = (local[..., 0] ** 2).sum(1), (local[..., 1] ** 2).sum(1), (local[..., 0] * local[..., 1]).sum(1)
     angle = 0.5 * np.arctan2(2 * xy, xx - yy)
@@ -206,12 +211,12 @@ def _edge_points(
     if not thick.any():
         return np.zeros((0, 2)), np.zeros((0, 2))
     blurred = cv2.GaussianBlur(thick.astype(np.float32), (0, 0), 2.0)
-    gradient = np.dstack([cv2.Sobel(blurred, cv2.CV_32F, 1, 0), cv2.Sobel(blurred, cv2.CV_32F, 0, 1)])
+    gradient = np.stack([np.asarray(cv2.Sobel(blurred, cv2.CV_32F, *axis)) for axis in ((1, 0), (0, 1))], axis=-1)
     framed = np.pad(open_field, 1, constant_values=False).astype(np.uint8)
     to_border = cv2.distanceTransform(framed, cv2.DIST_L2, 3)[1:-1, 1:-1]
     contours, _ = cv2.findContours(thick.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
-    points = np.concatenate([c[:, 0, :] for c in contours])
-    points = points[to_border[points[:, 1], points[:, 0]] > _EDGE_MARGIN_PX]
+    points = np.concatenate([np.asarray(c)[:, 0, :] for c in contours]).astype(np.int64)
+    points = points[np.asarray(to_border)[points[:, 1], points[:, 0]] > _EDGE_MARGIN_PX]
     outward = -gradient[points[:, 1], points[:, 0]].astype(np.float64)
     length = np.linalg.norm(outward, axis=1)
     good = length > 1e-3

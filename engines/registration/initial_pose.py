@@ -9,9 +9,10 @@ import numpy as np
 
 from calibration.carm import CArmGeometry
 from calibration.pose import RigidPose
-from engines.registration.lm import PosePrior, RigidState
+from engines.registration.lm import PosePrior
 from engines.registration.pose_file import read_pose
 from engines.registration.prepared_model import PreparedModel
+from engines.registration.projected_model import RigidState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -43,7 +44,7 @@ class InitialPose:
 
 
 def radiological_start() -> InitialPose:
-    """The header's angles and distances. The CT's centre is not the isocentre: 50-100 mm of doubt until a first lock."""
+    """The header's angles and distances; the CT's centre is not the isocentre, hence the wide doubt in plane."""
     return InitialPose(
         name="radiological", isocentre_from_lps=None, rotation_rad=np.deg2rad(8.0), in_plane_mm=50.0, depth_mm=40.0
     )

@@ -13,45 +13,25 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
-from scipy.spatial import cKDTree
-from scipy.spatial.transform import Rotation
+from scipy.spatial import KDTree
 
-from calibration.pose import RigidPose
-from engines.registration.image_features import ORIENTATION_MM, THICK_RADIUS_MM, FeatureSet, PreparedView
+from engines.registration.image_features import ORIENTATION_MM, PreparedView
 from engines.registration.prepared_model import PreparedModel
+from engines.registration.projected_model import MIN_DEPTH_MM, FeaturePair, RigidState, feature_pairs
+from engines.registration.rotations import rotation_matrix, rotation_vector
 
 SCALES = np.array([1 / 50, 1 / 50, 1 / 50, 1.0, 1.0, 8.0])
 _EVIDENCE = 60.0  # independent observations a whole view is worth against the prior
 _SLIDE_WEIGHT = 0.15  # a match says little along the vessel
 _FORWARD_WEIGHT = 0.45  # model to image; the model always shows more branches than the contrast
-_MIN_DEPTH_MM = 50.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class RigidState:
-    """isocentre_from_lps as rotation and place of the model's pivot; `shift_mm` moves the table in later views."""
-
-    rotation: Float[np.ndarray, "3 3"]
-    pivot_mm: Float[np.ndarray, " 3"]
-    shifts_mm: Float[np.ndarray, "views 3"]
-
-    def pose(self, model: PreparedModel) -> RigidPose:
-        matrix = np.eye(4)
-        matrix[:3, :3] = self.rotation
-        matrix[:3, 3] = self.pivot_mm - self.rotation @ model.pivot_mm
-        return RigidPose(matrix=matrix, target="isocentre", source="lps")
-
-    @classmethod
-    def of(cls, isocentre_from_lps: RigidPose, model: PreparedModel, views: int = 1) -> RigidState:
-        pivot = isocentre_from_lps.apply(model.pivot_mm[None])[0]
-        return cls(rotation=isocentre_from_lps.rotation.copy(), pivot_mm=pivot, shifts_mm=np.zeros((views, 3)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PosePrior:
     """Where the patient is believed to lie before the picture is looked at; sigmas in radians and mm.
 
-    `in_plane_mm` and `depth_mm` count along the first view's camera axes; `table_mm` frees later views' table (0: fixed).
+    `in_plane_mm` and `depth_mm` count along the first view's camera axes; `table_mm` frees later views' table, 0 does
+    not.
     """
 
     state: RigidState
@@ -70,64 +50,6 @@ class Alignment:
     scale_mm: float
     information: Float[np.ndarray, "p p"]
     iterations: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class ModelInView:
-    """The model's projected features at a state."""
-
-    plane_mm: Float[np.ndarray, "n 2"]
-    direction: Float[np.ndarray, "n 2"]
-    camera_mm: Float[np.ndarray, "n 3"]
-    visible: np.ndarray
-    thick: np.ndarray
-
-
-def project_features(
-    state: RigidState, model: PreparedModel, view: PreparedView, index: int
-) -> tuple[ModelInView, ModelInView | None]:
-    """Centreline points and, for thick branches, the two rims of their silhouette."""
-    arm = view.camera_from_isocentre
-    rotation = arm[:3, :3] @ state.rotation
-    centre = arm[:3, :3] @ (state.pivot_mm + state.shifts_mm[index]) + arm[:3, 3]
-    camera = (model.points_mm - model.pivot_mm) @ rotation.T + centre
-    tangents = model.tangents @ rotation.T
-    depth = np.maximum(camera[:, 2], _MIN_DEPTH_MM)
-    plane = camera[:, :2] * (view.sod_mm / depth)[:, None]
-    heading = tangents[:, :2] - camera[:, :2] * (tangents[:, 2] / depth)[:, None]
-    length = np.linalg.norm(heading, axis=1)
-    unit = heading / np.maximum(length, 1e-6)[:, None]
-    # Doubled angle without trigonometry; a branch seen end-on has no direction.
-    double = np.column_stack([unit[:, 0] ** 2 - unit[:, 1] ** 2, 2 * unit[:, 0] * unit[:, 1]])
-    double *= np.minimum(1.0, length / 0.3)[:, None]
-    visible = view.visible(plane) & (camera[:, 2] > _MIN_DEPTH_MM)
-    thick = model.radius_mm >= THICK_RADIUS_MM
-    core = ModelInView(plane_mm=plane, direction=double, camera_mm=camera, visible=visible, thick=thick)
-    if not thick.any() or not len(view.edge):
-        return core, None
-    return core, _rims(core, unit, model, view)
-
-
-def _rims(core: ModelInView, unit: Float[np.ndarray, "n 2"], model: PreparedModel, view: PreparedView) -> ModelInView:
-    keep = core.thick
-    normal = np.column_stack([-unit[keep, 1], unit[keep, 0]])
-    radius = model.radius_mm[keep]
-    camera = np.concatenate([core.camera_mm[keep], core.camera_mm[keep]])
-    outward = np.concatenate([normal, -normal])
-    camera = camera.copy()
-    camera[:, :2] += outward * np.concatenate([radius, radius])[:, None]
-    depth = np.maximum(camera[:, 2], _MIN_DEPTH_MM)
-    plane = camera[:, :2] * (view.sod_mm / depth)[:, None]
-    # A rim that lies inside another part of the silhouette is no edge.
-    scale = (view.sod_mm / np.maximum(core.camera_mm[keep, 2], _MIN_DEPTH_MM)) * radius
-    tree = cKDTree(core.plane_mm[keep])
-    probe = plane + 0.75 * outward
-    distance, nearest = tree.query(probe, k=min(12, len(radius)))
-    covered = (distance < 0.97 * scale[nearest]).any(axis=1)
-    visible = view.visible(plane) & ~covered & (camera[:, 2] > _MIN_DEPTH_MM)
-    return ModelInView(
-        plane_mm=plane, direction=outward, camera_mm=camera, visible=visible, thick=np.ones(len(plane), bool)
-    )
 
 
 def align(
@@ -171,7 +93,7 @@ def _moved(state: RigidState, step: Float[np.ndarray, " p"], views: Sequence[Pre
     if angle > 0.2:
         scaled = scaled * (0.2 / angle)
     arm = views[0].camera_from_isocentre[:3, :3]
-    rotation = Rotation.from_rotvec(scaled[:3]).as_matrix() @ state.rotation
+    rotation = rotation_matrix(scaled[:3]) @ state.rotation
     shifts = state.shifts_mm
     if len(step) > 6:
         shifts = shifts.copy()
@@ -185,119 +107,102 @@ def _normal_equations(
     size = 6 + (3 * (len(views) - 1) if prior.table_mm > 0 else 0)
     cost, gradient, information = _prior_terms(state, views[0], prior, size)
     for index, view in enumerate(views):
-        for part, image, share in _feature_pairs(state, model, view, index):
-            for weight, term in _matched(part, image, scale_mm):
-                factor = _EVIDENCE * share * weight
-                cost += factor * term.loss
-                if not len(term.residual_mm):
-                    continue
-                rows = _jacobian(term, state, views[0], view, index, size)
-                weighted = rows * term.weights[:, None]
-                gradient += factor * (weighted.T @ term.residual_mm)
-                information += factor * (weighted.T @ rows)
+        for pair in feature_pairs(state, model, view, index):
+            matches = _matched(pair, scale_mm)
+            cost += _EVIDENCE * pair.share * matches.loss
+            if not len(matches.residual_mm):
+                continue
+            rows = _jacobian(matches, state, views[0], view, index, size)
+            weighted = rows * (_EVIDENCE * pair.share * matches.weights)[:, None]
+            gradient += weighted.T @ matches.residual_mm
+            information += weighted.T @ rows
     return cost, gradient, information
 
 
-def _feature_pairs(
-    state: RigidState, model: PreparedModel, view: PreparedView, index: int
-) -> list[tuple[ModelInView, FeatureSet, float]]:
-    """Model features, the image features they may match, and the share of the view's evidence they carry."""
-    core, rim = project_features(state, model, view, index)
-    if rim is None:
-        return [(core, view.centreline, 1.0)] if len(view.centreline) else []
-    thin = replace(core, visible=core.visible & ~core.thick)
-    features = len(view.centreline) + len(view.edge)
-    pairs = [(thin, view.centreline), (rim, view.edge)]
-    return [(part, image, len(image) / features) for part, image in pairs if len(image)]
-
-
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Term:
-    """Matched pairs in one direction: mean robust loss (mm^2), and per row weight, residual and its direction."""
+class _Matches:
+    """Matched pairs of both directions: mean robust loss (mm^2), and weight, residual and normal of each row."""
 
     loss: float
     weights: Float[np.ndarray, " n"]
     residual_mm: Float[np.ndarray, " n"]
-    direction: Float[np.ndarray, "n 2"]
+    normal: Float[np.ndarray, "n 2"]
     camera_mm: Float[np.ndarray, "n 3"]
 
 
-def _matched(part: ModelInView, image: FeatureSet, scale_mm: float) -> list[tuple[float, _Term]]:
-    seen = np.flatnonzero(part.visible)
+def _matched(pair: FeaturePair, scale_mm: float) -> _Matches:
+    part, image = pair.model, pair.image
+    seen = np.flatnonzero(part.usable)
     if len(seen) < 3:
-        empty = np.zeros((0, 3))
-        lost = _Term(
-            loss=0.5 * scale_mm**2,
-            weights=empty[:, 0],
-            residual_mm=empty[:, 0],
-            direction=empty[:, :2],
-            camera_mm=empty,
+        none = np.zeros((0, 3))
+        return _Matches(
+            loss=0.5 * scale_mm**2, weights=none[:, 0], residual_mm=none[:, 0], normal=none[:, :2], camera_mm=none
         )
-        return [(1.0, lost)]
-    described = np.hstack([part.plane_mm[seen], ORIENTATION_MM * part.direction[seen]])
+    described = np.empty((len(seen), 4))
+    described[:, :2] = part.plane_mm[seen]
+    described[:, 2:] = ORIENTATION_MM * part.direction[seen]
     assert image.tree is not None
-    _, to_image = image.tree.query(described)
-    _, to_model = cKDTree(described).query(image.tree.data)
-    everything = np.arange(len(image))
-    return [
-        (_FORWARD_WEIGHT, _term(part, seen, image, to_image, scale_mm)),
-        (1.0 - _FORWARD_WEIGHT, _term(part, seen[to_model], image, everything, scale_mm)),
-    ]
+    to_image = image.tree.query(described)[1]
+    to_model = KDTree(described, balanced_tree=False, compact_nodes=False).query(image.tree.data)[1]
+    count = len(seen), len(image)
+    of_image = np.concatenate([to_image, np.arange(count[1])])
+    of_model = seen[np.concatenate([np.arange(count[0]), to_model])]
+    share = np.repeat([_FORWARD_WEIGHT / count[0], (1 - _FORWARD_WEIGHT) / count[1]], count)
 
-
-def _term(
-    part: ModelInView, model_index: np.ndarray, image: FeatureSet, image_index: np.ndarray, scale_mm: float
-) -> _Term:
-    offset = part.plane_mm[model_index] - image.points_mm[image_index]
-    normal = image.normal[image_index]
-    along = np.column_stack([-normal[:, 1], normal[:, 0]])
-    across_mm, slide_mm = (offset * normal).sum(1), (offset * along).sum(1)
-    turned = part.direction[model_index] - image.direction[image_index]
-    squared = across_mm**2 + _SLIDE_WEIGHT * slide_mm**2 + 0.25 * ORIENTATION_MM**2 * (turned**2).sum(1)
+    offset = part.plane_mm[of_model] - image.points_mm[of_image]
+    turned = part.direction[of_model] - image.direction[of_image]
+    normal = image.normal[of_image]
+    across_mm = offset[:, 0] * normal[:, 0] + offset[:, 1] * normal[:, 1]
+    slide_mm = offset[:, 1] * normal[:, 0] - offset[:, 0] * normal[:, 1]
+    disagreement = turned[:, 0] ** 2 + turned[:, 1] ** 2
+    squared = across_mm**2 + _SLIDE_WEIGHT * slide_mm**2 + (0.5 * ORIENTATION_MM) ** 2 * disagreement
     ratio = squared / scale_mm**2
-    weights = 1.0 / (1.0 + ratio) ** 2 / len(offset)
-    camera = part.camera_mm[model_index]
-    return _Term(
-        loss=float(0.5 * scale_mm**2 * (ratio / (1.0 + ratio)).mean()),
+    weights = share / (1.0 + ratio) ** 2
+    camera = part.camera_mm[of_model]
+    along = np.empty_like(normal)
+    along[:, 0], along[:, 1] = -normal[:, 1], normal[:, 0]
+    return _Matches(
+        loss=float(0.5 * scale_mm**2 * (share * ratio / (1.0 + ratio)).sum()),
         weights=np.concatenate([weights, _SLIDE_WEIGHT * weights]),
         residual_mm=np.concatenate([across_mm, slide_mm]),
-        direction=np.concatenate([normal, along]),
+        normal=np.concatenate([normal, along]),
         camera_mm=np.concatenate([camera, camera]),
     )
 
 
 def _jacobian(
-    term: _Term, state: RigidState, first: PreparedView, view: PreparedView, index: int, size: int
+    matches: _Matches, state: RigidState, first: PreparedView, view: PreparedView, index: int, size: int
 ) -> Float[np.ndarray, "n p"]:
     """Rows of d(residual)/d(parameters); see the module's text for the parameters."""
     arm = view.camera_from_isocentre
-    depth = np.maximum(term.camera_mm[:, 2], _MIN_DEPTH_MM)
-    scale = view.sod_mm / depth
-    in_camera = np.empty((len(depth), 3))
-    in_camera[:, :2] = term.direction * scale[:, None]
-    in_camera[:, 2] = -(in_camera[:, :2] * term.camera_mm[:, :2]).sum(1) / depth
-    in_isocentre = in_camera @ arm[:3, :3]
+    camera = matches.camera_mm
+    depth = np.maximum(camera[:, 2], MIN_DEPTH_MM)
+    in_camera = np.empty_like(camera)
+    in_camera[:, :2] = matches.normal * (view.sod_mm / depth)[:, None]
+    in_camera[:, 2] = -(in_camera[:, 0] * camera[:, 0] + in_camera[:, 1] * camera[:, 1]) / depth
+    force = in_camera @ arm[:3, :3]
     centre = arm[:3, :3] @ (state.pivot_mm + state.shifts_mm[index]) + arm[:3, 3]
-    lever = (term.camera_mm - centre) @ arm[:3, :3]
+    lever = (camera - centre) @ arm[:3, :3]
     rows = np.zeros((len(depth), size))
-    rows[:, :3] = np.cross(lever, in_isocentre)
-    rows[:, 3:6] = in_isocentre @ first.camera_from_isocentre[:3, :3].T
+    rows[:, 0] = lever[:, 1] * force[:, 2] - lever[:, 2] * force[:, 1]
+    rows[:, 1] = lever[:, 2] * force[:, 0] - lever[:, 0] * force[:, 2]
+    rows[:, 2] = lever[:, 0] * force[:, 1] - lever[:, 1] * force[:, 0]
+    rows[:, 3:6] = force @ first.camera_from_isocentre[:3, :3].T
     rows[:, :6] *= SCALES
     if size > 6 and index > 0:
-        rows[:, 3 + 3 * index : 6 + 3 * index] = in_isocentre
+        rows[:, 3 + 3 * index : 6 + 3 * index] = force
     return rows
 
 
 def _prior_terms(
     state: RigidState, first: PreparedView, prior: PosePrior, size: int
 ) -> tuple[float, Float[np.ndarray, " p"], Float[np.ndarray, "p p"]]:
-    turned = Rotation.from_matrix(state.rotation @ prior.state.rotation.T).as_rotvec()
-    moved = first.camera_from_isocentre[:3, :3] @ (state.pivot_mm - prior.state.pivot_mm)
     residual = np.zeros(size)
-    residual[:3], residual[3:6] = turned, moved
-    sigma = np.array([prior.rotation_rad] * 3 + [prior.in_plane_mm] * 2 + [prior.depth_mm])
-    weight = np.zeros(size)
-    weight[:6] = 1.0 / sigma**2
+    residual[:3] = rotation_vector(state.rotation @ prior.state.rotation.T)
+    residual[3:6] = first.camera_from_isocentre[:3, :3] @ (state.pivot_mm - prior.state.pivot_mm)
+    weight = np.empty(size)
+    weight[:3] = 1.0 / prior.rotation_rad**2
+    weight[3:5], weight[5] = 1.0 / prior.in_plane_mm**2, 1.0 / prior.depth_mm**2
     scale = np.ones(size)
     scale[:6] = SCALES
     if size > 6:

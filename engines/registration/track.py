@@ -13,8 +13,9 @@ from engines.registration.cold_start import apart_mm, prior_distance
 from engines.registration.confidence import ConfidenceFeatures, judge
 from engines.registration.engine import depth_sigma_mm, reasons
 from engines.registration.image_features import prepare_view
-from engines.registration.lm import PosePrior, RigidState, align
+from engines.registration.lm import PosePrior, align
 from engines.registration.prepared_model import PreparedModel
+from engines.registration.projected_model import RigidState
 from engines.registration.registration import RegisteredView, Registration, RegistrationBackend, Stage
 from engines.registration.view import RegistrationView
 
@@ -22,7 +23,7 @@ _MAX_JUMP_MM = 8.0  # in the isocentre plane; a heart moves about 10 mm in a bea
 _MIN_VESSEL_MM = 25.0
 _SCALES_MM = (4.0, 2.0, 1.0)
 _ITERATIONS = 4
-_MODEL_POINTS, _IMAGE_POINTS = 300, 350
+_MODEL_POINTS, _IMAGE_POINTS = 240, 280
 _FORGET = 0.5  # share of the new frame in the confidence
 _UNSEEN_DECAY = 0.9
 

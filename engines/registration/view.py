@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, UInt8, UInt16
+from jaxtyping import Bool, Float
 
 from calibration.carm import CArmGeometry
 from calibration.errors import InputError, MissingGeometryError
@@ -36,7 +36,7 @@ class RegistrationView:
     frame: int
     geometry: CArmGeometry
     vessel: Float[np.ndarray, "rows columns"]
-    image: Float[np.ndarray, "rows columns"] | UInt8[np.ndarray, "..."] | UInt16[np.ndarray, "..."] | None = None
+    image: np.ndarray | None = None
     branch_classes: tuple[str, ...] = ()
     field_of_view: Bool[np.ndarray, "rows columns"] | None = None
     frame_of_reference_uid: str = ""
