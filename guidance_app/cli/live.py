@@ -1,9 +1,40 @@
-"""Command `live`."""
+"""Command `live`: guidance on a live source."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import typer
 
 
 def add_to(app: typer.Typer) -> None:
-    """Fill in."""
+    @app.command()
+    def live(
+        case: str = typer.Option(..., help="Case folder, or evt, tavi or coronary."),
+        source: str = typer.Option(..., help="Source URI: file:PATH[?fps=F&loop=1]."),
+        headless: bool = typer.Option(False, "--headless", help="Paint the same window off screen."),
+        record: Path | None = typer.Option(None, help="Record the run (not built in this version)."),
+        duration: float | None = typer.Option(None, help="End after this many seconds."),
+        out: Path | None = typer.Option(None, help="Folder for latency.json, frames.jsonl and events.jsonl."),
+        pose: Path | None = typer.Option(None, help="Start from this pose (registration.json or POSE.json)."),
+    ) -> None:
+        """Guide on a live source until it ends, the time is up, or Ctrl-C."""
+        from calibration.errors import InputError
+        from guidance_app.cli.guided_run import guide
+        from guidance_app.sources.uri import parse_source_uri
+
+        if record is not None:
+            raise InputError(f"--record {record}: recording is not built in this version; leave --record out")
+        if duration is not None and not duration > 0:
+            raise InputError(f"--duration {duration:g}: expected seconds above 0")
+        guide(
+            case=case,
+            uri=parse_source_uri(source),
+            saturate=False,
+            hold_at_end=False,
+            headless=headless,
+            out=out,
+            pose=pose,
+            duration_s=duration,
+            title="Live",
+        )

@@ -1,9 +1,40 @@
-"""Command `replay`."""
+"""Command `replay`: a recorded run through exactly the live path."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import typer
 
 
 def add_to(app: typer.Typer) -> None:
-    """Fill in."""
+    @app.command()
+    def replay(
+        case: str = typer.Option(..., help="Case folder, or evt, tavi or coronary."),
+        xa: Path = typer.Option(..., help="Recorded run: XA file, picture, folder of pictures or video."),
+        headless: bool = typer.Option(False, "--headless", help="Paint the same window off screen."),
+        fps: float | None = typer.Option(None, help="Frames a second instead of the run's own pace."),
+        saturate: bool = typer.Option(
+            False, "--saturate", help="No pace: each frame follows once the last was shown and answered."
+        ),
+        out: Path | None = typer.Option(None, help="Folder for latency.json, frames.jsonl and events.jsonl."),
+        pose: Path | None = typer.Option(None, help="Start from this pose (registration.json or POSE.json)."),
+    ) -> None:
+        """Replay a recorded run of a case, with guidance as in a live run."""
+        from calibration.errors import InputError
+        from guidance_app.cli.guided_run import guide
+        from guidance_app.sources.uri import FileUri
+
+        if saturate and fps is not None:
+            raise InputError("--saturate has no pace; leave out --fps or --saturate")
+        guide(
+            case=case,
+            uri=FileUri(path=xa, fps=fps),
+            saturate=saturate,
+            hold_at_end=not headless,
+            headless=headless,
+            out=out,
+            pose=pose,
+            duration_s=None,
+            title="Replay",
+        )

@@ -175,6 +175,13 @@ class LiveSession:
         return self._source_error
 
     @property
+    def summary(self) -> str:
+        """One line on how the run went."""
+        counts = self._frames.counts
+        shown = ", ".join(f"{count} {state}" for state, count in counts.items() if count or state == "painted")
+        return f"{sum(counts.values())} frames: {shown}; guidance {self._situation.state}"
+
+    @property
     def events(self) -> tuple[Event, ...]:
         """The newest events, oldest first."""
         return self._events.newest()

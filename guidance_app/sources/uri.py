@@ -78,7 +78,6 @@ def open_source(
 def shown_run(path: Path) -> Run:
     """The run as it is shown and segmented: subtracted where the file says how, else as it is stored."""
     from engines.angiography.dsa import subtract
-
     from engines.angiography.open_run import open_run
 
     if path.suffix.lower() in _RECORDING_SUFFIXES:
