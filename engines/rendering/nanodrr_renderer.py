@@ -23,7 +23,7 @@ class NanodrrRenderer:
     Args:
         values: (i, j, k) float32.
         lps_from_index: 4x4, index of a voxel centre to LPS mm; any invertible affine.
-        samples_per_voxel: of the longest possible ray; 1 is enough for a smooth volume.
+        samples_per_voxel: of the volume's diagonal; a ray along an axis is shorter and sampled that much finer.
     """
 
     name = "nanodrr"
@@ -35,7 +35,7 @@ class NanodrrRenderer:
         *,
         centroid_lps_mm: Float[torch.Tensor, " 3"],
         device: torch.device,
-        samples_per_voxel: float = 1.0,
+        samples_per_voxel: float = 0.6,
     ) -> None:
         shape = (values.shape[0], values.shape[1], values.shape[2])
         self.device = device

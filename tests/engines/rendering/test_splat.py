@@ -51,7 +51,7 @@ def test_matches_the_blurred_tube(kind):
         np.sqrt(np.clip(1 - (rows / half) ** 2, 0, None)) * 2 * radius if kind == "thickness" else abs(rows) < half
     )
     expected = gaussian_filter(profile.astype(float), 30.0).reshape(41, 10).mean(axis=1)
-    np.testing.assert_allclose(splat[0, 0, :, 80].numpy(), expected, atol=0.02 * expected.max())
+    np.testing.assert_allclose(splat[0, 0, :, 80].numpy(), expected, atol=0.03 * expected.max())
 
 
 def test_a_point_lands_where_the_projection_says():
