@@ -22,6 +22,7 @@ _EXPOSED_SHARE = 0.5  # of the bright tissue; below it a pixel lies under the co
 _MIN_CONTRAST = 8e-4
 _MAX_MASK_SHARE = 0.35  # a mask frame may hold this share of the fullest frame's contrast
 _MASK_FRAMES = 3
+_LEAST_NOISE = 1e-4  # log units; a noiseless picture must not divide by zero
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -31,7 +32,7 @@ class ContrastCurve:
     Args:
         frames: indices in the run.
         amount: mean darkening in log units over the exposed field, above noise, against the run's own background.
-        vesselness: mean strength of thin dark structures; also tells frames apart that all hold contrast.
+        vesselness: strength of thin dark structures over noise; also tells frames apart that all hold contrast.
     """
 
     frames: tuple[int, ...]
@@ -125,15 +126,17 @@ def _exposed(background: Float[np.ndarray, "rows columns"]) -> np.ndarray:
 
 
 def _vesselness(picture: Float32[np.ndarray, "rows columns"]) -> float:
-    """Strength of dark structures thinner than a sixteenth of the picture (black top-hat), thin noise left out."""
+    """Strength of dark structures thinner than a sixteenth of the picture (black top-hat) over the picture's noise."""
     smooth = cv2.GaussianBlur(picture, (0, 0), 1.0)
     exposed = cv2.erode(_exposed(smooth).astype(np.uint8), np.ones((9, 9), np.uint8), borderValue=0).astype(bool)
     if not exposed.any():
         return 0.0
     side = max(3, max(picture.shape) // 16 | 1)
     hat = cv2.morphologyEx(smooth, cv2.MORPH_BLACKHAT, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)))
-    noise = float(np.median(hat[exposed]))
-    return float(np.maximum(hat[exposed] - 2.0 * noise, 0.0).mean())
+    floor = float(np.median(hat[exposed]))
+    # The first frames of a run are often noisy while the exposure settles; strength alone would prefer them.
+    noise = float(np.median(np.abs(picture - smooth)[exposed])) + _LEAST_NOISE
+    return float(np.maximum(hat[exposed] - 2.0 * floor, 0.0).mean()) / noise
 
 
 def _smooth(values: Sequence[float] | Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:

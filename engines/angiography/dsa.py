@@ -30,7 +30,8 @@ MINIP_FRAME = -1  # CONTRACT: stands for the run's MinIP where a frame number is
 _LOG_RANGE = 2.0
 _FULL_SCALE = 65535
 _WINDOW_LOG = 0.8  # shown range; a filled cerebral artery darkens by 0.1 to 0.4
-_SETTLED_SHARE = 0.8  # frames darker than this share of the usual brightness were taken before exposure settled
+# Frames much darker or noisier than the usual one were taken before the exposure settled.
+_LEAST_BRIGHTNESS, _MOST_NOISE = 0.8, 1.5
 
 
 class SubtractedRun:
@@ -125,7 +126,7 @@ def minip(run: Run) -> Frame:
     Raises:
         InputError: not one frame can be decoded, or they differ in size.
     """
-    usual = _usual_brightness(run)
+    usual_brightness, usual_noise = _usual(run)
     darkest: Frame | None = None
     geometries: list[CArmGeometry | None] = []
     for index in range(run.frame_count):
@@ -133,8 +134,8 @@ def minip(run: Run) -> Frame:
             frame = run.frame(index)
         except FrameDecodeError:
             continue
-        brightness = float(np.median(frame.pixels))
-        if not frame.vessels_bright and brightness < _SETTLED_SHARE * usual:
+        brightness, noise = _quality(frame)
+        if brightness < _LEAST_BRIGHTNESS * usual_brightness or noise > _MOST_NOISE * usual_noise:
             continue
         geometries.append(frame.geometry)
         if darkest is None:
@@ -158,15 +159,24 @@ def _as_minip(run: Run, darkest: Frame, geometries: Sequence[CArmGeometry | None
     return replace(darkest, pixels=pixels, source_frame=MINIP_FRAME, index=0, geometry=first, geometry_reason=reason)
 
 
-def _usual_brightness(run: Run) -> float:
-    """Median brightness of a few frames spread over the run."""
-    medians = []
+def _usual(run: Run) -> tuple[float, float]:
+    """Median (brightness, noise) of a few frames spread over the run."""
+    qualities = []
     for index in np.unique(np.linspace(0, run.frame_count - 1, 9).round().astype(int)):
         try:
-            medians.append(float(np.median(run.frame(int(index)).pixels)))
+            qualities.append(_quality(run.frame(int(index))))
         except FrameDecodeError:
             continue
-    return float(np.median(medians)) if medians else 0.0
+    brightness, noise = np.median(qualities, axis=0) if qualities else (0.0, 0.0)
+    return float(brightness), float(noise)
+
+
+def _quality(frame: Frame) -> tuple[float, float]:
+    """(brightness, noise) in the frame's own units; neighbours differ by noise, at most places by little else."""
+    pixels = frame.pixels.astype(np.float32)
+    brightness = float(np.median(pixels))
+    full = float((1 << frame.bits_stored) - 1)
+    return full - brightness if frame.vessels_bright else brightness, float(np.mean(np.abs(np.diff(pixels, axis=1))))
 
 
 def _grey(difference: Float32[np.ndarray, "rows columns"]) -> np.ndarray:
