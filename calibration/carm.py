@@ -12,6 +12,7 @@ from calibration.projection import Projection
 
 ANGLE_TOLERANCE_DEG = 0.05  # CONTRACT: an overlay is valid only for the geometry it was computed for
 DISTANCE_TOLERANCE_MM = 1.0
+SPACING_TOLERANCE = 1e-3  # relative; a change of field of view (zoom) moves every point of the picture
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,8 +88,13 @@ class CArmGeometry:
         moved_mm = max(abs(self.sid_mm - other.sid_mm), abs(self.sod_mm - other.sod_mm))
         if self.table_mm is not None and other.table_mm is not None:
             moved_mm = max(moved_mm, *(abs(a - b) for a, b in zip(self.table_mm, other.table_mm, strict=True)))
-        return (
+        zoom = max(
+            abs(self.column_spacing_mm / other.column_spacing_mm - 1),
+            abs(self.row_spacing_mm / other.row_spacing_mm - 1),
+        )
+        return bool(
             np.rad2deg(angle_rad) <= ANGLE_TOLERANCE_DEG
+            and zoom <= SPACING_TOLERANCE
             and moved_mm <= DISTANCE_TOLERANCE_MM
             and self.shape_px == other.shape_px
             and self.mirrored == other.mirrored
