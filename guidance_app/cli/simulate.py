@@ -1,9 +1,61 @@
-"""Command `simulate`."""
+"""Command `simulate`: invented patients whose truth is known exactly."""
 
 from __future__ import annotations
 
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
 import typer
+
+from calibration.errors import InputError
 
 
 def add_to(app: typer.Typer) -> None:
-    """Fill in."""
+    @app.command("simulate")
+    def simulate(
+        kind: Annotated[str, typer.Argument(help="evt, tavi or coronary")],
+        out: Annotated[Path, typer.Option("--out", help="folder for the case, or for <kind>-<seed> folders")],
+        seed: Annotated[int, typer.Option("--seed", help="first seed; from 1000 on they are held out for evaluation")],
+        count: Annotated[int, typer.Option("--count", help="how many cases, one seed after the other")] = 1,
+        frames: Annotated[int | None, typer.Option("--frames", help="frames a run, for a small case")] = None,
+        as_json: Annotated[bool, typer.Option("--json", help="print what was made as JSON")] = False,
+    ) -> None:
+        """Make cases with exact truth: CTA, vessel models, angiographic runs, true poses and masks.
+
+        One case goes into --out itself; with --count, each goes into its own folder below it.
+        """
+        if count < 1:
+            raise InputError(f"--count {count}: needs 1 or more")
+        from engines.simulation.case import simulate_case
+
+        made = []
+        for number in range(count):
+            here = seed + number
+            folder = out if count == 1 else out / f"{kind}-{here}"
+            started = time.perf_counter()
+            path = simulate_case(
+                kind, here, folder, frames=frames, progress=_progress_line(f"{kind} {here}", quiet=as_json)
+            )
+            seconds = time.perf_counter() - started
+            made.append({"kind": kind, "seed": here, "folder": str(path), "seconds": round(seconds, 2)})
+            if not as_json:
+                print(f"{path}: {kind} case of seed {here}, {seconds:.1f} s")
+        if as_json:
+            print(json.dumps({"schema": "guidance-app/simulate/1", "cases": made}, indent=1))
+
+
+def _progress_line(name: str, *, quiet: bool) -> Callable[[str, float], None]:
+    last = {"text": "", "tenth": -1}
+
+    def tell(text: str, share: float) -> None:
+        tenth = int(10 * share)
+        if quiet or (text == last["text"] and tenth == last["tenth"]):
+            return
+        last.update(text=text, tenth=tenth)
+        print(f"{name}: {100 * share:3.0f} % {text}", file=sys.stderr)
+
+    return tell
