@@ -21,7 +21,6 @@ THICK_RADIUS_MM = (
     4.5  # wider vessels (aorta, its arch branches) are matched by their edges: a skeleton of a blob wanders
 )
 ORIENTATION_MM = 3.0  # a branch that runs across counts as this far away (twice this for opposite directions)
-_THRESHOLD = 0.5
 _MIN_COMPONENT_MM2 = 6.0
 _MIN_SKELETON_MM = 4.0
 _EDGE_MARGIN_PX = 4.0
@@ -126,7 +125,7 @@ def prepare_view(view: RegistrationView) -> PreparedView:
         probability = cv2.resize(probability[cut], (columns, rows), interpolation=cv2.INTER_AREA)
         open_field = cv2.resize(open_field[cut].astype(np.uint8), (columns, rows), interpolation=cv2.INTER_NEAREST) > 0
     mm_per_px = view.geometry.isocentre_mm_per_px * shrink
-    mask = _without_specks((probability > _THRESHOLD) & open_field, mm_per_px)
+    mask = _without_specks((probability > view.threshold) & open_field, mm_per_px)
     thick, core = _thick_part(mask, mm_per_px)
     centre_px, tangent_px = _skeleton_points(mask & ~core, thick, mm_per_px)
     edge_px, outward_px = _edge_points(thick, open_field)

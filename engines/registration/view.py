@@ -29,6 +29,7 @@ class RegistrationView:
         branch_classes: classes of model branches that `vessel` can show; empty for all.
         field_of_view: True where the collimator lets X-rays through; None if the whole frame is open.
         frame_of_reference_uid: of the picture, "" where unknown.
+        threshold: probability from which a pixel counts as vessel.
     """
 
     file: str
@@ -40,6 +41,7 @@ class RegistrationView:
     branch_classes: tuple[str, ...] = ()
     field_of_view: Bool[np.ndarray, "rows columns"] | None = None
     frame_of_reference_uid: str = ""
+    threshold: float = 0.5
 
     def __post_init__(self) -> None:
         if self.vessel.shape != self.geometry.shape_px:
@@ -50,7 +52,13 @@ class RegistrationView:
 
 
 def view_of_frame(
-    frame: Frame, segmentation: Segmentation, *, file: str, frame_index: int | None = None
+    frame: Frame,
+    segmentation: Segmentation,
+    *,
+    file: str,
+    frame_index: int | None = None,
+    threshold: float = 0.5,
+    frame_of_reference_uid: str = "",
 ) -> RegistrationView:
     """The view of a segmented frame; matches veins only in a frame where veins are filled and arteries are not.
 
@@ -66,8 +74,8 @@ def view_of_frame(
     arterial = [name for name in present if name in ("artery", "aorta", "vessel")]
     seen = arterial or present
     if "vein" in present and arterial:
-        veins = float((segmentation.probability("vein") > 0.5).mean())
-        arteries = float((segmentation.probability(*arterial) > 0.5).mean())
+        veins = float((segmentation.probability("vein") > threshold).mean())
+        arteries = float((segmentation.probability(*arterial) > threshold).mean())
         if arteries < _MIN_FILLED_SHARE < veins:
             seen = ["vein"]
     branch_classes = () if "vessel" in seen else tuple(sorted({c for name in seen for c in _BRANCH_CLASSES[name]}))
@@ -80,4 +88,6 @@ def view_of_frame(
         image=frame.pixels,
         branch_classes=branch_classes,
         field_of_view=segmentation.field_of_view,
+        frame_of_reference_uid=frame_of_reference_uid,
+        threshold=threshold,
     )

@@ -1,9 +1,137 @@
-"""Command `register`."""
+"""Command `register`: 2D/3D registration of one view, or of two jointly."""
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
 import typer
+
+from calibration.errors import InputError
+
+if TYPE_CHECKING:
+    from engines.registration.initial_pose import InitialPose
+    from engines.registration.registration import Registration
+    from engines.registration.view import RegistrationView
+
+_NETWORK_MISSING = (
+    "--init network: no pose network is shipped with this version; use --init radiological, or --init POSE.json"
+)
 
 
 def add_to(app: typer.Typer) -> None:
-    """Fill in."""
+    @app.command()
+    def register(
+        case: str = typer.Option(..., "--case", help="Case folder, or a bundled case: evt, tavi, coronary."),
+        xa: list[Path] = typer.Option(
+            ..., "--xa", help="Run to register to (XA or Enhanced XA); give it twice for two views jointly (biplane)."
+        ),
+        frame: list[str] = typer.Option(
+            [], "--frame", help="Frame from 0, or minip; once, or once a view. Default: the one of fullest contrast."
+        ),
+        init: str = typer.Option(
+            "radiological", "--init", help="Start: radiological (header geometry), network, or a POSE.json file."
+        ),
+        out: Path | None = typer.Option(None, "--out", help="Write the registration here (POSE.json)."),
+        refine: bool = typer.Option(True, "--refine/--no-refine", help="Refine on rendered radiographs (seconds)."),
+        backend: str = typer.Option("auto", "--backend", help="Runtime of the segmentation network."),
+        as_json: bool = typer.Option(False, "--json", help="Print the registration as JSON."),
+    ) -> None:
+        """Find where the patient lies: register a case's vessels to one view, or to two jointly (biplane).
+
+        A poor match is a result, not an error: look at `status`. Research use only, not a medical device.
+        """
+        from engines.registration.pose_file import registration_content, write_registration
+
+        _check_start(init)
+        result = _register(
+            case,
+            xa,
+            _frames(frame, len(xa)),
+            init,
+            refine=refine,
+            backend=backend,
+        )
+        if out is not None:
+            write_registration(out, result)
+        if as_json:
+            print(json.dumps(registration_content(result), indent=1, allow_nan=False))
+        else:
+            print(summary_line(result))
+            for reason in result.reasons:
+                print(f"  {reason}")
+
+
+def summary_line(result: Registration) -> str:
+    """One line for a person."""
+    views = " + ".join(f"{v.file} {'minip' if v.frame < 0 else f'frame {v.frame}'}" for v in result.views)
+    return (
+        f"{result.status.upper()}: {result.case} on {views}: confidence {result.confidence:.2f}, expected error "
+        f"{result.expected_error_mm:.1f} mm, along the beam +-{result.depth_sigma_mm:.0f} mm, "
+        f"{result.elapsed_ms:.0f} ms. Research use only, not a medical device."
+    )
+
+
+def _register(
+    case_name: str,
+    runs: list[Path],
+    frames: list[int | Literal["minip"] | None],
+    init: str,
+    *,
+    refine: bool,
+    backend: str,
+) -> Registration:
+    from dataclasses import replace
+
+    from engines.anatomy.case import load_case
+    from engines.registration.engine import register
+    from engines.registration.options import RegistrationOptions
+    from engines.registration.run_view import view_of_run
+    from engines.segmentation.segmenter import load_segmenter, model_for_kind
+
+    case = load_case(case_name)
+    segmenter = load_segmenter(model_for_kind(case.kind), backend=backend, threads=2)
+    views = [
+        view_of_run(path, segmenter, frame=frame, case_kind=case.kind)
+        for path, frame in zip(runs, frames, strict=True)
+    ]
+    result = register(
+        views,
+        case.vessel_model(),
+        case_id=case.id,
+        init=_start(init, views[0]),
+        options=RegistrationOptions(refine_drr=refine),
+    )
+    return replace(result, backend=replace(result.backend, inference=segmenter.backend))
+
+
+def _check_start(init: str) -> None:
+    if init == "network":
+        raise InputError(_NETWORK_MISSING)
+    if init != "radiological" and not Path(init).is_file():
+        raise InputError(f"--init {init}: no such file; give radiological, or a POSE.json that exists")
+
+
+def _start(init: str, view: RegistrationView) -> InitialPose:
+    from engines.registration.initial_pose import radiological_start, start_from_file
+
+    return radiological_start() if init == "radiological" else start_from_file(Path(init), view.geometry)
+
+
+def _frames(texts: list[str], views: int) -> list[int | Literal["minip"] | None]:
+    if not 1 <= views <= 2:
+        raise InputError(f"--xa: {views} runs were given; registration takes one view or two")
+    if len(texts) > views:
+        raise InputError(f"--frame: {len(texts)} frames were given for {views} runs; give one, or one a run")
+    if not texts:
+        return [None] * views
+    return [_frame(text) for text in (texts if len(texts) == views else texts * views)]
+
+
+def _frame(text: str) -> int | Literal["minip"]:
+    if text.lower() == "minip":
+        return "minip"
+    if not text.strip().isdigit():
+        raise InputError(f"--frame {text}: expected a number from 0, or minip")
+    return int(text)
