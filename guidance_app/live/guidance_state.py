@@ -90,7 +90,7 @@ def saw_vessel(now: Situation, share: float) -> Situation:
 
 
 def registration_started(now: Situation) -> Situation:
-    reason = now.reason if now.state == "accepted" else "registering"
+    reason = now.reason if now.state in ("accepted", "proposed") else "registering"
     return replace(now, registering=True, wanted=False, asked=False, reason=reason)
 
 
@@ -101,31 +101,43 @@ def registration_finished(now: Situation, found: Registration, geometry: CArmGeo
     if now.geometry is None or not geometry.same_view(now.geometry):
         return replace(now, registering=False, wanted=True, generation=now.generation + 1)
     if found.status == "rejected":
-        # A pose that was in use before stays to be checked; a first one simply was not found.
-        reason = "registration not found: " + ("; ".join(found.reasons) or "it does not fit the picture")
-        state: GuidanceState = "unregistered" if now.registration is None else "stale"
-        return replace(
-            now, state=state, reason=reason, registering=False, wanted=True, checked_geometry=None,
-            generation=now.generation + 1, rest_frames=REST_FRAMES,
-        )  # fmt: skip
+        return _not_found(now, found)
+    if found.status == "caution" and _surer_already(now, found):
+        return replace(now, registering=False, wanted=True, rest_frames=REST_FRAMES)
+    accepted = found.status == "accepted"
     return replace(
         now,
-        state="accepted" if found.status == "accepted" else "proposed",
-        reason="" if found.status == "accepted" else _PROPOSED,
+        state="accepted" if accepted else "proposed",
+        reason="" if accepted else _PROPOSED,
         registration=replace(found, generation=now.generation + 1),
         checked_geometry=geometry,
         generation=now.generation + 1,
         registering=False,
-        wanted=False,
+        wanted=not accepted,
+        rest_frames=0 if accepted else REST_FRAMES,
         misses=0,
     )
+
+
+def _surer_already(now: Situation, found: Registration) -> bool:
+    """A second guess on a fuller picture replaces a proposed pose only if it is the surer one."""
+    return now.state == "proposed" and now.registration is not None and found.confidence <= now.registration.confidence
+
+
+def _not_found(now: Situation, found: Registration) -> Situation:
+    """A pose that is on the screen stays there; one that waits for a check goes on waiting."""
+    tried = replace(now, registering=False, wanted=now.state != "accepted", rest_frames=REST_FRAMES)
+    if now.state in ("accepted", "proposed"):
+        return tried
+    reason = "registration not found: " + ("; ".join(found.reasons) or "it does not fit the picture")
+    return replace(tried, reason=reason, generation=now.generation + 1)
 
 
 def registration_failed(now: Situation, why: str, generation: int) -> Situation:
     """A cold start ended without an answer (an error, or its process died)."""
     if generation != now.generation or not now.registering:
         return now
-    reason = now.reason if now.state == "accepted" else f"registration failed: {why}"
+    reason = now.reason if now.state in ("accepted", "proposed") else f"registration failed: {why}"
     return replace(now, registering=False, wanted=True, reason=reason, rest_frames=REST_FRAMES)
 
 
@@ -187,5 +199,5 @@ def _missed(now: Situation) -> Situation:
         return replace(now, misses=misses)
     return replace(
         now, state="stale", reason="the vessels no longer fit the pose (has the patient moved?)",
-        checked_geometry=None, misses=0, wanted=not now.registering,
+        checked_geometry=None, misses=0, wanted=not now.registering, rest_frames=0,
     )  # fmt: skip

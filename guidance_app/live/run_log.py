@@ -117,16 +117,19 @@ class FrameLog:
             arrival = self._find(index)
             if arrival is None:
                 return
+            for earlier in self._open:
+                if earlier.index < index and earlier.state is None:
+                    _supersede(earlier)  # the window was given it, but painted a newer one
             arrival.state = "painted"
             arrival.overlay, arrival.overlay_age_ms, arrival.reason = state, age_ms, reason
             arrival.overlay_geometry = overlay.geometry if overlay is not None else None
             self._flush()
 
-    def lost(self, index: int, state: Literal["superseded", "dropped"], reason: str) -> None:
+    def superseded(self, index: int) -> None:
         with self._lock:
             arrival = self._find(index)
             if arrival is not None:
-                arrival.state, arrival.reason = state, reason
+                _supersede(arrival)
                 self._flush()
 
     def close(self) -> None:
@@ -154,6 +157,10 @@ class FrameLog:
             assert arrival.state is not None
             self.counts[arrival.state] += 1
             _write_line(self._file, _line(arrival))
+
+
+def _supersede(arrival: _Arrival) -> None:
+    arrival.state, arrival.reason = "superseded", "a newer frame came before it was painted"
 
 
 def _line(arrival: _Arrival) -> dict[str, object]:

@@ -46,6 +46,7 @@ class LiveSession:
         initial: where guidance begins, for a known pose.
         out: folder for `frames.jsonl`, `events.jsonl` and `latency.json`; None keeps nothing.
         paced_fps: for `latency.json`; None for an unpaced source.
+        run_for_s: end the run by itself this long after the first frame could come.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class LiveSession:
         out: Path | None = None,
         paced_fps: float | None = None,
         limits: OverlayLimits | None = None,
+        run_for_s: float | None = None,
         spare_engine: bool = True,
     ) -> None:
         self._source = source
@@ -65,6 +67,7 @@ class LiveSession:
         self._acknowledged = source if isinstance(source, Acknowledged) else None
         self._out = out
         self._paced_fps = paced_fps
+        self._run_for_s = run_for_s
         self._limits = limits or OverlayLimits()
         self._lock = threading.RLock()
         self._stopping = threading.Event()
@@ -91,13 +94,12 @@ class LiveSession:
         self._geometry_was_missing = False
         self._source_error = ""
         self._ended_ns: int | None = None
-        self._started_ns = 0
+        self._began_ns = 0
         self._reader = threading.Thread(target=self._read, name="guidance-source", daemon=True)
 
     # Begin and end --------------------------------------------------------------------------------------------------
     def start(self) -> None:
         """Start the engine process and the source thread."""
-        self._started_ns = time.monotonic_ns()
         if self._supervisor is not None:
             self._supervisor.start()
         else:
@@ -110,7 +112,6 @@ class LiveSession:
             return
         self._stopping.set()
         self._engine_settled.set()
-        ended_ns = time.monotonic_ns()
         self._source.close()
         if self._reader.ident is not None:
             self._reader.join()
@@ -120,8 +121,8 @@ class LiveSession:
             self._book.close_frame()
             self._frames.close()
             self._events.close()
-            if self._out is not None:
-                self._report(ended_ns).write(self._out / "latency.json")
+            if self._out is not None and self._began_ns:
+                self.report().write(self._out / "latency.json")
 
     def __enter__(self) -> LiveSession:
         self.start()
@@ -174,6 +175,24 @@ class LiveSession:
         """Why the source ended before its time; "" when it did not."""
         return self._source_error
 
+    def report(self) -> LatencyReport:
+        """Counts and percentiles; complete once the session has been stopped."""
+        counts = self._frames.counts
+        ended_ns = self._ended_ns or time.monotonic_ns()
+        return LatencyReport(
+            machine=this_machine(),
+            source=self._source.source_id,
+            paced_fps=self._paced_fps,
+            seconds=round((ended_ns - self._began_ns) / 1e9, 3),
+            frames=sum(counts.values()),
+            painted=counts["painted"],
+            superseded=counts["superseded"],
+            dropped=counts["dropped"],
+            corrupt=counts["corrupt"],
+            max_overlay_age_ms=self._book.latency.max_overlay_age_ms,
+            stages_ms=self._book.latency.percentiles(),
+        )
+
     @property
     def summary(self) -> str:
         """One line on how the run went."""
@@ -221,7 +240,8 @@ class LiveSession:
     def _read(self) -> None:
         if self._recorded is not None:
             self._engine_settled.wait(_ENGINE_FIRST_S)
-        while not self._stopping.is_set():
+        self._began_ns = time.monotonic_ns()
+        while not self._stopping.is_set() and not self._time_is_up():
             try:
                 frame = self._source.next_frame(_READ_TIMEOUT_S)
             except SourceTimeout:
@@ -240,11 +260,15 @@ class LiveSession:
         with self._lock:
             self._ended_ns = time.monotonic_ns()
 
+    def _time_is_up(self) -> bool:
+        limit_s = self._run_for_s
+        return limit_s is not None and time.monotonic_ns() - self._began_ns > limit_s * 1e9
+
     def _arrived(self, frame: Frame) -> None:
         with self._lock:
             self._frames.arrived(frame)
-            if self._frame is not None and not self._book.was_painted(self._frame.index):
-                self._frames.lost(self._frame.index, "superseded", "a newer frame came before it was painted")
+            if self._frame is not None and not self._handed_out(self._frame):
+                self._frames.superseded(self._frame.index)
             self._frame = frame
             self._received_ns[frame.index] = frame.received_ns
             self._received_ns.pop(frame.index - 256, None)
@@ -253,6 +277,10 @@ class LiveSession:
             self._signal(self._watch.frame(frame, frame.received_ns))
         if self._supervisor is not None:
             self._supervisor.offer(frame)
+
+    def _handed_out(self, frame: Frame) -> bool:
+        """The window has it: it may be painting this very moment."""
+        return self._screen is not None and self._screen.frame is frame
 
     def _note_geometry(self, frame: Frame) -> None:
         before = self._situation
@@ -398,22 +426,6 @@ class LiveSession:
         if self._recorded is not None:
             return "replay"
         return "frozen" if self._watch.state == "frozen" else "live"
-
-    def _report(self, ended_ns: int) -> LatencyReport:
-        counts = self._frames.counts
-        return LatencyReport(
-            machine=this_machine(),
-            source=self._source.source_id,
-            paced_fps=self._paced_fps,
-            seconds=round((ended_ns - self._started_ns) / 1e9, 3),
-            frames=sum(counts.values()),
-            painted=counts["painted"],
-            superseded=counts["superseded"],
-            dropped=counts["dropped"],
-            corrupt=counts["corrupt"],
-            max_overlay_age_ms=self._book.latency.max_overlay_age_ms,
-            stages_ms=self._book.latency.percentiles(),
-        )
 
 
 def _looks_different(screen: ScreenState, before: ScreenState) -> bool:

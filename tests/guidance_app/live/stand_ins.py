@@ -13,9 +13,9 @@ import numpy as np
 from calibration.carm import CArmGeometry
 from calibration.errors import MissingGeometryError
 from calibration.pose import RigidPose
-from engines.angiography.frame import Frame
-from engines.angiography.run import FrameDecodeError
-from engines.registration.registration import RegisteredView, Registration, RegistrationBackend
+from engines.angiography.frame import Frame, FrameKind
+from engines.angiography.run import FrameDecodeError, MaskOperation
+from engines.registration.registration import RegisteredView, Registration, RegistrationBackend, RegistrationStatus
 from engines.registration.view import RegistrationView
 from guidance_app.live import guidance_state
 from guidance_app.live.engine_process import EngineRecipe
@@ -37,7 +37,7 @@ def geometry(primary_deg: float = 0.0, secondary_deg: float = 0.0, sid_mm: float
     )
 
 
-def registration(view: CArmGeometry | None = None, status="accepted", generation: int = 0) -> Registration:
+def registration(view: CArmGeometry | None = None, status: RegistrationStatus = "accepted", generation: int = 0) -> Registration:
     view = view or geometry()
     pose = RigidPose.identity(target="isocentre", source="lps")
     return Registration(
@@ -69,8 +69,9 @@ class FakeRun:
     decode_s: float = 0.0
     source_id: str = "run.dcm"
     sop_instance_uid: str = "1.2.3"
-    kind: str = "fluoro"
-    mask: tuple = ()
+    kind: FrameKind = "fluoro"
+    mask: tuple[MaskOperation, ...] = ()
+    log_intensity: bool = False
     path: Path = Path("run.dcm")
 
     def geometry(self, index: int) -> CArmGeometry:
@@ -106,7 +107,7 @@ class FakeSteps:
 
     description = "stand-in"
 
-    def __init__(self, *, step_s: float = 0.0, cold_s: float = 0.0, status: str = "accepted") -> None:
+    def __init__(self, *, step_s: float = 0.0, cold_s: float = 0.0, status: RegistrationStatus = "accepted") -> None:
         self._step_s = step_s
         self._cold_s = cold_s
         self._status = status

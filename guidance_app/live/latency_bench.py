@@ -1,0 +1,106 @@
+"""`bench latency`: the live path under a paced source, as it runs for a person."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from calibration.carm import CArmGeometry
+from calibration.errors import InputError, MissingGeometryError
+from engines.anatomy.case import Case, load_case
+from engines.angiography.frame import Frame, FrameKind
+from engines.angiography.run import MaskOperation, Run
+from guidance_app.live.case_pipeline import case_recipe
+from guidance_app.live.latency import LatencyReport
+from guidance_app.live.session import LiveSession
+from guidance_app.sources.file_source import PacedFileSource
+from guidance_app.sources.uri import shown_run
+
+_MOST_FRAMES = 60  # kept in memory and looped
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LatencyBench:
+    """What to measure: a case's first recording, resampled to `size_px` squared, looped at `fps` for `seconds`."""
+
+    case: str
+    fps: float
+    seconds: float
+    size_px: int
+    backend: str = "auto"
+
+
+def run_latency_bench(bench: LatencyBench, show: Callable[[LiveSession, Case, float], object]) -> LatencyReport:
+    """Run the session through `show`, which drives it (a window) for the given seconds and stops it.
+
+    The clock of the report starts with the first frame, which waits until the engine has loaded.
+
+    Raises:
+        InputError: no such case, or no recording in it, or a value out of range.
+    """
+    if not bench.seconds > 0:
+        raise InputError(f"--seconds {bench.seconds:g}: expected a duration above 0")
+    if not 64 <= bench.size_px <= 4096:
+        raise InputError(f"--size {bench.size_px}: expected 64 to 4096 pixels")
+    case = load_case(bench.case)
+    if not case.recordings:
+        raise InputError(f"{bench.case}: the case has no recording to play; take another case")
+    run = KeptRun(shown_run(case.recordings[0].path), bench.size_px)
+    source = PacedFileSource(run, fps=bench.fps, loop=True)
+    session = LiveSession(
+        source=source,
+        recipe=case_recipe(case, backend=bench.backend),
+        paced_fps=bench.fps,
+        run_for_s=bench.seconds,
+    )
+    show(session, case, bench.seconds + 60.0)
+    if session.source_error:
+        raise InputError(session.source_error)
+    return session.report()
+
+
+class KeptRun:
+    """A run held in memory at another size, so that neither disk nor decompression blurs the figures (see `Run`)."""
+
+    def __init__(self, run: Run, size_px: int) -> None:
+        self.path: Path = run.path
+        self.source_id = f"{run.source_id} at {size_px}x{size_px}"
+        self.sop_instance_uid = run.sop_instance_uid
+        self.frame_time_ms = run.frame_time_ms
+        self.kind: FrameKind = run.kind
+        self.mask: tuple[MaskOperation, ...] = ()
+        self.log_intensity = run.log_intensity
+        self._frames = [_resized(run.frame(index), size_px) for index in range(min(run.frame_count, _MOST_FRAMES))]
+        self.frame_count = len(self._frames)
+
+    def frame(self, index: int) -> Frame:
+        return self._frames[index]
+
+    def geometry(self, index: int) -> CArmGeometry:
+        geometry = self._frames[index].geometry
+        if geometry is None:
+            raise MissingGeometryError(self._frames[index].geometry_reason)
+        return geometry
+
+
+def _resized(frame: Frame, size_px: int) -> Frame:
+    if frame.shape_px == (size_px, size_px):
+        return frame
+    pixels = cv2.resize(frame.pixels, (size_px, size_px), interpolation=cv2.INTER_AREA)
+    geometry = frame.geometry
+    if geometry is not None:
+        rows, columns = frame.shape_px
+        column, row = geometry.principal_point_px
+        geometry = replace(
+            geometry,
+            column_spacing_mm=geometry.column_spacing_mm * columns / size_px,
+            row_spacing_mm=geometry.row_spacing_mm * rows / size_px,
+            shape_px=(size_px, size_px),
+            # Edges of pixels stay, centres move.
+            principal_point_px=((column + 0.5) * size_px / columns - 0.5, (row + 0.5) * size_px / rows - 0.5),
+        )
+    return replace(frame, pixels=np.ascontiguousarray(pixels), geometry=geometry)
