@@ -68,18 +68,18 @@ class DrrOptions:
     """
 
     levels: tuple[DrrLevel, ...] = (
-        DrrLevel(long_side_px=96, steps=30, learning_rate=0.5, reach_mm=12.0),
-        DrrLevel(long_side_px=192, steps=20, learning_rate=0.15, reach_mm=4.0),
+        DrrLevel(long_side_px=96, steps=20, learning_rate=0.6, reach_mm=10.0),
+        DrrLevel(long_side_px=192, steps=12, learning_rate=0.15, reach_mm=4.0),
     )
     intensity_level: DrrLevel | None = field(
-        default_factory=lambda: DrrLevel(long_side_px=160, steps=16, learning_rate=0.1, reach_mm=5.0)
+        default_factory=lambda: DrrLevel(long_side_px=160, steps=12, learning_rate=0.1, reach_mm=5.0)
     )
     saturation_mm: float = 1.0
     prior_rad: float = np.deg2rad(3.0)
     prior_mm: float = 5.0
     prior_depth_mm: float = 12.0
     prior_weight: float = 0.002
-    max_rays: int = 2500
+    max_rays: int = 1500
     budget_s: float = 3.0
     patience: int = 8
 
@@ -148,7 +148,7 @@ def verify_with_drr(
     renderer: Renderer,
     options: DrrOptions | None = None,
     *,
-    long_side_px: int = 128,
+    long_side_px: int = 96,
 ) -> float:
     """How well the rendered vessels fit the whole pictures; higher is better.
 
