@@ -74,7 +74,7 @@ class PixelReader:
         shift = self.format.high_bit + 1 - self.format.bits_stored if self._fragments is None else 0
         bits = min(self.format.bits_stored, stored.itemsize * 8)
         full = (1 << bits) - 1
-        values = stored.view(f"u{stored.itemsize}")
+        values = stored.astype(stored.dtype.newbyteorder("="), copy=False).view(f"u{stored.itemsize}")
         if shift or bits < stored.itemsize * 8:
             values = (values >> shift) & full  # overlays may hide in the unused bits
         if self.format.signed:
@@ -119,6 +119,8 @@ class PixelReader:
             "bits_stored": form.bits_stored,
             "pixel_representation": int(form.signed),
             "pixel_keyword": "PixelData",
+            # Native values are brought to their bits by `read`, which also knows those stored in the upper ones.
+            "correct_unused_bits": self._fragments is not None,
         }
 
     def _encoded(self, index: int) -> bytes:
