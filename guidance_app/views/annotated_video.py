@@ -96,7 +96,7 @@ class AnnotatedVideo:
             stream.pix_fmt = "yuv420p"
             stream.time_base = stream.codec_context.time_base = Fraction(1, _CLOCK_HZ)
             if stream.codec_context.name == "libx264":
-                stream.options = {"preset": "veryfast", "crf": "20", "threads": "1"}
+                stream.options = {"preset": "superfast", "crf": "23", "threads": "1"}
             else:
                 stream.bit_rate = 6_000_000
             picture: _Picture | None = first

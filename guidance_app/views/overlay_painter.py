@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import UInt8
 from PyQt6.QtCore import QRectF, Qt
-from PyQt6.QtGui import QBrush, QColor, QImage, QPainter, QPen, QPolygonF, QTransform
+from PyQt6.QtGui import QBrush, QColor, QImage, QPainter, QPen, QPolygonF, QTransform, qRgba
 
 from guidance_app.live.guidance import Overlay
 from guidance_app.views import palette
@@ -75,8 +75,8 @@ def _paint_halo(
     stride = QImage(columns, 1, QImage.Format.Format_Indexed8).bytesPerLine()
     padded = np.pad(band, ((0, 0), (0, stride - columns)))
     image = QImage(padded.tobytes(), columns, rows, stride, QImage.Format.Format_Indexed8)
-    alphas = [QColor(colour.red(), colour.green(), colour.blue(), round(_HALO_ALPHA * grey)) for grey in range(256)]
-    image.setColorTable([alpha.rgba() for alpha in alphas])
+    image.setColorTable([qRgba(colour.red(), colour.green(), colour.blue(), round(_HALO_ALPHA * grey))
+                         for grey in range(256)])  # fmt: skip
     painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
     painter.drawImage(view_from_frame.mapRect(QRectF(0.0, 0.0, columns, rows)), image)
 

@@ -16,12 +16,12 @@ from engines.anatomy.case import Case
 from guidance_app.settings import Settings, load_settings, save_settings
 
 if TYPE_CHECKING:
+    from PyQt6.QtCore import QEventLoop
     from PyQt6.QtGui import QImage
     from PyQt6.QtWidgets import QApplication
 
     from guidance_app.live.guidance import ScreenState
-    from guidance_app.views.annotated_video import AnnotatedVideo, VideoReport
-    from guidance_app.views.screenshot import BestMoment
+    from guidance_app.views.annotated_video import VideoReport
     from guidance_app.views.window import GuidanceWindow, GuidedSession
 
 HEADLESS_SIZE_PX = (1280, 960)
@@ -55,6 +55,8 @@ def run_window(
     title: str = "Guidance",
     run_index: int = 0,
     open_run: Callable[[int], GuidedSession] | None = None,
+    until: Callable[[ScreenState], bool] | None = None,
+    annotate_s: float | None = None,
 ) -> VideoReport | None:
     """Start the session, show it, and stop it when its source has ended, the time is up or a person ends it.
 
@@ -66,6 +68,8 @@ def run_window(
         screenshot: PNG of the window at its most telling moment.
         run_index: which of the case's recordings the session shows.
         open_run: opens a session on another of the case's recordings; None where there is only this source.
+        until: asked after every painted state; the run ends once it says so.
+        annotate_s: the video stops after this long, however long the window stays.
 
     Returns:
         What became of the video; None without one.
@@ -73,21 +77,31 @@ def run_window(
     Raises:
         InputError: no display, or an output cannot be written.
     """
-    app = application(headless=headless)
+    application(headless=headless)
+    from PyQt6.QtCore import QEventLoop
+
     from guidance_app.views.window import GuidanceWindow
 
     settings = Settings() if headless else load_settings()
     runs = tuple(recording.path.stem for recording in case.recordings)
-    window = GuidanceWindow(
-        session, case_id=case.id, title=title, runs=runs, run_index=run_index, open_run=open_run
-    )  # fmt: skip
+    window = GuidanceWindow(session, case_id=case.id, title=title, runs=runs, run_index=run_index, open_run=open_run)
     try:
         settings.apply_to(window.view)
-        return _run(app, window, session, _Exports.open(window, annotate, screenshot, wait=headless), duration_s)
+        exports = _Exports(window, annotate, screenshot, wait=headless, annotate_s=annotate_s)
+
+        loop = QEventLoop()
+
+        def painted(screen: ScreenState) -> None:
+            exports.take(screen)
+            if until is not None and until(screen):
+                loop.quit()
+
+        window.on_painted = painted
+        return _run(loop, window, session, exports, duration_s)
     finally:
         window.stop()
         if not headless:
-            save_settings(Settings.of(window.view))
+            save_settings(Settings.of(window.view, last_case=str(case.folder)))
         window.close()
         window.deleteLater()
 
@@ -106,26 +120,52 @@ def application(*, headless: bool) -> QApplication:
     from PyQt6.QtWidgets import QApplication
 
     running = QApplication.instance()
-    return running if isinstance(running, QApplication) else QApplication([sys.argv[0]])
+    app = running if isinstance(running, QApplication) else QApplication([sys.argv[0]])
+    # Each room has a loop of its own; Qt's own quitting would end the loop of the next one too.
+    app.setQuitOnLastWindowClosed(False)
+    if headless:
+        _silence_offscreen_notice()
+    return app
+
+
+def _silence_offscreen_notice() -> None:
+    """Qt's offscreen platform says on every window that it knows no size hints; nobody can act on that."""
+    from PyQt6.QtCore import QMessageLogContext, QtMsgType, qInstallMessageHandler
+
+    def pass_on(_kind: QtMsgType, _context: QMessageLogContext, text: str | None) -> None:
+        if text and "propagateSizeHints" not in text:
+            print(text, file=sys.stderr)
+
+    qInstallMessageHandler(pass_on)
 
 
 class _Exports:
     """Video and screenshot of one run."""
 
-    def __init__(self, window: GuidanceWindow, video: AnnotatedVideo | None, best: BestMoment | None) -> None:
-        self._window, self._video, self._best = window, video, best
-
-    @classmethod
-    def open(cls, window: GuidanceWindow, annotate: Path | None, screenshot: Path | None, *, wait: bool) -> _Exports:
+    def __init__(
+        self,
+        window: GuidanceWindow,
+        annotate: Path | None,
+        screenshot: Path | None,
+        *,
+        wait: bool,
+        annotate_s: float | None,
+    ) -> None:
         from guidance_app.views.annotated_video import AnnotatedVideo
         from guidance_app.views.screenshot import BestMoment
 
-        video = AnnotatedVideo(annotate, wait_when_full=wait) if annotate is not None else None
-        return cls(window, video, BestMoment(screenshot) if screenshot is not None else None)
+        self._window = window
+        self._annotate_s = annotate_s
+        self._first_ns: int | None = None
+        self._best = BestMoment(screenshot) if screenshot is not None else None
+        self._video = AnnotatedVideo(annotate, wait_when_full=wait) if annotate is not None else None
 
     def take(self, screen: ScreenState) -> None:
-        if self._video is not None:
-            self._video.add(picture_of(self._window), self._window.view.painted_ns)
+        now_ns = self._window.view.painted_ns
+        self._first_ns = self._first_ns or now_ns
+        recording = self._annotate_s is None or now_ns - self._first_ns < self._annotate_s * 1e9
+        if self._video is not None and recording:
+            self._video.add(picture_of(self._window), now_ns)
         if self._best is not None:
             self._best.consider(screen, lambda: picture_of(self._window))
 
@@ -151,25 +191,24 @@ def picture_of(window: GuidanceWindow) -> QImage:
 
 
 def _run(
-    app: QApplication, window: GuidanceWindow, session: GuidedSession, exports: _Exports, duration_s: float | None
+    loop: QEventLoop, window: GuidanceWindow, session: GuidedSession, exports: _Exports, duration_s: float | None
 ) -> VideoReport | None:
     from PyQt6.QtCore import QTimer
 
     window.resize(*HEADLESS_SIZE_PX)
-    window.on_painted = exports.take
-    window.on_finished = app.quit
+    window.on_finished = loop.quit
     limit = QTimer(window)
     limit.setSingleShot(True)
-    limit.timeout.connect(app.quit)
+    limit.timeout.connect(loop.quit)
     ended_well = False
     try:
-        with _orderly_end(app) as failures:
+        with _orderly_end(loop) as failures:
             session.start()
             window.show()
             window.start()
             if duration_s is not None:
                 limit.start(round(1000 * duration_s))
-            app.exec()
+            loop.exec()
         if failures:
             raise failures[0]
         ended_well = True
@@ -180,20 +219,20 @@ def _run(
 
 
 @contextmanager
-def _orderly_end(app: QApplication) -> Iterator[list[BaseException]]:
+def _orderly_end(loop: QEventLoop) -> Iterator[list[BaseException]]:
     """Signals and errors inside Qt's callbacks leave the event loop instead of killing the process."""
     failures: list[BaseException] = []
 
     def failed(_kind: type[BaseException], error: BaseException, _trace: TracebackType | None) -> None:
         failures.append(error)
-        app.quit()
+        loop.quit()
 
     previous_hook = sys.excepthook
     previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     sys.excepthook = failed
     for number in previous:
         # The window's timer wakes Python often enough to notice the signal.
-        signal.signal(number, lambda _number, _frame: app.quit())
+        signal.signal(number, lambda _number, _frame: loop.quit())
     try:
         yield failures
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Protocol
 
@@ -71,7 +72,8 @@ class GuidanceWindow(QWidget):
         self._runs, self._run_index, self._open_run = runs, run_index, open_run
         self._frozen = False
         self._reported: ScreenState | None = None
-        self._since_panel_ms = _PANEL_EVERY_MS
+        self._figures_ns = 0
+        self._figures_state = ""
         self._leaving: list[threading.Thread] = []
         self.view = LiveView(self, case_id=case_id)
         self.panel = StatusPanel(
@@ -119,13 +121,13 @@ class GuidanceWindow(QWidget):
         screen = self._session.screen()
         if screen is not self.view.screen_state and not self._frozen:
             self.view.show_screen(screen)
+            self._show_figures(screen)
             # Paints before it returns, unless the window is hidden: then nothing is reported as painted.
             self.view.repaint()
         painted = self.view.painted_screen
         if painted is not None and painted is not self._reported:
             self._reported = painted
             self._session.painted(painted, self.view.painted_ns)
-            self._show_figures(painted)
             if self.on_painted is not None:
                 self.on_painted(painted)
         if self._session.finished and self.on_finished is not None:
@@ -133,13 +135,15 @@ class GuidanceWindow(QWidget):
             finished()
 
     def _show_figures(self, screen: ScreenState) -> None:
-        self._since_panel_ms += TICK_MS
-        if self._since_panel_ms < _PANEL_EVERY_MS:
+        now_ns = time.monotonic_ns()
+        changed = screen.guidance_state != self._figures_state
+        if not changed and now_ns - self._figures_ns < _PANEL_EVERY_MS * 1e6:
             return
-        self._since_panel_ms = 0
+        self._figures_ns, self._figures_state = now_ns, screen.guidance_state
         registration = self._session.registration
         reasons = registration.reasons if registration is not None else ()
         self.panel.show_screen(screen, reasons=reasons, paint_ms=self.view.paint_ms)
+        self.panel.repaint()
 
     # Actions
 
