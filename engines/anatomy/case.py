@@ -89,6 +89,7 @@ class Case:
                 labels=load_labels(paths["vessels"], self.vessels_names) if "vessels" in paths else None,
             ),
             str(self.folder),
+            self.kind,
         )
 
 

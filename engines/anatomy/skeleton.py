@@ -87,7 +87,7 @@ def _centerlines_of_mask(
     skeleton = skeletonize(grid.inside > 0.5)
     paths = paths_of_skeleton(skeleton, grid.radius_mm / grid.step_mm, min_branch_mm / grid.step_mm)
     inside = grid.inside > 0.5
-    wall = KDTree(np.argwhere(np.asarray(ndimage.binary_dilation(inside)) & ~inside))
+    wall = KDTree(np.argwhere(np.logical_and(ndimage.binary_dilation(inside), ~inside)))
     lines = []
     for path in paths:
         points = _recentred(path, grid)
@@ -100,7 +100,7 @@ def _centerlines_of_mask(
 
 
 def _without_islands(mask: Bool[np.ndarray, "i j k"]) -> Bool[np.ndarray, "i j k"]:
-    parts = label(mask, connectivity=3)
+    parts = np.asarray(label(mask, connectivity=3))
     if not mask.any():
         return mask
     sizes = np.bincount(parts.ravel())
