@@ -93,8 +93,7 @@ def _register(
     case = load_case(case_name)
     segmenter = load_segmenter(model_for_kind(case.kind), backend=backend, threads=2)
     views = [
-        view_of_run(path, segmenter, frame=frame, case_kind=case.kind)
-        for path, frame in zip(runs, frames, strict=True)
+        view_of_run(path, segmenter, frame=frame, case_kind=case.kind) for path, frame in zip(runs, frames, strict=True)
     ]
     result = register(
         views,
