@@ -37,7 +37,9 @@ def geometry(primary_deg: float = 0.0, secondary_deg: float = 0.0, sid_mm: float
     )
 
 
-def registration(view: CArmGeometry | None = None, status: RegistrationStatus = "accepted", generation: int = 0) -> Registration:
+def registration(
+    view: CArmGeometry | None = None, status: RegistrationStatus = "accepted", generation: int = 0
+) -> Registration:
     view = view or geometry()
     pose = RigidPose.identity(target="isocentre", source="lps")
     return Registration(

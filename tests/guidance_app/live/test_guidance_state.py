@@ -1,0 +1,250 @@
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from guidance_app.live import guidance_state as gs
+from guidance_app.live.guidance_state import Situation
+from guidance_app.live.overlay_rule import ComputedOverlay, OverlayLimits, decide_overlay
+from tests.guidance_app.live.stand_ins import FakeRun, geometry, numbered, overlay_of, registration
+
+A, B = geometry(0.0), geometry(15.0)
+ACCEPTED = gs.started_from(registration(A), A)
+
+
+def test_cold_start_that_is_sure_is_accepted_on_its_own_view():
+    running = gs.registration_started(gs.saw_geometry(Situation(), A))
+    found = gs.registration_finished(running, registration(A), A, running.generation)
+    assert found.state == "accepted"
+    assert found.checked_geometry is A
+    assert not found.wanted
+
+
+def test_cold_start_that_is_unsure_waits_for_a_person():
+    running = gs.registration_started(gs.saw_geometry(Situation(), A))
+    found = gs.registration_finished(running, registration(A, "caution"), A, running.generation)
+    assert found.state == "proposed"
+    assert gs.person_accepts(found).state == "accepted"
+    assert gs.person_rejects(found).registration is None
+
+
+def test_cold_start_that_found_nothing_leaves_no_pose_and_rests():
+    running = gs.registration_started(gs.saw_geometry(Situation(), A))
+    found = gs.registration_finished(running, registration(A, "rejected"), A, running.generation)
+    assert found.state == "unregistered"
+    assert found.registration is None
+    assert found.wanted
+    assert found.rest_frames > 0
+
+
+def test_answer_of_an_older_generation_changes_nothing():
+    running = gs.registration_started(gs.saw_geometry(Situation(), A))
+    moved = gs.saw_geometry(running, B)
+    assert gs.registration_finished(moved, registration(A), A, running.generation) == moved
+    assert moved.wanted, "the interrupted cold start is made up for"
+
+
+def test_changed_view_keeps_the_pose_but_takes_the_right_to_draw_it():
+    moved = gs.saw_geometry(ACCEPTED, B)
+    assert moved.state == "stale"
+    assert moved.registration is ACCEPTED.registration
+    assert moved.checked_geometry is None
+    assert gs.saw_geometry(moved, A).state == "stale", "turning back is a changed view too"
+
+
+def test_check_on_the_new_view_brings_it_back():
+    moved = gs.saw_geometry(ACCEPTED, B)
+    assert gs.checked(moved, registration(B), B).state == "accepted"
+    assert gs.checked(moved, registration(A), A).state == "stale", "a check on the old view says nothing"
+
+
+def test_one_bad_frame_hides_nothing_but_several_do():
+    now = ACCEPTED
+    for _ in range(gs.MISSES_BEFORE_STALE - 1):
+        now = gs.checked(now, registration(A, "rejected"), A)
+    assert now.state == "accepted"
+    now = gs.checked(now, registration(A, "rejected"), A)
+    assert now.state == "stale"
+    assert now.wanted
+
+
+def test_pose_that_never_fits_the_new_view_is_searched_for_again():
+    now = gs.saw_geometry(ACCEPTED, B)
+    for _ in range(gs.MISSES_BEFORE_ANEW):
+        now = gs.checked(now, registration(B, "rejected"), B)
+    assert now.wanted
+
+
+def test_lost_engine_keeps_the_pose_and_starts_its_cold_start_again():
+    assert gs.engine_lost(ACCEPTED).registration is ACCEPTED.registration
+    running = gs.registration_started(gs.saw_geometry(Situation(), A))
+    lost = gs.engine_lost(running)
+    assert lost.wanted
+    assert not lost.registering
+
+
+def test_rejected_pose_stays_away_until_a_person_asks():
+    rejected = gs.person_rejects(ACCEPTED)
+    assert gs.checked(rejected, registration(A), A) == rejected
+    assert not rejected.wanted
+    assert gs.person_asks(rejected).wanted
+
+
+VIEWS = st.sampled_from([A, B, geometry(0.0, 15.0), geometry(0.04), geometry(sid_mm=1100.0), None])
+STATUS = st.sampled_from(["accepted", "caution", "rejected"])
+EVENTS = st.one_of(
+    st.tuples(st.just("frame"), VIEWS),
+    st.tuples(st.just("check"), STATUS),
+    st.tuples(st.just("check_of_older_frame"), STATUS),
+    st.tuples(st.just("start"), st.none()),
+    st.tuples(st.just("finish"), STATUS),
+    st.tuples(st.just("fail"), st.none()),
+    st.tuples(st.just("accept"), st.none()),
+    st.tuples(st.just("reject"), st.none()),
+    st.tuples(st.just("ask"), st.none()),
+    st.tuples(st.just("lost"), st.none()),
+    st.tuples(st.just("wait"), st.integers(0, 800)),
+)
+
+
+class _World:
+    """Plays events in any order and remembers, independently of the machine, which view was last found to fit."""
+
+    def __init__(self, situation: Situation) -> None:
+        self.now = situation
+        self.frame = None
+        self.index = 0
+        self.clock_ns = 0
+        self.computed = None
+        self.cold_start = None
+        self.vouched_for = situation.checked_geometry
+        self.previous_view = None
+
+    def play(self, kind, value) -> None:
+        if kind == "frame":
+            self._frame(value)
+        elif kind == "wait":
+            self.clock_ns += value * 1_000_000
+        elif kind in ("check", "check_of_older_frame"):
+            view = self.previous_view if kind == "check_of_older_frame" else self.now.geometry
+            if view is not None:
+                before, self.now = self.now, gs.checked(self.now, registration(view, value), view)
+                if self.now is not before and value == "accepted" and self.now.checked_geometry is view:
+                    self.vouched_for = view
+        elif kind == "start" and self.now.geometry is not None:
+            self.now = gs.registration_started(self.now)
+            self.cold_start = (self.now.geometry, self.now.generation)
+        elif kind == "finish" and self.cold_start is not None:
+            view, generation = self.cold_start
+            before = self.now
+            self.now = gs.registration_finished(self.now, registration(view, value), view, generation)
+            if self.now is not before and self.now.checked_geometry is view and value != "rejected":
+                self.vouched_for = view
+        elif kind == "fail" and self.cold_start is not None:
+            self.now = gs.registration_failed(self.now, "test", self.cold_start[1])
+        elif kind == "accept":
+            self.now = gs.person_accepts(self.now)
+        elif kind == "reject":
+            self.now = gs.person_rejects(self.now)
+        elif kind == "ask":
+            self.now = gs.person_asks(self.now)
+        elif kind == "lost":
+            self.now, self.computed = gs.engine_lost(self.now), None
+        self._compute()
+
+    def _frame(self, view) -> None:
+        self.previous_view = self.now.geometry
+        if view is not None and self.now.geometry is not None and not view.same_view(self.now.geometry):
+            self.vouched_for = None
+        run = FakeRun(geometries={0: view})
+        self.frame = numbered(run.frame(0), self.index, self.clock_ns)
+        self.index += 1
+        self.clock_ns += 66_000_000
+        self.now = gs.saw_geometry(self.now, view)
+
+    def _compute(self) -> None:
+        """The engine draws whatever its situation allows, as the pipeline does."""
+        now, frame = self.now, self.frame
+        if frame is None or frame.geometry is None or now.checked_geometry is None:
+            return
+        if now.checked_geometry.same_view(frame.geometry) and (overlay := overlay_of(frame, now)) is not None:
+            self.computed = ComputedOverlay(overlay=overlay, frame_received_ns=frame.received_ns)
+
+    def decision(self, **changes):
+        assert self.frame is not None
+        given = {"engine_up": True, "limits": OverlayLimits()} | changes
+        return decide_overlay(self.frame, self.computed, self.now, **given)
+
+
+@settings(max_examples=300, deadline=None)
+@given(start=st.sampled_from([Situation(), ACCEPTED]), events=st.lists(EVENTS, max_size=25))
+def test_no_sequence_of_events_leads_to_a_valid_overlay_on_an_unsupported_frame(start, events):
+    world = _World(start)
+    for kind, value in events:
+        world.play(kind, value)
+        if world.frame is None:
+            continue
+        decision = world.decision()
+        if decision.state == "hidden":
+            assert decision.overlay is None
+            assert decision.reason
+            continue
+        view = world.frame.geometry
+        assert view is not None, "drawn on a frame without geometry"
+        assert decision.overlay is not None
+        assert decision.overlay.geometry.same_view(view)
+        assert world.vouched_for is not None, "drawn on a view that nothing vouches for"
+        assert world.vouched_for.same_view(view)
+        assert decision.age_ms is not None
+        assert 0 <= decision.age_ms <= 500
+        if decision.state == "valid":
+            assert world.now.state == "accepted"
+            assert decision.age_ms <= 250
+        assert world.decision(engine_up=False).state == "hidden"
+
+
+def _decide(frame=None, situation=ACCEPTED, age_ms=0.0, **changes):
+    frame = frame or numbered(FakeRun().frame(0), 3, 10_000_000_000)
+    overlay = overlay_of(frame, situation)
+    computed = None
+    if overlay is not None:
+        computed = ComputedOverlay(overlay=overlay, frame_received_ns=frame.received_ns - round(age_ms * 1e6))
+    return decide_overlay(frame, computed, situation, **({"engine_up": True, "limits": OverlayLimits()} | changes))
+
+
+@pytest.mark.parametrize(
+    ("age_ms", "state"), [(0, "valid"), (249, "valid"), (251, "stale"), (499, "stale"), (501, "hidden")]
+)
+def test_age_decides_between_valid_marked_and_hidden(age_ms, state):
+    assert _decide(age_ms=age_ms).state == state
+
+
+def test_slow_series_keeps_the_last_overlay_marked_until_the_next_one_is_there():
+    frame = replace(numbered(FakeRun().frame(0), 3, 10_000_000_000), frame_time_ms=1000.0)
+    assert _decide(frame=frame, age_ms=1000).state == "stale"
+
+
+def test_proposed_registration_is_drawn_only_marked():
+    proposed = gs.started_from(registration(A, "caution"), A)
+    assert _decide(situation=proposed).state == "stale"
+
+
+def test_frozen_picture_is_never_called_valid():
+    decision = _decide(picture_fault="the picture stands still")
+    assert (decision.state, decision.reason) == ("stale", "the picture stands still")
+
+
+def test_unknown_pixel_size_hides_the_overlay():
+    frame = numbered(FakeRun().frame(0), 3, 10_000_000_000)
+    blind = replace(frame, geometry=replace(A, column_spacing_mm=float("nan")))
+    assert _decide(frame=blind).state == "hidden"
+
+
+def test_overlay_of_an_older_generation_is_hidden():
+    frame = numbered(FakeRun().frame(0), 3, 10_000_000_000)
+    overlay = overlay_of(frame, ACCEPTED)
+    assert overlay is not None
+    newer = replace(ACCEPTED, generation=ACCEPTED.generation + 1)
+    computed = ComputedOverlay(overlay=overlay, frame_received_ns=frame.received_ns)
+    assert decide_overlay(frame, computed, newer, engine_up=True, limits=OverlayLimits()).state == "hidden"

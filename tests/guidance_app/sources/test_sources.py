@@ -1,0 +1,262 @@
+"""One contract for every source of frames, and what file sources offer beside it."""
+
+import threading
+import time
+
+import pytest
+
+from calibration.errors import InputError
+from guidance_app.sources.file_source import PacedFileSource, SaturatedFileSource
+from guidance_app.sources.source import (
+    Acknowledged,
+    CorruptFrame,
+    FrameSource,
+    Playback,
+    Recorded,
+    SourceClosed,
+    SourceTimeout,
+)
+from guidance_app.sources.uri import FileUri, parse_source_uri, shown_run
+from tests.guidance_app.live.stand_ins import FakeRun
+
+SOURCES = {
+    "paced": lambda run: PacedFileSource(run, fps=200),
+    "saturated": SaturatedFileSource,
+}
+
+
+@pytest.fixture(params=SOURCES)
+def make(request):
+    opened = []
+
+    def _make(**run):
+        source = SOURCES[request.param](FakeRun(**run))
+        opened.append(source)
+        return source
+
+    yield _make
+    for source in opened:
+        source.close()
+
+
+def _next(source: FrameSource):
+    """The next frame, shown at once to sources that wait for that."""
+    frame = source.next_frame(2.0)
+    if isinstance(source, Acknowledged):
+        source.acknowledge(frame.index)
+    return frame
+
+
+def test_source_keeps_the_seam(make):
+    source = make()
+    assert isinstance(source, FrameSource)
+    assert isinstance(source, Recorded)
+    assert source.source_id == "run.dcm"
+
+
+def test_frames_come_in_order_numbered_and_stamped_then_the_source_is_closed(make):
+    source = make(frame_count=4)
+    frames = [_next(source) for _ in range(4)]
+    assert [frame.index for frame in frames] == [0, 1, 2, 3]
+    assert [frame.source_frame for frame in frames] == [0, 1, 2, 3]
+    stamps = [frame.received_ns for frame in frames]
+    assert stamps == sorted(stamps)
+    assert 0 < stamps[0] <= stamps[-1] <= time.monotonic_ns()
+    assert all(frame.decode_ms >= 0 for frame in frames)
+    for _ in range(2):
+        with pytest.raises(SourceClosed):
+            source.next_frame(0.1)
+
+
+def test_damaged_frame_is_told_once_and_takes_its_number(make):
+    source = make(frame_count=4, damaged=frozenset({1}))
+    assert _next(source).index == 0
+    with pytest.raises(CorruptFrame) as told:
+        source.next_frame(2.0)
+    assert (told.value.index, told.value.source_frame) == (1, 1)
+    assert "frame 1" in str(told.value)
+    after = _next(source)
+    assert (after.index, after.source_frame) == (2, 2)
+
+
+def test_run_of_damaged_frames_only_ends(make):
+    source = make(frame_count=2, damaged=frozenset({0, 1}))
+    for _ in range(2):
+        with pytest.raises(CorruptFrame):
+            source.next_frame(2.0)
+    with pytest.raises(SourceClosed):
+        source.next_frame(2.0)
+
+
+def test_close_from_another_thread_wakes_the_reader_and_may_be_repeated(make):
+    source = make(frame_count=1)
+    _next(source) if not isinstance(source, Acknowledged) else source.next_frame(2.0)
+    ended = []
+
+    def read() -> None:
+        try:
+            source.next_frame(10.0)
+        except SourceClosed:
+            ended.append(True)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    source.close()
+    source.close()
+    reader.join(timeout=5.0)
+    assert ended == [True]
+
+
+def test_run_without_frames_is_refused(make):
+    with pytest.raises(InputError, match="no frames"):
+        make(frame_count=0)
+
+
+# Pace, on a clock of the test's own ----------------------------------------------------------------------------------
+class Clock:
+    def __init__(self) -> None:
+        self.now_ns = 1_000_000_000
+
+    def __call__(self) -> int:
+        return self.now_ns
+
+    def passes_ms(self, duration_ms: float) -> None:
+        self.now_ns += round(duration_ms * 1e6)
+
+
+def paced(clock: Clock, **options) -> PacedFileSource:
+    return PacedFileSource(FakeRun(), fps=10, clock_ns=clock, **options)
+
+
+def test_frame_is_not_there_before_its_time():
+    clock = Clock()
+    source = paced(clock)
+    source.next_frame(0.0)
+    clock.passes_ms(99)
+    with pytest.raises(SourceTimeout):
+        source.next_frame(0.0)
+    clock.passes_ms(1)
+    assert source.next_frame(0.0).source_frame == 1
+
+
+def test_late_reader_gets_the_time_the_frame_was_due():
+    clock = Clock()
+    source = paced(clock)
+    first = source.next_frame(0.0)
+    clock.passes_ms(250)
+    late = [source.next_frame(0.0).received_ns - first.received_ns for _ in range(2)]
+    assert late == [100_000_000, 200_000_000]
+
+
+def test_clock_starts_anew_after_more_than_a_second():
+    clock = Clock()
+    source = paced(clock)
+    source.next_frame(0.0)
+    clock.passes_ms(5000)
+    assert source.next_frame(0.0).received_ns == clock.now_ns
+    with pytest.raises(SourceTimeout):
+        source.next_frame(0.0)
+
+
+def test_own_frame_time_is_the_pace_when_no_rate_is_given():
+    assert PacedFileSource(FakeRun(frame_time_ms=40.0)).fps == pytest.approx(25.0)
+    assert PacedFileSource(FakeRun(frame_time_ms=None)).fps == pytest.approx(15.0)
+
+
+def test_loop_begins_again_while_numbers_run_on():
+    clock = Clock()
+    source = PacedFileSource(FakeRun(frame_count=2), fps=10, loop=True, clock_ns=clock)
+    seen = []
+    for _ in range(5):
+        frame = source.next_frame(0.0)
+        seen.append((frame.index, frame.source_frame))
+        clock.passes_ms(100)
+    assert seen == [(0, 0), (1, 1), (2, 0), (3, 1), (4, 0)]
+
+
+def test_pause_step_seek_and_resume():
+    clock = Clock()
+    source = paced(clock)
+    assert isinstance(source, Playback)
+    source.next_frame(0.0)
+    source.pause()
+    clock.passes_ms(500)
+    with pytest.raises(SourceTimeout):
+        source.next_frame(0.0)
+    source.step(1)
+    assert source.next_frame(0.0).source_frame == 1
+    source.step(-1)
+    assert source.next_frame(0.0).source_frame == 0
+    source.step(-1)
+    assert source.next_frame(0.0).source_frame == 0, "steps stop at the first frame"
+    source.seek(99)
+    assert source.next_frame(0.0).source_frame == 9, "and at the last"
+    assert source.paused
+    source.seek(5)
+    assert source.next_frame(0.0).source_frame == 5
+    source.resume()
+    assert source.next_frame(0.0).source_frame == 6
+    assert source.position == 6
+
+
+def test_two_quick_steps_go_two_frames():
+    source = paced(Clock())
+    source.next_frame(0.0)
+    source.step(1)
+    source.step(1)
+    assert source.next_frame(0.0).source_frame == 2
+
+
+def test_held_at_the_end_it_pauses_and_plays_again_from_the_start():
+    clock = Clock()
+    source = PacedFileSource(FakeRun(frame_count=2), fps=10, hold_at_end=True, clock_ns=clock)
+    for _ in range(2):
+        source.next_frame(0.0)
+        clock.passes_ms(100)
+    with pytest.raises(SourceTimeout):
+        source.next_frame(0.0)
+    assert source.paused
+    source.resume()
+    assert source.next_frame(0.0).source_frame == 0
+
+
+def test_saturated_source_waits_until_the_frame_was_shown():
+    source = SaturatedFileSource(FakeRun())
+    frame = source.next_frame(0.1)
+    with pytest.raises(SourceTimeout):
+        source.next_frame(0.02)
+    source.acknowledge(frame.index)
+    assert source.next_frame(0.1).index == 1
+
+
+# URIs ----------------------------------------------------------------------------------------------------------------
+def test_plain_path_and_file_uri_are_read(tmp_path):
+    assert parse_source_uri("run.dcm").path.name == "run.dcm"
+    assert parse_source_uri(f"file:{tmp_path}/a%20b.dcm?fps=7.5&loop=1") == FileUri(
+        path=tmp_path / "a b.dcm", fps=7.5, loop=True
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("dicom://127.0.0.1:11112?aet=GUIDE", "not built in this version"),
+        ("igtl://127.0.0.1:18944", "not built in this version"),
+        ("capture:0", "not built in this version"),
+        ("fil:run.dcm", "did you mean file:"),
+        ("file:run.dcm?fpz=3", "did you mean fps"),
+        ("file:run.dcm?fps=fast", "above 0"),
+        ("file:run.dcm?fps=0", "above 0"),
+        ("file:run.dcm?fps=nan", "above 0"),
+        ("file:run.dcm?loop=yes", "0 or 1"),
+        ("file:", "names no file"),
+    ],
+)
+def test_bad_uri_is_refused_with_the_way_out(text, said):
+    with pytest.raises(InputError, match=said):
+        parse_source_uri(text)
+
+
+def test_recording_is_refused_plainly(tmp_path):
+    with pytest.raises(InputError, match="not built in this version"):
+        shown_run(tmp_path / "case.mcap")
