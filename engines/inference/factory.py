@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import difflib
+import sys
+from pathlib import Path
 
 from calibration.errors import InputError
 from engines.inference.backend import Backend
 from engines.inference.model_files import ModelFiles
 
 BACKENDS = ("auto", "onnx", "torch", "openvino", "tensorrt", "tensorrt-rtx")
+# The kernel module, its device node, or WSL's.
+_LINUX_DRIVER_TRACES = ("/proc/driver/nvidia", "/dev/nvidiactl", "/dev/dxg")
 _EXTRAS = {"openvino": "openvino", "tensorrt": "tensorrt", "tensorrt-rtx": "tensorrt-rtx"}
 
 
@@ -41,6 +45,9 @@ def make_backend(name: str, files: ModelFiles, *, threads: int = 1) -> Backend:
 
 
 def cuda_is_there() -> bool:
+    """Whether torch can use a CUDA device; asks torch, which takes seconds to load, only where a driver is present."""
+    if sys.platform == "linux" and not any(Path(path).exists() for path in _LINUX_DRIVER_TRACES):
+        return False
     import torch
 
     return torch.cuda.is_available()

@@ -12,6 +12,7 @@ _MIN_OPEN_SHARE = 0.15
 _MIN_CONVEXITY = 0.94
 _MIN_EDGE_STEP = 0.15  # of the picture's range, across the collimator's edge
 _EDGE_MARGIN_PX = 2
+_MAX_SHOULDER_SHARE = 0.04
 
 
 def find_field_of_view(picture: Float[np.ndarray, "rows columns"]) -> Bool[np.ndarray, "rows columns"] | None:
@@ -22,7 +23,7 @@ def find_field_of_view(picture: Float[np.ndarray, "rows columns"]) -> Bool[np.nd
     """
     rows, columns = picture.shape
     scale = min(1.0, _ANALYSIS_SIDE_PX / max(rows, columns))
-    small_shape = (max(int(round(columns * scale)), 1), max(int(round(rows * scale)), 1))
+    small_shape = (max(round(columns * scale), 1), max(round(rows * scale), 1))
     small = cv2.resize(np.asarray(picture, np.float32), small_shape, interpolation=cv2.INTER_AREA)
     low, high = np.percentile(small, [0.5, 99.5])
     if high - low <= 0:
@@ -42,9 +43,13 @@ def _open_field(dark: Float[np.ndarray, "rows columns"]) -> np.ndarray | None:
     floor = float(np.percentile(border, 5))
     if floor > 0.2:
         return None
-    # Between the blades and the anatomy: the first threshold whose opening is convex and sharply bounded.
+    # Between the blades and the anatomy. A low threshold misses a blade's blurred shoulder, a high one eats dark
+    # anatomy: go up while the opening stays convex and sharply bounded and shrinks by little.
+    found: np.ndarray | None = None
     for threshold in (floor + 0.06, floor + 0.1, floor + 0.16, floor + 0.24):
-        closed = _reaching_the_border((dark <= threshold).astype(np.uint8))
+        below = (dark <= threshold).astype(np.uint8)
+        # Opened first: a thin dark vessel that leaves the picture is no blade.
+        closed = _reaching_the_border(cv2.morphologyEx(below, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)))
         share = float(closed.mean())
         if share < _MIN_CLOSED_SHARE or share > 1 - _MIN_OPEN_SHARE:
             continue
@@ -55,12 +60,13 @@ def _open_field(dark: Float[np.ndarray, "rows columns"]) -> np.ndarray | None:
             continue
         if (1 - hull).mean() < _MIN_CLOSED_SHARE:
             continue
-        return hull
-    return None
+        if found is not None and hull.mean() < found.mean() - _MAX_SHOULDER_SHARE:
+            break
+        found = hull
+    return found
 
 
 def _reaching_the_border(mask: np.ndarray) -> np.ndarray:
-    mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8), borderValue=1)
     _, labels = cv2.connectedComponents(mask, connectivity=4)
     touching = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
     return np.isin(labels, touching[touching > 0]).astype(np.uint8)
@@ -74,13 +80,7 @@ def _largest(mask: np.ndarray) -> np.ndarray:
 
 
 def _without_holes(mask: np.ndarray) -> np.ndarray:
-    return 1 - _reaching_the_border_plain(1 - mask)
-
-
-def _reaching_the_border_plain(mask: np.ndarray) -> np.ndarray:
-    _, labels = cv2.connectedComponents(mask, connectivity=4)
-    touching = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
-    return np.isin(labels, touching[touching > 0]).astype(np.uint8)
+    return 1 - _reaching_the_border(1 - mask)
 
 
 def _hull(mask: np.ndarray) -> np.ndarray:
@@ -92,7 +92,7 @@ def _hull(mask: np.ndarray) -> np.ndarray:
 
 
 def _edge_step(dark: Float[np.ndarray, "rows columns"], field: np.ndarray) -> float:
-    """Lower-quartile brightness step from 3 px outside to 4 px inside the edge."""
+    """Median brightness step from 3 px outside to 4 px inside the edge."""
     padded = cv2.copyMakeBorder(field, 1, 1, 1, 1, cv2.BORDER_REPLICATE)
     inner = field - cv2.erode(padded, np.ones((9, 9), np.uint8))[1:-1, 1:-1]
     outer = cv2.dilate(padded, np.ones((7, 7), np.uint8))[1:-1, 1:-1] - field

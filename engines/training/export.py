@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import warnings
 from pathlib import Path
@@ -37,6 +38,7 @@ def export(
         GuidanceError: ONNX Runtime and torch disagree by more than 1e-4.
     """
     halved = {n: v.half() if v.is_floating_point() else v for n, v in net.state_dict().items()}
+    net = copy.deepcopy(net)
     net.load_state_dict({n: v.float() if v.is_floating_point() else v for n, v in halved.items()})
     tensors = safetensors.torch.save({n: v.contiguous() for n, v in halved.items()}, metadata={"model": scene.name})
     graph = _onnx_bytes(net.eval(), scene, {"steps": steps, "seed": recipe.seed})
@@ -46,7 +48,8 @@ def export(
         write_atomically(folder / name, lambda beside, content=content: beside.write_bytes(content) and None)
     record = ModelRecord(
         classes=scene.classes, working_px=WORKING_PX, channels=CHANNELS, width=recipe.width, threshold=threshold,
-        seed=recipe.seed, steps=steps, initial=Path(recipe.initial).stem, loss=recipe.loss, data=DATA, machine=machine(),
+        seed=recipe.seed, steps=steps, initial=Path(recipe.initial).stem, loss=recipe.loss, data=DATA,
+        machine=machine(),
         files={name: sha256(content) for name, content in contents.items()},
     )  # fmt: skip
     enter(folder, scene.name, record)

@@ -77,7 +77,7 @@ def train(
     *,
     device: str = "cpu",
     workers: int = 0,
-    progress: Callable[[int, float], None] = lambda step, loss: None,
+    progress: Callable[[int, float], None] | None = None,
 ) -> DruNet:
     """Train, or go on from `checkpoint`, and return the averaged network in evaluation mode.
 
@@ -113,7 +113,8 @@ def train(
         optimiser.step()
         step += 1
         _average_in(average, net, step)
-        progress(step, float(loss.detach()))
+        if progress is not None:
+            progress(step, float(loss.detach()))
         if step % _SAVE_EVERY == 0 or step == recipe.steps:
             _save(checkpoint, recipe, step, net, average, optimiser)
     trained = DruNet(len(scene.classes), recipe.width)

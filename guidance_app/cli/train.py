@@ -1,9 +1,77 @@
-"""Command `train`."""
+"""Command `train`: every network that the program ships, from a seed."""
 
 from __future__ import annotations
 
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
 import typer
+
+from calibration.errors import InputError
 
 
 def add_to(app: typer.Typer) -> None:
-    """Fill in."""
+    app.command("train")(train)
+
+
+def train(
+    name: Annotated[str, typer.Argument(help="coronary, cerebral, aortic-upper or aortic-lower")],
+    out: Annotated[Path, typer.Option(help="folder for checkpoint, weights, manifest and card")] = Path("out/models"),
+    steps: Annotated[int, typer.Option(min=1, help="optimiser steps")] = 1200,
+    seed: Annotated[int, typer.Option(min=0, max=999_999, help="decides pictures and first weights")] = 1,
+    width: Annotated[int, typer.Option(min=4, max=128, help="channels of the first block")] = 16,
+    batch: Annotated[int, typer.Option(min=1)] = 6,
+    patch: Annotated[int, typer.Option(min=64, max=512, help="patch side in pixels, a multiple of 16")] = 192,
+    rate: Annotated[float, typer.Option(min=1e-6, max=1.0, help="learning rate")] = 2e-3,
+    paper: Annotated[bool, typer.Option("--paper", help="the published loss alone: Dice or cross-entropy")] = False,
+    initial: Annotated[str, typer.Option(help="checkpoint (.pt) of another scene to start from")] = "",
+    device: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
+    threads: Annotated[int, typer.Option(min=1)] = 1,
+    workers: Annotated[int, typer.Option(min=0, help="processes that make pictures")] = 1,
+) -> None:
+    """Train a network on synthetic angiograms; goes on where an interrupted run of the same recipe stopped."""
+    from engines.segmentation.scenes import scene_named
+
+    scene = scene_named(name)
+    if patch % 16:
+        raise InputError(f"--patch {patch}: the network needs a multiple of 16, for example {patch // 16 * 16}")
+    import torch
+
+    from calibration.store import write_atomically
+    from engines.training.export import export
+    from engines.training.held_out import hold_out, model_card
+    from engines.training.recipe import Recipe
+    from engines.training.recipe import train as train_network
+
+    if device != "cpu" and not torch.cuda.is_available():
+        raise InputError(f"--device {device}: this torch finds no CUDA device; use --device cpu")
+    torch.set_num_threads(threads)
+    recipe = Recipe(
+        scene=name, steps=steps, seed=seed, width=width, batch=batch, patch_px=patch, rate=rate, initial=initial,
+        loss=scene.paper_loss if paper else "dice+bce",
+    )  # fmt: skip
+    checkpoint = out / f"{name}.checkpoint.pt"
+    net = train_network(recipe, checkpoint, device=device, workers=workers, progress=_progress(steps))
+    print("scoring on unseen synthetic pictures", file=sys.stderr)
+    held_out = hold_out(net, scene)
+    record = export(net, scene, recipe, out, steps=steps, threshold=held_out.threshold)
+    card = model_card(name, record, held_out)
+    write_atomically(out / f"{name}.md", lambda beside: beside.write_text(card, encoding="utf-8") and None)
+    print(f"{out / name}.onnx, .safetensors, .md and manifest.json written; load them with --models {out}")
+
+
+def _progress(steps: int):
+    started = time.monotonic()
+    first: list[int] = []
+
+    def say(step: int, loss: float) -> None:
+        first.append(step) if not first else None
+        if step % 10 and step != steps:
+            return
+        done = step - first[0] + 1
+        left_s = (time.monotonic() - started) / done * (steps - step)
+        print(f"step {step}/{steps}  loss {loss:.3f}  {left_s / 60:.0f} min left", file=sys.stderr, flush=True)
+
+    return say
