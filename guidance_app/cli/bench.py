@@ -24,14 +24,16 @@ def add_to(app: typer.Typer) -> None:
     ) -> None:
         """Ingest to paint and ingest to overlay of the live path, through the real window painted off screen."""
         from guidance_app.live.latency_bench import LatencyBench, run_latency_bench
-        from guidance_app.views.run import run_window
+        from guidance_app.views.run import application, run_window
 
+        qt = application(headless=True)  # Qt's application lives only while somebody holds it
         report = run_latency_bench(
             LatencyBench(case=case, fps=fps, seconds=seconds, size_px=size, backend=backend),
             show=lambda session, opened, limit_s: run_window(
                 session, case=opened, headless=True, duration_s=limit_s, title="Benchmark"
             ),
         )
+        del qt
         for name, stage in report.stages_ms.items():
             if stage.count:
                 print(

@@ -28,8 +28,9 @@ def guide(
     from engines.anatomy.case import load_case
     from guidance_app.live.opening import open_session
     from guidance_app.sources.uri import open_source
-    from guidance_app.views.run import run_window
+    from guidance_app.views.run import application, run_window
 
+    qt = application(headless=headless)  # Qt's application lives only while somebody holds it
     opened = load_case(case)
     source = open_source(uri, saturate=saturate, hold_at_end=hold_at_end)
     session = open_session(opened, source, out=out, pose=pose)
@@ -40,6 +41,7 @@ def guide(
         duration_s=duration_s,
         title=f"{title}: {opened.id}, {source.source_id}",
     )
+    del qt
     if session.source_error:
         raise InputError(session.source_error)
     if out is not None:

@@ -248,3 +248,30 @@ def test_overlay_of_an_older_generation_is_hidden():
     newer = replace(ACCEPTED, generation=ACCEPTED.generation + 1)
     computed = ComputedOverlay(overlay=overlay, frame_received_ns=frame.received_ns)
     assert decide_overlay(frame, computed, newer, engine_up=True, limits=OverlayLimits()).state == "hidden"
+
+
+@pytest.mark.parametrize(
+    ("situation", "why"),
+    [
+        (replace(ACCEPTED, checked_geometry=None), "never checked on this view"),
+        (replace(ACCEPTED, checked_geometry=B), "checked on another view"),
+        (replace(ACCEPTED, state="stale", reason="stale"), "stale"),
+        (replace(ACCEPTED, state="rejected", reason="rejected"), "rejected"),
+        (replace(ACCEPTED, state="unregistered", reason="unregistered"), "unregistered"),
+    ],
+)
+def test_each_condition_hides_the_overlay_by_itself(situation, why):
+    frame = numbered(FakeRun().frame(0), 3, 10_000_000_000)
+    overlay = overlay_of(frame, ACCEPTED)
+    assert overlay is not None
+    computed = ComputedOverlay(overlay=overlay, frame_received_ns=frame.received_ns)
+    decision = decide_overlay(frame, computed, situation, engine_up=True, limits=OverlayLimits())
+    assert decision.state == "hidden", why
+
+
+def test_overlay_computed_for_another_view_is_hidden_even_if_the_pose_was_checked_here():
+    frame = numbered(FakeRun().frame(0), 3, 10_000_000_000)
+    overlay = overlay_of(frame, ACCEPTED)
+    assert overlay is not None
+    elsewhere = ComputedOverlay(overlay=replace(overlay, geometry=B), frame_received_ns=frame.received_ns)
+    assert decide_overlay(frame, elsewhere, ACCEPTED, engine_up=True, limits=OverlayLimits()).state == "hidden"
