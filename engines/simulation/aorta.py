@@ -24,7 +24,12 @@ def make_aorta(rng: np.random.Generator, offset_mm: Float[np.ndarray, " 3"]) -> 
     root = tree.branches[0].points_mm[0] - offset_mm
     low, high = (-76.0, -96.0, root[2] - 66.0), (76.0, 96.0, root[2] + 134.0)
     grid = Grid.covering(low, high, _CTA_MM)
-    hu = paint_chest(grid, chest)
+    great = tuple(
+        Branch(points_mm=branch.points_mm - offset_mm, radius_mm=branch.radius_mm)
+        for branch in tree.branches
+        if branch.vessel_class == "aorta"
+    )
+    hu = paint_chest(grid, chest, great_vessels=great)
     _enhance_left_heart(grid, chest, hu, rng.uniform(280, 360))
     _calcify(rng, grid, hu, lobes)
     heart = HeartFrame(base_mm=chest.heart.base_mm + offset_mm, axes=chest.heart.axes, length_mm=chest.heart.length_mm)
@@ -37,7 +42,7 @@ def make_aorta(rng: np.random.Generator, offset_mm: Float[np.ndarray, " 3"]) -> 
         cta_grid=grid,
         cta_hu=hu,
         enhancement_hu={"aorta": rng.uniform(300, 400), "artery": rng.uniform(300, 380)},
-        layers=chest_layers(chest),
+        layers=chest_layers(chest, great),
         target_mm=root + offset_mm + np.array([0.0, 0.0, 28.0]) + rng.normal(scale=4.0, size=3),
         heart=heart,
     )

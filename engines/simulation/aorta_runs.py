@@ -34,14 +34,14 @@ def plan_aorta_runs(rng: np.random.Generator, patient: Patient, frames: int | No
         )  # fmt: skip
         count = frames or _USUAL_FRAMES[number]
         seconds = count * _FRAME_TIME_MS / 1000.0
-        peak = rng.uniform(0.05, 0.085)
+        peak = rng.uniform(0.026, 0.045)
         bolus = Injection(
             arrival_s=0.14 * seconds, speed_mm_per_s=rng.uniform(260, 420), duration_s=0.36 * seconds, rise_s=0.3,
             fall_s=0.15 * seconds, peak_g_per_cm3=peak,
         )  # fmt: skip
         stub = Injection(
             arrival_s=0.2 * seconds, speed_mm_per_s=180.0, duration_s=0.4 * seconds, rise_s=0.3, fall_s=0.5,
-            peak_g_per_cm3=1.3 * peak,
+            peak_g_per_cm3=2.2 * peak,
         )  # fmt: skip
         still = Moment(isocentre_from_lps=isocentre_from_lps, contraction=0.0, breath_mm=np.zeros(3))
         plans.append(
@@ -54,7 +54,7 @@ def plan_aorta_runs(rng: np.random.Generator, patient: Patient, frames: int | No
                     patient.tree, patient.groups, {"aorta": bolus, "LCA": stub, "RCA": stub}, patient.occluded
                 ),
                 devices=devices,
-                detector=draw_cine_detector(rng, (220.0, 700.0)),
+                detector=draw_cine_detector(rng, (450.0, 1100.0)),
                 opening=draw_opening(rng, geometry.shape_px, view_text(geometry)),
                 lobe_filling=20,
             )
@@ -123,8 +123,8 @@ def _pacing_lead(patient: Patient) -> Device:
     atrium = heart.base_mm + 26.0 * heart.axes[1] - 8.0 * heart.axes[0] - 4.0 * heart.axes[2]
     way = np.array(
         [
-            patient.offset_mm + [-26, 22, -150],
-            patient.offset_mm + [-28, 14, -60],
+            patient.offset_mm + np.array([-26, 22, -150]),
+            patient.offset_mm + np.array([-28, 14, -60]),
             atrium,
             0.5 * (atrium + apex) + 8 * heart.axes[1],
             apex,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -20,7 +19,8 @@ from engines.anatomy.surface_file import save_surface
 from engines.anatomy.vessel_model import CtVolume
 from engines.angiography.xa_writer import XaRecord, instance_uid, write_xa
 from engines.simulation.anatomy import CaseKind, Patient
-from engines.simulation.models import enhanced_ct, lumen_surface, model_tree, vessel_labels
+from engines.simulation.model_tree import model_tree
+from engines.simulation.models import enhanced_ct, lumen_surface, vessel_labels
 from engines.simulation.run import RenderedRun, RunPlan, render_run
 from engines.simulation.truth import write_truth
 
@@ -69,7 +69,7 @@ def simulate_case(
         _fill(beside, kind, seed, case_id or f"{kind}-{seed}", frames, progress)
         if target.exists():
             target.rmdir()
-        os.replace(beside, target)
+        beside.replace(target)
     except OSError as error:
         raise InputError(
             f"{target}: writing failed ({error.strerror or error}); free space or choose another"
@@ -169,7 +169,7 @@ def _write_models(folder: Path, patient: Patient, rng: np.random.Generator, fram
     )
     save_ct(folder / "cta.nii.gz", ct)
     save_surface(folder / "surface.vtp", lumen_surface(patient))
-    save_centerlines(folder / "centerlines.vtp", model_tree(patient))
+    save_centerlines(folder / "centerlines.vtp", model_tree(patient.tree))
     return dict(labels.names)
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from jaxtyping import Float, Float32
+from scipy.ndimage import gaussian_filter
 
 from engines.anatomy.vessel_model import Branch
 from engines.simulation.anatomy import HeartFrame, Patient, TissueLayer, water_and_bone
@@ -25,7 +28,8 @@ def make_coronaries(rng: np.random.Generator, offset_mm: Float[np.ndarray, " 3"]
     points = tree.points_mm() - offset_mm
     middle = 0.5 * (points.min(axis=0) + points.max(axis=0))
     grid = Grid.covering(tuple(middle - 66.0), tuple(middle + 66.0), _CTA_MM)
-    hu = paint_chest(grid, chest)
+    great = (_aorta_of(surface),)
+    hu = paint_chest(grid, chest, great_vessels=great)
     _enhance_chambers(grid, chest, surface, hu, rng.uniform(320, 400))
     lca = np.concatenate(
         [branch.points_mm for branch, group in zip(tree.branches, groups, strict=True) if group == "LCA"]
@@ -40,17 +44,19 @@ def make_coronaries(rng: np.random.Generator, offset_mm: Float[np.ndarray, " 3"]
         cta_grid=grid,
         cta_hu=hu,
         enhancement_hu={"artery": rng.uniform(320, 400)},
-        layers=chest_layers(chest),
+        layers=chest_layers(chest, great),
         target_mm=0.5 * (lca.min(axis=0) + lca.max(axis=0)),
         heart=heart,
     )
 
 
-def chest_layers(chest: Chest) -> tuple[TissueLayer, ...]:
+def chest_layers(chest: Chest, great_vessels: Sequence[Branch]) -> tuple[TissueLayer, ...]:
     """What lies still, and what heart and diaphragm add to it."""
     grid = xray_grid()
-    still_water, still_bone = water_and_bone(paint_chest(grid, chest, with_heart=False))
-    full_water, _ = water_and_bone(paint_chest(grid, chest))
+    still_water, still_bone = water_and_bone(paint_chest(grid, chest, with_heart=False, great_vessels=great_vessels))
+    full_water, _ = water_and_bone(paint_chest(grid, chest, great_vessels=great_vessels))
+    # Organs do not end at voxel steps; a soft edge also stands for the motion within an exposure.
+    still_water, full_water = gaussian_filter(still_water, 0.8), gaussian_filter(full_water, 0.8)
     return (
         TissueLayer(water=still_water, bone=still_bone, grid=grid),
         TissueLayer(water=full_water - still_water, bone=np.zeros((1, 1, 1), np.float32), grid=grid, moves="heart"),
@@ -241,6 +247,16 @@ def _enhance_chambers(
     hu[tube_distance_mm(grid, [atrium, aorta], margin_mm=1.0) < 0] = contrast_hu
 
 
+def _aorta_of(surface: HeartSurface) -> Branch:
+    """All of the aorta, for its shadow."""
+    up = ascending_path(surface)
+    way = smooth_path(np.array([*up[::8], [18, 26, 86], [26, 44, 60], [25, 48, 10], [18, 46, -150]]), 3.0)
+    return Branch(points_mm=way, radius_mm=np.full(len(way), 12.5))
+
+
 def ascending_path(surface: HeartSurface) -> Float[np.ndarray, "n 3"]:
     root = surface.local(13, 3, 2)
-    return smooth_path(np.array([root, root + [-8, -4, 26], root + [-12, -2, 52], root + [-4, 12, 82]]), 2.0)
+    return smooth_path(
+        np.array([root, root + np.array([-8, -4, 26]), root + np.array([-12, -2, 52]), root + np.array([-4, 12, 82])]),
+        2.0,
+    )

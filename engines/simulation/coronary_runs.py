@@ -31,7 +31,8 @@ def plan_coronary_runs(rng: np.random.Generator, patient: Patient, frames: int |
     isocentre_from_lps = place_patient(rng, target_mm)
     beat = Beat(
         frames_per_beat=int(rng.integers(11, 16)), shorten=rng.uniform(0.06, 0.12), squeeze=rng.uniform(0.06, 0.13),
-        twist_rad=np.deg2rad(rng.uniform(3, 8)), breath_mm=rng.choice([0.5, 1.5, 4.0]), breath_period_s=rng.uniform(3.5, 5.0),
+        twist_rad=np.deg2rad(rng.uniform(3, 8)), breath_mm=float(rng.choice([0.5, 1.5, 4.0])),
+        breath_period_s=rng.uniform(3.5, 5.0),
     )  # fmt: skip
     plans = []
     for number, (primary, secondary) in enumerate(_two_views(rng, _LEFT_VIEWS if group == "LCA" else _RIGHT_VIEWS)):
@@ -78,7 +79,7 @@ def _two_views(rng: np.random.Generator, views: tuple[tuple[int, int], ...]) -> 
     return [first, apart[rng.integers(len(apart))]]
 
 
-def draw_cine_detector(rng: np.random.Generator, photons: tuple[float, float] = (350.0, 1100.0)) -> Detector:
+def draw_cine_detector(rng: np.random.Generator, photons: tuple[float, float] = (500.0, 1400.0)) -> Detector:
     """Cine exposure with the display curve of a modern system, which evens the background out."""
     return Detector(
         photons=rng.uniform(*photons),
@@ -86,9 +87,9 @@ def draw_cine_detector(rng: np.random.Generator, photons: tuple[float, float] = 
         glare_px=rng.uniform(40, 80),
         blur_px=rng.uniform(0.55, 0.85),
         electronic=6.0,
-        flatten=rng.uniform(0.35, 0.75),
+        flatten=rng.uniform(0.5, 0.85),
         sharpen=rng.uniform(0.2, 0.9),
-        contrast=rng.uniform(105, 150),
+        contrast=rng.uniform(75, 110),
         level=rng.uniform(120, 150),
         vignette=rng.uniform(0.0, 0.15),
     )
@@ -105,13 +106,9 @@ def _guide(patient: Patient, group: str) -> Device:
     inwards = inwards / np.linalg.norm(inwards)
     ostium = root.points_mm[0]
     body = patient.offset_mm
-    way = np.array(
-        [
-            tip, ostium + 4.0 * inwards, ostium + 14.0 * inwards + [-2, 1, 8], ostium + 20.0 * inwards + [-4, 2, 30],
-            body + [-8, -14, 62], body + [2, 4, 84], body + [18, 26, 84], body + [26, 42, 62], body + [25, 46, 10],
-            body + [20, 46, -120],
-        ]
-    )  # fmt: skip
+    into_root = np.array([[0.0, 0, 0], [-2, 1, 8], [-4, 2, 30]]) + inwards * np.array([[4.0], [14.0], [20.0]])
+    arch = np.array([[-8.0, -14, 62], [2, 4, 84], [18, 26, 84], [26, 42, 62], [25, 46, 10], [20, 46, -120]])
+    way = np.vstack([tip, ostium + into_root, body + arch])
     return Device(points_mm=smooth_path(way), radius_mm=1.0, core=0.75, iodine_g_per_cm3=0.2)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Float
@@ -101,15 +102,15 @@ class GrowingTree:
 
     def point(self, shoot: int, fraction: float) -> Float[np.ndarray, " 3"]:
         points = self.shoots[shoot].points_mm
-        return points[int(round(fraction * (len(points) - 1)))]
+        return points[round(fraction * (len(points) - 1))]
 
     def radius(self, shoot: int, fraction: float) -> float:
         radius = self.shoots[shoot].radius_mm
-        return float(radius[int(round(fraction * (len(radius) - 1)))])
+        return float(radius[round(fraction * (len(radius) - 1))])
 
     def tangent(self, shoot: int, fraction: float) -> Float[np.ndarray, " 3"]:
         points = self.shoots[shoot].points_mm
-        at = int(round(fraction * (len(points) - 1)))
+        at = round(fraction * (len(points) - 1))
         direction = points[min(at + 3, len(points) - 1)] - points[max(at - 3, 0)]
         return direction / np.linalg.norm(direction)
 
@@ -126,7 +127,7 @@ class GrowingTree:
             if shoot.parent >= 0:
                 parent = next((index for end, index in pieces[shoot.parent] if shoot.at <= end), -1)
             own: list[tuple[int, int]] = []
-            for start, end in zip(bounds[:-1], bounds[1:], strict=True):
+            for start, end in pairwise(bounds):
                 branches.append(
                     Branch(
                         points_mm=shoot.points_mm[start : end + 1] + offset_mm,

@@ -102,14 +102,14 @@ def _catheter(patient: Patient, side: str) -> Device:
 
 def _detector(rng: np.random.Generator) -> Detector:
     return Detector(
-        photons=rng.uniform(5000, 12000),
+        photons=rng.uniform(1200, 3000),
         scatter_ratio=rng.uniform(0.25, 0.5),
         glare_px=rng.uniform(50, 90),
         blur_px=rng.uniform(0.6, 0.9),
         electronic=12.0,
-        flatten=0.0,
+        flatten=rng.uniform(0.25, 0.5),
         sharpen=rng.uniform(0.0, 0.3),
-        contrast=rng.uniform(62, 80),
+        contrast=rng.uniform(85, 110),
         level=rng.uniform(105, 130),
         vignette=rng.uniform(0.0, 0.12),
     )

@@ -87,7 +87,9 @@ def _carotid_side(rng: np.random.Generator, growing: GrowingTree, skull: Skull, 
                      parent=ica, fill_group=group)  # fmt: skip
     for number in range(rng.integers(2, 4)):  # lenticulostriates, at the limit of what is seen
         start = growing.point(m1, rng.uniform(0.25, 0.8))
-        path = smooth_path(np.array([start, start + [side * 2, 3, 8], start + [side * 5, 5, 18 + 4 * number]]))
+        path = smooth_path(
+            np.array([start, start + np.array([side * 2, 3, 8]), start + np.array([side * 5, 5, 18 + 4 * number])])
+        )
         growing.add(meander(rng, path, amplitude_mm=0.7, wavelength_mm=12), (0.4, 0.3), f"LSA{number}-{name}",
                     parent=m1, fill_group=group)  # fmt: skip
     trunks = [m1]
@@ -168,7 +170,7 @@ def _anterior(
         direction = np.array([side * 0.04, -0.9 + 1.5 * number / count + rng.normal(scale=0.1), 0.9])
         tip = skull.surface(direction, 5.0)[0]
         tip[0] = side * rng.uniform(2.5, 5.0)
-        over = skull.surface(direction + [side * 0.3, 0.25, 0.0], 4.0)[0]
+        over = skull.surface(direction + np.array([side * 0.3, 0.25, 0.0]), 4.0)[0]
         path = smooth_path(np.array([root, 0.5 * (root + tip) + rng.normal(scale=3, size=3) * [0.2, 1, 1], tip, over]))
         growing.add(meander(rng, path, amplitude_mm=1.4, wavelength_mm=20), (0.7, 0.4), f"A3-{number}-{name}",
                     parent=a2, fill_group=group)  # fmt: skip

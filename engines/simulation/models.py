@@ -1,4 +1,4 @@
-"""What a CTA workstation would hand over for an invented patient: CTA, label volume, surface, centerlines."""
+"""What a CTA workstation would hand over for an invented patient: CTA, label volume, surface."""
 
 from __future__ import annotations
 
@@ -6,15 +6,14 @@ import numpy as np
 from jaxtyping import Float32, Int16
 from skimage.measure import marching_cubes
 
-from engines.anatomy.vessel_model import CenterlineTree, LabelVolume, SurfaceMesh
+from engines.anatomy.vessel_model import LabelVolume, SurfaceMesh
 from engines.simulation.anatomy import Patient
-from engines.simulation.curve import even_steps
 from engines.simulation.lobes import lobe_distance_mm
 from engines.simulation.voxels import Grid, ct_noise, tube_distance_mm
 
 _LABEL_NUMBER = {"artery": 1, "vein": 2, "aorta": 3}
-_NOISE_HU = 13.0
-_HU_STEP = 4  # CTA is stored in steps of 4 HU: far below its noise, and half the file
+_NOISE_HU = 11.0
+_HU_STEP = 6  # CTA is stored in steps of 6 HU: below its noise, and half the file
 
 
 def vessel_labels(patient: Patient) -> LabelVolume:
@@ -72,25 +71,29 @@ def lumen_surface(patient: Patient, spacing_mm: float = 0.9) -> SurfaceMesh:
     grid = Grid.covering(tuple(low), tuple(high), spacing_mm)
     distance = lumen_distance_mm(patient, grid, None, floor_radius_mm=0.75 * spacing_mm)
     vertices, triangles, _, _ = marching_cubes(distance, 0.0, spacing=(spacing_mm,) * 3, gradient_direction="ascent")
-    return SurfaceMesh(
-        vertices_mm=vertices + np.asarray(grid.first_mm) + patient.offset_mm, triangles=triangles.astype(np.int64)
-    )
+    vertices, triangles = _fewer_triangles(vertices, triangles, keep=0.35)
+    return SurfaceMesh(vertices_mm=vertices + np.asarray(grid.first_mm) + patient.offset_mm, triangles=triangles)
 
 
-def model_tree(patient: Patient) -> CenterlineTree:
-    """Centerlines with a point about every millimetre, nodes kept."""
-    branches = []
-    for branch in patient.tree.branches:
-        points = even_steps(branch.points_mm, 1.0)
-        at = np.linspace(0.0, 1.0, len(points))
-        radius = np.interp(at, np.linspace(0.0, 1.0, len(branch.radius_mm)), branch.radius_mm)
-        branches.append(
-            type(branch)(
-                points_mm=points,
-                radius_mm=radius,
-                name=branch.name,
-                vessel_class=branch.vessel_class,
-                parent=branch.parent,
-            )
-        )
-    return CenterlineTree(branches=tuple(branches))
+def _fewer_triangles(vertices: np.ndarray, triangles: np.ndarray, *, keep: float) -> tuple[np.ndarray, np.ndarray]:
+    """Quadric decimation: flat places of a marching-cubes surface need few triangles."""
+    from vtkmodules.util.numpy_support import numpy_to_vtk, numpy_to_vtkIdTypeArray, vtk_to_numpy
+    from vtkmodules.vtkCommonCore import vtkPoints
+    from vtkmodules.vtkCommonDataModel import vtkCellArray, vtkPolyData
+    from vtkmodules.vtkFiltersCore import vtkQuadricDecimation
+
+    points = vtkPoints()
+    points.SetData(numpy_to_vtk(np.ascontiguousarray(vertices, dtype=np.float32), deep=True))
+    cells = vtkCellArray()
+    flat = np.column_stack([np.full(len(triangles), 3), triangles]).astype(np.int64).ravel()
+    cells.SetCells(len(triangles), numpy_to_vtkIdTypeArray(flat, deep=True))
+    mesh = vtkPolyData()
+    mesh.SetPoints(points)
+    mesh.SetPolys(cells)
+    decimate = vtkQuadricDecimation()
+    decimate.SetInputData(mesh)
+    decimate.SetTargetReduction(1.0 - keep)
+    decimate.Update()
+    output = decimate.GetOutput()
+    corners = vtk_to_numpy(output.GetPolys().GetConnectivityArray()).reshape(-1, 3).astype(np.int64)
+    return vtk_to_numpy(output.GetPoints().GetData()).astype(np.float64), corners

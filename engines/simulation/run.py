@@ -16,6 +16,7 @@ from engines.simulation.anatomy import Device, Patient, TissueLayer
 from engines.simulation.bolus import Filling
 from engines.simulation.collimator import Opening
 from engines.simulation.lobes import lobe_path_mm
+from engines.simulation.model_tree import model_tree
 from engines.simulation.motion import Beat, Moment, best_rigid_motion, deform_heart
 from engines.simulation.shadow import TubeSamples, cast_tubes, line_integrals_mm
 from engines.simulation.xray import Detector, Shadow, Tone, expose, typical_signal
@@ -67,7 +68,7 @@ class RenderedRun:
         pixels: (frames, rows, columns).
         labels: 0 background, 1 artery, 2 vein, 3 aorta, 4 device; a device hides the vessel it lies in.
         isocentre_from_lps: per frame; the best rigid motion where the heart deforms, exact at end-diastole.
-        points_mm: (frames, n, 3) where every point of the tree really is, LPS of frame poses' rest.
+        points_px: (frames, n, 2) where every point of `centerlines.vtp` really was seen.
     """
 
     plan: RunPlan
@@ -110,6 +111,8 @@ class _Stage:
     def __init__(self, patient: Patient, plan: RunPlan) -> None:
         self.patient, self.plan = patient, plan
         self.points_mm = patient.tree.points_mm()
+        self.model_points_mm = model_tree(patient.tree).points_mm()
+        self.visible = plan.filling.peak_g_per_cm3 > 0
         self.samples = _piece_indices(patient)
         self._pose_key: bytes = b""
         self._shape_key: bytes = b""
@@ -131,11 +134,11 @@ class _Stage:
         label = self._label(conc)
         pose = moment.isocentre_from_lps
         if self.plan.beat is not None:
-            pose = pose @ best_rigid_motion(moved, self.points_mm)
+            pose = pose @ best_rigid_motion(moved[self.visible], self.points_mm[self.visible])
         return (
             Shadow(water_mm=water, bone_mm=bone, iodine_g_per_cm2=iodine),
             label,
-            projection.project(moved)[0],
+            projection.project(self._moved(self.model_points_mm, moment))[0],
             pose,
         )
 

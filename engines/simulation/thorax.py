@@ -5,6 +5,7 @@ Body frame: origin at the base of the heart, in the middle from left to right; a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -83,7 +84,9 @@ def draw_chest(rng: np.random.Generator) -> Chest:
     )
 
 
-def paint_chest(grid: Grid, chest: Chest, *, with_heart: bool = True) -> Float32[np.ndarray, "i j k"]:
+def paint_chest(
+    grid: Grid, chest: Chest, *, with_heart: bool = True, great_vessels: Sequence[Branch] = ()
+) -> Float32[np.ndarray, "i j k"]:
     """Hounsfield units without contrast; `with_heart=False` leaves out heart, liver and diaphragm, which move."""
     x, y, z = grid.axes_mm()
     taper = np.sqrt(np.clip(1.0 - (np.clip(z - 20.0, 0.0, None) / 175.0) ** 2, 0.2, 1.0))
@@ -92,7 +95,8 @@ def paint_chest(grid: Grid, chest: Chest, *, with_heart: bool = True) -> Float32
     hu = np.full(grid.shape, AIR_HU, dtype=np.float32)
     hu[np.broadcast_to(body < 1.0, grid.shape)] = FAT_HU
     hu[(cage < 1.12) & (body < 0.96)] = MUSCLE_HU
-    middle = np.sqrt((x / 30.0) ** 2 + ((y - 2.0) / 86.0) ** 2) < 1.0
+    narrow = 22.0 + 6.0 * np.tanh((40.0 - np.abs(z - 10.0)) / 30.0) + 2.0 * np.sin(z / 17.0) + 0.04 * np.abs(y)
+    middle = np.sqrt((x / narrow) ** 2 + ((y - 2.0) / 86.0) ** 2) < 1.0
     behind = np.sqrt((x / 42.0) ** 2 + ((y - 74.0) / 34.0) ** 2) < 1.0
     lung = (cage < 0.95) & ~middle & ~behind & (z < 128.0)
     hu[lung] = _LUNG_HU
@@ -100,6 +104,8 @@ def paint_chest(grid: Grid, chest: Chest, *, with_heart: bool = True) -> Float32
     vessels = tube_distance_mm(grid, chest.lung_vessels, margin_mm=grid.spacing_mm)
     share = np.clip(0.5 - vessels / grid.spacing_mm, 0.0, 1.0) * (hu < -600)
     hu += share * (MUSCLE_HU - hu)
+    soft = (*great_vessels, *_great_veins())
+    hu[(tube_distance_mm(grid, soft, margin_mm=grid.spacing_mm) < 1.5) & (hu < 20.0)] = MUSCLE_HU
     if with_heart:
         _paint_heart(grid, chest, hu)
         _paint_below_diaphragm(grid, chest, hu, cage)
@@ -122,6 +128,18 @@ def heart_level(grid: Grid, chest: Chest, scale: float = 1.0) -> Float32[np.ndar
     w = local[2] / np.float32(chest.heart.length_mm) - 0.1
     w = np.where(w > 0, w / np.float32(0.9 * scale), w / 0.32)
     return np.sqrt(u * u + v * v + w * w)
+
+
+def _great_veins() -> tuple[Branch, ...]:
+    cava = np.array([[-27.0, 2, 105], [-29, 4, 60], [-28, 6, 10]])
+    lower = np.array([[-24.0, 16, -50], [-25, 20, -120]])
+    pulmonary = np.array([[6.0, -30, 28], [14, -8, 44], [40, 14, 22]])
+    return (
+        Branch(points_mm=cava, radius_mm=np.full(3, 10.0)),
+        Branch(points_mm=lower, radius_mm=np.full(2, 12.0)),
+        Branch(points_mm=pulmonary, radius_mm=np.array([14.0, 13.0, 9.0])),
+        Branch(points_mm=pulmonary * [-0.9, 1, 1] + [4, 0, 0], radius_mm=np.array([12.0, 11.0, 9.0])),
+    )
 
 
 def _paint_heart(grid: Grid, chest: Chest, hu: Float32[np.ndarray, "i j k"]) -> None:
