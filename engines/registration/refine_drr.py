@@ -58,6 +58,7 @@ class DrrOptions:
     Args:
         levels: on the vessel probability, coarse to fine.
         intensity_level: on the pictures of kind "intensity", by mutual information; None leaves it out.
+        mi_may_cost: of NCC; the intensity stage climbs another hill, and its pose is kept where NCC does not fall by more.
         saturation_mm: thickness at which a vessel is seen with probability 1 - 1/e; a segmentation says that there is a
             vessel, not how thick it is.
         prior_rad, prior_mm, prior_depth_mm: how far from the start the answer may lie before it is held back.
@@ -74,6 +75,7 @@ class DrrOptions:
     intensity_level: DrrLevel | None = field(
         default_factory=lambda: DrrLevel(long_side_px=160, steps=12, learning_rate=0.1, reach_mm=5.0)
     )
+    mi_may_cost: float = 0.01
     saturation_mm: float = 1.0
     prior_rad: float = np.deg2rad(3.0)
     prior_mm: float = 5.0
@@ -130,7 +132,7 @@ def refine_with_drr(
         moved = _climb(best, targets, renderer, level, options, deadline)
         # Each stage sees its own size, band and measure; only this common score may decide between poses.
         score = verify_with_drr(moved, views, renderer, options)
-        if score > best_score:
+        if score > best_score or (name == "drr-mi" and score >= max(before, best_score - options.mi_may_cost)):
             best, best_score = moved, score
         stages.append(Stage(name=name, similarity=best_score, elapsed_ms=1e3 * (time.perf_counter() - stage_began)))
     return DrrRefinement(
