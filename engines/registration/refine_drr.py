@@ -58,7 +58,7 @@ class DrrOptions:
     Args:
         levels: on the vessel probability, coarse to fine.
         intensity_level: on the pictures of kind "intensity", by mutual information; None leaves it out.
-        mi_may_cost: of NCC; the intensity stage climbs another hill, and its pose is kept where NCC does not fall by more.
+        mi_may_cost: fall of NCC at which the intensity stage, which climbs another hill, still keeps its pose.
         saturation_mm: thickness at which a vessel is seen with probability 1 - 1/e; a segmentation says that there is a
             vessel, not how thick it is.
         prior_rad, prior_mm, prior_depth_mm: how far from the start the answer may lie before it is held back.
