@@ -24,9 +24,10 @@ class _Edge:
     start: int
     end: int
     points: Float[np.ndarray, "n 3"]
+    length: float = 0.0
 
-    def length(self) -> float:
-        return float(np.linalg.norm(np.diff(self.points, axis=0), axis=1).sum())
+    def __post_init__(self) -> None:
+        self.length = float(np.linalg.norm(np.diff(self.points, axis=0), axis=1).sum())
 
 
 def paths_of_skeleton(
@@ -115,8 +116,8 @@ def _pruned(edges: list[_Edge], radius_at: Float[np.ndarray, " n"], min_length: 
             free = (degree[edge.start] == 1) + (degree[edge.end] == 1)
             inner = max(radius_at[edge.start], radius_at[edge.end])
             limit = min_length if free == 2 else max(min_length, 1.2 * inner + 1.0)
-            if free and edge.length() < min(limit, length):
-                shortest, length = edge, edge.length()
+            if free and edge.length < min(limit, length):
+                shortest, length = edge, edge.length
         if shortest is None:
             return edges
         edges = [edge for edge in edges if edge is not shortest]

@@ -101,6 +101,7 @@ class _Nodes:
         self.parent: dict[tuple[int, int], tuple[int, int]] = {}
         self.place: dict[tuple[int, int], Float[np.ndarray, " 3"]] = {}
         self.component = list(range(len(lines)))
+        self.points_of: list[set[int]] = [set() for _ in lines]
         for index, line in enumerate(lines):
             for point in (0, len(line.points_mm) - 1):
                 self._add(index, point, line)
@@ -112,13 +113,16 @@ class _Nodes:
                 # The mother's point is the place of the node: the daughter's line is led to it.
                 self.parent[self.find(end)] = self.find(other)
                 self.component[self._component(end[0])] = self._component(other[0])
+        self.ids = {key: number for number, key in enumerate(self.parent)}
 
     def _add(self, index: int, point: int, line: Polyline) -> None:
         self.parent.setdefault((index, point), (index, point))
+        self.points_of[index].add(point)
         self.place[(index, point)] = line.points_mm[point]
 
     def _component(self, index: int) -> int:
         while self.component[index] != index:
+            self.component[index] = self.component[self.component[index]]
             index = self.component[index]
         return index
 
@@ -129,9 +133,9 @@ class _Nodes:
 
     def cut(self, index: int, line: Polyline) -> list[_Edge]:
         """Pieces of a line between its nodes, led to the places of those nodes."""
-        ids = {key: number for number, key in enumerate(self.parent)}
-        at = sorted(point for owner, point in self.parent if owner == index)
+        at = sorted(self.points_of[index])
         edges = []
+        ids = self.ids
         for start, stop in pairwise(at):
             first, last = self.find((index, start)), self.find((index, stop))
             piece = _led_to(line.part(start, stop + 1), self.place[first], self.place[last])
@@ -142,23 +146,33 @@ class _Nodes:
 def _gaps(lines: list[Polyline]) -> list[tuple[float, tuple[int, int], tuple[int, int]]]:
     """Candidate joins (gap in mm, an end, the point of another line), within reach."""
     found = []
-    trees = [KDTree(line.points_mm) for line in lines]
+    points_mm = np.concatenate([line.points_mm for line in lines])
+    radius_mm = np.nan_to_num(np.concatenate([line.radius_mm for line in lines]))
+    sizes = np.array([len(line.points_mm) for line in lines])
+    first = np.cumsum(sizes) - sizes
+    owner = np.repeat(np.arange(len(lines)), sizes)
+    tree = KDTree(points_mm)
+    reach_mm = max(_END_TO_END_GAP_MM, float(radius_mm.max()) + 1.0)
     for index, line in enumerate(lines):
         for point in (0, len(line.points_mm) - 1):
-            for other, tree in enumerate(trees):
+            near = np.array(tree.query_ball_point(line.points_mm[point], reach_mm), dtype=np.int64)
+            near_mm = np.linalg.norm(points_mm[near] - line.points_mm[point], axis=1)
+            # The nearest point of each other line.
+            order = np.argsort(near_mm, kind="stable")
+            others, place = np.unique(owner[near[order]], return_index=True)
+            for other, nearest in zip(others.tolist(), near[order][place].tolist(), strict=True):
                 if other == index:
                     continue
-                gap_mm, nearest = tree.query(line.points_mm[point])
-                last = len(lines[other].points_mm) - 1
+                gap_mm = float(np.linalg.norm(points_mm[nearest] - line.points_mm[point]))
+                last = int(sizes[other]) - 1
                 end_gaps_mm = np.linalg.norm(lines[other].points_mm[[0, last]] - line.points_mm[point], axis=1)
-                for end, end_gap_mm in zip((0, last), end_gaps_mm, strict=True):
+                for end, end_gap_mm in zip((0, last), end_gaps_mm.tolist(), strict=True):
                     if end_gap_mm <= _END_TO_END_GAP_MM:
-                        found.append((float(end_gap_mm), (index, point), (other, end)))
+                        found.append((end_gap_mm, (index, point), (other, end)))
                 # Cutting a line a millimetre from its end would make a crumb of a branch.
-                radius_mm = np.nan_to_num(lines[other].radius_mm[nearest])
-                is_middle = end_gaps_mm.min() > gap_mm + _CRUMB_MM
-                if is_middle and gap_mm <= max(_END_TO_MIDDLE_GAP_MM, radius_mm + 1.0):
-                    found.append((float(gap_mm), (index, point), (other, int(nearest))))
+                is_middle = float(end_gaps_mm.min()) > gap_mm + _CRUMB_MM
+                if is_middle and gap_mm <= max(_END_TO_MIDDLE_GAP_MM, radius_mm[nearest] + 1.0):
+                    found.append((gap_mm, (index, point), (other, int(nearest - first[other]))))
     return found
 
 

@@ -1,9 +1,82 @@
-"""Command `case`."""
+"""Command `case`: make a case from whatever models exist, and show what is in one."""
 
 from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
 
 def add_to(app: typer.Typer) -> None:
-    """Fill in."""
+    """Add `case create` and `case show`."""
+    case = typer.Typer(no_args_is_help=True, help="Make and look at cases: a patient's models in one folder.")
+    case.command("create")(create)
+    case.command("show")(show)
+    app.add_typer(case, name="case")
+
+
+def create(
+    out: Annotated[Path, typer.Argument(help="Folder to make; it must not exist, or be empty.")],
+    kind: Annotated[str, typer.Option(help="evt, tavi or coronary.")],
+    cta: Annotated[
+        Path | None,
+        typer.Option(
+            help="DICOM folder, one file of the series to choose, or NIfTI. Without another model, vessels "
+            "are extracted from it."
+        ),
+    ] = None,
+    vessels: Annotated[Path | None, typer.Option(help="Label volume (NIfTI) or folder of masks.")] = None,
+    surface: Annotated[Path | None, typer.Option(help="STL, VTP, VTK, OBJ or PLY, in LPS mm.")] = None,
+    centerlines: Annotated[Path | None, typer.Option(help="VTP, VTK or CSV x,y,z[,radius][,branch], LPS mm.")] = None,
+    placement: Annotated[
+        Path | None, typer.Option(help="JSON with model_to_lps (4x4, mm), applied to surface and centerlines.")
+    ] = None,
+    id: Annotated[str | None, typer.Option(help="Pseudonym; random by default. Never patient text.")] = None,
+    json_output: Annotated[bool, typer.Option("--json", help="Print what is in the new case as JSON.")] = False,
+) -> None:
+    """Make a case from DICOM, NIfTI, STL, VTP, VTK or CSV; at least one model, in one frame (LPS mm)."""
+    from engines.anatomy.case_creation import create_case
+
+    case = create_case(
+        out,
+        kind,
+        cta=cta,
+        vessels=vessels,
+        surface=surface,
+        centerlines=centerlines,
+        placement=placement,
+        case_id=id,
+        report=lambda text: print(f"{text} ...", file=sys.stderr, flush=True),
+    )
+    _print_summary(str(case.folder), json_output, None)
+
+
+def show(
+    case: Annotated[str, typer.Argument(help="A case folder, or a bundled case: evt, tavi, coronary.")],
+    json_output: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+    pictures: Annotated[Path | None, typer.Option(help="Folder for pictures of the CTA and the model.")] = None,
+) -> None:
+    """Show what is in a case: sizes, spacing, branches, lengths, radii, recordings."""
+    _print_summary(case, json_output, pictures)
+
+
+def _print_summary(name: str, json_output: bool, pictures: Path | None) -> None:
+    from engines.anatomy.case import load_case
+    from engines.anatomy.case_summary import summarise, summary_lines
+
+    case = load_case(name)
+    model, ct = case.vessel_model(), case.ct()
+    summary = summarise(case, model, ct)
+    saved: list[Path] = []
+    if pictures is not None:
+        from engines.anatomy.pictures import save_pictures
+
+        saved = save_pictures(pictures, model, ct)
+    if json_output:
+        print(json.dumps({**summary.as_json(), "pictures": [str(path) for path in saved]}, indent=1))
+        return
+    for line in [*summary_lines(summary), *(f"picture      {path}" for path in saved)]:
+        print(line)
