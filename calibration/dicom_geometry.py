@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from pydicom.dataset import Dataset
+from pydicom.uid import UID
 
 from calibration.carm import CArmGeometry
 from calibration.dicom_values import attribute_name, stored_numbers, stored_text
@@ -72,9 +73,9 @@ def xa_geometry(dataset: Dataset, frame: int, *, source: str) -> CArmGeometry:
 
 def require_xa(dataset: Dataset, source: str) -> str:
     """SOP Class UID of an X-ray angiographic object. Raises InputError for any other, naming what it is."""
-    sop_class = str(dataset.get("SOPClassUID", "") or "")
+    sop_class = stored_text(dataset, "SOPClassUID")
     if sop_class not in XA_SOP_CLASSES:
-        name = getattr(dataset.get("SOPClassUID"), "name", "") or "no SOP class"
+        name = UID(sop_class).name if sop_class else "an object without SOP class"
         raise InputError(
             f"{source}: is {name}, not an X-ray angiographic run (XA, XRF or enhanced); choose such a file"
         )

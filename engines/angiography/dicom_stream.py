@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import struct
 import zlib
 from dataclasses import dataclass
@@ -15,10 +16,11 @@ from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian
 
 from calibration.dicom_values import DAMAGED
 from calibration.errors import InputError
-from engines.angiography.run import MAX_DECODED_BYTES
+from engines.angiography.run import MAX_DECODED_BYTES, MAX_SIDE_PX
 
 _MAX_HEADER_BYTES = 256 * 1024**2  # enhanced objects with thousands of frames stay well below
 _MAX_DEFLATED_HEADER_BYTES = 32 * 1024**2
+_CHUNK_BYTES = 1024**2
 _PREAMBLE_BYTES = 132
 _META_LENGTH_ELEMENT_BYTES = 12
 _MAX_ITEMS = 1_000_000
@@ -134,21 +136,14 @@ def _open_deflated(path: Path) -> DicomStream:
     """Inflate only as much as the header says the pictures need: a small file may inflate to terabytes."""
     meta = read_file_meta_info(path)
     start = _PREAMBLE_BYTES + _META_LENGTH_ELEMENT_BYTES + int(meta.FileMetaInformationGroupLength)
-    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-    try:
-        with path.open("rb") as file:
-            file.seek(start)
-            compressed = file.read()
-        head = inflater.decompress(compressed, _MAX_DEFLATED_HEADER_BYTES)
-        with io.BytesIO(head) as file:
-            header = read_dataset(file, False, True, stop_when=_at_pixel_data)
-            offset, length = _pixel_value(file, DeflatedExplicitVRLittleEndian, path.name)
-        header.file_meta = meta
-        missing = max(0, offset + (_stated_bytes(header) if length is None else length) - len(head))
-        missing = min(missing, _stated_bytes(header) + 1)
-        inflated = head + (inflater.decompress(inflater.unconsumed_tail, missing) if missing else b"")
-    except zlib.error as error:
-        raise InputError(f"{path.name}: the deflated data are damaged; export it again") from error
+    head = _inflated(path, start, _MAX_DEFLATED_HEADER_BYTES)
+    with io.BytesIO(head) as file:
+        header = read_dataset(file, False, True, stop_when=_at_pixel_data)
+        offset, length = _pixel_value(file, DeflatedExplicitVRLittleEndian, path.name)
+    header.file_meta = meta
+    pictures = _stated_bytes(header)
+    needed = offset + (pictures if length is None else min(length, pictures))
+    inflated = head[:needed] if needed <= len(head) else _inflated(path, start, needed)
     available = None if length is None else min(length, len(inflated) - offset)
     return DicomStream(
         path=path,
@@ -160,18 +155,28 @@ def _open_deflated(path: Path) -> DicomStream:
     )
 
 
+def _inflated(path: Path, start: int, limit: int) -> bytes:
+    """The first `limit` bytes of what a deflated file holds. Raises InputError where it is damaged."""
+    inflater, pieces, left = zlib.decompressobj(-zlib.MAX_WBITS), [], limit
+    try:
+        with path.open("rb") as file:
+            file.seek(start)
+            while left > 0 and not inflater.eof:
+                packed = inflater.unconsumed_tail or file.read(_CHUNK_BYTES)
+                if not packed:
+                    break
+                pieces.append(inflater.decompress(packed, min(left, _CHUNK_BYTES)))
+                left -= len(pieces[-1])
+    except zlib.error as error:
+        raise InputError(f"{path.name}: the deflated data are damaged; export it again") from error
+    return b"".join(pieces)
+
+
 def _stated_bytes(header: Dataset) -> int:
-    """Decoded size by the header, held to the caps. Raises InputError beyond them."""
-    stated = 1
-    for keyword, default in (
-        ("Rows", 1),
-        ("Columns", 1),
-        ("NumberOfFrames", 1),
-        ("SamplesPerPixel", 1),
-        ("BitsAllocated", 16),
-    ):
-        stated *= int(header.get(keyword) or default)
-    return min(max(stated // 8, 0), MAX_DECODED_BYTES)
+    """Bytes of all pictures by the header; 0 beyond the caps, where the pictures are refused anyway."""
+    sizes = [int(header.get(keyword) or 1) for keyword in ("Rows", "Columns", "NumberOfFrames", "SamplesPerPixel")]
+    stated = math.prod(sizes) * int(header.get("BitsAllocated") or 16) // 8
+    return stated if 0 < stated <= MAX_DECODED_BYTES and max(sizes[:2]) <= MAX_SIDE_PX else 0
 
 
 def _pixel_value(file: BinaryIO, syntax: UID, source: str) -> tuple[int, int | None]:

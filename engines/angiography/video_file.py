@@ -53,7 +53,7 @@ class VideoRun:
                 rate = stream.average_rate
                 self.frame_count = sum(1 for packet in container.demux(stream) if packet.size)
         except (av.error.FFmpegError, IndexError, ValueError) as error:
-            raise InputError(f"{self.source_id}: is no readable video ({error}); convert it to MP4") from error
+            raise InputError(f"{self.source_id}: is no readable video ({_cause(error)}); convert it to MP4") from error
         if not self.frame_count:
             raise InputError(f"{self.source_id}: the video holds no picture; choose another")
         # One frame at a time is held, so that only its size counts.
@@ -84,7 +84,7 @@ class VideoRun:
             raise FrameDecodeError(f"{self.source_id}: frame {index} is missing, the video is cut off") from error
         except (av.error.FFmpegError, ValueError) as error:
             self._frames = None
-            raise FrameDecodeError(f"{self.source_id}: frame {index} cannot be decoded ({error})") from error
+            raise FrameDecodeError(f"{self.source_id}: frame {index} cannot be decoded ({_cause(error)})") from error
         assert pixels is not None
         return Frame(
             pixels=pixels,
@@ -110,3 +110,8 @@ class VideoRun:
                 pixels = frame.to_ndarray(format="gray")
                 pixels.flags.writeable = False
                 yield pixels
+
+
+def _cause(error: Exception) -> str:
+    """Without the path that FFmpeg adds."""
+    return getattr(error, "strerror", None) or str(error)

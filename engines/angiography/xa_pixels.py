@@ -158,7 +158,7 @@ class PixelReader:
         if frames == 1:
             return [fragments] if fragments else []
         starts = self._frame_starts(table, fragments)
-        ends = [*starts[1:], len(fragments)]
+        ends = [*starts[1:], len(fragments)] if starts else []
         return [fragments[start:end] for start, end in zip(starts, ends, strict=True) if start < end][:frames]
 
     def _frame_starts(self, table: tuple[int, ...], fragments: tuple[Fragment, ...]) -> list[int]:

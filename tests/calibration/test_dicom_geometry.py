@@ -209,7 +209,7 @@ def test_missing_per_frame_groups_are_an_error():
 
 
 @pytest.mark.parametrize(
-    ("sop_class", "name"), [("1.2.840.10008.5.1.4.1.1.2", "CT Image Storage"), (None, "no SOP class")]
+    ("sop_class", "name"), [("1.2.840.10008.5.1.4.1.1.2", "CT Image Storage"), (None, "without SOP class")]
 )
 def test_other_objects_are_named_and_refused(sop_class, name):
     with pytest.raises(InputError) as error:
