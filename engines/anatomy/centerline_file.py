@@ -127,7 +127,7 @@ def _read_csv(path: Path) -> PolyData:
     header = ["x", "y", "z", "radius", "branch"]
     if rows and not _is_number(rows[0][0]):
         header = [cell.lower() for cell in rows.pop(0)]
-    if not rows or any(axis not in header for axis in "xyz"):
+    if not rows or any(axis not in header[: len(rows[0])] for axis in "xyz"):
         raise InputError(
             f"{path}: expected rows x,y,z[,radius][,branch] in mm, found {len(rows)} rows; export it again"
         )
