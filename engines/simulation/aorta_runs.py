@@ -11,7 +11,7 @@ from engines.simulation.carm_views import draw_view, place_patient, view_text
 from engines.simulation.collimator import draw_opening
 from engines.simulation.coronary_runs import draw_cine_detector, sternal_wires
 from engines.simulation.curve import even_steps, smooth_path
-from engines.simulation.motion import Moment
+from engines.simulation.motion import Beat, Moment, breath_offset_mm, contraction
 from engines.simulation.run import RunPlan
 
 _FRAME_TIME_MS = 66.7  # 15 a second
@@ -21,11 +21,15 @@ _USUAL_FRAMES = (45, 30)
 def plan_aorta_runs(rng: np.random.Generator, patient: Patient, frames: int | None) -> tuple[RunPlan, ...]:
     """Two runs: about the three-cusp view, and a steeper one that opens the arch.
 
-    The aorta lies still, as under rapid pacing and breath hold.
+    The aorta lies still, as under rapid pacing; heart shadow and diaphragm move.
     """
     isocentre_from_lps = place_patient(rng, patient.target_mm)
     views = ((rng.uniform(2, 14), rng.uniform(-22, 12)), (rng.uniform(28, 45), rng.uniform(-10, 10)))
     devices = _devices(rng, patient)
+    beat = Beat(
+        frames_per_beat=int(rng.integers(6, 14)), shorten=rng.uniform(0.02, 0.06), squeeze=rng.uniform(0.02, 0.06),
+        twist_rad=0.0, breath_mm=float(rng.choice([0.0, 1.0, 3.0])), breath_period_s=rng.uniform(3.5, 5.0),
+    )  # fmt: skip
     plans = []
     for number, (primary, secondary) in enumerate(views):
         geometry = draw_view(
@@ -43,19 +47,27 @@ def plan_aorta_runs(rng: np.random.Generator, patient: Patient, frames: int | No
             arrival_s=0.2 * seconds, speed_mm_per_s=180.0, duration_s=0.4 * seconds, rise_s=0.3, fall_s=0.5,
             peak_g_per_cm3=2.2 * peak,
         )  # fmt: skip
-        still = Moment(isocentre_from_lps=isocentre_from_lps, contraction=0.0, breath_mm=np.zeros(3))
+        moments = tuple(
+            Moment(
+                isocentre_from_lps=isocentre_from_lps,
+                contraction=contraction(frame, beat.frames_per_beat),
+                breath_mm=breath_offset_mm(frame * _FRAME_TIME_MS / 1000.0, beat, 0.1 * number),
+            )
+            for frame in range(count)
+        )
         plans.append(
             RunPlan(
                 name=f"run{number + 1}",
                 geometry=geometry,
                 frame_time_ms=_FRAME_TIME_MS,
-                moments=(still,) * count,
+                moments=moments,
                 filling=plan_filling(
                     patient.tree, patient.groups, {"aorta": bolus, "LCA": stub, "RCA": stub}, patient.occluded
                 ),
                 devices=devices,
-                detector=draw_cine_detector(rng, (450.0, 1100.0)),
+                detector=draw_cine_detector(rng, photons=(700.0, 1500.0), contrast=(75.0, 105.0)),
                 opening=draw_opening(rng, geometry.shape_px, view_text(geometry)),
+                beat=beat,
                 lobe_filling=20,
             )
         )
@@ -130,4 +142,4 @@ def _pacing_lead(patient: Patient) -> Device:
             apex,
         ]
     )
-    return Device(points_mm=smooth_path(way), radius_mm=0.8, core=0.0, iodine_g_per_cm3=0.35)
+    return Device(points_mm=smooth_path(way), radius_mm=0.8, core=0.0, iodine_g_per_cm3=0.35, moves="heart")

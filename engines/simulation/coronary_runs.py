@@ -34,6 +34,7 @@ def plan_coronary_runs(rng: np.random.Generator, patient: Patient, frames: int |
         twist_rad=np.deg2rad(rng.uniform(3, 8)), breath_mm=float(rng.choice([0.5, 1.5, 4.0])),
         breath_period_s=rng.uniform(3.5, 5.0),
     )  # fmt: skip
+    wires = _wires(rng, patient, group)
     plans = []
     for number, (primary, secondary) in enumerate(_two_views(rng, _LEFT_VIEWS if group == "LCA" else _RIGHT_VIEWS)):
         geometry = draw_view(
@@ -53,7 +54,7 @@ def plan_coronary_runs(rng: np.random.Generator, patient: Patient, frames: int |
         seconds = count * _FRAME_TIME_MS / 1000.0
         bolus = Injection(
             arrival_s=0.1 * seconds, speed_mm_per_s=rng.uniform(160, 260), duration_s=0.55 * seconds, rise_s=0.25,
-            fall_s=0.5, peak_g_per_cm3=rng.uniform(0.2, 0.3),
+            fall_s=0.5, peak_g_per_cm3=rng.uniform(0.24, 0.34),
         )  # fmt: skip
         plans.append(
             RunPlan(
@@ -62,10 +63,11 @@ def plan_coronary_runs(rng: np.random.Generator, patient: Patient, frames: int |
                 frame_time_ms=_FRAME_TIME_MS,
                 moments=moments,
                 filling=plan_filling(patient.tree, patient.groups, {group: bolus}, patient.occluded),
-                devices=(_guide(patient, group), *_extra_devices(rng, patient, group)),
+                devices=(_guide(patient, group), *wires),
                 detector=draw_cine_detector(rng),
                 opening=draw_opening(rng, geometry.shape_px, view_text(geometry)),
                 beat=beat,
+                vessels_beat=True,
                 blush=rng.uniform(0.01, 0.03),
                 blush_delay_s=0.5,
             )
@@ -79,7 +81,12 @@ def _two_views(rng: np.random.Generator, views: tuple[tuple[int, int], ...]) -> 
     return [first, apart[rng.integers(len(apart))]]
 
 
-def draw_cine_detector(rng: np.random.Generator, photons: tuple[float, float] = (500.0, 1400.0)) -> Detector:
+def draw_cine_detector(
+    rng: np.random.Generator,
+    *,
+    photons: tuple[float, float] = (500.0, 1400.0),
+    contrast: tuple[float, float] = (95.0, 135.0),
+) -> Detector:
     """Cine exposure with the display curve of a modern system, which evens the background out."""
     return Detector(
         photons=rng.uniform(*photons),
@@ -87,9 +94,9 @@ def draw_cine_detector(rng: np.random.Generator, photons: tuple[float, float] = 
         glare_px=rng.uniform(40, 80),
         blur_px=rng.uniform(0.55, 0.85),
         electronic=6.0,
-        flatten=rng.uniform(0.5, 0.85),
+        flatten=rng.uniform(0.6, 0.9),
         sharpen=rng.uniform(0.2, 0.9),
-        contrast=rng.uniform(75, 110),
+        contrast=rng.uniform(*contrast),
         level=rng.uniform(120, 150),
         vignette=rng.uniform(0.0, 0.15),
     )
@@ -112,8 +119,8 @@ def _guide(patient: Patient, group: str) -> Device:
     return Device(points_mm=smooth_path(way), radius_mm=1.0, core=0.75, iodine_g_per_cm3=0.2)
 
 
-def _extra_devices(rng: np.random.Generator, patient: Patient, group: str) -> list[Device]:
-    """Some patients have a wire in the treated vessel, sternal wires, or a pacing lead."""
+def _wires(rng: np.random.Generator, patient: Patient, group: str) -> list[Device]:
+    """Some patients have a wire in the treated vessel, or steel loops in the sternum."""
     devices: list[Device] = []
     if rng.uniform() < 0.35:
         names = ("LM", "LAD") if group == "LCA" else ("RCA",)

@@ -7,6 +7,7 @@ from jaxtyping import Float, Float32
 
 from engines.anatomy.vessel_model import Branch
 from engines.simulation.anatomy import Patient, TissueLayer, water_and_bone
+from engines.simulation.curve import meander, smooth_path
 from engines.simulation.head_vessels import Skull, grow_head_vessels
 from engines.simulation.voxels import (
     AIR_HU,
@@ -17,6 +18,7 @@ from engines.simulation.voxels import (
     inside_ellipsoid,
     paint_bone_tubes,
     smooth_noise,
+    tube_distance_mm,
 )
 
 _BRAIN_HU = 36.0
@@ -51,12 +53,13 @@ def make_head(rng: np.random.Generator, offset_mm: Float[np.ndarray, " 3"]) -> P
 def _paint(rng: np.random.Generator, grid: Grid, skull: Skull) -> Float32[np.ndarray, "i j k"]:
     x, y, z = grid.axes_mm()
     sx, sy, sz = skull.semi_axes_mm
-    grain = smooth_noise(rng, grid.shape, grain=12)
+    grain = smooth_noise(rng, grid.shape, grain=9)
+    swell = smooth_noise(rng, grid.shape, grain=36)
     level = ellipsoid_level(grid, skull.centre_mm, skull.semi_axes_mm)
     mean_axis = (sx + sy + sz) / 3.0
     depth_mm = (level - 1.0) * np.float32(mean_axis)  # above 0 outside the brain case
     floor = _base_height_mm(x, y)
-    thickness = np.clip(rng.uniform(5.5, 7.5) + 1.3 * grain, 3.0, 12.0)
+    thickness = np.clip(rng.uniform(5.5, 7.5) + 0.9 * swell + 0.15 * grain, 3.0, 12.0)
     thickness = thickness + np.float32(2.5) * np.exp(-((x / 9.0) ** 2))  # crista and the ridge of the sagittal sinus
     above = z > floor
 
@@ -77,9 +80,29 @@ def _paint(rng: np.random.Generator, grid: Grid, skull: Skull) -> Float32[np.nda
     base_thickness = 5.0 + 3.0 * np.clip(grain, -1, 2)
     base = (depth_mm < thickness) & (z <= floor) & (z > floor - base_thickness)
     hu[base] = np.maximum(hu, 700.0 + 150.0 * grain)[base]
+    _paint_vault_marks(rng, grid, hu, skull)
     _paint_base(rng, grid, hu)
     _paint_face(rng, grid, hu)
     return hu
+
+
+def _paint_vault_marks(rng: np.random.Generator, grid: Grid, hu: Float32[np.ndarray, "i j k"], skull: Skull) -> None:
+    """Grooves of the meningeal vessels and the coronal and lambdoid sutures: thin lines that every skull film shows."""
+    marks: list[Branch] = []
+    for side in (-1.0, 1.0):
+        for start, end in (((0.95, -0.25, -0.1), (0.5, -0.45, 0.9)), ((0.95, -0.2, -0.1), (0.6, 0.5, 0.8)),
+                           ((0.95, 0.1, 0.1), (0.7, 0.75, 0.45))):  # fmt: skip
+            sign = np.array([side, 1.0, 1.0])
+            way = skull.over_surface(np.array(start) * sign, np.array(end) * sign, -1.2, 10)
+            path = meander(rng, smooth_path(way, 2.0), amplitude_mm=2.0, wavelength_mm=30)
+            marks.append(Branch(points_mm=path, radius_mm=np.linspace(1.5, 0.9, len(path))))
+        for start, end in (((0.95, -0.35, 0.0), (0.02, -0.3, 1.0)), ((0.8, 0.75, -0.1), (0.02, 0.75, 0.75))):
+            sign = np.array([side, 1.0, 1.0])
+            way = skull.over_surface(np.array(start) * sign, np.array(end) * sign, -3.5, 12)
+            path = meander(rng, smooth_path(way, 2.0), amplitude_mm=1.3, wavelength_mm=7)
+            marks.append(Branch(points_mm=path, radius_mm=np.full(len(path), 1.0)))
+    thin = (tube_distance_mm(grid, marks, margin_mm=grid.spacing_mm) < 0.3) & (hu > 300)
+    hu[thin] = 150.0
 
 
 def _base_height_mm(x: np.ndarray, y: np.ndarray) -> Float32[np.ndarray, "i j 1"]:

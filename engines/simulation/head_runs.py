@@ -42,7 +42,7 @@ def plan_head_runs(rng: np.random.Generator, patient: Patient, frames: int | Non
                 detector=_detector(rng),
                 opening=draw_opening(rng, geometry.shape_px, view_text(geometry)),
                 mask_frames=_MASK_FRAMES,
-                blush=rng.uniform(0.02, 0.05),
+                blush=rng.uniform(0.08, 0.16),
                 blush_delay_s=1.2,
             )
         )
@@ -76,18 +76,18 @@ def _filling(rng: np.random.Generator, patient: Patient, side: str) -> Filling:
         peak_g_per_cm3=rng.uniform(0.16, 0.24),
     )  # fmt: skip
 
-    def vein(delay_s: float, peak: float) -> Injection:
+    def vein(delay_s: float, peak: float, speed: float) -> Injection:
         return Injection(
-            arrival_s=late_s + delay_s, speed_mm_per_s=rng.uniform(80, 120), duration_s=3.0, rise_s=1.0, fall_s=2.5,
+            arrival_s=late_s + delay_s, speed_mm_per_s=speed, duration_s=3.0, rise_s=1.0, fall_s=2.5,
             peak_g_per_cm3=peak, backwards=True,
         )  # fmt: skip
 
     strong = rng.uniform(0.06, 0.1)
     injections = {
         f"ICA-{side}": arterial,
-        f"veins-{side}": vein(0.0, strong),
-        f"veins-{other}": vein(0.7, 0.3 * strong),
-        "veins": vein(0.4, 0.7 * strong),
+        f"veins-{side}": vein(0.0, strong, 280.0),
+        f"veins-{other}": vein(0.7, 0.3 * strong, 280.0),
+        "veins": vein(0.5, 0.7 * strong, rng.uniform(230, 300)),
     }
     return plan_filling(patient.tree, patient.groups, injections, patient.occluded)
 

@@ -111,7 +111,7 @@ def _m2(
     back = insula + np.array([side * rng.uniform(2, 6), rng.uniform(14, 22), 8 + 16 * rise])
     path = meander(rng, smooth_path(np.array([start, insula, back])), amplitude_mm=1.0, wavelength_mm=20)
     m2 = growing.add(path, (1.2, 0.95), f"M2-{trunk}-{name}", parent=m1, fill_group=group)
-    count = int(rng.integers(3, 6))
+    count = int(rng.integers(4, 7))
     for number in range(count):
         spread = number / max(count - 1, 1)
         along = float(np.clip(0.25 + 0.75 * spread + rng.normal(scale=0.06), 0.15, 1.0))
@@ -124,10 +124,10 @@ def _m2(
         target = np.array([side * rng.uniform(0.35, 0.75), ahead, height + 0.2])
         surface = skull.over_surface(operculum, target, rng.uniform(3, 6), 6)
         between = 0.5 * (root + surface[0]) + rng.normal(scale=2.0, size=3)
-        way = meander(rng, smooth_path(np.vstack([root, between, surface])), amplitude_mm=1.6, wavelength_mm=22)
+        way = meander(rng, smooth_path(np.vstack([root, between, surface])), amplitude_mm=1.0, wavelength_mm=24)
         radius = growing.radius(m2, along)
         m3 = growing.add(way, (0.82 * radius, 0.5), f"M3-{trunk}{number}-{name}", parent=m2, fill_group=group)
-        for twig in range(rng.integers(1, 4)):
+        for twig in range(rng.integers(2, 5)):
             _twig(rng, growing, skull, m3, f"M4-{trunk}{number}{twig}-{name}", group)
     return m2
 
@@ -136,7 +136,7 @@ def _twig(rng: np.random.Generator, growing: GrowingTree, skull: Skull, parent: 
     along = rng.uniform(0.5, 0.9)
     start = growing.point(parent, along)
     heading = growing.tangent(parent, along) + rng.normal(scale=0.55, size=3)
-    length = rng.uniform(14, 32)
+    length = rng.uniform(16, 42)
     centre = np.asarray(skull.centre_mm)
     steps = [start]
     for reach in (0.4, 0.7, 1.0):
@@ -144,7 +144,7 @@ def _twig(rng: np.random.Generator, growing: GrowingTree, skull: Skull, parent: 
         level = np.linalg.norm(ahead / (np.asarray(skull.semi_axes_mm) - 4.0))
         own = np.linalg.norm((start - centre) / (np.asarray(skull.semi_axes_mm) - 4.0))
         steps.append(centre + ahead / level * min(own, 1.0))
-    path = meander(rng, smooth_path(np.array(steps)), amplitude_mm=0.9, wavelength_mm=14)
+    path = meander(rng, smooth_path(np.array(steps)), amplitude_mm=0.7, wavelength_mm=18)
     growing.add(path, (min(0.6, 0.8 * growing.radius(parent, along)), 0.35), name, parent=parent, fill_group=group)
 
 
@@ -231,7 +231,7 @@ def _veins(rng: np.random.Generator, growing: GrowingTree, skull: Skull) -> None
             top = np.array([0.03 * side, ahead - 0.12, 0.95 - 0.25 * ahead**2])
             low = np.array([side * rng.uniform(0.75, 1.0), ahead + rng.uniform(0.1, 0.4), rng.uniform(-0.1, 0.4)])
             path = skull.over_surface(top, low, rng.uniform(1.5, 3.5), 9)
-            vein = growing.add(meander(rng, smooth_path(path), amplitude_mm=2.2, wavelength_mm=35),
+            vein = growing.add(meander(rng, smooth_path(path), amplitude_mm=1.6, wavelength_mm=38),
                                (rng.uniform(1.0, 1.5), 0.6), f"cortical{number}-{name}", "vein", parent=sagittal,
                                fill_group=f"veins-{name}")  # fmt: skip
             if rng.uniform() < 0.6:

@@ -40,7 +40,8 @@ class RunPlan:
         detector: exposure and display.
         opening: collimator and burned-in text.
         mask_frames: frames without contrast for subtraction, () for fluoroscopy.
-        beat: heart motion, None where the vessels do not move.
+        beat: motion of heart and diaphragm, None where the patient lies still.
+        vessels_beat: the vessels move with the heart.
         blush: iodine in tissue behind the arteries, a share of their own shadow.
         lobe_filling: point of the tree whose concentration fills the lobes.
     """
@@ -55,6 +56,7 @@ class RunPlan:
     opening: Opening
     mask_frames: tuple[int, ...] = ()
     beat: Beat | None = None
+    vessels_beat: bool = False
     blush: float = 0.0
     blush_delay_s: float = 0.0
     lobe_filling: int = 0
@@ -116,6 +118,7 @@ class _Stage:
         self.samples = _piece_indices(patient)
         self._pose_key: bytes = b""
         self._shape_key: bytes = b""
+        self._device_key: bytes = b""
         self._peak = {
             name: max(float(plan.filling.peak_g_per_cm3[self.samples.point_class == label].max(initial=0.0)), 1e-9)
             for name, label in _LABEL_OF_CLASS.items()
@@ -125,20 +128,23 @@ class _Stage:
         self, number: int, moment: Moment
     ) -> tuple[Shadow, UInt8[np.ndarray, "rows columns"], Float[np.ndarray, "n 2"], RigidPose]:
         projection = self.plan.geometry.projection(moment.isocentre_from_lps)
-        moved = self._moved(self.points_mm, moment)
-        self._cast(projection, moved, moment)
+        moved = self._moved(self.points_mm, moment) if self.plan.vessels_beat else self.points_mm
+        self._cast(projection, moved)
+        self._cast_devices(projection, moment)
         at_s = number * self.plan.frame_time_ms / 1000.0
         conc = self.plan.filling.concentration_g_per_cm3(at_s)
         iodine = self._iodine(conc, at_s)
         water, bone = self._background(moment)
         label = self._label(conc)
         pose = moment.isocentre_from_lps
-        if self.plan.beat is not None:
+        if self.plan.vessels_beat:
             pose = pose @ best_rigid_motion(moved[self.visible], self.points_mm[self.visible])
         return (
             Shadow(water_mm=water, bone_mm=bone, iodine_g_per_cm2=iodine),
             label,
-            projection.project(self._moved(self.model_points_mm, moment))[0],
+            projection.project(
+                self._moved(self.model_points_mm, moment) if self.plan.vessels_beat else self.model_points_mm
+            )[0],
             pose,
         )
 
@@ -148,7 +154,7 @@ class _Stage:
             return points_mm
         return deform_heart(points_mm, heart, beat, moment)
 
-    def _cast(self, projection: Projection, moved: Float[np.ndarray, "n 3"], moment: Moment) -> None:
+    def _cast(self, projection: Projection, moved: Float[np.ndarray, "n 3"]) -> None:
         pose_key = projection.matrix().tobytes()
         if pose_key != self._pose_key:
             self._pose_key = pose_key
@@ -160,9 +166,19 @@ class _Stage:
         self._shape_key = shape_key
         self.tubes = cast_tubes(self.samples.at(moved), projection)
         self.lobes = lobe_path_mm(self.patient, projection)
+
+    def _cast_devices(self, projection: Projection, moment: Moment) -> None:
+        key = projection.matrix().tobytes()
+        if any(device.moves == "heart" for device in self.plan.devices):
+            key += np.append(moment.breath_mm, moment.contraction).tobytes()
+        if key == self._device_key:
+            return
+        self._device_key = key
         self.wires = [
             _device_shadow(
-                device, self._moved(device.points_mm, moment) if device.moves == "heart" else None, projection
+                device,
+                self._moved(device.points_mm, moment) if device.moves == "heart" else device.points_mm,
+                projection,
             )
             for device in self.plan.devices
         ]
@@ -293,9 +309,8 @@ def _layer_shadow(
 
 
 def _device_shadow(
-    device: Device, moved_mm: Float[np.ndarray, "n 3"] | None, projection: Projection
+    device: Device, points: Float[np.ndarray, "n 3"], projection: Projection
 ) -> tuple[Bool[np.ndarray, "rows columns"], Float[np.ndarray, "rows columns"]]:
-    points = device.points_mm if moved_mm is None else moved_mm
     middle, length = 0.5 * (points[1:] + points[:-1]), np.linalg.norm(np.diff(points, axis=0), axis=1)
     ones = np.ones(len(length))
     outer = cast_tubes(TubeSamples(points_mm=middle, radius_mm=device.radius_mm * ones, length_mm=length), projection)

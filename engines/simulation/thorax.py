@@ -175,8 +175,8 @@ def _paint_spine(grid: Grid, chest: Chest, hu: Float32[np.ndarray, "i j k"]) -> 
     body = (level < 1.0) & (local_z > disc)
     near_plate = (local_z < disc + 2.5) | (local_z > pitch - 2.5)
     shell = (level > 0.87) | near_plate
-    hu[body] = 190.0
-    hu[body & shell] = 620.0
+    hu[body] = 250.0
+    hu[body & shell] = 850.0
     hu[(level < 1.0) & (local_z <= disc)] = 80.0
     canal = np.sqrt((side / 9.0) ** 2 + ((y - 86.0) / 8.0) ** 2) < 1.0
     hu[np.broadcast_to(canal, hu.shape)] = 20.0

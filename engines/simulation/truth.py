@@ -51,7 +51,7 @@ def write_truth(folder: Path, run: RenderedRun, *, case_id: str, file: str, sop_
         },
     )
     write_atomically(folder / f"{plan.name}_labels.npz", lambda beside: _save(beside, labels=run.labels))
-    if plan.beat is not None:
+    if plan.vessels_beat:
         # A hundredth of a pixel is far below what any estimator resolves, and compresses well.
         points = np.rint(run.points_px * 100.0).astype(np.int32)
         write_atomically(folder / f"{plan.name}_points.npz", lambda beside: _save(beside, points_centi_px=points))

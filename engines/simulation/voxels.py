@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from jaxtyping import Bool, Float, Float32
-from scipy.ndimage import gaussian_filter, zoom
+from scipy.ndimage import gaussian_filter
 
 from engines.anatomy.vessel_model import Branch
 from engines.simulation.curve import even_steps
@@ -67,19 +68,29 @@ def tube_distance_mm(
     field = np.full(grid.shape, margin_mm, dtype=np.float32)
     axes = [axis.ravel() for axis in grid.axes_mm()]
     for branch in branches:
-        radius_typical = max(float(np.median(branch.radius_mm)), floor_radius_mm)
-        step_mm = max(0.3 * radius_typical, 0.4 * grid.spacing_mm)
-        points = even_steps(branch.points_mm, step_mm)
-        at = np.linspace(0.0, 1.0, len(points))
-        radius = np.interp(at, np.linspace(0.0, 1.0, len(branch.radius_mm)), branch.radius_mm)
-        for point, reach in zip(points, np.maximum(radius, floor_radius_mm), strict=True):
-            box = grid.box(point - reach - margin_mm, point + reach + margin_mm)
-            if box is None:
-                continue
-            x, y, z = (axes[k][box[k]] - point[k] for k in range(3))
-            distance = np.sqrt(x[:, None, None] ** 2 + y[None, :, None] ** 2 + z[None, None, :] ** 2) - reach
-            np.minimum(field[box], distance, out=field[box])
+        points, radius = _beads(branch, grid.spacing_mm, floor_radius_mm)
+        reach = radius[:, None] + margin_mm
+        low = np.maximum(np.ceil((points - reach - grid.first_mm) / grid.spacing_mm).astype(int), 0)
+        high = np.minimum(np.floor((points + reach - grid.first_mm) / grid.spacing_mm).astype(int) + 1, grid.shape)
+        for k in np.flatnonzero((high > low).all(axis=1)):
+            (i0, j0, k0), (i1, j1, k1) = low[k].tolist(), high[k].tolist()
+            px, py, pz = points[k].tolist()
+            square = ((axes[0][i0:i1] - px) ** 2)[:, None, None] + ((axes[1][j0:j1] - py) ** 2)[:, None]
+            distance = np.sqrt(square + (axes[2][k0:k1] - pz) ** 2) - float(radius[k])
+            part = field[i0:i1, j0:j1, k0:k1]
+            np.minimum(part, distance, out=part)
     return field
+
+
+def _beads(
+    branch: Branch, spacing_mm: float, floor_radius_mm: float
+) -> tuple[Float[np.ndarray, "n 3"], Float[np.ndarray, " n"]]:
+    """Spheres so close together that their union is the tube to a small fraction of a voxel."""
+    typical_mm = max(float(np.median(branch.radius_mm)), floor_radius_mm)
+    points = even_steps(branch.points_mm, max(0.35 * typical_mm, 0.5 * spacing_mm))
+    at = np.linspace(0.0, 1.0, len(points))
+    radius = np.interp(at, np.linspace(0.0, 1.0, len(branch.radius_mm)), branch.radius_mm)
+    return points, np.maximum(radius, floor_radius_mm)
 
 
 def ellipsoid_level(
@@ -121,7 +132,10 @@ def paint_bone_tubes(
 def smooth_noise(rng: np.random.Generator, shape: tuple[int, int, int], *, grain: int) -> Float32[np.ndarray, "i j k"]:
     """Random field of unit variance with features of about `grain` voxels."""
     coarse = rng.normal(size=[count // grain + 3 for count in shape]).astype(np.float32)
-    field = zoom(coarse, grain, order=1)[tuple(slice(0, count) for count in shape)]
+    fine = torch.nn.functional.interpolate(
+        torch.from_numpy(coarse)[None, None], scale_factor=float(grain), mode="trilinear", align_corners=False
+    )[0, 0].numpy()
+    field = fine[tuple(slice(grain, grain + count) for count in shape)]
     return (field - field.mean()) / field.std()
 
 
