@@ -58,18 +58,20 @@ def _of_view(
     state: RigidState, model: PreparedModel, view: PreparedView, index: int
 ) -> tuple[float, float, float, float, float]:
     visible = visible_share(state, model, view, index)
-    near_model, near_image = [np.zeros(0)], [np.zeros(0)]
+    near_model, near_image = [np.zeros((0, 2))], [np.zeros((0, 2))]
     for pair in feature_pairs(state, model, view, index):
         part, image, usable = pair.model, pair.image, pair.model.usable
         described = np.hstack([part.plane_mm[usable], ORIENTATION_MM * part.direction[usable]])
-        near_model.append(_distances(described, image.tree))
-        near_image.append(_distances(np.zeros((0, 4)) if image.tree is None else image.tree.data,
-                                     KDTree(described) if len(described) else None))  # fmt: skip
+        model_tree = KDTree(described) if len(described) else None
+        of_image = np.zeros((0, 4)) if image.tree is None else image.tree.data
+        near_model.append(np.column_stack([_distances(described, image.tree), part.weight[usable]]))
+        near_image.append(np.column_stack([_distances(of_image, model_tree), image.weight]))
     model_mm, image_mm = np.concatenate(near_model), np.concatenate(near_image)
     if not len(model_mm) or not len(image_mm):
         return 0.0, 0.0, 10.0, visible, 0.0
-    seen, explained = float(_soft(model_mm).mean()), float(_soft(image_mm).mean())
-    close = image_mm[image_mm < 2 * _NEAR_MM]
+    seen = float(np.average(_soft(model_mm[:, 0]), weights=model_mm[:, 1]))
+    explained = float(np.average(_soft(image_mm[:, 0]), weights=image_mm[:, 1]))
+    close = image_mm[image_mm[:, 0] < 2 * _NEAR_MM, 0]
     residual = float(np.median(close)) if len(close) else 10.0
     f_measure = (1 + _EVEN_SHARE**2) * seen * explained / max(_EVEN_SHARE**2 * seen + explained, 1e-9)
     return explained, seen, residual, visible, f_measure

@@ -6,7 +6,7 @@ rotations and depths around the start are tried one after the other.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -23,12 +23,19 @@ from engines.registration.projected_model import RigidState
 
 _CELLS = 96  # longer side of the coarse picture
 _BLUR_MM = 3.0
+_SURE_RADIUS_MM = 1.2
+_PEAKS = 3
+_DEEPENED = 6
+_PRIOR_COST = 0.01  # of correlation, for half a squared standard deviation
 _FLOOR = 0.35  # of the shadow's energy: a shift that shows almost nothing of the tree cannot win
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Candidate:
+    """A pose worth a closer look, and which of the searched systems it matched."""
+
     state: RigidState
+    system: int
     correlation: float
 
 
@@ -54,41 +61,72 @@ def rotation_grid(prior: PosePrior, *, reach: float = 1.4) -> list[Float[np.ndar
 
 
 def search(
-    model: PreparedModel,
+    systems: Sequence[PreparedModel],
     view: PreparedView,
     prior: PosePrior,
     *,
-    rotations: Iterable[Float[np.ndarray, "3 3"]],
     depths_mm: Sequence[float],
     keep: int,
-    peaks: int = 3,
 ) -> list[Candidate]:
-    """The `keep` best poses over rotations, depth offsets and every in-plane shift; best first.
+    """The `keep` best poses over systems, rotations, depth offsets and every in-plane shift; best first.
 
-    Correlation is lowered by the prior, softly: a picture seldom shows more than part of the tree.
+    Depths are tried for the best rotations only. Correlation is lowered by the prior, softly: a picture seldom shows
+    more than part of the tree.
+
+    Args:
+        systems: trees with one common pivot, one of which is filled (the whole may be among them).
+        depths_mm: offsets along the beam, besides none.
     """
     coarse = _coarse_picture(view, reach_mm=3.0 * prior.in_plane_mm)
     if coarse.norm <= 0:
         return []
-    arm = view.camera_from_isocentre
-    start = arm[:3, :3] @ prior.state.pivot_mm + arm[:3, 3]
-    found: list[Candidate] = []
-    for rotation in rotations:
+    found = [
+        candidate
+        for system, model in enumerate(systems)
+        for rotation in rotation_grid(prior)
+        for candidate in _best_shifts(model, system, view, prior, rotation, 0.0, coarse)
+    ]
+    found.sort(key=lambda candidate: -candidate.correlation)
+    for candidate in _one_each(found)[:_DEEPENED]:
         for offset_mm in depths_mm:
-            centre = start + np.array([0.0, 0.0, offset_mm])
-            score, at_mm = _correlate(model, arm[:3, :3] @ rotation, centre, view.sod_mm, coarse)
-            base = centre[:2] * view.sod_mm / centre[2]
-            shift = at_mm - base
-            penalty = 0.5 * (np.linalg.norm(shift, axis=-1) / prior.in_plane_mm) ** 2
-            score = score - 0.01 * np.minimum(penalty, 12.0)
-            for row, column in _peaks(score, peaks, radius=max(2, int(6.0 / coarse.cell_mm))):
-                camera = centre.copy()
-                camera[:2] = at_mm[row, column] * centre[2] / view.sod_mm
-                pivot = arm[:3, :3].T @ (camera - arm[:3, 3])
-                state = RigidState(rotation=rotation, pivot_mm=pivot, shifts_mm=prior.state.shifts_mm)
-                found.append(Candidate(state=state, correlation=float(score[row, column])))
-    found.sort(key=lambda c: -c.correlation)
+            model = systems[candidate.system]
+            found += _best_shifts(model, candidate.system, view, prior, candidate.state.rotation, offset_mm, coarse)
+    found.sort(key=lambda candidate: -candidate.correlation)
     return found[:keep]
+
+
+def _one_each(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """The best of each system and rotation."""
+    best: dict[tuple[int, bytes], Candidate] = {}
+    for candidate in candidates:
+        best.setdefault((candidate.system, candidate.state.rotation.tobytes()), candidate)
+    return list(best.values())
+
+
+def _best_shifts(
+    model: PreparedModel,
+    system: int,
+    view: PreparedView,
+    prior: PosePrior,
+    rotation: Float[np.ndarray, "3 3"],
+    offset_mm: float,
+    coarse: _CoarsePicture,
+) -> list[Candidate]:
+    arm = view.camera_from_isocentre
+    centre = arm[:3, :3] @ prior.state.pivot_mm + arm[:3, 3] + np.array([0.0, 0.0, offset_mm])
+    score, at_mm = _correlate(model, arm[:3, :3] @ rotation, centre, view.sod_mm, coarse)
+    shift = at_mm - centre[:2] * view.sod_mm / centre[2]
+    penalty = 0.5 * (shift[..., 0] ** 2 + shift[..., 1] ** 2) / prior.in_plane_mm**2
+    score = score - _PRIOR_COST * np.minimum(penalty, 12.0)
+    found = []
+    for row, column in _peaks(score, _PEAKS, radius=max(2, int(6.0 / coarse.cell_mm))):
+        camera = centre.copy()
+        camera[:2] = at_mm[row, column] * centre[2] / view.sod_mm
+        state = RigidState(
+            rotation=rotation, pivot_mm=arm[:3, :3].T @ (camera - arm[:3, 3]), shifts_mm=prior.state.shifts_mm
+        )
+        found.append(Candidate(state=state, system=system, correlation=float(score[row, column])))
+    return found
 
 
 def _coarse_picture(view: PreparedView, reach_mm: float) -> _CoarsePicture:
@@ -143,9 +181,12 @@ def _correlate(
         of_branch = model.branch == branch
         if of_branch.sum() < 2:
             continue
-        width = max(1, round(2 * float(model.radius_mm[of_branch].mean()) * sod_mm / centre[2] / coarse.cell_mm))
+        radius_mm = float(model.radius_mm[of_branch].mean())
+        width = max(1, round(2 * radius_mm * sod_mm / centre[2] / coarse.cell_mm))
+        # The finest branches are seldom segmented.
+        strength = float(np.clip(radius_mm / _SURE_RADIUS_MM, 0.4, 1.0))
         line = np.rint((cells[of_branch] - low) * 16).astype(np.int32)
-        cv2.polylines(shadow, [line[:, None]], isClosed=False, color=1.0, thickness=width, shift=4)
+        cv2.polylines(shadow, [line[:, None]], isClosed=False, color=strength, thickness=width, shift=4)
     shadow = cv2.GaussianBlur(shadow, (0, 0), _BLUR_MM / coarse.cell_mm)
     spectrum = np.conj(np.fft.rfft2(shadow, coarse.padded))
     energy = np.conj(np.fft.rfft2(shadow**2, coarse.padded))

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from engines.registration.agreement import Agreement, agreement
-from engines.registration.coarse_search import rotation_grid, search
+from engines.registration.coarse_search import search
 from engines.registration.image_features import PreparedView
 from engines.registration.lm import Alignment, PosePrior, align
 from engines.registration.prepared_model import PreparedModel
@@ -32,12 +32,14 @@ class ColdStart:
     """The best basin and how it stood out.
 
     Args:
+        system: the part of the model that the picture shows filled; the whole where one tree is all there is.
         basin_share: share of the short alignments, weighted by their score, that ended in the winner's basin.
         runner_up: best score among other basins, relative to the winner's; 0 where there is none.
     """
 
     alignment: Alignment
     agreement: Agreement
+    system: PreparedModel
     basin_share: float
     runner_up: float
     stages: tuple[Stage, ...]
@@ -45,48 +47,47 @@ class ColdStart:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Trial:
-    state: RigidState
+    alignment: Alignment
+    system: int
     judged: Agreement
     rank: float
+
+    @property
+    def state(self) -> RigidState:
+        return self.alignment.state
 
 
 def cold_start(model: PreparedModel, views: Sequence[PreparedView], prior: PosePrior) -> ColdStart | None:
     """Find the pose from a wide prior; None where no view shows any vessel to match."""
     began = time.perf_counter()
-    small = model.thinned(260)
-    depths = tuple(np.array([-1.2, 0.0, 1.2]) * min(prior.depth_mm, 40.0))
-    candidates = search(
-        model.thinned(360), views[0], prior, rotations=rotation_grid(prior), depths_mm=depths, keep=_STARTS
-    )
+    systems = model.systems()
+    depths = (-1.2 * min(prior.depth_mm, 40.0), 1.2 * min(prior.depth_mm, 40.0))
+    candidates = search([s.thinned(360) for s in systems], views[0], prior, depths_mm=depths, keep=_STARTS)
     if not candidates:
         return None
-    starts = [prior.state, *(candidate.state for candidate in candidates)]
     searched = time.perf_counter()
 
-    few = [view.thinned(260) for view in views]
-    rough = [_tried(start, small, few, prior, _FIRST_SCALES_MM) for start in starts]
+    small, few = [s.thinned(260) for s in systems], [view.thinned(260) for view in views]
+    starts = [(prior.state, 0), *((candidate.state, candidate.system) for candidate in candidates)]
+    rough = [_tried(state, system, small, few, prior, _FIRST_SCALES_MM) for state, system in starts]
     rough.sort(key=lambda trial: -trial.rank)
     # Only the better half of the basins is worth more work.
     halfway = _distinct(rough, small, views)[:_SEMIFINALISTS]
-    semifinals = [_tried(trial.state, small, few, prior, _ROUGH_SCALES_MM) for trial in halfway]
+    semifinals = [_tried(trial.state, trial.system, small, few, prior, _ROUGH_SCALES_MM) for trial in halfway]
     semifinals.sort(key=lambda trial: -trial.rank)
     aligned = time.perf_counter()
 
     finalists = _distinct(semifinals, small, views)[:_FINALISTS]
-    many = [view.thinned(700) for view in views]
-    finals = []
-    for trial in finalists:
-        found = align(trial.state, model.thinned(500), many, prior, scales_mm=_FINE_SCALES_MM, iterations=6)
-        judged = agreement(found.state, model, many)
-        finals.append((judged.score - prior_penalty(found.state, views, prior), found, judged))
-    rank, best, judged = max(finals, key=lambda final: final[0])
+    middle, many = [s.thinned(500) for s in systems], [view.thinned(700) for view in views]
+    finals = [_tried(trial.state, trial.system, middle, many, prior, _FINE_SCALES_MM) for trial in finalists]
+    finals.sort(key=lambda trial: -trial.rank)
+    best = finals[0]
     done = time.perf_counter()
-    share, runner_up = _standing(
-        best.state, rank, [*semifinals, *rough], [f for f in finals if f[1] is not best], small, views
-    )
+    share, runner_up = _standing(best, [*finals[1:], *semifinals, *rough], small[0], views)
     return ColdStart(
-        alignment=best,
-        agreement=judged,
+        alignment=best.alignment,
+        agreement=best.judged,
+        system=systems[best.system],
         basin_share=share,
         runner_up=runner_up,
         stages=(
@@ -96,21 +97,23 @@ def cold_start(model: PreparedModel, views: Sequence[PreparedView], prior: PoseP
                 similarity=semifinals[0].judged.score,
                 elapsed_ms=1e3 * (aligned - searched),
             ),
-            Stage(name="fine alignment", similarity=judged.score, elapsed_ms=1e3 * (done - aligned)),
+            Stage(name="fine alignment", similarity=best.judged.score, elapsed_ms=1e3 * (done - aligned)),
         ),
     )
 
 
 def _tried(
     start: RigidState,
-    model: PreparedModel,
+    system: int,
+    systems: Sequence[PreparedModel],
     views: Sequence[PreparedView],
     prior: PosePrior,
     scales_mm: tuple[float, ...],
 ) -> _Trial:
-    found = align(start, model, views, prior, scales_mm=scales_mm, iterations=5)
-    judged = agreement(found.state, model, views)
-    return _Trial(state=found.state, judged=judged, rank=judged.score - prior_penalty(found.state, views, prior))
+    found = align(start, systems[system], views, prior, scales_mm=scales_mm, iterations=5)
+    judged = agreement(found.state, systems[system], views)
+    rank = judged.score - prior_penalty(found.state, views, prior)
+    return _Trial(alignment=found, system=system, judged=judged, rank=rank)
 
 
 def prior_penalty(state: RigidState, views: Sequence[PreparedView], prior: PosePrior) -> float:
@@ -141,25 +144,24 @@ def apart_mm(a: RigidState, b: RigidState, model: PreparedModel, views: Sequence
     )
 
 
-def _distinct(trials: list[_Trial], model: PreparedModel, views: Sequence[PreparedView]) -> list[_Trial]:
+def _distinct(
+    trials: Sequence[_Trial], systems: Sequence[PreparedModel], views: Sequence[PreparedView]
+) -> list[_Trial]:
+    """One trial a basin and system, in the given order."""
     kept: list[_Trial] = []
     for trial in trials:
-        if all(apart_mm(trial.state, other.state, model, views) > _SAME_BASIN_MM for other in kept):
+        twins = (other for other in kept if other.system == trial.system)
+        if all(apart_mm(trial.state, other.state, systems[trial.system], views) > _SAME_BASIN_MM for other in twins):
             kept.append(trial)
     return kept
 
 
 def _standing(
-    best: RigidState,
-    rank: float,
-    rough: list[_Trial],
-    others: list[tuple[float, Alignment, Agreement]],
-    model: PreparedModel,
-    views: Sequence[PreparedView],
+    best: _Trial, others: Sequence[_Trial], model: PreparedModel, views: Sequence[PreparedView]
 ) -> tuple[float, float]:
-    apart = np.array([apart_mm(trial.state, best, model, views) for trial in rough])
-    weight = np.array([max(trial.judged.score, 1e-3) for trial in rough])
+    """Share of the trials, weighted by score, in the winner's basin, and the best score outside it."""
+    apart = np.array([apart_mm(trial.state, best.state, model, views) for trial in others])
+    weight = np.array([max(trial.judged.score, 1e-3) for trial in others])
     share = float(weight[apart <= _SAME_BASIN_MM].sum() / weight.sum())
-    rivals = [other[0] for other in others if apart_mm(other[1].state, best, model, views) > _OTHER_BASIN_MM]
-    rivals += [trial.rank for trial, far in zip(rough, apart, strict=True) if far > _OTHER_BASIN_MM]
-    return share, float(np.clip(max(rivals, default=0.0) / max(rank, 1e-6), 0.0, 1.0))
+    rivals = [trial.rank for trial, far in zip(others, apart, strict=True) if far > _OTHER_BASIN_MM]
+    return share, float(np.clip(max(rivals, default=0.0) / max(best.rank, 1e-6), 0.0, 1.0))

@@ -24,6 +24,8 @@ ORIENTATION_MM = 3.0  # a branch that runs across counts as this far away (twice
 _MIN_COMPONENT_MM2 = 6.0
 _MIN_SKELETON_MM = 4.0
 _EDGE_MARGIN_PX = 4.0
+_GAP_RADIUS_MM = 1.8
+_FILLED_SHARE = 0.6
 _MAX_SIZE_PX = 640  # larger pictures are matched at a fraction of their size; sub-pixel fits lose nothing
 
 
@@ -35,11 +37,13 @@ class FeatureSet:
         points_mm: (n, 2) in the isocentre plane.
         direction: (n, 2): for centrelines (cos 2a, sin 2a) of the tangent, for edges the outward normal.
         normal: (n, 2) unit, across the line.
+        weight: (n,) how much each counts: the wider a vessel, the surer are both model and segmentation.
     """
 
     points_mm: Float[np.ndarray, "n 2"]
     direction: Float[np.ndarray, "n 2"]
     normal: Float[np.ndarray, "n 2"]
+    weight: Float[np.ndarray, " n"]
     tree: KDTree | None
 
     @classmethod
@@ -48,9 +52,10 @@ class FeatureSet:
         points_mm: Float[np.ndarray, "n 2"],
         direction: Float[np.ndarray, "n 2"],
         normal: Float[np.ndarray, "n 2"],
+        weight: Float[np.ndarray, " n"],
     ) -> FeatureSet:
         tree = KDTree(np.hstack([points_mm, ORIENTATION_MM * direction])) if len(points_mm) else None
-        return cls(points_mm=points_mm, direction=direction, normal=normal, tree=tree)
+        return cls(points_mm=points_mm, direction=direction, normal=normal, weight=weight, tree=tree)
 
     def __len__(self) -> int:
         return len(self.points_mm)
@@ -60,7 +65,9 @@ class FeatureSet:
         every = max(1, int(np.ceil(len(self) / max_points)))
         if every == 1:
             return self
-        return FeatureSet.of(self.points_mm[::every], self.direction[::every], self.normal[::every])
+        return FeatureSet.of(
+            self.points_mm[::every], self.direction[::every], self.normal[::every], self.weight[::every]
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -127,7 +134,7 @@ def prepare_view(view: RegistrationView) -> PreparedView:
     mm_per_px = view.geometry.isocentre_mm_per_px * shrink
     mask = _without_specks((probability > view.threshold) & open_field, mm_per_px)
     thick, core = _thick_part(mask, mm_per_px)
-    centre_px, tangent_px = _skeleton_points(mask & ~core, thick, mm_per_px)
+    centre_px, tangent_px, radius_mm = _skeleton_points(mask & ~core, thick, mm_per_px)
     edge_px, outward_px = _edge_points(thick, open_field)
 
     axes = np.sign(np.diag(view.geometry.intrinsics_px())[:2])
@@ -139,8 +146,9 @@ def prepare_view(view: RegistrationView) -> PreparedView:
         to_plane(centre_px),
         np.column_stack([np.cos(2 * angle), np.sin(2 * angle)]),
         np.column_stack([-np.sin(angle), np.cos(angle)]),
+        weight_of_radius(radius_mm),
     )
-    edge = FeatureSet.of(to_plane(edge_px), outward, outward)
+    edge = FeatureSet.of(to_plane(edge_px), outward, outward, np.ones(len(edge_px)))
     return PreparedView(
         geometry=view.geometry,
         camera_from_isocentre=view.geometry.camera_from_isocentre().matrix,
@@ -151,6 +159,11 @@ def prepare_view(view: RegistrationView) -> PreparedView:
         shrink=shrink,
         length_mm=(len(centreline) + len(edge)) * mm_per_px,
     )
+
+
+def weight_of_radius(radius_mm: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+    """Weight of a point of a vessel of this radius, in the model and in the picture alike."""
+    return np.clip(radius_mm, 0.4, 2.0)
 
 
 def _plane_from_full_px(geometry: CArmGeometry, points_px: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n 2"]:
@@ -172,28 +185,44 @@ def _thick_part(
 ) -> tuple[Bool[np.ndarray, "r c"], Bool[np.ndarray, "r c"]]:
     """The part of the mask that a disc of the thick radius fits into, and that part grown a little."""
     radius_px = THICK_RADIUS_MM / mm_per_px
-    padded = np.pad(mask, 1, mode="edge").astype(np.uint8)  # a vessel leaving the picture is not narrow there
-    inside = cv2.distanceTransform(padded, cv2.DIST_L2, 3)[1:-1, 1:-1] >= radius_px
+    inside = _depth_px(mask) >= radius_px
+    # A catheter in the aorta is segmented as a device and must not cut the aorta in two; a bundle of thin vessels
+    # closes up as well, but leaves more open between them.
+    gap_px = 2 * round(_GAP_RADIUS_MM / mm_per_px) + 1
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (gap_px, gap_px))
+    closed = np.asarray(cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_CLOSE, disc)) > 0
+    window_px = 2 * round(2 * radius_px) + 1
+    filled = np.asarray(cv2.blur(mask.astype(np.float32), (window_px, window_px), borderType=cv2.BORDER_REPLICATE))
+    bridged = (_depth_px(closed) >= radius_px) & (filled > _FILLED_SHARE)
+    if bridged.any():
+        mask, inside = mask | (closed & (filled > _FILLED_SHARE)), inside | bridged
     if not inside.any():
         return inside, inside
     away = cv2.distanceTransform((~inside).astype(np.uint8), cv2.DIST_L2, 3)
     return mask & (away <= radius_px + 1.0), away <= radius_px + 2.0
 
 
+def _depth_px(mask: Bool[np.ndarray, "r c"]) -> Float[np.ndarray, "r c"]:
+    """Distance to the mask's edge; a vessel that leaves the picture is not narrow there."""
+    padded = np.pad(mask, 1, mode="edge").astype(np.uint8)
+    return np.asarray(cv2.distanceTransform(padded, cv2.DIST_L2, 3))[1:-1, 1:-1]
+
+
 def _skeleton_points(
     mask: Bool[np.ndarray, "r c"], thick: Bool[np.ndarray, "r c"], mm_per_px: float
-) -> tuple[Float[np.ndarray, "n 2"], Float[np.ndarray, "n 2"]]:
+) -> tuple[Float[np.ndarray, "n 2"], Float[np.ndarray, "n 2"], Float[np.ndarray, " n"]]:
     thin = mask & ~thick
     filled_rows, filled_columns = np.flatnonzero(thin.any(axis=1)), np.flatnonzero(thin.any(axis=0))
     if not len(filled_rows):
-        return np.zeros((0, 2)), np.zeros((0, 2))
+        return np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0)
     # Thinning costs by area: only where there is something.
     top, left = filled_rows[0], filled_columns[0]
     rows, columns = np.nonzero(skeletonize(thin[top : filled_rows[-1] + 1, left : filled_columns[-1] + 1]))
     points = np.column_stack([columns + left, rows + top]).astype(np.float64)
     neighbours = 9
     if len(points) < neighbours:
-        return np.zeros((0, 2)), np.zeros((0, 2))
+        return np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0)
+    width = np.asarray(cv2.distanceTransform(thin.astype(np.uint8), cv2.DIST_L2, 3))[rows + top, columns + left]
     near = np.asarray(KDTree(points).query(points, k=neighbours)[1])
     local = points[near] - points[near].mean(axis=1, keepdims=True)
     xx, yy, xy = (local[..., 0] ** 2).sum(1), (local[..., 1] ** 2).sum(1), (local[..., 0] * local[..., 1]).sum(1)
@@ -201,7 +230,8 @@ def _skeleton_points(
     # Smoothed to the mean of its neighbours: a skeleton steps by whole pixels.
     every = max(1, int(np.floor(0.5 / mm_per_px)))
     smooth = points[near[:, :5]].mean(axis=1)
-    return smooth[::every], np.column_stack([np.cos(angle), np.sin(angle)])[::every]
+    radius_mm = width * mm_per_px
+    return smooth[::every], np.column_stack([np.cos(angle), np.sin(angle)])[::every], radius_mm[::every]
 
 
 def _edge_points(

@@ -147,7 +147,10 @@ def _matched(pair: FeaturePair, scale_mm: float) -> _Matches:
     count = len(seen), len(image)
     of_image = np.concatenate([to_image, np.arange(count[1])])
     of_model = seen[np.concatenate([np.arange(count[0]), to_model])]
-    share = np.repeat([_FORWARD_WEIGHT / count[0], (1 - _FORWARD_WEIGHT) / count[1]], count)
+    forward, backward = part.weight[seen], image.weight
+    share = np.concatenate(
+        [_FORWARD_WEIGHT / forward.sum() * forward, (1 - _FORWARD_WEIGHT) / backward.sum() * backward]
+    )
 
     offset = part.plane_mm[of_model] - image.points_mm[of_image]
     turned = part.direction[of_model] - image.direction[of_image]

@@ -8,10 +8,11 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from calibration.errors import InputError
-from engines.anatomy.vessel_model import Branch, VesselModel
+from engines.anatomy.vessel_model import Branch, CenterlineTree, VesselModel
 
 _MAX_POINTS = 900
 _MIN_STEP_MM = 0.7
+_MIN_SYSTEM_SHARE = 0.12  # of the points; a smaller tree is too little to be found alone
 _FALLBACK_RADIUS_MM = 1.0  # only sets how wide a branch of unknown radius is drawn in the coarse search
 
 
@@ -26,6 +27,7 @@ class PreparedModel:
         tangents: (n, 3) unit vectors along the branch.
         radius_mm: (n,) lumen radius, never NaN.
         branch: (n,) index of the branch of each point.
+        system: (n,) index of the tree that each point belongs to: one injection seldom fills them all.
         step_mm: distance between neighbouring points.
     """
 
@@ -35,6 +37,7 @@ class PreparedModel:
     tangents: Float[np.ndarray, "n 3"]
     radius_mm: Float[np.ndarray, " n"]
     branch: np.ndarray
+    system: np.ndarray
     branch_names: tuple[str, ...]
     branch_classes: tuple[str, ...]
     step_mm: float
@@ -53,9 +56,11 @@ class PreparedModel:
                 "the vessel model has no centerlines, which registration matches; "
                 "create the case again with --vessels or --centerlines"
             )
-        branches = [b for b in model.centerlines.branches if not branch_classes or b.vessel_class in branch_classes]
+        tree = model.centerlines.branches
+        chosen = [i for i, b in enumerate(tree) if not branch_classes or b.vessel_class in branch_classes]
+        branches = [tree[i] for i in chosen]
         if not branches:
-            found = sorted({b.vessel_class for b in model.centerlines.branches})
+            found = sorted({b.vessel_class for b in tree})
             raise InputError(
                 f"the vessel model has branches of class {', '.join(found)}, the view shows "
                 f"{', '.join(branch_classes)}; nothing can be matched"
@@ -63,6 +68,8 @@ class PreparedModel:
         length_mm = sum(float(np.linalg.norm(np.diff(b.points_mm, axis=0), axis=1).sum()) for b in branches)
         step_mm = max(_MIN_STEP_MM, length_mm / max_points)
         parts = [_sampled(b, step_mm) for b in branches]
+        roots = _roots(model.centerlines)
+        systems = [roots[i] for i in chosen]
         points = np.concatenate([p for p, _, _ in parts])
         return cls(
             model=model,
@@ -71,6 +78,7 @@ class PreparedModel:
             tangents=np.concatenate([t for _, t, _ in parts]),
             radius_mm=np.concatenate([r for _, _, r in parts]),
             branch=np.repeat(np.arange(len(parts)), [len(p) for p, _, _ in parts]),
+            system=np.repeat(systems, [len(p) for p, _, _ in parts]),
             branch_names=tuple(b.name for b in branches),
             branch_classes=tuple(b.vessel_class for b in branches),
             step_mm=step_mm,
@@ -79,7 +87,20 @@ class PreparedModel:
     def thinned(self, max_points: int) -> PreparedModel:
         """Every k-th point, for the steps where speed matters more than the last tenth of a millimetre."""
         every = max(1, int(np.ceil(len(self.points_mm) / max_points)))
-        keep: Bool[np.ndarray, " n"] = np.arange(len(self.points_mm)) % every == 0
+        return self._only(np.arange(len(self.points_mm)) % every == 0, self.step_mm * every)
+
+    def systems(self) -> list[PreparedModel]:
+        """The whole, and where it holds several trees (left and right coronary, carotids), each of the larger ones.
+
+        All share the pivot, so that a pose of one is a pose of all.
+        """
+        names, counts = np.unique(self.system, return_counts=True)
+        if len(names) < 2:
+            return [self]
+        large = names[counts >= _MIN_SYSTEM_SHARE * counts.sum()]
+        return [self, *(self._only(self.system == name, self.step_mm) for name in large)]
+
+    def _only(self, keep: Bool[np.ndarray, " n"], step_mm: float) -> PreparedModel:
         return PreparedModel(
             model=self.model,
             pivot_mm=self.pivot_mm,
@@ -87,15 +108,27 @@ class PreparedModel:
             tangents=self.tangents[keep],
             radius_mm=self.radius_mm[keep],
             branch=self.branch[keep],
+            system=self.system[keep],
             branch_names=self.branch_names,
             branch_classes=self.branch_classes,
-            step_mm=self.step_mm * every,
+            step_mm=step_mm,
         )
 
     @property
     def extent_mm(self) -> float:
         """Root mean square distance of the points from the pivot."""
         return float(np.sqrt(((self.points_mm - self.pivot_mm) ** 2).sum(axis=1).mean()))
+
+
+def _roots(tree: CenterlineTree) -> list[int]:
+    """Index of each branch's root; a parent that is not there ends the walk."""
+    roots = []
+    for index in range(len(tree.branches)):
+        root, steps = index, 0
+        while 0 <= tree.branches[root].parent < len(tree.branches) and steps < len(tree.branches):
+            root, steps = tree.branches[root].parent, steps + 1
+        roots.append(root)
+    return roots
 
 
 def _sampled(

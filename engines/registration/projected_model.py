@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 from scipy.spatial import KDTree
 
 from calibration.pose import RigidPose
-from engines.registration.image_features import THICK_RADIUS_MM, FeatureSet, PreparedView
+from engines.registration.image_features import THICK_RADIUS_MM, FeatureSet, PreparedView, weight_of_radius
 from engines.registration.prepared_model import PreparedModel
 
 MIN_DEPTH_MM = 50.0  # nothing of a patient is nearer to the source
@@ -47,6 +47,7 @@ class ModelInView:
     direction: Float[np.ndarray, "n 2"]
     camera_mm: Float[np.ndarray, "n 3"]
     usable: Bool[np.ndarray, " n"]
+    weight: Float[np.ndarray, " n"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -103,7 +104,9 @@ def _core(
     direction[:, 1] = 2 * heading[:, 0] * heading[:, 1]
     direction *= np.minimum(1.0, length / _END_ON)[:, None]
     usable = view.visible(plane) & (camera[:, 2] > MIN_DEPTH_MM)
-    return ModelInView(plane_mm=plane, direction=direction, camera_mm=camera, usable=usable), heading
+    return ModelInView(
+        plane_mm=plane, direction=direction, camera_mm=camera, usable=usable, weight=weight_of_radius(model.radius_mm)
+    ), heading
 
 
 def _rims(
@@ -124,4 +127,4 @@ def _rims(
     distance, nearest = KDTree(core.plane_mm[keep]).query(plane + _PROBE_MM * outward, k=min(12, len(radius)))
     covered = (distance < 0.97 * shown_radius[nearest]).reshape(len(plane), -1).any(axis=1)
     usable = view.visible(plane) & ~covered & (camera[:, 2] > MIN_DEPTH_MM)
-    return ModelInView(plane_mm=plane, direction=outward, camera_mm=camera, usable=usable)
+    return ModelInView(plane_mm=plane, direction=outward, camera_mm=camera, usable=usable, weight=np.ones(len(plane)))
