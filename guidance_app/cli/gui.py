@@ -23,10 +23,11 @@ def add_to(app: typer.Typer) -> None:
         """Open the window on a case."""
         from guidance_app.views.run import application
 
-        application(headless=False)
+        app = application(headless=False)  # held until the end: Qt goes with it
         opened = _load(case) if case else _ask()
         if opened is not None:
             _show(opened, source)
+        app.quit()
 
 
 def _load(name: str) -> Case:

@@ -69,7 +69,7 @@ class Beat:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class StepDone:
-    """`asked_at` is the generation that the step started from."""
+    """`asked_at` is the revision that the step started from."""
 
     result: GuidanceResult
     situation: Situation
@@ -137,7 +137,7 @@ def _do(job: StepJob, reader: FrameReader, steps: Steps, cold_starts: Mailbox[Co
     except Exception as error:
         sender.send(StepFailed(frame_index=job.frame.index, text=_text(error)))
         return
-    sender.send(StepDone(result=outcome.result, situation=outcome.situation, asked_at=job.situation.generation))
+    sender.send(StepDone(result=outcome.result, situation=outcome.situation, asked_at=job.situation.revision))
     if outcome.cold_start is not None:
         cold_starts.put(outcome.cold_start)
 

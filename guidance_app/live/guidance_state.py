@@ -29,7 +29,8 @@ class Situation:
         registration: the pose in use or to be checked, None when there is none.
         checked_geometry: the view on which the registration was last found to fit; drawn nowhere else.
         geometry: the view of the newest frame that had one.
-        generation: goes up with every change that comes from outside the engine; older results are dropped.
+        generation: goes up with every change of view or pose from outside the engine; older overlays are not drawn.
+        revision: goes up with every change from outside the engine; kept by `GuidanceKeeper`.
         registering: a cold start is running.
         wanted: a cold start is to begin on the next frame that shows enough vessel.
         misses: consecutive filled frames on which the check failed.
@@ -44,6 +45,7 @@ class Situation:
     checked_geometry: CArmGeometry | None = None
     geometry: CArmGeometry | None = None
     generation: int = 0
+    revision: int = 0
     registering: bool = False
     wanted: bool = True
     misses: int = 0

@@ -57,11 +57,13 @@ class LatencyBook:
     _stages: dict[StageName, list[float]]
     _recent_paint_ms: deque[float]
     max_overlay_age_ms: float | None
+    recent_p95_ms: float  # of ingest to paint over the newest frames; 0 before the first
 
     def __init__(self) -> None:
         self._stages = {name: [] for name in get_args(StageName)}
         self._recent_paint_ms = deque(maxlen=_RECENT)
         self.max_overlay_age_ms = None
+        self.recent_p95_ms = 0.0
 
     def add(self, stage: StageName, duration_ms: float | None) -> None:
         if duration_ms is None:
@@ -69,13 +71,10 @@ class LatencyBook:
         self._stages[stage].append(duration_ms)
         if stage == "ingest_to_paint":
             self._recent_paint_ms.append(duration_ms)
+            self.recent_p95_ms = float(np.percentile(self._recent_paint_ms, 95))
 
     def overlay_shown(self, age_ms: float) -> None:
         self.max_overlay_age_ms = max(age_ms, self.max_overlay_age_ms or 0.0)
-
-    def recent_p95_ms(self) -> float:
-        """Of ingest to paint over the newest frames; 0 before the first."""
-        return float(np.percentile(self._recent_paint_ms, 95)) if self._recent_paint_ms else 0.0
 
     def percentiles(self) -> dict[StageName, Percentiles]:
         return {name: _percentiles(durations) for name, durations in self._stages.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 
 from engines.angiography.frame import Frame
 from guidance_app.live.guidance import Overlay, OverlayState, ScreenState
@@ -60,7 +61,7 @@ class ScreenBook:
         span_ns = self._arrivals_ns[-1] - self._arrivals_ns[0]
         return (len(self._arrivals_ns) - 1) * 1e9 / span_ns if span_ns > 0 else 0.0
 
-    def painted(self, screen: ScreenState, painted_ns: int, received_ns: dict[int, int]) -> None:
+    def painted(self, screen: ScreenState, painted_ns: int, received_ns: Callable[[int], int | None]) -> None:
         frame = screen.frame
         assert frame is not None
         if frame.index < self._newest_painted:
@@ -79,7 +80,7 @@ class ScreenBook:
             self.latency.overlay_shown(screen.overlay_age_ms)
         if overlay.frame_index not in self._overlays_seen:
             self._overlays_seen.append(overlay.frame_index)
-            if (arrived_ns := received_ns.get(overlay.frame_index)) is not None:
+            if (arrived_ns := received_ns(overlay.frame_index)) is not None:
                 self.latency.add("ingest_to_overlay", (painted_ns - arrived_ns) / 1e6)
         if overlay.frame_index == frame.index and screen.overlay_state == "valid":
             self.close_frame()

@@ -100,7 +100,7 @@ class Supervisor:
         self._engine: _Worker | None = None
         self._spare: _Worker | None = None
         self._deaths_in_a_row = 0
-        self._ever_up = False
+        self._ever_lost = False
         self._gave_up = False
         self._thread = threading.Thread(target=self._run, name="guidance-supervisor", daemon=True)
 
@@ -199,12 +199,12 @@ class Supervisor:
 
     def _announce(self, worker: _Worker) -> None:
         assert worker.ready is not None
-        self._tell(EngineUp(pid=worker.ready.pid, description=worker.ready.description, restarted=self._ever_up))
-        self._ever_up = True
+        self._tell(EngineUp(pid=worker.ready.pid, description=worker.ready.description, restarted=self._ever_lost))
 
     def _replace_engine(self, fault: str) -> None:
         assert self._engine is not None
         self._deaths_in_a_row += 1
+        self._ever_lost = True
         refused = bool(self._engine.refused)
         # Told before the old process is cleared away: the overlay must go at once.
         self._gave_up = refused or not self._may_respawn()

@@ -177,5 +177,9 @@ def fake_recipe(**arguments: object) -> EngineRecipe:
     return EngineRecipe(make=FakeSteps, arguments=dict(arguments))
 
 
+def refuse_to_start() -> FakeSteps:
+    raise ValueError("no such model")
+
+
 def numbered(frame: Frame, index: int, received_ns: int) -> Frame:
     return replace(frame, index=index, received_ns=received_ns)

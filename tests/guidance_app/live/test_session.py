@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from guidance_app.live.engine_process import EngineRecipe
 from guidance_app.live.session import LiveSession
 from guidance_app.sources.file_source import PacedFileSource, SaturatedFileSource
-from tests.guidance_app.live.stand_ins import FakeRun, fake_recipe, geometry
+from tests.guidance_app.live.stand_ins import FakeRun, fake_recipe, geometry, refuse_to_start
 from tests.guidance_app.live.window_stand_in import drive
 
 
@@ -83,41 +84,82 @@ def test_damaged_frame_is_logged_in_its_place_and_the_run_goes_on(tmp_path):
     assert "frame 2" in lines[2]["reason"]
 
 
-@pytest.mark.parametrize(("value", "how"), [(250, "killed"), (251, "stopped")])
-def test_engine_that_is_lost_costs_the_overlay_but_never_the_picture(tmp_path, value, how):
-    """Frame 20 shows the value that hurts the engine once; the frames around it are harmless."""
-    run = FakeRun(frame_count=120)
-    hurtful = run.frame
-
-    def frame(index: int):
-        made = hurtful(index)
-        made.pixels[...] = value if index == 20 else index % 100
-        return made
-
-    run.frame = frame  # type: ignore[method-assign]
-    with LiveSession(source=PacedFileSource(run, fps=20), recipe=fake_recipe(), out=tmp_path) as session:
-        painted = drive(session, until=lambda s: "worker_restarted" in [e.kind for e in session.events]
-                        and s.overlay_state == "valid")  # fmt: skip
-    died, back = (next(e for e in session.events if e.kind == kind) for kind in ("worker_died", "worker_restarted"))
-    assert (back.t_ns - died.t_ns) < 3e9, how
-    down = [screen for screen in painted if not screen.engine_up and screen.frame is not None]
-    assert down
-    assert all(screen.overlay is None for screen in down)
-    assert down[0].banner
-    lines = _lines(tmp_path / "frames.jsonl")
-    assert {line["state"] for line in lines[:-1]} == {"painted"}
-
-
-def test_exception_in_a_step_is_shown_and_the_engine_lives_on(tmp_path):
-    run = FakeRun(frame_count=6)
+def _hurtful_at(run: FakeRun, hurtful_frame: int, value: int) -> FakeRun:
+    """Frame `hurtful_frame` shows the value that hurts the engine (see `FakeSteps`), the others are harmless."""
     plain = run.frame
 
     def frame(index: int):
         made = plain(index)
-        made.pixels[...] = 252 if index == 3 else index
+        made.pixels[...] = value if index == hurtful_frame else index % 100
         return made
 
     run.frame = frame  # type: ignore[method-assign]
+    return run
+
+
+def _is_back(session: LiveSession):
+    def back(screen) -> bool:
+        kinds = [event.kind for event in session.events]
+        return "worker_restarted" in kinds and screen.overlay_state == "valid"
+
+    return back
+
+
+def test_killed_engine_costs_the_overlay_but_never_the_picture(tmp_path):
+    source = PacedFileSource(_hurtful_at(FakeRun(frame_count=400), 20, 250), fps=20)
+    with LiveSession(source=source, recipe=fake_recipe(), out=tmp_path, spare_engine=False) as session:
+        painted = drive(session, until=_is_back(session))
+    down = [screen for screen in painted if not screen.engine_up and screen.frame and screen.frame.index >= 20]
+    assert len({screen.frame.index for screen in down if screen.frame}) > 1, "pictures went on without the engine"
+    assert all(screen.overlay is None and screen.banner for screen in down)
+    lines = _lines(tmp_path / "frames.jsonl")
+    assert {line["state"] for line in lines[:-1]} == {"painted"}
+    kinds = _kinds(tmp_path)
+    assert kinds.index("worker_died") < kinds.index("worker_restarted")
+    assert "overlay_hidden" in kinds
+
+
+def test_hanging_engine_is_replaced_by_the_spare_within_three_seconds(tmp_path):
+    source = PacedFileSource(_hurtful_at(FakeRun(frame_count=400), 40, 251), fps=20)
+    with LiveSession(source=source, recipe=fake_recipe(), out=tmp_path) as session:
+        painted = drive(session, until=_is_back(session))
+    first_after = next(screen for screen in painted if screen.frame and screen.frame.index > 40)
+    back = next(event for event in session.events if event.kind == "worker_restarted")
+    assert painted[-1].frame is not None
+    assert first_after.frame is not None
+    assert painted[-1].frame.received_ns - first_after.frame.received_ns < 3e9
+    assert back.frame is not None
+    assert any(screen.overlay is None for screen in painted if screen.frame and screen.frame.index > 40)
+
+
+def test_engine_that_cannot_be_made_leaves_the_picture_and_says_why(tmp_path):
+    recipe = EngineRecipe(make=refuse_to_start, arguments={})
+    source = PacedFileSource(FakeRun(frame_count=5), fps=50)
+    with LiveSession(source=source, recipe=recipe, out=tmp_path) as session:
+        painted = drive(session)
+    assert "guidance is off" in painted[-1].banner
+    assert "no such model" in painted[-1].banner
+    assert [line["state"] for line in _lines(tmp_path / "frames.jsonl")] == ["painted"] * 5
+
+
+def test_engine_that_dies_on_every_frame_is_given_up(tmp_path):
+    run = FakeRun(frame_count=2000)
+    plain = run.frame
+
+    def frame(index: int):
+        made = plain(index)
+        made.pixels[...] = 250
+        return made
+
+    run.frame = frame  # type: ignore[method-assign]
+    with LiveSession(source=PacedFileSource(run, fps=20), recipe=fake_recipe(), out=tmp_path) as session:
+        drive(session, until=lambda screen: "guidance is off" in screen.banner, limit_s=60.0)
+    assert 1 < _kinds(tmp_path).count("worker_died") <= 5
+    assert multiprocessing.active_children() == []
+
+
+def test_exception_in_a_step_is_shown_and_the_engine_lives_on(tmp_path):
+    run = _hurtful_at(FakeRun(frame_count=6), 3, 252)
     source = SaturatedFileSource(run)
     with LiveSession(source=source, recipe=fake_recipe(), out=tmp_path, spare_engine=False) as session:
         painted = drive(session)
