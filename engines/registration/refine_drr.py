@@ -61,6 +61,8 @@ class DrrOptions:
         mi_may_cost: fall of NCC at which the intensity stage, which climbs another hill, still keeps its pose.
         saturation_mm: thickness at which a vessel is seen with probability 1 - 1/e; a segmentation says that there is a
             vessel, not how thick it is.
+        explained_from: NCC below which the model does not explain the pictures: a better score then leads anywhere,
+            and the start is returned.
         prior_rad, prior_mm, prior_depth_mm: how far from the start the answer may lie before it is held back.
         prior_weight: cost in similarity of one standard deviation of the above.
         max_rays: a view and level; chosen at random with a fixed seed where the band holds more.
@@ -76,6 +78,7 @@ class DrrOptions:
         default_factory=lambda: DrrLevel(long_side_px=160, steps=12, learning_rate=0.1, reach_mm=5.0)
     )
     mi_may_cost: float = 0.01
+    explained_from: float = 0.3
     saturation_mm: float = 1.0
     prior_rad: float = np.deg2rad(3.0)
     prior_mm: float = 5.0
@@ -135,6 +138,8 @@ def refine_with_drr(
         if score > best_score or (name == "drr-mi" and score >= max(before, best_score - options.mi_may_cost)):
             best, best_score = moved, score
         stages.append(Stage(name=name, similarity=best_score, elapsed_ms=1e3 * (time.perf_counter() - stage_began)))
+    if best_score < options.explained_from and any(view.kind == "probability" for view in views):
+        best, best_score = isocentre_from_lps, before
     return DrrRefinement(
         isocentre_from_lps=best,
         stages=tuple(stages),

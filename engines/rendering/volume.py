@@ -10,6 +10,7 @@ from scipy import ndimage
 
 from engines.anatomy.vessel_model import CenterlineTree, LabelVolume, VesselModel
 
+_CLASSES = ("artery", "vein", "aorta")  # of Branch.vessel_class
 _MAX_VOXELS_PER_AXIS = 128
 _MARGIN_VOXELS = 2  # an interpolated value must fade to zero inside the grid
 
@@ -35,17 +36,21 @@ class ValueVolume:
 def vessel_volume(
     model: VesselModel, *, vessel_classes: tuple[str, ...] = (), spacing_mm: float | None = None
 ) -> ValueVolume | None:
-    """From the model's centerline tubes where every radius is known, else from its labels; None if it has neither.
+    """From the model's labels, else from tubes around its centerlines; None if it has neither.
+
+    Labels know the vessels' true cross-section (an aortic root is no tube). They are passed over where some branches
+    are to be left out and the labels' names do not say which class every label belongs to.
 
     Args:
-        vessel_classes: only branches of these classes, and labels whose name starts with one; empty for all.
+        vessel_classes: only branches and labels of these classes ("artery", "vein", "aorta"); empty for all.
+
+    Raises:
+        ValueError: the model has no vessel of these classes.
     """
-    tree = model.centerlines
-    if tree is not None and (model.labels is None or bool(np.isfinite(tree.radius_mm()).all())):
-        return volume_from_centerlines(tree, spacing_mm, vessel_classes=vessel_classes)
-    if model.labels is None:
-        return None
-    return volume_from_labels(model.labels, names=vessel_classes, spacing_mm=spacing_mm)
+    labels, tree = model.labels, model.centerlines
+    if labels is not None and (tree is None or not vessel_classes or _classes_known(labels)):
+        return volume_from_labels(labels, names=vessel_classes, spacing_mm=spacing_mm)
+    return None if tree is None else volume_from_centerlines(tree, spacing_mm, vessel_classes=vessel_classes)
 
 
 def volume_from_labels(
@@ -133,6 +138,11 @@ def _draw_ball(values: Float[np.ndarray, "i j k"], centre: Float[np.ndarray, " 3
     filled = np.clip(radius + 0.5 - distance, 0.0, min(1.0, np.pi * radius**2 if radius < 0.5 else 1.0))
     part = values[low[0] : high[0], low[1] : high[1], low[2] : high[2]]
     np.maximum(part, filled, out=part)
+
+
+def _classes_known(labels: LabelVolume) -> bool:
+    used = [int(number) for number in np.unique(labels.labels) if number > 0]
+    return all(labels.names.get(number, "").startswith(_CLASSES) for number in used)
 
 
 def _named(labels: LabelVolume, names: tuple[str, ...]) -> Bool[np.ndarray, "i j k"]:

@@ -97,8 +97,8 @@ def test_a_picture_without_these_vessels_never_makes_the_pose_worse_and_gives_no
     refined = refine_with_drr(TRUTH, [target], renderer, QUICK)
     assert np.isfinite(refined.isocentre_from_lps.matrix).all()
     assert verify_with_drr(refined.isocentre_from_lps, [target], renderer) >= verify_with_drr(TRUTH, [target], renderer)
-    if picture == "empty":
-        assert refined.similarity_after == 0.0
+    if picture != "other vessels":  # nothing of it is explained: the score's small gain is no reason to move
+        np.testing.assert_array_equal(refined.isocentre_from_lps.matrix, TRUTH.matrix)
         assert not refined.improved
 
 

@@ -72,14 +72,29 @@ def test_only_the_wanted_vessels():
         volume_from_centerlines(tree, vessel_classes=("aorta",))
 
 
-def test_model_without_radii_falls_back_to_labels_and_a_bare_surface_to_nothing():
-    unknown = Branch(points_mm=_tube(1.0).points_mm, radius_mm=np.full(21, np.nan))
+def test_labels_are_preferred_unless_their_classes_are_unknown():
     labels = np.zeros((10, 10, 10), dtype=np.uint8)
-    labels[2:5, 2:5, 2:5] = 1
-    volume = LabelVolume(labels=labels, lps_from_index=np.eye(4))
-    model = VesselModel(centerlines=CenterlineTree(branches=(unknown,)), labels=volume)
-    chosen = vessel_volume(model)
-    assert chosen is not None
-    np.testing.assert_allclose(_centre_mm(chosen), (3, 3, 3), atol=1e-4)
+    labels[2:5, 2:5, 2:5], labels[7, 7, 7] = 1, 2
+    tree = CenterlineTree(branches=(_tube(2.0),))
+
+    def model(names: dict[int, str]) -> VesselModel:
+        return VesselModel(centerlines=tree, labels=LabelVolume(labels=labels, lps_from_index=np.eye(4), names=names))
+
+    def centre(names: dict[int, str], *classes: str) -> np.ndarray:
+        volume = vessel_volume(model(names), vessel_classes=classes)
+        assert volume is not None
+        return _centre_mm(volume)
+
+    known, unknown = {1: "artery", 2: "vein"}, {1: "LAD", 2: "LCx"}
+    np.testing.assert_allclose(centre(known, "artery"), (3, 3, 3), atol=1e-3)
+    np.testing.assert_allclose(centre(unknown, "artery"), (0, 0, 0), atol=0.05)
+    assert centre(unknown)[0] > 3.0  # nothing to leave out: both labels
+
+
+def test_without_labels_or_centerlines_there_is_nothing_to_render():
     bare = VesselModel(surface=SurfaceMesh(vertices_mm=np.zeros((3, 3)), triangles=np.array([[0, 1, 2]])))
     assert vessel_volume(bare) is None
+    unknown = Branch(points_mm=_tube(1.0).points_mm, radius_mm=np.full(21, np.nan))
+    volume = vessel_volume(VesselModel(centerlines=CenterlineTree(branches=(unknown,))))
+    assert volume is not None
+    assert volume.values.max() > 0.5
