@@ -1,0 +1,124 @@
+"""What a run writes down, and how it notices that a source is ill."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from calibration.errors import InputError
+from guidance_app.live.latency import LatencyBook
+from guidance_app.live.run_log import EventLog, FrameLog
+from guidance_app.live.source_watch import SourceWatch
+from guidance_app.sources.source import CorruptFrame
+from tests.guidance_app.live.stand_ins import FakeRun, numbered
+
+MS = 1_000_000
+KEYS = ["index", "sop_instance_uid", "source_frame", "state", "overlay", "overlay_age_ms", "geometry",
+        "overlay_geometry", "reason"]  # fmt: skip
+
+
+def _frame(index: int):
+    return numbered(FakeRun().frame(index % 10), index, index * 66 * MS)
+
+
+def _painted(log: FrameLog, index: int) -> None:
+    log.painted(index, overlay=None, state="hidden", age_ms=None, reason="test")
+
+
+def _lines(path) -> list[dict]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_lines_come_in_order_of_arrival_each_as_soon_as_its_fate_is_known(tmp_path):
+    path = tmp_path / "frames.jsonl"
+    log = FrameLog(path)
+    for index in range(3):
+        log.arrived(_frame(index))
+    log.corrupt(CorruptFrame("frame 3 is cut short", index=3, source_frame=3))
+    assert _lines(path) == []
+    log.superseded(1)
+    assert _lines(path) == [], "frame 0 is still open"
+    _painted(log, 0)
+    assert [line["state"] for line in _lines(path)] == ["painted", "superseded"]
+    _painted(log, 2)
+    assert [line["state"] for line in _lines(path)] == ["painted", "superseded", "painted", "corrupt"]
+    log.close()
+    assert [list(line) for line in _lines(path)] == [KEYS] * 4
+    assert _lines(path)[0]["geometry"] == {"primary_deg": 0.0, "secondary_deg": 0.0, "sid_mm": 1000.0}
+
+
+def test_frame_that_the_window_skipped_counts_as_superseded_and_one_never_painted_as_dropped(tmp_path):
+    log = FrameLog(tmp_path / "frames.jsonl")
+    for index in range(3):
+        log.arrived(_frame(index))
+    _painted(log, 1)
+    log.close()
+    assert [line["state"] for line in _lines(tmp_path / "frames.jsonl")] == ["superseded", "painted", "dropped"]
+    assert log.counts == {"painted": 1, "superseded": 1, "dropped": 1, "corrupt": 0}
+
+
+def test_events_are_on_disk_before_the_log_is_closed(tmp_path):
+    log = EventLog(tmp_path / "new" / "events.jsonl")
+    log.add("worker_died", "test", frame=4)
+    (line,) = _lines(tmp_path / "new" / "events.jsonl")
+    assert list(line) == ["t_ns", "kind", "frame", "text"]
+    assert log.newest()[0].frame == 4
+    log.close()
+
+
+def test_folder_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="choose another output folder"):
+        EventLog(tmp_path / "file" / "events.jsonl")
+
+
+def test_percentiles_are_those_of_the_durations():
+    book = LatencyBook()
+    for duration_ms in range(1, 101):
+        book.add("segment", float(duration_ms))
+    book.add("track", None)
+    stages = book.percentiles()
+    assert stages["segment"].p50 == pytest.approx(50.5)
+    assert stages["segment"].p95 == pytest.approx(95.05)
+    assert stages["segment"].max == 100
+    assert stages["track"].count == 0
+    assert stages["track"].p95 is None
+
+
+# Sources that are ill -----------------------------------------------------------------------------------------------
+def test_silence_is_a_stall_within_a_second_and_told_once():
+    watch = SourceWatch()
+    watch.frame(_frame(0), 0)
+    assert watch.silence(600 * MS, paused=False) is None
+    stalled = watch.silence(900 * MS, paused=False)
+    assert stalled is not None
+    assert stalled.state == "stalled"
+    assert watch.silence(2000 * MS, paused=False) is None
+    resumed = watch.frame(_frame(1), 2500 * MS)
+    assert resumed is not None
+    assert resumed.state == "flowing"
+
+
+def test_pause_is_no_stall():
+    watch = SourceWatch()
+    watch.frame(_frame(0), 0)
+    assert watch.silence(5000 * MS, paused=True) is None
+    assert watch.silence(5500 * MS, paused=False) is None
+
+
+def test_slow_series_is_no_stall():
+    watch = SourceWatch()
+    watch.frame(replace(_frame(0), frame_time_ms=1000.0), 0)
+    assert watch.silence(1400 * MS, paused=False) is None
+    assert watch.silence(1600 * MS, paused=False) is not None
+
+
+def test_same_pixels_for_a_second_are_frozen_until_they_change():
+    watch = SourceWatch()
+    changes = [watch.frame(replace(_frame(0), index=index), index * 100 * MS) for index in range(12)]
+    told = [change for change in changes if change is not None]
+    assert [change.state for change in told] == ["frozen"]
+    assert changes[10] is not None
+    thawed = watch.frame(_frame(1), 1300 * MS)
+    assert thawed is not None
+    assert thawed.state == "flowing"
