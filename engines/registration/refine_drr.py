@@ -2,13 +2,8 @@
 
 It follows a centerline registration and never returns a pose that scores worse than its start:
 
-    from engines.rendering.factory import make_renderer
-    from engines.rendering.volume import vessel_volume
-
-    volume = vessel_volume(model, vessel_classes=views[0].branch_classes)
-    renderer = make_renderer("nanodrr", volume.values, volume.lps_from_index)  # once a case: both calls are slow
-    targets = [DrrTarget(geometry=view.geometry, picture=view.vessel, mask=view.field_of_view) for view in views]
-    refined = refine_with_drr(pose, targets, renderer)
+    renderer = vessel_renderer(model, branch_classes=views[0].branch_classes)  # once a case; in drr_stage.py
+    refined = refine_views(pose, views, renderer, shifts_mm=shifts_mm)
     refined.isocentre_from_lps, refined.stages, refined.similarity_after
 """
 

