@@ -15,7 +15,8 @@ from guidance_app.live.guidance import GuidanceState
 _NOT_REGISTERED = "not registered yet"
 _PROPOSED = "registration proposed: check it and accept"
 MISSES_BEFORE_STALE = 5  # consecutive filled frames that contradict the pose; one bad segmentation must not hide it
-REST_FRAMES = 30  # after a failed cold start: the bolus moves on, the next picture may show more
+REST_FRAMES = 8  # after a failed cold start: the bolus moves on, the next picture may show more
+_FULLER = 1.2  # so much more vessel than at the last failure is worth a new attempt at once
 REMEMBERED_FRAMES = 4
 MISSES_BEFORE_ANEW = 5  # further ones on a new view before the pose is searched for again
 
@@ -36,6 +37,7 @@ class Situation:
         misses: consecutive filled frames on which the check failed.
         asked: a person asked for that cold start, so it need not wait for the bolus to fill the tree.
         rest_frames: frames to let pass before the next cold start, after one that found nothing.
+        tried_share: of the picture that was vessel when the last cold start began.
         vessel_shares: share of the picture that showed vessel, newest last: tells a bolus that is still arriving.
     """
 
@@ -51,6 +53,7 @@ class Situation:
     misses: int = 0
     asked: bool = False
     rest_frames: int = 0
+    tried_share: float = 0.0
     vessel_shares: tuple[float, ...] = ()
 
 
@@ -76,7 +79,7 @@ def saw_geometry(now: Situation, geometry: CArmGeometry | None) -> Situation:
         return now
     moved = replace(
         now, geometry=geometry, generation=now.generation + 1, registering=False, wanted=now.wanted or now.registering,
-        rest_frames=0, vessel_shares=(),
+        rest_frames=0, tried_share=0.0, vessel_shares=(),
     )  # fmt: skip
     if now.state in ("accepted", "proposed", "stale"):
         return replace(
@@ -88,12 +91,14 @@ def saw_geometry(now: Situation, geometry: CArmGeometry | None) -> Situation:
 def saw_vessel(now: Situation, share: float) -> Situation:
     """The engine measured how much of a picture shows vessel."""
     shares = (*now.vessel_shares, share)[-REMEMBERED_FRAMES:]
-    return replace(now, vessel_shares=shares, rest_frames=max(0, now.rest_frames - 1))
+    fuller = share > _FULLER * now.tried_share
+    return replace(now, vessel_shares=shares, rest_frames=0 if fuller else max(0, now.rest_frames - 1))
 
 
 def registration_started(now: Situation) -> Situation:
     reason = now.reason if now.state in ("accepted", "proposed") else "registering"
-    return replace(now, registering=True, wanted=False, asked=False, reason=reason)
+    share = now.vessel_shares[-1] if now.vessel_shares else 0.0
+    return replace(now, registering=True, wanted=False, asked=False, reason=reason, tried_share=share)
 
 
 def registration_finished(now: Situation, found: Registration, geometry: CArmGeometry, generation: int) -> Situation:

@@ -80,6 +80,26 @@ def test_filled_run_asks_for_a_cold_start_once_and_only_when_filling_has_slowed(
     assert situation.registering
 
 
+def test_failed_cold_start_is_tried_again_on_a_fuller_picture_or_after_a_rest():
+    steps = pipeline()
+    situation = guidance_state.saw_geometry(Situation(), geometry())
+    for index in range(4):
+        situation = steps.step(frame_with(4, index), situation).situation
+    assert situation.registering
+    failed = guidance_state.registration_finished(
+        situation, registration(status="rejected"), geometry(), situation.generation
+    )
+    rested = [steps.step(frame_with(4, 4), failed)]
+    while rested[-1].cold_start is None:
+        rested.append(steps.step(frame_with(4, 4), rested[-1].situation))
+    assert len(rested) == guidance_state.REST_FRAMES
+    growing = failed
+    for index in range(4):
+        outcome = steps.step(frame_with(8, 5 + index), growing)
+        growing = outcome.situation
+    assert growing.registering, "as soon as the fuller picture has stopped growing"
+
+
 def test_empty_run_never_asks():
     steps, situation = pipeline(), Situation()
     for index in range(10):
