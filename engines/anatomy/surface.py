@@ -49,8 +49,8 @@ def mask_from_surface(
     A ray along each axis counts the walls it crosses; the majority of the three axes decides, so that a vessel's
     open end, common in exported models, does not leak.
     """
-    low = surface.vertices_mm.min(axis=0) - 2 * step_mm
-    shape = np.ceil((surface.vertices_mm.max(axis=0) + 2 * step_mm - low) / step_mm).astype(int) + 1
+    low = surface.vertices_mm.min(axis=0) - 2.5 * step_mm  # the first wall half way between two voxels
+    shape = np.ceil((surface.vertices_mm.max(axis=0) + 2.5 * step_mm - low) / step_mm).astype(int) + 1
     if int(np.prod(shape)) > _MAX_MESH_VOXELS:
         raise InputError(f"the surface needs {np.prod(shape) / 1e6:.0f} million voxels of {step_mm:g} mm; give labels")
     # An odd offset keeps rays off vertices, where crossings would count twice.
