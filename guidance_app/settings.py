@@ -26,22 +26,25 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="ignore", frozen=True)
     schema_version: Literal[1] = 1
-    overlay_mode: Literal["outline", "centerline", "filled"] = "outline"
+    overlay_mode: Literal["outline", "centerline", "filled"] | None = Field(
+        default=None, description="what a person chose; without a choice the kind of case decides"
+    )
     overlay_opacity: float = Field(default=1.0, ge=0.1, le=1.0)
     right_drag_windows: bool = Field(
         default=False, description="right drag sets window and level, left drag zooms, as some workstations have it"
     )
     last_case: str = ""
 
-    def apply_to(self, view: LiveView) -> None:
-        view.set_mode(self.overlay_mode)
+    def apply_to(self, view: LiveView, *, kind: str) -> None:
+        """`kind` of case: the hundred thin arteries of a head overlap as outlines and read best as lines."""
+        view.set_mode(self.overlay_mode or ("centerline" if kind == "evt" else "outline"))
         view.set_opacity(self.overlay_opacity)
         view.right_drag_windows = self.right_drag_windows
 
     @classmethod
-    def of(cls, view: LiveView, *, last_case: str = "") -> Settings:
+    def of(cls, view: LiveView, *, mode_chosen: bool, last_case: str = "") -> Settings:
         return cls(
-            overlay_mode=view.mode,
+            overlay_mode=view.mode if mode_chosen else None,
             overlay_opacity=view.opacity,
             right_drag_windows=view.right_drag_windows,
             last_case=last_case,

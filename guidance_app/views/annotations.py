@@ -35,7 +35,7 @@ def corners_of(screen: ScreenState, *, case_id: str, window: WindowLevel | None,
     title = (f"Case {case_id}",) if case_id else ()
     state = source or ("\u275a\u275a PAUSED" if screen.paused else _SOURCE_WORDS[screen.source_state])
     if frame is None:
-        return Corners(top_left=(*title, state), top_right=(), bottom_left=(), bottom_right=())
+        return Corners(top_left=title, top_right=(), bottom_left=(), bottom_right=())
     kind = "DSA" if frame.kind == "dsa" else "FLUORO"
     return Corners(
         top_left=(*title, frame.source_id, kind, state),

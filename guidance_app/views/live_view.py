@@ -178,21 +178,28 @@ class LiveView(QWidget):
     ) -> None:
         look = None if self.raw or self.overlay_held else look_of(screen)
         if look is not None and screen.overlay is not None and transform is not None:
+            painter.save()
+            painter.setClipRect(self._picture_rect(transform))  # what lies beside the picture is not seen by X-rays
             self._overlay_painter.paint(
                 painter, screen.overlay, look, view_from_frame=transform, mode=self.mode, opacity=self.opacity
             )
+            painter.restore()
             self._paint_overlay_label(painter, screen.overlay, look, transform)
         badge = words.paint_badge(painter, area, badge_of(screen, held=self.overlay_held, raw=self.raw))
         if self.raw:
             return
         words.paint_banner(painter, area, badge, screen.banner)
         if self._picture is not None and transform is not None:
-            picture = transform.mapRect(QRectF(0, 0, self._picture.shape_px[1], self._picture.shape_px[0]))
-            words.paint_sides(painter, picture.intersected(area), side_letters(self._picture.geometry))
+            picture = self._picture_rect(transform).intersected(area)
+            words.paint_sides(painter, picture, side_letters(self._picture.geometry))
         corners = corners_of(
             screen, case_id=self.case_id, window=self.window_level, zoom=self.viewport.zoom, source=self.source_word
         )
         words.paint_corners(painter, area, corners)
+
+    def _picture_rect(self, transform: QTransform) -> QRectF:
+        rows, columns = self._picture.shape_px if self._picture is not None else (0, 0)
+        return transform.mapRect(QRectF(0.0, 0.0, columns, rows))
 
     def _paint_overlay_label(
         self, painter: QPainter, overlay: Overlay, look: OverlayLook, transform: QTransform

@@ -74,7 +74,9 @@ def age_text(screen: ScreenState) -> str:
 
 
 def _badge_without_overlay(screen: ScreenState) -> Badge:
-    if screen.source_state == "no_signal" or screen.frame is None:
+    if screen.frame is None:
+        return Badge(text="WAITING FOR THE FIRST PICTURE", shape="ring", colour=palette.TEXT)
+    if screen.source_state == "no_signal":
         return Badge(text="NO SIGNAL", shape="cross", colour=palette.ALARM)
     if not screen.engine_up:
         return Badge(text="NO OVERLAY - GUIDANCE NOT RUNNING", shape="cross", colour=palette.ALARM)

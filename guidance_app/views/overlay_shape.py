@@ -14,8 +14,12 @@ from guidance_app.live.guidance import Overlay, OverlayPath
 
 _FINE = 2  # lumen masks are drawn this much finer than the frame, so that their contour is smooth
 _SMOOTHING_POINTS = 9
+_MARGIN_PX = 12  # around the frame: where the model is cut off there, the cut lies outside the picture
+_SLIT_PX = 2
+_SMALLEST_PIECE_PX2 = 4.0
+_SMALLEST_HOLE_PX2 = 25.0  # smaller ones between crossing branches are specks to the eye
 _UNKNOWN_WIDTH_PX = 2.0
-_TOLERANCE_PX = 0.12  # of a frame pixel; stroking costs by the point, and no eye sees this much
+_TOLERANCE_PX = 0.25  # of a frame pixel; stroking costs by the point, and no eye sees this much
 _SUBPIXEL_BITS = 4  # OpenCV's fixed point
 _MAX_LINE_PX = 255
 
@@ -55,7 +59,12 @@ class OverlayShape:
 
     @cached_property
     def _contours(self) -> tuple[OverlayPath, ...]:
-        return self._overlay.outline or lumen_contours(self._overlay.centerlines)
+        outline = self._overlay.outline
+        in_pieces = any(np.isnan(line.points_px).any() for line in outline)
+        widths_known = any(np.isfinite(line.width_px).any() for line in self._overlay.centerlines)
+        if not outline or (in_pieces and widths_known):
+            return lumen_contours(self._overlay)
+        return outline
 
 
 def polygons_of(lines: tuple[OverlayPath, ...]) -> tuple[QPolygonF, ...]:
@@ -64,38 +73,57 @@ def polygons_of(lines: tuple[OverlayPath, ...]) -> tuple[QPolygonF, ...]:
     return tuple(QPolygonF([QPointF(*point) for point in (piece + 0.5).tolist()]) for piece in _thinned(lines))
 
 
-def lumen_contours(centerlines: tuple[OverlayPath, ...]) -> tuple[OverlayPath, ...]:
-    """Outer edge of all branches together, so that no line crosses a junction."""
-    pieces = [_finite(line.points_px) for line in centerlines]
-    pieces = [piece for piece in pieces if len(piece)]
-    if not pieces:
+def lumen_contours(overlay: Overlay) -> tuple[OverlayPath, ...]:
+    """The border of everything the model covers, so that no line crosses a junction or an overlap.
+
+    Covered is each branch at its width, and the loose edges where the surface turns away. Stroked one by one those
+    edges cost 200 ms and show every fold of the mesh.
+    """
+    rows, columns = (side + 2 * _MARGIN_PX for side in overlay.geometry.shape_px)
+    mask = np.zeros((rows * _FINE, columns * _FINE), dtype=np.uint8)
+    for line in overlay.centerlines:
+        _draw_branch(mask, line)
+    for line in overlay.outline:
+        at = _in_mask(np.nan_to_num(line.points_px))
+        pieces = [at[piece] for piece in _finite_pieces(line.points_px)]
+        cv2.polylines(mask, pieces, False, 255, 1, cv2.LINE_8, _SUBPIXEL_BITS)
+    # Between a branch's tube and its true surface a slit may stay open.
+    mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((_SLIT_PX * _FINE + 1,) * 2, dtype=np.uint8))
+    contours, family = cv2.findContours(mask, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    if not contours:
         return ()
-    widest = max(float(np.nanmax(line.width_px, initial=_UNKNOWN_WIDTH_PX)) for line in centerlines)
-    points = np.concatenate(pieces)
-    low = np.floor(points.min(axis=0) - widest - 2)
-    columns, rows = np.minimum((np.ceil(points.max(axis=0) + widest + 2) - low) * _FINE, 8192).astype(int)
-    mask = np.zeros((rows, columns), dtype=np.uint8)
-    for line in centerlines:
-        _draw_lumen(mask, line, low)
-    contours, _ = cv2.findContours(mask, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
-    return tuple(_contour_path(contour[:, 0, :], low) for contour in contours if len(contour) > 8 * _FINE)
+    holes = family[0, :, 3] >= 0
+    return tuple(
+        _contour_path(contour[:, 0, :])
+        for contour, hole in zip(contours, holes, strict=True)
+        if cv2.contourArea(contour) > (_SMALLEST_HOLE_PX2 if hole else _SMALLEST_PIECE_PX2) * _FINE**2
+    )
 
 
-def _draw_lumen(mask: UInt8[np.ndarray, "rows columns"], line: OverlayPath, low: Float[np.ndarray, " 2"]) -> None:
+def _draw_branch(mask: UInt8[np.ndarray, "rows columns"], line: OverlayPath) -> None:
     width = np.where(np.isfinite(line.width_px), line.width_px, _UNKNOWN_WIDTH_PX)
-    thick = np.clip(np.rint(width * _FINE), 2, _MAX_LINE_PX).astype(int).tolist()
+    thick = np.clip(np.rint(width * _FINE), 2, _MAX_LINE_PX).astype(int)
     good = _finite_rows(line.points_px)
-    at = _fixed_point(np.where(good[:, None], (line.points_px - low) * _FINE, 0.0)).tolist()
-    for here in range(len(at) - 1):
-        if good[here] and good[here + 1]:
-            cv2.line(mask, at[here], at[here + 1], 255, thick[here], cv2.LINE_8, _SUBPIXEL_BITS)
+    at = _in_mask(np.where(good[:, None], line.points_px, 0.0))
+    # One call for each stretch of equal width; a stretch ends where the next begins, so that none comes apart.
+    changes = np.flatnonzero((np.diff(thick) != 0) | (np.diff(good) != 0)) + 1
+    starts = np.concatenate([[0], changes])
+    stops = np.concatenate([np.minimum(changes + 1, len(at)), [len(at)]])
+    for start, stop in zip(starts.tolist(), stops.tolist(), strict=True):
+        stop = stop if good[stop - 1] else stop - 1
+        if good[start] and stop - start > 1:
+            cv2.polylines(mask, [at[start:stop]], False, 255, int(thick[start]), cv2.LINE_8, _SUBPIXEL_BITS)
 
 
-def _contour_path(contour: np.ndarray, low: Float[np.ndarray, " 2"]) -> OverlayPath:
+def _in_mask(points_px: Float[np.ndarray, "n 2"]) -> np.ndarray:
+    return _fixed_point((points_px + _MARGIN_PX) * _FINE)
+
+
+def _contour_path(contour: np.ndarray) -> OverlayPath:
     kernel = np.ones(_SMOOTHING_POINTS) / _SMOOTHING_POINTS
     around = np.pad(contour.astype(float), ((_SMOOTHING_POINTS // 2,) * 2, (0, 0)), mode="wrap")
     smooth = np.column_stack([np.convolve(around[:, axis], kernel, mode="valid") for axis in range(2)])
-    return OverlayPath(points_px=smooth / _FINE + low, width_px=np.full(len(smooth), np.nan), closed=True)
+    return OverlayPath(points_px=smooth / _FINE - _MARGIN_PX, width_px=np.full(len(smooth), np.nan), closed=True)
 
 
 def _band(lines: tuple[OverlayPath, ...], overlay: Overlay) -> UInt8[np.ndarray, "rows columns"]:
@@ -112,7 +140,7 @@ def _thinned(lines: tuple[OverlayPath, ...]) -> list[Float[np.ndarray, "n 2"]]:
     thinned = []
     for line in lines:
         for piece in _finite_pieces(line.points_px):
-            thin = cv2.approxPolyDP(piece.astype(np.float32)[:, None], _TOLERANCE_PX, line.closed)[:, 0]
+            thin = cv2.approxPolyDP(line.points_px[piece].astype(np.float32)[:, None], _TOLERANCE_PX, line.closed)[:, 0]
             thinned.append(np.concatenate([thin, thin[:1]]) if line.closed else thin)
     return thinned
 
@@ -121,16 +149,10 @@ def _fixed_point(points_px: Float[np.ndarray, "n 2"]) -> np.ndarray:
     return np.rint(np.clip(points_px, -4096.0, 16384.0) * 2**_SUBPIXEL_BITS).astype(np.int32)
 
 
-def _finite(points_px: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "m 2"]:
-    return points_px[_finite_rows(points_px)]
-
-
-def _finite_pieces(points_px: Float[np.ndarray, "n 2"]) -> list[np.ndarray]:
-    good = _finite_rows(points_px)
-    if good.all():
-        return [points_px] if len(points_px) > 1 else []
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], good, [False]]).astype(int)))
-    return [points_px[start:stop] for start, stop in zip(edges[::2], edges[1::2], strict=True) if stop - start > 1]
+def _finite_pieces(points_px: Float[np.ndarray, "n 2"]) -> list[slice]:
+    """Where the line runs without a break, at least two points long."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], _finite_rows(points_px), [False]]).astype(int))).tolist()
+    return [slice(start, stop) for start, stop in zip(edges[::2], edges[1::2], strict=True) if stop - start > 1]
 
 
 def _finite_rows(points_px: Float[np.ndarray, "n 2"]) -> Bool[np.ndarray, " n"]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from guidance_app.views.annotated_video import VideoReport
     from guidance_app.views.window import GuidanceWindow, GuidedSession
 
-HEADLESS_SIZE_PX = (1280, 960)
+HEADLESS_SIZE_PX = (1536, 960)  # 16:10, so that the corner words fit beside a square picture
 
 
 def display_available() -> bool:
@@ -77,16 +77,18 @@ def run_window(
     Raises:
         InputError: no display, or an output cannot be written.
     """
-    application(headless=headless)
-    from PyQt6.QtCore import QEventLoop
+    app = application(headless=headless)
+    from PyQt6.QtCore import QEvent, QEventLoop
 
     from guidance_app.views.window import GuidanceWindow
 
     settings = Settings() if headless else load_settings()
     runs = tuple(recording.path.stem for recording in case.recordings)
     window = GuidanceWindow(session, case_id=case.id, title=title, runs=runs, run_index=run_index, open_run=open_run)
+    given_mode = window.view.mode
     try:
-        settings.apply_to(window.view)
+        settings.apply_to(window.view, kind=case.kind)
+        given_mode = window.view.mode
         exports = _Exports(window, annotate, screenshot, wait=headless, annotate_s=annotate_s)
 
         loop = QEventLoop()
@@ -101,13 +103,15 @@ def run_window(
     finally:
         window.stop()
         if not headless:
-            save_settings(Settings.of(window.view, last_case=str(case.folder)))
+            chosen = settings.overlay_mode is not None or window.view.mode != given_mode
+            save_settings(Settings.of(window.view, mode_chosen=chosen, last_case=str(case.folder)))
         window.close()
         window.deleteLater()
+        app.sendPostedEvents(window, QEvent.Type.DeferredDelete.value)
 
 
 def application(*, headless: bool) -> QApplication:
-    """The one QApplication, made on the platform asked for.
+    """The one QApplication, made on the platform asked for; it lives as long as the caller holds it.
 
     Raises:
         InputError: a display is needed and there is none.

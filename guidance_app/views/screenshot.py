@@ -7,6 +7,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from jaxtyping import Float
 from PyQt6.QtGui import QImage
 
 from calibration.errors import InputError
@@ -32,9 +33,14 @@ class BestMoment:
     def consider(self, screen: ScreenState, grab: Callable[[], QImage]) -> None:
         look = look_of(screen)
         rank = _RANKS[look.line] if look is not None else 0
+        if screen.frame is not None:
+            rank += 1
         if rank < self._rank:
             return
-        contrast = contrast_along(screen.overlay, screen.frame) if rank and screen.overlay and screen.frame else 0.0
+        contrast = 0.0
+        if screen.frame is not None:
+            drawn = screen.overlay if look is not None else None
+            contrast = contrast_along(drawn, screen.frame) if drawn is not None else _seen_vessel(screen)
         if rank > self._rank or contrast > self._contrast * _BETTER:
             self._rank, self._contrast, self._image = rank, contrast, grab().copy()
 
@@ -60,14 +66,23 @@ def contrast_along(overlay: Overlay, frame: Frame) -> float:
 
     In stored values, averaged over all points of the centerlines; points outside count as no contrast.
     """
-    picture = frame.pixels.astype(np.float32)
-    around = cv2.blur(picture, (_BACKGROUND_PX, _BACKGROUND_PX))
-    darker = picture - around if frame.vessels_bright else around - picture
+    darker = _darker_than_around(frame)
     total, count = 0.0, 0
     for line in overlay.centerlines:
         points = line.points_px[np.isfinite(line.points_px).all(axis=1)]
         column, row = np.rint(points).astype(int).T
-        inside = (column >= 0) & (column < picture.shape[1]) & (row >= 0) & (row < picture.shape[0])
+        inside = (column >= 0) & (column < darker.shape[1]) & (row >= 0) & (row < darker.shape[0])
         total += float(darker[row[inside], column[inside]].sum())
         count += len(points)
     return total / count if count else 0.0
+
+
+def _seen_vessel(screen: ScreenState) -> float:
+    """Without an overlay: how much border of vessel the network found."""
+    return float(sum(len(path.points_px) for path in screen.result.vessel_outline)) if screen.result else 0.0
+
+
+def _darker_than_around(frame: Frame) -> Float[np.ndarray, "rows columns"]:
+    picture = frame.pixels.astype(np.float32)
+    around = cv2.blur(picture, (_BACKGROUND_PX, _BACKGROUND_PX))
+    return picture - around if frame.vessels_bright else around - picture

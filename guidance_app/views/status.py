@@ -25,6 +25,7 @@ from guidance_app.views import palette
 from guidance_app.views.overlay_painter import OVERLAY_MODES, OverlayMode
 
 PANEL_WIDTH_PX = 268
+_RUNS_HEIGHT_PX = 220
 _BUTTON_HEIGHT_PX = 44  # a gloved hand, or a trackball at arm's length
 _STATE_WORDS = {
     "unregistered": ("\u25cb Not registered", palette.TEXT),
@@ -33,6 +34,7 @@ _STATE_WORDS = {
     "stale": ("\u25b2 Not current", palette.NOT_CURRENT),
     "rejected": ("\u2715 Rejected", palette.ALARM),
 }
+_FIGURE_WIDTH_PX = 84  # "12345.6 ms"
 _STAGES = ("decode", "segment", "track", "render")
 
 
@@ -82,6 +84,13 @@ class StatusPanel(QFrame):
         _set(self._paint, _milliseconds(paint_ms))
         _set(self._p95, _milliseconds(screen.p95_ms))
 
+    def settle(self) -> None:
+        """Lay out and paint now, so that the panel never lags behind the picture beside it."""
+        layout = self.layout()
+        if layout is not None:
+            layout.activate()
+        self.repaint()
+
     def show_overlay_choice(self, mode: OverlayMode, opacity: float) -> None:
         self._modes[mode].setChecked(True)
         self._opacity.blockSignals(True)
@@ -98,6 +107,7 @@ class StatusPanel(QFrame):
     def _add_registration(self, layout: QVBoxLayout) -> None:
         layout.addWidget(_heading("REGISTRATION"))
         self._state = QLabel()
+        self._state.setMinimumHeight(28)
         layout.addWidget(self._state)
         grid = _grid()
         self._confidence = _figure(grid, 0, "Confidence")
@@ -137,7 +147,10 @@ class StatusPanel(QFrame):
         self._opacity.setRange(10, 100)
         self._opacity.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self._opacity.valueChanged.connect(lambda percent: self._commands.choose_opacity(percent / 100.0))
-        layout.addWidget(self._opacity)
+        opacity = QHBoxLayout()
+        opacity.addWidget(QLabel("Opacity"))
+        opacity.addWidget(self._opacity, 1)
+        layout.addLayout(opacity)
         layout.addSpacing(10)
 
     def _add_runs(self, layout: QVBoxLayout) -> None:
@@ -145,8 +158,9 @@ class StatusPanel(QFrame):
         self._runs = QListWidget()
         self._runs.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self._runs.currentRowChanged.connect(self._run_chosen)
+        self._runs.setMaximumHeight(_RUNS_HEIGHT_PX)
         layout.addWidget(self._runs, 1)
-        layout.addSpacing(10)
+        layout.addStretch(1)
 
     def _add_latency(self, layout: QVBoxLayout) -> None:
         layout.addWidget(_heading("LATENCY"))
@@ -199,6 +213,7 @@ def _figure(grid: QGridLayout, row: int, name: str) -> QLabel:
     grid.addWidget(QLabel(name), row, 0)
     figure = QLabel("\u2013")
     figure.setAlignment(Qt.AlignmentFlag.AlignRight)
+    figure.setMinimumWidth(_FIGURE_WIDTH_PX)
     grid.addWidget(figure, row, 1)
     return figure
 

@@ -143,7 +143,7 @@ class GuidanceWindow(QWidget):
         registration = self._session.registration
         reasons = registration.reasons if registration is not None else ()
         self.panel.show_screen(screen, reasons=reasons, paint_ms=self.view.paint_ms)
-        self.panel.repaint()
+        self.panel.settle()
 
     # Actions
 
@@ -318,4 +318,4 @@ class GuidanceWindow(QWidget):
         layout.setSpacing(0)
         layout.addLayout(columns, 1)
         layout.addWidget(self.strip)
-        self.resize(1280, 960)
+        self.resize(1536, 960)

@@ -22,7 +22,7 @@ from guidance_app.views.screenshot import contrast_along
 from tests.guidance_app.views.staging import LINE_ROW, SIZE_PX, StagedSession, frame, overlay, screen
 
 CASE: Any = SimpleNamespace(
-    id="case-7", folder=Path("case-7"), recordings=(SimpleNamespace(path=Path("xa/run1.dcm")),)
+    id="case-7", kind="coronary", folder=Path("case-7"), recordings=(SimpleNamespace(path=Path("xa/run1.dcm")),)
 )  # fmt: skip
 
 
