@@ -10,6 +10,8 @@ import numpy as np
 from engines.anatomy.case import Case
 from engines.anatomy.vessel_model import Branch, CenterlineTree, CtVolume, SurfaceMesh, VesselModel
 
+_SHOWN_NAMES = 16  # a cerebral tree has a hundred; JSON lists them all
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CtSummary:
@@ -99,7 +101,8 @@ def summary_lines(summary: CaseSummary) -> list[str]:
             f"centerlines  {tree.branches} branches ({classes}), {tree.roots} roots, {tree.length_mm:.0f} mm, {radius}"
         )
         if tree.names:
-            lines.append(f"names        {', '.join(tree.names)}")
+            more = f" and {len(tree.names) - _SHOWN_NAMES} more" if len(tree.names) > _SHOWN_NAMES else ""
+            lines.append(f"names        {', '.join(tree.names[:_SHOWN_NAMES])}{more}")
     extent, centre = summary.extent_mm, summary.centre_lps_mm
     lines.append(
         f"extent       {extent[0]:.0f} x {extent[1]:.0f} x {extent[2]:.0f} mm about LPS "
