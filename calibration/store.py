@@ -38,6 +38,15 @@ def write_atomically(path: Path, writer: Callable[[Path], None]) -> None:
         beside.unlink(missing_ok=True)
 
 
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file that is already in memory, whole or not at all."""
+
+    def write(beside: Path) -> None:
+        beside.write_bytes(content)
+
+    write_atomically(path, write)
+
+
 def write_json(path: Path, content: Any) -> None:
     """Write JSON atomically; NaN is refused, since no other reader would accept it."""
     text = json.dumps(content, indent=1, allow_nan=False) + "\n"

@@ -59,7 +59,7 @@ def frangi_mask(
     picture: Float[np.ndarray, "rows columns"], field: Bool[np.ndarray, "rows columns"] | None, *, keep: float
 ) -> Bool[np.ndarray, "rows columns"]:
     """Reference method: Frangi's vesselness of dark tubes, sigma 1 to 6 px; `keep` scales Otsu's threshold."""
-    response = frangi(np.asarray(picture, float), sigmas=np.linspace(1, 6, 6), black_ridges=True)
+    response = frangi(np.asarray(picture, float), sigmas=range(1, 7), black_ridges=True)
     if field is not None:
         response = response * field
     response = np.sqrt(response / (response.max() + 1e-12))

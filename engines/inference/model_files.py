@@ -11,6 +11,7 @@ import pydantic
 from calibration.errors import InputError
 
 MANIFEST_NAME = "manifest.json"
+SCHEMA = "guidance-app/models/1"
 BUNDLED_MODELS = Path(__file__).resolve().parents[2] / "assets" / "models"
 
 
@@ -41,7 +42,7 @@ class Manifest(pydantic.BaseModel):
 
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
-    schema_: str = pydantic.Field("guidance-app/models/1", alias="schema", pattern=r"^guidance-app/models/1$")
+    schema_: str = pydantic.Field(alias="schema", pattern=f"^{SCHEMA}$")
     models: dict[str, ModelRecord]
 
 

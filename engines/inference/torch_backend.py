@@ -37,7 +37,8 @@ class TorchBackend:
             ) from error
         if device == "cpu":
             torch.set_num_threads(threads)
-        self._net = ProbabilityNet(net).eval().to(device=device, memory_format=torch.channels_last)
+        self._net = ProbabilityNet(net).eval().to(device)
+        self._net = self._net.to(memory_format=torch.channels_last)
         self._channels = record.channels
         self.name = "torch"
         self.device = device

@@ -77,7 +77,6 @@ def condition_working(
     picture: Float[np.ndarray, "rows columns"], *, vessels_bright: bool | None = False, working_px: int | None = None
 ) -> Conditioned | None:
     """The part after resizing; training feeds it patches of a picture that would be `working_px` wide."""
-    working_px = working_px or max(picture.shape)
     field = find_field_of_view(picture)
     inside = np.ones(picture.shape, bool) if field is None else field
     low, middle, high = np.percentile(picture[inside], [1, 50, 99])
@@ -86,7 +85,7 @@ def condition_working(
     # Text and clips saturate: they must not set the scale of anything below.
     scaled = np.clip((picture - middle) / (high - low), -1.5, 1.5).astype(np.float32)
     weight = inside.astype(np.float32)
-    local = _against_neighbourhood(scaled, weight, working_px)
+    local = _against_neighbourhood(scaled, weight, working_px or max(picture.shape))
     inverted = bool(vessels_bright) or _vessels_look_bright(local, inside)
     channels = np.stack([scaled * 2.0, local]) * weight
     if inverted:

@@ -321,5 +321,6 @@ def _stored(random: np.random.Generator, picture: Float[np.ndarray, "size size"]
     stored = np.clip((picture - low) / (high - low), 0, 1) * random.uniform(90, 255)
     if random.random() < 0.2:
         quality = [int(cv2.IMWRITE_JPEG_QUALITY), int(random.integers(35, 95))]
-        stored = cv2.imdecode(cv2.imencode(".jpg", stored.astype(np.uint8), quality)[1], cv2.IMREAD_GRAYSCALE)
+        decoded = cv2.imdecode(cv2.imencode(".jpg", stored.astype(np.uint8), quality)[1], cv2.IMREAD_GRAYSCALE)
+        stored = np.asarray(decoded)
     return np.round(stored).astype(np.float32)

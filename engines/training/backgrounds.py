@@ -134,7 +134,7 @@ def _bar(random: np.random.Generator, size: int) -> Picture:
 
 def _wavy_region(random: np.random.Generator, size: int) -> Picture:
     """One side of a smooth curve: a heart border, a diaphragm, a lung edge."""
-    turns = random.integers(4)
+    turns = int(random.integers(4))
     curve = size * random.uniform(0.1, 0.9) + gaussian_filter1d(
         np.cumsum(random.normal(0, 1, size * 3)), size / random.uniform(3, 8), mode="nearest"
     )[size : 2 * size] * random.uniform(0.3, 2)

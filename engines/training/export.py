@@ -15,8 +15,8 @@ import safetensors.torch
 import torch
 
 from calibration.errors import GuidanceError
-from calibration.store import write_atomically, write_json
-from engines.inference.model_files import MANIFEST_NAME, Manifest, ModelRecord, read_manifest, sha256
+from calibration.store import write_bytes, write_json
+from engines.inference.model_files import MANIFEST_NAME, SCHEMA, Manifest, ModelRecord, read_manifest, sha256
 from engines.segmentation.conditioning import CHANNELS
 from engines.segmentation.dru_net import DruNet, ProbabilityNet
 from engines.segmentation.scenes import Scene
@@ -45,7 +45,7 @@ def export(
     check_parity(net, graph)
     contents = {f"{scene.name}.safetensors": tensors, f"{scene.name}.onnx": graph}
     for name, content in contents.items():
-        write_atomically(folder / name, lambda beside, content=content: beside.write_bytes(content) and None)
+        write_bytes(folder / name, content)
     record = ModelRecord(
         classes=scene.classes, working_px=WORKING_PX, channels=CHANNELS, width=recipe.width, threshold=threshold,
         seed=recipe.seed, steps=steps, initial=Path(recipe.initial).stem, loss=recipe.loss, data=DATA,
@@ -60,7 +60,7 @@ def enter(folder: Path, name: str, record: ModelRecord) -> None:
     """Put a network's record into the folder's manifest."""
     models = dict(read_manifest(folder).models) if (folder / MANIFEST_NAME).exists() else {}
     models[name] = record
-    manifest = Manifest(models=dict(sorted(models.items())))
+    manifest = Manifest.model_validate({"schema": SCHEMA, "models": dict(sorted(models.items()))})
     write_json(folder / MANIFEST_NAME, manifest.model_dump(mode="json", by_alias=True))
 
 

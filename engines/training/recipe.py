@@ -20,10 +20,11 @@ from calibration.store import write_atomically
 from engines.segmentation.dru_net import DruNet
 from engines.segmentation.scenes import Scene, scene_named
 from engines.training.angiogram_synthesis import synthesize
+from engines.training.simulated_cases import load_simulated
 
 LossName = Literal["dice+bce", "dice", "bce"]
 _EMA_DECAY = 0.995
-_SAVE_EVERY = 100
+_SAVE_EVERY = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +34,9 @@ class Recipe:
     Args:
         scene: name of the network.
         loss: "dice+bce", or one of the paper's two alone (`Scene.paper_loss`).
-        initial: checkpoint to start from (another scene's), "" for random weights.
+        initial: checkpoint to start from (its head too, if it is of the same scene), "" for random weights.
+        cases: folder of simulated cases whose frames are mixed in, "" for none.
+        case_share: how many of the patches come from them.
     """
 
     scene: str
@@ -45,6 +48,8 @@ class Recipe:
     rate: float = 2e-3
     loss: LossName = "dice+bce"
     initial: str = ""
+    cases: str = ""
+    case_share: float = 0.4
 
 
 class _Patches(IterableDataset):
@@ -57,8 +62,14 @@ class _Patches(IterableDataset):
         import cv2
 
         cv2.setNumThreads(1)
-        for index in range(self.first, self.recipe.steps * self.recipe.batch):
-            sample = synthesize(self.scene, self.recipe.seed, index, self.recipe.patch_px)
+        recipe = self.recipe
+        frames = load_simulated(Path(recipe.cases), self.scene) if recipe.cases else None
+        for index in range(self.first, recipe.steps * recipe.batch):
+            sample = None
+            if frames is not None and np.random.default_rng([recipe.seed, index, 2]).random() < recipe.case_share:
+                sample = frames.sample(recipe.seed, index, recipe.patch_px)
+            if sample is None:
+                sample = synthesize(self.scene, recipe.seed, index, recipe.patch_px)
             yield _turned(sample.channels, sample.masks, index)
 
 
@@ -81,7 +92,7 @@ def train(
 ) -> DruNet:
     """Train, or go on from `checkpoint`, and return the averaged network in evaluation mode.
 
-    The checkpoint is written every 100 steps and at the end.
+    The checkpoint is written every 50 steps and at the end.
 
     Raises:
         InputError: the checkpoint belongs to another recipe.
@@ -90,8 +101,9 @@ def train(
     torch.manual_seed(recipe.seed)
     net = DruNet(len(scene.classes), recipe.width)
     if recipe.initial:
-        _start_from(net, Path(recipe.initial))
-    net = net.to(device=device, memory_format=torch.channels_last)
+        _start_from(net, Path(recipe.initial), recipe.scene)
+    net = net.to(device)
+    net = net.to(memory_format=torch.channels_last)
     average = {name: value.detach().clone() for name, value in net.state_dict().items()}
     optimiser = torch.optim.AdamW(net.parameters(), lr=recipe.rate, weight_decay=1e-4)
     step = 0
@@ -171,12 +183,15 @@ def _average_in(average: dict[str, Tensor], net: DruNet, step: int) -> None:
             average[name].copy_(value)
 
 
-def _start_from(net: DruNet, path: Path) -> None:
+def _start_from(net: DruNet, path: Path, scene: str) -> None:
     own = net.state_dict()
-    found = _read(path)["average"]
+    state = _read(path)
+    found, same_scene = state["average"], state["recipe"]["scene"] == scene
     fitting = {name: value for name, value in found.items() if name in own and own[name].shape == value.shape}
-    # Other scenes have other classes: their heads are learnt anew.
-    net.load_state_dict({n: v for n, v in fitting.items() if not n.startswith("head.")}, strict=False)
+    if not same_scene:
+        # Other scenes have other classes: their heads are learnt anew.
+        fitting = {name: value for name, value in fitting.items() if not name.startswith("head.")}
+    net.load_state_dict(fitting, strict=False)
 
 
 def _save(path: Path, recipe: Recipe, step: int, net: DruNet, average: dict, optimiser: torch.optim.Optimizer) -> None:

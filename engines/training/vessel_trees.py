@@ -152,6 +152,7 @@ def _draw(tube: Tube, fine: int, *, ramp: bool):
     far = np.full(shape, 255, np.uint8)
     far[row[keep], column[keep]] = 0
     distance, label = cv2.distanceTransformWithLabels(far, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+    label = np.asarray(label, dtype=np.intp)
     position_of_label = np.zeros(label.max() + 1, np.float32)
     position_of_label[label[row[keep], column[keep]]] = dense[keep]
     position = position_of_label[label]

@@ -89,7 +89,7 @@ def _segment_run(path: Path, segmenter, class_name: str, out: Path, outcome: _Ou
     import cv2
     import numpy as np
 
-    from calibration.store import write_atomically
+    from calibration.store import write_bytes
     from engines.angiography.open_run import open_run
 
     run = open_run(path)
@@ -110,7 +110,7 @@ def _segment_run(path: Path, segmenter, class_name: str, out: Path, outcome: _Ou
         mask = np.where(probability >= segmenter.threshold, 255, 0).astype(np.uint8)
         name = f"{path.stem}_{index:04d}.png"
         encoded = cv2.imencode(".png", mask)[1].tobytes()
-        write_atomically(out / name, lambda beside, encoded=encoded: beside.write_bytes(encoded) and None)
+        write_bytes(out / name, encoded)
         outcome.masks.append(name)
         if run.frame_count > 1 and sys.stderr.isatty():
             print(f"\r{path.name} {index + 1}/{run.frame_count}", end="\n" if index + 1 == run.frame_count else "",

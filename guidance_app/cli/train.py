@@ -39,7 +39,7 @@ def train(
         raise InputError(f"--patch {patch}: the network needs a multiple of 16, for example {patch // 16 * 16}")
     import torch
 
-    from calibration.store import write_atomically
+    from calibration.store import write_bytes
     from engines.training.export import export
     from engines.training.held_out import hold_out, model_card
     from engines.training.recipe import Recipe
@@ -58,7 +58,7 @@ def train(
     held_out = hold_out(net, scene)
     record = export(net, scene, recipe, out, steps=steps, threshold=held_out.threshold)
     card = model_card(name, record, held_out)
-    write_atomically(out / f"{name}.md", lambda beside: beside.write_text(card, encoding="utf-8") and None)
+    write_bytes(out / f"{name}.md", card.encode())
     print(f"{out / name}.onnx, .safetensors, .md and manifest.json written; load them with --models {out}")
 
 
