@@ -40,12 +40,12 @@ def plan_aorta_runs(rng: np.random.Generator, patient: Patient, frames: int | No
         seconds = count * _FRAME_TIME_MS / 1000.0
         peak = rng.uniform(0.026, 0.045)
         bolus = Injection(
-            arrival_s=0.14 * seconds, speed_mm_per_s=rng.uniform(260, 420), duration_s=0.36 * seconds, rise_s=0.3,
-            fall_s=0.15 * seconds, peak_g_per_cm3=peak,
+            arrival_s=0.14 * seconds, speed_mm_per_s=rng.uniform(800, 1250) / seconds, duration_s=0.36 * seconds,
+            rise_s=0.1 * seconds, fall_s=0.15 * seconds, peak_g_per_cm3=peak,
         )  # fmt: skip
         stub = Injection(
-            arrival_s=0.2 * seconds, speed_mm_per_s=180.0, duration_s=0.4 * seconds, rise_s=0.3, fall_s=0.5,
-            peak_g_per_cm3=2.2 * peak,
+            arrival_s=0.2 * seconds, speed_mm_per_s=540.0 / seconds, duration_s=0.4 * seconds,
+            rise_s=0.1 * seconds, fall_s=0.15 * seconds, peak_g_per_cm3=2.2 * peak,
         )  # fmt: skip
         moments = tuple(
             Moment(

@@ -90,12 +90,9 @@ def _make_beside(target: Path) -> Path:
 
 
 def _fill(folder: Path, kind: str, seed: int, case_id: str, frames: int | None, progress: Progress) -> None:
-    # Streams of their own, so that a change to the pictures leaves the patients as they were.
-    patient_rng, plan_rng, ct_rng, *run_rngs = (
-        np.random.default_rng(child) for child in np.random.SeedSequence([seed, _KIND_NUMBER[kind]]).spawn(8)
-    )
+    _, _, ct_rng, *run_rngs = _streams(kind, seed)
     progress("inventing the patient", 0.02)
-    patient, plans = _draw(kind, patient_rng, plan_rng, frames)
+    patient, plans = draw_case(kind, seed, frames)
     progress("writing CTA and models", 0.15)
     frame_of_reference = instance_uid(f"frame-of-reference {kind} {seed}")
     vessels_names = _write_models(folder, patient, ct_rng, frame_of_reference)
@@ -136,9 +133,14 @@ def _fill(folder: Path, kind: str, seed: int, case_id: str, frames: int | None, 
 _KIND_NUMBER = {"evt": 1, "tavi": 2, "coronary": 3}
 
 
-def _draw(
-    kind: str, patient_rng: np.random.Generator, plan_rng: np.random.Generator, frames: int | None
-) -> tuple[Patient, tuple[RunPlan, ...]]:
+def _streams(kind: str, seed: int) -> tuple[np.random.Generator, ...]:
+    # One for each part, so that a change to the pictures leaves the patients as they were.
+    return tuple(np.random.default_rng(part) for part in np.random.SeedSequence([seed, _KIND_NUMBER[kind]]).spawn(8))
+
+
+def draw_case(kind: str, seed: int, frames: int | None = None) -> tuple[Patient, tuple[RunPlan, ...]]:
+    """The patient of a seed and the runs to be recorded, nothing exposed yet."""
+    patient_rng, plan_rng, *_ = _streams(kind, seed)
     # LPS of a CT starts wherever the scanner was zeroed, not at the isocentre of another room.
     offset_mm = patient_rng.uniform(-45.0, 45.0, size=3)
     if kind == "evt":

@@ -53,8 +53,8 @@ def plan_coronary_runs(rng: np.random.Generator, patient: Patient, frames: int |
         )
         seconds = count * _FRAME_TIME_MS / 1000.0
         bolus = Injection(
-            arrival_s=0.1 * seconds, speed_mm_per_s=rng.uniform(160, 260), duration_s=0.55 * seconds, rise_s=0.25,
-            fall_s=0.5, peak_g_per_cm3=rng.uniform(0.24, 0.34),
+            arrival_s=0.1 * seconds, speed_mm_per_s=rng.uniform(480, 780) / seconds, duration_s=0.55 * seconds,
+            rise_s=0.08 * seconds, fall_s=0.17 * seconds, peak_g_per_cm3=rng.uniform(0.24, 0.34),
         )  # fmt: skip
         plans.append(
             RunPlan(

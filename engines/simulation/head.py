@@ -23,6 +23,7 @@ from engines.simulation.voxels import (
 
 _BRAIN_HU = 36.0
 _CSF_HU = 8.0
+_NECK_VOXELS = 40
 
 
 def make_head(rng: np.random.Generator, offset_mm: Float[np.ndarray, " 3"]) -> Patient:
@@ -44,10 +45,18 @@ def make_head(rng: np.random.Generator, offset_mm: Float[np.ndarray, " 3"]) -> P
         cta_grid=grid,
         cta_hu=hu,
         enhancement_hu={"artery": rng.uniform(300, 400), "vein": rng.uniform(120, 220)},
-        layers=(TissueLayer(water=water, bone=bone, grid=grid),),
+        layers=(_with_neck(water, bone, grid),),
         target_mm=offset_mm + np.array([0.0, -5.0, 8.0]) + rng.normal(scale=5.0, size=3),
         occluded=occluded,
     )
+
+
+def _with_neck(water: Float32[np.ndarray, "i j k"], bone: Float32[np.ndarray, "i j k"], grid: Grid) -> TissueLayer:
+    """The CTA stops in the neck, the patient does not."""
+    below = ((0, 0), (0, 0), (_NECK_VOXELS, 0))
+    first_mm = (grid.first_mm[0], grid.first_mm[1], grid.first_mm[2] - _NECK_VOXELS * grid.spacing_mm)
+    longer = Grid(shape=(*grid.shape[:2], grid.shape[2] + _NECK_VOXELS), spacing_mm=grid.spacing_mm, first_mm=first_mm)
+    return TissueLayer(water=np.pad(water, below, mode="edge"), bone=np.pad(bone, below, mode="edge"), grid=longer)
 
 
 def _paint(rng: np.random.Generator, grid: Grid, skull: Skull) -> Float32[np.ndarray, "i j k"]:

@@ -21,7 +21,7 @@ def plan_head_runs(rng: np.random.Generator, patient: Patient, frames: int | Non
     """Two runs of one injection side."""
     side = ("left", "right")[rng.integers(2)]
     isocentre_from_lps = place_patient(rng, patient.target_mm)
-    towards = -1.0 if side == "left" else 1.0  # the detector stands on the injected side
+    towards = 1.0 if side == "left" else -1.0  # the detector stands on the injected side
     views = ((rng.uniform(-8, 8), rng.uniform(5, 22)), (towards * rng.uniform(82, 92), rng.uniform(-6, 6)))
     count = frames or _USUAL_FRAMES
     frame_time_ms = round(8000.0 / count if frames is None else 8000.0 / frames, 1)

@@ -85,8 +85,9 @@ def _fewer_triangles(vertices: np.ndarray, triangles: np.ndarray, *, keep: float
     points = vtkPoints()
     points.SetData(numpy_to_vtk(np.ascontiguousarray(vertices, dtype=np.float32), deep=True))
     cells = vtkCellArray()
-    flat = np.column_stack([np.full(len(triangles), 3), triangles]).astype(np.int64).ravel()
-    cells.SetCells(len(triangles), numpy_to_vtkIdTypeArray(flat, deep=True))
+    offsets = np.arange(0, 3 * len(triangles) + 1, 3, dtype=np.int64)
+    corners = np.ascontiguousarray(triangles, dtype=np.int64).ravel()
+    cells.SetData(numpy_to_vtkIdTypeArray(offsets, deep=True), numpy_to_vtkIdTypeArray(corners, deep=True))
     mesh = vtkPolyData()
     mesh.SetPoints(points)
     mesh.SetPolys(cells)
@@ -95,5 +96,5 @@ def _fewer_triangles(vertices: np.ndarray, triangles: np.ndarray, *, keep: float
     decimate.SetTargetReduction(1.0 - keep)
     decimate.Update()
     output = decimate.GetOutput()
-    corners = vtk_to_numpy(output.GetPolys().GetConnectivityArray()).reshape(-1, 3).astype(np.int64)
-    return vtk_to_numpy(output.GetPoints().GetData()).astype(np.float64), corners
+    fewer = vtk_to_numpy(output.GetPolys().GetConnectivityArray()).reshape(-1, 3).astype(np.int64)
+    return vtk_to_numpy(output.GetPoints().GetData()).astype(np.float64), fewer

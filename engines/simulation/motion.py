@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
-from scipy.spatial.transform import Rotation
 
 from calibration.pose import RigidPose
 from engines.simulation.anatomy import HeartFrame
@@ -92,8 +91,8 @@ def best_rigid_motion(
 ) -> RigidPose:
     """The rigid motion nearest to a deformation (least squares, Kabsch): moved from rest."""
     centre_moved, centre_rest = moved_mm.mean(axis=0), rest_mm.mean(axis=0)
-    rotation, _ = Rotation.align_vectors(moved_mm - centre_moved, rest_mm - centre_rest)
+    u, _, vt = np.linalg.svd((moved_mm - centre_moved).T @ (rest_mm - centre_rest))
     matrix = np.eye(4)
-    matrix[:3, :3] = rotation.as_matrix()
+    matrix[:3, :3] = u @ np.diag([1.0, 1.0, np.linalg.det(u @ vt)]) @ vt
     matrix[:3, 3] = centre_moved - matrix[:3, :3] @ centre_rest
     return RigidPose(matrix=matrix, target=frame, source=frame)

@@ -18,11 +18,12 @@ from engines.simulation.collimator import Opening
 from engines.simulation.lobes import lobe_path_mm
 from engines.simulation.model_tree import model_tree
 from engines.simulation.motion import Beat, Moment, best_rigid_motion, deform_heart
+from engines.simulation.pieces import cut_into_pieces
 from engines.simulation.shadow import TubeSamples, cast_tubes, line_integrals_mm
 from engines.simulation.xray import Detector, Shadow, Tone, expose, typical_signal
 
 BACKGROUND, ARTERY, VEIN, AORTA, DEVICE = range(5)
-_LABEL_OF_CLASS = {"artery": ARTERY, "vein": VEIN, "aorta": AORTA}
+LABEL_OF_CLASS = {"artery": ARTERY, "vein": VEIN, "aorta": AORTA}
 VISIBLE_SHARE = 0.15  # of the run's peak concentration: less is no longer called filled
 
 
@@ -115,13 +116,13 @@ class _Stage:
         self.points_mm = patient.tree.points_mm()
         self.model_points_mm = model_tree(patient.tree).points_mm()
         self.visible = plan.filling.peak_g_per_cm3 > 0
-        self.samples = _piece_indices(patient)
+        self.samples = cut_into_pieces(patient.tree, LABEL_OF_CLASS)
         self._pose_key: bytes = b""
         self._shape_key: bytes = b""
         self._device_key: bytes = b""
         self._peak = {
             name: max(float(plan.filling.peak_g_per_cm3[self.samples.point_class == label].max(initial=0.0)), 1e-9)
-            for name, label in _LABEL_OF_CLASS.items()
+            for name, label in LABEL_OF_CLASS.items()
         }
 
     def frame(
@@ -220,7 +221,7 @@ class _Stage:
         label = np.zeros(self.plan.geometry.shape_px, dtype=np.uint8)
         weight = self.samples.weigh(conc, dead_zone=False)
         for name in ("aorta", "vein", "artery"):
-            number = _LABEL_OF_CLASS[name]
+            number = LABEL_OF_CLASS[name]
             filled = (self.samples.label == number) & (weight > VISIBLE_SHARE * self._peak[name])
             label[self.tubes.mask(filled)] = number
             if (
@@ -233,65 +234,6 @@ class _Stage:
             label[mask] = DEVICE
         label[~self.plan.opening.field_of_view] = BACKGROUND
         return label
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Pieces:
-    """The tree's pieces between neighbouring points, by index into the tree's points."""
-
-    first: np.ndarray
-    radius_mm: np.ndarray
-    label: np.ndarray
-    share: np.ndarray
-    point_class: np.ndarray
-
-    def at(self, points_mm: Float[np.ndarray, "n 3"]) -> TubeSamples:
-        a, b = points_mm[self.first], points_mm[self.first + 1]
-        return TubeSamples(points_mm=0.5 * (a + b), radius_mm=self.radius_mm, length_mm=np.linalg.norm(b - a, axis=1))
-
-    def weigh(self, per_point: Float[np.ndarray, " n"], *, dead_zone: bool = True) -> Float[np.ndarray, " m"]:
-        value = 0.5 * (per_point[self.first] + per_point[self.first + 1])
-        return value * self.share if dead_zone else value
-
-
-def _piece_indices(patient: Patient) -> _Pieces:
-    first: list[np.ndarray] = []
-    radius: list[np.ndarray] = []
-    label: list[np.ndarray] = []
-    share: list[np.ndarray] = []
-    point_class: list[np.ndarray] = []
-    offset = 0
-    continued: set[int] = set()
-    for branch in patient.tree.branches:
-        count = len(branch.points_mm)
-        first.append(offset + np.arange(count - 1))
-        radius.append(0.5 * (branch.radius_mm[1:] + branch.radius_mm[:-1]))
-        number = _LABEL_OF_CLASS[branch.vessel_class]
-        label.append(np.full(count - 1, number))
-        point_class.append(np.full(count, number))
-        share.append(_outside_parent(patient, branch.parent, branch.points_mm, continued))
-        offset += count
-    return _Pieces(
-        first=np.concatenate(first), radius_mm=np.concatenate(radius), label=np.concatenate(label),
-        share=np.concatenate(share), point_class=np.concatenate(point_class),
-    )  # fmt: skip
-
-
-def _outside_parent(
-    patient: Patient, parent: int, points_mm: Float[np.ndarray, "n 3"], continued: set[int]
-) -> Float[np.ndarray, " m"]:
-    """Share of each piece that is not already inside the vessel it springs from, or iodine would count twice."""
-    share = np.ones(len(points_mm) - 1)
-    if parent < 0:
-        return share
-    origin = patient.tree.branches[parent]
-    gap = np.linalg.norm(origin.points_mm - points_mm[0], axis=1)
-    at = int(np.argmin(gap))
-    if at == len(gap) - 1 and parent not in continued:
-        continued.add(parent)  # the first branch at a parent's end is its continuation
-        return share
-    away = np.linalg.norm(0.5 * (points_mm[1:] + points_mm[:-1]) - points_mm[0], axis=1) / origin.radius_mm[at]
-    return np.clip((away - 0.5) / 0.6, 0.0, 1.0)
 
 
 def _layer_shadow(

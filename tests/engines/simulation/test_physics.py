@@ -114,12 +114,12 @@ def test_heart_rests_exactly_in_diastole_and_contracts_fully_once():
 
 def test_end_diastole_is_the_ct_moved_by_breathing_alone():
     points = np.random.default_rng(0).normal(scale=30.0, size=(50, 3))
-    np.testing.assert_array_equal(deform_heart(points, _HEART, _BEAT, _moment(0.0)), points + [0.2, -0.5, -2.0])
+    np.testing.assert_array_equal(deform_heart(points, _HEART, _BEAT, _moment(0.0)), points + _moment(0.0).breath_mm)
 
 
 def test_systole_moves_the_base_by_millimetres_and_leaves_the_apex():
-    base, apex = _HEART.base_mm + [20.0, 0, 0], _HEART.base_mm + [0.0, 0, 90.0]
-    moved = deform_heart(np.array([base, apex]), _HEART, _BEAT, _moment(1.0)) - [0.2, -0.5, -2.0]
+    base, apex = _HEART.base_mm + 20.0 * np.eye(3)[0], _HEART.base_mm + 90.0 * np.eye(3)[2]
+    moved = deform_heart(np.array([base, apex]), _HEART, _BEAT, _moment(1.0)) - _moment(1.0).breath_mm
     assert 5.0 < np.linalg.norm(moved[0] - base) < 15.0
     assert np.linalg.norm(moved[1] - apex) < 1.0
 
