@@ -168,7 +168,10 @@ def checked(now: Situation, tracked: Registration, geometry: CArmGeometry) -> Si
 def person_accepts(now: Situation) -> Situation:
     if now.state != "proposed" or now.checked_geometry is None:
         return now
-    return replace(now, state="accepted", reason="", generation=now.generation + 1)
+    # A better guess that is still being computed would undo what the person has just decided.
+    return replace(
+        now, state="accepted", reason="", generation=now.generation + 1, registering=False, wanted=False
+    )  # fmt: skip
 
 
 def person_rejects(now: Situation) -> Situation:

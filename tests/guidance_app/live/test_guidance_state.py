@@ -29,6 +29,15 @@ def test_cold_start_that_is_unsure_waits_for_a_person():
     assert gs.person_rejects(found).registration is None
 
 
+def test_accepting_ends_the_search_for_a_better_pose():
+    proposed = gs.started_from(registration(A, "caution"), A)
+    searching = gs.registration_started(replace(proposed, wanted=True))
+    accepted = gs.person_accepts(searching)
+    assert not accepted.registering
+    assert not accepted.wanted
+    assert gs.registration_finished(accepted, registration(A, "caution"), A, searching.generation) == accepted
+
+
 def test_cold_start_that_found_nothing_leaves_no_pose_and_rests():
     running = gs.registration_started(gs.saw_geometry(Situation(), A))
     found = gs.registration_finished(running, registration(A, "rejected"), A, running.generation)
