@@ -7,21 +7,25 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from jaxtyping import Float, Float32
+from jaxtyping import Bool, Float, Float32
 
 from calibration.errors import InputError
 from engines.angiography.frame import Frame
+from engines.angiography.pixel_shift import estimate_shift_px, shifted
 from engines.angiography.run import FrameDecodeError, Run
+from engines.segmentation.field_of_view import find_field_of_view
 
 LOG_FLOOR = 0.02  # share of full scale: keeps the noise of unexposed corners out of the logarithm
+_CURVE_FLOOR = 0.1  # when it fills is seen as well with little of the darkest pixels' noise
 _SIDE_PX = 128  # a bolus is seen on coarse pixels, where quantum noise has averaged out
 _MAX_FRAMES = 48  # longer runs are looked at in steps: a bolus lasts for seconds
 _NOISE_SIGMAS = 3.0
-_EXPOSED_SHARE = 0.5  # of the bright tissue; below it a pixel lies under the collimator or in the lung's edge
+_EDGE_PX = 3  # of the coarse picture, kept clear of the collimator's blades
 # Phantom runs that are full of contrast throughout reach 3e-4 by noise and exposure settling alone.
 _MIN_CONTRAST = 8e-4
 _MAX_MASK_SHARE = 0.35  # a mask frame may hold this share of the fullest frame's contrast
 _MASK_FRAMES = 3
+_MOST_NOISE = 1.5  # times the usual
 _LEAST_NOISE = 1e-4  # log units; a noiseless picture must not divide by zero
 
 
@@ -48,7 +52,7 @@ class ContrastCurve:
 
 
 def contrast_curve(run: Run) -> ContrastCurve:
-    """Look through the run once. Frames that cannot be decoded are left out.
+    """Look through the run. Frames that are damaged, or were taken before the exposure settled, are left out.
 
     Raises:
         InputError: not one frame can be decoded.
@@ -64,10 +68,13 @@ def contrast_curve(run: Run) -> ContrastCurve:
     if not frames or len({picture.shape for picture in small}) > 1:
         raise InputError(f"{run.source_id}: no frames of one size can be decoded; export it again")
     logs = np.stack(small)
+    exposed = _exposed(np.median(logs, axis=0))
+    settled = _settled(logs, exposed)
+    frames, logs = [frame for frame, keep in zip(frames, settled, strict=True) if keep], logs[settled]
     return ContrastCurve(
         frames=tuple(frames),
         amount=_smooth(_amounts(logs, subtracted=run.kind == "dsa")),
-        vesselness=_smooth(np.array([_vesselness(picture) for picture in logs])),
+        vesselness=_smooth(np.array([_vesselness(picture, exposed) for picture in logs])),
     )
 
 
@@ -94,49 +101,71 @@ def frames_without_contrast(curve: ContrastCurve) -> tuple[int, ...]:
     return tuple(sorted(curve.frames[i] for i in before if curve.amount[i] <= limit))
 
 
-def log_picture(frame: Frame, *, log_intensity: bool) -> Float32[np.ndarray, "rows columns"]:
-    """Logarithm of the X-rays that came through, up to a constant; contrast is low."""
+def log_picture(frame: Frame, *, log_intensity: bool, floor: float = LOG_FLOOR) -> Float32[np.ndarray, "rows columns"]:
+    """Logarithm of the X-rays that came through, up to a constant; contrast is low.
+
+    Args:
+        log_intensity: the pixels are logarithms already.
+        floor: share of full scale that is added, so that darkness does not drown in its own noise.
+    """
     share = frame.pixels.astype(np.float32) / float((1 << frame.bits_stored) - 1)
     if frame.vessels_bright:
         share = 1.0 - share
     # A picture in the logarithm already spans about the range that 2 % to 100 % of full scale does.
-    return share * -np.log(np.float32(LOG_FLOOR)) if log_intensity else np.log(share + np.float32(LOG_FLOOR))
+    return share * -np.log(np.float32(LOG_FLOOR)) if log_intensity else np.log(share + np.float32(floor))
 
 
 def _small_log(frame: Frame, *, log_intensity: bool) -> Float32[np.ndarray, "rows columns"]:
     rows, columns = frame.shape_px
     scale = min(1.0, _SIDE_PX / max(rows, columns))
     size = (max(1, round(columns * scale)), max(1, round(rows * scale)))
-    return cv2.resize(log_picture(frame, log_intensity=log_intensity), size, interpolation=cv2.INTER_AREA)
+    return cv2.resize(
+        log_picture(frame, log_intensity=log_intensity, floor=_CURVE_FLOOR), size, interpolation=cv2.INTER_AREA
+    )
 
 
 def _amounts(logs: Float32[np.ndarray, "n rows columns"], *, subtracted: bool) -> Float[np.ndarray, " n"]:
+    exposed = np.ones(logs[0].shape, bool) if subtracted else _exposed(np.median(logs, axis=0))
+    if not subtracted:
+        # A patient who moved would show as darkness along every edge.
+        logs = np.stack([logs[0], *(shifted(p, estimate_shift_px(p, logs[0], exposed)) for p in logs[1:])])
     # Contrast darkens for a while; what is bright most of the time is the background.
     background = np.zeros_like(logs[0]) if subtracted else np.percentile(logs, 90, axis=0)
-    exposed = np.ones(background.shape, bool) if subtracted else _exposed(background)
     darker = (background - logs)[:, exposed]
     darker -= np.median(darker, axis=1, keepdims=True)  # exposure control moves the whole picture
     noise = 1.4826 * np.median(np.abs(darker), axis=1, keepdims=True)
     return np.maximum(darker - _NOISE_SIGMAS * noise, 0.0).mean(axis=1).astype(np.float64)
 
 
-def _exposed(background: Float[np.ndarray, "rows columns"]) -> np.ndarray:
-    bright = np.percentile(background, 90)
-    return background > bright + np.log(_EXPOSED_SHARE)
+def _settled(
+    logs: Float32[np.ndarray, "n rows columns"], exposed: Bool[np.ndarray, "rows columns"]
+) -> Bool[np.ndarray, " n"]:
+    """Frames about as noisy as the usual one; the first ones of a run often are not."""
+    noise = np.array([_noise(picture, exposed) for picture in logs])
+    return noise <= _MOST_NOISE * np.median(noise)
 
 
-def _vesselness(picture: Float32[np.ndarray, "rows columns"]) -> float:
+def _noise(picture: Float32[np.ndarray, "rows columns"], exposed: Bool[np.ndarray, "rows columns"]) -> float:
+    difference = np.abs(picture - cv2.GaussianBlur(picture, (0, 0), 1.0))
+    return float(np.median(difference[exposed])) + _LEAST_NOISE
+
+
+def _exposed(picture: Float[np.ndarray, "rows columns"]) -> Bool[np.ndarray, "rows columns"]:
+    """The open field without its edge; the whole picture without its border where no collimator is seen."""
+    field = find_field_of_view(picture)
+    open_field = np.ones(picture.shape, np.uint8) if field is None else field.astype(np.uint8)
+    side = 2 * _EDGE_PX + 1
+    inner = cv2.erode(open_field, np.ones((side, side), np.uint8), borderValue=0).astype(bool)
+    return inner if inner.any() else np.ones(picture.shape, bool)
+
+
+def _vesselness(picture: Float32[np.ndarray, "rows columns"], exposed: Bool[np.ndarray, "rows columns"]) -> float:
     """Strength of dark structures thinner than a sixteenth of the picture (black top-hat) over the picture's noise."""
     smooth = cv2.GaussianBlur(picture, (0, 0), 1.0)
-    exposed = cv2.erode(_exposed(smooth).astype(np.uint8), np.ones((9, 9), np.uint8), borderValue=0).astype(bool)
-    if not exposed.any():
-        return 0.0
     side = max(3, max(picture.shape) // 16 | 1)
     hat = cv2.morphologyEx(smooth, cv2.MORPH_BLACKHAT, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)))
     floor = float(np.median(hat[exposed]))
-    # The first frames of a run are often noisy while the exposure settles; strength alone would prefer them.
-    noise = float(np.median(np.abs(picture - smooth)[exposed])) + _LEAST_NOISE
-    return float(np.maximum(hat[exposed] - 2.0 * floor, 0.0).mean()) / noise
+    return float(np.maximum(hat[exposed] - 2.0 * floor, 0.0).mean()) / _noise(picture, exposed)
 
 
 def _smooth(values: Sequence[float] | Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Bool, Float32
 
 from calibration.carm import CArmGeometry
 from calibration.errors import InputError
@@ -22,6 +22,7 @@ from engines.angiography.contrast import (
 from engines.angiography.frame import Frame, FrameKind
 from engines.angiography.pixel_shift import estimate_shift_px, shifted
 from engines.angiography.run import FrameDecodeError, MaskOperation, Run
+from engines.segmentation.field_of_view import find_field_of_view
 
 __all__ = ["SubtractedRun", "contrast_frame", "is_subtractable", "minip", "subtract"]
 
@@ -34,6 +35,13 @@ _WINDOW_LOG = 0.8  # shown range; a filled cerebral artery darkens by 0.1 to 0.4
 _LEAST_BRIGHTNESS, _MOST_NOISE = 0.8, 1.5
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Mask:
+    frames: tuple[int, ...]
+    logs: Float32[np.ndarray, "rows columns"]
+    field: Bool[np.ndarray, "rows columns"] | None
+
+
 class SubtractedRun:
     """A run minus its masks, frame by frame (see `Run`): mid-grey where nothing changed, vessels dark."""
 
@@ -44,7 +52,7 @@ class SubtractedRun:
         self.frame_count, self.frame_time_ms = run.frame_count, run.frame_time_ms
         self.kind: FrameKind = "dsa"
         self.log_intensity = True
-        self._kept: tuple[tuple[int, ...], Float32[np.ndarray, "rows columns"]] | None = None
+        self._kept: _Mask | None = None
 
     def geometry(self, index: int) -> CArmGeometry:
         return self._run.geometry(index)
@@ -55,13 +63,13 @@ class SubtractedRun:
         started_ns = time.perf_counter_ns()
         operation, frames = self._operation(index)
         mask = self._mask(frames)
-        if mask.shape != live.shape_px:
-            raise FrameDecodeError(f"{self.source_id}: frame {index} is {live.shape_px}, its mask {mask.shape}")
+        if mask.logs.shape != live.shape_px:
+            raise FrameDecodeError(f"{self.source_id}: frame {index} is {live.shape_px}, its mask {mask.logs.shape}")
         logs = log_picture(live, log_intensity=self._run.log_intensity)
         shift = operation.shift_px
         if self._align and not any(shift) and index not in frames:
-            shift = estimate_shift_px(mask, logs)
-        difference = logs - (shifted(mask, shift) if any(shift) else mask)
+            shift = estimate_shift_px(mask.logs, logs, mask.field)
+        difference = logs - shifted(mask.logs, shift)
         return replace(
             live,
             pixels=_grey(difference),
@@ -80,11 +88,13 @@ class SubtractedRun:
                 return operation, frames
         raise FrameDecodeError(f"{self.source_id}: frame {index} has no mask frame to subtract; choose mask frames")
 
-    def _mask(self, frames: tuple[int, ...]) -> Float32[np.ndarray, "rows columns"]:
-        if self._kept is None or self._kept[0] != frames:
-            logs = [log_picture(self._run.frame(i), log_intensity=self._run.log_intensity) for i in frames]
-            self._kept = (frames, np.mean(logs, axis=0))
-        return self._kept[1]
+    def _mask(self, frames: tuple[int, ...]) -> _Mask:
+        if self._kept is None or self._kept.frames != frames:
+            logs = np.mean(
+                [log_picture(self._run.frame(i), log_intensity=self._run.log_intensity) for i in frames], axis=0
+            )
+            self._kept = _Mask(frames=frames, logs=logs, field=find_field_of_view(logs))
+        return self._kept
 
 
 def subtract(run: Run, *, mask_frames: Sequence[int] | None = None, align: bool = True) -> SubtractedRun:
