@@ -22,9 +22,10 @@ from engines.segmentation.dru_net import DruNet, ProbabilityNet
 from engines.segmentation.scenes import Scene
 from engines.training.angiogram_synthesis import WORKING_PX
 from engines.training.recipe import Recipe, machine
+from engines.training.simulated_cases import fitting_cases
 
 PARITY_TOLERANCE = 1e-4
-DATA = "synthetic angiograms (engines/training/angiogram_synthesis.py); no patient, no real picture"
+_SYNTHETIC = "synthetic angiograms (engines/training/angiogram_synthesis.py); no patient, no real picture"
 
 
 def export(
@@ -48,12 +49,22 @@ def export(
         write_bytes(folder / name, content)
     record = ModelRecord(
         classes=scene.classes, working_px=WORKING_PX, channels=CHANNELS, width=recipe.width, threshold=threshold,
-        seed=recipe.seed, steps=steps, initial=Path(recipe.initial).stem, loss=recipe.loss, data=DATA,
+        seed=recipe.seed, steps=steps, initial=Path(recipe.initial).stem, loss=recipe.loss, data=data_used(recipe, scene),
         machine=machine(),
         files={name: sha256(content) for name, content in contents.items()},
     )  # fmt: skip
     enter(folder, scene.name, record)
     return record
+
+
+def data_used(recipe: Recipe, scene: Scene) -> str:
+    """What the recipe learns from, in words, for the manifest and the card."""
+    if not recipe.cases:
+        return _SYNTHETIC
+    names = ", ".join(case.name for case in fitting_cases(Path(recipe.cases), scene))
+    return (
+        f"{_SYNTHETIC}; {recipe.case_share:.0%} of the patches from simulated cases (`guidance-app simulate`): {names}"
+    )
 
 
 def enter(folder: Path, name: str, record: ModelRecord) -> None:

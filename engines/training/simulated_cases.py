@@ -64,18 +64,24 @@ def load_simulated(folder: Path, scene: Scene) -> SimulatedFrames:
     Raises:
         InputError: no fitting case there, or one whose seed is kept for evaluation or bundled.
     """
-    cases, pictures, labels = [], [], []
-    for case in sorted(path.parent for path in folder.glob("*/case.json")):
-        described = json.loads((case / "case.json").read_text(encoding="utf-8"))
-        if model_for_kind(described["kind"]) != scene.name:
-            continue
-        _check_seed(case)
-        cases.append(case.name)
+    cases, pictures, labels = fitting_cases(folder, scene), [], []
+    for case in cases:
         for run_file in sorted((case / "xa").glob("*.dcm")):
             _read_run(run_file, case / "truth" / f"{run_file.stem}_labels.npz", scene, pictures, labels)
     if not pictures:
         raise InputError(f"{folder}: holds no simulated case for {scene.name}; make some with `guidance-app simulate`")
-    return SimulatedFrames(scene=scene, cases=tuple(cases), pictures=pictures, labels=labels)
+    return SimulatedFrames(scene=scene, cases=tuple(case.name for case in cases), pictures=pictures, labels=labels)
+
+
+def fitting_cases(folder: Path, scene: Scene) -> list[Path]:
+    """The case folders that this scene's network is for. Raises InputError for a seed not meant for training."""
+    cases = []
+    for case in sorted(path.parent for path in folder.glob("*/case.json")):
+        kind = json.loads((case / "case.json").read_text(encoding="utf-8"))["kind"]
+        if model_for_kind(kind) == scene.name:
+            _check_seed(case)
+            cases.append(case)
+    return cases
 
 
 def _check_seed(case: Path) -> None:

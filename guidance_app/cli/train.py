@@ -27,6 +27,8 @@ def train(
     rate: Annotated[float, typer.Option(min=1e-6, max=1.0, help="learning rate")] = 2e-3,
     paper: Annotated[bool, typer.Option("--paper", help="the published loss alone: Dice or cross-entropy")] = False,
     initial: Annotated[str, typer.Option(help="checkpoint (.pt) of another scene to start from")] = "",
+    cases: Annotated[str, typer.Option(help="folder of simulated cases, seeds 100 to 999, to mix in")] = "",
+    case_share: Annotated[float, typer.Option(min=0.0, max=1.0, help="share of the patches from --cases")] = 0.4,
     device: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
     threads: Annotated[int, typer.Option(min=1)] = 1,
     workers: Annotated[int, typer.Option(min=0, help="processes that make pictures")] = 1,
@@ -50,7 +52,7 @@ def train(
     torch.set_num_threads(threads)
     recipe = Recipe(
         scene=name, steps=steps, seed=seed, width=width, batch=batch, patch_px=patch, rate=rate, initial=initial,
-        loss=scene.paper_loss if paper else "dice+bce",
+        loss=scene.paper_loss if paper else "dice+bce", cases=cases, case_share=case_share,
     )  # fmt: skip
     checkpoint = out / f"{name}.checkpoint.pt"
     net = train_network(recipe, checkpoint, device=device, workers=workers, progress=_progress(steps))

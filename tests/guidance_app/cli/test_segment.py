@@ -1,0 +1,59 @@
+import json
+
+import cv2
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from engines.segmentation.scenes import SCENES
+from engines.training.angiogram_synthesis import synthesize
+from guidance_app.cli.main import build_app
+
+
+@pytest.fixture
+def picture(tmp_path):
+    path = tmp_path / "angiogram.png"
+    cv2.imwrite(str(path), synthesize(SCENES["coronary"], 5, 2, 160).picture.astype(np.uint8))
+    return path
+
+
+def _run(*arguments):
+    return CliRunner().invoke(build_app(), ["segment", *map(str, arguments), "--model", "coronary"])
+
+
+def test_masks_have_the_size_of_the_input_and_only_two_values(picture, tmp_path):
+    outcome = _run(picture, "--out", tmp_path / "out")
+    assert outcome.exit_code == 0
+    mask = cv2.imread(str(tmp_path / "out" / "angiogram_0000.png"), cv2.IMREAD_UNCHANGED)
+    assert mask.dtype == np.uint8
+    assert mask.shape == (160, 160)
+    assert set(np.unique(mask)) == {0, 255}
+
+
+def test_a_bad_input_is_named_and_the_others_go_on(picture, tmp_path):
+    bad = tmp_path / "bad.dcm"
+    bad.write_bytes(b"no picture")
+    outcome = _run(bad, tmp_path / "absent.dcm", picture, "--out", tmp_path / "out")
+    assert outcome.exit_code == 1
+    lines = outcome.stderr.strip().splitlines()
+    assert len(lines) == 2
+    assert "bad.dcm" in lines[0]
+    assert "absent.dcm" in lines[1]
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert [entry["status"] for entry in summary["inputs"]] == ["error", "error", "ok"]
+    assert (tmp_path / "out" / "angiogram_0000.png").exists()
+
+
+def test_inputs_whose_masks_would_collide_are_refused(picture, tmp_path):
+    outcome = _run(picture, picture, "--out", tmp_path / "out")
+    assert outcome.exit_code == 1
+    assert "overwrite" in outcome.stderr
+
+
+def test_an_empty_frame_gets_an_empty_mask(tmp_path):
+    path = tmp_path / "black.png"
+    cv2.imwrite(str(path), np.zeros((40, 50), np.uint8))
+    assert _run(path, "--out", tmp_path / "out").exit_code == 0
+    mask = cv2.imread(str(tmp_path / "out" / "black_0000.png"), cv2.IMREAD_UNCHANGED)
+    assert mask.shape == (40, 50)
+    assert not mask.any()
