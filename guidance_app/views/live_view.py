@@ -22,7 +22,7 @@ from guidance_app.views import annotation_painter as words
 from guidance_app.views import palette, windowing
 from guidance_app.views.annotations import corners_of, side_letters
 from guidance_app.views.overlay_look import OverlayLook, badge_of, look_of
-from guidance_app.views.overlay_painter import OVERLAY_MODES, OverlayMode, OverlayPainter
+from guidance_app.views.overlay_painter import OVERLAY_MODES, OverlayMode, OverlayPainter, Placing
 from guidance_app.views.viewport import Viewport
 from guidance_app.views.windowing import WindowLevel
 
@@ -178,12 +178,12 @@ class LiveView(QWidget):
     ) -> None:
         look = None if self.raw or self.overlay_held else look_of(screen)
         if look is not None and screen.overlay is not None and transform is not None:
-            painter.save()
-            painter.setClipRect(self._picture_rect(transform))  # what lies beside the picture is not seen by X-rays
+            # What lies beside the picture was not seen by X-rays.
+            visible = self._picture_rect(transform).intersected(area)
+            placing = Placing(view_from_frame=transform, clip=visible, pixel_ratio=self.devicePixelRatioF())
             self._overlay_painter.paint(
-                painter, screen.overlay, look, view_from_frame=transform, mode=self.mode, opacity=self.opacity
+                painter, screen.overlay, look, placing=placing, mode=self.mode, opacity=self.opacity
             )
-            painter.restore()
             self._paint_overlay_label(painter, screen.overlay, look, transform)
         badge = words.paint_badge(painter, area, badge_of(screen, held=self.overlay_held, raw=self.raw))
         if self.raw:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from functools import cached_property
+from typing import TypeAlias
 
 import cv2
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
-from PyQt6.QtCore import QPointF, Qt
-from PyQt6.QtGui import QPainterPath, QPolygonF
 
 from guidance_app.live.guidance import Overlay, OverlayPath
+
+Polyline: TypeAlias = Float[np.ndarray, "n 2"]
 
 _FINE = 2  # lumen masks are drawn this much finer than the frame, so that their contour is smooth
 _SMOOTHING_POINTS = 9
@@ -25,7 +26,8 @@ _MAX_LINE_PX = 255
 
 
 class OverlayShape:
-    """Polygons in frame pixel EDGES, as Qt counts (the first pixel's centre is at 0.5, 0.5).
+    """Polylines in frame pixel EDGES, as Qt counts (the first pixel's centre is at 0.5, 0.5); a closed one ends where
+    it began. Halos and the lumen's area are masks on the frame's own pixels.
 
     The lumen comes from the projected surface, or without one from the centerlines and their widths.
     """
@@ -34,20 +36,18 @@ class OverlayShape:
         self._overlay = overlay
 
     @cached_property
-    def centerline(self) -> tuple[QPolygonF, ...]:
-        return polygons_of(self._overlay.centerlines)
+    def centerline(self) -> tuple[Polyline, ...]:
+        return tuple(piece + 0.5 for piece in _thinned(self._overlay.centerlines))
 
     @cached_property
-    def lumen(self) -> tuple[QPolygonF, ...]:
-        return polygons_of(self._contours)
+    def lumen(self) -> tuple[Polyline, ...]:
+        return tuple(piece + 0.5 for piece in _thinned(self._contours))
 
     @cached_property
-    def lumen_area(self) -> QPainterPath:
-        area = QPainterPath()
-        area.setFillRule(Qt.FillRule.OddEvenFill)
-        for polygon in self.lumen:
-            area.addPolygon(polygon)
-        return area
+    def lumen_area(self) -> UInt8[np.ndarray, "rows columns"]:
+        area = np.zeros(self._overlay.geometry.shape_px, dtype=np.uint8)
+        pieces = [_fixed_point(piece) for piece in _thinned(self._contours)]
+        return cv2.fillPoly(area, pieces, 255, cv2.LINE_AA, _SUBPIXEL_BITS) if pieces else area  # type: ignore[return-value]
 
     @cached_property
     def centerline_halo(self) -> UInt8[np.ndarray, "rows columns"]:
@@ -65,12 +65,6 @@ class OverlayShape:
         if not outline or (in_pieces and widths_known):
             return lumen_contours(self._overlay)
         return outline
-
-
-def polygons_of(lines: tuple[OverlayPath, ...]) -> tuple[QPolygonF, ...]:
-    """Finite pieces as polygons; a closed one ends where it began."""
-    # (0, 0) is the centre of the first pixel; Qt puts that pixel's corner there.
-    return tuple(QPolygonF([QPointF(*point) for point in (piece + 0.5).tolist()]) for piece in _thinned(lines))
 
 
 def lumen_contours(overlay: Overlay) -> tuple[OverlayPath, ...]:
