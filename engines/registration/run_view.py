@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -13,6 +14,7 @@ from engines.angiography.contrast import contrast_frame, is_subtractable
 from engines.angiography.dsa import minip, subtract
 from engines.angiography.open_run import open_run
 from engines.angiography.run import Run
+from engines.registration.contrast_gate import contrast_gate
 from engines.registration.view import RegistrationView, view_of_frame
 from engines.segmentation.segmenter import Segmenter
 
@@ -25,7 +27,7 @@ def view_of_run(
     """Segment one frame of a run, or its MinIP, for registration.
 
     A run that states its mask is subtracted, and so is a cerebral run that holds frames without contrast; a beating
-    heart is not, since its mask never fits.
+    heart is not, since its mask never fits: there, what was as dark before the bolus is taken out of the probability.
 
     Args:
         frame: from 0; None takes the frame in which contrast fills the vessels most.
@@ -48,7 +50,7 @@ def view_of_run(
             f"{run.source_id}: frame {frame if frame is not None else index} has no projection geometry "
             f"({picture.geometry_reason or 'not stated'}); registration needs C-arm angles, distances and pixel spacing"
         )
-    return view_of_frame(
+    view = view_of_frame(
         picture,
         segmenter.segment(picture),
         file=run.source_id,
@@ -56,6 +58,8 @@ def view_of_run(
         threshold=segmenter.threshold,
         frame_of_reference_uid=_frame_of_reference(path),
     )
+    gate = contrast_gate(shown, picture) if index != MINIP_FRAME else None
+    return view if gate is None else replace(view, vessel=view.vessel * gate)
 
 
 def subtracted_for(run: Run, case_kind: str) -> Run:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from engines.anatomy.vessel_model import VesselModel
-from engines.registration.agreement import agreement
+from engines.registration.agreement import Agreement, agreement
 from engines.registration.cold_start import apart_mm, prior_distance
 from engines.registration.confidence import ConfidenceFeatures, judge
 from engines.registration.engine import depth_sigma_mm, reasons
-from engines.registration.image_features import prepare_view
-from engines.registration.lm import PosePrior, align
+from engines.registration.image_features import PreparedView, prepare_view
+from engines.registration.lm import Alignment, PosePrior, align
 from engines.registration.prepared_model import PreparedModel
 from engines.registration.projected_model import RigidState
 from engines.registration.registration import RegisteredView, Registration, RegistrationBackend, Stage
@@ -47,7 +48,7 @@ def track(view: RegistrationView, model: PreparedModel | VesselModel, previous: 
         return _kept(view, previous, began, "caution", kept, "no contrast-filled vessel in this frame; pose kept")
     small = model.thinned(_MODEL_POINTS)
     last = RigidState.of(previous.isocentre_from_lps, small)
-    prior = PosePrior(state=last, rotation_rad=np.deg2rad(2.0), in_plane_mm=5.0, depth_mm=5.0)
+    prior = tracking_prior(last)
     found = align(last, small, [ready], prior, scales_mm=_SCALES_MM, iterations=_ITERATIONS)
     judged = agreement(found.state, small, [ready])
     moved_mm = apart_mm(found.state, last, small, [ready])
@@ -55,17 +56,7 @@ def track(view: RegistrationView, model: PreparedModel | VesselModel, previous: 
         return _kept(
             view, previous, began, "rejected", 0.0, f"the model jumped {moved_mm:.0f} mm in one frame; register again"
         )
-    features = ConfidenceFeatures(
-        score=judged.score,
-        image_explained=judged.image_explained,
-        model_explained=judged.model_explained,
-        residual_mm=judged.residual_mm,
-        image_decimetres=min(judged.image_mm / 100.0, 10.0),
-        basin_share=1.0,
-        runner_up=0.0,
-        prior_distance=min(prior_distance(found.state, [ready], prior), 6.0),
-        depth_sigma_cm=min(depth_sigma_mm(found) / 10.0, 10.0),
-    )
+    features = warm_features(judged, found, [ready], prior)
     verdict = judge(features, "warm", depth_sigma_mm(found))
     confidence = (1 - _FORGET) * previous.confidence + _FORGET * verdict.confidence
     status = verdict.status if previous.status != "rejected" else "rejected"
@@ -88,6 +79,27 @@ def track(view: RegistrationView, model: PreparedModel | VesselModel, previous: 
         backend=RegistrationBackend(
             render="centerline matching", inference=previous.backend.inference, device=previous.backend.device
         ),
+    )
+
+
+def tracking_prior(last: RigidState) -> PosePrior:
+    """How far a patient moves between two frames: a heartbeat or a breath, seldom the table."""
+    return PosePrior(state=last, rotation_rad=np.deg2rad(2.0), in_plane_mm=5.0, depth_mm=5.0)
+
+
+def warm_features(
+    judged: Agreement, found: Alignment, views: Sequence[PreparedView], prior: PosePrior
+) -> ConfidenceFeatures:
+    return ConfidenceFeatures(
+        score=judged.score,
+        image_explained=judged.image_explained,
+        model_explained=judged.model_explained,
+        residual_mm=judged.residual_mm,
+        image_decimetres=min(judged.image_mm / 100.0, 10.0),
+        basin_share=1.0,
+        runner_up=0.0,
+        prior_distance=min(prior_distance(found.state, views, prior), 6.0),
+        depth_sigma_cm=min(depth_sigma_mm(found) / 10.0, 10.0),
     )
 
 
