@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -15,11 +17,11 @@ from tests.engines.registration.drr_scene import TRUTH, geometry, perturbed, pro
 
 QUICK = DrrOptions(
     levels=(
-        DrrLevel(long_side_px=96, steps=24, learning_rate=0.5, reach_mm=8.0),
-        DrrLevel(long_side_px=160, steps=8, learning_rate=0.15, reach_mm=4.0),
+        DrrLevel(long_side_px=80, steps=16, learning_rate=0.7, reach_mm=8.0),
+        DrrLevel(long_side_px=160, steps=6, learning_rate=0.15, reach_mm=4.0),
     ),
     intensity_level=DrrLevel(long_side_px=96, steps=10, learning_rate=0.1, reach_mm=4.0),
-    max_rays=700,
+    max_rays=500,
     budget_s=60.0,
 )
 
@@ -27,7 +29,7 @@ QUICK = DrrOptions(
 @pytest.fixture(scope="module")
 def renderer() -> Renderer:
     torch.set_num_threads(1)
-    volume = volume_from_centerlines(tree(), 1.2)
+    volume = volume_from_centerlines(tree(), 1.5)
     return make_renderer("nanodrr", volume.values, volume.lps_from_index)
 
 
@@ -45,7 +47,7 @@ def test_two_degrees_and_three_millimetres_are_brought_back(renderer, mirrored):
     assert projected_error_mm(view, refined.isocentre_from_lps, TRUTH, tree()) < 0.5
     assert refined.improved
     assert refined.similarity_after > 0.9 > refined.similarity_before
-    assert [stage.name for stage in refined.stages] == ["drr-ncc-96", "drr-ncc-160"]
+    assert [stage.name for stage in refined.stages] == ["drr-ncc-80", "drr-ncc-160"]
     assert all(stage.elapsed_ms > 0 for stage in refined.stages)
 
 
@@ -109,6 +111,16 @@ def test_the_collimator_edge_does_not_count(renderer):
     spoilt = np.where(inside, silhouette(tree(), view.projection(TRUTH)), 1.0).astype(np.float32)
     masked = verify_with_drr(TRUTH, [DrrTarget(geometry=view, picture=spoilt, mask=inside)], renderer)
     assert masked > 0.9 > verify_with_drr(TRUTH, [DrrTarget(geometry=view, picture=spoilt)], renderer) + 0.2
+
+
+def test_a_gain_below_the_asked_share_does_not_move_the_pose(renderer):
+    start = perturbed(TRUTH, tree(), 3, turn_deg=0.8, shift_mm=1.0)
+    asked = refine_with_drr(start, [_target()], renderer, QUICK)
+    assert asked.improved
+    won = (asked.similarity_after - asked.similarity_before) / (1.0 - asked.similarity_before)
+    strict = refine_with_drr(start, [_target()], renderer, replace(QUICK, least_gain=won + 0.01))
+    np.testing.assert_array_equal(strict.isocentre_from_lps.matrix, start.matrix)
+    assert not strict.improved
 
 
 def test_no_step_begins_after_the_budget(renderer):
