@@ -94,7 +94,7 @@ def draw_cine_detector(
         glare_px=rng.uniform(40, 80),
         blur_px=rng.uniform(0.55, 0.85),
         electronic=6.0,
-        flatten=rng.uniform(0.6, 0.9),
+        flatten=rng.uniform(0.7, 0.92),
         sharpen=rng.uniform(0.2, 0.9),
         contrast=rng.uniform(*contrast),
         level=rng.uniform(120, 150),
