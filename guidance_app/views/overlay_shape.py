@@ -18,7 +18,8 @@ _SMOOTHING_POINTS = 9
 _MARGIN_PX = 12  # around the frame: where the model is cut off there, the cut lies outside the picture
 _SLIT_PX = 2
 _SMALLEST_PIECE_PX2 = 4.0
-_SMALLEST_HOLE_PX2 = 25.0  # smaller ones between crossing branches are specks to the eye
+_SMALLEST_HOLE_PX2 = 100.0  # smaller ones between crossing branches are specks to the eye
+_THINNEST_HOLE_PX = 4.0  # thinner ones lie between a branch's tube and its true surface
 _UNKNOWN_WIDTH_PX = 2.0
 _TOLERANCE_PX = 0.25  # of a frame pixel; stroking costs by the point, and no eye sees this much
 _SUBPIXEL_BITS = 4  # OpenCV's fixed point
@@ -90,8 +91,16 @@ def lumen_contours(overlay: Overlay) -> tuple[OverlayPath, ...]:
     return tuple(
         _contour_path(contour[:, 0, :])
         for contour, hole in zip(contours, holes, strict=True)
-        if cv2.contourArea(contour) > (_SMALLEST_HOLE_PX2 if hole else _SMALLEST_PIECE_PX2) * _FINE**2
+        if _worth_drawing(contour, hole=hole)
     )
+
+
+def _worth_drawing(contour: np.ndarray, *, hole: bool) -> bool:
+    area_px2 = cv2.contourArea(contour) / _FINE**2
+    if not hole:
+        return area_px2 > _SMALLEST_PIECE_PX2
+    around_px = cv2.arcLength(contour, True) / _FINE
+    return area_px2 > max(_SMALLEST_HOLE_PX2, 0.5 * _THINNEST_HOLE_PX * around_px)
 
 
 def _draw_branch(mask: UInt8[np.ndarray, "rows columns"], line: OverlayPath) -> None:
