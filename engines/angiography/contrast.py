@@ -57,6 +57,8 @@ def contrast_curve(run: Run) -> ContrastCurve:
     Raises:
         InputError: not one frame can be decoded.
     """
+    # A subtraction made here was aligned frame by frame at full size; the run it came from says the same, and sooner.
+    run = getattr(run, "unsubtracted", run)
     step = -(-run.frame_count // _MAX_FRAMES)
     frames, small = [], []
     for index in range(0, run.frame_count, step):
@@ -81,7 +83,8 @@ def contrast_curve(run: Run) -> ContrastCurve:
 def contrast_frame(run: Run) -> int:
     """The frame in which contrast fills the vessels most; where it fills them throughout, the one that shows most."""
     curve = contrast_curve(run)
-    measure = curve.amount if run.kind == "dsa" or curve.rises else curve.vesselness
+    stored_dsa = run.kind == "dsa" and not hasattr(run, "unsubtracted")
+    measure = curve.amount if stored_dsa or curve.rises else curve.vesselness
     return curve.frames[int(np.argmax(measure))]
 
 

@@ -46,7 +46,7 @@ class SubtractedRun:
     """A run minus its masks, frame by frame (see `Run`): mid-grey where nothing changed, vessels dark."""
 
     def __init__(self, run: Run, mask: tuple[MaskOperation, ...], *, align: bool) -> None:
-        self._run, self.mask, self._align = run, mask, align
+        self.unsubtracted, self.mask, self._align = run, mask, align
         self.path: Path = run.path
         self.source_id, self.sop_instance_uid = run.source_id, run.sop_instance_uid
         self.frame_count, self.frame_time_ms = run.frame_count, run.frame_time_ms
@@ -55,17 +55,17 @@ class SubtractedRun:
         self._kept: _Mask | None = None
 
     def geometry(self, index: int) -> CArmGeometry:
-        return self._run.geometry(index)
+        return self.unsubtracted.geometry(index)
 
     def frame(self, index: int) -> Frame:
         """Raises FrameDecodeError where the frame or all of its masks are damaged, or no mask applies to it."""
-        live = self._run.frame(index)
+        live = self.unsubtracted.frame(index)
         started_ns = time.perf_counter_ns()
         operation, frames = self._operation(index)
         mask = self._mask(frames)
         if mask.logs.shape != live.shape_px:
             raise FrameDecodeError(f"{self.source_id}: frame {index} is {live.shape_px}, its mask {mask.logs.shape}")
-        logs = log_picture(live, log_intensity=self._run.log_intensity)
+        logs = log_picture(live, log_intensity=self.unsubtracted.log_intensity)
         shift = operation.shift_px
         if self._align and not any(shift) and index not in frames:
             shift = estimate_shift_px(mask.logs, logs, mask.field)
@@ -91,7 +91,11 @@ class SubtractedRun:
     def _mask(self, frames: tuple[int, ...]) -> _Mask:
         if self._kept is None or self._kept.frames != frames:
             logs = np.mean(
-                [log_picture(self._run.frame(i), log_intensity=self._run.log_intensity) for i in frames], axis=0
+                [
+                    log_picture(self.unsubtracted.frame(i), log_intensity=self.unsubtracted.log_intensity)
+                    for i in frames
+                ],
+                axis=0,
             )
             self._kept = _Mask(frames=frames, logs=logs, field=find_field_of_view(logs))
         return self._kept

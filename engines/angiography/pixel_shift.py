@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float32
+from jaxtyping import Bool, Float32, UInt8
 
 _MAX_SHIFT_PX = 24.0  # farther is not motion between two frames but a wrong peak
 _LEAST_GAIN = 0.995  # residual after over before; a shift that does not help is noise
-_FINE_SIGMA_PX, _COARSE_SIGMA_PX = 1.0, 8.0  # band kept: below it quantum noise, above it shading
-_EDGE_PX = 16  # the blades do not move with the patient: their edge and its blur are kept out
-_REFINE_SIDE_PX = 256
+_FINE_SIGMA_PX, _COARSE_SIGMA_PX = 0.7, 4.0  # band kept: below it quantum noise, above it shading
+_SIDE_PX = 256  # motion is estimated on this size: a tenth of its pixels is enough, and a live frame cannot wait
+_EDGE_PX = 8  # the blades do not move with the patient: their edge and its blur are kept out
 _REFINE_STEPS, _REFINE_EPSILON = 30, 1e-4
+_REFINE_ROUNDS, _ALIKE_SHARE = 3, 0.9
 _MIN_INSIDE_PX = 400
 
 
@@ -29,16 +30,24 @@ def estimate_shift_px(
     Args:
         field: where the collimator is open; None takes the whole picture.
     """
-    inside = _inside(field, mask.shape)
+    scale = min(1.0, _SIDE_PX / max(mask.shape))
+    inside = _inside(field, mask.shape, scale)
+    mask_band, live_band = _band(mask, scale), _band(live, scale)
     weight = cv2.GaussianBlur(inside.astype(np.float32), (0, 0), _EDGE_PX / 2)
-    mask_band, live_band = _band(mask), _band(live)
     (dx, dy), _ = cv2.phaseCorrelate(mask_band * weight, live_band * weight)
-    if not np.isfinite((dx, dy)).all() or max(abs(dx), abs(dy)) > _MAX_SHIFT_PX:
+    limit = _MAX_SHIFT_PX * scale
+    if not np.isfinite((dx, dy)).all() or max(abs(dx), abs(dy)) > limit:
         dx = dy = 0.0
-    candidates = [(0.0, 0.0), (dy, dx), _refined(mask_band, live_band, inside, (dy, dx))]
-    residuals = [_residual(live_band - shifted(mask_band, candidate), inside) for candidate in candidates]
+    candidates = [(0.0, 0.0), (dy, dx)]
+    candidates += [_refined(mask_band, live_band, inside, start) for start in candidates]
+    residuals = [
+        _residual(live_band - shifted(mask_band, candidate), inside) if max(map(abs, candidate)) <= limit else np.inf
+        for candidate in candidates
+    ]
     best = int(np.argmin(residuals))
-    return candidates[best] if residuals[best] < _LEAST_GAIN * residuals[0] else candidates[0]
+    if residuals[best] >= _LEAST_GAIN * residuals[0]:
+        return 0.0, 0.0
+    return candidates[best][0] / scale, candidates[best][1] / scale
 
 
 def shifted(
@@ -51,43 +60,64 @@ def shifted(
     return cv2.warpAffine(picture, move, picture.shape[::-1], flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
 
 
-def _inside(field: Bool[np.ndarray, "rows columns"] | None, shape: tuple[int, ...]) -> Bool[np.ndarray, "rows columns"]:
+def _inside(
+    field: Bool[np.ndarray, "rows columns"] | None, shape: tuple[int, ...], scale: float
+) -> Bool[np.ndarray, "small_rows small_columns"]:
     """The open field without its edge; the whole picture's middle where the field is unknown or too small."""
-    side = 2 * min(_EDGE_PX, min(shape) // 8) + 1
-    whole = np.ones(shape, np.uint8)
-    eroded = cv2.erode(whole if field is None else field.astype(np.uint8), np.ones((side, side)), borderValue=0)
-    if field is not None and eroded.sum() < _MIN_INSIDE_PX:
-        eroded = cv2.erode(whole, np.ones((side, side)), borderValue=0)
-    return eroded.astype(bool)
+    size = (max(1, round(shape[1] * scale)), max(1, round(shape[0] * scale)))
+    whole = np.ones(size[::-1], np.uint8)
+    side = 2 * min(_EDGE_PX, min(size) // 8) + 1
+    for open_field in (None if field is None else field.astype(np.uint8), whole):
+        if open_field is None:
+            continue
+        small = cv2.resize(open_field, size, interpolation=cv2.INTER_NEAREST)
+        eroded = cv2.erode(small, np.ones((side, side), np.uint8), borderValue=0)
+        if eroded.sum() >= _MIN_INSIDE_PX:
+            return eroded.astype(bool)
+    return whole.astype(bool)
 
 
 def _refined(
-    mask_band: Float32[np.ndarray, "rows columns"],
-    live_band: Float32[np.ndarray, "rows columns"],
+    mask: Float32[np.ndarray, "rows columns"],
+    live: Float32[np.ndarray, "rows columns"],
     inside: Bool[np.ndarray, "rows columns"],
     start_px: tuple[float, float],
 ) -> tuple[float, float]:
-    scale = min(1.0, _REFINE_SIDE_PX / max(mask_band.shape))
-    live, mask = (
-        cv2.resize(band, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) for band in (live_band, mask_band)
-    )
-    where = cv2.resize(inside.astype(np.uint8), live.shape[::-1], interpolation=cv2.INTER_NEAREST)
+    moved = start_px
+    for _ in range(_REFINE_ROUNDS):
+        # Contrast is in the live picture alone; where the two differ most it would pull the mask along.
+        difference = np.abs(live - shifted(mask, moved))
+        different = (difference > np.quantile(difference[inside], _ALIKE_SHARE)).astype(np.uint8)
+        different = cv2.morphologyEx(different, cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
+        different = cv2.dilate(different, np.ones((5, 5), np.uint8))
+        moved = _correlated(mask, live, inside.astype(np.uint8) * (1 - different), moved)
+    return moved
+
+
+def _correlated(
+    mask: Float32[np.ndarray, "rows columns"],
+    live: Float32[np.ndarray, "rows columns"],
+    where: UInt8[np.ndarray, "rows columns"],
+    start_px: tuple[float, float],
+) -> tuple[float, float]:
     # ECC wants the place in the mask that a live pixel came from: the way back.
-    back = np.array([[1.0, 0.0, -start_px[1] * scale], [0.0, 1.0, -start_px[0] * scale]], np.float32)
+    back = np.array([[1.0, 0.0, -start_px[1]], [0.0, 1.0, -start_px[0]]], np.float32)
     stop = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, _REFINE_STEPS, _REFINE_EPSILON)
     try:
         _, back = cv2.findTransformECC(live, mask, back, cv2.MOTION_TRANSLATION, stop, where, 1)
     except cv2.error:  # flat pictures, or no overlap: there is nothing to refine
         return start_px
-    moved = (-float(back[1, 2]) / scale, -float(back[0, 2]) / scale)
-    return moved if max(map(abs, moved)) <= _MAX_SHIFT_PX else start_px
+    return -float(back[1, 2]), -float(back[0, 2])
 
 
-def _band(picture: Float32[np.ndarray, "rows columns"]) -> Float32[np.ndarray, "rows columns"]:
-    return cv2.GaussianBlur(picture, (0, 0), _FINE_SIGMA_PX) - cv2.GaussianBlur(picture, (0, 0), _COARSE_SIGMA_PX)
+def _band(
+    picture: Float32[np.ndarray, "rows columns"], scale: float
+) -> Float32[np.ndarray, "small_rows small_columns"]:
+    small = picture if scale == 1.0 else cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    return cv2.GaussianBlur(small, (0, 0), _FINE_SIGMA_PX) - cv2.GaussianBlur(small, (0, 0), _COARSE_SIGMA_PX)
 
 
 def _residual(difference: Float32[np.ndarray, "rows columns"], inside: Bool[np.ndarray, "rows columns"]) -> float:
-    """Mean absolute difference inside the field, the strongest tenth (contrast) left out."""
+    """Mean absolute difference inside the field, the strongest fifth (contrast) left out."""
     values = np.abs(difference[inside])
-    return float(np.sort(values)[: max(1, values.size * 9 // 10)].mean()) if values.size else 0.0
+    return float(np.sort(values)[: max(1, values.size * 8 // 10)].mean()) if values.size else 0.0
