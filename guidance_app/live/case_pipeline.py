@@ -13,6 +13,7 @@ from engines.registration.prepared_model import PreparedModel
 from engines.registration.registration import Registration
 from engines.registration.track import track
 from engines.registration.view import RegistrationView
+from guidance_app.live.contrast_memory import ContrastMemory
 from guidance_app.live.engine_process import EngineRecipe
 from guidance_app.live.model_projection import ProjectedModel
 from guidance_app.live.pipeline import ColdStart, Pipeline
@@ -39,6 +40,7 @@ def make_case_pipeline(folder: Path, backend: str) -> Pipeline:
         registrar=CaseRegistrar(case.id, model, inference=segmenter.backend),
         model=ProjectedModel(model),
         vessel_threshold=segmenter.threshold,
+        memory=ContrastMemory(),
         clock_ns=time.perf_counter_ns,
         description=f"{segmenter.name} on {segmenter.backend}",
     )

@@ -7,7 +7,7 @@ path.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -19,6 +19,7 @@ from engines.registration.registration import Registration
 from engines.registration.view import RegistrationView, view_of_frame
 from engines.segmentation.segmentation import Segmentation
 from guidance_app.live import guidance_state
+from guidance_app.live.contrast_memory import ContrastMemory
 from guidance_app.live.guidance import GuidanceResult, Overlay, OverlayPath, StageTimes
 from guidance_app.live.guidance_state import Situation
 from guidance_app.live.model_projection import ProjectedModel, mask_outlines
@@ -29,9 +30,14 @@ _STILL_FILLING = 1.15  # growth over the remembered frames that says the bolus i
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ColdStart:
-    """A picture to register from scratch, and the generation that its answer belongs to."""
+    """A picture to register from scratch, and the generation that its answer belongs to.
+
+    `frame` is that picture and `past` what came before it in the same view (both for `ContrastMemory`).
+    """
 
     view: RegistrationView
+    frame: Frame
+    past: tuple[Frame, ...]
     previous: Registration | None
     generation: int
 
@@ -74,6 +80,8 @@ class Pipeline:
 
     Args:
         vessel_threshold: probability from which a pixel counts as vessel.
+        memory: earlier pictures, which tell vessels from what was as dark before the bolus; the one thing that a step
+            remembers outside its situation, and may lose (a restarted engine) without harm.
         clock_ns: only for the stage times in the result; never decides anything.
     """
 
@@ -84,6 +92,7 @@ class Pipeline:
         registrar: Registers,
         model: ProjectedModel,
         vessel_threshold: float,
+        memory: ContrastMemory | None = None,
         clock_ns: Callable[[], int],
         description: str = "",
     ) -> None:
@@ -91,6 +100,7 @@ class Pipeline:
         self._registrar = registrar
         self._model = model
         self._threshold = vessel_threshold
+        self._memory = memory
         self._clock_ns = clock_ns
         self.description = description
 
@@ -101,6 +111,9 @@ class Pipeline:
 
     def register(self, request: ColdStart) -> Registration:
         """The cold start that a step asked for; takes seconds."""
+        background = self._memory.learn(request.past) if self._memory is not None else None
+        if background is not None:
+            request = replace(request, view=_gated(request.view, background.gate(request.frame)))
         return self._registrar.register(request)
 
     def step(self, frame: Frame, situation: Situation) -> StepOutcome:
@@ -111,17 +124,23 @@ class Pipeline:
         situation = guidance_state.saw_geometry(situation, frame.geometry)
         share = vessel_share(segmentation.vessel(), segmentation.field_of_view, self._threshold)
         situation = guidance_state.saw_vessel(situation, share)
+        if self._memory is not None:
+            self._memory.see(frame)
         cold_start = None
         tracked_ms = None
         if frame.geometry is not None and share >= MIN_VESSEL_SHARE:
-            view = view_of_frame(frame, segmentation, file=frame.source_id)
+            view = view_of_frame(frame, segmentation, file=frame.source_id, threshold=self._threshold)
             if situation.registration is not None and situation.state != "rejected":
-                found = self._registrar.track(view, situation.registration)
+                gate = self._memory.gate(frame) if self._memory is not None else None
+                found = self._registrar.track(_gated(view, gate), situation.registration)
                 situation = guidance_state.checked(situation, found, frame.geometry)
                 tracked_ms = (self._clock_ns() - segmented) / 1e6
             if _may_start_cold(frame, situation):
                 situation = guidance_state.registration_started(situation)
-                cold_start = ColdStart(view=view, previous=situation.registration, generation=situation.generation)
+                past = self._memory.past() if self._memory is not None else ()
+                cold_start = ColdStart(
+                    view=view, frame=frame, past=past, previous=situation.registration, generation=situation.generation
+                )
 
         tracked = self._clock_ns()
         overlay = self._overlay(frame, situation)
@@ -153,6 +172,10 @@ class Pipeline:
             halo_px=_halo_px(registration, geometry),
             generation=situation.generation,
         )
+
+
+def _gated(view: RegistrationView, gate: Float[np.ndarray, "rows columns"] | None) -> RegistrationView:
+    return view if gate is None else replace(view, vessel=view.vessel * gate)
 
 
 def vessel_share(

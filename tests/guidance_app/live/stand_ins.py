@@ -139,7 +139,11 @@ class FakeSteps:
             if situation.wanted and not situation.registering:
                 situation = guidance_state.registration_started(situation)
                 cold_start = ColdStart(
-                    view=view_of(frame), previous=situation.registration, generation=situation.generation
+                    view=view_of(frame),
+                    frame=frame,
+                    past=(),
+                    previous=situation.registration,
+                    generation=situation.generation,
                 )
         return StepOutcome(result=result_of(frame, situation), situation=situation, cold_start=cold_start)
 
