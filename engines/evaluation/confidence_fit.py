@@ -34,7 +34,7 @@ from engines.registration.initial_pose import radiological_start, start_near
 from engines.registration.lm import align
 from engines.registration.prepared_model import PreparedModel
 from engines.registration.projected_model import RigidState
-from engines.registration.track import tracking_prior, warm_features
+from engines.registration.track import filled_system, tracking_prior, warm_features
 from engines.registration.view import RegistrationView
 
 _LABELS = {"evt": (1,), "tavi": (3, 4), "coronary": (1,)}
@@ -100,7 +100,7 @@ def samples_of_case(
                 vessel=spoilt(filled[frame], rng),
                 branch_classes=_CLASSES[case.kind],
             )
-            used = others[rng.integers(len(others))] if others and rng.uniform() < 0.12 else model
+            used = others[int(rng.integers(len(others)))] if others and rng.uniform() < 0.12 else model
             found += _samples(view, used, model, truth, group, rng)
     return found
 
@@ -138,8 +138,9 @@ def _samples(
         result.append(sample("cold", cold.alignment.state, features, 10.0 * features.depth_sigma_cm))
     reach = rng.choice([0.5, 2.0, 6.0])
     near = StartSpread(rotation_deg=0.5 * reach, in_plane_mm=1.5 * reach, depth_mm=2.0 * reach)
-    small, few = prepared.thinned(240), ready.thinned(280)
-    last = RigidState.of(drawn_start(true, prepared.pivot_mm, view.geometry, near, rng), small)
+    few = ready.thinned(280)
+    last = RigidState.of(drawn_start(true, prepared.pivot_mm, view.geometry, near, rng), prepared)
+    small = filled_system(last, prepared, [few])
     warm_prior = tracking_prior(last)
     warm = align(last, small, [few], warm_prior, scales_mm=(4.0, 2.0, 1.0), iterations=4)
     features = warm_features(agreement(warm.state, small, [few]), warm, [few], warm_prior)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
+from scipy.spatial import KDTree
 
 from engines.registration.agreement import Agreement, agreement
 from engines.registration.coarse_search import search
 from engines.registration.image_features import PreparedView
 from engines.registration.lm import Alignment, PosePrior, align
 from engines.registration.prepared_model import PreparedModel
-from engines.registration.projected_model import MIN_DEPTH_MM, RigidState, camera_points
+from engines.registration.projected_model import MIN_DEPTH_MM, RigidState, camera_points, feature_pairs
 from engines.registration.registration import Stage
 
 _STARTS = 12
@@ -22,6 +23,7 @@ _SEMIFINALISTS = 5
 _FINALISTS = 2
 _SAME_BASIN_MM = 2.0
 _OTHER_BASIN_MM = 5.0
+_SEARCH_MM = 4.0
 _FIRST_SCALES_MM = (8.0, 4.0)
 _ROUGH_SCALES_MM = (4.0, 2.0)
 _FINE_SCALES_MM = (2.5, 1.5, 1.0)
@@ -69,6 +71,8 @@ def cold_start(model: PreparedModel, views: Sequence[PreparedView], prior: PoseP
 
     small, few = [s.thinned(260) for s in systems], [view.thinned(260) for view in views]
     starts = [(prior.state, 0), *((candidate.state, candidate.system) for candidate in candidates)]
+    if len(views) > 1:
+        starts = [(seen_in_second_view(state, small[system], few, prior), system) for state, system in starts]
     rough = [_tried(state, system, small, few, prior, _FIRST_SCALES_MM) for state, system in starts]
     rough.sort(key=lambda trial: -trial.rank)
     # Only the better half of the basins is worth more work.
@@ -114,6 +118,34 @@ def _tried(
     judged = agreement(found.state, systems[system], views)
     rank = judged.score - prior_penalty(found.state, views, prior)
     return _Trial(alignment=found, system=system, judged=judged, rank=rank)
+
+
+def seen_in_second_view(
+    state: RigidState, model: PreparedModel, views: Sequence[PreparedView], prior: PosePrior
+) -> RigidState:
+    """The same picture in the first view, at the depth along its beam that fits the second view best.
+
+    One view leaves depth open by centimetres, which in the other is a shift too large for a local alignment.
+    """
+    arm = views[0].camera_from_isocentre
+    camera = arm[:3, :3] @ state.pivot_mm + arm[:3, 3]
+    tried = []
+    for offset_mm in np.arange(-2.0, 2.01, 0.25) * prior.depth_mm:
+        there = camera * (camera[2] + offset_mm) / camera[2]
+        moved = replace(state, pivot_mm=arm[:3, :3].T @ (there - arm[:3, 3]))
+        tried.append((_near_share(moved, model, views[1]), -abs(float(offset_mm)), moved))
+    return max(tried, key=lambda entry: entry[:2])[2]
+
+
+def _near_share(state: RigidState, model: PreparedModel, view: PreparedView) -> float:
+    """How much of the second view's vessel has the model nearby, softly: wide enough for a step of the search."""
+    total = 0.0
+    for pair in feature_pairs(state, model, view, 1):
+        seen = pair.model.plane_mm[pair.model.usable]
+        if len(seen):
+            distance = np.asarray(KDTree(seen).query(pair.image.points_mm)[0])
+            total += pair.share * float((1.0 / (1.0 + (distance / _SEARCH_MM) ** 2)).mean())
+    return total
 
 
 def prior_penalty(state: RigidState, views: Sequence[PreparedView], prior: PosePrior) -> float:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from calibration.errors import InputError
 from calibration.pose import RigidPose
 from engines.anatomy.vessel_model import CtVolume, VesselModel
-from engines.registration.agreement import Agreement
+from engines.registration.agreement import Agreement, agreement
 from engines.registration.cold_start import ColdStart, cold_start, prior_distance
 from engines.registration.confidence import ConfidenceFeatures, judge
 from engines.registration.image_features import PreparedView, prepare_view
@@ -18,6 +19,7 @@ from engines.registration.initial_pose import InitialPose, radiological_start
 from engines.registration.lm import SCALES, Alignment, PosePrior
 from engines.registration.options import RegistrationOptions
 from engines.registration.prepared_model import PreparedModel
+from engines.registration.projected_model import RigidState
 from engines.registration.registration import RegisteredView, Registration, RegistrationBackend, Stage
 from engines.registration.view import RegistrationView
 
@@ -34,7 +36,7 @@ def register(
     case_id: str,
     init: InitialPose | None = None,
     options: RegistrationOptions | None = None,
-    ct: CtVolume | None = None,
+    ct: CtVolume | None = None,  # noqa: ARG001 - the vessels' own volume serves the renderer; kept for a CT of bone
 ) -> Registration:
     """Find `isocentre_from_lps` so that the model projects onto the vessels of every view.
 
@@ -45,7 +47,7 @@ def register(
         views: one, or two of the same patient at different angles.
         model: needs centerlines.
         init: `radiological_start()` when None.
-        ct: for the refinement on rendered radiographs.
+        ct: not used yet; the refinement renders the vessel model itself.
 
     Raises:
         InputError: no view or more than two, different frames of reference, a model without matching centerlines, or
@@ -71,6 +73,10 @@ def register(
             "check that case and run belong together, or start with --init radiological"
         )
     stages.extend(found.stages)
+    render = "centerline matching"
+    if options.refine_drr:
+        found, refined_stages, render = _refined_on_drr(found, views, ready, prepared, options)
+        stages.extend(refined_stages)
     features = cold_features(found, ready, prior)
     verdict = judge(features, "cold", depth_sigma_mm(found.alignment))
     pose = found.alignment.state.pose(prepared)
@@ -85,7 +91,33 @@ def register(
         reasons=reasons(found.agreement, features, verdict.confidence, verdict.status),
         stages=tuple(stages),
         elapsed_ms=1e3 * (time.perf_counter() - began),
-        backend=RegistrationBackend(render="centerline matching", inference="", device="cpu"),
+        backend=RegistrationBackend(render=render, inference="", device=options.device),
+    )
+
+
+def _refined_on_drr(
+    found: ColdStart,
+    views: Sequence[RegistrationView],
+    ready: Sequence[PreparedView],
+    prepared: PreparedModel,
+    options: RegistrationOptions,
+) -> tuple[ColdStart, tuple[Stage, ...], str]:
+    """Refine on rendered vessels; kept only where the centerlines, which it never looked at, agree better too."""
+    from engines.registration.drr_stage import refine_views, vessel_renderer
+
+    renderer = vessel_renderer(prepared.model, branch_classes=views[0].branch_classes, device=options.device)
+    if renderer is None:
+        return found, (), "centerline matching"
+    before = found.alignment.state
+    refined = refine_views(before.pose(prepared), views, renderer, shifts_mm=before.shifts_mm)
+    state = replace(RigidState.of(refined.isocentre_from_lps, prepared, len(views)), shifts_mm=before.shifts_mm)
+    judged = agreement(state, found.system, ready)
+    if judged.score <= agreement(before, found.system, ready).score:
+        return found, refined.stages, renderer.name
+    return (
+        replace(found, alignment=replace(found.alignment, state=state), agreement=judged),
+        refined.stages,
+        renderer.name,
     )
 
 

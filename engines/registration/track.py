@@ -46,8 +46,8 @@ def track(view: RegistrationView, model: PreparedModel | VesselModel, previous: 
     if ready.length_mm < _MIN_VESSEL_MM:
         kept = min(previous.confidence * _UNSEEN_DECAY, previous.confidence)
         return _kept(view, previous, began, "caution", kept, "no contrast-filled vessel in this frame; pose kept")
-    small = model.thinned(_MODEL_POINTS)
-    last = RigidState.of(previous.isocentre_from_lps, small)
+    last = RigidState.of(previous.isocentre_from_lps, model)
+    small = filled_system(last, model, [ready])
     prior = tracking_prior(last)
     found = align(last, small, [ready], prior, scales_mm=_SCALES_MM, iterations=_ITERATIONS)
     judged = agreement(found.state, small, [ready])
@@ -80,6 +80,12 @@ def track(view: RegistrationView, model: PreparedModel | VesselModel, previous: 
             render="centerline matching", inference=previous.backend.inference, device=previous.backend.device
         ),
     )
+
+
+def filled_system(state: RigidState, model: PreparedModel, views: Sequence[PreparedView]) -> PreparedModel:
+    """The tree that the picture shows filled (left or right coronary, or the whole), thinned for speed."""
+    systems = [system.thinned(_MODEL_POINTS) for system in model.systems()]
+    return max(systems, key=lambda system: agreement(state, system, views).score)
 
 
 def tracking_prior(last: RigidState) -> PosePrior:

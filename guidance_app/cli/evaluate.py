@@ -33,7 +33,7 @@ def add_to(app: typer.Typer) -> None:
         backend: str = typer.Option("auto", help="Runtime of the segmentation network."),
         json_file: Path | None = typer.Option(None, "--json", help="Write figures and every trial here."),
     ) -> None:
-        """Registration from many seeded starts: projection error, success, times, and whether it knows when it fails."""
+        """Registration from many seeded starts: projection error, success, times, and does it know when it fails."""
         from calibration.store import write_json
         from engines.evaluation.registration import StartSpread, evaluate
         from engines.evaluation.registration_cases import sources

@@ -1,0 +1,53 @@
+import numpy as np
+import pytest
+
+from calibration.errors import InputError
+from engines.evaluation.registration import StartSpread, Subject, drawn_start, evaluate, projection_error_mm
+from engines.evaluation.statistics import median, share
+from tests.engines.registration.vessel_bed import bed
+
+
+def test_a_share_has_wilsons_interval():
+    found = share(9, 10)
+    assert (found.value, found.n) == (0.9, 10)
+    assert found.low == pytest.approx(0.596, abs=1e-3)
+    assert found.high == pytest.approx(0.982, abs=1e-3)
+    assert share(0, 0).value is None
+
+
+def test_a_median_leaves_out_what_is_not_finite():
+    found = median(np.array([1.0, 2.0, 3.0, np.inf]))
+    assert found.value == 2.0
+    assert found.n == 3
+    assert found.low <= 2.0 <= found.high
+
+
+def test_no_spread_draws_the_truth_and_error_is_counted_in_the_isocentre_plane():
+    scene = bed(1)
+    still = StartSpread(rotation_deg=0.0, in_plane_mm=0.0, depth_mm=0.0)
+    rng = np.random.default_rng(0)
+    pivot = scene.model.centroid_mm()
+    assert np.allclose(drawn_start(scene.pose, pivot, scene.geometry, still, rng).matrix, scene.pose.matrix)
+    shift = np.eye(4)
+    shift[:3, 3] = scene.geometry.camera_from_isocentre().rotation[0] * 3.0  # 3 mm along the picture's columns
+    moved = type(scene.pose)(matrix=shift @ scene.pose.matrix, target="isocentre", source="lps")
+    error = projection_error_mm(
+        scene.geometry.projection(moved), scene.geometry.projection(scene.pose), pivot[None], scene.geometry
+    )
+    assert error == pytest.approx(3.0, rel=0.05)
+
+
+def test_a_source_that_fails_is_noted_and_the_others_go_on():
+    scene = bed(1)
+    subject = Subject(case="a", run="run1", view=scene.view, model=scene.model, true_isocentre_from_lps=scene.pose)
+
+    def broken():
+        raise InputError("broken: no such case; give another")
+
+    report = evaluate([("broken", broken), ("good", lambda: [subject])], starts=1, seed=0)
+    assert report.failures == ["broken: broken: no such case; give another"]
+    assert report.total["drawn"].success["2mm"].value == 1.0
+    assert report.total["radiological"].trials == 1
+    assert report.model_dump(by_alias=True)["schema"] == "guidance-app/evaluate-registration/1"
+    again = evaluate([("broken", broken), ("good", lambda: [subject])], starts=1, seed=0)
+    assert [t.start_error_mm for t in again.trials] == [t.start_error_mm for t in report.trials]
