@@ -12,6 +12,8 @@ from engines.anatomy.nifti import is_nifti, read_nifti, write_nifti
 from engines.anatomy.vessel_model import LabelVolume
 
 _MAX_LABEL = 65535
+# Parts of the aorta that segmentations name by themselves.
+_AORTIC = ("aort", "annulus", "sinotubular", "valsalva")
 
 
 def load_labels(path: Path | str, names: Mapping[int, str] | None = None) -> LabelVolume:
@@ -50,7 +52,7 @@ def save_labels(path: Path | str, labels: LabelVolume) -> None:
 def vessel_class_of(name: str) -> str:
     """ "artery", "vein" or "aorta" from a structure's name, English or TotalSegmentator's."""
     words = name.lower().replace("-", "_").replace(" ", "_")
-    if "aort" in words and "branch" not in words:
+    if any(part in words for part in _AORTIC) and "branch" not in words:
         return "aorta"
     if any(part in words for part in ("vein", "vena", "venous", "sinus_sag", "sigmoid", "jugular", "transverse_sinus")):
         return "vein"

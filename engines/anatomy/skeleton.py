@@ -80,7 +80,8 @@ class _Grid:
 def _centerlines_of_mask(
     mask: Bool[np.ndarray, "i j k"], lps_from_index: Float[np.ndarray, "4 4"], min_branch_mm: float
 ) -> list[Polyline]:
-    mask = _without_islands(mask)
+    # A hole in the lumen (noise, a stent's strut) would turn its centerline into a shell.
+    mask = np.asarray(ndimage.binary_fill_holes(_without_islands(mask)), dtype=bool)
     if not mask.any():
         return []
     grid = _isotropic(mask, lps_from_index)
