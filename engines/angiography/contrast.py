@@ -25,6 +25,7 @@ _EDGE_PX = 3  # of the coarse picture, kept clear of the collimator's blades
 _MIN_CONTRAST = 8e-4
 _MAX_MASK_SHARE = 0.35  # a mask frame may hold this share of the fullest frame's contrast
 _MASK_FRAMES = 3
+_NEARLY_FULLEST, _PEAK_HALF_WIDTH = 0.85, 2
 _MOST_NOISE = 1.5  # times the usual
 _LEAST_NOISE = 1e-4  # log units; a noiseless picture must not divide by zero
 
@@ -81,11 +82,15 @@ def contrast_curve(run: Run) -> ContrastCurve:
 
 
 def contrast_frame(run: Run) -> int:
-    """The frame in which contrast fills the vessels most; where it fills them throughout, the one that shows most."""
+    """The frame in which contrast fills the vessels most; where it fills them throughout, the one that shows most.
+
+    Of two peaks that are nearly as full the earlier one is taken: arteries fill before veins, and a model of arteries
+    has nothing to match in a late venous frame.
+    """
     curve = contrast_curve(run)
     stored_dsa = run.kind == "dsa" and not hasattr(run, "unsubtracted")
     measure = curve.amount if stored_dsa or curve.rises else curve.vesselness
-    return curve.frames[int(np.argmax(measure))]
+    return curve.frames[_first_peak(measure)]
 
 
 def is_subtractable(run: Run) -> bool:
@@ -116,6 +121,12 @@ def log_picture(frame: Frame, *, log_intensity: bool, floor: float = LOG_FLOOR) 
         share = 1.0 - share
     # A picture in the logarithm already spans about the range that 2 % to 100 % of full scale does.
     return share * -np.log(np.float32(LOG_FLOOR)) if log_intensity else np.log(share + np.float32(floor))
+
+
+def _first_peak(measure: Float[np.ndarray, " n"]) -> int:
+    padded = np.pad(measure, _PEAK_HALF_WIDTH, mode="edge")
+    local = np.lib.stride_tricks.sliding_window_view(padded, 2 * _PEAK_HALF_WIDTH + 1).max(axis=1)
+    return int(np.flatnonzero((measure >= local) & (measure >= _NEARLY_FULLEST * measure.max()))[0])
 
 
 def _small_log(frame: Frame, *, log_intensity: bool) -> Float32[np.ndarray, "rows columns"]:

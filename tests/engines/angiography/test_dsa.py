@@ -152,6 +152,13 @@ def test_the_fullest_frame_is_found_raw_and_subtracted(run):
     assert contrast_frame(subtract(run)) in (FULLEST - 1, FULLEST, FULLEST + 1)
 
 
+def test_of_two_nearly_equal_peaks_the_earlier_is_taken_since_arteries_fill_before_veins(tmp_path):
+    amounts = (0.0, 0.0, 0.5, 0.9, 0.93, 0.9, 0.6, 0.4, 0.4, 0.6, 0.9, 1.0, 1.0)
+    assert contrast_frame(open_run(bolus_file(tmp_path / "run.dcm", bolus(amounts=amounts)))) in (3, 4, 5)
+    amounts = (0.0, 0.0, 0.3, 0.5, 0.5, 0.5, 0.4, 0.3, 0.4, 0.6, 0.9, 1.0, 0.9)
+    assert contrast_frame(open_run(bolus_file(tmp_path / "late.dcm", bolus(amounts=amounts)))) in (10, 11, 12)
+
+
 def test_the_fullest_frame_is_found_though_the_patient_moved(tmp_path):
     run = open_run(bolus_file(tmp_path / "run.dcm", bolus(shift_px=(2.0, -3.0))))
     assert contrast_frame(run) in (FULLEST - 1, FULLEST, FULLEST + 1)
