@@ -152,7 +152,7 @@ def _dense(
 ) -> Bool[np.ndarray, "i j k"]:
     """Large parts far denser than blood, but for metal that lies within blood."""
     above = hu > blood_hu + recipe.bone_above_blood_hu
-    size = np.maximum(1, np.rint(_WITHIN_BLOOD_MM / spacing_mm)).astype(int)
+    size = max(1, round(_WITHIN_BLOOD_MM / float(spacing_mm.mean())))
     blood = (np.abs(hu - blood_hu) < 0.25 * blood_hu).astype(np.float32)
     above &= np.asarray(ndimage.uniform_filter(blood, size)) < _WITHIN_BLOOD_SHARE
     parts = np.asarray(label(above))
