@@ -25,7 +25,9 @@ _EDGE_PX = 3  # of the coarse picture, kept clear of the collimator's blades
 _MIN_CONTRAST = 8e-4
 _MAX_MASK_SHARE = 0.35  # a mask frame may hold this share of the fullest frame's contrast
 _MASK_FRAMES = 3
-_NEARLY_FULLEST, _PEAK_HALF_WIDTH = 0.85, 2
+# Veins of the head together darken more than its arteries do. Where no mask is stated the heart and the breath move
+# and raise peaks of their own, so that less may pass for a bolus.
+_NEARLY_FULLEST, _NEARLY_FULLEST_OF_DSA, _PEAK_HALF_WIDTH = 0.85, 0.7, 2
 _MOST_NOISE = 1.5  # times the usual
 _LEAST_NOISE = 1e-4  # log units; a noiseless picture must not divide by zero
 
@@ -90,7 +92,7 @@ def contrast_frame(run: Run) -> int:
     curve = contrast_curve(run)
     stored_dsa = run.kind == "dsa" and not hasattr(run, "unsubtracted")
     measure = curve.amount if stored_dsa or curve.rises else curve.vesselness
-    return curve.frames[_first_peak(measure)]
+    return curve.frames[_first_peak(measure, _NEARLY_FULLEST_OF_DSA if run.mask else _NEARLY_FULLEST)]
 
 
 def is_subtractable(run: Run) -> bool:
@@ -123,10 +125,10 @@ def log_picture(frame: Frame, *, log_intensity: bool, floor: float = LOG_FLOOR) 
     return share * -np.log(np.float32(LOG_FLOOR)) if log_intensity else np.log(share + np.float32(floor))
 
 
-def _first_peak(measure: Float[np.ndarray, " n"]) -> int:
+def _first_peak(measure: Float[np.ndarray, " n"], nearly: float) -> int:
     padded = np.pad(measure, _PEAK_HALF_WIDTH, mode="edge")
     local = np.lib.stride_tricks.sliding_window_view(padded, 2 * _PEAK_HALF_WIDTH + 1).max(axis=1)
-    return int(np.flatnonzero((measure >= local) & (measure >= _NEARLY_FULLEST * measure.max()))[0])
+    return int(np.flatnonzero((measure >= local) & (measure >= nearly * measure.max()))[0])
 
 
 def _small_log(frame: Frame, *, log_intensity: bool) -> Float32[np.ndarray, "rows columns"]:
