@@ -25,7 +25,7 @@ _LEAST_CERTAIN = 0.01
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Background:
-    """The view before contrast came, in log units: as it was, and the darkest near each pixel."""
+    """The view before contrast came, in log units: smoothed, and the darkest near each pixel."""
 
     picture: Float32[np.ndarray, "rows columns"]
     darkest_near: Float32[np.ndarray, "rows columns"]
@@ -33,10 +33,10 @@ class Background:
 
     def gate(self, frame: Frame) -> Float[np.ndarray, "rows columns"]:
         """0..1 a pixel: how surely it is darker now than anything near it was then."""
-        now = log_picture(frame, log_intensity=False)
-        # Exposure control moves the whole picture; every fourth pixel tells by how much.
-        now = now + np.median((self.picture - now)[::4, ::4])
-        smooth = cv2.GaussianBlur(now, (0, 0), _SMOOTH_PX)
+        smooth = cv2.GaussianBlur(log_picture(frame, log_intensity=False), (0, 0), _SMOOTH_PX)
+        # Exposure control moves the whole picture. Every fourth pixel tells by how much, smoothed: grey values are
+        # coarser than what is to be told.
+        smooth += np.median((self.picture - smooth)[::4, ::4])
         return np.clip((self.darkest_near - smooth) / self.certain, 0.0, 1.0).astype(np.float32)
 
 
@@ -97,7 +97,7 @@ def background_of(past: tuple[Frame, ...]) -> Background | None:
     size = max(3, round(_STILL_PX * max(picture.shape) / 512) | 1)
     noise = 1.4826 * float(np.median(np.abs(logs[0] - cv2.GaussianBlur(logs[0], (0, 0), 1.0))))
     return Background(
-        picture=picture,
+        picture=cv2.GaussianBlur(picture, (0, 0), _SMOOTH_PX),
         darkest_near=cv2.erode(cv2.GaussianBlur(picture, (0, 0), 1.0), np.ones((size, size), np.uint8)).astype(
             np.float32
         ),
