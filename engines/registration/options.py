@@ -10,12 +10,12 @@ class RegistrationOptions:
     """How much work a registration may do.
 
     Args:
-        refine_drr: refine on rendered radiographs where a CT or label volume is at hand; slower by seconds.
+        refine_drr: refine on rendered vessels; slower by seconds, and seldom better than the centerlines already are.
         device: where the renderer runs.
         table_shift_mm: standard deviation of an unknown table movement between the two views of a pair; None takes
             0 where both headers state the same table position and 15 mm where they do not say.
     """
 
-    refine_drr: bool = True
+    refine_drr: bool = False
     device: str = "cpu"
     table_shift_mm: float | None = None

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from calibration.errors import InputError
+from calibration.errors import GuidanceError, InputError
 
 if TYPE_CHECKING:
     from engines.evaluation.registration import Report, Summary
+    from engines.evaluation.segmentation import MaskScores
 
 
 def add_to(app: typer.Typer) -> None:
@@ -29,7 +30,7 @@ def add_to(app: typer.Typer) -> None:
         rotation_deg: float = typer.Option(7.0, help="Standard deviation of starts about each axis."),
         in_plane_mm: float = typer.Option(15.0, help="Standard deviation of starts along each axis of the picture."),
         depth_mm: float = typer.Option(20.0, help="Standard deviation of starts along the beam."),
-        refine: bool = typer.Option(False, "--refine/--no-refine", help="Refine on rendered radiographs (seconds)."),
+        refine: bool = typer.Option(False, "--refine/--no-refine", help="Refine on rendered vessels (seconds)."),
         backend: str = typer.Option("auto", help="Runtime of the segmentation network."),
         json_file: Path | None = typer.Option(None, "--json", help="Write figures and every trial here."),
     ) -> None:
@@ -55,6 +56,78 @@ def add_to(app: typer.Typer) -> None:
             write_json(json_file, report.model_dump(by_alias=True))
         if not report.trials:
             raise InputError(f"evaluate registration: not one case could be used; first: {report.failures[0]}")
+
+    @evaluate.command()
+    def segmentation(
+        images: Path = typer.Option(..., "--images", help="Folder of pictures."),
+        masks: Path = typer.Option(
+            ..., "--masks", help="Folder of reference masks; same names, vessel above half grey."
+        ),
+        model: str = typer.Option("coronary", "--model", help="Name of the network."),
+        backend: str = typer.Option("auto", help="Runtime of the network."),
+        json_file: Path | None = typer.Option(None, "--json", help="Write figures a picture and in total here."),
+    ) -> None:
+        """Dice, precision, recall and clDice of a network against reference masks, a picture at a time and in total."""
+        from dataclasses import asdict
+
+        from calibration.store import write_json
+        from engines.evaluation.machine import this_machine
+        from engines.evaluation.segmentation import summarise
+
+        scores, failures = _mask_scores(images, masks, model, backend)
+        if not scores:
+            raise InputError(f"{images}: no picture has a mask of its name in {masks}; nothing to evaluate")
+        total = summarise(scores.values())
+        for figure, spread in total.items():
+            quartiles = f"{spread.lower_quartile:.3f}-{spread.upper_quartile:.3f}"
+            print(f"{figure}: median {spread.median:.3f} (quartiles {quartiles}, {spread.count} pictures)")
+        for failure in failures:
+            print(f"not evaluated: {failure}")
+        if json_file is not None:
+            content = {
+                "schema": "guidance-app/evaluate-segmentation/1",
+                "machine": this_machine().model_dump(),
+                "data": str(images),
+                "model": model,
+                "total": {figure: asdict(spread) for figure, spread in total.items()},
+                "cases": [{"picture": name, **_without_nan(asdict(score))} for name, score in scores.items()],
+                "failures": failures,
+            }
+            write_json(json_file, content)
+
+
+def _mask_scores(images: Path, masks: Path, model: str, backend: str) -> tuple[dict[str, MaskScores], list[str]]:
+    import cv2
+
+    from engines.angiography.open_run import open_run
+    from engines.evaluation.segmentation import score_mask
+    from engines.segmentation.segmenter import load_segmenter
+
+    for folder in (images, masks):
+        if not folder.is_dir():
+            raise InputError(f"{folder}: no such folder; give --images and --masks")
+    references = {path.stem: path for path in sorted(masks.iterdir()) if path.is_file()}
+    segmenter = load_segmenter(model, backend=backend)
+    scores: dict[str, MaskScores] = {}
+    failures: list[str] = []
+    for path in sorted(images.iterdir()):
+        if path.stem not in references:
+            continue
+        try:
+            frame = open_run(path).frame(0)
+            reference = cv2.imread(str(references[path.stem]), cv2.IMREAD_GRAYSCALE)
+            if reference is None or reference.shape != frame.shape_px:
+                raise InputError(f"{references[path.stem]}: no mask of {frame.shape_px} pixels; give one of this size")
+            found = segmenter.segment(frame).vessel() > segmenter.threshold
+            scores[path.stem] = score_mask(found, reference > 127)
+        except GuidanceError as error:
+            failures.append(f"{path.name}: {error}")
+        typer.echo(f"{path.name}: {'failed' if path.stem not in scores else 'done'}", err=True)
+    return scores, failures
+
+
+def _without_nan(figures: dict[str, float]) -> dict[str, float | None]:
+    return {name: value if value == value else None for name, value in figures.items()}
 
 
 def _print_registration(report: Report) -> None:

@@ -34,7 +34,7 @@ def add_to(app: typer.Typer) -> None:
             "radiological", "--init", help="Start: radiological (header geometry), network, or a POSE.json file."
         ),
         out: Path | None = typer.Option(None, "--out", help="Write the registration here (POSE.json)."),
-        refine: bool = typer.Option(True, "--refine/--no-refine", help="Refine on rendered radiographs (seconds)."),
+        refine: bool = typer.Option(False, "--refine/--no-refine", help="Refine on rendered vessels (seconds)."),
         backend: str = typer.Option("auto", "--backend", help="Runtime of the segmentation network."),
         as_json: bool = typer.Option(False, "--json", help="Print the registration as JSON."),
     ) -> None:
