@@ -198,6 +198,7 @@ def _run(
     loop: QEventLoop, window: GuidanceWindow, session: GuidedSession, exports: _Exports, duration_s: float | None
 ) -> VideoReport | None:
     from PyQt6.QtCore import QTimer
+    from PyQt6.QtGui import QGuiApplication
 
     window.resize(*HEADLESS_SIZE_PX)
     window.on_finished = loop.quit
@@ -208,7 +209,8 @@ def _run(
     try:
         with _orderly_end(loop) as failures:
             session.start()
-            window.show()
+            # The largest picture the screen allows; off screen there is no screen to fill.
+            window.show() if QGuiApplication.platformName() == "offscreen" else window.showMaximized()
             window.start()
             if duration_s is not None:
                 limit.start(round(1000 * duration_s))

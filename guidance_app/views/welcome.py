@@ -13,8 +13,8 @@ from guidance_app.views import palette
 
 CASE_WORDS = {
     "evt": "Endovascular treatment of stroke: head and neck arteries",
-    "tavi": "TAVI: aortic root and arch",
-    "coronary": "Coronary arteries",
+    "tavi": "Aortic valve implantation: aortic root and arch",
+    "coronary": "Arteries of the heart",
 }
 
 
