@@ -18,7 +18,8 @@ def make_bundled_cases(folder: Path) -> None:
     for kind, seed in SEEDS.items():
         fresh = folder / f".new-{kind}"
         shutil.rmtree(fresh, ignore_errors=True)
-        simulate_case(kind, seed, fresh, case_id=f"{kind}-demo")
+        # Lossy as in most archives: three small cases weigh less than one lossless.
+        simulate_case(kind, seed, fresh, case_id=f"{kind}-demo", compression="jpeg2000-lossy")
         shutil.rmtree(folder / kind, ignore_errors=True)
         fresh.replace(folder / kind)
         print(f"{folder / kind}: seed {seed}")

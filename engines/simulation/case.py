@@ -17,7 +17,7 @@ from engines.anatomy.ct import save_ct
 from engines.anatomy.labels import save_labels
 from engines.anatomy.surface_file import save_surface
 from engines.anatomy.vessel_model import CtVolume
-from engines.angiography.xa_writer import XaRecord, instance_uid, write_xa
+from engines.angiography.xa_writer import Compression, XaRecord, instance_uid, write_xa
 from engines.simulation.anatomy import CaseKind, Patient
 from engines.simulation.model_tree import model_tree
 from engines.simulation.models import enhanced_ct, lumen_surface, vessel_labels
@@ -35,6 +35,7 @@ def simulate_case(
     *,
     case_id: str | None = None,
     frames: int | None = None,
+    compression: Compression = "jpeg2000",
     progress: Progress = lambda _text, _share: None,
 ) -> Path:
     """Invent a patient and record runs; the same arguments give the same files.
@@ -47,6 +48,7 @@ def simulate_case(
         out_dir: folder to be made; its parent is made too.
         case_id: default `<kind>-<seed>`.
         frames: a run, fewer than usual for a small case; None for the usual number.
+        compression: of the runs.
         progress: told what is done and how far, 0 to 1.
 
     Returns:
@@ -66,7 +68,7 @@ def simulate_case(
         raise InputError(f"{target}: exists and is not an empty folder; choose another output folder or remove it")
     beside = _make_beside(target)
     try:
-        _fill(beside, kind, seed, case_id or f"{kind}-{seed}", frames, progress)
+        _fill(beside, kind, seed, case_id or f"{kind}-{seed}", frames, compression, progress)
         if target.exists():
             target.rmdir()
         beside.replace(target)
@@ -89,7 +91,15 @@ def _make_beside(target: Path) -> Path:
     return folder
 
 
-def _fill(folder: Path, kind: str, seed: int, case_id: str, frames: int | None, progress: Progress) -> None:
+def _fill(
+    folder: Path,
+    kind: str,
+    seed: int,
+    case_id: str,
+    frames: int | None,
+    compression: Compression,
+    progress: Progress,
+) -> None:
     _, _, ct_rng, *run_rngs = _streams(kind, seed)
     progress("inventing the patient", 0.02)
     patient, plans = draw_case(kind, seed, frames)
@@ -108,7 +118,7 @@ def _fill(folder: Path, kind: str, seed: int, case_id: str, frames: int | None, 
         run = render_run(run_rngs[number], patient, plan, tell)
         file = f"xa/{plan.name}.dcm"
         uid_seed = f"{kind} {seed} {plan.name} {frames}"
-        write_xa(folder / file, _record(run, case_id, number, uid_seed, patient))
+        write_xa(folder / file, _record(run, case_id, number, uid_seed, patient, compression))
         write_truth(
             folder / "truth", run, case_id=case_id, file=f"{plan.name}.dcm", sop_instance_uid=instance_uid(uid_seed)
         )
@@ -175,7 +185,9 @@ def _write_models(folder: Path, patient: Patient, rng: np.random.Generator, fram
     return dict(labels.names)
 
 
-def _record(run: RenderedRun, case_id: str, number: int, uid_seed: str, patient: Patient) -> XaRecord:
+def _record(
+    run: RenderedRun, case_id: str, number: int, uid_seed: str, patient: Patient, compression: Compression
+) -> XaRecord:
     plan = run.plan
     return XaRecord(
         pixels=run.pixels,
@@ -189,5 +201,5 @@ def _record(run: RenderedRun, case_id: str, number: int, uid_seed: str, patient:
         mask_frames=plan.mask_frames,
         intensity="LOG" if plan.mask_frames else "DISP",
         acquired=f"20200101{12 + number:02d}0000",
-        compression="jpeg2000",
+        compression=compression,
     )
