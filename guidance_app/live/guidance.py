@@ -24,7 +24,7 @@ class OverlayPath:
         points_px: (n, 2) column, row on the frame; NaN breaks the line.
         width_px: (n,) projected lumen diameter, NaN where unknown.
         name: branch name or "".
-        closed: an outline of the projected surface rather than a centerline.
+        closed: a border rather than a centerline.
     """
 
     points_px: Float[np.ndarray, "n 2"]
@@ -37,7 +37,7 @@ class OverlayPath:
 class Overlay:
     """The projected model for ONE frame; may be painted on another only within the stated limits, and then marked.
 
-    `geometry` is that of the frame it was computed for. `outline` comes from the surface (if the case has one).
+    `geometry` is that of the frame it was computed for. `outline` is the closed border of all that it covers.
     """
 
     frame_index: int

@@ -1,69 +1,67 @@
-"""The vessel model as lines on a picture: centerlines with their width, and the outline of the surface."""
+"""The vessel model as lines on a picture: centerlines with their width, and the border of what it covers."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Int
 
 from calibration.projection import Projection
 from engines.anatomy.vessel_model import SurfaceMesh, VesselModel
 from guidance_app.live.guidance import OverlayPath
+from guidance_app.live.lumen_border import lumen_border
 
 _CENTERLINE_STEP_MM = 1.0  # about 3 px at the isocentre: smooth to the eye, cheap to paint
 _SMALLEST_REGION_PX = 20.0
 
 
 class ProjectedModel:
-    """Prepares a model once, so that projecting it takes a millisecond or two a frame."""
+    """Prepares a model once, so that projecting it takes some milliseconds a frame."""
 
     def __init__(self, model: VesselModel) -> None:
-        tree = model.centerlines
-        self._branches = () if tree is None else tree.resampled(_CENTERLINE_STEP_MM).branches
+        branches = () if model.centerlines is None else model.centerlines.resampled(_CENTERLINE_STEP_MM).branches
+        self._names = tuple(branch.name for branch in branches)
+        self._points_mm = np.concatenate([branch.points_mm for branch in branches]) if branches else np.empty((0, 3))
+        self._radius_mm = np.concatenate([branch.radius_mm for branch in branches]) if branches else np.empty(0)
+        self._splits = np.cumsum([len(branch.points_mm) for branch in branches])[:-1]
         self._silhouette = None if model.surface is None else _Silhouette(model.surface)
 
     def centerlines(self, projection: Projection) -> tuple[OverlayPath, ...]:
         """One path a branch; its width is the lumen as this view magnifies it."""
         focal_px = float(np.sqrt(abs(projection.intrinsics_px[0, 0] * projection.intrinsics_px[1, 1])))
-        paths = []
-        for branch in self._branches:
-            points_px, depth_mm = projection.project(branch.points_mm)
-            with np.errstate(divide="ignore", invalid="ignore"):
-                width_px = 2.0 * branch.radius_mm * focal_px / np.where(depth_mm > 0, depth_mm, np.nan)
-            paths.append(OverlayPath(points_px=points_px, width_px=width_px, name=branch.name))
-        return tuple(paths)
+        points_px, depth_mm = projection.project(self._points_mm)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            width_px = 2.0 * self._radius_mm * focal_px / np.where(depth_mm > 0, depth_mm, np.nan)
+        pieces = zip(self._names, np.split(points_px, self._splits), np.split(width_px, self._splits), strict=False)
+        return tuple(OverlayPath(points_px=points, width_px=width, name=name) for name, points, width in pieces)
 
-    def outline(self, projection: Projection) -> tuple[OverlayPath, ...]:
-        """Where the surface turns away from the source; one path whose pieces are parted by NaN."""
+    def outline(self, projection: Projection, centerlines: tuple[OverlayPath, ...]) -> tuple[OverlayPath, ...]:
+        """Closed borders of what the model covers: the branches of `centerlines` at their width, and the surface."""
         if self._silhouette is None:
-            return ()
-        points_px = self._silhouette.points_px(projection)
-        if len(points_px) == 0:
-            return ()
-        return (OverlayPath(points_px=points_px, width_px=np.full(len(points_px), np.nan), closed=True),)
+            return lumen_border(centerlines, np.empty((0, 2, 2)), np.empty((0, 2)), projection.shape_px)
+        vertices_px, _ = projection.project(self._silhouette.vertices_mm)
+        edges = self._silhouette.edges(projection)
+        return lumen_border(centerlines, vertices_px[edges], vertices_px, projection.shape_px)
 
 
 class _Silhouette:
     """Edges between a triangle that faces the source and one that does not (or none)."""
 
     def __init__(self, surface: SurfaceMesh) -> None:
-        self._vertices_mm = np.asarray(surface.vertices_mm, dtype=np.float64)
+        self.vertices_mm = np.asarray(surface.vertices_mm, dtype=np.float64)
         triangles = np.asarray(surface.triangles)
-        corners = self._vertices_mm[triangles]
+        corners = self.vertices_mm[triangles]
         self._normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
         self._offsets = np.einsum("ij,ij->i", self._normals, corners[:, 0])
         self._edges, self._faces = _edges_with_faces(triangles)
 
-    def points_px(self, projection: Projection) -> Float[np.ndarray, "n 2"]:
+    def edges(self, projection: Projection) -> Int[np.ndarray, "n 2"]:
+        """Indices of both vertices of every such edge."""
         source_mm = projection.camera_from_lps.inverse().translation_mm
         towards = np.append(self._normals @ source_mm > self._offsets, False)  # the last entry stands for "no triangle"
         first, second = towards[self._faces[:, 0]], towards[self._faces[:, 1]]
         border = self._faces[:, 1] == len(self._normals)
-        edges = self._edges[(first != second) | border]
-        ends_px, _ = projection.project(self._vertices_mm[edges.ravel()])
-        pieces = np.full((len(edges), 3, 2), np.nan)
-        pieces[:, :2] = ends_px.reshape(-1, 2, 2)
-        return pieces.reshape(-1, 2)
+        return self._edges[(first != second) | border]
 
 
 def _edges_with_faces(triangles: Int[np.ndarray, "t 3"]) -> tuple[Int[np.ndarray, "e 2"], Int[np.ndarray, "e 2"]]:

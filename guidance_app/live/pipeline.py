@@ -164,11 +164,12 @@ class Pipeline:
         if situation.checked_geometry is None or not situation.checked_geometry.same_view(geometry):
             return None
         projection = geometry.projection(registration.isocentre_from_lps)
+        centerlines = self._model.centerlines(projection)
         return Overlay(
             frame_index=frame.index,
             geometry=geometry,
-            centerlines=self._model.centerlines(projection),
-            outline=self._model.outline(projection),
+            centerlines=centerlines,
+            outline=self._model.outline(projection, centerlines),
             halo_px=_halo_px(registration, geometry),
             generation=situation.generation,
         )

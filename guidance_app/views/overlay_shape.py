@@ -10,17 +10,10 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
 from guidance_app.live.guidance import Overlay, OverlayPath
+from guidance_app.live.lumen_border import lumen_border
 
 Polyline: TypeAlias = Float[np.ndarray, "n 2"]
 
-_FINE = 2  # lumen masks are drawn this much finer than the frame, so that their contour is smooth
-_SMOOTHING_POINTS = 9
-_MARGIN_PX = 12  # around the frame: where the model is cut off there, the cut lies outside the picture
-_SLIT_PX = 2
-_SMALLEST_PIECE_PX2 = 4.0
-_SMALLEST_HOLE_PX2 = 100.0  # smaller ones between crossing branches are specks to the eye
-_THINNEST_HOLE_PX = 4.0  # thinner ones lie between a branch's tube and its true surface
-_UNKNOWN_WIDTH_PX = 2.0
 _TOLERANCE_PX = 0.25  # of a frame pixel; stroking costs by the point, and no eye sees this much
 _SUBPIXEL_BITS = 4  # OpenCV's fixed point
 _MAX_LINE_PX = 255
@@ -60,73 +53,10 @@ class OverlayShape:
 
     @cached_property
     def _contours(self) -> tuple[OverlayPath, ...]:
-        outline = self._overlay.outline
-        in_pieces = any(np.isnan(line.points_px).any() for line in outline)
-        widths_known = any(np.isfinite(line.width_px).any() for line in self._overlay.centerlines)
-        if not outline or (in_pieces and widths_known):
-            return lumen_contours(self._overlay)
-        return outline
-
-
-def lumen_contours(overlay: Overlay) -> tuple[OverlayPath, ...]:
-    """The border of everything the model covers, so that no line crosses a junction or an overlap.
-
-    Covered is each branch at its width, and the loose edges where the surface turns away. Stroked one by one those
-    edges cost 200 ms and show every fold of the mesh.
-    """
-    rows, columns = (side + 2 * _MARGIN_PX for side in overlay.geometry.shape_px)
-    mask = np.zeros((rows * _FINE, columns * _FINE), dtype=np.uint8)
-    for line in overlay.centerlines:
-        _draw_branch(mask, line)
-    for line in overlay.outline:
-        at = _in_mask(np.nan_to_num(line.points_px))
-        pieces = [at[piece] for piece in _finite_pieces(line.points_px)]
-        cv2.polylines(mask, pieces, False, 255, 1, cv2.LINE_8, _SUBPIXEL_BITS)
-    # Between a branch's tube and its true surface a slit may stay open.
-    mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((_SLIT_PX * _FINE + 1,) * 2, dtype=np.uint8))
-    contours, family = cv2.findContours(mask, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
-    if not contours:
-        return ()
-    holes = family[0, :, 3] >= 0
-    return tuple(
-        _contour_path(contour[:, 0, :])
-        for contour, hole in zip(contours, holes, strict=True)
-        if _worth_drawing(contour, hole=hole)
-    )
-
-
-def _worth_drawing(contour: np.ndarray, *, hole: bool) -> bool:
-    area_px2 = cv2.contourArea(contour) / _FINE**2
-    if not hole:
-        return area_px2 > _SMALLEST_PIECE_PX2
-    around_px = cv2.arcLength(contour, True) / _FINE
-    return area_px2 > max(_SMALLEST_HOLE_PX2, 0.5 * _THINNEST_HOLE_PX * around_px)
-
-
-def _draw_branch(mask: UInt8[np.ndarray, "rows columns"], line: OverlayPath) -> None:
-    width = np.where(np.isfinite(line.width_px), line.width_px, _UNKNOWN_WIDTH_PX)
-    thick = np.clip(np.rint(width * _FINE), 2, _MAX_LINE_PX).astype(int)
-    good = _finite_rows(line.points_px)
-    at = _in_mask(np.where(good[:, None], line.points_px, 0.0))
-    # One call for each stretch of equal width; a stretch ends where the next begins, so that none comes apart.
-    changes = np.flatnonzero((np.diff(thick) != 0) | (np.diff(good) != 0)) + 1
-    starts = np.concatenate([[0], changes])
-    stops = np.concatenate([np.minimum(changes + 1, len(at)), [len(at)]])
-    for start, stop in zip(starts.tolist(), stops.tolist(), strict=True):
-        stop = stop if good[stop - 1] else stop - 1
-        if good[start] and stop - start > 1:
-            cv2.polylines(mask, [at[start:stop]], False, 255, int(thick[start]), cv2.LINE_8, _SUBPIXEL_BITS)
-
-
-def _in_mask(points_px: Float[np.ndarray, "n 2"]) -> np.ndarray:
-    return _fixed_point((points_px + _MARGIN_PX) * _FINE)
-
-
-def _contour_path(contour: np.ndarray) -> OverlayPath:
-    kernel = np.ones(_SMOOTHING_POINTS) / _SMOOTHING_POINTS
-    around = np.pad(contour.astype(float), ((_SMOOTHING_POINTS // 2,) * 2, (0, 0)), mode="wrap")
-    smooth = np.column_stack([np.convolve(around[:, axis], kernel, mode="valid") for axis in range(2)])
-    return OverlayPath(points_px=smooth / _FINE - _MARGIN_PX, width_px=np.full(len(smooth), np.nan), closed=True)
+        if self._overlay.outline:
+            return self._overlay.outline
+        no_surface = np.empty((0, 2, 2)), np.empty((0, 2))
+        return lumen_border(self._overlay.centerlines, *no_surface, self._overlay.geometry.shape_px)
 
 
 def _band(lines: tuple[OverlayPath, ...], overlay: Overlay) -> UInt8[np.ndarray, "rows columns"]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -28,20 +27,6 @@ def test_crossing_branches_have_one_border_without_a_line_through_the_crossing()
     crossed = replace(overlay(), centerlines=(*overlay().centerlines, across))
     (border,) = OverlayShape(crossed).lumen
     assert np.linalg.norm(border - 50.5, axis=1).min() > 5.0
-
-
-def test_loose_edges_of_the_surface_widen_the_border_and_never_cross_it() -> None:
-    """Edges 8 px beside a branch of 10 px width: the border follows them; those inside leave no line."""
-    columns = np.linspace(20.0, 80.0, 31)
-    pieces = []
-    for row in (LINE_ROW - 6.0, LINE_ROW + 6.0, LINE_ROW):
-        for left, right in itertools.pairwise(columns):
-            pieces += [(left, row), (right, row), (np.nan, np.nan)]
-    loose = OverlayPath(points_px=np.array(pieces), width_px=np.full(len(pieces), np.nan), closed=True)
-    borders = OverlayShape(replace(overlay(), outline=(loose,))).lumen
-    assert len(borders) == 1
-    straight = borders[0][(borders[0][:, 0] > 30) & (borders[0][:, 0] < 70)]
-    assert np.abs(straight[:, 1] - (LINE_ROW + 0.5)) == pytest.approx(6.0, abs=0.6)
 
 
 def test_nothing_to_draw_is_no_border() -> None:
