@@ -109,7 +109,7 @@ def _samples(
     view: RegistrationView, used: VesselModel, model: VesselModel, truth: Path, group: int, rng: np.random.Generator
 ) -> list[Sample]:
     prepared = PreparedModel.of(used, branch_classes=view.branch_classes)
-    ready = prepare_view(view)
+    ready = prepare_view(view, edges=prepared.has_thick)
     true = true_pose(truth, view.frame, view.geometry)
     points = PreparedModel.of(model, branch_classes=view.branch_classes).points_mm
 

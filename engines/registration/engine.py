@@ -58,7 +58,7 @@ def register(
     init = init or radiological_start()
     _check(views)
     prepared = PreparedModel.of(model, branch_classes=views[0].branch_classes)
-    ready = [prepare_view(view) for view in views]
+    ready = [prepare_view(view, edges=prepared.has_thick) for view in views]
     prior = init.prior(prepared, len(views), _table_sigma_mm(views, options))
     stages = [Stage(name="features", similarity=1.0, elapsed_ms=1e3 * (time.perf_counter() - began))]
 

@@ -119,8 +119,13 @@ class PreparedView:
         return result
 
 
-def prepare_view(view: RegistrationView) -> PreparedView:
-    """Skeleton of thin vessels, edges of thick ones, with their directions."""
+def prepare_view(view: RegistrationView, *, edges: bool = True) -> PreparedView:
+    """Skeleton of thin vessels, edges of thick ones, with their directions.
+
+    Args:
+        edges: whether the model holds vessels thick enough to have any; without, a thick spot is a tangle of thin
+            vessels that the segmentation ran together, and tells nothing.
+    """
     shrink = max(1.0, max(view.vessel.shape) / _MAX_SIZE_PX)
     probability = np.ascontiguousarray(view.vessel, dtype=np.float32)
     open_field = np.ones(probability.shape, bool) if view.field_of_view is None else view.field_of_view
@@ -135,7 +140,7 @@ def prepare_view(view: RegistrationView) -> PreparedView:
     mask = _without_specks((probability > view.threshold) & open_field, mm_per_px)
     thick, core = _thick_part(mask, mm_per_px)
     centre_px, tangent_px, radius_mm = _skeleton_points(mask & ~core, thick, mm_per_px)
-    edge_px, outward_px = _edge_points(thick, open_field)
+    edge_px, outward_px = _edge_points(thick if edges else np.zeros_like(thick), open_field)
 
     axes = np.sign(np.diag(view.geometry.intrinsics_px())[:2])
     tangent = tangent_px * axes

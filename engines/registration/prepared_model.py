@@ -12,6 +12,7 @@ from engines.anatomy.vessel_model import Branch, CenterlineTree, VesselModel
 
 _MAX_POINTS = 900
 _MIN_STEP_MM = 0.7
+RIM_ABOVE_MM = 3.4  # radius from which rims are offered for matching with edges in the picture
 _MIN_SYSTEM_SHARE = 0.12  # of the points; a smaller tree is too little to be found alone
 _FALLBACK_RADIUS_MM = 1.0  # only sets how wide a branch of unknown radius is drawn in the coarse search
 
@@ -113,6 +114,11 @@ class PreparedModel:
             branch_classes=self.branch_classes,
             step_mm=step_mm,
         )
+
+    @property
+    def has_thick(self) -> bool:
+        """Whether any branch is wide enough for its rims to be matched with edges."""
+        return bool((self.radius_mm >= RIM_ABOVE_MM).any())
 
     @property
     def extent_mm(self) -> float:

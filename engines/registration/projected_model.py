@@ -10,13 +10,13 @@ from scipy.spatial import KDTree
 
 from calibration.pose import RigidPose
 from engines.registration.image_features import THICK_RADIUS_MM, FeatureSet, PreparedView, weight_of_radius
-from engines.registration.prepared_model import PreparedModel
+from engines.registration.prepared_model import RIM_ABOVE_MM, PreparedModel
 
 MIN_DEPTH_MM = 50.0  # nothing of a patient is nearer to the source
 _END_ON = 0.3  # sine of the angle to the beam below which a branch's direction fades
 _PROBE_MM = 0.75  # how far outside its rim a point is tested for being covered
 # Near the limit a vessel may look thick in the picture and thin in the model, so both kinds are offered there.
-_THIN_BELOW, _RIM_ABOVE = 1.3, 0.75
+_THIN_BELOW = 1.3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -112,7 +112,7 @@ def _core(
 def _rims(
     core: ModelInView, heading: Float[np.ndarray, "n 2"], model: PreparedModel, view: PreparedView
 ) -> ModelInView:
-    keep = model.radius_mm >= _RIM_ABOVE * THICK_RADIUS_MM
+    keep = model.radius_mm >= RIM_ABOVE_MM
     if not keep.any():
         return replace(core, usable=np.zeros(len(keep), dtype=bool))
     normal = np.column_stack([-heading[keep, 1], heading[keep, 0]])

@@ -6,12 +6,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import pydicom
+from jaxtyping import Float
 from pydicom.errors import InvalidDicomError
 
 from calibration.errors import InputError, MissingGeometryError
 from engines.angiography.contrast import contrast_frame, is_subtractable
 from engines.angiography.dsa import minip, subtract
+from engines.angiography.frame import Frame
 from engines.angiography.open_run import open_run
 from engines.angiography.run import Run
 from engines.registration.contrast_gate import contrast_gate
@@ -19,6 +22,8 @@ from engines.registration.view import RegistrationView, view_of_frame
 from engines.segmentation.segmenter import Segmenter
 
 MINIP_FRAME = -1
+_FILLED_SHARE = 0.006  # of the picture; a filled coronary or cerebral tree covers more
+_LOOKED_AT = 8
 
 
 def view_of_run(
@@ -40,15 +45,37 @@ def view_of_run(
     if isinstance(frame, int) and not 0 <= frame < run.frame_count:
         raise InputError(f"{run.source_id}: has no frame {frame}; choose 0 to {run.frame_count - 1}, or minip")
     shown = subtracted_for(run, case_kind)
+    reference = _frame_of_reference(path)
     if frame == "minip":
-        picture, index = minip(shown), MINIP_FRAME
-    else:
-        index = contrast_frame(shown) if frame is None else frame
-        picture = shown.frame(index)
+        return _view(run, minip(shown), MINIP_FRAME, segmenter, reference, gate=None)
+    if frame is not None:
+        return _view_of_frame(run, shown, frame, segmenter, reference)
+    view = _view_of_frame(run, shown, contrast_frame(shown), segmenter, reference)
+    if _filled_share(view) >= _FILLED_SHARE:
+        return view
+    # A moving head can outshine the contrast; then the segmentation itself says which frame is full.
+    steps = np.linspace(0, run.frame_count - 1, min(run.frame_count, _LOOKED_AT)).round().astype(int)
+    return max((view, *(_view_of_frame(run, shown, int(k), segmenter, reference) for k in steps)), key=_filled_share)
+
+
+def _view_of_frame(run: Run, shown: Run, index: int, segmenter: Segmenter, reference: str) -> RegistrationView:
+    picture = shown.frame(index)
+    return _view(run, picture, index, segmenter, reference, gate=contrast_gate(shown, picture))
+
+
+def _view(
+    run: Run,
+    picture: Frame,
+    index: int,
+    segmenter: Segmenter,
+    reference: str,
+    gate: Float[np.ndarray, "rows columns"] | None,
+) -> RegistrationView:
     if picture.geometry is None:
+        shown = "minip" if index == MINIP_FRAME else str(index)
         raise MissingGeometryError(
-            f"{run.source_id}: frame {frame if frame is not None else index} has no projection geometry "
-            f"({picture.geometry_reason or 'not stated'}); registration needs C-arm angles, distances and pixel spacing"
+            f"{run.source_id}: frame {shown} has no projection geometry ({picture.geometry_reason or 'not stated'}); "
+            "registration needs C-arm angles, distances and pixel spacing"
         )
     view = view_of_frame(
         picture,
@@ -56,10 +83,13 @@ def view_of_run(
         file=run.source_id,
         frame_index=index,
         threshold=segmenter.threshold,
-        frame_of_reference_uid=_frame_of_reference(path),
+        frame_of_reference_uid=reference,
     )
-    gate = contrast_gate(shown, picture) if index != MINIP_FRAME else None
     return view if gate is None else replace(view, vessel=view.vessel * gate)
+
+
+def _filled_share(view: RegistrationView) -> float:
+    return float((view.vessel > view.threshold).mean())
 
 
 def subtracted_for(run: Run, case_kind: str) -> Run:

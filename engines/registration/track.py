@@ -41,7 +41,7 @@ def track(view: RegistrationView, model: PreparedModel | VesselModel, previous: 
     began = time.perf_counter()
     if isinstance(model, VesselModel):
         model = PreparedModel.of(model, branch_classes=view.branch_classes)
-    ready = prepare_view(view).thinned(_IMAGE_POINTS)
+    ready = prepare_view(view, edges=model.has_thick).thinned(_IMAGE_POINTS)
     seen = time.perf_counter()
     if ready.length_mm < _MIN_VESSEL_MM:
         kept = min(previous.confidence * _UNSEEN_DECAY, previous.confidence)
