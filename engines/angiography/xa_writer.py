@@ -34,7 +34,7 @@ _TRANSFER_SYNTAXES = {
     "jpeg2000-lossy": JPEG2000,
 }
 # What angiography archives commonly apply; the quantum noise suffers before any vessel does.
-_LOSSY_RATIO = 8
+_LOSSY_RATIO = 8.0
 _FRAME_TIME_TAG = 0x00181063
 _DISTANCE_TOLERANCE_MM = 1e-3
 _ANGLE_DECIMALS = 6
@@ -263,8 +263,9 @@ def _write_pixels(dataset: Dataset, record: XaRecord) -> None:
         dataset.PixelData = data + b"\0" * (len(data) % 2)
         dataset["PixelData"].VR = "OW" if stored.itemsize == 2 else "OB"
     else:
-        lossy = {"j2k_cr": [_LOSSY_RATIO]} if syntax == JPEG2000 else {}
-        dataset.compress(syntax, stored, generate_instance_uid=False, **lossy)
+        lossy = syntax == JPEG2000
+        ratios = [_LOSSY_RATIO] if lossy else None
+        dataset.compress(syntax, stored, generate_instance_uid=False, j2k_cr=ratios)
         if lossy:
             dataset.LossyImageCompression = "01"
             dataset.LossyImageCompressionRatio = _ds(_LOSSY_RATIO)
