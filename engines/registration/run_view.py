@@ -7,9 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import pydicom
 from jaxtyping import Float
-from pydicom.errors import InvalidDicomError
 
 from calibration.errors import InputError, MissingGeometryError
 from engines.angiography.contrast import contrast_frame, is_subtractable
@@ -17,6 +15,7 @@ from engines.angiography.dsa import minip, subtract
 from engines.angiography.frame import Frame
 from engines.angiography.open_run import open_run
 from engines.angiography.run import Run
+from engines.angiography.xa_file import XaRun
 from engines.registration.contrast_gate import contrast_gate
 from engines.registration.view import RegistrationView, view_of_frame
 from engines.segmentation.segmenter import Segmenter
@@ -45,7 +44,7 @@ def view_of_run(
     if isinstance(frame, int) and not 0 <= frame < run.frame_count:
         raise InputError(f"{run.source_id}: has no frame {frame}; choose 0 to {run.frame_count - 1}, or minip")
     shown = subtracted_for(run, case_kind)
-    reference = _frame_of_reference(path)
+    reference = run.frame_of_reference_uid if isinstance(run, XaRun) else ""
     if frame == "minip":
         return _view(run, minip(shown), MINIP_FRAME, segmenter, reference, gate=None)
     if frame is not None:
@@ -99,13 +98,3 @@ def subtracted_for(run: Run, case_kind: str) -> Run:
     if run.mask or (case_kind == "evt" and is_subtractable(run)):
         return subtract(run)
     return run
-
-
-def _frame_of_reference(path: Path) -> str:
-    if not path.is_file():
-        return ""
-    try:
-        header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["FrameOfReferenceUID"])
-    except (InvalidDicomError, OSError):
-        return ""
-    return str(header.get("FrameOfReferenceUID", "") or "")

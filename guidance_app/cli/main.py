@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import os
 import sys
+import warnings
 from typing import NoReturn
 
 import typer
@@ -37,6 +39,9 @@ def build_app() -> typer.Typer:
 
 def main() -> None:
     """Entry point. Exit codes: 0 done, 1 bad input or a negative outcome, 2 wrong usage, 70 our own defect."""
+    # A damaged DICOM value makes pydicom warn; what matters of it reaches the user as our own line.
+    logging.getLogger("pydicom").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="pydicom")
     try:
         code = build_app()(standalone_mode=False)
     except GuidanceError as error:
