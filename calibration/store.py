@@ -38,6 +38,19 @@ def write_atomically(path: Path, writer: Callable[[Path], None]) -> None:
         beside.unlink(missing_ok=True)
 
 
+def make_folder(path: Path) -> None:
+    """Make an output folder before long work, so that a wrong one is told at once.
+
+    Raises:
+        InputError: it cannot be made or written to.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=path).close()
+    except OSError as error:
+        raise InputError(f"{path}: cannot write here ({error.strerror}); choose another output folder") from error
+
+
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file that is already in memory, whole or not at all."""
 

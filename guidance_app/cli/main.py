@@ -39,9 +39,10 @@ def build_app() -> typer.Typer:
 
 def main() -> None:
     """Entry point. Exit codes: 0 done, 1 bad input or a negative outcome, 2 wrong usage, 70 our own defect."""
-    # A damaged DICOM value makes pydicom warn; what matters of it reaches the user as our own line.
+    # A damaged DICOM value makes pydicom warn, a large picture Pillow; what matters reaches the user as our own line.
     logging.getLogger("pydicom").setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", module="pydicom")
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
     try:
         code = build_app()(standalone_mode=False)
     except GuidanceError as error:
@@ -52,7 +53,10 @@ def main() -> None:
         # No arguments at all: the help was printed already, and the exception has no text.
         text = getattr(error, "format_message", error.__str__)()
         context = getattr(error, "ctx", None)
-        _leave(f"{text or 'no command'} See: {context.command_path if context else 'guidance-app'} --help", 2)
+        _leave(
+            f"{(text or 'no command').rstrip('. ')}. See: {context.command_path if context else 'guidance-app'} --help",
+            2,
+        )
     except BrokenPipeError:
         raise SystemExit(1) from None
     except Exception as error:

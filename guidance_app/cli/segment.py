@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -31,28 +31,32 @@ def segment(
 ) -> None:
     """Write `{stem}_{frame:04d}.png` (0 or 255, the input's size) for every frame, and `summary.json`.
 
-    A bad input is reported and skipped; the exit status is then 1.
+    A bad input is reported and skipped; the exit status is then 1. Inputs of one name, from different folders, would
+    share the names of their masks: the second is refused.
     """
-    from calibration.store import write_json
+    from calibration.store import make_folder, write_json
     from engines.inference.model_files import BUNDLED_MODELS
     from engines.segmentation.segmenter import load_segmenter
 
     segmenter = load_segmenter(model, backend, threads, folder=models or BUNDLED_MODELS)
     if class_name and class_name not in segmenter.classes:
         raise InputError(f"--class {class_name}: {model} has the classes {', '.join(segmenter.classes)}")
+    make_folder(out)
     taken: dict[str, Path] = {}
     entries: list[dict[str, Any]] = []
     for path in inputs:
         outcome = _Outcome(input=str(path))
         try:
-            if path.stem in taken:
-                raise InputError(f"{path}: its masks would overwrite those of {taken[path.stem]}; use another --out")
-            taken[path.stem] = path
+            stem = _stem(path)
+            if stem in taken:
+                raise InputError(f"{path}: its masks would overwrite those of {taken[stem]}; use another --out")
             _segment_run(path, segmenter, class_name, out, outcome)
         except GuidanceError as error:
             outcome.fail(str(error))
-        if outcome.reason:
-            print(f"error: {outcome.reason}", file=sys.stderr)
+        if outcome.masks:
+            taken.setdefault(_stem(path), path)
+        for reason in outcome.reasons:
+            print(f"error: {reason}", file=sys.stderr)
         entries.append(outcome.entry())
     summary = {
         "schema": _SCHEMA, "model": model, "backend": segmenter.backend, "classes": list(segmenter.classes),
@@ -70,19 +74,32 @@ def segment(
 @dataclass(slots=True)
 class _Outcome:
     input: str
-    reason: str = ""
-    masks: list[str] | None = None
+    reasons: list[str] = field(default_factory=list)
+    masks: list[str] = field(default_factory=list)
     subtracted: bool = False
 
     def fail(self, reason: str) -> None:
-        # The first reason is the one that helps; a damaged file goes on failing in the same way.
-        self.reason = self.reason or (reason if self.input in reason else f"{self.input}: {reason}")
+        # One file goes on failing in the same way, and its first reason helps; in a folder each bad file is named.
+        if not self.reasons or Path(self.input).is_dir():
+            reason = reason.removeprefix(f"{Path(self.input).name}: ")
+            self.reasons.append(reason if self.input in reason else f"{self.input}: {reason}")
 
     def entry(self) -> dict[str, Any]:
         return {
-            "input": self.input, "status": "error" if self.reason else "ok", "reason": self.reason,
-            "subtracted": self.subtracted, "masks": self.masks or [],
+            "input": self.input, "status": "error" if self.reasons else "ok", "reason": "; ".join(self.reasons),
+            "subtracted": self.subtracted, "masks": self.masks,
         }  # fmt: skip
+
+
+def _stem(path: Path) -> str:
+    # "." and ".." have no name of their own.
+    return (path if path.stem.strip(".") else path.resolve()).stem
+
+
+def _is_source(mask: Path, source: Path) -> bool:
+    """Whether a mask would be written over what is being segmented, in a folder of pictures one of its own."""
+    mask, source = mask.resolve(), source.resolve()
+    return mask == source or (mask.parent == source and mask.exists())
 
 
 def _segment_run(path: Path, segmenter, class_name: str, out: Path, outcome: _Outcome) -> None:
@@ -93,7 +110,6 @@ def _segment_run(path: Path, segmenter, class_name: str, out: Path, outcome: _Ou
     from engines.angiography.open_run import open_run
 
     run = open_run(path)
-    outcome.masks = []
     if segmenter.name == "cerebral" and run.kind != "dsa" and run.mask:
         from engines.angiography.dsa import subtract
 
@@ -103,12 +119,14 @@ def _segment_run(path: Path, segmenter, class_name: str, out: Path, outcome: _Ou
         try:
             frame = run.frame(index)
         except GuidanceError as error:
-            outcome.fail(f"{path}: frame {index}: {error}")
+            outcome.fail(str(error))
             continue
         segmentation = segmenter.segment(frame)
         probability = segmentation.probability(class_name) if class_name else segmentation.vessel()
         mask = np.where(probability >= segmenter.threshold, 255, 0).astype(np.uint8)
-        name = f"{path.stem}_{index:04d}.png"
+        name = f"{_stem(path)}_{index:04d}.png"
+        if _is_source(out / name, path):
+            raise InputError(f"{path}: its mask {name} would overwrite a picture that is read; use another --out")
         encoded = cv2.imencode(".png", mask)[1].tobytes()
         write_bytes(out / name, encoded)
         outcome.masks.append(name)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from calibration.errors import InputError
 from engines.segmentation.scenes import SCENES
 from engines.training.angiogram_synthesis import synthesize
 from guidance_app.cli.main import build_app
@@ -57,3 +58,43 @@ def test_an_empty_frame_gets_an_empty_mask(tmp_path):
     mask = cv2.imread(str(tmp_path / "out" / "black_0000.png"), cv2.IMREAD_UNCHANGED)
     assert mask.shape == (40, 50)
     assert not mask.any()
+
+
+def test_an_input_that_left_no_masks_does_not_take_the_name(picture, tmp_path):
+    bad = tmp_path / "angiogram.dcm"
+    bad.write_bytes(b"no picture")
+    outcome = _run(bad, picture, "--out", tmp_path / "out")
+    assert outcome.exit_code == 1
+    assert (tmp_path / "out" / "angiogram_0000.png").exists()
+    assert "overwrite" not in outcome.stderr
+
+
+def test_every_bad_picture_of_a_folder_is_named(picture, tmp_path):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    for name in ("a.png", "c.png"):
+        (folder / name).write_bytes(b"no picture")
+    picture.rename(folder / "b.png")
+    outcome = _run(folder, "--out", tmp_path / "out")
+    assert outcome.exit_code == 1
+    assert [name for name in ("a.png", "b.png", "c.png") if name in outcome.stderr] == ["a.png", "c.png"]
+    assert outcome.stderr.count("\n") == 2
+    assert [path.name for path in sorted((tmp_path / "out").glob("*.png"))] == ["run_0001.png"]
+
+
+def test_masks_never_replace_the_pictures_they_are_made_from(picture, tmp_path):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    source = picture.rename(folder / "run_0000.png")
+    before = source.read_bytes()
+    outcome = _run(folder, "--out", folder)
+    assert outcome.exit_code == 1
+    assert "overwrite" in outcome.stderr
+    assert source.read_bytes() == before
+
+
+def test_a_folder_that_cannot_be_written_is_told_once(picture, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    outcome = _run(picture, "--out", tmp_path / "file" / "out")
+    assert isinstance(outcome.exception, InputError)
+    assert outcome.stderr == ""
