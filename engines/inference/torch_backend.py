@@ -38,7 +38,7 @@ class TorchBackend:
         if device == "cpu":
             torch.set_num_threads(threads)
         self._net = ProbabilityNet(net).eval().to(device)
-        self._net = self._net.to(memory_format=torch.channels_last)
+        self._net = self._net.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] - not in stubs
         self._channels = record.channels
         self.name = "torch"
         self.device = device

@@ -49,8 +49,8 @@ def export(
         write_bytes(folder / name, content)
     record = ModelRecord(
         classes=scene.classes, working_px=WORKING_PX, channels=CHANNELS, width=recipe.width, threshold=threshold,
-        seed=recipe.seed, steps=steps, initial=Path(recipe.initial).stem, loss=recipe.loss, data=data_used(recipe, scene),
-        machine=machine(),
+        seed=recipe.seed, steps=steps, initial=Path(recipe.initial).stem, loss=recipe.loss,
+        data=data_used(recipe, scene), machine=machine(),
         files={name: sha256(content) for name, content in contents.items()},
     )  # fmt: skip
     enter(folder, scene.name, record)

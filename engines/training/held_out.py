@@ -55,9 +55,10 @@ def model_card(name: str, record: ModelRecord, held_out: HeldOut | None, notes: 
         f"- Seed {record.seed}, {record.steps} steps, loss {record.loss}, "
         f"start: {f'the weights of {record.initial}' if record.initial else 'random weights'}.",
         f"- Machine: {record.machine}.",
-        f"- Again: `guidance-app train {name} --steps {record.steps} --seed {record.seed}`.",
-        "",
     ]
+    if not record.initial:
+        lines.append(f"- Again: `guidance-app train {name} --steps {record.steps} --seed {record.seed}`.")
+    lines.append("")
     if held_out is not None:
         lines += [
             f"## Unseen synthetic pictures ({held_out.pictures}, full size; median [quartiles])",
@@ -68,7 +69,7 @@ def model_card(name: str, record: ModelRecord, held_out: HeldOut | None, notes: 
             cells = " | ".join(_cell(figures[key]) for key in ("dice", "cl_dice", "precision", "recall"))
             lines.append(f"| {class_name} | {cells} |")
         lines.append("")
-    return "\n".join(lines) + (notes.rstrip() + "\n" if notes else "")
+    return "\n".join(lines) + (f"\n{notes.rstrip()}\n" if notes else "")
 
 
 @torch.inference_mode()

@@ -103,7 +103,7 @@ def train(
     if recipe.initial:
         _start_from(net, Path(recipe.initial), recipe.scene)
     net = net.to(device)
-    net = net.to(memory_format=torch.channels_last)
+    net = net.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] - missing from torch's stubs
     average = {name: value.detach().clone() for name, value in net.state_dict().items()}
     optimiser = torch.optim.AdamW(net.parameters(), lr=recipe.rate, weight_decay=1e-4)
     step = 0
