@@ -82,7 +82,7 @@ class _Outcome:
         # One file goes on failing in the same way, and its first reason helps; in a folder each bad file is named.
         if not self.reasons or Path(self.input).is_dir():
             reason = reason.removeprefix(f"{Path(self.input).name}: ")
-            self.reasons.append(reason if self.input in reason else f"{self.input}: {reason}")
+            self.reasons.append(reason if reason.startswith(self.input) else f"{self.input}: {reason}")
 
     def entry(self) -> dict[str, Any]:
         return {

@@ -78,6 +78,7 @@ def test_every_bad_picture_of_a_folder_is_named(picture, tmp_path):
     outcome = _run(folder, "--out", tmp_path / "out")
     assert outcome.exit_code == 1
     assert [name for name in ("a.png", "b.png", "c.png") if name in outcome.stderr] == ["a.png", "c.png"]
+    assert all(line.startswith(f"error: {folder}: ") for line in outcome.stderr.splitlines())
     assert outcome.stderr.count("\n") == 2
     assert [path.name for path in sorted((tmp_path / "out").glob("*.png"))] == ["run_0001.png"]
 
