@@ -34,7 +34,7 @@ _TRANSFER_SYNTAXES = {
     "jpeg2000-lossy": JPEG2000,
 }
 # What angiography archives commonly apply; the quantum noise suffers before any vessel does.
-_LOSSY_RATIO = 8.0
+_LOSSY_RATIO = 12.0
 _FRAME_TIME_TAG = 0x00181063
 _DISTANCE_TOLERANCE_MM = 1e-3
 _ANGLE_DECIMALS = 6

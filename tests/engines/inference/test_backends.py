@@ -5,6 +5,7 @@ from calibration.errors import InputError
 from engines.inference.backend import Backend
 from engines.inference.factory import make_backend
 from engines.inference.model_files import BUNDLED_MODELS, ModelFiles, read_manifest
+from engines.training.export import PARITY_TOLERANCE
 
 _MODELS = sorted(read_manifest().models)
 
@@ -37,7 +38,7 @@ def test_wrong_shapes_are_refused(backend, shape):
 def test_onnx_matches_torch(name):
     batch = np.random.default_rng(1).normal(size=(1, 2, 128, 96)).astype(np.float32)
     fast, reference = (make_backend(b, _files(name)).run(batch) for b in ("onnx", "torch"))
-    assert np.abs(fast - reference).max() <= 1e-4
+    assert np.abs(fast - reference).max() <= PARITY_TOLERANCE
 
 
 @pytest.mark.parametrize("name", ["openvino", "tensorrt", "tensorrt-rtx"])
