@@ -55,6 +55,8 @@ def _demonstrate(name: str, *, headless: bool, out: Path) -> None:
     if watch.ended and not watch.poses:
         print("No valid overlay at the run's own pace on this machine; again, each frame waiting for its overlay ...")
         watch = _play(case, recording.path, headless=headless, out=out, paced=False)
+    if watch.session.source_error:
+        raise InputError(watch.session.source_error)
     if watch.session.registration is not None:
         write_registration(out / "registration.json", watch.session.registration)
     _tell(case, recording.path, watch, out)

@@ -6,6 +6,7 @@ import threading
 import time
 from pathlib import Path
 
+from calibration.errors import GuidanceError
 from engines.angiography.frame import Frame
 from engines.evaluation.machine import this_machine
 from engines.registration.registration import Registration
@@ -250,6 +251,9 @@ class LiveSession:
                     self._frames.corrupt(error)
                 self._events.add("frame_corrupt", str(error), frame=error.index)
             except SourceClosed:
+                break
+            except GuidanceError as error:
+                self._source_error = str(error)
                 break
             except Exception as error:
                 self._source_error = " ".join(f"{self._source.source_id}: {type(error).__name__}: {error}".split())

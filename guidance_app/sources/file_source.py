@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 from calibration.carm import CArmGeometry
@@ -59,6 +60,7 @@ class PacedFileSource:
         self._next: int | None = None  # asked for by seek or step; due at once
         self._due_ns: int | None = None
         self._index = 0
+        self._damage = _Damage(run)
 
     @property
     def fps(self) -> float:
@@ -70,9 +72,12 @@ class PacedFileSource:
         return self._run.geometry(source_frame)
 
     def next_frame(self, timeout_s: float) -> Frame:
+        if self._loop:
+            self._damage.check()
         source_frame, due_ns = self._wait_until_due(timeout_s)
         index, self._index = self._index, self._index + 1
-        return _decoded(self._run, source_frame, index, due_ns, period_ms=self._period_ns / 1e6)
+        with self._damage.counted():
+            return _decoded(self._run, source_frame, index, due_ns, period_ms=self._period_ns / 1e6)
 
     def close(self) -> None:
         with self._moved:
@@ -177,12 +182,15 @@ class SaturatedFileSource:
         self._closed = False
         self._index = 0
         self._shown = -1
+        self._damage = _Damage(run)
 
     def geometry(self, source_frame: int) -> CArmGeometry:
         """Of one frame of the recording. Raises MissingGeometryError where the file does not state it."""
         return self._run.geometry(source_frame)
 
     def next_frame(self, timeout_s: float) -> Frame:
+        if self._loop:
+            self._damage.check()
         with self._moved:
             if not self._moved.wait_for(lambda: self._closed or self._shown >= self._index - 1, timeout_s):
                 raise SourceTimeout(f"{self.source_id}: frame {self._shown + 1} is not shown yet")
@@ -192,7 +200,8 @@ class SaturatedFileSource:
                 raise SourceClosed(f"{self.source_id}: end of the run")
             index, self._index = self._index, self._index + 1
         try:
-            return _decoded(self._run, index % self._run.frame_count, index, self._clock_ns(), period_ms=None)
+            with self._damage.counted():
+                return _decoded(self._run, index % self._run.frame_count, index, self._clock_ns(), period_ms=None)
         except CorruptFrame:
             self.acknowledge(index)  # nobody can show it
             raise
@@ -206,6 +215,29 @@ class SaturatedFileSource:
         with self._moved:
             self._closed = True
             self._moved.notify_all()
+
+
+class _Damage:
+    """Ends a loop in which nothing can be shown: without a pace it would fill the disk with its complaints."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._in_a_row = 0
+
+    @contextmanager
+    def counted(self) -> Iterator[None]:
+        try:
+            yield
+        except CorruptFrame:
+            self._in_a_row += 1
+            raise
+        self._in_a_row = 0
+
+    def check(self) -> None:
+        if self._in_a_row >= self._run.frame_count:
+            raise InputError(
+                f"{self._run.source_id}: not one of its {self._run.frame_count} frames can be decoded; export it again"
+            )
 
 
 def _decoded(run: Run, source_frame: int, index: int, received_ns: int, *, period_ms: float | None) -> Frame:

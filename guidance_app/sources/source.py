@@ -39,7 +39,10 @@ class FrameSource(Protocol):
     source_id: str
 
     def next_frame(self, timeout_s: float) -> Frame:
-        """Block for the next frame. Raises SourceTimeout, SourceClosed or CorruptFrame."""
+        """Block for the next frame. Raises SourceTimeout, SourceClosed or CorruptFrame.
+
+        Any other GuidanceError says why no frame can ever come, and ends the run with an error.
+        """
         ...
 
     def close(self) -> None: ...

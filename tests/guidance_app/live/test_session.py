@@ -228,6 +228,14 @@ def test_source_that_breaks_ends_the_run_with_its_error_and_all_logs(tmp_path):
     assert (tmp_path / "latency.json").exists()
 
 
+def test_loop_without_one_readable_frame_ends_soon_and_leaves_short_logs(tmp_path):
+    run = FakeRun(frame_count=3, damaged=frozenset({0, 1, 2}))
+    with LiveSession(source=SaturatedFileSource(run, loop=True), recipe=None, out=tmp_path) as session:
+        drive(session)
+    assert session.source_error == "run.dcm: not one of its 3 frames can be decoded; export it again"
+    assert len(_lines(tmp_path / "frames.jsonl")) == 3
+
+
 def test_person_rejects_and_asks_again(tmp_path):
     source = PacedFileSource(FakeRun(frame_count=20), fps=50, hold_at_end=True)
     with LiveSession(source=source, recipe=fake_recipe(), out=tmp_path, spare_engine=False) as session:

@@ -174,6 +174,28 @@ def test_loop_begins_again_while_numbers_run_on():
     assert seen == [(0, 0), (1, 1), (2, 0), (3, 1), (4, 0)]
 
 
+@pytest.mark.parametrize("make_looping", [lambda run: PacedFileSource(run, fps=1000.0, loop=True),
+                                          lambda run: SaturatedFileSource(run, loop=True)])  # fmt: skip
+def test_loop_of_damaged_frames_only_ends_with_an_error_after_one_round(make_looping):
+    source = make_looping(FakeRun(frame_count=3, damaged=frozenset({0, 1, 2})))
+    for _ in range(3):
+        with pytest.raises(CorruptFrame):
+            source.next_frame(2.0)
+    with pytest.raises(InputError, match="not one of its 3 frames"):
+        source.next_frame(2.0)
+
+
+def test_loop_with_one_good_frame_goes_on():
+    source = SaturatedFileSource(FakeRun(frame_count=3, damaged=frozenset({0, 2})), loop=True)
+    shown = []
+    for _ in range(12):
+        try:
+            shown.append(_next(source).index)
+        except CorruptFrame:
+            continue
+    assert shown == [1, 4, 7, 10]
+
+
 def test_pause_step_seek_and_resume():
     clock = Clock()
     source = paced(clock)
