@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -55,6 +56,18 @@ def view_of_run(
     # A moving head can outshine the contrast; then the segmentation itself says which frame is full.
     steps = np.linspace(0, run.frame_count - 1, min(run.frame_count, _LOOKED_AT)).round().astype(int)
     return max((view, *(_view_of_frame(run, shown, int(k), segmenter, reference) for k in steps)), key=_filled_share)
+
+
+def other_views_of_run(path: Path, segmenter: Segmenter, *, case_kind: str, than: int) -> Iterator[RegistrationView]:
+    """Views of other moments of the run than frame `than`, the fullest first; for when that one was not convincing."""
+    run = open_run(path)
+    shown = subtracted_for(run, case_kind)
+    reference = run.frame_of_reference_uid if isinstance(run, XaRun) else ""
+    apart = max(1, run.frame_count // (2 * _LOOKED_AT))
+    steps = np.linspace(0, run.frame_count - 1, min(run.frame_count, _LOOKED_AT)).round().astype(int)
+    others = [int(index) for index in steps if abs(int(index) - than) >= apart]
+    views = (_view_of_frame(run, shown, index, segmenter, reference) for index in others)
+    yield from sorted((view for view in views if _filled_share(view) > 0), key=_filled_share, reverse=True)
 
 
 def _view_of_frame(run: Run, shown: Run, index: int, segmenter: Segmenter, reference: str) -> RegistrationView:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from engines.registration.registration import Registration
     from engines.registration.view import RegistrationView
 
+_OTHER_MOMENTS = 3  # frames tried when the fullest one does not convince
 _NETWORK_MISSING = (
     "--init network: no pose network is shipped with this version; use --init radiological, or --init POSE.json"
 )
@@ -87,7 +90,7 @@ def _register(
     from engines.anatomy.case import load_case
     from engines.registration.engine import register
     from engines.registration.options import RegistrationOptions
-    from engines.registration.run_view import view_of_run
+    from engines.registration.run_view import other_views_of_run, view_of_run
     from engines.segmentation.segmenter import load_segmenter, model_for_kind
 
     case = load_case(case_name)
@@ -95,14 +98,37 @@ def _register(
     views = [
         view_of_run(path, segmenter, frame=frame, case_kind=case.kind) for path, frame in zip(runs, frames, strict=True)
     ]
-    result = register(
-        views,
-        case.vessel_model(),
-        case_id=case.id,
-        init=_start(init, views[0]),
-        options=RegistrationOptions(refine_drr=refine),
-    )
+
+    def registered(seen: list[RegistrationView]) -> Registration:
+        return register(
+            seen,
+            case.vessel_model(),
+            case_id=case.id,
+            init=_start(init, seen[0]),
+            options=RegistrationOptions(refine_drr=refine),
+        )
+
+    result = registered(views)
+    if len(runs) == 1 and frames[0] is None and result.status != "accepted":
+        others = other_views_of_run(runs[0], segmenter, case_kind=case.kind, than=views[0].frame)
+        result = best_of_moments(result, (registered([view]) for view in itertools.islice(others, _OTHER_MOMENTS)))
     return replace(result, backend=replace(result.backend, inference=segmenter.backend))
+
+
+def best_of_moments(first: Registration, others: Iterable[Registration]) -> Registration:
+    """The first accepted one, else the most confident; says that other frames were tried, and adds up the time."""
+    from dataclasses import replace
+
+    best, elapsed_ms, tried = first, first.elapsed_ms, 1
+    for other in others:
+        tried, elapsed_ms = tried + 1, elapsed_ms + other.elapsed_ms
+        if other.confidence > best.confidence:
+            best = other
+        if best.status == "accepted":
+            break
+    if tried == 1:
+        return first
+    return replace(best, elapsed_ms=elapsed_ms, reasons=(*best.reasons, f"best of {tried} frames of the run"))
 
 
 def _check_start(init: str) -> None:
