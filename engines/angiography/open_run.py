@@ -32,7 +32,7 @@ def open_run(path: Path | str) -> Run:
     """
     path = Path(path)
     if path.is_dir():
-        return _open_folder(path)
+        return _open_folder(path if path.name else path.resolve())  # "." has no name to tell by
     try:
         with path.open("rb") as file:
             head = file.read(_HEAD_BYTES)

@@ -59,7 +59,11 @@ def add_to(app: typer.Typer) -> None:
         from engines.evaluation.render_bench import run_render_bench
 
         figures = run_render_bench(
-            volumes=volume, detectors=detector, repeats=repeats, device=device, progress=lambda line: typer.echo(line)
+            volumes=volume,
+            detectors=detector,
+            repeats=repeats,
+            device=device,
+            progress=lambda line: typer.echo(line, err=True),
         )
         _leave(figures, json_file)
 

@@ -36,6 +36,8 @@ def parse_source_uri(text: str) -> FileUri:
         InputError: an unknown scheme or option, a value that makes no sense, or a kind of source that this version does
             not have.
     """
+    if not text.strip():
+        raise InputError("the source URI is empty; expected file:PATH[?fps=F&loop=1] or a path")
     scheme, colon, rest = text.partition(":")
     windows_drive = len(scheme) == 1
     if not colon or windows_drive or Path(text).exists():

@@ -1,5 +1,8 @@
 """Errors reach a person as one line, with a non-zero exit."""
 
+import json
+from collections.abc import Callable
+
 import pytest
 
 from calibration.errors import InputError
@@ -49,3 +52,20 @@ def test_an_error_inside_a_command_becomes_one_line(
     assert code == expected_code
     assert text.startswith(expected_text)
     assert text.count("\n") == 1
+
+
+def test_json_is_alone_on_the_output_and_progress_beside_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def bench(*, progress: Callable[[str], None], **_: object) -> dict[str, str]:
+        progress("one renderer done")
+        return {"schema": "guidance-app/bench-render/1"}
+
+    monkeypatch.setattr("engines.evaluation.render_bench.run_render_bench", bench)
+    monkeypatch.setattr("sys.argv", ["guidance-app", "bench", "render"])
+    with pytest.raises(SystemExit) as leave:
+        program.main()
+    said = capsys.readouterr()
+    assert leave.value.code == 0
+    assert json.loads(said.out) == {"schema": "guidance-app/bench-render/1"}
+    assert said.err == "one renderer done\n"

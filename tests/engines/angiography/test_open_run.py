@@ -234,3 +234,9 @@ def test_what_is_no_run_ends_with_one_line_that_names_it(tmp_path, make, said):
         open_run(path)
     assert path.name in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_the_current_folder_is_called_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = _folder(tmp_path / "pictures", pixels(3))
+    monkeypatch.chdir(folder)
+    assert open_run(Path()).source_id == "pictures"

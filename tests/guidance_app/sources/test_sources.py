@@ -272,6 +272,7 @@ def test_plain_path_and_file_uri_are_read(tmp_path):
         ("file:run.dcm?fps=nan", "above 0"),
         ("file:run.dcm?loop=yes", "0 or 1"),
         ("file:", "names no file"),
+        ("", "the source URI is empty"),
     ],
 )
 def test_bad_uri_is_refused_with_the_way_out(text, said):
