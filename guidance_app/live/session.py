@@ -93,6 +93,7 @@ class LiveSession:
         self._watch = SourceWatch()
         self._frame: Frame | None = None
         self._screen: ScreenState | None = None
+        self._painted: ScreenState | None = None
         self._source_error = ""
         self._ended_ns: int | None = None
         self._began_ns = 0
@@ -133,7 +134,8 @@ class LiveSession:
         """What to draw now. The very same object comes back while nothing has changed."""
         with self._lock:
             now_ns = time.monotonic_ns()
-            self._book.tick(now_ns)
+            if self._acknowledged is None:
+                self._book.tick(now_ns)
             decision = self._decide()
             screen = self._compose(decision, now_ns)
             if self._screen is None or _looks_different(screen, self._screen):
@@ -146,6 +148,7 @@ class LiveSession:
             return
         with self._lock:
             self._book.painted(screen, painted_ns, self._guidance.received_ns)
+            self._painted = screen
             self._acknowledge()
 
     @property
@@ -294,10 +297,12 @@ class LiveSession:
 
     # Inside ---------------------------------------------------------------------------------------------------------
     def _acknowledge(self) -> None:
-        if self._acknowledged is not None and self._frame is not None:
-            index = self._frame.index
-            if self._book.was_painted(index) and self._guidance.is_done_with(index):
-                self._acknowledged.acknowledge(index)
+        """Call for the next frame of an unpaced recording once all that guidance said of this one was on the screen."""
+        if self._acknowledged is None or self._frame is None or self._painted is None:
+            return
+        shown = self._painted.frame is self._frame and self._painted.result is self._guidance.result
+        if shown and self._guidance.is_done_with(self._frame.index):
+            self._acknowledged.acknowledge(self._frame.index)
 
     def _stands_still_on_purpose(self) -> bool:
         return self._acknowledged is not None or (self._playback is not None and self._playback.paused)
