@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import logging
 import os
+import signal
 import sys
 import warnings
 from typing import NoReturn
@@ -17,6 +18,8 @@ from calibration.errors import GuidanceError
 # One module a command; each offers `add_to(app)` and imports what is heavy only when it runs.
 _COMMAND_MODULES = ("case", "segment", "register", "replay", "live", "demo", "gui", "bench", "evaluate", "simulate",
                     "train", "doctor")  # fmt: skip
+
+_INTERRUPTED, _TERMINATED = 130, 143  # 128 and the signal's number, as shells have it
 
 
 def build_app() -> typer.Typer:
@@ -43,12 +46,14 @@ def main() -> None:
     logging.getLogger("pydicom").setLevel(logging.ERROR)
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
+    # Unwinds like Ctrl-C, so that half-written neighbours of a result are removed; guided runs end in their own order.
+    signal.signal(signal.SIGTERM, _terminated)
     try:
         code = build_app()(standalone_mode=False)
     except GuidanceError as error:
         _leave(str(error), 1)
     except (typer.Abort, KeyboardInterrupt):
-        _leave("interrupted", 130)
+        _leave("interrupted", _INTERRUPTED)
     except TyperException as error:
         # No arguments at all: the help was printed already, and the exception has no text.
         text = getattr(error, "format_message", error.__str__)()
@@ -64,7 +69,13 @@ def main() -> None:
             raise
         text = " ".join(f"{type(error).__name__}: {error}".split())
         _leave(f"defect in the program, please report it ({text}); GUIDANCE_TRACEBACK=1 shows where", 70)
+    if code == _INTERRUPTED:
+        _leave("interrupted", _INTERRUPTED)
     raise SystemExit(code if isinstance(code, int) else 0)
+
+
+def _terminated(*_: object) -> NoReturn:
+    raise SystemExit(_TERMINATED)
 
 
 def _leave(text: str, code: int) -> NoReturn:

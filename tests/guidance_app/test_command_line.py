@@ -1,11 +1,14 @@
 """Errors reach a person as one line, with a non-zero exit."""
 
 import json
+import signal
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from calibration.errors import InputError
+from calibration.store import write_atomically
 from guidance_app.cli import main as program
 
 
@@ -69,3 +72,18 @@ def test_json_is_alone_on_the_output_and_progress_beside_it(
     assert leave.value.code == 0
     assert json.loads(said.out) == {"schema": "guidance-app/bench-render/1"}
     assert said.err == "one renderer done\n"
+
+
+def test_a_terminated_command_cleans_up_behind_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def ended_while_writing() -> None:
+        write_atomically(tmp_path / "result.json", lambda _: signal.raise_signal(signal.SIGTERM))
+
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr("guidance_app.doctor.examine", ended_while_writing)
+    try:
+        assert _run(monkeypatch, capsys, "doctor")[0] == 143
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert list(tmp_path.iterdir()) == []
