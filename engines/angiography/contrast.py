@@ -27,7 +27,7 @@ _MAX_MASK_SHARE = 0.35  # a mask frame may hold this share of the fullest frame'
 _MASK_FRAMES = 3
 # Veins of the head together darken up to twice as much as its arteries do. Where no mask is stated the heart and the
 # breath move and raise peaks of their own, so that less may pass for a bolus.
-_NEARLY_FULLEST, _NEARLY_FULLEST_OF_DSA, _PEAK_HALF_WIDTH = 0.85, 0.45, 2
+_NEARLY_FULLEST, _NEARLY_FULLEST_OF_DSA, _PEAK_HALF_WIDTH = 0.85, 0.35, 2
 _MOST_NOISE = 1.5  # times the usual
 _LEAST_NOISE = 1e-4  # log units; a noiseless picture must not divide by zero
 
@@ -91,12 +91,14 @@ def contrast_frame(run: Run) -> int:
     """
     curve = contrast_curve(run)
     stored_dsa = run.kind == "dsa" and not hasattr(run, "unsubtracted")
-    measure = curve.amount if stored_dsa or curve.rises else curve.vesselness
-    # A stated mask holds no contrast, whatever a patient who moved after it makes of its edges.
+    measure = curve.amount if stored_dsa or run.mask or curve.rises else curve.vesselness
+    # A stated mask holds no contrast. What a patient who moved after it makes of its edges is there from then on, so
+    # that the rise since then is what tells.
     masks = [frame for operation in run.mask for frame in operation.mask_frames]
     later = np.array(curve.frames) > max(masks, default=-1)
     if masks and later.any():
-        measure = np.where(later, measure, 0.0)
+        since = np.where(later, measure, np.inf)
+        measure = np.where(later, measure - np.minimum.accumulate(since), 0.0)
     return curve.frames[_first_peak(measure, _NEARLY_FULLEST_OF_DSA if run.mask else _NEARLY_FULLEST)]
 
 

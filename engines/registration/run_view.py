@@ -24,6 +24,7 @@ from engines.segmentation.segmenter import Segmenter
 MINIP_FRAME = -1
 _FILLED_SHARE = 0.006  # of the picture; a filled coronary or cerebral tree covers more
 _LOOKED_AT = 8
+_BEFORE_VEINS = 0.65  # of a run that goes on into the veins
 
 
 def view_of_run(
@@ -54,8 +55,8 @@ def view_of_run(
     if _filled_share(view) >= _FILLED_SHARE:
         return view
     # A moving head can outshine the contrast; then the segmentation itself says which frame is full.
-    steps = np.linspace(0, run.frame_count - 1, min(run.frame_count, _LOOKED_AT)).round().astype(int)
-    return max((view, *(_view_of_frame(run, shown, int(k), segmenter, reference) for k in steps)), key=_filled_share)
+    steps = _moments(shown)
+    return max((view, *(_view_of_frame(run, shown, index, segmenter, reference) for index in steps)), key=_filled_share)
 
 
 def other_views_of_run(path: Path, segmenter: Segmenter, *, case_kind: str, than: int) -> Iterator[RegistrationView]:
@@ -64,8 +65,7 @@ def other_views_of_run(path: Path, segmenter: Segmenter, *, case_kind: str, than
     shown = subtracted_for(run, case_kind)
     reference = run.frame_of_reference_uid if isinstance(run, XaRun) else ""
     apart = max(1, run.frame_count // (2 * _LOOKED_AT))
-    steps = np.linspace(0, run.frame_count - 1, min(run.frame_count, _LOOKED_AT)).round().astype(int)
-    others = [int(index) for index in steps if abs(int(index) - than) >= apart]
+    others = [index for index in _moments(shown) if abs(index - than) >= apart]
     views = (_view_of_frame(run, shown, index, segmenter, reference) for index in others)
     yield from sorted((view for view in views if _filled_share(view) > 0), key=_filled_share, reverse=True)
 
@@ -98,6 +98,12 @@ def _view(
         frame_of_reference_uid=reference,
     )
     return view if gate is None else replace(view, vessel=view.vessel * gate)
+
+
+def _moments(shown: Run) -> list[int]:
+    """Frames spread over the run; of a subtracted one only the part before the veins take over."""
+    last = shown.frame_count - 1 if not shown.mask else round(_BEFORE_VEINS * (shown.frame_count - 1))
+    return np.unique(np.linspace(0, last, min(last + 1, _LOOKED_AT)).round().astype(int)).tolist()
 
 
 def _filled_share(view: RegistrationView) -> float:
