@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
+import cv2
+import numpy as np
+
+from calibration.carm import CArmGeometry
+from calibration.errors import InputError
+from calibration.pose import RigidPose
 from engines.anatomy.case import Case, load_case
 from engines.anatomy.vessel_model import VesselModel
 from engines.registration.engine import register
@@ -17,6 +24,9 @@ from guidance_app.live.contrast_memory import ContrastMemory
 from guidance_app.live.engine_process import EngineRecipe
 from guidance_app.live.model_projection import ProjectedModel
 from guidance_app.live.pipeline import ColdStart, Pipeline
+
+_BRANCH_CLASSES: tuple[tuple[str, ...], ...] = ((), ("aorta", "artery"))  # what views ask for, see `view_of_frame`
+_REHEARSAL_SHAPE = (512, 512)
 
 
 def case_recipe(case: Case, *, backend: str = "auto") -> EngineRecipe:
@@ -35,10 +45,13 @@ def make_case_pipeline(folder: Path, backend: str) -> Pipeline:
     case = load_case(folder)
     model = case.vessel_model()
     segmenter = load_segmenter(model_for_kind(case.kind), backend, threads=1)
+    projected = ProjectedModel(model)
+    registrar = CaseRegistrar(case.id, model, inference=segmenter.backend)
+    registrar.warm_up(rehearsal_view(model, projected))
     return Pipeline(
         segmenter=segmenter,
-        registrar=CaseRegistrar(case.id, model, inference=segmenter.backend),
-        model=ProjectedModel(model),
+        registrar=registrar,
+        model=projected,
         vessel_threshold=segmenter.threshold,
         memory=ContrastMemory(),
         clock_ns=time.perf_counter_ns,
@@ -55,6 +68,15 @@ class CaseRegistrar:
         self._inference = inference
         self._prepared: dict[tuple[str, ...], PreparedModel] = {}
 
+    def warm_up(self, view: RegistrationView) -> None:
+        """One cold start and one warm step, so that the first live frame does not pay for what is made only once."""
+        for classes in _BRANCH_CLASSES:
+            try:
+                found = register([replace(view, branch_classes=classes)], self._model, case_id=self._case_id)
+                self.track(replace(view, branch_classes=classes), found)
+            except InputError:
+                continue  # this model has no such branches, or does not show in the made-up view
+
     def register(self, request: ColdStart) -> Registration:
         """Near the last pose if there was one, else (or if that fails) from the C-arm's header alone."""
         if request.previous is not None:
@@ -70,3 +92,26 @@ class CaseRegistrar:
             prepared = PreparedModel.of(self._model, branch_classes=view.branch_classes)
             self._prepared[view.branch_classes] = prepared
         return track(view, prepared, previous)
+
+
+def rehearsal_view(model: VesselModel, projected: ProjectedModel) -> RegistrationView:
+    """A made-up view from the front in which the model's own branches are the vessels; never shown to anyone."""
+    rows, columns = _REHEARSAL_SHAPE
+    geometry = CArmGeometry(
+        primary_rad=0.0,
+        secondary_rad=0.0,
+        sid_mm=1000.0,
+        sod_mm=700.0,
+        column_spacing_mm=0.4,
+        row_spacing_mm=0.4,
+        shape_px=_REHEARSAL_SHAPE,
+        principal_point_px=((columns - 1) / 2, (rows - 1) / 2),
+    )
+    placed = np.eye(4)
+    placed[:3, 3] = -model.centroid_mm()
+    projection = geometry.projection(RigidPose(matrix=placed, target="isocentre", source="lps"))
+    vessel = np.zeros(_REHEARSAL_SHAPE, dtype=np.float32)
+    lines = [np.rint(line.points_px).astype(np.int32) for line in projected.centerlines(projection)]
+    cv2.polylines(vessel, lines, False, 1.0, 3)
+    projected.outline(projection, projected.centerlines(projection))
+    return RegistrationView(file="rehearsal", sop_instance_uid="", frame=0, geometry=geometry, vessel=vessel)

@@ -95,6 +95,11 @@ class GuidanceKeeper:
             limits=self._limits,
         )
 
+    @property
+    def at_rest(self) -> bool:
+        """Nothing is being loaded, or never will be."""
+        return self._off or self._supervisor is None or self._supervisor.at_rest
+
     def is_done_with(self, index: int) -> bool:
         """No more is to be expected for this frame."""
         if self._off:

@@ -38,6 +38,7 @@ _EVENT_OF: dict[SignalState, EventKind] = {
 }
 _READ_TIMEOUT_S = 0.1
 _ENGINE_FIRST_S = 20.0  # a recording waits this long for the engine to load; a live picture never waits
+_REST_FIRST_S = 10.0
 _LAST_ANSWER_S = 15.0  # after the end of a recording: a cold start may still be running
 
 
@@ -243,6 +244,7 @@ class LiveSession:
     def _read(self) -> None:
         if self._recorded is not None:
             self._engine_settled.wait(_ENGINE_FIRST_S)
+            self._wait_for_rest()
         self._began_ns = time.monotonic_ns()
         while not self._stopping.is_set() and not self._time_is_up():
             try:
@@ -265,6 +267,12 @@ class LiveSession:
                 self._arrived(frame)
         with self._lock:
             self._ended_ns = time.monotonic_ns()
+
+    def _wait_for_rest(self) -> None:
+        """A cine lasts a second: it must not be over while the spare engine's loading still holds up the first."""
+        until_ns = time.monotonic_ns() + int(_REST_FIRST_S * 1e9)
+        while not self._guidance.at_rest and time.monotonic_ns() < until_ns and not self._stopping.wait(0.05):
+            pass
 
     def _time_is_up(self) -> bool:
         limit_s = self._run_for_s

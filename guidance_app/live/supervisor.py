@@ -140,6 +140,12 @@ class Supervisor:
             if worker is not None:
                 _end(worker, at_once=worker.ready is None)
 
+    @property
+    def at_rest(self) -> bool:
+        """No process is loading: loading takes a core for seconds."""
+        spare = self._spare
+        return not self._keep_spare or (spare is not None and spare.ready is not None)
+
     def _waited_for(self) -> list[Any]:
         workers = [worker for worker in (self._engine, self._spare) if worker is not None]
         return [self._wake_reader, *(w.connection for w in workers), *(w.process.sentinel for w in workers)]
