@@ -20,6 +20,8 @@ class ProjectedModel:
 
     def __init__(self, model: VesselModel) -> None:
         branches = () if model.centerlines is None else model.centerlines.resampled(_CENTERLINE_STEP_MM).branches
+        # Veins over arteries hide what is treated; a model of veins alone is still drawn.
+        branches = tuple(branch for branch in branches if branch.vessel_class != "vein") or branches
         self._names = tuple(branch.name for branch in branches)
         self._points_mm = np.concatenate([branch.points_mm for branch in branches]) if branches else np.empty((0, 3))
         self._radius_mm = np.concatenate([branch.radius_mm for branch in branches]) if branches else np.empty(0)
