@@ -90,16 +90,6 @@ def at_level(
     )
 
 
-def beam_axes(geometry: CArmGeometry, point_mm: Float[np.ndarray, " 3"]) -> Float[np.ndarray, "3 3"]:
-    """Columns: two directions across the ray from the source through an isocentre point, and the ray's own."""
-    camera = geometry.camera_from_isocentre()
-    along = point_mm - camera.inverse().translation_mm
-    along = along / np.linalg.norm(along)
-    across = camera.rotation[0] - (camera.rotation[0] @ along) * along
-    across = across / np.linalg.norm(across)
-    return np.column_stack([across, np.cross(along, across), along])
-
-
 def _shape(shape_px: tuple[int, int], long_side_px: int) -> tuple[int, int]:
     scale = min(1.0, long_side_px / max(shape_px))
     return max(1, round(shape_px[0] * scale)), max(1, round(shape_px[1] * scale))

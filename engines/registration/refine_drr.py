@@ -18,15 +18,11 @@ import torch
 from jaxtyping import Float
 
 from calibration.pose import RigidPose
-from engines.registration.drr_target import DrrTarget, PixelTarget, at_level, beam_axes
+from engines.registration.drr_target import DrrTarget, PixelTarget, at_level
+from engines.registration.pose_motion import ROTATION_SCALE_RAD, PoseMotion
 from engines.registration.registration import Stage
 from engines.registration.similarity import mutual_information, ncc
 from engines.rendering.renderer import Renderer
-
-# Steps of equal effect on the picture: a vessel 50 mm from the pivot moves 1 mm; depth is seen about 8 times weaker.
-_ROTATION_SCALE_RAD = 1 / 50
-_DEPTH_SCALE_MM = 8.0
-_SAME_BEAM_COS = np.cos(np.deg2rad(20.0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,7 +188,8 @@ def _climb(
     deadline: float,
 ) -> RigidPose:
     """Adam from `start`; the best pose on the way, by this level's similarity less the prior."""
-    motion = _Motion.about(start, views, renderer)
+    centre = renderer.centroid_lps_mm.cpu().double().numpy()
+    motion = PoseMotion.about(start, centre, [view.geometry for view in views], renderer.device)
     targets = [
         at_level(view, level.long_side_px, renderer, near=start, reach_mm=level.reach_mm, max_rays=options.max_rays)
         for view in views
@@ -217,8 +214,7 @@ def _climb(
         waited = 0 if gain > 1e-4 else waited + 1
         (-score).backward()
         adam.step()
-    with torch.no_grad():
-        return _rigid(motion.pose(best).cpu().numpy())
+    return motion.rigid(best)
 
 
 def _similarity(
@@ -238,51 +234,8 @@ def _similarity(
     return torch.cat(scores).mean().double()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Motion:
-    """Six scaled parameters about the vessels' centre; the axes' third one runs along the first view's beam."""
-
-    start: Float[torch.Tensor, "4 4"]
-    pivot_mm: Float[torch.Tensor, " 3"]
-    axes: Float[torch.Tensor, "3 3"]
-    scale_mm: Float[torch.Tensor, " 3"]
-
-    @classmethod
-    def about(cls, start: RigidPose, views: Sequence[DrrTarget], renderer: Renderer) -> _Motion:
-        pivot = start.apply(renderer.centroid_lps_mm.cpu().double().numpy()[None])[0]
-        beams = [beam_axes(view.geometry, pivot)[:, 2] for view in views]
-        # A second beam sees what is depth for the first: then all three directions are equally certain.
-        alike = all(abs(float(beams[0] @ beam)) > _SAME_BEAM_COS for beam in beams)
-        scale = np.array([1.0, 1.0, _DEPTH_SCALE_MM if alike else 1.0])
-        values = (start.matrix, pivot, beam_axes(views[0].geometry, pivot), scale)
-        tensors = [torch.tensor(value, dtype=torch.float64, device=renderer.device) for value in values]
-        return cls(start=tensors[0], pivot_mm=tensors[1], axes=tensors[2], scale_mm=tensors[3])
-
-    def pose(self, parameters: Float[torch.Tensor, " 6"]) -> Float[torch.Tensor, "4 4"]:
-        # The matrix exponential has a gradient at zero, where axis-angle formulas divide 0 by 0.
-        rotation = torch.linalg.matrix_exp(_cross_matrix(self.axes @ parameters[:3] * _ROTATION_SCALE_RAD))
-        shift = self.axes @ (parameters[3:] * self.scale_mm)
-        translation = rotation @ (self.start[:3, 3] - self.pivot_mm) + self.pivot_mm + shift
-        top = torch.cat([rotation @ self.start[:3, :3], translation[:, None]], dim=1)
-        return torch.cat([top, self.start[3:]], dim=0)
-
-
-def _prior_sigma(options: DrrOptions, motion: _Motion) -> Float[torch.Tensor, " 6"]:
-    turn = options.prior_rad / _ROTATION_SCALE_RAD
+def _prior_sigma(options: DrrOptions, motion: PoseMotion) -> Float[torch.Tensor, " 6"]:
+    turn = options.prior_rad / ROTATION_SCALE_RAD
     along = options.prior_depth_mm if float(motion.scale_mm[2]) > 1.0 else options.prior_mm
     sigma = [turn, turn, turn, options.prior_mm, options.prior_mm, along / float(motion.scale_mm[2])]
     return motion.scale_mm.new_tensor(sigma)
-
-
-def _cross_matrix(vector: Float[torch.Tensor, " 3"]) -> Float[torch.Tensor, "3 3"]:
-    x, y, z = vector
-    zero = torch.zeros_like(x)
-    return torch.stack([zero, -z, y, z, zero, -x, -y, x, zero]).reshape(3, 3)
-
-
-def _rigid(matrix: Float[np.ndarray, "4 4"]) -> RigidPose:
-    u, _, vt = np.linalg.svd(matrix[:3, :3])
-    clean = np.eye(4)
-    clean[:3, :3] = u @ vt
-    clean[:3, 3] = matrix[:3, 3]
-    return RigidPose(matrix=clean, target="isocentre", source="lps")
