@@ -16,9 +16,13 @@ from jaxtyping import Float
 from engines.segmentation.conditioning import CHANNELS, condition_working
 from engines.segmentation.scenes import Scene
 from engines.training import backgrounds
+from engines.training.coronary_trees import grow_coronaries
 from engines.training.vessel_trees import Tube, grow_axis, grow_tree, thickness_px
 
 WORKING_PX = 256  # the scale that widths below are drawn for
+# Nobody outlines what cannot be seen: fainter branches are drawn but are no label. Attenuation, and per noise deviation.
+_FAINTEST = 0.02
+_SEEN_IN_GRAIN = 0.7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -38,8 +42,9 @@ class Sample:
 
 @dataclass(slots=True, kw_only=True)
 class _Layers:
-    """Attenuation so far and the outlines of what it is made of."""
+    """Attenuation so far, the outlines of what it is made of, and the noise that will lie over it."""
 
+    grain: float
     attenuation: Float[np.ndarray, "size size"]
     outlines: dict[str, Float[np.ndarray, "size size"]]
 
@@ -48,17 +53,29 @@ class _Layers:
         if name in self.outlines:
             self.outlines[name] = np.maximum(self.outlines[name], outline)
 
+    def add_tubes(
+        self, name: str, tubes: list[Tube], fill: np.ndarray, strength: float, *, half_maximum: bool = False
+    ) -> None:
+        """Draw tubes of `strength` attenuation a pixel of depth; those too faint to be seen get no outline."""
+        radii = np.array([np.median(tube.radii_px) for tube in tubes])
+        # A vessel thinner than the detector's blur loses contrast to it.
+        seen = strength * 2 * radii * fill * np.minimum(1.0, radii)
+        shown = seen > max(_FAINTEST, _SEEN_IN_GRAIN * self.grain)
+        size = self.attenuation.shape[0]
+        self.add(name, *thickness_px(tubes, size, fill, half_maximum=half_maximum, shown=shown), strength)
+
 
 def synthesize(scene: Scene, seed: int, index: int, size_px: int = 192) -> Sample:
     """The `index`-th patch of a seeded, endless series; the same arguments give the same patch."""
     random = np.random.default_rng(np.random.SeedSequence([seed, index]))
     while True:
         layers = _Layers(
+            grain=float(np.exp(random.uniform(np.log(0.004), np.log(0.12)))),
             attenuation=np.zeros((size_px, size_px), np.float32),
             outlines={name: np.zeros((size_px, size_px), np.float32) for name in scene.classes},
         )
         {"coronary": _coronary, "cerebral": _cerebral}.get(scene.name, _aortic)(random, layers, scene.name)
-        picture = _expose(random, layers.attenuation)
+        picture = _expose(random, layers.attenuation, layers.grain)
         conditioned = condition_working(picture, working_px=WORKING_PX)
         if conditioned is None:
             continue
@@ -72,33 +89,39 @@ def synthesize(scene: Scene, seed: int, index: int, size_px: int = 192) -> Sampl
 
 def _coronary(random: np.random.Generator, layers: _Layers, _name: str) -> None:
     size = layers.attenuation.shape[0]
-    phantom = random.random() < 0.3
-    quiet = phantom or random.random() < 0.35
+    phantom = random.random() < 0.15
+    quiet = phantom or random.random() < 0.4
     # A vessel that drowns in its surroundings is no example of anything: anatomy asks for more contrast.
-    contrast = np.exp(random.uniform(np.log(0.08 if quiet else 0.2), np.log(0.9)))
+    contrast = np.exp(random.uniform(np.log(0.1 if quiet else 0.25), np.log(1.2)))
     ground = backgrounds.plain(random, size) if quiet else backgrounds.thorax(random, size)
     layers.attenuation += ground * min(1.0, contrast * 3)
-    for _ in range(1 + int(random.random() < 0.2)):
-        if random.random() < 0.04:
+    roots = []
+    for _ in range(1 + int(random.random() < 0.1)):
+        if random.random() < 0.03:
             continue
-        tubes = grow_tree(
-            random, size, root_radius_px=(1.5, 6.0), smallest_radius_px=0.55, straight=phantom and random.random() < 0.6
-        )
-        fill = np.where(random.random(len(tubes)) < 0.25, random.uniform(0.3, 0.8, len(tubes)), 1.0)
-        if not phantom:
-            # Contrast thins out towards the periphery and small branches are diluted less than their width says.
-            fill = fill * np.array([t.radii_px.max() for t in tubes]) ** -random.uniform(0.1, 0.8)
-        path, outline = thickness_px(tubes, size, fill)
-        if phantom:
-            path = path * (1 + 0.5 * backgrounds.cloud(random, size, 4).clip(-1, 1) * random.uniform(0, 1))
-        typical = np.median(path[outline > 0.5]) if (outline > 0.5).any() else 1.0
-        layers.add("vessel", path / (typical + 0.5), outline, 0.6 * contrast)
-        if random.random() < 0.5 and not phantom:
-            _catheter(random, layers, contrast, end=tubes[0].points_px[0], radius_px=(0.8, 2.4))
-    if random.random() < 0.35:
+        tubes = _coronary_tree(random, size, phantom)
+        radii = np.array([np.median(tube.radii_px) for tube in tubes])
+        fill = np.where(random.random(len(tubes)) < 0.15, random.uniform(0.4, 0.8, len(tubes)), 1.0)
+        # Contrast thins out towards the periphery; post-processing lifts small branches.
+        fill = fill * (radii / radii.max()) ** random.uniform(-0.5, 0.5)
+        strength = 0.6 * contrast / radii.max()
+        layers.add_tubes("vessel", tubes, fill, strength, half_maximum=True)
+        roots.append(tubes[0].points_px[0])
+    for root in roots:
+        if random.random() < 0.6 and not phantom:
+            _catheter(random, layers, contrast, end=root, radius_px=(1.0, 3.2))
+    if random.random() < 0.3:
         _wire(random, layers, contrast)
-    if random.random() < 0.45:
+    if random.random() < 0.35:
         layers.attenuation += backgrounds.clutter(random, size) * random.uniform(0.1, 0.8) * contrast
+
+
+def _coronary_tree(random: np.random.Generator, size: int, phantom: bool) -> list[Tube]:
+    if not phantom and random.random() < 0.8:
+        return grow_coronaries(random, size)
+    return grow_tree(
+        random, size, root_radius_px=(1.5, 6.0), smallest_radius_px=0.55, straight=phantom and random.random() < 0.6
+    )
 
 
 def _cerebral(random: np.random.Generator, layers: _Layers, _name: str) -> None:
@@ -115,8 +138,7 @@ def _cerebral(random: np.random.Generator, layers: _Layers, _name: str) -> None:
     if arteries > 0.03:
         for _ in range(random.integers(1, 3)):
             tubes = grow_tree(random, size, root_radius_px=(1.6, 4.5), smallest_radius_px=0.5)
-            path, outline = thickness_px(tubes, size)
-            layers.add("artery", path / 5.0, outline, contrast * arteries)
+            layers.add_tubes("artery", tubes, np.ones(len(tubes)), contrast * arteries / 5)
     if veins > 0.03:
         _veins(random, layers, contrast * veins)
     if random.random() < 0.2:
@@ -141,8 +163,7 @@ def _veins(random: np.random.Generator, layers: _Layers, strength: float) -> Non
         axis, _ = grow_axis(random, start, heading, size * random.uniform(0.2, 0.6), 1.2, random.uniform(0.1, 0.5))
         radii = np.linspace(width * random.uniform(0.3, 0.6), 0.7, len(axis))
         tubes.append(Tube(points_px=axis[:, :2], radii_px=radii, path_factor=np.ones(len(axis))))
-    path, outline = thickness_px(tubes, size)
-    layers.add("vein", path / 6.0, outline, strength)
+    layers.add_tubes("vein", tubes, np.ones(len(tubes)), strength / 6)
 
 
 def _bow(random: np.random.Generator, size: int) -> Float[np.ndarray, "n 2"]:
@@ -284,7 +305,9 @@ def _wire(random: np.random.Generator, layers: _Layers, contrast: float) -> None
     layers.add("device", path / (2 * radius), np.minimum(outline * 1.6, 1.0), contrast * random.uniform(0.4, 1.5))
 
 
-def _expose(random: np.random.Generator, attenuation: Float[np.ndarray, "size size"]) -> Float[np.ndarray, "size size"]:
+def _expose(
+    random: np.random.Generator, attenuation: Float[np.ndarray, "size size"], grain: float
+) -> Float[np.ndarray, "size size"]:
     """Beam, detector and processing: from attenuation to display values."""
     size = attenuation.shape[0]
     beam = np.exp(-np.clip(attenuation, -3, 4)).astype(np.float32)
@@ -294,7 +317,7 @@ def _expose(random: np.random.Generator, attenuation: Float[np.ndarray, "size si
     if random.random() < 0.8:
         beam = cv2.GaussianBlur(beam, (0, 0), random.uniform(0.3, 1.3))
     beam /= np.median(beam)
-    grain = min(np.exp(random.uniform(np.log(0.004), np.log(0.12))), 0.6 * float(np.std(attenuation)) + 0.01)
+    grain = min(grain, 0.6 * float(np.std(attenuation)) + 0.01)
     noise = random.normal(0, grain, beam.shape).astype(np.float32)
     if random.random() < 0.6:
         noise = cv2.GaussianBlur(noise, (0, 0), random.uniform(0.3, 0.9)) * 1.3
@@ -317,7 +340,9 @@ def _expose(random: np.random.Generator, attenuation: Float[np.ndarray, "size si
 
 
 def _stored(random: np.random.Generator, picture: Float[np.ndarray, "size size"]) -> Float[np.ndarray, "size size"]:
-    low, high = picture.min(), np.percentile(picture, random.uniform(98, 100)) + 1e-6
+    # Bright lung is often shown white, all its detail cut off.
+    brightest = random.uniform(98, 100) if random.random() < 0.8 else random.uniform(80, 98)
+    low, high = picture.min(), np.percentile(picture, brightest) + 1e-6
     stored = np.clip((picture - low) / (high - low), 0, 1) * random.uniform(90, 255)
     if random.random() < 0.2:
         quality = [int(cv2.IMWRITE_JPEG_QUALITY), int(random.integers(35, 95))]

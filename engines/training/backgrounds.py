@@ -34,11 +34,12 @@ def plain(random: np.random.Generator, size: int) -> Picture:
 def thorax(random: np.random.Generator, size: int) -> Picture:
     """Heart, diaphragm, lung, ribs and spine, none of them anatomically placed."""
     ground = cloud(random, size, size * random.uniform(0.3, 1.0)) * random.uniform(0.05, 0.5)
-    ground += cloud(random, size, random.uniform(15, 45)) * random.uniform(0.0, 0.18)
-    ground += cloud(random, size, random.uniform(4, 12)) * random.uniform(0.0, 0.07)
-    for _ in range(random.poisson(1.3)):
-        ground += _wavy_region(random, size) * random.normal(0, 0.4)
-    if random.random() < 0.5:
+    if random.random() < 0.5:  # fine tissue pattern; many pictures are smooth
+        ground += cloud(random, size, random.uniform(15, 45)) * random.uniform(0.0, 0.18)
+        ground += cloud(random, size, random.uniform(4, 12)) * random.uniform(0.0, 0.07)
+    for _ in range(random.poisson(1.5)):
+        ground += _wavy_region(random, size) * random.normal(0.1, 0.5)
+    if random.random() < 0.4:
         ground += _ribs(random, size) * random.uniform(0.03, 0.25)
     if random.random() < 0.35:
         ground += _spine(random, size) * random.uniform(0.05, 0.35)

@@ -22,7 +22,8 @@ from engines.segmentation.scenes import Scene, scene_named
 from engines.training.angiogram_synthesis import synthesize
 from engines.training.simulated_cases import load_simulated
 
-LossName = Literal["dice+bce", "dice", "bce"]
+LossName = Literal["dice+bce", "dice+bce+cldice", "dice", "bce"]
+Precision = Literal["float32", "bfloat16"]
 _EMA_DECAY = 0.995
 _SAVE_EVERY = 50
 
@@ -37,6 +38,7 @@ class Recipe:
         initial: checkpoint to start from (its head too, if it is of the same scene), "" for random weights.
         cases: folder of simulated cases whose frames are mixed in, "" for none.
         case_share: how many of the patches come from them.
+        precision: of the forward and backward pass; weights, their updates and the loss stay in float32.
     """
 
     scene: str
@@ -50,6 +52,7 @@ class Recipe:
     initial: str = ""
     cases: str = ""
     case_share: float = 0.4
+    precision: Precision = "float32"
 
 
 class _Patches(IterableDataset):
@@ -119,7 +122,9 @@ def train(
             group["lr"] = _rate(recipe, step)
         image = image.to(device=device, memory_format=torch.channels_last)
         optimiser.zero_grad(set_to_none=True)
-        loss = segmentation_loss(net(image), masks.to(device), recipe.loss)
+        with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
+            logits = net(image)
+        loss = segmentation_loss(logits, masks.to(device), recipe.loss)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
         optimiser.step()
@@ -132,6 +137,16 @@ def train(
     trained = DruNet(len(scene.classes), recipe.width)
     trained.load_state_dict({name: value.cpu() for name, value in average.items()})
     return trained.eval()
+
+
+def fast_precision(device: str) -> Precision:
+    """bfloat16 where the device multiplies it natively (2.5 times faster a step on a CPU with AMX)."""
+    native = (
+        torch.cuda.is_bf16_supported(including_emulation=False)
+        if device != "cpu"
+        else torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    )
+    return "bfloat16" if native else "float32"
 
 
 def load_average(checkpoint: Path) -> tuple[DruNet, dict]:
@@ -160,7 +175,33 @@ def segmentation_loss(
         return dice.mean()
     if name == "bce":
         return bce
-    return dice.mean() + bce
+    if name == "dice+bce":
+        return dice.mean() + bce
+    return dice.mean() + bce + 0.5 * _soft_cl_dice(probability[:, 0], masks[:, 0])
+
+
+def _soft_cl_dice(
+    found: Float[Tensor, "n rows columns"], true: Float[Tensor, "n rows columns"], thinnings: int = 6
+) -> Float[Tensor, ""]:
+    """1 - clDice with skeletons by repeated minimum and maximum pooling (Shit et al., CVPR 2021)."""
+    found_line, true_line = _soft_skeleton(found[:, None], thinnings), _soft_skeleton(true[:, None], thinnings)
+    precision = ((found_line * true[:, None]).sum() + 1) / (found_line.sum() + 1)
+    recall = ((true_line * found[:, None]).sum() + 1) / (true_line.sum() + 1)
+    return 1 - 2 * precision * recall / (precision + recall)
+
+
+def _soft_skeleton(mask: Float[Tensor, "n 1 rows columns"], thinnings: int) -> Float[Tensor, "n 1 rows columns"]:
+    line = torch.relu(mask - _opened(mask))
+    for _ in range(thinnings):
+        mask = -torch.nn.functional.max_pool2d(-mask, 3, 1, 1)
+        rest = torch.relu(mask - _opened(mask))
+        line = line + torch.relu(rest - line * rest)
+    return line
+
+
+def _opened(mask: Float[Tensor, "n 1 rows columns"]) -> Float[Tensor, "n 1 rows columns"]:
+    thinner = -torch.nn.functional.max_pool2d(-mask, 3, 1, 1)
+    return torch.nn.functional.max_pool2d(thinner, 3, 1, 1)
 
 
 def machine() -> str:

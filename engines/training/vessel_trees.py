@@ -9,11 +9,12 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from scipy.ndimage import gaussian_filter1d
 
 _OVERSAMPLING = 2
-_STEP_PX = 1.5
+STEP_PX = 1.5
+_HALF_MAXIMUM = 3**0.5 / 2  # of the radius: there a cylinder's chord is half its diameter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -43,14 +44,14 @@ def grow_axis(
 
     `bend` is the slow change of direction (rad a 100 px, roughly), `tortuosity` the fast one.
     """
-    steps = max(int(length_px / _STEP_PX), 4)
+    steps = max(int(length_px / STEP_PX), 4)
     slow = gaussian_filter1d(random.normal(size=(steps, 3)), max(steps / 6, 2), axis=0)
     fast = gaussian_filter1d(random.normal(size=(steps, 3)), random.uniform(4, 9), axis=0)
     slow *= bend / 65 / (np.std(slow) + 1e-9)
     fast *= tortuosity / 7 / (np.std(fast) + 1e-9)
     directions = direction / np.linalg.norm(direction) + np.cumsum(slow + fast, axis=0)
     directions /= np.linalg.norm(directions, axis=1, keepdims=True) + 1e-9
-    return start + np.cumsum(directions, axis=0) * _STEP_PX, directions
+    return start + np.cumsum(directions, axis=0) * STEP_PX, directions
 
 
 def grow_tree(
@@ -76,7 +77,7 @@ def grow_tree(
         position, direction, radius, length, depth = queue.pop(0)
         axis, directions = grow_axis(random, position, direction, length, bend, tortuosity)
         taper = 1.0 if straight else random.uniform(0.35, 0.9)
-        radii = radius * np.linspace(1.0, taper, len(axis)) * _irregular(random, len(axis), straight)
+        radii = radius * np.linspace(1.0, taper, len(axis)) * irregular(random, len(axis), straight)
         across = np.hypot(directions[:, 0], directions[:, 1])
         tubes.append(
             Tube(points_px=axis[:, :2], radii_px=np.maximum(radii, 0.35), path_factor=1 / np.maximum(across, 0.35))
@@ -95,7 +96,7 @@ def grow_tree(
     return tubes
 
 
-def _irregular(random: np.random.Generator, count: int, straight: bool) -> Float[np.ndarray, " n"]:
+def irregular(random: np.random.Generator, count: int, straight: bool = False) -> Float[np.ndarray, " n"]:
     """Wall irregularity and, sometimes, stenoses or an aneurysm."""
     if straight:
         return np.ones(count)
@@ -108,23 +109,31 @@ def _irregular(random: np.random.Generator, count: int, straight: bool) -> Float
 
 
 def thickness_px(
-    tubes: list[Tube], size_px: int, fill: Float[np.ndarray, " n"] | None = None, *, merge_roots: bool = True
+    tubes: list[Tube],
+    size_px: int,
+    fill: Float[np.ndarray, " n"] | None = None,
+    *,
+    merge_roots: bool = True,
+    half_maximum: bool = False,
+    shown: Bool[np.ndarray, " n"] | None = None,
 ) -> tuple[Float[np.ndarray, "rows columns"], Float[np.ndarray, "rows columns"]]:
     """Ray path through all tubes (crossings add up) and coverage 0..1 of their outlines.
 
     `fill` scales a tube's contrast. With `merge_roots` a tube fades in over its first radius, so that a branch
-    does not darken the parent it starts in.
+    does not darken the parent it starts in. With `half_maximum` the outline lies where a round lumen's darkness has
+    fallen to half, which is where readers draw it, and not at its geometric edge, where nothing is dark yet. `shown` leaves tubes out of the outlines.
     """
     fine = size_px * _OVERSAMPLING
     path = np.zeros((fine, fine), np.float32)
     cover = np.zeros((fine, fine), np.float32)
     for index, tube in enumerate(tubes):
-        drawn = _draw(tube, fine, ramp=merge_roots and index > 0)
+        drawn = _draw(tube, fine, ramp=merge_roots and index > 0, half_maximum=half_maximum)
         if drawn is None:
             continue
         rows, columns, way, inside = drawn
         path[rows, columns] += way * (1.0 if fill is None else fill[index])
-        cover[rows, columns] = np.maximum(cover[rows, columns], inside)
+        if shown is None or shown[index]:
+            cover[rows, columns] = np.maximum(cover[rows, columns], inside)
     shrink = (size_px, size_px)
     return (
         cv2.resize(path, shrink, interpolation=cv2.INTER_AREA) / _OVERSAMPLING,
@@ -132,7 +141,7 @@ def thickness_px(
     )
 
 
-def _draw(tube: Tube, fine: int, *, ramp: bool):
+def _draw(tube: Tube, fine: int, *, ramp: bool, half_maximum: bool):
     points = (tube.points_px + 0.5) * _OVERSAMPLING - 0.5
     radii = tube.radii_px * _OVERSAMPLING
     reach = float(radii.max()) + 2
@@ -160,6 +169,8 @@ def _draw(tube: Tube, fine: int, *, ramp: bool):
     radius = np.interp(position, along, radii).astype(np.float32)
     way = 2 * np.sqrt(np.maximum(radius**2 - distance**2, 0)) * np.interp(position, along, tube.path_factor)
     if ramp:
-        way *= np.clip(position * _STEP_PX / max(tube.radii_px[0] * 2, 1.0), 0, 1)
-    inside = np.clip(radius - distance + 0.5, 0, 1)
+        way *= np.clip(position * STEP_PX / max(tube.radii_px[0] * 2, 1.0), 0, 1)
+    # Below a pixel the detector's blur and not the lumen decides how wide a vessel looks.
+    border = np.maximum(_HALF_MAXIMUM * radius, np.minimum(radius, 0.8 * _OVERSAMPLING)) if half_maximum else radius
+    inside = np.clip(border - distance + 0.5, 0, 1)
     return slice(low[1], high[1]), slice(low[0], high[0]), way.astype(np.float32), inside.astype(np.float32)

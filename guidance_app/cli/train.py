@@ -44,7 +44,7 @@ def train(
     from calibration.store import write_bytes
     from engines.training.export import export
     from engines.training.held_out import hold_out, model_card
-    from engines.training.recipe import Recipe
+    from engines.training.recipe import Recipe, fast_precision
     from engines.training.recipe import train as train_network
 
     if device != "cpu" and not torch.cuda.is_available():
@@ -52,7 +52,7 @@ def train(
     torch.set_num_threads(threads)
     recipe = Recipe(
         scene=name, steps=steps, seed=seed, width=width, batch=batch, patch_px=patch, rate=rate, initial=initial,
-        loss=scene.paper_loss if paper else "dice+bce", cases=cases, case_share=case_share,
+        loss=scene.paper_loss if paper else "dice+bce", cases=cases, case_share=case_share, precision=fast_precision(device),
     )  # fmt: skip
     checkpoint = out / f"{name}.checkpoint.pt"
     net = train_network(recipe, checkpoint, device=device, workers=workers, progress=_progress(steps))
