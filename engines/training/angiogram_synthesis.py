@@ -20,7 +20,7 @@ from engines.training.coronary_trees import grow_coronaries
 from engines.training.vessel_trees import Tube, grow_axis, grow_tree, thickness_px
 
 WORKING_PX = 256  # the scale that widths below are drawn for
-# Nobody outlines what cannot be seen: fainter branches are drawn but are no label. Attenuation, and per noise deviation.
+# Nobody outlines what cannot be seen: fainter branches are drawn but are no label (attenuation; noise deviations).
 _FAINTEST = 0.02
 _SEEN_IN_GRAIN = 0.7
 

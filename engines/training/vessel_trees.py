@@ -121,7 +121,8 @@ def thickness_px(
 
     `fill` scales a tube's contrast. With `merge_roots` a tube fades in over its first radius, so that a branch
     does not darken the parent it starts in. With `half_maximum` the outline lies where a round lumen's darkness has
-    fallen to half, which is where readers draw it, and not at its geometric edge, where nothing is dark yet. `shown` leaves tubes out of the outlines.
+    fallen to half, which is where readers draw it, and not at its geometric edge, where nothing is dark yet.
+    `shown` leaves tubes out of the outlines.
     """
     fine = size_px * _OVERSAMPLING
     path = np.zeros((fine, fine), np.float32)

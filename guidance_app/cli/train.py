@@ -52,7 +52,8 @@ def train(
     torch.set_num_threads(threads)
     recipe = Recipe(
         scene=name, steps=steps, seed=seed, width=width, batch=batch, patch_px=patch, rate=rate, initial=initial,
-        loss=scene.paper_loss if paper else "dice+bce", cases=cases, case_share=case_share, precision=fast_precision(device),
+        loss=scene.paper_loss if paper else "dice+bce", cases=cases, case_share=case_share,
+        precision=fast_precision(device),
     )  # fmt: skip
     checkpoint = out / f"{name}.checkpoint.pt"
     net = train_network(recipe, checkpoint, device=device, workers=workers, progress=_progress(steps))
