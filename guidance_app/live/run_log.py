@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Literal
+from typing import Literal
 
 from calibration.carm import CArmGeometry
 from calibration.errors import InputError
@@ -24,6 +26,7 @@ EventKind = Literal[
     "registration_rejected", "client_refused",
 ]  # fmt: skip
 _KEPT_EVENTS = 200  # for the window's list; the file has them all
+_WAITING_BYTES = 4 * 1024**2  # lines that a full disk does not take are kept until it does, up to here
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,10 +40,15 @@ class Event:
 
 
 class EventLog:
-    """The newest events in memory, all of them in the file (if there is one)."""
+    """The newest events in memory, all of them in the file (if there is one).
 
-    def __init__(self, path: Path | None) -> None:
+    Args:
+        heard: called with every event, outside any lock of this log.
+    """
+
+    def __init__(self, path: Path | None, heard: Callable[[Event], None] | None = None) -> None:
         self._file = _open_for_lines(path)
+        self._heard = heard
         self._lock = threading.Lock()
         self._events: deque[Event] = deque(maxlen=_KEPT_EVENTS)
 
@@ -49,6 +57,8 @@ class EventLog:
         with self._lock:
             self._events.append(event)
             _write_line(self._file, {"t_ns": event.t_ns, "kind": event.kind, "frame": event.frame, "text": event.text})
+        if self._heard is not None:
+            self._heard(event)
 
     def newest(self) -> tuple[Event, ...]:
         with self._lock:
@@ -172,13 +182,14 @@ def _line(arrival: _Arrival) -> dict[str, object]:
         "state": arrival.state,
         "overlay": arrival.overlay,
         "overlay_age_ms": None if age_ms is None else round(age_ms, 3),
-        "geometry": _angles(arrival.geometry),
-        "overlay_geometry": _angles(arrival.overlay_geometry),
+        "geometry": angles_content(arrival.geometry),
+        "overlay_geometry": angles_content(arrival.overlay_geometry),
         "reason": arrival.reason,
     }
 
 
-def _angles(geometry: CArmGeometry | None) -> dict[str, float] | None:
+def angles_content(geometry: CArmGeometry | None) -> dict[str, float] | None:
+    """A geometry as `frames.jsonl` has it."""
     if geometry is None:
         return None
     return {
@@ -188,17 +199,38 @@ def _angles(geometry: CArmGeometry | None) -> dict[str, float] | None:
     }
 
 
-def _open_for_lines(path: Path | None) -> IO[str] | None:
+class _Lines:
+    """Each line is on the disk when `write` returns, even if this process is killed then.
+
+    A full disk ends no run: what it does not take waits for the next line, as it may have room again by then.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("wb", buffering=0)
+        self._waiting = bytearray()
+
+    def write(self, line: str) -> None:
+        if len(self._waiting) < _WAITING_BYTES:
+            self._waiting += line.encode()
+        with contextlib.suppress(OSError):
+            while self._waiting:
+                del self._waiting[: self._file.write(self._waiting) or 0]
+
+    def close(self) -> None:
+        self.write("")
+        self._file.close()
+
+
+def _open_for_lines(path: Path | None) -> _Lines | None:
     if path is None:
         return None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # Line buffered: what has happened is on the disk even if this process is killed.
-        return path.open("w", encoding="utf-8", buffering=1)
+        return _Lines(path)
     except OSError as error:
         raise InputError(f"{path}: cannot write here ({error.strerror}); choose another output folder") from error
 
 
-def _write_line(file: IO[str] | None, content: dict[str, object]) -> None:
+def _write_line(file: _Lines | None, content: dict[str, object]) -> None:
     if file is not None:
         file.write(json.dumps(content, allow_nan=False) + "\n")

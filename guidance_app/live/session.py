@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from calibration.errors import GuidanceError
@@ -11,7 +12,7 @@ from engines.angiography.frame import Frame
 from engines.evaluation.machine import this_machine
 from engines.registration.registration import Registration
 from guidance_app.live import guidance_state
-from guidance_app.live.engine_process import EngineRecipe
+from guidance_app.live.engine_process import ColdStartDone, EngineRecipe, StepDone
 from guidance_app.live.guidance import ScreenState, SourceState
 from guidance_app.live.guidance_keeper import GuidanceKeeper
 from guidance_app.live.guidance_state import Situation
@@ -21,6 +22,7 @@ from guidance_app.live.run_log import Event, EventKind, EventLog, FrameLog
 from guidance_app.live.screen_book import ScreenBook
 from guidance_app.live.source_watch import SignalChange, SignalState, SourceWatch
 from guidance_app.live.supervisor import EngineNews
+from guidance_app.live.witness import RunWitness
 from guidance_app.sources.source import (
     Acknowledged,
     CorruptFrame,
@@ -54,6 +56,7 @@ class LiveSession:
         out: folder for `frames.jsonl`, `events.jsonl` and `latency.json`; None keeps nothing.
         paced_fps: for `latency.json`; None for an unpaced source.
         run_for_s: end the run by itself this long after the first frame could come.
+        witnesses: told of everything that happens, as a recorder is.
     """
 
     def __init__(
@@ -67,8 +70,10 @@ class LiveSession:
         limits: OverlayLimits | None = None,
         run_for_s: float | None = None,
         spare_engine: bool = True,
+        witnesses: Sequence[RunWitness] = (),
     ) -> None:
         self._source = source
+        self._witnesses = tuple(witnesses)
         self._playback = source if isinstance(source, Playback) else None
         self._recorded = source if isinstance(source, Recorded) else None
         self._acknowledged = source if isinstance(source, Acknowledged) else None
@@ -78,7 +83,7 @@ class LiveSession:
         self._lock = threading.RLock()
         self._stopping = threading.Event()
         self._engine_settled = threading.Event()  # up, or never going to be
-        self._events = EventLog(None if out is None else out / "events.jsonl")
+        self._events = EventLog(None if out is None else out / "events.jsonl", heard=self._tell_event)
         self._frames = FrameLog(None if out is None else out / "frames.jsonl")
         self._book = ScreenBook(self._frames, self._events)
         self._guidance = GuidanceKeeper(
@@ -103,6 +108,8 @@ class LiveSession:
     # Begin and end --------------------------------------------------------------------------------------------------
     def start(self) -> None:
         """Start the engine process and the source thread."""
+        for witness in self._witnesses:
+            witness.begin(self._witness_fault)
         self._guidance.start()
         self._reader.start()
 
@@ -118,6 +125,9 @@ class LiveSession:
         self._guidance.stop()
         with self._lock:
             self._book.close_frame()
+        for witness in self._witnesses:
+            witness.end()
+        with self._lock:
             self._frames.close()
             self._events.close()
             if self._out is not None and self._began_ns:
@@ -150,6 +160,8 @@ class LiveSession:
         with self._lock:
             self._book.painted(screen, painted_ns, self._guidance.received_ns)
             self._painted = screen
+            for witness in self._witnesses:
+                witness.painted(screen, painted_ns)
             self._acknowledge()
 
     @property
@@ -210,34 +222,41 @@ class LiveSession:
     def request_registration(self) -> None:
         """Register anew on the next frame that shows enough vessel."""
         with self._lock:
+            self._tell_action("request_registration")
             self._guidance.move(guidance_state.person_asks)
 
     def accept(self) -> None:
         """Accept a proposed registration; without one, nothing happens."""
         with self._lock:
+            self._tell_action("accept")
             self._guidance.move(guidance_state.person_accepts)
 
     def reject(self) -> None:
         """Take the registration away; a new one comes only when asked for."""
         with self._lock:
+            self._tell_action("reject")
             self._guidance.move(guidance_state.person_rejects)
 
     # Playback of a recording; a live source ignores them ------------------------------------------------------------
     def pause(self) -> None:
         if self._playback is not None:
+            self._tell_action("pause")
             self._playback.pause()
 
     def resume(self) -> None:
         if self._playback is not None:
+            self._tell_action("resume")
             self._playback.resume()
 
     def step(self, frames: int) -> None:
         """Pause and go this many frames on (or back)."""
         if self._playback is not None:
+            self._tell_action("step", frames)
             self._playback.step(frames)
 
     def seek(self, source_frame: int) -> None:
         if self._playback is not None:
+            self._tell_action("seek", source_frame)
             self._playback.seek(source_frame)
 
     # The source thread ----------------------------------------------------------------------------------------------
@@ -254,6 +273,8 @@ class LiveSession:
             except CorruptFrame as error:
                 with self._lock:
                     self._frames.corrupt(error)
+                    for witness in self._witnesses:
+                        witness.corrupt(error)
                 self._events.add("frame_corrupt", str(error), frame=error.index)
             except SourceClosed:
                 break
@@ -281,6 +302,8 @@ class LiveSession:
     def _arrived(self, frame: Frame) -> None:
         with self._lock:
             self._frames.arrived(frame)
+            for witness in self._witnesses:
+                witness.frame(frame)
             if self._frame is not None and not self._handed_out(self._frame):
                 self._frames.superseded(self._frame.index)
             self._frame = frame
@@ -301,7 +324,28 @@ class LiveSession:
     def _heard(self, news: EngineNews) -> None:
         with self._lock:
             self._guidance.heard(news)
+            self._tell_news(news)
             self._acknowledge()
+
+    # Witnesses ------------------------------------------------------------------------------------------------------
+    def _tell_news(self, news: EngineNews) -> None:
+        for witness in self._witnesses:
+            if isinstance(news, StepDone):
+                used = self._guidance.result is news.result
+                witness.guided(news.result, news.situation.registration, used=used)
+            elif isinstance(news, ColdStartDone):
+                witness.registered(news.registration, None if self._frame is None else self._frame.index)
+
+    def _tell_event(self, event: Event) -> None:
+        for witness in self._witnesses:
+            witness.event(event)
+
+    def _tell_action(self, name: str, value: int | None = None) -> None:
+        for witness in self._witnesses:
+            witness.action(name, value)
+
+    def _witness_fault(self, text: str) -> None:
+        self._events.add("recorder_full", text, frame=None if self._frame is None else self._frame.index)
 
     # Inside ---------------------------------------------------------------------------------------------------------
     def _acknowledge(self) -> None:
@@ -331,13 +375,17 @@ class LiveSession:
             source_state=self._source_state(),
             guidance_state=self._guidance.situation.state,
             engine_up=self._guidance.engine_up,
-            banner=self._source_error or self._guidance.engine_text or decision.reason,
+            banner=self._banner(decision.reason),
             frames_total=None if self._recorded is None else self._recorded.frame_count,
             fps=self._book.fps(),
             p95_ms=self._book.latency.recent_p95_ms,
             paused=self._playback is not None and self._playback.paused,
             decided_ns=now_ns,
         )
+
+    def _banner(self, overlay_reason: str) -> str:
+        trouble = self._source_error or self._guidance.engine_text or overlay_reason
+        return "; ".join(text for text in (trouble, *(witness.fault for witness in self._witnesses)) if text)
 
     def _source_state(self) -> SourceState:
         if self._frame is None or self._watch.state == "stalled":
