@@ -39,7 +39,7 @@ class DicomStream:
         transfer_syntax: of the file; pixel data are little endian unless it says otherwise.
         pixel_offset: of the first byte of the pixel data's value.
         pixel_length: bytes that are really there, None where the value is encapsulated.
-        inflated: the inflated data set of a deflated file; None where the file itself is read.
+        inflated: the data set in memory: inflated from a deflated file, or received; None where the file is read.
     """
 
     path: Path
@@ -86,6 +86,41 @@ def open_dicom(path: Path) -> DicomStream:
     except DAMAGED as error:
         raise InputError(f"{path.name}: is no readable DICOM file ({_cause(error)}); export it again") from error
     return DicomStream(path=path, header=header, transfer_syntax=syntax, pixel_offset=offset, pixel_length=available)
+
+
+def open_data_set(data: bytes, syntax: UID, name: str) -> DicomStream:
+    """Read the header of a data set as it comes over a network: no preamble, no file meta information.
+
+    Args:
+        data: kept, not copied, unless it is deflated.
+        syntax: transfer syntax that both ends agreed on.
+        name: for error messages; no patient text.
+
+    Raises:
+        InputError: damaged, without pixel data, or larger than the limits.
+    """
+    deflated = syntax == DeflatedExplicitVRLittleEndian
+    try:
+        plain = _inflate(data, _MAX_DEFLATED_HEADER_BYTES, name) if deflated else data
+        with io.BytesIO(plain) as file:
+            header = read_dataset(
+                file, syntax == ImplicitVRLittleEndian, syntax != ExplicitVRBigEndian, stop_when=_at_pixel_data
+            )
+            offset, length = _pixel_value(file, syntax, name)
+    except DAMAGED as error:
+        raise InputError(f"{name}: is no readable DICOM data set ({_cause(error)}); send it again") from error
+    if deflated:
+        pictures = _stated_bytes(header)
+        plain = _inflate(data, offset + (pictures if length is None else min(length, pictures)), name)
+    available = None if length is None else min(length, len(plain) - offset)
+    return DicomStream(
+        path=Path(name),
+        header=header,
+        transfer_syntax=syntax,
+        pixel_offset=offset,
+        pixel_length=available,
+        inflated=plain,
+    )
 
 
 def read_fragments(stream: DicomStream) -> tuple[tuple[int, ...], tuple[Fragment, ...]]:
@@ -157,18 +192,26 @@ def _open_deflated(path: Path) -> DicomStream:
 
 def _inflated(path: Path, start: int, limit: int) -> bytes:
     """The first `limit` bytes of what a deflated file holds. Raises InputError where it is damaged."""
+    with path.open("rb") as file:
+        file.seek(start)
+        return _inflate_from(file, limit, path.name)
+
+
+def _inflate(data: bytes, limit: int, name: str) -> bytes:
+    return _inflate_from(io.BytesIO(data), limit, name)
+
+
+def _inflate_from(file: BinaryIO, limit: int, name: str) -> bytes:
     inflater, pieces, left = zlib.decompressobj(-zlib.MAX_WBITS), [], limit
     try:
-        with path.open("rb") as file:
-            file.seek(start)
-            while left > 0 and not inflater.eof:
-                packed = inflater.unconsumed_tail or file.read(_CHUNK_BYTES)
-                if not packed:
-                    break
-                pieces.append(inflater.decompress(packed, min(left, _CHUNK_BYTES)))
-                left -= len(pieces[-1])
+        while left > 0 and not inflater.eof:
+            packed = inflater.unconsumed_tail or file.read(_CHUNK_BYTES)
+            if not packed:
+                break
+            pieces.append(inflater.decompress(packed, min(left, _CHUNK_BYTES)))
+            left -= len(pieces[-1])
     except zlib.error as error:
-        raise InputError(f"{path.name}: the deflated data are damaged; export it again") from error
+        raise InputError(f"{name}: the deflated data are damaged; export it again") from error
     return b"".join(pieces)
 
 

@@ -12,7 +12,7 @@ from calibration.carm import CArmGeometry
 from calibration.dicom_geometry import require_xa, xa_geometry
 from calibration.dicom_values import DAMAGED, stored_text
 from calibration.errors import MissingGeometryError
-from engines.angiography.dicom_stream import open_dicom
+from engines.angiography.dicom_stream import DicomStream, open_dicom
 from engines.angiography.frame import Frame, FrameKind
 from engines.angiography.run import MaskOperation, check_index
 from engines.angiography.xa_pixels import PixelReader
@@ -22,13 +22,17 @@ from engines.angiography.xa_tags import frame_kind, frame_times_ms, mask_operati
 class XaRun:
     """A run in an XA, XRF, Enhanced XA or Enhanced XRF file (see `Run`); nothing is decoded before it is asked for."""
 
-    def __init__(self, path: Path) -> None:
-        """Raises InputError: no such object, damaged, larger than the caps, or in a format that cannot be read."""
+    def __init__(self, path: Path, *, stream: DicomStream | None = None) -> None:
+        """Raises InputError: no such object, damaged, larger than the caps, or in a format that cannot be read.
+
+        Args:
+            stream: an object that was opened already; `path` then only names it.
+        """
         self.path = Path(path)
         self.source_id = self.path.name
-        stream = open_dicom(self.path)
+        stream = stream or open_dicom(self.path)
         self.header: Dataset = stream.header
-        require_xa(self.header, self.source_id)
+        self._require_kind()
         self._pixels = PixelReader(stream, self.source_id)
         self.frame_count = self._pixels.format.frames
         self._frame_times_ms = frame_times_ms(self.header, self.frame_count)
@@ -40,6 +44,10 @@ class XaRun:
         # Subtracted pixels are differences of logarithms; taking another one would only bend them.
         self.log_intensity = self.kind == "dsa" or stored_text(self.header, "PixelIntensityRelationship") == "LOG"
         self._geometry: dict[int, CArmGeometry | str] = {}
+
+    def _require_kind(self) -> None:
+        """Raises InputError for an object that this class does not read."""
+        require_xa(self.header, self.source_id)
 
     def geometry(self, index: int) -> CArmGeometry:
         check_index(self.source_id, index, self.frame_count)
