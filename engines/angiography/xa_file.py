@@ -49,6 +49,10 @@ class XaRun:
         """Raises InputError for an object that this class does not read."""
         require_xa(self.header, self.source_id)
 
+    def require_all_frames(self) -> None:
+        """Raises InputError where fewer pixel data are stored than the header states; nothing is decoded."""
+        self._pixels.require_all_frames()
+
     def geometry(self, index: int) -> CArmGeometry:
         check_index(self.source_id, index, self.frame_count)
         if index not in self._geometry:

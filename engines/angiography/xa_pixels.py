@@ -66,6 +66,16 @@ class PixelReader:
         self._decoder = _decoder(stream)
         self._fragments = self._frame_fragments()
 
+    def require_all_frames(self) -> None:
+        """Raises InputError where fewer pixel data are stored than the header states; nothing is decoded."""
+        form = self.format
+        if self._fragments is not None:
+            stored = len(self._fragments)
+        else:
+            stored = (self._stream.pixel_length or 0) // form.frame_bytes
+        if stored < form.frames:
+            raise InputError(f"{self.source_id}: holds {stored} of the {form.frames} frames it states; it is cut off")
+
     def read(self, index: int) -> tuple[UInt8[np.ndarray, "rows columns"] | UInt16[np.ndarray, "rows columns"], int]:
         """Pixels and their bits, black for no X-rays through: MONOCHROME1 is turned over, signed values are lifted."""
         stored = self._decode(index)

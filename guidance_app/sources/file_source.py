@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Protocol, runtime_checkable
 
 from calibration.carm import CArmGeometry
 from calibration.errors import InputError
@@ -18,6 +19,15 @@ _UNTIMED_FPS = 15.0  # pictures without a frame time; a usual rate of cardiac ci
 _TOO_LATE_NS = 1_000_000_000
 
 
+@runtime_checkable
+class Timed(Protocol):
+    """A run that knows when each of its frames came, as a recording does."""
+
+    def gap_ns(self, index: int) -> int:
+        """Time from this frame to the next one."""
+        ...
+
+
 class PacedFileSource:
     """Frames arrive when their time has come, whether or not anybody is ready for them.
 
@@ -26,7 +36,7 @@ class PacedFileSource:
     machine, a decoder slower than the run) the clock starts anew.
 
     Args:
-        fps: instead of the run's own frame times.
+        fps: instead of the run's own frame times, or of a recording's times of arrival.
         loop: begin again at the end.
         hold_at_end: pause on the last frame instead of closing, so that a person can go back.
     """
@@ -48,6 +58,7 @@ class PacedFileSource:
         self.sop_instance_uid = run.sop_instance_uid
         self.frame_count = run.frame_count
         own_period_ms = run.frame_time_ms or 1e3 / _UNTIMED_FPS
+        self._timed = run if isinstance(run, Timed) and fps is None else None
         self._period_ns = round((1e3 / fps if fps else own_period_ms) * 1e6)
         self._run = run
         self._loop = loop
@@ -77,7 +88,8 @@ class PacedFileSource:
         source_frame, due_ns = self._wait_until_due(timeout_s)
         index, self._index = self._index, self._index + 1
         with self._damage.counted():
-            return _decoded(self._run, source_frame, index, due_ns, period_ms=self._period_ns / 1e6)
+            period_ms = None if self._timed is not None else self._period_ns / 1e6
+            return _decoded(self._run, source_frame, index, due_ns, period_ms=period_ms)
 
     def close(self) -> None:
         with self._moved:
@@ -162,7 +174,7 @@ class PacedFileSource:
     def _take(self, due_ns: int) -> tuple[int, int]:
         source_frame = self._position + 1 if self._next is None else self._next
         self._position, self._next = source_frame, None
-        self._due_ns = due_ns + self._period_ns
+        self._due_ns = due_ns + (self._period_ns if self._timed is None else self._timed.gap_ns(source_frame))
         return source_frame, due_ns
 
 
@@ -245,8 +257,12 @@ def _decoded(run: Run, source_frame: int, index: int, received_ns: int, *, perio
     try:
         frame = run.frame(source_frame)
     except FrameDecodeError as error:
+        # A recording says which frame of which object it was.
         raise CorruptFrame(
-            str(error), index=index, source_frame=source_frame, sop_instance_uid=run.sop_instance_uid
+            str(error),
+            index=index,
+            source_frame=getattr(error, "source_frame", source_frame),
+            sop_instance_uid=getattr(error, "sop_instance_uid", run.sop_instance_uid),
         ) from error
     decode_ms = (time.perf_counter_ns() - started_ns) / 1e6
     return replace(

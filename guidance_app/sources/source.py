@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Float
 
 from calibration.errors import GuidanceError
 from engines.angiography.frame import Frame
@@ -29,17 +34,30 @@ class CorruptFrame(GuidanceError):
         self.sop_instance_uid = sop_instance_uid
 
 
+class SkippedFrame(GuidanceError):
+    """One frame was given up unread because newer ones had come; the next call goes on after it.
+
+    It counts as an arrival: `index` is its running number, as in `Frame.index`.
+    """
+
+    def __init__(self, text: str, *, index: int, source_frame: int, sop_instance_uid: str = "") -> None:
+        super().__init__(text)
+        self.index = index
+        self.source_frame = source_frame
+        self.sop_instance_uid = sop_instance_uid
+
+
 @runtime_checkable
 class FrameSource(Protocol):
     """Delivers frames in order to one reading thread; `close` may be called from any thread, twice.
 
-    Every arrival (a frame, or a CorruptFrame) takes the next running `index`, from 0.
+    Every arrival (a frame, a CorruptFrame or a SkippedFrame) takes the next running `index`, from 0.
     """
 
     source_id: str
 
     def next_frame(self, timeout_s: float) -> Frame:
-        """Block for the next frame. Raises SourceTimeout, SourceClosed or CorruptFrame.
+        """Block for the next frame. Raises SourceTimeout, SourceClosed, CorruptFrame or SkippedFrame.
 
         Any other GuidanceError says why no frame can ever come, and ends the run with an error.
         """
@@ -88,4 +106,48 @@ class Acknowledged(Protocol):
 
     def acknowledge(self, index: int) -> None:
         """The frame with this running number has been shown."""
+        ...
+
+
+NoticeKind = Literal["client_refused", "source_connected", "source_disconnected", "message_ignored"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """Something beside the frames that a person may want to know; `text` carries no patient text."""
+
+    kind: NoticeKind
+    text: str
+
+
+@runtime_checkable
+class Notifies(Protocol):
+    """A source with peers of its own, of which it has news."""
+
+    def on_notice(self, tell: Callable[[Notice], None]) -> None:
+        """Tell all news from now on, and those that nobody has heard yet; `tell` is called from the source's threads."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class GuidanceNews:
+    """Where guidance stands, for a peer that follows along.
+
+    Args:
+        state: guidance state.
+        reason: why it is not accepted, for a person; "" when it is.
+        camera_from_lps_mm: of the accepted registration on the newest frame; None without one.
+    """
+
+    state: str
+    reason: str
+    camera_from_lps_mm: Float[np.ndarray, "4 4"] | None
+
+
+@runtime_checkable
+class Publishes(Protocol):
+    """A source whose peers want to follow guidance."""
+
+    def publish(self, news: GuidanceNews) -> None:
+        """Send on to the peers; the newest news replace older ones that could not be sent. Returns at once."""
         ...

@@ -10,6 +10,8 @@ from urllib.parse import parse_qsl, unquote
 from calibration.errors import InputError
 from engines.angiography.run import Run
 from guidance_app.sources.file_source import PacedFileSource, SaturatedFileSource
+from guidance_app.sources.recording_file import is_mcap
+from guidance_app.sources.recording_source import RecordedRun
 
 _FILE_OPTIONS = ("fps", "loop")
 _NOT_BUILT = {
@@ -82,8 +84,8 @@ def shown_run(path: Path) -> Run:
     from engines.angiography.dsa import subtract
     from engines.angiography.open_run import open_run
 
-    if path.suffix.lower() in _RECORDING_SUFFIXES:
-        raise InputError(f"{path}: replay of recordings is not built in this version; give an XA file, folder or video")
+    if path.suffix.lower() in _RECORDING_SUFFIXES or is_mcap(path):
+        return RecordedRun(path)
     run = open_run(path)
     return subtract(run) if run.mask else run
 
