@@ -36,7 +36,7 @@ ACTIONS = "/actions"
 JSON_TOPICS = (REGISTRATIONS, GUIDANCE, SCREEN, EVENTS, ACTIONS)
 
 FRAME_ENCODING = "guidance-frame"
-_LEVEL = 1  # of Zstandard; higher ones cost several times as much for a tenth
+_LEVELS = {1: 1, 2: -1}  # of Zstandard, by bytes a pixel; higher ones cost several times as much for a tenth
 _MAX_HEADER_BYTES = 64 * 1024
 _LENGTH = struct.Struct("<I")
 
@@ -97,7 +97,7 @@ class FrameCoder:
     """Frames to bytes; one thread at a time."""
 
     def __init__(self) -> None:
-        self._compressor = zstandard.ZstdCompressor(level=_LEVEL)
+        self._compressors = {size: zstandard.ZstdCompressor(level=level) for size, level in _LEVELS.items()}
 
     def encode(self, frame: Frame) -> bytes:
         """One message of `/frames`."""
@@ -125,7 +125,7 @@ class FrameCoder:
             dtype="uint16" if pixels.dtype.itemsize == 2 else "uint8",
             crc32=zlib.crc32(pixels),
         )
-        return _joined(header, self._compressor.compress(_arranged(pixels)))
+        return _joined(header, self._compressors[pixels.itemsize].compress(_arranged(pixels)))
 
 
 def encode_corrupt(*, index: int, source_frame: int, sop_instance_uid: str, received_ns: int, text: str) -> bytes:

@@ -117,7 +117,7 @@ def test_signal_ends_a_run_in_order(case, tmp_path, number):
         (["live", "--source", "file:CASE/run", "--duration", "0"], "above 0"),
         (["replay", "--xa", "CASE/run", "--fps", "3", "--saturate"], "has no pace"),
         (["replay", "--xa", "CASE/missing.dcm", "--headless"], "missing.dcm"),
-        (["replay", "--xa", "CASE/run.mcap", "--headless"], "not built in this version"),
+        (["replay", "--xa", "CASE/run.mcap", "--headless"], "run.mcap"),
         (["replay", "--xa", "CASE/run", "--headless", "--pose", "CASE/case.json"], "case.json"),
         (["replay", "--xa", "CASE/run", "--headless", "--fps", "0"], "above 0"),
     ],
