@@ -13,19 +13,20 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.utils.data import DataLoader, IterableDataset
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from calibration.errors import InputError
 from calibration.store import write_atomically
 from engines.segmentation.dru_net import DruNet
 from engines.segmentation.scenes import Scene, scene_named
 from engines.training.angiogram_synthesis import synthesize
-from engines.training.simulated_cases import load_simulated
+from engines.training.simulated_cases import SimulatedFrames, load_simulated
 
 LossName = Literal["dice+bce", "dice+bce+cldice", "dice", "bce"]
 Precision = Literal["float32", "bfloat16"]
 _EMA_DECAY = 0.995
 _SAVE_EVERY = 50
+_BLOCK_STEPS = 120  # batches that are shown again; a multiple of every sensible number of workers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +39,7 @@ class Recipe:
         initial: checkpoint to start from (its head too, if it is of the same scene), "" for random weights.
         cases: folder of simulated cases whose frames are mixed in, "" for none.
         case_share: how many of the patches come from them.
+        repeats: how often a patch is shown, turned or mirrored otherwise.
         precision: of the forward and backward pass; weights, their updates and the loss stay in float32.
     """
 
@@ -52,14 +54,19 @@ class Recipe:
     initial: str = ""
     cases: str = ""
     case_share: float = 0.4
+    repeats: int = 3
     precision: Precision = "float32"
 
 
 class _Patches(IterableDataset):
-    """The endless seeded series from a position on, so that a resumed run sees what it would have seen."""
+    """The endless seeded series from a step on, so that a resumed run sees what it would have seen.
 
-    def __init__(self, scene: Scene, recipe: Recipe, first: int) -> None:
-        self.scene, self.recipe, self.first = scene, recipe, first
+    A block of batches is shown `repeats` times, turned otherwise each time: making a patch costs as much as learning
+    from it. With several workers each makes whole batches, in turn.
+    """
+
+    def __init__(self, scene: Scene, recipe: Recipe, first_step: int) -> None:
+        self.scene, self.recipe, self.first_step = scene, recipe, first_step
 
     def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         import cv2
@@ -67,13 +74,28 @@ class _Patches(IterableDataset):
         cv2.setNumThreads(1)
         recipe = self.recipe
         frames = load_simulated(Path(recipe.cases), self.scene) if recipe.cases else None
-        for index in range(self.first, recipe.steps * recipe.batch):
-            sample = None
-            if frames is not None and np.random.default_rng([recipe.seed, index, 2]).random() < recipe.case_share:
-                sample = frames.sample(recipe.seed, index, recipe.patch_px)
-            if sample is None:
-                sample = synthesize(self.scene, recipe.seed, index, recipe.patch_px)
-            yield _turned(sample.channels, sample.masks, index)
+        worker = get_worker_info()
+        mine, workers = (worker.id, worker.num_workers) if worker else (0, 1)
+        block: dict[int, list[tuple[np.ndarray, np.ndarray]]] = {}
+        for step in range(self.first_step + mine, recipe.steps, workers):
+            round_, place = divmod(step, _BLOCK_STEPS)
+            number = round_ // recipe.repeats
+            source = number * _BLOCK_STEPS + place
+            if source not in block:
+                block = {known: patches for known, patches in block.items() if known // _BLOCK_STEPS == number}
+                block[source] = [self._patch(source * recipe.batch + k, frames) for k in range(recipe.batch)]
+            for place_in_batch, (channels, masks) in enumerate(block[source]):
+                turned = _turned(channels, masks, place + place_in_batch + 3 * round_)
+                yield turned[0].astype(np.float32), turned[1].astype(np.float32)
+
+    def _patch(self, index: int, frames: SimulatedFrames | None) -> tuple[np.ndarray, np.ndarray]:
+        recipe, sample = self.recipe, None
+        if frames is not None and np.random.default_rng([recipe.seed, index, 2]).random() < recipe.case_share:
+            sample = frames.sample(recipe.seed, index, recipe.patch_px)
+        if sample is None:
+            sample = synthesize(self.scene, recipe.seed, index, recipe.patch_px)
+        # Halves are exact enough for values within 5 and keep a block of patches small.
+        return sample.channels.astype(np.float16), sample.masks.astype(bool)
 
 
 def _turned(channels: np.ndarray, masks: np.ndarray, index: int) -> tuple[np.ndarray, np.ndarray]:
@@ -113,7 +135,7 @@ def train(
     if checkpoint.exists():
         step = _resume(checkpoint, recipe, net, average, optimiser)
     batches = DataLoader(
-        _Patches(scene, recipe, step * recipe.batch), batch_size=recipe.batch, num_workers=workers,
+        _Patches(scene, recipe, step), batch_size=recipe.batch, num_workers=workers,
         prefetch_factor=4 if workers else None,
     )  # fmt: skip
     net.train()

@@ -8,7 +8,7 @@ from engines.inference.model_files import ModelFiles
 from engines.segmentation.dru_net import DruNet
 from engines.segmentation.scenes import scene_named
 from engines.training.export import PARITY_TOLERANCE, export
-from engines.training.recipe import Recipe, segmentation_loss, train
+from engines.training.recipe import Recipe, _Patches, segmentation_loss, train
 
 _TINY = Recipe(scene="coronary", steps=3, width=4, batch=2, patch_px=64)
 
@@ -90,3 +90,15 @@ def test_another_scene_starts_from_a_checkpoint_without_its_head(trained, tmp_pa
     assert isinstance(started, DruNet)
     assert torch.allclose(started.encoder[0].body[0].weight, net.encoder[0].body[0].weight, atol=1e-5)
     assert not torch.allclose(started.head.weight, net.head.weight)
+
+
+def test_a_patch_comes_again_turned_otherwise_and_then_a_new_one(monkeypatch):
+    monkeypatch.setattr("engines.training.recipe._BLOCK_STEPS", 2)
+    recipe = Recipe(scene="coronary", steps=8, width=4, batch=1, patch_px=64, repeats=2)
+    shown = [masks for _, masks in _Patches(scene_named("coronary"), recipe, 0)]
+    again = [masks for _, masks in _Patches(scene_named("coronary"), recipe, 2)]
+    assert all(np.array_equal(a, b) for a, b in zip(shown[2:], again, strict=True)), "a resumed run sees the same"
+    areas = [int(masks.sum()) for masks in shown]
+    assert (areas[:2], areas[4:6]) == (areas[2:4], areas[6:8])
+    assert areas[:2] != areas[4:6]
+    assert not any(np.array_equal(a, b) for a, b in zip(shown[:2], shown[2:4], strict=True))
