@@ -13,7 +13,7 @@ def add_to(app: typer.Typer) -> None:
         case: str = typer.Option(..., help="Case folder, or evt, tavi or coronary."),
         source: str = typer.Option(..., help="Source URI: file:PATH[?fps=F&loop=1]."),
         headless: bool = typer.Option(False, "--headless", help="Paint the same window off screen."),
-        record: Path | None = typer.Option(None, help="Record the run (not built in this version)."),
+        record: Path | None = typer.Option(None, help="Record the run to this file (MCAP); it must not exist yet."),
         duration: float | None = typer.Option(None, help="End after this many seconds."),
         out: Path | None = typer.Option(None, help="Folder for latency.json, frames.jsonl and events.jsonl."),
         pose: Path | None = typer.Option(None, help="Start from this pose (registration.json or POSE.json)."),
@@ -23,8 +23,6 @@ def add_to(app: typer.Typer) -> None:
         from guidance_app.cli.guided_run import guide
         from guidance_app.sources.uri import parse_source_uri
 
-        if record is not None:
-            raise InputError(f"--record {record}: recording is not built in this version; leave --record out")
         if duration is not None and not duration > 0:
             raise InputError(f"--duration {duration:g}: expected seconds above 0")
         guide(
@@ -37,4 +35,5 @@ def add_to(app: typer.Typer) -> None:
             pose=pose,
             duration_s=duration,
             title="Live",
+            record=record,
         )

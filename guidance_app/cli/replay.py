@@ -11,12 +11,15 @@ def add_to(app: typer.Typer) -> None:
     @app.command()
     def replay(
         case: str = typer.Option(..., help="Case folder, or evt, tavi or coronary."),
-        xa: Path = typer.Option(..., help="Recorded run: XA file, picture, folder of pictures or video."),
+        xa: Path = typer.Option(
+            ..., help="Recorded run: a recording (MCAP), XA file, picture, folder of pictures or video."
+        ),
         headless: bool = typer.Option(False, "--headless", help="Paint the same window off screen."),
         fps: float | None = typer.Option(None, help="Frames a second instead of the run's own pace."),
         saturate: bool = typer.Option(
             False, "--saturate", help="No pace: each frame follows once the last was shown and answered."
         ),
+        record: Path | None = typer.Option(None, help="Record the replay to this file (MCAP); it must not exist yet."),
         out: Path | None = typer.Option(None, help="Folder for latency.json, frames.jsonl and events.jsonl."),
         pose: Path | None = typer.Option(None, help="Start from this pose (registration.json or POSE.json)."),
     ) -> None:
@@ -37,4 +40,5 @@ def add_to(app: typer.Typer) -> None:
             pose=pose,
             duration_s=None,
             title="Replay",
+            record=record,
         )

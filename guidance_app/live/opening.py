@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from guidance_app.live import guidance_state
 from guidance_app.live.case_pipeline import case_recipe
 from guidance_app.live.guidance_state import Situation
 from guidance_app.live.session import LiveSession
+from guidance_app.live.witness import RunWitness
 from guidance_app.sources.file_source import PacedFileSource, SaturatedFileSource
 
 
@@ -23,12 +25,14 @@ def open_session(
     out: Path | None = None,
     pose: Path | None = None,
     backend: str = "auto",
+    witnesses: Sequence[RunWitness] = (),
 ) -> LiveSession:
     """The session of a case on an open source, with the real engine; not started yet.
 
     Args:
         out: folder for the logs.
         pose: file to start from.
+        witnesses: told of everything that happens, as a recorder is.
 
     Raises:
         InputError: the pose file cannot be used with this source.
@@ -39,6 +43,7 @@ def open_session(
         initial=None if pose is None else situation_from_pose(pose, source),
         out=out,
         paced_fps=source.fps if isinstance(source, PacedFileSource) else None,
+        witnesses=witnesses,
     )
 
 

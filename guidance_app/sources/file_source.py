@@ -74,6 +74,11 @@ class PacedFileSource:
         self._damage = _Damage(run)
 
     @property
+    def run(self) -> Run:
+        """What is played."""
+        return self._run
+
+    @property
     def fps(self) -> float:
         """The rate at which frames arrive."""
         return 1e9 / self._period_ns
@@ -195,6 +200,11 @@ class SaturatedFileSource:
         self._index = 0
         self._shown = -1
         self._damage = _Damage(run)
+
+    @property
+    def run(self) -> Run:
+        """What is played."""
+        return self._run
 
     def geometry(self, source_frame: int) -> CArmGeometry:
         """Of one frame of the recording. Raises MissingGeometryError where the file does not state it."""

@@ -81,15 +81,15 @@ class RecordingReader:
         places = self._places.get(topic)
         return np.array([] if places is None else places.times_ns, dtype=np.uint64).astype(np.int64)
 
-    def frame(self, index: int) -> bytes:
-        """One message of `/frames`. Raises FrameDecodeError where it cannot be one."""
+    def frame(self, index: int, *, at_most: int = _MAX_FRAME_BYTES) -> bytes:
+        """One message of `/frames`, or its beginning. Raises FrameDecodeError where it cannot be one."""
         places = self._places[FRAMES]
         if places.lengths[index] > _MAX_FRAME_BYTES:
             raise FrameDecodeError(
                 f"{self.path.name}: frame {index} takes {places.lengths[index]} bytes, accepted are {_MAX_FRAME_BYTES}"
             )
         try:
-            return self._at(places.offsets[index], places.lengths[index])
+            return self._at(places.offsets[index], min(places.lengths[index], at_most))
         except OSError as error:
             raise FrameDecodeError(f"{self.path.name}: frame {index} cannot be read ({error})") from error
 

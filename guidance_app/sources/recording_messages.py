@@ -37,7 +37,7 @@ JSON_TOPICS = (REGISTRATIONS, GUIDANCE, SCREEN, EVENTS, ACTIONS)
 
 FRAME_ENCODING = "guidance-frame"
 _LEVELS = {1: 1, 2: -1}  # of Zstandard, by bytes a pixel; higher ones cost several times as much for a tenth
-_MAX_HEADER_BYTES = 64 * 1024
+MAX_HEADER_BYTES = 64 * 1024
 _LENGTH = struct.Struct("<I")
 
 Pixels = UInt8[np.ndarray, "rows columns"] | UInt16[np.ndarray, "rows columns"]
@@ -145,7 +145,7 @@ def decode_header(data: bytes, where: str) -> tuple[FrameHeader, int]:
     if len(data) < _LENGTH.size:
         raise FrameDecodeError(f"{where}: cut short ({len(data)} bytes)")
     (length,) = _LENGTH.unpack_from(data)
-    if length > _MAX_HEADER_BYTES or _LENGTH.size + length > len(data):
+    if length > MAX_HEADER_BYTES or _LENGTH.size + length > len(data):
         raise FrameDecodeError(
             f"{where}: its description claims {length} bytes of {len(data)}; the recording is damaged"
         )

@@ -11,7 +11,7 @@ from calibration.errors import InputError, MissingGeometryError
 from engines.angiography.frame import Frame, FrameKind
 from engines.angiography.run import FrameDecodeError, MaskOperation, check_index
 from guidance_app.sources.recording_file import RecordingReader
-from guidance_app.sources.recording_messages import FRAMES, FrameHeader, decode_frame, decode_header
+from guidance_app.sources.recording_messages import FRAMES, MAX_HEADER_BYTES, FrameHeader, decode_frame, decode_header
 
 
 class RecordedDamage(FrameDecodeError):
@@ -59,7 +59,7 @@ class RecordedRun:
     def header(self, index: int) -> FrameHeader:
         """Everything of a frame but its pixels. Raises FrameDecodeError where it is damaged."""
         check_index(self.source_id, index, self.frame_count)
-        header, _ = decode_header(self.reader.frame(index), self._where(index))
+        header, _ = decode_header(self.reader.frame(index, at_most=MAX_HEADER_BYTES + 4), self._where(index))
         return header
 
     def frame(self, index: int) -> Frame:

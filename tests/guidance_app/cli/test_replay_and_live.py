@@ -113,7 +113,6 @@ def test_signal_ends_a_run_in_order(case, tmp_path, number):
     ("arguments", "said"),
     [
         (["live", "--source", "igtl://127.0.0.1:18944"], "not built in this version"),
-        (["live", "--source", "file:CASE/run", "--record", "x.mcap"], "recording is not built"),
         (["live", "--source", "file:CASE/run", "--duration", "0"], "above 0"),
         (["replay", "--xa", "CASE/run", "--fps", "3", "--saturate"], "has no pace"),
         (["replay", "--xa", "CASE/missing.dcm", "--headless"], "missing.dcm"),
