@@ -17,13 +17,13 @@ from calibration.carm import CArmGeometry
 from calibration.errors import InputError
 from engines.angiography.frame import Frame
 from guidance_app.live.guidance import Overlay, OverlayState
-from guidance_app.sources.source import CorruptFrame
+from guidance_app.sources.source import CorruptFrame, SkippedFrame
 
 FrameState = Literal["painted", "superseded", "dropped", "corrupt"]
 EventKind = Literal[
     "source_stalled", "source_resumed", "source_frozen", "geometry_changed", "geometry_missing", "frame_corrupt",
     "worker_died", "worker_restarted", "recorder_full", "overlay_hidden", "overlay_valid", "registration_accepted",
-    "registration_rejected", "client_refused",
+    "registration_rejected", "client_refused", "source_connected", "source_disconnected", "message_ignored",
 ]  # fmt: skip
 _KEPT_EVENTS = 200  # for the window's list; the file has them all
 _WAITING_BYTES = 4 * 1024**2  # lines that a full disk does not take are kept until it does, up to here
@@ -117,6 +117,21 @@ class FrameLog:
                 reason=str(error),
             )
             self._open.append(arrival)
+            self._flush()
+
+    def skipped(self, frame: SkippedFrame) -> None:
+        """It arrived, and the source let it go for newer ones before it was read."""
+        with self._lock:
+            self._open.append(
+                _Arrival(
+                    index=frame.index,
+                    sop_instance_uid=frame.sop_instance_uid,
+                    source_frame=frame.source_frame,
+                    geometry=None,
+                    state="superseded",
+                    reason=str(frame),
+                )
+            )
             self._flush()
 
     def painted(

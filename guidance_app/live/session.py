@@ -18,6 +18,7 @@ from guidance_app.live.guidance_keeper import GuidanceKeeper
 from guidance_app.live.guidance_state import Situation
 from guidance_app.live.latency import LatencyReport
 from guidance_app.live.overlay_rule import OverlayDecision, OverlayLimits
+from guidance_app.live.publisher import Publisher
 from guidance_app.live.run_log import Event, EventKind, EventLog, FrameLog
 from guidance_app.live.screen_book import ScreenBook
 from guidance_app.live.source_watch import SignalChange, SignalState, SourceWatch
@@ -27,8 +28,12 @@ from guidance_app.sources.source import (
     Acknowledged,
     CorruptFrame,
     FrameSource,
+    Notice,
+    Notifies,
     Playback,
+    Publishes,
     Recorded,
+    SkippedFrame,
     SourceClosed,
     SourceTimeout,
 )
@@ -77,6 +82,7 @@ class LiveSession:
         self._playback = source if isinstance(source, Playback) else None
         self._recorded = source if isinstance(source, Recorded) else None
         self._acknowledged = source if isinstance(source, Acknowledged) else None
+        self._publisher = Publisher(source) if isinstance(source, Publishes) else None
         self._out = out
         self._paced_fps = paced_fps
         self._run_for_s = run_for_s
@@ -110,6 +116,8 @@ class LiveSession:
         """Start the engine process and the source thread."""
         for witness in self._witnesses:
             witness.begin(self._witness_fault)
+        if isinstance(self._source, Notifies):
+            self._source.on_notice(self._noticed)
         self._guidance.start()
         self._reader.start()
 
@@ -148,6 +156,8 @@ class LiveSession:
             if self._acknowledged is None:
                 self._book.tick(now_ns)
             decision = self._decide()
+            if self._publisher is not None:
+                self._publisher.tell(self._guidance.situation, self._frame)
             screen = self._compose(decision, now_ns)
             if self._screen is None or _looks_different(screen, self._screen):
                 self._screen = screen
@@ -276,6 +286,9 @@ class LiveSession:
                     for witness in self._witnesses:
                         witness.corrupt(error)
                 self._events.add("frame_corrupt", str(error), frame=error.index)
+            except SkippedFrame as skipped:
+                with self._lock:
+                    self._frames.skipped(skipped)
             except SourceClosed:
                 break
             except GuidanceError as error:
@@ -319,6 +332,9 @@ class LiveSession:
         if change is None:
             return
         self._events.add(_EVENT_OF[change.state], change.text, frame=None if self._frame is None else self._frame.index)
+
+    def _noticed(self, notice: Notice) -> None:
+        self._events.add(notice.kind, notice.text, frame=None if self._frame is None else self._frame.index)
 
     # The supervisor's thread ----------------------------------------------------------------------------------------
     def _heard(self, news: EngineNews) -> None:

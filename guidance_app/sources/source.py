@@ -125,7 +125,7 @@ class Notifies(Protocol):
     """A source with peers of its own, of which it has news."""
 
     def on_notice(self, tell: Callable[[Notice], None]) -> None:
-        """Tell all news from now on, and those that nobody has heard yet; `tell` is called from the source's threads."""
+        """Tell all news from now on and those unheard so far; `tell` is called from the source's threads."""
         ...
 
 

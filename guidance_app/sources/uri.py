@@ -1,24 +1,33 @@
-"""Source URIs as a person types them: `file:PATH[?fps=F&loop=1]`, or a plain path."""
+"""Source URIs as a person types them: a plain path, file:, dicom://, igtl:// or capture:."""
 
 from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import unquote
 
 from calibration.errors import InputError
 from engines.angiography.run import Run
 from guidance_app.sources.file_source import PacedFileSource, SaturatedFileSource
+from guidance_app.sources.live_uris import (
+    CaptureUri,
+    DicomUri,
+    IgtlUri,
+    known_options,
+    parse_capture,
+    parse_dicom,
+    parse_igtl,
+    rate,
+    switch,
+)
+from guidance_app.sources.open_live import open_live
 from guidance_app.sources.recording_file import is_mcap
 from guidance_app.sources.recording_source import RecordedRun
+from guidance_app.sources.source import FrameSource
 
 _FILE_OPTIONS = ("fps", "loop")
-_NOT_BUILT = {
-    "dicom": "receiving over DICOM (dicom://HOST:PORT?aet=NAME)",
-    "igtl": "OpenIGTLink (igtl://HOST:PORT)",
-    "capture": "frame grabbers (capture:INDEX_OR_PATH)",
-}
+_LIVE = {"dicom": parse_dicom, "igtl": parse_igtl, "capture": parse_capture}
 _RECORDING_SUFFIXES = (".mcap",)
 
 
@@ -31,12 +40,14 @@ class FileUri:
     loop: bool = False
 
 
-def parse_source_uri(text: str) -> FileUri:
+SourceUri = FileUri | DicomUri | IgtlUri | CaptureUri
+
+
+def parse_source_uri(text: str) -> SourceUri:
     """Read a source URI.
 
     Raises:
-        InputError: an unknown scheme or option, a value that makes no sense, or a kind of source that this version does
-            not have.
+        InputError: an unknown scheme or option, or a value that makes no sense.
     """
     if not text.strip():
         raise InputError("the source URI is empty; expected file:PATH[?fps=F&loop=1] or a path")
@@ -44,35 +55,34 @@ def parse_source_uri(text: str) -> FileUri:
     windows_drive = len(scheme) == 1
     if not colon or windows_drive or Path(text).exists():
         return FileUri(path=Path(text))
-    if scheme in _NOT_BUILT:
-        raise InputError(
-            f"{text}: {_NOT_BUILT[scheme]} is not built in this version; use a recorded run: file:PATH[?fps=F&loop=1]"
-        )
+    if scheme in _LIVE:
+        return _LIVE[scheme](text)
     if scheme != "file":
-        known = ["file", *_NOT_BUILT]
+        known = ["file", *_LIVE]
         near = difflib.get_close_matches(scheme.lower(), known, n=1)
         hint = f"did you mean {near[0]}:?" if near else "expected file:PATH[?fps=F&loop=1] or a path"
         raise InputError(f"{text}: no source is called {scheme!r}; {hint}")
     path_text, _, query = rest.partition("?")
-    options = _options(text, query)
+    options = known_options(text, query, _FILE_OPTIONS)
     path = unquote(path_text.removeprefix("//"))
     if not path:
         raise InputError(f"{text}: names no file; expected file:PATH[?fps=F&loop=1]")
-    return FileUri(path=Path(path), fps=_rate(text, options.get("fps")), loop=_switch(text, options.get("loop", "0")))
+    loop = switch(text, "loop", options.get("loop", "0"))
+    return FileUri(path=Path(path), fps=rate(text, options.get("fps")), loop=loop)
 
 
-def open_source(
-    uri: FileUri, *, saturate: bool = False, hold_at_end: bool = False
-) -> PacedFileSource | SaturatedFileSource:
+def open_source(uri: SourceUri, *, saturate: bool = False, hold_at_end: bool = False) -> FrameSource:
     """The source that the URI names.
 
     Args:
         saturate: no pacing at all; the next frame follows as soon as the last was shown and answered.
-        hold_at_end: stay on the last frame, for a person at a window.
+        hold_at_end: stay on the last frame, for a person at a window; a live source has no end.
 
     Raises:
-        InputError: the file is not there or holds no run.
+        InputError: the file is not there or holds no run; the live source cannot be opened.
     """
+    if not isinstance(uri, FileUri):
+        return open_live(uri)
     run = shown_run(uri.path)
     if saturate:
         return SaturatedFileSource(run, loop=uri.loop)
@@ -88,31 +98,3 @@ def shown_run(path: Path) -> Run:
         return RecordedRun(path)
     run = open_run(path)
     return subtract(run) if run.mask else run
-
-
-def _options(text: str, query: str) -> dict[str, str]:
-    options = dict(parse_qsl(query, keep_blank_values=True))
-    for name in options:
-        if name not in _FILE_OPTIONS:
-            near = difflib.get_close_matches(name, _FILE_OPTIONS, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"expected {' or '.join(_FILE_OPTIONS)}"
-            raise InputError(f"{text}: no option is called {name!r}; {hint}")
-    return options
-
-
-def _rate(text: str, value: str | None) -> float | None:
-    if value is None:
-        return None
-    try:
-        fps = float(value)
-    except ValueError:
-        fps = -1.0
-    if not 0.0 < fps <= 1000.0:
-        raise InputError(f"{text}: fps is {value!r}; expected a number above 0 and up to 1000")
-    return fps
-
-
-def _switch(text: str, value: str) -> bool:
-    if value not in ("0", "1"):
-        raise InputError(f"{text}: loop is {value!r}; expected 0 or 1")
-    return value == "1"

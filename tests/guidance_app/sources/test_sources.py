@@ -2,11 +2,13 @@
 
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
 from calibration.errors import InputError
 from guidance_app.sources.file_source import PacedFileSource, SaturatedFileSource
+from guidance_app.sources.live_uris import CaptureUri, DicomUri, IgtlUri
 from guidance_app.sources.source import (
     Acknowledged,
     CorruptFrame,
@@ -259,12 +261,30 @@ def test_plain_path_and_file_uri_are_read(tmp_path):
     )
 
 
+def test_live_uris_are_read():
+    assert parse_source_uri("dicom://:11112?aet=GUIDE&calling=A,B&peer=10.0.0.1") == DicomUri(
+        host="127.0.0.1", port=11112, aet="GUIDE", calling=("A", "B"), peers=("10.0.0.1",)
+    )
+    assert parse_source_uri("igtl://0.0.0.0?listen=1") == IgtlUri(host="0.0.0.0", port=18944, listen=True)
+    assert parse_source_uri("capture:0?size=640x480") == CaptureUri(device=0, size=(640, 480))
+    assert parse_source_uri("capture:/dev/video1") == CaptureUri(device=Path("/dev/video1"))
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("dicom://127.0.0.1:11112?aet=GUIDE", "not built in this version"),
-        ("igtl://127.0.0.1:18944", "not built in this version"),
-        ("capture:0", "not built in this version"),
+        ("dicom://127.0.0.1:11112", "names no AE title"),
+        ("dicom://127.0.0.1?aet=GUIDE", "names no port"),
+        ("dicom://127.0.0.1:99999?aet=GUIDE", "no number from 0 to 65535"),
+        ("dicom://127.0.0.1:11112?aet=SEVENTEEN_LETTERS", "no AE title"),
+        ("dicom://127.0.0.1:11112?aet=GUIDE&calling=", "admits nobody"),
+        ("dicom://127.0.0.1:11112?aet=GUIDE&tls_key=a.pem", "both tls_cert and tls_key"),
+        ("dicom://127.0.0.1:11112?aet=GUIDE&calls=A", "did you mean calling"),
+        ("dicom:GUIDE", "is no address"),
+        ("igtl://127.0.0.1:18944?listen=yes", "0 or 1"),
+        ("igtl://", "is no address"),
+        ("capture:", "names no device"),
+        ("capture:0?size=big", "WIDTHxHEIGHT"),
         ("fil:run.dcm", "did you mean file:"),
         ("file:run.dcm?fpz=3", "did you mean fps"),
         ("file:run.dcm?fps=fast", "above 0"),
