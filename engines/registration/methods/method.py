@@ -1,0 +1,61 @@
+"""The seam between registration methods and what compares them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+
+from calibration.pose import RigidPose
+from engines.anatomy.vessel_model import VesselModel
+from engines.registration.initial_pose import InitialPose
+from engines.registration.registration import Registration, Stage
+from engines.registration.view import RegistrationView
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class MethodResult:
+    """Where a method says that the patient lies.
+
+    Args:
+        score: the method's own measure, higher for better; comparable within one method only.
+        seconds: wall-clock time from the views to the pose; a renderer or network that serves every start of a case
+            is made before.
+        registration: with status and confidence, from methods that judge themselves; the published ones do not.
+    """
+
+    isocentre_from_lps: RigidPose
+    score: float
+    seconds: float
+    stages: tuple[Stage, ...] = ()
+    registration: Registration | None = None
+
+
+@runtime_checkable
+class RegistrationMethod(Protocol):
+    """One way from views, a vessel model and a start to a pose.
+
+    Attributes:
+        name: as `make_method` knows it.
+    """
+
+    name: str
+
+    def register(self, views: Sequence[RegistrationView], model: VesselModel, init: InitialPose) -> MethodResult:
+        """Register one view, or two jointly.
+
+        Raises:
+            InputError: the views or the model lack what this method needs.
+        """
+        ...
+
+
+def start_pose(init: InitialPose, model: VesselModel) -> RigidPose:
+    """isocentre_from_lps of a start; without one the model's centroid lies on the isocentre."""
+    if init.isocentre_from_lps is not None:
+        return init.isocentre_from_lps
+    matrix = np.eye(4)
+    matrix[:3, 3] = -model.centroid_mm()
+    return RigidPose(matrix=matrix, target="isocentre", source="lps")
