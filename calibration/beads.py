@@ -1,0 +1,126 @@
+"""Beads in an X-ray picture, to a few hundredths of a pixel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Integer
+from scipy.ndimage import gaussian_filter, gaussian_laplace, maximum_filter
+from scipy.optimize import least_squares
+
+_SMALLEST_SIGMA_PX, _SCALES, _STEP = 1.4, 6, 1.3
+_NOISE_SIGMAS = 8.0
+_MOST_CANDIDATES = 400
+_LOG_FLOOR = 0.005  # share of full scale
+_LEAST_SHARE = 0.08  # of the median strong response
+_MOST_ELONGATION = 1.35
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeenBead:
+    """A round shadow.
+
+    Args:
+        column_px, row_px: centre.
+        sigma_px: width of the Gaussian that fits it best.
+        strength: attenuation summed over the shadow, in pixels: goes with the ball's volume.
+    """
+
+    column_px: float
+    row_px: float
+    sigma_px: float
+    strength: float
+
+
+def attenuation(pixels: Integer[np.ndarray, "rows columns"], bits_stored: int) -> Float[np.ndarray, "rows columns"]:
+    """Line integral up to a constant from linear pixel values with dark beads."""
+    share = pixels.astype(np.float64) / ((1 << bits_stored) - 1)
+    return -np.log(share + _LOG_FLOOR)
+
+
+def find_beads(line_integral: Float[np.ndarray, "rows columns"]) -> list[SeenBead]:
+    """Round spots that are denser than their surroundings, the strongest first.
+
+    The Laplacian of a Gaussian does not see a background that changes evenly; each of its peaks is then fitted by a
+    Gaussian on a plane. Overlapping beads make no round spot and are left out.
+    """
+    peaks = _peaks(line_integral)
+    seen = [bead for peak in peaks if (bead := _fitted(line_integral, *peak)) is not None]
+    kept: list[SeenBead] = []
+    for bead in sorted(seen, key=lambda bead: -bead.strength):
+        if all(
+            np.hypot(bead.column_px - other.column_px, bead.row_px - other.row_px) > 1.5 * other.sigma_px
+            for other in kept
+        ):
+            kept.append(bead)
+    return kept
+
+
+def _peaks(picture: Float[np.ndarray, "rows columns"]) -> list[tuple[int, int, float]]:
+    """(column, row, sigma) of the maxima over place and scale that stand out of the noise."""
+    sigmas = _SMALLEST_SIGMA_PX * _STEP ** np.arange(_SCALES)
+    stack = np.stack([-(sigma**2) * gaussian_laplace(picture, sigma) for sigma in sigmas])
+    best = stack.max(axis=0)
+    scale = stack.argmax(axis=0)
+    noise = 1.4826 * np.median(np.abs(stack[1]))
+    top = best == maximum_filter(best, size=5)
+    strong = top & (best > _NOISE_SIGMAS * noise)
+    edge = int(np.ceil(2 * sigmas[0]))
+    strong[:edge] = strong[-edge:] = strong[:, :edge] = strong[:, -edge:] = False
+    rows, columns = np.nonzero(strong)
+    values = best[rows, columns]
+    if not len(values):
+        return []
+    order = np.argsort(-values)[:_MOST_CANDIDATES]
+    reference = np.median(values[order[:20]])
+    return [
+        (int(columns[i]), int(rows[i]), float(sigmas[scale[rows[i], columns[i]]]))
+        for i in order
+        if values[i] > _LEAST_SHARE * reference
+    ]
+
+
+def _fitted(picture: Float[np.ndarray, "rows columns"], column: int, row: int, sigma: float) -> SeenBead | None:
+    half = int(np.ceil(2.6 * sigma))
+    low_row, low_column = max(row - half, 0), max(column - half, 0)
+    patch = picture[low_row : row + half + 1, low_column : column + half + 1]
+    down, across = np.mgrid[: patch.shape[0], : patch.shape[1]]
+    across = (across + low_column - column).ravel().astype(float)
+    down = (down + low_row - row).ravel().astype(float)
+    values = patch.ravel()
+    border = np.hypot(across, down) > 2.0 * sigma
+    base = float(np.median(values[border]))
+    start = np.array([0.0, 0.0, np.log(sigma), np.log(sigma), 0.0, max(values.max() - base, 1e-3), base, 0.0, 0.0])
+    try:
+        found = least_squares(_misfit, start, args=(across, down, values), method="lm", max_nfev=120)
+    except (ValueError, np.linalg.LinAlgError):
+        return None
+    x, y, log_a, log_b, _, amplitude = found.x[:6]
+    wide, narrow = float(np.exp(max(log_a, log_b))), float(np.exp(min(log_a, log_b)))
+    inside = np.hypot(x, y) <= 1.5 * sigma and 0.5 < wide and wide < 2.2 * sigma
+    if not inside or amplitude <= 0 or wide > _MOST_ELONGATION * narrow:
+        return None
+    rest = 1.4826 * np.median(np.abs(found.fun))
+    if amplitude < 3 * rest:
+        return None
+    strength = float(2 * np.pi * amplitude * wide * narrow)
+    return SeenBead(column_px=column + x, row_px=row + y, sigma_px=float(np.sqrt(wide * narrow)), strength=strength)
+
+
+def _misfit(
+    parameters: Float[np.ndarray, " 9"],
+    across: Float[np.ndarray, " n"],
+    down: Float[np.ndarray, " n"],
+    values: Float[np.ndarray, " n"],
+) -> Float[np.ndarray, " n"]:
+    x, y, log_a, log_b, turn, amplitude, base, slope_x, slope_y = parameters
+    cos, sin = np.cos(turn), np.sin(turn)
+    dx, dy = across - x, down - y
+    u = (cos * dx + sin * dy) * np.exp(-log_a)
+    v = (cos * dy - sin * dx) * np.exp(-log_b)
+    return amplitude * np.exp(-0.5 * (u * u + v * v)) + base + slope_x * across + slope_y * down - values
+
+
+def smoothed(picture: Float[np.ndarray, "rows columns"], sigma_px: float) -> Float[np.ndarray, "rows columns"]:
+    return gaussian_filter(picture, sigma_px)
