@@ -1,0 +1,120 @@
+"""OpenIGTLink as a live source: pictures come in, the pose and the state of guidance go out."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import numpy as np
+from pyigtl.messages import MessageBase, TransformMessage
+
+from calibration.errors import InputError
+from engines.angiography.frame import Frame
+from guidance_app.sources.arrivals import Arrivals
+from guidance_app.sources.igtl_frame import image_frame
+from guidance_app.sources.igtl_link import Client, Link, Server
+from guidance_app.sources.igtl_wire import RawMessage, StatusMessage
+from guidance_app.sources.notices import NoticeBoard
+from guidance_app.sources.source import GuidanceNews, Notice
+
+POSE_DEVICE = "CameraFromLPS"  # TRANSFORM: DICOM LPS of the CT to the camera, mm
+STATE_DEVICE = "Guidance"  # STATUS: its name is the guidance state, its text says why
+_IMAGE = "IMAGE"
+_QUIETLY_IGNORED = ("STATUS",)
+_NAMED_TYPES = 16  # a peer may invent types without end
+# OpenIGTLink v2, Status: 1 OK, 13 device not ready.
+_OK, _NOT_READY = 1, 13
+
+
+class IgtlSource:
+    """A client, or with `listen` a server (see `FrameSource`, `Notifies`, `Publishes`).
+
+    Pictures are taken from the first peer that sends one until it leaves; the others may follow.
+
+    Args:
+        device: take pictures of this device name alone; "" takes all.
+
+    Raises:
+        InputError: the address cannot be listened on.
+    """
+
+    def __init__(self, *, host: str, port: int, listen: bool, device: str = "") -> None:
+        self._device = device
+        self._notices = NoticeBoard()
+        self._lock = threading.Lock()
+        self._sender: int | None = None
+        self._pictures = 0
+        self._ignored: set[str] = set()
+        self.source_id = f"igtl://{host}:{port}"
+        self._arrivals = Arrivals(self.source_id, stream=True)
+        self._link: Link = (Server if listen else Client)(host, port, self, self._notices)
+        self.port = self._link.port
+
+    @property
+    def received(self) -> int:
+        """Pictures that have arrived so far."""
+        return self._arrivals.received
+
+    def on_notice(self, tell: Callable[[Notice], None]) -> None:
+        self._notices.on_notice(tell)
+
+    def next_frame(self, timeout_s: float) -> Frame:
+        return self._arrivals.take(timeout_s)
+
+    def publish(self, news: GuidanceNews) -> None:
+        self._link.send(_messages(news))
+
+    def close(self) -> None:
+        if self._arrivals.closed:
+            return
+        self._arrivals.close()
+        self._link.close()
+
+    # The connections' threads ---------------------------------------------------------------------------------------
+    def wants(self, kind: str, device: str) -> bool:
+        return kind == _IMAGE and (not self._device or device == self._device)
+
+    def heard(self, peer: int, message: RawMessage) -> None:
+        if not self.wants(message.type, message.device):
+            self._tell_ignored(message)
+            return
+        with self._lock:
+            if self._sender is None:
+                self._sender = peer
+            if self._sender != peer:
+                self._notices.pin("message_ignored", "a second peer sends pictures; those of the first are shown")
+                return
+            number, self._pictures = self._pictures, self._pictures + 1
+        try:
+            frame = image_frame(message, source_id=self.source_id, source_frame=number)
+        except InputError as error:
+            self._arrivals.put_corrupt(str(error), source_frame=number)
+        else:
+            self._arrivals.put(frame)
+
+    def gone(self, peer: int) -> None:
+        with self._lock:
+            if self._sender == peer:
+                self._sender = None
+
+    def _tell_ignored(self, message: RawMessage) -> None:
+        """Once a type (or device): Slicer sends some of them many times a second."""
+        if message.type in _QUIETLY_IGNORED:
+            return
+        what = message.type if message.type != _IMAGE else f"{_IMAGE} of {message.device}"
+        what = "".join(letter for letter in what if letter.isprintable())
+        with self._lock:
+            if what in self._ignored or len(self._ignored) >= _NAMED_TYPES:
+                return
+            self._ignored.add(what)
+        self._notices.pin("message_ignored", f"{what} messages are not used here")
+
+
+def _messages(news: GuidanceNews) -> list[MessageBase]:
+    code = _OK if news.state == "accepted" else _NOT_READY
+    text = f"{news.state}: {news.reason}" if news.reason else news.state
+    messages: list[MessageBase] = [StatusMessage(code=code, name=news.state, text=text, device_name=STATE_DEVICE)]
+    if news.camera_from_lps_mm is not None:
+        matrix = np.asarray(news.camera_from_lps_mm, dtype=np.float32)
+        messages.append(TransformMessage(matrix=matrix, device_name=POSE_DEVICE))
+    return messages
