@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float
-from skimage.filters import frangi, threshold_otsu
+from jaxtyping import Bool
 from skimage.morphology import skeletonize
+
+from engines.evaluation.statistics import median
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,12 +27,14 @@ class MaskScores:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spread:
-    """Median and quartiles over a set, and how many entered."""
+    """Median, quartiles and the median's 95 % bootstrap interval over a set, and how many entered."""
 
     median: float
     lower_quartile: float
     upper_quartile: float
     count: int
+    median_low: float
+    median_high: float
 
 
 def score_mask(found: Bool[np.ndarray, "rows columns"], reference: Bool[np.ndarray, "rows columns"]) -> MaskScores:
@@ -55,17 +58,6 @@ def summarise(scores: Iterable[MaskScores]) -> dict[str, Spread]:
     return {name: _spread([getattr(s, name) for s in scores]) for name in ("dice", "precision", "recall", "cl_dice")}
 
 
-def frangi_mask(
-    picture: Float[np.ndarray, "rows columns"], field: Bool[np.ndarray, "rows columns"] | None, *, keep: float
-) -> Bool[np.ndarray, "rows columns"]:
-    """Reference method: Frangi's vesselness of dark tubes, sigma 1 to 6 px; `keep` scales Otsu's threshold."""
-    response = frangi(np.asarray(picture, float), sigmas=range(1, 7), black_ridges=True)
-    if field is not None:
-        response = response * field
-    response = np.sqrt(response / (response.max() + 1e-12))
-    return response > keep * threshold_otsu(response)
-
-
 def _share(part: float, whole: float, other: float) -> float:
     if whole == 0:
         return float("nan") if other == 0 else 0.0
@@ -81,8 +73,14 @@ def _harmonic(a: float, b: float) -> float:
 def _spread(values: list[float]) -> Spread:
     finite = np.array([v for v in values if not np.isnan(v)])
     if finite.size == 0:
-        return Spread(median=float("nan"), lower_quartile=float("nan"), upper_quartile=float("nan"), count=0)
-    lower, median, upper = np.percentile(finite, [25, 50, 75])
+        nan = float("nan")
+        return Spread(median=nan, lower_quartile=nan, upper_quartile=nan, count=0, median_low=nan, median_high=nan)
+    lower, upper = np.percentile(finite, [25, 75])
+    middle = median(finite)
+    assert middle.value is not None
+    assert middle.low is not None
+    assert middle.high is not None
     return Spread(
-        median=float(median), lower_quartile=float(lower), upper_quartile=float(upper), count=int(finite.size)
-    )
+        median=middle.value, lower_quartile=float(lower), upper_quartile=float(upper), count=int(finite.size),
+        median_low=middle.low, median_high=middle.high,
+    )  # fmt: skip
