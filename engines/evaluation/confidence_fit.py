@@ -24,7 +24,8 @@ from calibration.store import write_json
 from engines.anatomy.case import Case, load_case
 from engines.anatomy.vessel_model import VesselModel
 from engines.angiography.open_run import open_run
-from engines.evaluation.registration import StartSpread, drawn_start, projection_error_mm, true_pose
+from engines.evaluation.registration_metrics import projection_error_mm
+from engines.evaluation.registration_subject import StartSpread, drawn_start, true_pose
 from engines.registration.agreement import agreement
 from engines.registration.cold_start import cold_start
 from engines.registration.confidence import FEATURE_NAMES

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,16 +15,24 @@ from calibration.projection import camera_from_projection_matrix
 from engines.anatomy.case import load_case
 from engines.anatomy.centerline_file import load_centerlines
 from engines.anatomy.vessel_model import Branch, CenterlineTree, VesselModel
-from engines.evaluation.registration import Subject, true_pose
-from engines.registration.run_view import view_of_run
+from engines.angiography.dsa import minip
+from engines.angiography.open_run import open_run
+from engines.evaluation.registration import Source
+from engines.evaluation.registration_subject import Subject, true_pose
+from engines.registration.run_view import subtracted_for, view_of_run
 from engines.segmentation.segmenter import load_segmenter, model_for_kind
 
+_SAME_PLACE_MM = 0.5  # a beating heart's two runs are aligned to the heart, within that
 
-def case_subjects(folder: Path | str, *, backend: str = "auto") -> list[Subject]:
+
+def case_subjects(folder: Path | str, *, backend: str = "auto", biplane: bool = False) -> list[Subject]:
     """Every recording of a case whose truth lies in `truth/<recording>.json`.
 
+    Args:
+        biplane: instead, the first two such recordings as one pair, where they show the same vessels.
+
     Raises:
-        InputError: no case, or none of its recordings has a truth file.
+        InputError: no case, none of its recordings has a truth file, or no pair of them could be registered jointly.
     """
     case = load_case(folder)
     model = case.vessel_model()
@@ -35,13 +43,40 @@ def case_subjects(folder: Path | str, *, backend: str = "auto") -> list[Subject]
         if not truth.is_file():
             continue
         view = view_of_run(recording.path, segmenter, case_kind=case.kind)
+        view = replace(view, image=_minip(recording.path, case.kind))
         pose = true_pose(truth, view.frame, view.geometry)
         subjects.append(
             Subject(case=case.id, run=recording.path.stem, view=view, model=model, true_isocentre_from_lps=pose)
         )
     if not subjects:
         raise InputError(f"{case.folder}: no recording with a truth file truth/<recording>.json; use a simulated case")
-    return subjects
+    return [_pair(subjects, str(case.folder))] if biplane else subjects
+
+
+def _minip(path: Path, case_kind: str) -> np.ndarray | None:
+    """The run's subtracted MinIP for intensity stages; None where it is not subtracted: a heart moves too much."""
+    run = open_run(path)
+    shown = subtracted_for(run, case_kind)
+    return None if shown is run and run.kind != "dsa" else minip(shown).pixels
+
+
+def _pair(subjects: list[Subject], folder: str) -> Subject:
+    if len(subjects) < 2:
+        raise InputError(f"{folder}: has one recording with truth; --biplane needs two at different angles")
+    first, second = subjects[:2]
+    apart_mm = float(
+        np.linalg.norm(
+            first.true_isocentre_from_lps.apply(first.vessel_points_mm())
+            - second.true_isocentre_from_lps.apply(first.vessel_points_mm()),
+            axis=1,
+        ).mean()
+    )
+    if apart_mm > _SAME_PLACE_MM:
+        raise InputError(
+            f"{folder}: the patient moved by {apart_mm:.1f} mm between {first.run} and {second.run}; "
+            "a pair needs one true pose: leave out --biplane"
+        )
+    return replace(first, run=f"{first.run}+{second.run}", second=second.view)
 
 
 def phantom_subjects(folder: Path, *, backend: str = "auto") -> list[Subject]:
@@ -75,13 +110,11 @@ def phantom_subjects(folder: Path, *, backend: str = "auto") -> list[Subject]:
     return subjects
 
 
-def sources(
-    cases: list[str], phantoms: list[Path], *, backend: str = "auto"
-) -> list[tuple[str, Callable[[], list[Subject]]]]:
+def sources(cases: list[str], phantoms: list[Path], *, backend: str = "auto", biplane: bool = False) -> list[Source]:
     """Name and loader of each folder, for `evaluate`."""
-    loaders: list[tuple[str, Callable[[], list[Subject]]]] = []
+    loaders: list[Source] = []
     for case in cases:
-        loaders.append((Path(case).name, lambda case=case: case_subjects(case, backend=backend)))
+        loaders.append((Path(case).name, lambda case=case: case_subjects(case, backend=backend, biplane=biplane)))
     for phantom in phantoms:
         loaders.append((phantom.name, lambda phantom=phantom: phantom_subjects(phantom, backend=backend)))
     return loaders

@@ -8,6 +8,8 @@ from typing import Any
 
 import typer
 
+from guidance_app.cli import bench_register
+
 
 def add_to(app: typer.Typer) -> None:
     bench = typer.Typer(no_args_is_help=True, help="Benchmarks, as figures and as JSON.")
@@ -72,10 +74,7 @@ def add_to(app: typer.Typer) -> None:
         """Networks on every runtime of this machine (not built in this version)."""
         _not_built("segment", json_file)
 
-    @bench.command()
-    def register(json_file: Path | None = typer.Option(None, "--json", help="Write the figures here.")) -> None:
-        """Registration methods side by side (not built in this version)."""
-        _not_built("register", json_file)
+    bench_register.add_to(bench)
 
 
 def _leave(figures: dict[str, Any], json_file: Path | None) -> None:

@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 
 from calibration.errors import InputError
-from engines.evaluation.registration import StartSpread, Subject, drawn_start, evaluate, projection_error_mm
+from engines.evaluation.registration import evaluate
+from engines.evaluation.registration_metrics import projection_error_mm
+from engines.evaluation.registration_subject import StartSpread, Subject, drawn_start
 from engines.evaluation.statistics import median, share
 from tests.engines.registration.vessel_bed import bed
 

@@ -1,0 +1,107 @@
+"""What registrations are tried on: a view with a pose to compare with, and the starts drawn around it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+from scipy.spatial.transform import Rotation
+
+from calibration.carm import CArmGeometry
+from calibration.pose import RigidPose
+from calibration.projection import camera_from_projection_matrix
+from engines.anatomy.vessel_model import VesselModel
+from engines.registration.initial_pose import InitialPose, radiological_start, start_near
+from engines.registration.pose_file import read_pose_file
+from engines.registration.view import RegistrationView
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartSpread:
+    """Standard deviations that starts are drawn with about the model's centroid."""
+
+    rotation_deg: float = 7.0
+    in_plane_mm: float = 15.0
+    depth_mm: float = 20.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Subject:
+    """One view, or two registered jointly, with a pose to compare with.
+
+    Args:
+        true_isocentre_from_lps: exact for a simulated case, a reference for real data.
+        reference: "truth" or "placement" - whether errors are errors or only differences.
+        second: the other view of a biplane pair, of the same true pose.
+    """
+
+    case: str
+    run: str
+    view: RegistrationView
+    model: VesselModel
+    true_isocentre_from_lps: RigidPose
+    reference: str = "truth"
+    second: RegistrationView | None = None
+
+    @property
+    def views(self) -> tuple[RegistrationView, ...]:
+        return (self.view,) if self.second is None else (self.view, self.second)
+
+    def vessel_points_mm(self) -> Float[np.ndarray, "n 3"]:
+        """Centerline points of the model, LPS."""
+        assert self.model.centerlines is not None, "subjects come with centerlines"
+        return self.model.centerlines.points_mm()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class DrawnStart:
+    """A start with its place in the draw; -1 is the header alone."""
+
+    number: int
+    init: InitialPose
+
+    @property
+    def kind(self) -> str:
+        return "radiological" if self.number < 0 else "drawn"
+
+
+def starts_of(
+    subject: Subject, count: int, spread: StartSpread, rng: np.random.Generator, *, header: bool = True
+) -> list[DrawnStart]:
+    """The header's start, if asked for, and `count` drawn ones; the same for every method that is tried."""
+    pivot = subject.model.centroid_mm()
+    drawn = [
+        DrawnStart(
+            number=number,
+            init=start_near(drawn_start(subject.true_isocentre_from_lps, pivot, subject.view.geometry, spread, rng)),
+        )
+        for number in range(count)
+    ]
+    return [DrawnStart(number=-1, init=radiological_start()), *drawn] if header else drawn
+
+
+def drawn_start(
+    true_isocentre_from_lps: RigidPose,
+    pivot_mm: Float[np.ndarray, " 3"],
+    geometry: CArmGeometry,
+    spread: StartSpread,
+    rng: np.random.Generator,
+) -> RigidPose:
+    """The pose turned about the pivot and moved along the camera's axes, all normally distributed."""
+    turn = Rotation.from_rotvec(np.deg2rad(rng.normal(0.0, spread.rotation_deg, 3))).as_matrix()
+    move = rng.normal(0.0, 1.0, 3) * (spread.in_plane_mm, spread.in_plane_mm, spread.depth_mm)
+    pivot = true_isocentre_from_lps.apply(pivot_mm[None])[0]
+    matrix = np.eye(4)
+    matrix[:3, :3] = turn @ true_isocentre_from_lps.rotation
+    matrix[:3, 3] = pivot + geometry.camera_from_isocentre().rotation.T @ move - matrix[:3, :3] @ pivot_mm
+    return RigidPose(matrix=matrix, target="isocentre", source="lps")
+
+
+def true_pose(truth: Path, frame: int, geometry: CArmGeometry) -> RigidPose:
+    """isocentre_from_lps of a frame in a file of POSE.json's schema with one view a frame; frame -1 takes the first."""
+    views = read_pose_file(truth).views
+    match = [view for view in views if view.frame == frame] or views[:1]
+    matrix = np.array(match[0].projection_px_from_lps_mm)
+    return geometry.camera_from_isocentre().inverse() @ camera_from_projection_matrix(matrix, geometry.intrinsics_px())

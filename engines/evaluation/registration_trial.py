@@ -1,0 +1,109 @@
+"""One registration of one start by one method, measured."""
+
+from __future__ import annotations
+
+import math
+import time
+
+from pydantic import BaseModel, ConfigDict
+
+from calibration.errors import GuidanceError
+from engines.evaluation.registration_metrics import (
+    box_corners_mm,
+    depth_error_mm,
+    projection_error_mm,
+    target_error_mm,
+    vessel_distance_px,
+)
+from engines.evaluation.registration_subject import DrawnStart, Subject
+from engines.registration.methods.method import MethodResult, RegistrationMethod, start_pose
+
+UNJUDGED = "unjudged"  # status of a method that gives a pose and no opinion of it
+
+
+class Trial(BaseModel):
+    """One registration; lengths in the isocentre plane unless they are stated in space or along the beam.
+
+    `error_mm` is the mean projection distance on the vessels (mPD), `mpe_mm` that of the eight corners of the box
+    around them (MPE), both in the first view; `mtre_mm` is measured in space.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    method: str = "ours"
+    case: str
+    run: str
+    frame: int
+    views: int = 1
+    start: str
+    number: int = -1
+    start_error_mm: float
+    start_mpe_mm: float
+    start_mpe_px: float
+    error_mm: float | None
+    mpe_mm: float | None = None
+    mpe_px: float | None = None
+    mtre_mm: float | None = None
+    depth_error_mm: float | None = None
+    vessel_distance_px: float | None = None
+    status: str
+    confidence: float | None
+    expected_error_mm: float | None = None
+    depth_sigma_mm: float | None = None
+    elapsed_ms: float
+    reason: str = ""
+
+    @property
+    def key(self) -> tuple[str, str, str, int]:
+        """What tells it from every other trial of an evaluation."""
+        return self.method, self.case, self.run, self.number
+
+
+def run_trial(subject: Subject, start: DrawnStart, method: RegistrationMethod) -> tuple[Trial, MethodResult | None]:
+    """Register once and measure; input that the method refuses is a trial without a pose, with its reason."""
+    geometry, points = subject.view.geometry, subject.vessel_points_mm()
+    corners, truth = box_corners_mm(points), subject.true_isocentre_from_lps
+    true = geometry.projection(truth)
+    begin = geometry.projection(start_pose(start.init, subject.model))
+    start_mpe_mm = projection_error_mm(begin, true, corners, geometry)
+    base = {
+        "method": method.name,
+        "case": subject.case,
+        "run": subject.run,
+        "frame": subject.view.frame,
+        "views": len(subject.views),
+        "start": start.kind,
+        "number": start.number,
+        "start_error_mm": projection_error_mm(begin, true, points, geometry),
+        "start_mpe_mm": start_mpe_mm,
+        "start_mpe_px": start_mpe_mm / geometry.isocentre_mm_per_px,
+    }
+    began = time.perf_counter()
+    try:
+        result = method.register(subject.views, subject.model, start.init)
+    except GuidanceError as error:
+        elapsed_ms = 1e3 * (time.perf_counter() - began)
+        refused = Trial(**base, error_mm=None, status="error", confidence=0.0, elapsed_ms=elapsed_ms, reason=str(error))
+        return refused, None
+    found = geometry.projection(result.isocentre_from_lps)
+    mpe_mm, judged = projection_error_mm(found, true, corners, geometry), result.registration
+    trial = Trial(
+        **base,
+        error_mm=_finite(projection_error_mm(found, true, points, geometry)),
+        mpe_mm=_finite(mpe_mm),
+        mpe_px=_finite(mpe_mm / geometry.isocentre_mm_per_px),
+        mtre_mm=target_error_mm(result.isocentre_from_lps, truth, points),
+        depth_error_mm=_finite(depth_error_mm(found, true, points)),
+        vessel_distance_px=vessel_distance_px(found, points, subject.view),
+        status=UNJUDGED if judged is None else judged.status,
+        confidence=None if judged is None else judged.confidence,
+        expected_error_mm=None if judged is None else judged.expected_error_mm,
+        depth_sigma_mm=None if judged is None else judged.depth_sigma_mm,
+        elapsed_ms=1e3 * result.seconds,
+        reason="" if judged is None else "; ".join(judged.reasons),
+    )
+    return trial, result
+
+
+def _finite(value: float) -> float | None:
+    """A pose with everything behind the source has no error in millimetres: it counts as not successful."""
+    return value if math.isfinite(value) else None

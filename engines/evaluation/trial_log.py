@@ -1,0 +1,84 @@
+"""Finished trials beside the report that will hold them, so that an interrupted evaluation goes on where it stopped."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from calibration.errors import InputError
+from calibration.store import write_bytes
+from engines.evaluation.registration_trial import Trial
+
+
+class TrialLog:
+    """One JSON line a trial, after a first line with the settings; without a path it only remembers.
+
+    Args:
+        report: where the finished report will lie; trials lie beside it as `<name>.trials.jsonl`.
+        settings: what makes trials comparable; a log of other settings is begun anew.
+
+    Raises:
+        InputError: the folder cannot be written to.
+    """
+
+    def __init__(
+        self, report: Path | None, settings: dict[str, Any], *, progress: Callable[[str], None] = lambda _: None
+    ) -> None:
+        self.path = None if report is None else report.with_name(f"{report.name}.trials.jsonl")
+        self._done: dict[tuple[str, str, str, int], Trial] = {}
+        if self.path is None:
+            return
+        header = json.dumps({"settings": settings}, sort_keys=True)
+        lines = self._lines()
+        if lines and lines[0] == header:
+            self._done = {trial.key: trial for trial in _trials(lines[1:])}
+            progress(f"{self.path}: going on after {len(self._done)} finished trials")
+        elif lines:
+            progress(f"{self.path}: is of other settings; begun anew")
+        # Written whole: the last line of a killed run may be torn.
+        kept = [header, *(trial.model_dump_json() for trial in self._done.values())]
+        write_bytes(self.path, ("\n".join(kept) + "\n").encode())
+
+    def finished(self, method: str, case: str, run: str, number: int) -> Trial | None:
+        return self._done.get((method, case, run, number))
+
+    def add(self, trial: Trial) -> None:
+        """Remember a trial, on disk at once."""
+        self._done[trial.key] = trial
+        if self.path is None:
+            return
+        try:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(trial.model_dump_json() + "\n")
+        except OSError as error:
+            raise InputError(
+                f"{self.path}: cannot be written ({error.strerror}); free space and start again"
+            ) from error
+
+    def remove(self) -> None:
+        """The report is written: the trials lie in it."""
+        if self.path is not None:
+            self.path.unlink(missing_ok=True)
+
+    def _lines(self) -> list[str]:
+        assert self.path is not None
+        try:
+            return self.path.read_text(encoding="utf-8").splitlines()
+        except FileNotFoundError:
+            return []
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"{self.path}: cannot be read ({error}); remove it to begin anew") from error
+
+
+def _trials(lines: list[str]) -> list[Trial]:
+    found = []
+    for line in lines:
+        try:
+            found.append(Trial.model_validate_json(line))
+        except ValidationError:
+            continue  # torn by a kill
+    return found

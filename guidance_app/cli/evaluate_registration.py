@@ -1,0 +1,120 @@
+"""`evaluate registration`: one method or several from the same seeded starts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from calibration.errors import InputError
+
+if TYPE_CHECKING:
+    from engines.evaluation.registration import Report
+    from engines.evaluation.registration_figures import CaptureRange, Summary
+
+
+def add_to(evaluate: typer.Typer) -> None:
+    @evaluate.command()
+    def registration(
+        cases: list[str] = typer.Option([], "--cases", help="Case folder or bundled case with truth; may be repeated."),
+        more: list[str] = typer.Argument(None, help="More case folders."),
+        phantom: list[Path] = typer.Option([], "--phantom", help="Folder of the coronary phantom (placement.json)."),
+        method: list[str] = typer.Option(
+            ["ours"], "--method", help="Registration method; may be repeated: all get the same starts."
+        ),
+        starts: int = typer.Option(
+            10, "--starts", min=0, help="Drawn starts a view; one from the header alone is added."
+        ),
+        seed: int = typer.Option(0, "--seed", help="Of the drawn starts."),
+        rotation_deg: float = typer.Option(7.0, min=0.0, help="Standard deviation of starts about each axis."),
+        in_plane_mm: float = typer.Option(
+            15.0, min=0.0, help="Standard deviation of starts along each axis of the picture."
+        ),
+        depth_mm: float = typer.Option(20.0, min=0.0, help="Standard deviation of starts along the beam."),
+        biplane: bool = typer.Option(False, "--biplane", help="Register the first two runs of each case jointly."),
+        refine: bool = typer.Option(False, "--refine/--no-refine", help="Ours: refine on rendered vessels (seconds)."),
+        backend: str = typer.Option("auto", help="Runtime of the segmentation network."),
+        device: str = typer.Option("cpu", help="Where methods render: cpu or cuda."),
+        pictures: Path | None = typer.Option(
+            None, "--pictures", help="Folder for a picture of each registration worse than 5 mm."
+        ),
+        json_file: Path | None = typer.Option(
+            None, "--json", help="Write figures and every trial here; finished trials lie beside it meanwhile."
+        ),
+    ) -> None:
+        """Registration from many seeded starts: projection error, success, times, and does it know when it fails."""
+        from calibration.store import make_folder, write_json
+        from engines.evaluation.registration import discard_partial, evaluate
+        from engines.evaluation.registration_cases import sources
+        from engines.evaluation.registration_subject import StartSpread
+        from engines.registration.methods.factory import make_method
+
+        folders = [*cases, *(more or [])]
+        if not folders and not phantom:
+            raise InputError("evaluate registration: nothing to evaluate; give --cases DIR or --phantom DIR")
+        methods = [make_method(name, device=device, refine_drr=refine) for name in dict.fromkeys(method)]
+        if pictures is not None:
+            make_folder(pictures)
+        report = evaluate(
+            sources(folders, phantom, backend=backend, biplane=biplane),
+            starts=starts,
+            seed=seed,
+            spread=StartSpread(rotation_deg=rotation_deg, in_plane_mm=in_plane_mm, depth_mm=depth_mm),
+            methods=methods,
+            pictures=pictures,
+            report=json_file,
+            progress=lambda line: typer.echo(line, err=True),
+        )
+        _print(report)
+        if json_file is not None:
+            write_json(json_file, report.model_dump(by_alias=True))
+            discard_partial(json_file)
+        if not report.trials:
+            raise InputError(f"evaluate registration: not one case could be used; first: {report.failures[0]}")
+
+
+def _print(report: Report) -> None:
+    for method, by_start in report.methods.items():
+        for start, summary in by_start.items():
+            print(f"{method}, {start} starts, all runs: {_line(summary)}")
+            if start == "drawn":
+                print(f"  {_capture_line(summary.capture_range)}")
+    for run, by_start in report.per_run.items():
+        for start, summary in by_start.items():
+            print(f"  {run} ({start}): {_line(summary)}")
+    for failure in report.failures:
+        print(f"not evaluated: {failure}")
+
+
+def _line(summary: Summary) -> str:
+    success = summary.success["2mm"]
+    shown = [
+        f"{summary.trials} trials",
+        f"within 2 mm {_percent(success.value)} ({_percent(success.low)}-{_percent(success.high)})",
+        f"within 5 mm {_percent(summary.success['5mm'].value)}",
+        f"median {_number(summary.error_mm.value)}, 95 % below {_number(summary.error_p95_mm)} mm",
+        f"MPE {_number(summary.mpe_mm.value)} mm",
+        *([f"mTRE {_number(summary.mtre_mm.value)} mm"] if summary.mtre_mm.n else []),
+        f"within 3 px of the vessel {_percent(summary.within_3px_of_vessel.value)}",
+        f"{_number(summary.seconds.value)} s",
+    ]
+    if summary.calibration.brier is not None:
+        shown.append(f"accepted though wrong {_percent(summary.accepted_and_wrong.value)}")
+        shown.append(f"Brier {_number(summary.calibration.brier)}")
+    return ", ".join(shown)
+
+
+def _capture_line(capture: CaptureRange) -> str:
+    return (
+        f"capture range: {_number(capture.mm)} mm, {_number(capture.px)} px (95 % within "
+        f"{capture.success_limit_mm:g} mm); median below 5 px up to {_number(capture.median_px)} px"
+    )
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.0f} %"
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
