@@ -26,8 +26,7 @@ _CODE_TOLERANCE = 0.15  # of the code beads' spread: perspective that an affine 
 _DEPTHS_MM = (550.0, 750.0, 1000.0)  # source to phantom
 _COARSE_SHARE, _FINE_PX = 0.012, 3.0  # search radius: of the picture's larger side, then pixels
 _GOOD_SHARE = 0.8  # of all beads matched: no further order is tried
-_TRIED, _LEAST_SHARE = 60, 0.45
-_STEPS = 25
+_TRIED, _LEAST_SHARE, _STEPS = 40, 0.45, 25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -122,24 +121,21 @@ def _grown(
     mirrored: bool,
 ) -> Identity | None:
     coarse = _COARSE_SHARE * max(shape_px)
-    best: Identity | None = None
+    grown: list[tuple[Integer[np.ndarray, " k"], Integer[np.ndarray, " k"], Pinhole]] = []
     for depth in _DEPTHS_MM:
         pinhole = _with_perspective(affine, space, shape_px, depth, aspect=aspect, mirrored=mirrored)
         beads, near = _matched(pinhole.project(space), spots, 3 * coarse)
-        if len(beads) < 6:
-            continue
         for radius in (2 * coarse, coarse, coarse):
-            # Few matches hold six parameters of a weak perspective, not the nine of a pinhole.
-            pinhole = _posed(pinhole, space[beads], spots[near])
-            beads, near = _matched(pinhole.project(space), spots, radius)
             if len(beads) < 6:
                 break
-        if len(beads) < max(8, _LEAST_SHARE * min(len(space), len(spots))):
-            continue
-        found = _fitted(pinhole, space, spots, beads, near)
-        if found is not None and (best is None or _better(found, best)):
-            best = found
-    return best
+            # Few matches hold the six parameters of a weak perspective, not the nine of a pinhole.
+            pinhole = _posed(pinhole, space[beads], spots[near])
+            beads, near = _matched(pinhole.project(space), spots, radius)
+        grown.append((beads, near, pinhole))
+    beads, near, pinhole = max(grown, key=lambda entry: len(entry[0]))
+    if len(beads) < max(8, _LEAST_SHARE * min(len(space), len(spots))):
+        return None
+    return _fitted(pinhole, space, spots, beads, near)
 
 
 def _fitted(

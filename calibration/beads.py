@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Integer
-from scipy.ndimage import gaussian_filter, gaussian_laplace, maximum_filter
+from scipy.ndimage import gaussian_laplace, maximum_filter
 from scipy.optimize import least_squares
 
 _SMALLEST_SIGMA_PX, _SCALES, _STEP = 1.4, 6, 1.3
@@ -33,10 +33,23 @@ class SeenBead:
     strength: float
 
 
-def attenuation(pixels: Integer[np.ndarray, "rows columns"], bits_stored: int) -> Float[np.ndarray, "rows columns"]:
-    """Line integral up to a constant from linear pixel values with dark beads."""
+def attenuation(
+    pixels: Integer[np.ndarray, "rows columns"],
+    bits_stored: int,
+    *,
+    log_intensity: bool = False,
+    dense_bright: bool = False,
+) -> Float[np.ndarray, "rows columns"]:
+    """Line integral up to scale and a constant.
+
+    Args:
+        log_intensity: the pixels are logarithms of the intensity already.
+        dense_bright: what absorbs is bright, as in inverted pictures.
+    """
     share = pixels.astype(np.float64) / ((1 << bits_stored) - 1)
-    return -np.log(share + _LOG_FLOOR)
+    if dense_bright:
+        share = 1.0 - share
+    return -np.log(_LOG_FLOOR) * (1.0 - share) if log_intensity else -np.log(share + _LOG_FLOOR)
 
 
 def find_beads(line_integral: Float[np.ndarray, "rows columns"]) -> list[SeenBead]:
@@ -120,7 +133,3 @@ def _misfit(
     u = (cos * dx + sin * dy) * np.exp(-log_a)
     v = (cos * dy - sin * dx) * np.exp(-log_b)
     return amplitude * np.exp(-0.5 * (u * u + v * v)) + base + slope_x * across + slope_y * down - values
-
-
-def smoothed(picture: Float[np.ndarray, "rows columns"], sigma_px: float) -> Float[np.ndarray, "rows columns"]:
-    return gaussian_filter(picture, sigma_px)

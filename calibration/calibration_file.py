@@ -74,6 +74,7 @@ class CArmView(BaseModel):
         sid_mm: None where neither the pixel's size nor the distance is known.
         primary_deg: of the beam through the picture's centre (PS3.3 C.8.7.5.1.2); `normal_...` of the detector's normal.
         roll_deg: turn of the picture about the beam.
+        sod_mm: source to isocentre; known from two views on.
         offset_primary_deg: found minus stated in the header; None without a header or with a turned phantom.
     """
 
@@ -93,6 +94,7 @@ class CArmView(BaseModel):
     pixel_spacing_mm: list[float] | None
     sid_mm: float | None
     sid_sigma_mm: float | None
+    sod_mm: float | None = None
     detector_centre_mm: list[float] | None
     primary_deg: float
     secondary_deg: float

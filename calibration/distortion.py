@@ -1,0 +1,129 @@
+"""The distortion of an image intensifier: a polynomial, and its exact inverse.
+
+The curved input screen stretches the picture's border (pincushion), the earth's magnetic field turns it into an S that
+changes with the C-arm's angles. Both are smooth, so that two polynomials of the picture's coordinates hold them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float
+from scipy.ndimage import map_coordinates
+
+from calibration.calibration_file import DistortionFile
+from calibration.errors import InputError
+
+_INVERSE_STEPS, _INVERSE_PX = 50, 1e-7
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Distortion:
+    """Undistorted pixel = pixel + polynomial of ((pixel - centre) / scale).
+
+    Args:
+        coefficients_px: for column and row, one for each monomial x^i y^j with i + j <= degree, i and then j rising.
+        hull_px: corners, in turn, of the part of the stored picture that the calibration grid covered.
+    """
+
+    shape_px: tuple[int, int]
+    centre_px: tuple[float, float]
+    scale_px: float
+    degree: int
+    coefficients_px: Float[np.ndarray, "2 terms"]
+    hull_px: Float[np.ndarray, "corners 2"]
+
+    @classmethod
+    def from_file(cls, content: DistortionFile) -> Distortion:
+        """Raises InputError for a file whose coefficients do not fit its degree."""
+        terms = len(monomials(content.degree))
+        coefficients = [np.asarray(row, float) for row in content.coefficients_px]
+        if any(row.shape != (terms,) for row in coefficients):
+            raise InputError(f"distortion of degree {content.degree} needs {terms} coefficients; calibrate again")
+        return cls(
+            shape_px=(content.shape_px[0], content.shape_px[1]),
+            centre_px=(content.centre_px[0], content.centre_px[1]),
+            scale_px=content.scale_px,
+            degree=content.degree,
+            coefficients_px=np.stack(coefficients),
+            hull_px=np.asarray(content.hull_px, float),
+        )
+
+    def undistort(self, points_px: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n 2"]:
+        """Where points of the stored picture belong; NaN outside what the grid covered."""
+        points_px = np.asarray(points_px, float)
+        moved = points_px + self._shift(points_px)
+        moved[~self.covers(points_px)] = np.nan
+        return moved
+
+    def distort(self, points_px: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n 2"]:
+        """The inverse of `undistort`, solved to a millionth of a pixel; NaN outside what the grid covered."""
+        points_px = np.asarray(points_px, float)
+        found = points_px.copy()
+        for _ in range(_INVERSE_STEPS):
+            # The polynomial is only good where it was fitted; a step that leaves this region is taken back to its edge.
+            step = points_px - self._shift(found) - found
+            found = self._near(found + step)
+            if not len(step) or np.abs(step).max() < _INVERSE_PX:
+                break
+        solved = np.linalg.norm(found + self._shift(found) - points_px, axis=1) < 1e-4
+        found[~(solved & self.covers(found))] = np.nan
+        return found
+
+    def covers(self, points_px: Float[np.ndarray, "n 2"]) -> Bool[np.ndarray, " n"]:
+        """Whether the grid reached there (points of the stored picture)."""
+        corners = self.hull_px
+        edges = np.roll(corners, -1, axis=0) - corners
+        offset = np.asarray(points_px)[:, None] - corners[None]
+        return (edges[:, 0] * offset[..., 1] - edges[:, 1] * offset[..., 0] >= -1e-9).all(axis=1)
+
+    def require_shape(self, shape_px: tuple[int, int], source: str) -> None:
+        """Raises InputError for a picture of another size."""
+        if tuple(shape_px) != self.shape_px:
+            raise InputError(
+                f"{source}: is {shape_px[0]} rows x {shape_px[1]} columns, its distortion was calibrated on "
+                f"{self.shape_px[0]} x {self.shape_px[1]}; calibrate with this field and matrix"
+            )
+
+    def sampling_px(self) -> Float[np.ndarray, "2 rows columns"]:
+        """(row, column) of the stored picture for every pixel of the undistorted one; NaN where there is none."""
+        rows, columns = self.shape_px
+        row, column = np.mgrid[:rows, :columns]
+        stored = self.distort(np.column_stack([column.ravel(), row.ravel()]).astype(float))
+        return np.stack([stored[:, 1].reshape(rows, columns), stored[:, 0].reshape(rows, columns)])
+
+    def undistort_picture(
+        self, picture: Float[np.ndarray, "rows columns"], *, source: str = "picture", fill: float = 0.0
+    ) -> Float[np.ndarray, "rows columns"]:
+        """The picture as a detector without distortion would have seen it (bilinear); `fill` where the grid was not.
+
+        Raises:
+            InputError: a picture of another size.
+        """
+        self.require_shape((picture.shape[0], picture.shape[1]), source)
+        sampling = self.sampling_px()
+        there = np.isfinite(sampling).all(axis=0)
+        undistorted = map_coordinates(
+            np.asarray(picture, float), np.where(there, sampling, 0.0), order=1, mode="nearest"
+        )
+        return np.where(there, undistorted, fill)
+
+    def _shift(self, points_px: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n 2"]:
+        normalised = (points_px - self.centre_px) / self.scale_px
+        return design(normalised, self.degree) @ self.coefficients_px.T
+
+    def _near(self, points_px: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n 2"]:
+        margin = 0.05 * self.scale_px
+        return np.clip(points_px, self.hull_px.min(axis=0) - margin, self.hull_px.max(axis=0) + margin)
+
+
+def monomials(degree: int) -> list[tuple[int, int]]:
+    return [(i, j) for i in range(degree + 1) for j in range(degree + 1 - i)]
+
+
+def design(normalised: Float[np.ndarray, "n 2"], degree: int) -> Float[np.ndarray, "n terms"]:
+    """Columns x^i y^j."""
+    x = np.vander(normalised[:, 0], degree + 1, increasing=True)
+    y = np.vander(normalised[:, 1], degree + 1, increasing=True)
+    return np.column_stack([x[:, i] * y[:, j] for i, j in monomials(degree)])
