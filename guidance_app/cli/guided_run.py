@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from calibration.errors import InputError
-from guidance_app.sources.uri import FileUri
+from guidance_app.sources.uri import SourceUri
 
 if TYPE_CHECKING:
     from engines.anatomy.case import Case
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def guide(
     *,
     case: str,
-    uri: FileUri,
+    uri: SourceUri,
     saturate: bool,
     hold_at_end: bool,
     headless: bool,
@@ -41,13 +41,15 @@ def guide(
     qt = application(headless=headless)  # Qt's application lives only while somebody holds it
     opened = load_case(case)
     source = open_source(uri, saturate=saturate, hold_at_end=hold_at_end)
-    comparison = _comparison(source)
-    recorder = None if record is None else _recorder(record, opened, source.source_id, out)
+    recorder = None
     try:
+        comparison = _comparison(source)
+        recorder = None if record is None else _recorder(record, opened, source.source_id, out)
         session = open_session(
             opened, source, out=out, pose=pose, witnesses=[witness for witness in (recorder, comparison) if witness]
         )
     except BaseException:
+        source.close()
         if recorder is not None:
             recorder.end()
         raise
@@ -117,3 +119,4 @@ def _tell_comparison(comparison: ReplayComparison, out: Path | None) -> None:
     print(comparison.summary())
     if out is not None:
         write_json(out / "comparison.json", comparison.content())
+    comparison.close()

@@ -99,13 +99,11 @@ class _WholeWrites:
     """An unbuffered file whose writes are whole or an OSError; the MCAP writer does not look at what was written."""
 
     def __init__(self, path: Path) -> None:
+        if path.exists():
+            raise InputError(f"{path}: exists already; a recording is never overwritten, choose another name")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = path.open("xb", buffering=0)
-        except FileExistsError as error:
-            raise InputError(
-                f"{path}: exists already; a recording is never overwritten, choose another name"
-            ) from error
+            self._file = path.open("xb", buffering=0)  # refuses one that has come to exist this very moment
         except OSError as error:
             raise InputError(f"{path}: cannot be recorded to ({error.strerror}); choose another place") from error
         self._bytes = 0

@@ -81,6 +81,10 @@ class ReplayComparison(RunWitness):
             "in_space_mm": _figures(in_space),
         }
 
+    def close(self) -> None:
+        """Let go of the recording."""
+        self._run.close()
+
     def summary(self) -> str:
         """One line for a person."""
         content = self.content()
