@@ -6,12 +6,17 @@ from pathlib import Path
 
 import typer
 
+_SOURCE_HELP = (
+    "Source URI: dicom://HOST:PORT?aet=NAME (receives), igtl://HOST:PORT[?listen=1], capture:INDEX_OR_PATH, "
+    "or file:PATH[?fps=F&loop=1]."
+)
+
 
 def add_to(app: typer.Typer) -> None:
     @app.command()
     def live(
         case: str = typer.Option(..., help="Case folder, or evt, tavi or coronary."),
-        source: str = typer.Option(..., help="Source URI: file:PATH[?fps=F&loop=1]."),
+        source: str = typer.Option(..., help=_SOURCE_HELP),
         headless: bool = typer.Option(False, "--headless", help="Paint the same window off screen."),
         record: Path | None = typer.Option(None, help="Record the run to this file (MCAP); it must not exist yet."),
         duration: float | None = typer.Option(None, help="End after this many seconds."),

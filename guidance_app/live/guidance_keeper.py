@@ -106,6 +106,10 @@ class GuidanceKeeper:
             return True
         return self.engine_up and self._answered >= index and not self.situation.registering
 
+    def begin(self, situation: Situation) -> None:
+        """Start over from a pose that is known only now; what the engine computes for the one before is dropped."""
+        self._set(replace(situation, generation=self.situation.generation + 1))
+
     # A person -------------------------------------------------------------------------------------------------------
     def move(self, transition: Callable[[Situation], Situation]) -> None:
         before = self.situation.state

@@ -16,6 +16,7 @@ from guidance_app.live.engine_process import ColdStartDone, EngineRecipe, StepDo
 from guidance_app.live.guidance import ScreenState, SourceState
 from guidance_app.live.guidance_keeper import GuidanceKeeper
 from guidance_app.live.guidance_state import Situation
+from guidance_app.live.late_pose import LatePose
 from guidance_app.live.latency import LatencyReport
 from guidance_app.live.overlay_rule import OverlayDecision, OverlayLimits
 from guidance_app.live.publisher import Publisher
@@ -58,6 +59,7 @@ class LiveSession:
     Args:
         recipe: how the engine process makes its pipeline; None shows pictures without guidance.
         initial: where guidance begins, for a known pose.
+        late_pose: the same for a source whose geometry is known only from its pictures.
         out: folder for `frames.jsonl`, `events.jsonl` and `latency.json`; None keeps nothing.
         paced_fps: for `latency.json`; None for an unpaced source.
         run_for_s: end the run by itself this long after the first frame could come.
@@ -70,6 +72,7 @@ class LiveSession:
         source: FrameSource,
         recipe: EngineRecipe | None,
         initial: Situation | None = None,
+        late_pose: LatePose | None = None,
         out: Path | None = None,
         paced_fps: float | None = None,
         limits: OverlayLimits | None = None,
@@ -102,6 +105,7 @@ class LiveSession:
             settled=self._engine_settled.set,
             spare_engine=spare_engine,
         )
+        self._late_pose = late_pose
         self._watch = SourceWatch()
         self._frame: Frame | None = None
         self._screen: ScreenState | None = None
@@ -322,7 +326,20 @@ class LiveSession:
             self._frame = frame
             self._book.arrived(frame)
             self._signal(self._watch.frame(frame, frame.received_ns))
+            if self._late_pose is not None:
+                self._begin_late(self._late_pose, frame)
             self._guidance.arrived(frame)
+
+    def _begin_late(self, pose: LatePose, frame: Frame) -> None:
+        try:
+            situation = pose.situation(frame)
+        except GuidanceError as error:
+            self._late_pose = None
+            self._events.add("registration_rejected", str(error), frame=frame.index)
+            return
+        if situation is not None:
+            self._late_pose = None
+            self._guidance.begin(situation)
 
     def _handed_out(self, frame: Frame) -> bool:
         """The window has it: it may be painting this very moment."""

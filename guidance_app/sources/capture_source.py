@@ -121,27 +121,31 @@ class CaptureSource:
         period_ns, due_ns = round(1e9 / fps), self._clock_ns()
         stated = int(_usable(capture.get(cv2.CAP_PROP_FRAME_COUNT)))
         position = 0
-        while waited_until(self._arrivals, due_ns, self._clock_ns):
+        while not self._arrivals.closed:
             started_ns = time.perf_counter_ns()
-            good, picture = capture.read()
+            good, picture = capture.read()  # ahead of its time
+            decode_ns = time.perf_counter_ns() - started_ns
+            if not good and position >= stated:
+                if not (self._uri.loop and position > 0):
+                    break
+                capture.release()
+                capture, stated, position = _open_file(self._uri), 0, 0
+                continue
+            if not waited_until(self._arrivals, due_ns, self._clock_ns):
+                break
             if good:
-                self._deliver(picture, due_ns, started_ns)
-            elif position < stated:
+                self._deliver(picture, due_ns, decode_ns)
+            else:
                 self._arrivals.put_corrupt(
                     f"{self.source_id}: frame {position} cannot be decoded", source_frame=position
                 )
-            elif self._uri.loop and position > 0:
-                capture.release()
-                capture, stated, position = _open_file(self._uri), 0, -1
-            else:
-                break
             position += 1
             due_ns = due_ns + period_ns if self._clock_ns() - due_ns < _TOO_LATE_NS else self._clock_ns()
         capture.release()
         self._arrivals.end("end of the video")
 
-    def _deliver(self, picture: UInt8[np.ndarray, ...], received_ns: int, started_ns: int | None = None) -> None:
-        started_ns = started_ns or time.perf_counter_ns()
+    def _deliver(self, picture: UInt8[np.ndarray, ...], received_ns: int, decode_ns: int = 0) -> None:
+        started_ns = time.perf_counter_ns() - decode_ns
         number, self._frames = self._frames, self._frames + 1
         try:
             pixels = cut_out(_grey(picture), self._calibration)

@@ -123,20 +123,23 @@ class DicomSource:
         now_ns = self._clock_ns()
         due_ns = received.received_ns if now_ns - received.received_ns < _TOO_LATE_NS else now_ns
         for index in range(received.run.frame_count):
+            frame, fault = None, ""
+            try:
+                frame = received.frame(index)  # ahead of its time: all data are here
+            except FrameDecodeError as error:
+                fault = str(error)
             if not waited_until(self._arrivals, due_ns, self._clock_ns):
                 return
             if self._clock_ns() - due_ns > _TOO_LATE_NS:
                 due_ns = self._clock_ns()
-            period_ns = _UNTIMED_PERIOD_NS
-            try:
-                frame = received.frame(index)
-            except FrameDecodeError as error:
+            if frame is None:
                 uid = received.run.sop_instance_uid
-                self._arrivals.put_corrupt(str(error), source_frame=index, sop_instance_uid=uid)
-            else:
-                period_ns = round(frame.frame_time_ms * 1e6) if frame.frame_time_ms else _UNTIMED_PERIOD_NS
-                timed = replace(frame, received_ns=due_ns, source_id=self.source_id, frame_time_ms=period_ns / 1e6)
-                self._arrivals.put(timed)
+                self._arrivals.put_corrupt(fault, source_frame=index, sop_instance_uid=uid)
+                due_ns += _UNTIMED_PERIOD_NS
+                continue
+            period_ns = round(frame.frame_time_ms * 1e6) if frame.frame_time_ms else _UNTIMED_PERIOD_NS
+            timed = replace(frame, received_ns=due_ns, source_id=self.source_id, frame_time_ms=period_ns / 1e6)
+            self._arrivals.put(timed)
             due_ns += period_ns
 
 
