@@ -62,10 +62,23 @@ def data_used(recipe: Recipe, scene: Scene) -> str:
     """What the recipe learns from, in words, for the manifest and the card."""
     if not recipe.cases:
         return _SYNTHETIC
-    names = ", ".join(case.name for case in fitting_cases(Path(recipe.cases), scene))
+    cases = [case.name for case in fitting_cases(Path(recipe.cases), scene)]
     return (
-        f"{_SYNTHETIC}; {recipe.case_share:.0%} of the patches from simulated cases (`guidance-app simulate`): {names}"
+        f"{_SYNTHETIC}; {recipe.case_share:.0%} of the patches from {len(cases)} simulated cases, "
+        f"`guidance-app simulate`: {in_short(cases)}"
     )
+
+
+def in_short(case_names: list[str]) -> str:
+    """KIND-SEED names with runs of seeds drawn together: "evt-100 to evt-107, evt-109"."""
+    runs: list[list[str]] = []
+    for name in case_names:
+        kind, _, seed = name.rpartition("-")
+        if runs and runs[-1][-1] == f"{kind}-{int(seed) - 1}":
+            runs[-1].append(name)
+        else:
+            runs.append([name])
+    return ", ".join(run[0] if len(run) == 1 else f"{run[0]} to {run[-1]}" for run in runs)
 
 
 def enter(folder: Path, name: str, record: ModelRecord) -> None:

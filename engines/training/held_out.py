@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,7 +58,7 @@ def model_card(name: str, record: ModelRecord, held_out: HeldOut | None, notes: 
         f"- Machine: {record.machine}.",
     ]
     if not record.initial:
-        lines.append(f"- Again: `guidance-app train {name} --steps {record.steps} --seed {record.seed}`.")
+        lines.append(f"- Again: `{_command(name, record)}`.")
     lines.append("")
     if held_out is not None:
         lines += [
@@ -70,6 +71,12 @@ def model_card(name: str, record: ModelRecord, held_out: HeldOut | None, notes: 
             lines.append(f"| {class_name} | {cells} |")
         lines.append("")
     return "\n".join(lines) + (f"\n{notes.rstrip()}\n" if notes else "")
+
+
+def _command(name: str, record: ModelRecord) -> str:
+    command = f"guidance-app train {name} --steps {record.steps} --seed {record.seed}"
+    share = re.search(r"(\d+)% of the patches", record.data)
+    return f"{command} --cases FOLDER --case-share {int(share[1]) / 100:g}" if share else command
 
 
 @torch.inference_mode()

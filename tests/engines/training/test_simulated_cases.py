@@ -7,6 +7,7 @@ from calibration.carm import CArmGeometry
 from calibration.errors import InputError
 from engines.angiography.xa_writer import XaRecord, write_xa
 from engines.segmentation.scenes import SCENES
+from engines.training.export import in_short
 from engines.training.simulated_cases import load_simulated
 
 _GEOMETRY = CArmGeometry(
@@ -54,3 +55,8 @@ def test_a_folder_without_fitting_cases_says_how_to_make_some(tmp_path):
     _write_case(tmp_path, "tavi-100")
     with pytest.raises(InputError, match="guidance-app simulate"):
         load_simulated(tmp_path, SCENES["coronary"])
+
+
+def test_the_list_of_training_cases_is_short_and_complete():
+    names = ["coronary-100", "coronary-101", "coronary-102", "coronary-105", "evt-106"]
+    assert in_short(names) == "coronary-100 to coronary-102, coronary-105, evt-106"
