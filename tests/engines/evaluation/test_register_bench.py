@@ -57,7 +57,7 @@ def test_nothing_to_measure_is_an_error(scene: Bed, monkeypatch: pytest.MonkeyPa
     def broken():
         raise InputError("x: no such case; give another")
 
-    with pytest.raises(InputError, match="not one case could be used; first: x: .*no such case"):
+    with pytest.raises(InputError, match=r"not one case could be used; first: x: .*no such case"):
         run_register_bench([("x", broken)], methods=[])
     with pytest.raises(InputError, match="--trials is 0"):
         run_register_bench([], trials=0)
