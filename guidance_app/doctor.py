@@ -116,7 +116,9 @@ def _diffdrr() -> Finding:
 
 
 def _openvino() -> Finding:
-    return _optional_module("openvino", "openvino", "pip install 'guidance-app[openvino]'")
+    # Through our own door: a plain import reports to the maker.
+    silent = "engines.inference.openvino_runtime as runtime; runtime.openvino()"
+    return _optional_module("openvino", silent, "pip install openvino")
 
 
 def _tensorrt() -> Finding:
@@ -153,12 +155,27 @@ def _video_codec() -> Finding:
 def _models() -> Finding:
     from assets import ASSETS
 
-    names = sorted(path.stem for path in (ASSETS / "models").glob("*.onnx"))
+    names = sorted(path.stem for path in (ASSETS / "models").glob("*.safetensors"))
     return Finding(
         name="models",
         level="ok" if names else "missing",
         detail=", ".join(names) or "no network weights in assets/models",
         remedy="" if names else "guidance-app train coronary",
+    )
+
+
+def _auto_backend() -> Finding:
+    from engines.inference.model_files import BUNDLED_MODELS, ModelFiles, read_manifest
+    from engines.inference.probe import remembered_choice
+
+    known = []
+    for name, record in read_manifest().models.items():
+        choice = remembered_choice(ModelFiles(name=name, folder=BUNDLED_MODELS, record=record))
+        known += [f"{name} on {choice.why}"] if choice else []
+    return Finding(
+        name="backend auto",
+        level="ok",
+        detail="; ".join(known) or "not measured yet; the first use or `guidance-app engines build` does",
     )
 
 
@@ -217,6 +234,7 @@ _CHECKS: tuple[Callable[[], Finding], ...] = (
     _dicom_codecs,
     _video_codec,
     _models,
+    _auto_backend,
     _disk,
     _shared_memory,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -18,3 +19,28 @@ class Backend(Protocol):
     def run(self, batch: Float[np.ndarray, "n channels rows columns"]) -> Float[np.ndarray, "n classes rows columns"]:
         """Class probabilities for a float32 batch. Raises ValueError on a wrong shape."""
         ...
+
+
+def check_batch(batch: Float[np.ndarray, "n channels rows columns"], channels: int) -> None:
+    """What every backend refuses alike. Raises ValueError."""
+    stride = 16  # four poolings
+    if (
+        batch.ndim != 4
+        or batch.shape[1] != channels
+        or batch.shape[2] % stride
+        or batch.shape[3] % stride
+        or 0 in batch.shape
+    ):
+        raise ValueError(
+            f"a batch is (n, {channels}, rows, columns) with sides a multiple of {stride}, found {batch.shape}"
+        )
+
+
+def usable_cores() -> int:
+    """Cores this process may run on, which can be fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+
+
+def thread_count(threads: int) -> int:
+    """`threads`, or for 0 as many as are of use: a small network gains nothing from more than 8."""
+    return threads if threads > 0 else min(usable_cores(), 8)

@@ -3,51 +3,45 @@
 from __future__ import annotations
 
 import difflib
-import sys
-from pathlib import Path
 
 from calibration.errors import InputError
 from engines.inference.backend import Backend
 from engines.inference.model_files import ModelFiles
+from engines.inference.probe import choose
+from engines.inference.runtimes import RUNTIMES, Runtime, cuda_is_there, load, weights_of
 
-BACKENDS = ("auto", "onnx", "torch", "openvino", "tensorrt", "tensorrt-rtx")
-# The kernel module, its device node, or WSL's.
-_LINUX_DRIVER_TRACES = ("/proc/driver/nvidia", "/dev/nvidiactl", "/dev/dxg")
-_EXTRAS = {"openvino": "openvino", "tensorrt": "tensorrt", "tensorrt-rtx": "tensorrt-rtx"}
+__all__ = ["BACKENDS", "cuda_is_there", "make_backend", "runtime_named"]
+
+BACKENDS = ("auto", *RUNTIMES)
 
 
 def make_backend(name: str, files: ModelFiles, *, threads: int = 1) -> Backend:
-    """Load a network on the runtime called `name`; `auto` takes torch where it has CUDA, else ONNX Runtime.
+    """Load a network on the runtime called `name`; `auto` takes what was measured as fastest on this machine.
 
-    The runtime that was taken is the result's `name` and `device`.
+    The runtime that was taken is the result's `name` and `device`; `engines.inference.probe.choose` says why.
+
+    Args:
+        name: of `BACKENDS`.
+        files: of the network.
+        threads: of one call, 0 for all that are of use.
 
     Raises:
-        InputError: unknown runtime, one that this program does not drive yet, or unusable weights.
+        InputError: unknown runtime, one that does not run here, or unusable weights.
     """
-    if name == "auto":
-        name = "torch" if cuda_is_there() else "onnx"
-    if name == "onnx":
-        from engines.inference.onnx_backend import OnnxBackend
+    if name != "auto":
+        return load(runtime_named(name), files, threads=threads)
+    chosen = RUNTIMES[choose(files, threads=threads).name]
+    try:
+        return load(chosen, files, threads=threads)
+    except InputError:
+        files.read(weights_of(chosen, files))  # changed weights are refused under any runtime
+        return load(RUNTIMES["onnx"], files, threads=threads)
 
-        return OnnxBackend(files, threads=threads)
-    if name == "torch":
-        from engines.inference.torch_backend import TorchBackend
 
-        return TorchBackend(files, threads=threads, device="cuda" if cuda_is_there() else "cpu")
-    if name in _EXTRAS:
-        raise InputError(
-            f"backend {name!r} needs the extra guidance-app[{_EXTRAS[name]}] and is not driven by this version; "
-            "use --backend auto"
-        )
+def runtime_named(name: str) -> Runtime:
+    """Raises InputError with the nearest known name."""
+    if name in RUNTIMES:
+        return RUNTIMES[name]
     close = difflib.get_close_matches(name, BACKENDS, n=1)
     hint = f"did you mean {close[0]!r}? " if close else ""
     raise InputError(f"no backend is called {name!r}; {hint}(known are {', '.join(BACKENDS)})")
-
-
-def cuda_is_there() -> bool:
-    """Whether torch can use a CUDA device; asks torch, which takes seconds to load, only where a driver is present."""
-    if sys.platform == "linux" and not any(Path(path).exists() for path in _LINUX_DRIVER_TRACES):
-        return False
-    import torch
-
-    return torch.cuda.is_available()

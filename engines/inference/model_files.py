@@ -15,10 +15,35 @@ SCHEMA = "guidance-app/models/1"
 BUNDLED_MODELS = Path(__file__).resolve().parents[2] / "assets" / "models"
 
 
+class Int8Gate(pydantic.BaseModel):
+    """What the 8-bit graph lost against the 32-bit one on unseen synthetic pictures; Dice in percentage points.
+
+    `dice` and `dice_int8` map each class to its pooled Dice over all the pictures.
+    """
+
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
+
+    pictures: int
+    seed: int
+    dice: dict[str, float]
+    dice_int8: dict[str, float]
+    limit_points: float
+
+    @property
+    def lost_points(self) -> float:
+        """Of the class that lost most; negative where every class gained."""
+        return max(self.dice[name] - self.dice_int8.get(name, 0.0) for name in self.dice)
+
+    @property
+    def passed(self) -> bool:
+        return self.lost_points <= self.limit_points
+
+
 class ModelRecord(pydantic.BaseModel):
     """One network in `manifest.json`.
 
-    `files` maps a file name to its sha-256; no other file is ever loaded for the network.
+    `files` maps a file name to its sha-256; no other file is ever loaded for the network. `int8` is there where
+    an 8-bit graph ships too.
     """
 
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
@@ -35,6 +60,7 @@ class ModelRecord(pydantic.BaseModel):
     data: str
     machine: str
     files: dict[str, str]
+    int8: Int8Gate | None = None
 
 
 class Manifest(pydantic.BaseModel):
@@ -67,6 +93,15 @@ class ModelFiles:
     @property
     def safetensors(self) -> Path:
         return self.folder / f"{self.name}.safetensors"
+
+    @property
+    def int8_onnx(self) -> Path:
+        return self.folder / f"{self.name}.int8.onnx"
+
+    @property
+    def has_int8(self) -> bool:
+        """Whether the manifest vouches for an 8-bit graph and states what it loses."""
+        return self.int8_onnx.name in self.record.files and self.record.int8 is not None
 
     def read(self, path: Path) -> bytes:
         """The file's bytes, once its sha-256 is the manifest's.

@@ -1,4 +1,4 @@
-"""ONNX Runtime: the fastest runtime that every installation has."""
+"""ONNX Runtime: the exact runtime that every installation has."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import onnxruntime
 from jaxtyping import Float
 
 from calibration.errors import InputError
+from engines.inference.backend import check_batch, thread_count
 from engines.inference.model_files import ModelFiles
 
 
@@ -15,14 +16,15 @@ class OnnxBackend:
 
     Args:
         files: verified before they are loaded.
-        threads: of one call; the live path shares its cores with the window.
+        threads: of one call, 0 for all that are of use; the live path shares its cores with the window.
         device: "cpu" or "cuda".
+        int8: take the 8-bit graph.
     """
 
-    def __init__(self, files: ModelFiles, *, threads: int = 1, device: str = "cpu") -> None:
+    def __init__(self, files: ModelFiles, *, threads: int = 1, device: str = "cpu", int8: bool = False) -> None:
         onnxruntime.disable_telemetry_events()
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
+        options.intra_op_num_threads = thread_count(threads)
         options.inter_op_num_threads = 1
         # A spinning pool holds the core that paints the next frame.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -33,31 +35,16 @@ class OnnxBackend:
             raise InputError(
                 f"backend onnx: this ONNX Runtime has no {provider}; install onnxruntime-gpu or use --backend torch"
             )
+        path = files.int8_onnx if int8 else files.onnx
+        graph = files.read(path)
         try:
-            self._session = onnxruntime.InferenceSession(files.read(files.onnx), options, providers=[provider])
-        except InputError:
-            raise
+            self._session = onnxruntime.InferenceSession(graph, options, providers=[provider])
         except Exception as error:  # ONNX Runtime raises its own unrelated types for a graph that it cannot load
-            raise InputError(f"{files.onnx}: ONNX Runtime cannot load it ({error})") from error
+            raise InputError(f"{path}: ONNX Runtime cannot load it ({error})") from error
         self._input = self._session.get_inputs()[0]
-        self.name = "onnx"
+        self.name = "onnx-int8" if int8 else "onnx"
         self.device = device
 
     def run(self, batch: Float[np.ndarray, "n channels rows columns"]) -> Float[np.ndarray, "n classes rows columns"]:
         check_batch(batch, int(self._input.shape[1]))
         return np.asarray(self._session.run(None, {self._input.name: np.ascontiguousarray(batch, np.float32)})[0])
-
-
-def check_batch(batch: Float[np.ndarray, "n channels rows columns"], channels: int) -> None:
-    """What every backend refuses alike."""
-    stride = 16  # four poolings
-    if (
-        batch.ndim != 4
-        or batch.shape[1] != channels
-        or batch.shape[2] % stride
-        or batch.shape[3] % stride
-        or 0 in batch.shape
-    ):
-        raise ValueError(
-            f"a batch is (n, {channels}, rows, columns) with sides a multiple of {stride}, found {batch.shape}"
-        )

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-import safetensors
-import safetensors.torch
 import torch
 from jaxtyping import Float
 
-from calibration.errors import InputError
+from engines.inference.backend import check_batch, thread_count
 from engines.inference.model_files import ModelFiles
-from engines.inference.onnx_backend import check_batch
-from engines.segmentation.dru_net import DruNet, ProbabilityNet
+from engines.inference.network_weights import load_network
+from engines.segmentation.dru_net import ProbabilityNet
 
 
 class TorchBackend:
@@ -19,27 +17,17 @@ class TorchBackend:
 
     Args:
         files: verified before they are loaded.
-        threads: of one call on the CPU; torch has one such number a process.
+        threads: of one call on the CPU, 0 for all that are of use; torch has one such number a process.
         device: "cpu" or "cuda".
     """
 
     def __init__(self, files: ModelFiles, *, threads: int = 1, device: str = "cpu") -> None:
-        record = files.record
-        net = DruNet(len(record.classes), record.width, record.channels)
-        try:
-            weights = safetensors.torch.load(files.read(files.safetensors))
-            net.load_state_dict(
-                {name: value.float() if value.is_floating_point() else value for name, value in weights.items()}
-            )
-        except (RuntimeError, safetensors.SafetensorError) as error:
-            raise InputError(
-                f"{files.safetensors}: not the weights of {files.name} ({str(error).splitlines()[0]})"
-            ) from error
+        net = load_network(files)
         if device == "cpu":
-            torch.set_num_threads(threads)
+            torch.set_num_threads(thread_count(threads))
         self._net = ProbabilityNet(net).eval().to(device)
         self._net = self._net.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] - not in stubs
-        self._channels = record.channels
+        self._channels = files.record.channels
         self.name = "torch"
         self.device = device
 

@@ -1,27 +1,45 @@
+"""One contract for every runtime that executes networks."""
+
+import sys
+
 import numpy as np
 import pytest
 
 from calibration.errors import InputError
 from engines.inference.backend import Backend
-from engines.inference.factory import make_backend
+from engines.inference.factory import BACKENDS, make_backend
 from engines.inference.model_files import BUNDLED_MODELS, ModelFiles, read_manifest
+from engines.inference.runtimes import RUNTIMES, cuda_is_there, weights_of, why_not
+from engines.segmentation.scenes import SCENES
+from engines.training.angiogram_synthesis import synthesize
 from engines.training.export import PARITY_TOLERANCE
+from tests.engines.inference.models import with_int8, without_int8
 
 _MODELS = sorted(read_manifest().models)
 
 
-def _files(name: str = "coronary") -> ModelFiles:
-    return ModelFiles(name=name, folder=BUNDLED_MODELS, record=read_manifest().models[name])
+@pytest.fixture(scope="module")
+def files(tmp_path_factory) -> ModelFiles:
+    return with_int8(tmp_path_factory.mktemp("models"))
 
 
-@pytest.fixture(params=["onnx", "torch", "auto"])
-def backend(request):
-    return make_backend(request.param, _files())
+@pytest.fixture(scope="module")
+def reference(files) -> Backend:
+    return make_backend("onnx", files)
+
+
+@pytest.fixture(scope="module", params=list(RUNTIMES))
+def backend(request, files) -> Backend:
+    reason = why_not(RUNTIMES[request.param], files)
+    if reason is not None:
+        pytest.skip(f"{request.param}: {reason}")
+    return make_backend(request.param, files)
 
 
 def test_backend_keeps_the_contract(backend):
     assert isinstance(backend, Backend)
-    assert backend.name in ("onnx", "torch")
+    assert backend.name in RUNTIMES
+    assert backend.device in ("cpu", "cuda")
     probabilities = backend.run(np.random.default_rng(0).normal(size=(2, 2, 32, 48)).astype(np.float32))
     assert probabilities.shape == (2, 2, 32, 48)
     assert probabilities.dtype == np.float32
@@ -34,19 +52,77 @@ def test_wrong_shapes_are_refused(backend, shape):
         backend.run(np.zeros(shape, np.float32))
 
 
+def test_answers_are_those_of_the_reference_within_the_precision(backend, reference):
+    """Other shapes than the usual too, and the usual one again after them."""
+    pictures = [synthesize(SCENES["coronary"], 4_000_000, index, 256).channels[None] for index in range(3)]
+    runtime = RUNTIMES[backend.name]
+    for batch in (pictures[0], pictures[1][..., :96, :160], np.concatenate(pictures), pictures[2]):
+        difference = np.abs(backend.run(batch) - reference.run(batch))
+        assert difference.max() <= runtime.tolerance
+        assert difference.mean() <= (1e-4 if runtime.exact else 0.01)
+
+
+def test_an_answer_stays_after_the_next_one(backend):
+    random = np.random.default_rng(0)
+    first = backend.run(random.normal(size=(1, 2, 256, 256)).astype(np.float32))
+    kept = first.copy()
+    backend.run(random.normal(size=(1, 2, 256, 256)).astype(np.float32))
+    assert np.array_equal(first, kept)
+
+
+@pytest.mark.parametrize("name", list(RUNTIMES))
+@pytest.mark.parametrize("damage", ["flipped bit", "cut short", "absent"])
+def test_changed_weights_are_refused(tmp_path, name, damage):
+    files = with_int8(tmp_path)
+    if why_not(RUNTIMES[name], files) is not None:
+        pytest.skip(f"{name}: {why_not(RUNTIMES[name], files)}")
+    path = weights_of(RUNTIMES[name], files)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.unlink()
+    if damage != "absent":
+        path.write_bytes(content if damage == "flipped bit" else content[:1000])
+    with pytest.raises(InputError, match=path.name):
+        make_backend(name, files)
+
+
 @pytest.mark.parametrize("name", _MODELS)
 def test_onnx_matches_torch(name):
+    files = ModelFiles(name=name, folder=BUNDLED_MODELS, record=read_manifest().models[name])
     batch = np.random.default_rng(1).normal(size=(1, 2, 128, 96)).astype(np.float32)
-    fast, reference = (make_backend(b, _files(name)).run(batch) for b in ("onnx", "torch"))
+    fast, reference = (make_backend(b, files).run(batch) for b in ("onnx", "torch"))
     assert np.abs(fast - reference).max() <= PARITY_TOLERANCE
 
 
-@pytest.mark.parametrize("name", ["openvino", "tensorrt", "tensorrt-rtx"])
-def test_runtimes_that_are_not_driven_name_their_extra(name):
-    with pytest.raises(InputError, match=rf"guidance-app\[{name}\]"):
-        make_backend(name, _files())
+@pytest.mark.parametrize("name", ["openvino-int8", "onnx-int8"])
+def test_without_an_8_bit_graph_the_8_bit_runtimes_say_so(name):
+    with pytest.raises(InputError, match="no 8-bit graph ships with coronary"):
+        make_backend(name, without_int8())
 
 
-def test_unknown_runtime_names_the_nearest():
-    with pytest.raises(InputError, match="did you mean 'onnx'"):
-        make_backend("onx", _files())
+@pytest.mark.parametrize("name", ["tensorrt", "tensorrt-rtx"])
+def test_without_a_gpu_tensorrt_says_so(name, files):
+    if cuda_is_there():
+        pytest.skip("this machine has a CUDA device")
+    with pytest.raises(InputError, match=f"{name}: no CUDA device"):
+        make_backend(name, files)
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"), [("onx", "onnx"), ("openvno", "openvino"), ("openvino_int8", "openvino-int8")]
+)
+def test_unknown_runtime_names_the_nearest(typed, meant, files):
+    with pytest.raises(InputError, match=f"did you mean '{meant}'"):
+        make_backend(typed, files)
+
+
+def test_every_runtime_can_be_asked_for():
+    assert set(BACKENDS) == {"auto", *RUNTIMES}
+
+
+def test_openvino_reports_to_nobody(files):
+    make_backend("openvino", files)
+    assert sys.modules["openvino_telemetry"] is None
+    import openvino.tools.ovc
+
+    assert openvino.tools.ovc.telemetry.__class__.__module__.endswith("telemetry_stub")

@@ -1,0 +1,19 @@
+"""Dice over all pixels of all pictures at once: defined where single pictures show nothing of a class."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from jaxtyping import Bool
+
+
+def pooled_dice(
+    pairs: Iterable[tuple[Bool[np.ndarray, "rows columns"], Bool[np.ndarray, "rows columns"]]],
+) -> float:
+    """Of pairs of a found mask and its reference, in 0..1; 1 where both are empty everywhere."""
+    both = total = 0
+    for found, reference in pairs:
+        both += int((found & reference).sum())
+        total += int(found.sum()) + int(reference.sum())
+    return 2 * both / total if total else 1.0

@@ -1,0 +1,18 @@
+"""Where what was built or measured on this machine is kept between runs; all of it can be deleted at any time."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+
+def cache_folder() -> Path:
+    """`guidance-app/engines` below the user's cache folder of this platform; not made yet."""
+    if sys.platform == "win32":
+        root = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
+    elif sys.platform == "darwin":
+        root = Path.home() / "Library" / "Caches"
+    else:
+        root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return root / "guidance-app" / "engines"

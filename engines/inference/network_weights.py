@@ -1,0 +1,30 @@
+"""From a model's safetensors to a torch network, for whoever computes with torch."""
+
+from __future__ import annotations
+
+import safetensors
+import safetensors.torch
+
+from calibration.errors import InputError
+from engines.inference.model_files import ModelFiles
+from engines.segmentation.dru_net import DruNet
+
+
+def load_network(files: ModelFiles) -> DruNet:
+    """The network with its verified weights, in evaluation mode; it gives logits.
+
+    Raises:
+        InputError: the weights are missing, changed, or of another network.
+    """
+    record = files.record
+    net = DruNet(len(record.classes), record.width, record.channels)
+    try:
+        weights = safetensors.torch.load(files.read(files.safetensors))
+        net.load_state_dict(
+            {name: value.float() if value.is_floating_point() else value for name, value in weights.items()}
+        )
+    except (RuntimeError, safetensors.SafetensorError) as error:
+        raise InputError(
+            f"{files.safetensors}: not the weights of {files.name} ({str(error).splitlines()[0]})"
+        ) from error
+    return net.eval()

@@ -1,0 +1,250 @@
+"""`auto`: which runtime is fastest for a network on this machine, measured once and remembered.
+
+The measurement takes a few seconds at most and is kept in the user's cache, under a key of the weights, the machine
+and the versions. A cache that is absent, broken or not writable costs a new measurement and nothing else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pydantic
+from jaxtyping import Float
+
+from calibration.errors import InputError
+from calibration.store import write_json
+from engines.evaluation.machine import this_machine
+from engines.inference import openvino_runtime
+from engines.inference.backend import Backend
+from engines.inference.cache_folder import cache_folder
+from engines.inference.model_files import ModelFiles, sha256
+from engines.inference.runtimes import RUNTIMES, Runtime, cuda_is_there, load, weights_of, why_not
+
+SCHEMA = "guidance-app/probe/1"
+BUDGET_S = 3.0
+_LOADING_SHARE = 0.6  # of the budget; what is loaded must be timed too
+_ROUNDS = 6
+_INCOMPLETE_HOLDS_S = 3600.0  # a busy moment must not decide for ever
+# Below this gain the more exact runtime is worth more than the time.
+_WORTHWHILE = 0.9
+_MAX_MEAN_DIFFERENCE = 0.02  # of probabilities, on the probe's picture; a broken runtime is far off
+_PRECISIONS = ("f32", "bf16", "f16", "int8")  # the most exact first
+# The most promising first: on a machine too busy to measure all of them the rest are left out.
+_CPU_CANDIDATES = ("openvino-bf16", "openvino-int8", "openvino", "onnx")
+_CPU_WITHOUT_OPENVINO = ("onnx", "onnx-int8")
+_CUDA_CANDIDATES = ("torch", "tensorrt", "tensorrt-rtx")
+
+Loader = Callable[[Runtime, ModelFiles, int], Backend]
+
+
+class Choice(pydantic.BaseModel):
+    """The runtime that `auto` takes, and why.
+
+    Args:
+        name: of the runtime.
+        best_ms: of each candidate, the network alone on one picture at the working size.
+        left_out: candidates that were not measured, with the reason.
+        complete: no candidate was left out for want of time; otherwise it is measured again after an hour.
+    """
+
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    schema_: str = pydantic.Field(SCHEMA, alias="schema", pattern=f"^{SCHEMA}$")
+    key: str
+    name: str
+    threads: int
+    best_ms: dict[str, float]
+    left_out: dict[str, str]
+    complete: bool = True
+
+    @property
+    def why(self) -> str:
+        """One line for a person."""
+        if not self.best_ms:
+            return f"{self.name}: nothing could be measured"
+        others = ", ".join(f"{n} {ms:.1f}" for n, ms in sorted(self.best_ms.items(), key=lambda i: i[1]))
+        return f"{self.name}: measured with {self.threads} thread{'s' * (self.threads != 1)}, ms a picture: {others}"
+
+
+def choose(
+    files: ModelFiles,
+    *,
+    threads: int = 1,
+    folder: Path | None = None,
+    refresh: bool = False,
+    loader: Loader | None = None,
+    clock: Callable[[], float] = time.perf_counter,
+    budget_s: float = BUDGET_S,
+) -> Choice:
+    """The remembered choice for this machine, or a new measurement.
+
+    Args:
+        files: of the network.
+        threads: that one call may use.
+        folder: of the cache, by default the user's.
+        refresh: measure again.
+        loader: makes a backend; tests inject their own.
+        clock: in seconds; tests inject their own.
+        budget_s: after which nothing more is started.
+
+    Raises:
+        InputError: weights that a candidate would read are missing or were changed.
+    """
+    key = probe_key(files, threads)
+    path = probe_path(key, folder)
+    if not refresh:
+        remembered = _remembered(path, key)
+        if remembered is not None:
+            return remembered
+    choice = _measured(files, key, threads, loader or _load, clock, budget_s)
+    with contextlib.suppress(InputError):  # not writable: the next start measures again
+        write_json(path, choice.model_dump(mode="json", by_alias=True))
+    return choice
+
+
+def remembered_choice(files: ModelFiles, *, threads: int = 1, folder: Path | None = None) -> Choice | None:
+    """What an earlier run chose, or None; measures nothing."""
+    key = probe_key(files, threads)
+    return _remembered(probe_path(key, folder), key)
+
+
+def probe_key(files: ModelFiles, threads: int) -> str:
+    """Of the weights, the gate, the machine and the versions; a change of any asks for a new measurement."""
+    machine = this_machine().model_dump(exclude={"memory_gib", "python"})
+    gate = files.record.int8.model_dump() if files.record.int8 else None
+    content = {"schema": SCHEMA, "files": files.record.files, "int8": gate, "machine": machine, "threads": threads,
+               "gpu_usable": cuda_is_there()}  # fmt: skip
+    return sha256(json.dumps(content, sort_keys=True).encode())[:32]
+
+
+def probe_path(key: str, folder: Path | None = None) -> Path:
+    return (folder or cache_folder()) / "probes" / f"{key}.json"
+
+
+def probe_picture(channels: int, side_px: int) -> Float[np.ndarray, "1 channels side side"]:
+    """Smooth ground with noise and a few dark tubes: structures that a trained network answers to."""
+    random = np.random.default_rng(0)
+    plane = cv2.GaussianBlur(random.normal(size=(side_px, side_px)).astype(np.float32), (0, 0), 12) * 8
+    for width in (2, 3, 5, 8):
+        points = np.cumsum(random.normal(side_px / 8, side_px / 12, (9, 2)), axis=0).astype(np.int32)
+        cv2.polylines(plane, [points.reshape(-1, 1, 2)], isClosed=False, color=-2.5, thickness=width)
+    plane += random.normal(0, 0.2, plane.shape).astype(np.float32)
+    return np.ascontiguousarray(np.broadcast_to(plane, (1, channels, side_px, side_px)), np.float32)
+
+
+def _measured(
+    files: ModelFiles, key: str, threads: int, loader: Loader, clock: Callable[[], float], budget_s: float
+) -> Choice:
+    began = clock()
+    picture = probe_picture(files.record.channels, files.record.working_px)
+    loaded: dict[str, Backend] = {}
+    answers: dict[str, np.ndarray] = {}
+    left_out: dict[str, str] = {}
+    complete = True
+    for name in _candidates():
+        reason = _why_left_out(RUNTIMES[name], files)
+        if reason is None and loaded and clock() - began > _LOADING_SHARE * budget_s:
+            reason, complete = "no time left in the measurement", False
+        if reason is None:
+            files.read(weights_of(RUNTIMES[name], files))  # changed weights are an error, never a reason to take others
+            try:
+                backend = loader(RUNTIMES[name], files, threads)
+                answers[name], loaded[name] = backend.run(picture), backend
+            except (InputError, RuntimeError) as error:
+                reason = " ".join(str(error).split())
+        if reason is not None:
+            left_out[name] = reason
+    for name, reason in _disagreeing(answers).items():
+        left_out[name] = reason
+        del loaded[name]
+    best_s = _timed(loaded, picture, clock, until=began + budget_s)
+    return Choice(
+        key=key, name=_best(best_s), threads=threads, left_out=left_out, complete=complete,
+        best_ms={name: round(1e3 * seconds, 3) for name, seconds in best_s.items()},
+    )  # fmt: skip
+
+
+def _candidates() -> tuple[str, ...]:
+    if cuda_is_there():
+        return _CUDA_CANDIDATES
+    return _CPU_CANDIDATES if openvino_runtime.is_installed() else _CPU_WITHOUT_OPENVINO
+
+
+def _why_left_out(runtime: Runtime, files: ModelFiles) -> str | None:
+    reason = why_not(runtime, files)
+    if reason is not None:
+        return reason
+    gate = files.record.int8
+    if runtime.precision == "int8" and gate is not None and not gate.passed:
+        return f"the 8-bit graph loses {gate.lost_points:.2f} points of Dice, the limit is {gate.limit_points}"
+    if runtime.library in ("tensorrt", "tensorrt-rtx"):
+        from engines.inference.tensorrt_plans import stored_plan
+
+        # A build takes minutes: nobody waits for it at the start of a case.
+        path, why = stored_plan(files, runtime.library)
+        return None if path is not None else f"no plan yet ({why}); run `guidance-app engines build`"
+    return None
+
+
+def _disagreeing(answers: dict[str, np.ndarray]) -> dict[str, str]:
+    """Runtimes whose answer is far from that of the most exact one: broken on this machine."""
+    order = _most_exact_first(answers)
+    reasons = {}
+    for name in order:
+        difference = float(np.abs(answers[name] - answers[order[0]]).mean())
+        # Written so that NaN is refused too.
+        if not difference <= _MAX_MEAN_DIFFERENCE:
+            reasons[name] = f"its probabilities differ from those of {order[0]} by {difference:.3f} on average"
+    return reasons
+
+
+def _timed(
+    loaded: dict[str, Backend], picture: np.ndarray, clock: Callable[[], float], *, until: float
+) -> dict[str, float]:
+    """Best time of each; rounds are interleaved, so that another program's load falls on all alike."""
+    best_s: dict[str, float] = {}
+    for turn in range(_ROUNDS):
+        if turn and clock() > until:
+            break
+        for name, backend in loaded.items():
+            started = clock()
+            backend.run(picture)
+            best_s[name] = min(best_s.get(name, np.inf), clock() - started)
+    return best_s
+
+
+def _best(best_s: dict[str, float]) -> str:
+    if not best_s:
+        return "onnx"  # every installation has it, and its own error says what is wrong
+    order = _most_exact_first(best_s)
+    chosen = order[0]
+    for name in order[1:]:
+        gain = 1.0 if RUNTIMES[name].precision == RUNTIMES[chosen].precision else _WORTHWHILE
+        if best_s[name] < gain * best_s[chosen]:
+            chosen = name
+    return chosen
+
+
+def _most_exact_first(names: Iterable[str]) -> list[str]:
+    return sorted(names, key=lambda name: _PRECISIONS.index(RUNTIMES[name].precision))
+
+
+def _load(runtime: Runtime, files: ModelFiles, threads: int) -> Backend:
+    return load(runtime, files, threads=threads)
+
+
+def _remembered(path: Path, key: str) -> Choice | None:
+    try:
+        choice = Choice.model_validate_json(path.read_bytes())
+        age_s = time.time() - path.stat().st_mtime
+    except (OSError, ValueError):
+        return None
+    if choice.key != key or choice.name not in RUNTIMES or (not choice.complete and age_s > _INCOMPLETE_HOLDS_S):
+        return None
+    return choice

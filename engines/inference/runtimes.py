@@ -1,0 +1,125 @@
+"""Every runtime by name: what it needs, which file it reads, and why it does not run here."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from calibration.errors import InputError
+from engines.inference import openvino_runtime, tensorrt_builder
+from engines.inference.backend import Backend
+from engines.inference.model_files import ModelFiles
+
+Library = Literal["torch", "onnx", "openvino", "tensorrt", "tensorrt-rtx"]
+
+# The kernel module, its device node, or WSL's.
+_LINUX_DRIVER_TRACES = ("/proc/driver/nvidia", "/dev/nvidiactl", "/dev/dxg")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runtime:
+    """One way to execute a network.
+
+    Args:
+        name: as on the command line.
+        library: that executes it.
+        precision: "f32" is exact; the others are held to it by a tolerance and a Dice gate.
+        tolerance: largest difference of a probability on a picture with plain structures.
+    """
+
+    name: str
+    library: Library
+    precision: Literal["f32", "f16", "bf16", "int8"]
+    tolerance: float
+
+    @property
+    def exact(self) -> bool:
+        return self.precision == "f32"
+
+
+RUNTIMES = {
+    runtime.name: runtime
+    for runtime in (
+        # Its weights were rounded before batch norm was folded in, those of the ONNX after.
+        Runtime(name="torch", library="torch", precision="f32", tolerance=5e-3),
+        Runtime(name="onnx", library="onnx", precision="f32", tolerance=5e-4),
+        Runtime(name="onnx-int8", library="onnx", precision="int8", tolerance=0.75),
+        Runtime(name="openvino", library="openvino", precision="f32", tolerance=5e-4),
+        Runtime(name="openvino-bf16", library="openvino", precision="bf16", tolerance=0.15),
+        Runtime(name="openvino-int8", library="openvino", precision="int8", tolerance=0.75),
+        Runtime(name="tensorrt", library="tensorrt", precision="f16", tolerance=0.05),
+        Runtime(name="tensorrt-rtx", library="tensorrt-rtx", precision="f16", tolerance=0.05),
+    )
+}
+
+
+def weights_of(runtime: Runtime, files: ModelFiles) -> Path:
+    """The one file that this runtime reads."""
+    if runtime.library == "torch":
+        return files.safetensors
+    return files.int8_onnx if runtime.precision == "int8" else files.onnx
+
+
+def why_not(runtime: Runtime, files: ModelFiles) -> str | None:
+    """Why this runtime cannot execute this network here, with the way out; None where it can. Loads no weights."""
+    if runtime.precision == "int8" and not files.has_int8:
+        return f"no 8-bit graph ships with {files.name}; `guidance-app engines quantise` makes one"
+    if runtime.library == "openvino":
+        return _why_not_openvino(runtime)
+    if runtime.library in ("tensorrt", "tensorrt-rtx"):
+        return _why_not_tensorrt(runtime.library)
+    return None
+
+
+def load(runtime: Runtime, files: ModelFiles, *, threads: int) -> Backend:
+    """Load a network. Raises InputError: the runtime does not run here, or unusable weights."""
+    reason = why_not(runtime, files)
+    if reason is not None:
+        raise InputError(f"backend {runtime.name}: {reason}; use --backend auto")
+    if runtime.library == "onnx":
+        from engines.inference.onnx_backend import OnnxBackend
+
+        return OnnxBackend(files, threads=threads, int8=runtime.precision == "int8")
+    if runtime.library == "openvino":
+        from engines.inference.openvino_backend import OpenvinoBackend
+
+        precision = "f32" if runtime.precision == "f16" else runtime.precision
+        return OpenvinoBackend(files, threads=threads, precision=precision)
+    if runtime.library == "torch":
+        from engines.inference.torch_backend import TorchBackend
+
+        return TorchBackend(files, threads=threads, device="cuda" if cuda_is_there() else "cpu")
+    from engines.inference.tensorrt_backend import TensorrtBackend
+
+    return TensorrtBackend(files, flavour=runtime.library)
+
+
+def cuda_is_there() -> bool:
+    """Whether torch can use a CUDA device; asks torch, which takes seconds to load, only where a driver is present."""
+    if sys.platform == "linux" and not any(Path(path).exists() for path in _LINUX_DRIVER_TRACES):
+        return False
+    import torch
+
+    return torch.cuda.is_available()
+
+
+def _why_not_openvino(runtime: Runtime) -> str | None:
+    if not openvino_runtime.is_installed():
+        return "the library is not installed; pip install openvino"
+    try:
+        if runtime.precision == "bf16" and "BF16" not in openvino_runtime.cpu_capabilities():
+            return "this CPU has no bfloat16 instructions and would compute in 32 bits; take openvino"
+    except InputError as error:
+        return str(error)
+    return None
+
+
+def _why_not_tensorrt(flavour: tensorrt_builder.Flavour) -> str | None:
+    installed = tensorrt_builder.is_installed(flavour)
+    if not cuda_is_there():
+        return "no CUDA device" + ("" if installed else ", and the library is not installed")
+    if not installed:
+        return f"the library is not installed; pip install 'guidance-app[{flavour}]'"
+    return None

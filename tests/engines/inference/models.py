@@ -1,0 +1,47 @@
+"""The bundled networks for tests, with an 8-bit graph even where none ships yet."""
+
+import functools
+import shutil
+import tempfile
+from pathlib import Path
+
+from engines.inference.model_files import BUNDLED_MODELS, Int8Gate, ModelFiles, read_manifest, sha256
+from engines.segmentation.scenes import SCENES
+
+
+def bundled(name: str = "coronary") -> ModelFiles:
+    return ModelFiles(name=name, folder=BUNDLED_MODELS, record=read_manifest().models[name])
+
+
+@functools.cache
+def _graph_of_two_pictures() -> bytes:
+    from engines.training.quantise import quantised_onnx
+
+    files = bundled()
+    return quantised_onnx(files.read(files.onnx), SCENES["coronary"], pictures=2)
+
+
+def with_int8(folder: Path | None = None, *, lost_points: float = 0.1) -> ModelFiles:
+    """The coronary network with an 8-bit graph: the shipped one, or one calibrated on two pictures."""
+    shipped = bundled()
+    folder = folder or Path(tempfile.mkdtemp(prefix="guidance-models-"))
+    for path in (shipped.onnx, shipped.safetensors):
+        shutil.copy(path, folder)
+    graph = shipped.read(shipped.int8_onnx) if shipped.has_int8 else _graph_of_two_pictures()
+    (folder / "coronary.int8.onnx").write_bytes(graph)
+    gate = Int8Gate(
+        pictures=1, seed=0, dice={"vessel": 70.0, "device": 50.0},
+        dice_int8={"vessel": 70.0 - lost_points, "device": 50.0}, limit_points=0.5,
+    )  # fmt: skip
+    listed = {**shipped.record.files, "coronary.int8.onnx": sha256(graph)}
+    return ModelFiles(
+        name="coronary", folder=folder, record=shipped.record.model_copy(update={"files": listed, "int8": gate})
+    )
+
+
+def without_int8() -> ModelFiles:
+    files = bundled()
+    listed = {name: value for name, value in files.record.files.items() if not name.endswith(".int8.onnx")}
+    return ModelFiles(
+        name="coronary", folder=files.folder, record=files.record.model_copy(update={"files": listed, "int8": None})
+    )
