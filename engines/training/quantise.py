@@ -32,7 +32,7 @@ from engines.segmentation.scenes import Scene, scene_named
 from engines.training.angiogram_synthesis import WORKING_PX, synthesize
 from engines.training.export import enter
 
-CALIBRATION_SEED = 5_000_000  # training, tuning, test and the tests' own seeds all lie elsewhere
+CALIBRATION_SEED = 6_000_000  # training, tuning, test and the tests' own seeds all lie elsewhere
 GATE_SEED = 3_000_000  # the pictures of the model card
 LIMIT_POINTS = 0.5
 _PICTURES = 32

@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from guidance_app.cli import bench_register
+from guidance_app.cli import bench_register, bench_segment
 
 
 def add_to(app: typer.Typer) -> None:
@@ -69,11 +69,7 @@ def add_to(app: typer.Typer) -> None:
         )
         _leave(figures, json_file)
 
-    @bench.command()
-    def segment(json_file: Path | None = typer.Option(None, "--json", help="Write the figures here.")) -> None:
-        """Networks on every runtime of this machine (not built in this version)."""
-        _not_built("segment", json_file)
-
+    bench_segment.add_to(bench)
     bench_register.add_to(bench)
 
 
@@ -83,10 +79,3 @@ def _leave(figures: dict[str, Any], json_file: Path | None) -> None:
     print(json.dumps(figures, indent=1))
     if json_file is not None:
         write_json(json_file, figures)
-
-
-def _not_built(name: str, json_file: Path | None) -> None:
-    from calibration.errors import InputError
-
-    wanted = f" --json {json_file}" if json_file is not None else ""
-    raise InputError(f"bench {name}{wanted}: not built in this version; bench latency and bench render are")
