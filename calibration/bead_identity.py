@@ -183,9 +183,7 @@ def _with_perspective(
     return _pinhole(rows, seen, scale, middle, depth_mm, centre, aspect=aspect, mirrored=mirrored)
 
 
-def _posed(
-    pinhole: Pinhole, space: Float[np.ndarray, "k 3"], spots: Float[np.ndarray, "k 2"]
-) -> Pinhole:
+def _posed(pinhole: Pinhole, space: Float[np.ndarray, "k 3"], spots: Float[np.ndarray, "k 2"]) -> Pinhole:
     """One step of pose from orthography with scaling iterations: the depth is kept, everything else is solved."""
     centre = np.array(pinhole.principal_point_px)
     camera = pinhole.camera_from_phantom
@@ -197,9 +195,7 @@ def _posed(
     along, down = solved[:3, 0] * pinhole.aspect, solved[:3, 1]
     scale = float(np.sqrt(np.linalg.norm(along) * np.linalg.norm(down)))
     rows = np.stack([along * (-1.0 if pinhole.mirrored else 1.0), -down]) / max(scale, 1e-9)
-    return _pinhole(
-        rows, solved[3], scale, middle, depth, centre, aspect=pinhole.aspect, mirrored=pinhole.mirrored
-    )
+    return _pinhole(rows, solved[3], scale, middle, depth, centre, aspect=pinhole.aspect, mirrored=pinhole.mirrored)
 
 
 def _pinhole(
@@ -219,7 +215,11 @@ def _pinhole(
     rotation = np.vstack([axes, np.cross(axes[0], axes[1])])
     focal = scale * depth_mm
     place = np.array(
-        [seen_px[0] / (focal * aspect) * (-1.0 if mirrored else 1.0) * depth_mm, -seen_px[1] / focal * depth_mm, depth_mm]
+        [
+            seen_px[0] / (focal * aspect) * (-1.0 if mirrored else 1.0) * depth_mm,
+            -seen_px[1] / focal * depth_mm,
+            depth_mm,
+        ]
     )
     matrix = np.eye(4)
     matrix[:3, :3] = rotation

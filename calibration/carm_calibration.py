@@ -164,9 +164,7 @@ def calibrate_view(
     return found
 
 
-def _view(
-    picture: PhantomPicture, phantom: Phantom, seen: list[SeenBead], *, mirrored: bool
-) -> CalibratedView | None:
+def _view(picture: PhantomPicture, phantom: Phantom, seen: list[SeenBead], *, mirrored: bool) -> CalibratedView | None:
     identity = identify_beads(phantom, seen, picture.shape_px, aspect=picture.aspect, mirrored=mirrored)
     if identity is None:
         return None

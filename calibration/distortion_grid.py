@@ -70,7 +70,12 @@ def find_grid(line_integral: Float[np.ndarray, "rows columns"], *, source: str) 
 
 
 def fit_distortion(
-    grid: GridPoints, shape_px: tuple[int, int], spacing_mm: float, *, source: str, max_held_out_px: float = MAX_HELD_OUT_PX
+    grid: GridPoints,
+    shape_px: tuple[int, int],
+    spacing_mm: float,
+    *,
+    source: str,
+    max_held_out_px: float = MAX_HELD_OUT_PX,
 ) -> DistortionFit:
     """The polynomial of the degree that predicts points best that it was not fitted to.
 

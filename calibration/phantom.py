@@ -98,7 +98,9 @@ def default_phantom() -> Phantom:
                 code=large,
             )
         )
-    note = "Helix about +z; +x to the patient's left, +y to the table, +z to the head; place its middle at the isocentre."
+    note = (
+        "Helix about +z; +x to the patient's left, +y to the table, +z to the head; place its middle at the isocentre."
+    )
     return Phantom(name="helix-36", note=note, beads=tuple(beads))
 
 

@@ -25,7 +25,10 @@ class Intensifier:
         turn = self.s_shape_px * squared
         return np.stack(
             [
-                ideal_px[..., 0] + self.pincushion_px * x * squared - turn * y + 0.3 * self.s_shape_px * np.sin(1.5 * y),
+                ideal_px[..., 0]
+                + self.pincushion_px * x * squared
+                - turn * y
+                + 0.3 * self.s_shape_px * np.sin(1.5 * y),
                 ideal_px[..., 1] + self.pincushion_px * y * squared + turn * x,
             ],
             axis=-1,
