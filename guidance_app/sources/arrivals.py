@@ -29,10 +29,9 @@ class Arrivals:
         stream: pictures follow each other without end, so that one without a frame time gets the measured one.
     """
 
-    def __init__(self, source_id: str, *, stream: bool, max_frames: int = MAX_WAITING_FRAMES) -> None:
+    def __init__(self, source_id: str, *, stream: bool) -> None:
         self.source_id = source_id
         self._stream = stream
-        self._max_frames = max_frames
         self._changed = threading.Condition()
         self._waiting: deque[Frame | CorruptFrame | SkippedFrame] = deque()
         self._frames = 0
@@ -111,7 +110,7 @@ class Arrivals:
 
     def _let_go_of_old_ones(self) -> None:
         position = 0
-        while self._frames > 1 and (self._frames > self._max_frames or self._bytes > MAX_WAITING_BYTES):
+        while self._frames > 1 and (self._frames > MAX_WAITING_FRAMES or self._bytes > MAX_WAITING_BYTES):
             item = self._waiting[position]
             if isinstance(item, Frame):
                 self._waiting[position] = SkippedFrame(

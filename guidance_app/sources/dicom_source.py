@@ -15,7 +15,7 @@ from calibration.errors import InputError
 from engines.angiography.frame import Frame
 from engines.angiography.run import FrameDecodeError
 from guidance_app.sources.arrivals import Arrivals, waited_until
-from guidance_app.sources.dicom_server import Admission, DicomServer
+from guidance_app.sources.dicom_server import MAX_DATA_SET_BYTES, Admission, DicomServer
 from guidance_app.sources.notices import NoticeBoard
 from guidance_app.sources.received_run import ReceivedRun, read_received
 from guidance_app.sources.source import Notice
@@ -46,6 +46,7 @@ class DicomSource:
         port: int,
         admission: Admission,
         tls: ssl.SSLContext | None = None,
+        max_data_set_bytes: int = MAX_DATA_SET_BYTES,
         clock_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self._clock_ns = clock_ns
@@ -55,7 +56,13 @@ class DicomSource:
         self._objects_lock = threading.Lock()
         self._last_single_ns: int | None = None
         self._server = DicomServer(
-            host=host, port=port, admission=admission, store=self._store, notices=self._notices, tls=tls
+            host=host,
+            port=port,
+            admission=admission,
+            store=self._store,
+            notices=self._notices,
+            tls=tls,
+            max_data_set_bytes=max_data_set_bytes,
         )
         self.port = self._server.port
         self.source_id = f"dicom://{host}:{self.port}?aet={admission.aet}"

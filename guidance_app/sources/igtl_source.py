@@ -21,6 +21,7 @@ POSE_DEVICE = "CameraFromLPS"  # TRANSFORM: DICOM LPS of the CT to the camera, m
 STATE_DEVICE = "Guidance"  # STATUS: its name is the guidance state, its text says why
 _IMAGE = "IMAGE"
 _QUIETLY_IGNORED = ("STATUS",)
+_TAKE_OVER_S = 0.5
 _NAMED_TYPES = 16  # a peer may invent types without end
 # OpenIGTLink v2, Status: 1 OK, 13 device not ready.
 _OK, _NOT_READY = 1, 13
@@ -42,7 +43,9 @@ class IgtlSource:
         self._device = device
         self._notices = NoticeBoard()
         self._lock = threading.Lock()
+        self._sender_left = threading.Condition()
         self._sender: int | None = None
+        self._followers: set[int] = set()
         self._pictures = 0
         self._ignored: set[str] = set()
         self.source_id = f"igtl://{host}:{port}"
@@ -78,12 +81,10 @@ class IgtlSource:
         if not self.wants(message.type, message.device):
             self._tell_ignored(message)
             return
+        if not self._may_send(peer):
+            self._notices.pin("message_ignored", "a second peer sends pictures; those of the first are shown")
+            return
         with self._lock:
-            if self._sender is None:
-                self._sender = peer
-            if self._sender != peer:
-                self._notices.pin("message_ignored", "a second peer sends pictures; those of the first are shown")
-                return
             number, self._pictures = self._pictures, self._pictures + 1
         try:
             frame = image_frame(message, source_id=self.source_id, source_frame=number)
@@ -93,9 +94,23 @@ class IgtlSource:
             self._arrivals.put(frame)
 
     def gone(self, peer: int) -> None:
-        with self._lock:
+        with self._sender_left:
+            self._followers.discard(peer)
             if self._sender == peer:
                 self._sender = None
+                self._sender_left.notify_all()
+
+    def _may_send(self, peer: int) -> bool:
+        with self._sender_left:
+            if peer in self._followers and self._sender is not None:
+                return False
+            # A device that connects again may be quicker than the news that its old connection has ended.
+            if not self._sender_left.wait_for(lambda: self._sender in (None, peer), _TAKE_OVER_S):
+                self._followers.add(peer)
+                return False
+            self._followers.discard(peer)
+            self._sender = peer
+            return True
 
     def _tell_ignored(self, message: RawMessage) -> None:
         """Once a type (or device): Slicer sends some of them many times a second."""
