@@ -1,0 +1,135 @@
+"""A frame with its overlay, angles and the research line painted in, at the frame's own scale or a whole multiple."""
+
+from __future__ import annotations
+
+from PyQt6.QtCore import QRectF
+from PyQt6.QtGui import QColor, QImage, QPainter, QTransform
+
+from engines.anatomy.vessel_model import VesselModel
+from engines.angiography.frame import Frame
+from guidance_app.exports.content import ExportPose
+from guidance_app.live.guidance import Overlay, ScreenState
+from guidance_app.live.model_projection import ProjectedModel
+from guidance_app.views import annotation_painter as words
+from guidance_app.views import palette, windowing
+from guidance_app.views.annotations import Corners, angles_text, side_letters
+from guidance_app.views.overlay_look import badge_of, look_of
+from guidance_app.views.overlay_painter import OverlayMode, OverlayPainter, Placing
+
+_READABLE_PX = 768  # below it the words would cover the picture
+
+
+class BurnedPictures:
+    """Paints the frames of one run; every picture has the size of the first. Needs Qt's application.
+
+    Args:
+        model: of the case, None for pictures without overlay.
+    """
+
+    def __init__(self, model: VesselModel | None, *, mode: OverlayMode = "outline") -> None:
+        self._model = None if model is None else ProjectedModel(model)
+        self._mode: OverlayMode = mode
+        self._painter = OverlayPainter()
+        self._window: windowing.WindowLevel | None = None
+        self._size: tuple[int, int] | None = None
+
+    def paint(self, frame: Frame, pose: ExportPose | None, *, number: int, total: int) -> QImage:
+        """RGB picture of a frame; `number` counts from 0."""
+        if self._window is None:
+            self._window = windowing.window_of(frame)
+        rows, columns = frame.shape_px
+        if self._size is None:
+            zoom = max(1, -(-_READABLE_PX // max(rows, columns)))
+            self._size = columns * zoom, rows * zoom
+        image = QImage(*self._size, QImage.Format.Format_RGB32)
+        area = QRectF(image.rect())
+        scale = min(area.width() / columns, area.height() / rows)
+        painter = QPainter(image)
+        try:
+            painter.fillRect(area, QColor(palette.ROOM))
+            transform = QTransform.fromScale(scale, scale)
+            self._paint_frame(painter, frame, transform)
+            screen = self._screen(frame, pose)
+            self._paint_overlay(painter, screen, transform, area)
+            words.paint_badge(painter, area, badge_of(screen, held=False, raw=False))
+            words.paint_sides(painter, area, side_letters(frame.geometry))
+            words.paint_corners(painter, area, _corners(frame, pose, number, total))
+            words.paint_research_line(painter, area)
+        finally:
+            painter.end()
+        return image
+
+    def _paint_frame(self, painter: QPainter, frame: Frame, transform: QTransform) -> None:
+        assert self._window is not None
+        rows, columns = frame.shape_px
+        grey = windowing.grey_of(frame.pixels, self._window.lut())
+        picture = QImage(grey.tobytes(), columns, rows, columns, QImage.Format.Format_Grayscale8)
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+        painter.drawImage(transform.mapRect(QRectF(0.0, 0.0, columns, rows)), picture)
+
+    def _paint_overlay(self, painter: QPainter, screen: ScreenState, transform: QTransform, area: QRectF) -> None:
+        look = look_of(screen)
+        if look is None or screen.overlay is None:
+            return
+        placing = Placing(view_from_frame=transform, clip=area)
+        self._painter.paint(painter, screen.overlay, look, placing=placing, mode=self._mode, opacity=1.0)
+
+    def _screen(self, frame: Frame, pose: ExportPose | None) -> ScreenState:
+        """The window's own state, so that an export marks an overlay exactly as the window does."""
+        overlay = self._overlay(frame, pose)
+        return ScreenState(
+            frame=frame,
+            result=None,
+            overlay=overlay,
+            overlay_state="hidden" if overlay is None else "valid",
+            overlay_age_ms=None if overlay is None else 0.0,
+            source_state="replay",
+            guidance_state="unregistered" if pose is None else pose.state,
+            engine_up=True,
+            banner="",
+            frames_total=None,
+            fps=0.0,
+            p95_ms=0.0,
+        )
+
+    def _overlay(self, frame: Frame, pose: ExportPose | None) -> Overlay | None:
+        geometry = frame.geometry
+        if pose is None or geometry is None or self._model is None:
+            return None
+        projection = geometry.projection(pose.isocentre_from_lps)
+        centerlines = self._model.centerlines(projection)
+        return Overlay(
+            frame_index=frame.index,
+            geometry=geometry,
+            centerlines=centerlines,
+            outline=self._model.outline(projection, centerlines),
+            halo_px=(pose.expected_error_mm or 0.0) / geometry.isocentre_mm_per_px,
+            generation=0,
+        )
+
+
+def _corners(frame: Frame, pose: ExportPose | None, number: int, total: int) -> Corners:
+    """No name of a file, a case or a patient."""
+    geometry = frame.geometry
+    view = ("angles unknown",) if geometry is None else (angles_text(geometry), f"SID {geometry.sid_mm:.0f} mm")
+    guidance = []
+    if pose is not None and pose.depth_sigma_mm is not None:
+        guidance.append(f"Depth \u00b1{pose.depth_sigma_mm:.1f} mm")
+    if pose is not None and pose.expected_error_mm is not None:
+        guidance.append(f"Expected error {pose.expected_error_mm:.1f} mm")
+    return Corners(
+        top_left=("DSA" if frame.kind == "dsa" else "FLUORO", "EXPORT"),
+        top_right=view,
+        bottom_left=(f"Frame {number + 1}/{total}",),
+        bottom_right=tuple(guidance),
+    )
+
+
+def rgb_bytes(image: QImage) -> bytes:
+    """Rows of red, green, blue."""
+    import numpy as np
+
+    from guidance_app.views.annotated_video import pixels_of
+
+    bgra = pixels_of(image, (image.width(), image.height()))
+    return np.ascontiguousarray(bgra[:, :, 2::-1]).tobytes()

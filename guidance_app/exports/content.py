@@ -1,0 +1,198 @@
+"""What is exported: the frames of a recording or run, and the pose that belongs to each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from pydicom.dataset import Dataset
+
+from calibration.carm import CArmGeometry
+from calibration.errors import GuidanceError, InputError
+from calibration.pose import RigidPose
+from engines.angiography.frame import Frame
+from engines.angiography.run import Run
+from engines.registration.pose_file import read_pose_file, read_registration
+from guidance_app.live.guidance import GuidanceState
+from guidance_app.sources.recording_messages import GUIDANCE, REGISTRATIONS
+from guidance_app.sources.recording_source import RecordedRun
+from guidance_app.sources.uri import shown_run
+
+_STATES: tuple[GuidanceState, ...] = ("accepted", "proposed")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ExportPose:
+    """Where the patient lay when frame `index` was taken.
+
+    Args:
+        state: `accepted` is drawn solid, `proposed` as unverified.
+        view: geometry it was found on; valid for no other. None where the pose file does not say it.
+    """
+
+    index: int
+    isocentre_from_lps: RigidPose
+    state: GuidanceState
+    view: CArmGeometry | None
+    confidence: float | None = None
+    expected_error_mm: float | None = None
+    depth_sigma_mm: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ExportContent:
+    """Args: poses: by frame, as recorded; `fixed` is one that the user gave for all frames of its view."""
+
+    path: Path
+    run: Run
+    poses: dict[int, ExportPose] = field(default_factory=dict)
+    fixed: ExportPose | None = None
+
+    @property
+    def recorded(self) -> RecordedRun | None:
+        return self.run if isinstance(self.run, RecordedRun) else None
+
+    @property
+    def header(self) -> Dataset | None:
+        """Of the source DICOM object, if this is one."""
+        run = getattr(self.run, "unsubtracted", self.run)
+        found = getattr(run, "header", None)
+        return found if isinstance(found, Dataset) else None
+
+    def frame_time_ms(self) -> float:
+        return self.run.frame_time_ms or 1000.0 / 15.0
+
+    def pose_for(self, index: int, geometry: CArmGeometry | None) -> ExportPose | None:
+        """The pose to draw on a frame: its own, or the given one where the view is the same; else None."""
+        if geometry is None:
+            return None
+        pose = self.fixed or self.poses.get(index)
+        if pose is None or (pose.view is not None and not pose.view.same_view(geometry)):
+            return None
+        return pose
+
+    def last_pose(self) -> tuple[ExportPose, CArmGeometry]:
+        """The newest pose and the view it holds for.
+
+        Raises:
+            InputError: there is none.
+        """
+        for index in reversed(range(self.run.frame_count)):
+            if self.fixed is None and index not in self.poses:
+                continue
+            try:
+                geometry = self.run.geometry(index)
+            except GuidanceError:
+                continue
+            pose = self.pose_for(index, geometry)
+            if pose is not None:
+                return pose, geometry
+        raise InputError(f"{self.path}: no frame has an accepted or proposed pose; give one with --pose POSE.json")
+
+
+def open_content(path: Path, pose: Path | None) -> ExportContent:
+    """Open what is to be exported.
+
+    Args:
+        path: a recording, an XA file, pictures or a video, or the folder of a run that was recorded into it.
+        pose: instead of the recorded ones.
+
+    Raises:
+        InputError: no pictures there, or the pose does not fit them.
+    """
+    run = shown_run(_pictures(path))
+    try:
+        fixed = None if pose is None else _fixed(pose, run)
+        poses = _recorded(run) if isinstance(run, RecordedRun) and fixed is None else {}
+    except GuidanceError:
+        if isinstance(run, RecordedRun):
+            run.close()
+        raise
+    return ExportContent(path=path, run=run, poses=poses, fixed=fixed)
+
+
+def _pictures(path: Path) -> Path:
+    """A run's output folder holds no pictures itself, but may hold its recording."""
+    if not (path / "frames.jsonl").is_file():
+        return path
+    recordings = sorted(path.glob("*.mcap"))
+    if len(recordings) == 1:
+        return recordings[0]
+    found = "no recording" if not recordings else f"{len(recordings)} recordings"
+    raise InputError(f"{path}: the folder of a run with {found} in it; give the recording (live --record FILE) itself")
+
+
+def _fixed(path: Path, run: Run) -> ExportPose:
+    view = read_pose_file(path).views[0]
+    own = view.sop_instance_uid in ("", run.sop_instance_uid) and 0 <= view.frame < run.frame_count
+    geometry = run.geometry(view.frame if own else 0)
+    found = read_registration(path, geometry)
+    if found.status == "rejected":
+        raise InputError(f"{path}: this registration was rejected and may not be drawn; give another")
+    return ExportPose(
+        index=view.frame if own else 0,
+        isocentre_from_lps=found.isocentre_from_lps,
+        state="accepted" if found.status == "accepted" else "proposed",
+        view=geometry,
+        confidence=found.confidence,
+        expected_error_mm=_finite(found.expected_error_mm),
+        depth_sigma_mm=_finite(found.depth_sigma_mm),
+    )
+
+
+def _recorded(run: RecordedRun) -> dict[int, ExportPose]:
+    """By place in the recording. Only what guidance used, on the very frame it was found on."""
+    states = {
+        message.get("frame"): message["state"]
+        for message in run.reader.messages(GUIDANCE)
+        if message.get("used") and message.get("overlay") and message.get("state") in _STATES
+    }
+    found = {
+        message.get("frame"): message
+        for message in run.reader.messages(REGISTRATIONS)
+        if not message.get("cold_start") and message.get("frame") in states
+    }
+    poses = {}
+    for place in range(run.frame_count):
+        try:
+            number, geometry = run.header(place).index, run.geometry(place)
+            if number in found:
+                poses[place] = _recorded_pose(place, found[number], states[number], geometry)
+        except (GuidanceError, KeyError, TypeError, ValueError):
+            continue  # a damaged frame or pose is drawn nowhere
+    return poses
+
+
+def _recorded_pose(place: int, message: dict, state: GuidanceState, geometry: CArmGeometry) -> ExportPose:
+    matrix = np.array(message["isocentre_from_lps_mm"], dtype=np.float64)
+    return ExportPose(
+        index=place,
+        isocentre_from_lps=RigidPose(matrix=matrix, target="isocentre", source="lps"),
+        state=state,
+        view=geometry,
+        confidence=_finite(message.get("confidence")),
+        expected_error_mm=_finite(message.get("expected_error_mm")),
+        depth_sigma_mm=_finite(message.get("depth_sigma_mm")),
+    )
+
+
+def _finite(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) and np.isfinite(value) else None
+
+
+def readable_frames(content: ExportContent, only: int | None) -> list[int]:
+    """The frames to export. Raises InputError for one that is not there."""
+    if only is None:
+        return list(range(content.run.frame_count))
+    if not 0 <= only < content.run.frame_count:
+        raise InputError(f"--frame {only}: {content.path.name} has {content.run.frame_count} frames, counted from 0")
+    return [only]
+
+
+def read_frame(content: ExportContent, index: int) -> Frame | None:
+    """A frame, None where it is damaged."""
+    try:
+        return content.run.frame(index)
+    except GuidanceError:
+        return None

@@ -1,0 +1,277 @@
+"""One export: the frames, poses and masks of a run in the formats asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, get_args
+
+from calibration.errors import InputError
+from calibration.store import make_folder, write_atomically
+from engines.anatomy.case import Case
+from engines.registration.pose_file import write_registration
+from engines.registration.registration import RegisteredView, Registration, RegistrationBackend
+from guidance_app.exports.content import ExportContent, open_content, read_frame, readable_frames
+from guidance_app.exports.identity import ExportIdentity
+from guidance_app.exports.segmentation_object import FrameMask, write_segmentation
+from guidance_app.exports.spatial_registration import write_spatial_registration
+from guidance_app.exports.table import rows_of, rows_of_log, write_table
+
+if TYPE_CHECKING:
+    from PyQt6.QtGui import QImage
+
+Format = Literal["mp4", "png", "secondary-capture", "spatial-registration", "seg", "csv"]
+FORMATS: tuple[Format, ...] = get_args(Format)
+Progress = Callable[[str, int, int], None]
+
+
+def export(
+    path: Path,
+    case: Case,
+    formats: Sequence[Format],
+    out: Path,
+    *,
+    pose: Path | None = None,
+    frame: int | None = None,
+    identified: bool = False,
+    progress: Progress = lambda *_: None,
+) -> list[Path]:
+    """Write the run into `out`, each file whole or not at all; returns the files.
+
+    Args:
+        path: a recording, the output folder of a run, or any run that can be replayed.
+        pose: drawn instead of the recorded ones.
+        frame: this one alone, counted from 0.
+        identified: keep UIDs, names and, where the source states them, patient and study.
+        progress: told the format, how many frames are done, and of how many.
+
+    Raises:
+        InputError: the input holds nothing that the format needs, or cannot be written.
+    """
+    if _is_bare_log(path):
+        return _export_log(path, formats, out, pose=pose, identified=identified)
+    content = open_content(path, pose)
+    try:
+        frames = readable_frames(content, frame)
+        make_folder(out)
+        job = _Job(
+            content=content,
+            case=case,
+            frames=frames,
+            out=out,
+            identity=ExportIdentity(identified=identified, header=content.header),
+            progress=progress,
+        )
+        return [file for wanted in dict.fromkeys(formats) for file in job.write(wanted)]
+    finally:
+        if content.recorded is not None:
+            content.recorded.close()
+
+
+class _Job:
+    """The formats of one export; they share UIDs."""
+
+    def __init__(
+        self, *, content: ExportContent, case: Case, frames: list[int], out: Path, identity: ExportIdentity,
+        progress: Progress,
+    ) -> None:  # fmt: skip
+        self._content, self._case, self._frames, self._out = content, case, frames, out
+        self._identity, self._progress = identity, progress
+
+    def write(self, wanted: Format) -> list[Path]:
+        writers: dict[Format, Callable[[], list[Path]]] = {
+            "mp4": self._film,
+            "png": self._pictures,
+            "secondary-capture": self._secondary_capture,
+            "spatial-registration": self._spatial_registration,
+            "seg": self._segmentation,
+            "csv": self._table,
+        }
+        return writers[wanted]()
+
+    def _film(self) -> list[Path]:
+        from guidance_app.views.annotated_video import AnnotatedVideo
+
+        path = self._out / "overlay.mp4"
+        video = AnnotatedVideo(path, wait_when_full=True)
+        try:
+            for index, image in self._painted("mp4"):
+                video.add(image, self._shown_ns(index))
+        finally:
+            report = video.close()
+        if report.dropped:
+            raise InputError(f"{path}: the encoder left out {report.dropped} frames (size changes, or too slow a disk)")
+        return [path]
+
+    def _pictures(self) -> list[Path]:
+        paths = []
+        for index, image in self._painted("png"):
+            path = self._out / f"frame_{index:05d}.png"
+
+            def save(beside: Path, image: QImage = image) -> None:
+                if not image.save(str(beside), "PNG"):
+                    raise OSError("the picture could not be encoded as PNG")
+
+            write_atomically(path, save)
+            paths.append(path)
+        return paths
+
+    def _secondary_capture(self) -> list[Path]:
+        from guidance_app.exports.burned_picture import rgb_bytes
+        from guidance_app.exports.secondary_capture import write_secondary_capture
+
+        path = self._out / "secondary_capture.dcm"
+        painted = self._painted("secondary-capture")
+        _, first = next(painted)
+        count = sum(read_frame(self._content, index) is not None for index in self._frames)
+
+        def pictures() -> Iterator[bytes]:
+            yield rgb_bytes(first)
+            for _, image in painted:
+                yield rgb_bytes(image)
+
+        write_secondary_capture(
+            path,
+            pictures(),
+            count=count,
+            size_px=(first.height(), first.width()),
+            frame_time_ms=self._content.frame_time_ms(),
+            identity=self._identity,
+        )
+        return [path]
+
+    def _spatial_registration(self) -> list[Path]:
+        content = self._content
+        if len(self._frames) == 1:
+            geometry = content.run.geometry(self._frames[0])
+            pose = content.pose_for(self._frames[0], geometry)
+            if pose is None:
+                raise InputError(
+                    f"{content.path}: frame {self._frames[0]} has no pose; leave --frame out or give --pose"
+                )
+        else:
+            pose, geometry = content.last_pose()
+        uid, source_frame = self._source_of(pose.index)
+        projection = geometry.projection(pose.isocentre_from_lps)
+        path, beside = self._out / "spatial_registration.dcm", self._out / "pose.json"
+        write_spatial_registration(
+            path,
+            projection.camera_from_lps,
+            ct_frame_of_reference_uid=self._case.frame_of_reference_uid,
+            xa_sop_instance_uid=uid,
+            xa_frame=source_frame,
+            identity=self._identity,
+        )
+        view = RegisteredView(
+            file=self._identity.text(content.run.source_id),
+            sop_instance_uid=str(self._identity.uid(uid)) if uid else "",
+            frame=source_frame,
+            projection=projection,
+        )
+        nothing = float("nan")
+        write_registration(
+            beside,
+            Registration(
+                case=self._identity.text(self._case.id),
+                views=(view,),
+                isocentre_from_lps=pose.isocentre_from_lps,
+                status="accepted" if pose.state == "accepted" else "caution",
+                confidence=nothing if pose.confidence is None else pose.confidence,
+                expected_error_mm=nothing if pose.expected_error_mm is None else pose.expected_error_mm,
+                depth_sigma_mm=nothing if pose.depth_sigma_mm is None else pose.depth_sigma_mm,
+                reasons=(),
+                stages=(),
+                elapsed_ms=0.0,
+                backend=RegistrationBackend(render="", inference="", device=""),
+            ),
+        )
+        return [path, beside]
+
+    def _segmentation(self) -> list[Path]:
+        from engines.segmentation.segmenter import load_segmenter, model_for_kind
+
+        segmenter = load_segmenter(model_for_kind(self._case.kind), "auto", 1)
+        header = self._content.header
+        path = self._out / "segmentation.dcm"
+
+        def masks() -> Iterator[FrameMask]:
+            for done, index in enumerate(self._frames):
+                frame = read_frame(self._content, index)
+                if frame is None:
+                    continue
+                uid, source_frame = self._source_of(index)
+                segmentation = segmenter.segment(frame)
+                for name, probability in zip(segmentation.classes, segmentation.probabilities, strict=True):
+                    mask = probability >= segmenter.threshold
+                    yield FrameMask(
+                        class_name=name, frame=index, mask=mask, sop_instance_uid=uid, source_frame=source_frame
+                    )
+                self._progress("seg", done + 1, len(self._frames))
+
+        write_segmentation(
+            path,
+            masks(),
+            classes=segmenter.classes,
+            model=segmenter.name,
+            series_instance_uid="" if header is None else str(header.get("SeriesInstanceUID", "")),
+            identity=self._identity,
+        )
+        return [path]
+
+    def _table(self) -> list[Path]:
+        path = self._out / "frames.csv"
+        write_table(path, rows_of(self._content, self._frames, self._identity))
+        return [path]
+
+    def _painted(self, wanted: Format) -> Iterator[tuple[int, QImage]]:
+        """Every readable frame with its overlay.
+
+        Raises:
+            InputError: not one can be read.
+        """
+        from guidance_app.exports.burned_picture import BurnedPictures
+        from guidance_app.views.run import application
+
+        qt = application(headless=True)
+        painter = BurnedPictures(self._case.vessel_model())
+        painted = 0
+        for done, index in enumerate(self._frames):
+            frame = read_frame(self._content, index)
+            if frame is not None:
+                pose = self._content.pose_for(index, frame.geometry)
+                yield index, painter.paint(frame, pose, number=index, total=self._content.run.frame_count)
+                painted += 1
+            self._progress(wanted, done + 1, len(self._frames))
+        del qt
+        if not painted:
+            raise InputError(f"{self._content.path}: none of the frames can be read; nothing to export")
+
+    def _shown_ns(self, index: int) -> int:
+        recorded = self._content.recorded
+        if recorded is not None:
+            return recorded.header(index).received_ns
+        return round(index * self._content.frame_time_ms() * 1e6)
+
+    def _source_of(self, index: int) -> tuple[str, int]:
+        """SOP instance ("" where there is none) and frame in it, from 0."""
+        if self._content.recorded is None:
+            return self._content.run.sop_instance_uid, index
+        header = self._content.recorded.header(index)
+        return header.sop_instance_uid, header.source_frame
+
+
+def _is_bare_log(path: Path) -> bool:
+    return (path / "frames.jsonl").is_file() and not list(path.glob("*.mcap"))
+
+
+def _export_log(path: Path, formats: Sequence[Format], out: Path, *, pose: Path | None, identified: bool) -> list[Path]:
+    """A run of which only the logs were kept."""
+    if pose is not None or set(formats) != {"csv"}:
+        raise InputError(
+            f"{path}: the folder of a run without its recording has no pictures and no poses, only --format csv; give "
+            "the recording (live --record FILE)"
+        )
+    make_folder(out)
+    table = out / "frames.csv"
+    write_table(table, rows_of_log(path, ExportIdentity(identified=identified)))
+    return [table]

@@ -1,0 +1,48 @@
+"""The run as it looked, for any DICOM viewer: Multi-frame True Color Secondary Capture (PS3.3 A.8.5)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from guidance_app.exports.dicom_object import new_object, write_pictures
+from guidance_app.exports.identity import RESEARCH_LINE, ExportIdentity
+
+_STORAGE = "1.2.840.10008.5.1.4.1.1.7.4"
+_FRAME_TIME = 0x00181063
+
+
+def write_secondary_capture(
+    path: Path,
+    pictures: Iterable[bytes],
+    *,
+    count: int,
+    size_px: tuple[int, int],
+    frame_time_ms: float,
+    identity: ExportIdentity,
+) -> None:
+    """Write burned-in pictures as one object.
+
+    Args:
+        pictures: red, green, blue of every pixel, row by row.
+        size_px: (rows, columns).
+    """
+    rows, columns = size_px
+    dataset = new_object(
+        _STORAGE, name="secondary capture", modality="OT", series_number=901, description="Overlay", identity=identity
+    )
+    dataset.ConversionType = "WSD"
+    dataset.ImageType = ["DERIVED", "SECONDARY"]
+    dataset.PatientOrientation = ""
+    dataset.ImageComments = RESEARCH_LINE
+    dataset.DerivationDescription = f"Vessel model drawn on the picture. {RESEARCH_LINE}"
+    # Whatever the X-ray machine wrote into its pictures is still there, and our own words are.
+    dataset.BurnedInAnnotation = "YES"
+    dataset.NumberOfFrames = count
+    dataset.FrameIncrementPointer = _FRAME_TIME
+    dataset.FrameTime = f"{frame_time_ms:.10g}"
+    dataset.SamplesPerPixel, dataset.PhotometricInterpretation, dataset.PlanarConfiguration = 3, "RGB", 0
+    dataset.Rows, dataset.Columns = rows, columns
+    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation = 8, 8, 7, 0
+    dataset.LossyImageCompression = "00"
+    write_pictures(path, dataset, pictures, rows * columns * 3)
