@@ -111,7 +111,7 @@ def _fitted(picture: Float[np.ndarray, "rows columns"], column: int, row: int, s
         return None
     x, y, log_a, log_b, _, amplitude = found.x[:6]
     wide, narrow = float(np.exp(max(log_a, log_b))), float(np.exp(min(log_a, log_b)))
-    inside = np.hypot(x, y) <= 1.5 * sigma and 0.5 < wide and wide < 2.2 * sigma
+    inside = np.hypot(x, y) <= 1.5 * sigma and wide > 0.5 and wide < 2.2 * sigma
     if not inside or amplitude <= 0 or wide > _MOST_ELONGATION * narrow:
         return None
     rest = 1.4826 * np.median(np.abs(found.fun))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -43,7 +43,7 @@ class CalibrationFile(BaseModel):
 
     def require_valid(self, source: str, now: datetime | None = None) -> None:
         """Raises InputError once the calibration has expired, or where it is dated in the future."""
-        now = now or datetime.now(timezone.utc)
+        now = now or datetime.now(UTC)
         if self.valid_until is not None and now > self.valid_until:
             raise InputError(
                 f"{source}: the calibration expired on {self.valid_until:%Y-%m-%d %H:%M %Z}; calibrate again"
@@ -72,7 +72,7 @@ class CArmView(BaseModel):
         focal_spot_mm: X-ray source in the phantom frame; `focal_spot_sigma_mm` is its one-sigma uncertainty.
         focal_length_px: distance from source to detector in row spacings.
         sid_mm: None where neither the pixel's size nor the distance is known.
-        primary_deg: of the beam through the picture's centre (PS3.3 C.8.7.5.1.2); `normal_...` of the detector's normal.
+        primary_deg: of the beam through the picture's centre (PS3.3 C.8.7.5.1.2); `normal_*` of its normal.
         roll_deg: turn of the picture about the beam.
         sod_mm: source to isocentre; known from two views on.
         offset_primary_deg: found minus stated in the header; None without a header or with a turned phantom.

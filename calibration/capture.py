@@ -142,7 +142,7 @@ def find_disc(frames: UInt8[np.ndarray, "frames rows columns"], region: Box, *, 
             found += _discs(signed, float(threshold))
     if not found:
         raise InputError(
-            f"{source}: no disc was found; lay one dense disc or ball clear of the anatomy and of the picture's border, "
+            f"{source}: no disc was found; lay one dense disc or ball clear of anatomy and of the picture's border, "
             "or give --known-mm and --points"
         )
     disc = max(found, key=lambda entry: entry[0])[1]

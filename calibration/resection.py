@@ -68,7 +68,7 @@ class Resection:
 
     Args:
         residual_px: seen minus projected, one row a point.
-        covariance: of (rotation in the camera frame in rad, translation in mm, log focal length, principal point in px).
+        covariance: of (rotation in the camera frame, rad; translation, mm; log focal length; principal point, px).
     """
 
     pinhole: Pinhole
