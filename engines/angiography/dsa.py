@@ -76,6 +76,7 @@ class SubtractedRun:
             bits_stored=16,
             kind="dsa",
             vessels_bright=False,
+            linear_intensity=False,
             window_center=(_FULL_SCALE + 1) / 2,
             window_width=_WINDOW_LOG / (2 * _LOG_RANGE) * _FULL_SCALE,
             decode_ms=live.decode_ms + (time.perf_counter_ns() - started_ns) / 1e6,

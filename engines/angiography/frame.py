@@ -30,6 +30,8 @@ class Frame:
         source_frame: index of the frame in that object, from 0.
         index: running number of arrival in this run, from 0.
         frame_time_ms: nominal time to the next frame, None if unknown.
+        linear_intensity: the header says that values are proportional to the beam that came through; False for
+            logarithms, for pictures made for display, and where nothing is said.
     """
 
     pixels: UInt8[np.ndarray, "rows columns"] | UInt16[np.ndarray, "rows columns"]
@@ -48,6 +50,7 @@ class Frame:
     window_center: float | None = None
     window_width: float | None = None
     vessels_bright: bool = False
+    linear_intensity: bool = False
 
     @property
     def shape_px(self) -> tuple[int, int]:

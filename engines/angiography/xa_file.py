@@ -16,7 +16,14 @@ from engines.angiography.dicom_stream import DicomStream, open_dicom
 from engines.angiography.frame import Frame, FrameKind
 from engines.angiography.run import MaskOperation, check_index
 from engines.angiography.xa_pixels import PixelReader
-from engines.angiography.xa_tags import frame_kind, frame_times_ms, mask_operations, vessels_bright, window
+from engines.angiography.xa_tags import (
+    frame_kind,
+    frame_times_ms,
+    intensity_relationship,
+    mask_operations,
+    vessels_bright,
+    window,
+)
 
 
 class XaRun:
@@ -42,7 +49,11 @@ class XaRun:
         self.kind: FrameKind = frame_kind(self.header)
         self.mask: tuple[MaskOperation, ...] = mask_operations(self.header)
         # Subtracted pixels are differences of logarithms; taking another one would only bend them.
-        self.log_intensity = self.kind == "dsa" or stored_text(self.header, "PixelIntensityRelationship") == "LOG"
+        relationship = intensity_relationship(self.header)
+        self.log_intensity = self.kind == "dsa" or relationship == "LOG"
+        # What is turned over for display is no longer proportional to the beam.
+        turned = self._pixels.format.photometric == "MONOCHROME1"
+        self._linear_intensity = self.kind != "dsa" and relationship == "LIN" and not turned
         self._geometry: dict[int, CArmGeometry | str] = {}
 
     def _require_kind(self) -> None:
@@ -94,6 +105,7 @@ class XaRun:
             window_center=centre,
             window_width=width,
             vessels_bright=vessels_bright(self.header, inverted=inverted),
+            linear_intensity=self._linear_intensity,
         )
 
 

@@ -40,11 +40,7 @@ def frame_kind(header: Dataset) -> FrameKind:
     if any(word in stored_text(header, "ImageType").upper() for word in _SUBTRACTED_WORDS):
         return "dsa"
     codes = (stored_text(item, "CodeValue") for item in _items(header, "DerivationCodeSequence"))
-    properties = (
-        stored_text(item, "ImageProcessingApplied")
-        for group in _items(header, "SharedFunctionalGroupsSequence")
-        for item in _items(group, "FramePixelDataPropertiesSequence")
-    )
+    properties = (stored_text(item, "ImageProcessingApplied") for item in _frame_properties(header))
     if _SUBTRACTION_CODE in codes or any("DIGITAL_SUBTR" in text for text in properties):
         return "dsa"
     return "fluoro"
@@ -96,10 +92,21 @@ def window(header: Dataset, bits: int, *, inverted: bool, signed: bool) -> tuple
     return centre, width
 
 
+def intensity_relationship(header: Dataset) -> str:
+    """Pixel Intensity Relationship, "" where the header does not say: "LIN" grows with the beam, "LOG" with its
+    logarithm, "DISP" is made for display (PS3.3 C.8.7.1.1.2; in Enhanced objects C.8.19.3.1 in the shared groups)."""
+    if stored_text(header, "PixelIntensityRelationship"):
+        return stored_text(header, "PixelIntensityRelationship").upper()
+    properties = _frame_properties(header)
+    return stored_text(properties[0], "PixelIntensityRelationship").upper() if properties else ""
+
+
 def vessels_bright(header: Dataset, *, inverted: bool) -> bool:
     """Whether contrast is bright in the pixels as held: Pixel Intensity Relationship Sign -1 (PS3.3 C.8.11.3.1.2)."""
     try:
         sign = stored_numbers(header, "PixelIntensityRelationshipSign")
+        if not sign and (properties := _frame_properties(header)):
+            sign = stored_numbers(properties[0], "PixelIntensityRelationshipSign")
     except ValueError:
         return False
     # Without a sign the picture is taken as it is meant to be looked at: vessels dark.
@@ -112,6 +119,15 @@ def _positive(header: Dataset, keyword: str, first: int = 0) -> list[float]:
     except ValueError:
         return []
     return values if values and np.min(values) > 0 else []
+
+
+def _frame_properties(header: Dataset) -> list[Dataset]:
+    """What an Enhanced object says of the pixels of all its frames."""
+    return [
+        item
+        for group in _items(header, "SharedFunctionalGroupsSequence")
+        for item in _items(group, "FramePixelDataPropertiesSequence")
+    ]
 
 
 def _items(dataset: Dataset, keyword: str) -> list[Dataset]:

@@ -17,7 +17,7 @@ from engines.evaluation.vesselness import FILTERS, FilterName, FilterSetting, Tu
 from engines.segmentation.conditioning import condition
 from engines.segmentation.scenes import SCENES, Scene
 from engines.segmentation.segmentation import Segmentation
-from engines.segmentation.segmenter import Segmenter
+from engines.segmentation.segmenter import Segmenter, condition_frame
 from engines.training.angiogram_synthesis import WORKING_PX, synthesize
 
 SYNTHETIC_TUNING_SEED = 5_000_000  # training, thresholds and model cards use smaller ones
@@ -118,7 +118,7 @@ def fold_of(index: int, folds: int) -> int:
 
 def dark_vessels(frame: Frame) -> Float[np.ndarray, "rows columns"]:
     """The picture as the network would take it: vessels dark."""
-    conditioned = condition(frame.pixels, WORKING_PX, vessels_bright=frame.vessels_bright)
+    conditioned = condition_frame(frame, WORKING_PX)
     values = frame.pixels.astype(np.float32)
     return -values if conditioned is not None and conditioned.inverted else values
 

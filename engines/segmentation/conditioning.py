@@ -24,6 +24,7 @@ _LOCAL_MEAN_SHARE = 0.06
 _LOCAL_DEVIATION_SHARE = 0.12
 _CLIP = 5.0
 _FLAT = 1e-6
+_LOG_FLOOR = 0.02  # of the brightest parts; blades and lead letters lie below it
 # A picture counts as bright-on-dark only on clear evidence, so that an empty frame does not flip a run.
 _POLARITY_EVIDENCE = 1.6
 
@@ -65,12 +66,18 @@ def condition(
     if not np.isfinite(picture).all():
         picture = np.nan_to_num(picture, nan=0.0, posinf=0.0, neginf=0.0)
     if log:
-        picture = np.log1p(picture - picture.min())
+        picture = _logarithm(picture)
     if picture.max() - picture.min() < _FLAT:
         return None
     shrink = rows > size_px or columns > size_px
     picture = cv2.resize(picture, (size_px, size_px), interpolation=cv2.INTER_AREA if shrink else cv2.INTER_LINEAR)
     return condition_working(picture, vessels_bright=vessels_bright)
+
+
+def _logarithm(picture: Float[np.ndarray, "rows columns"]) -> Float[np.ndarray, "rows columns"]:
+    """Of the share of the brightest parts; a floor keeps the noise of the darkest from filling the range."""
+    picture = picture - min(float(picture.min()), 0.0)
+    return np.log(picture / max(float(np.percentile(picture, 99.5)), _FLAT) + _LOG_FLOOR)
 
 
 def condition_working(

@@ -13,7 +13,7 @@ from engines.angiography.frame import Frame
 from engines.inference.backend import Backend
 from engines.inference.factory import make_backend
 from engines.inference.model_files import BUNDLED_MODELS, ModelFiles, ModelRecord, read_manifest
-from engines.segmentation.conditioning import condition
+from engines.segmentation.conditioning import Conditioned, condition
 from engines.segmentation.scenes import model_for_kind, nearest
 from engines.segmentation.segmentation import Segmentation
 
@@ -40,7 +40,7 @@ class Segmenter:
 
     def segment(self, frame: Frame) -> Segmentation:
         """Probabilities of every class; a frame that shows nothing (constant, tiny) gets zeros."""
-        conditioned = condition(frame.pixels, self._working_px, vessels_bright=frame.vessels_bright)
+        conditioned = condition_frame(frame, self._working_px)
         rows, columns = frame.shape_px
         if conditioned is None:
             return self._result(np.zeros((len(self.classes), rows, columns), np.float32), None)
@@ -62,6 +62,13 @@ class Segmenter:
             backend=self.backend,
             field_of_view=field,
         )
+
+
+def condition_frame(frame: Frame, size_px: int) -> Conditioned | None:
+    """What every network gets to see of a frame; None where it shows nothing."""
+    return condition(
+        frame.pixels, size_px, vessels_bright=frame.vessels_bright, log=frame.linear_intensity
+    )  # fmt: skip
 
 
 def load_segmenter(model: str, backend: str = "auto", threads: int = 1, folder: Path = BUNDLED_MODELS) -> Segmenter:

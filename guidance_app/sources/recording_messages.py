@@ -87,6 +87,7 @@ class FrameHeader(BaseModel):
     window_center: float | None = None
     window_width: float | None = None
     vessels_bright: bool = False
+    linear_intensity: bool = False
     rows: int = Field(default=0, ge=0, le=MAX_SIDE_PX)
     columns: int = Field(default=0, ge=0, le=MAX_SIDE_PX)
     dtype: Literal["uint8", "uint16"] = "uint8"
@@ -120,6 +121,7 @@ class FrameCoder:
             window_center=frame.window_center,
             window_width=frame.window_width,
             vessels_bright=frame.vessels_bright,
+            linear_intensity=frame.linear_intensity,
             rows=pixels.shape[0],
             columns=pixels.shape[1],
             dtype="uint16" if pixels.dtype.itemsize == 2 else "uint8",
@@ -183,6 +185,7 @@ def decode_frame(data: bytes, where: str) -> Frame:
         window_center=header.window_center,
         window_width=header.window_width,
         vessels_bright=header.vessels_bright,
+        linear_intensity=header.linear_intensity,
     )
 
 

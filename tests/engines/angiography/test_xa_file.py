@@ -3,6 +3,7 @@
 import numpy as np
 import pydicom
 import pytest
+from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate, generate_frames
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
@@ -276,3 +277,30 @@ def test_the_real_phantom_is_read_frame_by_frame(name, frames):
     expected = pydicom.pixels.pixel_array(path, index=frames - 1)
     np.testing.assert_array_equal(frame.pixels, expected)
     assert frame.geometry is not None
+
+
+@pytest.mark.parametrize(
+    ("relationship", "photometric", "linear", "logarithmic"),
+    [("LIN", "MONOCHROME2", True, False), ("LIN", "MONOCHROME1", False, False), ("LOG", "MONOCHROME2", False, True),
+     ("DISP", "MONOCHROME2", False, False), ("", "MONOCHROME2", False, False)],
+)  # fmt: skip
+def test_a_frame_says_whether_its_values_are_linear_in_the_beam(
+    tmp_path, relationship, photometric, linear, logarithmic
+):
+    change = _change(PixelIntensityRelationship=relationship, PhotometricInterpretation=photometric)
+    run = XaRun(changed_file(tmp_path / "run.dcm", change))
+    assert run.frame(0).linear_intensity is linear
+    assert run.log_intensity is logarithmic
+
+
+def test_the_relationship_of_an_enhanced_object_is_found_in_its_shared_groups(tmp_path):
+    def change(dataset):
+        properties, group = Dataset(), Dataset()
+        properties.PixelIntensityRelationship, properties.PixelIntensityRelationshipSign = "LIN", -1
+        group.FramePixelDataPropertiesSequence = [properties]
+        dataset.SharedFunctionalGroupsSequence = [group]
+        del dataset.PixelIntensityRelationship
+
+    frame = XaRun(changed_file(tmp_path / "run.dcm", change)).frame(0)
+    assert frame.linear_intensity
+    assert frame.vessels_bright

@@ -72,3 +72,16 @@ def test_training_and_inference_see_the_same_input(name):
     seen = condition(sample.picture, 256)
     expected = -seen.channels if seen.inverted else seen.channels
     np.testing.assert_allclose(sample.channels, expected, atol=1e-5)
+
+
+def test_linear_values_come_out_as_their_logarithm_would():
+    """A vessel darkens a linear picture by a share of its surroundings: behind bone by less, in lung by more."""
+    attenuation = 2.0 - _vessel_picture().astype(np.float64) / 128
+    linear = np.exp(-attenuation) * 4000
+    as_log = condition(-attenuation, _SIZE).channels[1]
+    taken, ignored = condition(linear, _SIZE, log=True).channels[1], condition(linear, _SIZE).channels[1]
+    assert np.abs(taken - as_log).mean() < 0.5 * np.abs(ignored - as_log).mean()
+
+
+def test_a_constant_linear_picture_shows_nothing():
+    assert condition(np.zeros((64, 64), np.uint16), _SIZE, log=True) is None
