@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from calibration.errors import GuidanceError, InputError
+
+if TYPE_CHECKING:
+    from engines.angiography.frame import Frame
 
 _SCHEMA = "guidance-app/segment/1"
 
@@ -27,6 +31,10 @@ def segment(
     class_name: Annotated[str, typer.Option("--class", help="one class of the model; default: all vessels")] = "",
     models: Annotated[Path | None, typer.Option(help="folder of other weights, as `train` leaves it")] = None,
     threads: Annotated[int, typer.Option(min=1)] = 1,
+    attention: Annotated[
+        bool, typer.Option("--attention", help="also write what the network looks at: {stem}_{frame}_attention.png")
+    ] = False,
+    layer: Annotated[str, typer.Option(help="--attention: encoder-1..4, bottom, decoder-1..4")] = "decoder-3",
     as_json: Annotated[bool, typer.Option("--json", help="print summary.json")] = False,
 ) -> None:
     """Write `{stem}_{frame:04d}.png` (0 or 255, the input's size) for every frame, and `summary.json`.
@@ -41,6 +49,7 @@ def segment(
     segmenter = load_segmenter(model, backend, threads, folder=models or BUNDLED_MODELS)
     if class_name and class_name not in segmenter.classes:
         raise InputError(f"--class {class_name}: {model} has the classes {', '.join(segmenter.classes)}")
+    explain = _explainer(model, models or BUNDLED_MODELS, class_name, layer) if attention else None
     make_folder(out)
     taken: dict[str, Path] = {}
     entries: list[dict[str, Any]] = []
@@ -50,7 +59,7 @@ def segment(
             stem = _stem(path)
             if stem in taken:
                 raise InputError(f"{path}: its masks would overwrite those of {taken[stem]}; use another --out")
-            _segment_run(path, segmenter, class_name, out, outcome)
+            _segment_run(path, segmenter, class_name, out, outcome, explain)
         except GuidanceError as error:
             outcome.fail(str(error))
         if outcome.masks:
@@ -76,6 +85,7 @@ class _Outcome:
     input: str
     reasons: list[str] = field(default_factory=list)
     masks: list[str] = field(default_factory=list)
+    attention: list[str] = field(default_factory=list)
     subtracted: bool = False
 
     def fail(self, reason: str) -> None:
@@ -88,6 +98,7 @@ class _Outcome:
         return {
             "input": self.input, "status": "error" if self.reasons else "ok", "reason": "; ".join(self.reasons),
             "subtracted": self.subtracted, "masks": self.masks,
+            **({"attention": self.attention} if self.attention else {}),
         }  # fmt: skip
 
 
@@ -102,7 +113,27 @@ def _is_source(mask: Path, source: Path) -> bool:
     return mask == source or (mask.parent == source and mask.exists())
 
 
-def _segment_run(path: Path, segmenter, class_name: str, out: Path, outcome: _Outcome) -> None:
+def _explainer(model: str, folder: Path, class_name: str, layer: str) -> Callable[[Frame], bytes]:
+    """From a frame to the PNG of its attention; a class that is not named is the network's first."""
+    import cv2
+
+    from engines.inference.model_files import ModelFiles, read_manifest
+    from engines.segmentation.attention import AttentionMapper, attention_picture, check_layer
+
+    check_layer(layer)
+    record = read_manifest(folder).models[model]
+    mapper = AttentionMapper(ModelFiles(name=model, folder=folder, record=record))
+
+    def explain(frame: Frame) -> bytes:
+        seen = mapper.explain(frame, class_name or record.classes[0], layer)
+        return cv2.imencode(".png", attention_picture(frame, seen))[1].tobytes()
+
+    return explain
+
+
+def _segment_run(
+    path: Path, segmenter, class_name: str, out: Path, outcome: _Outcome, explain: Callable[[Frame], bytes] | None
+) -> None:
     import cv2
     import numpy as np
 
@@ -130,6 +161,12 @@ def _segment_run(path: Path, segmenter, class_name: str, out: Path, outcome: _Ou
         encoded = cv2.imencode(".png", mask)[1].tobytes()
         write_bytes(out / name, encoded)
         outcome.masks.append(name)
+        if explain is not None:
+            seen = f"{_stem(path)}_{index:04d}_attention.png"
+            if _is_source(out / seen, path):
+                raise InputError(f"{path}: its {seen} would overwrite a picture that is read; use another --out")
+            write_bytes(out / seen, explain(frame))
+            outcome.attention.append(seen)
         if run.frame_count > 1 and sys.stderr.isatty():
             print(f"\r{path.name} {index + 1}/{run.frame_count}", end="\n" if index + 1 == run.frame_count else "",
                   file=sys.stderr, flush=True)  # fmt: skip
