@@ -13,14 +13,12 @@ import typer
 from calibration.errors import InputError
 
 if TYPE_CHECKING:
+    from engines.anatomy.vessel_model import VesselModel
     from engines.registration.initial_pose import InitialPose
     from engines.registration.registration import Registration
     from engines.registration.view import RegistrationView
 
 _OTHER_MOMENTS = 3  # frames tried when the fullest one does not convince
-_NETWORK_MISSING = (
-    "--init network: no pose network is shipped with this version; use --init radiological, or --init POSE.json"
-)
 
 
 def add_to(app: typer.Typer) -> None:
@@ -99,12 +97,14 @@ def _register(
         view_of_run(path, segmenter, frame=frame, case_kind=case.kind) for path, frame in zip(runs, frames, strict=True)
     ]
 
+    model = case.vessel_model()
+
     def registered(seen: list[RegistrationView]) -> Registration:
         return register(
             seen,
-            case.vessel_model(),
+            model,
             case_id=case.id,
-            init=_start(init, seen[0]),
+            init=_start(init, seen, model),
             options=RegistrationOptions(refine_drr=refine),
         )
 
@@ -133,15 +133,29 @@ def best_of_moments(first: Registration, others: Iterable[Registration]) -> Regi
 
 def _check_start(init: str) -> None:
     if init == "network":
-        raise InputError(_NETWORK_MISSING)
-    if init != "radiological" and not Path(init).is_file():
-        raise InputError(f"--init {init}: no such file; give radiological, or a POSE.json that exists")
+        from engines.registration.network_start import shipped_pose_weights
+
+        if not shipped_pose_weights().is_file():
+            raise InputError(
+                f"--init network: {shipped_pose_weights()} is missing; use --init radiological, or install again"
+            )
+    elif init != "radiological" and not Path(init).is_file():
+        raise InputError(f"--init {init}: no such file; give radiological, network, or a POSE.json that exists")
 
 
-def _start(init: str, view: RegistrationView) -> InitialPose:
+def _start(init: str, views: list[RegistrationView], model: VesselModel) -> InitialPose:
     from engines.registration.initial_pose import radiological_start, start_from_file
 
-    return radiological_start() if init == "radiological" else start_from_file(Path(init), view.geometry)
+    if init == "radiological":
+        return radiological_start()
+    if init != "network":
+        return start_from_file(Path(init), views[0].geometry)
+    from engines.registration.methods.method import start_pose
+    from engines.registration.network_start import network_start, shipped_pose_weights
+    from engines.registration.pose_weights import load_pose_network
+
+    net = load_pose_network(shipped_pose_weights())
+    return network_start(net, views, model, start_pose(radiological_start(), model))
 
 
 def _frames(texts: list[str], views: int) -> list[int | Literal["minip"] | None]:

