@@ -11,6 +11,8 @@ import typer
 
 from calibration.errors import InputError
 
+_STEPS, _RATE = 1200, 2e-3
+
 
 def add_to(app: typer.Typer) -> None:
     app.command("train")(train)
@@ -19,12 +21,12 @@ def add_to(app: typer.Typer) -> None:
 def train(
     name: Annotated[str, typer.Argument(help="coronary, cerebral, aortic-upper or aortic-lower")],
     out: Annotated[Path, typer.Option(help="folder for checkpoint, weights, manifest and card")] = Path("out/models"),
-    steps: Annotated[int, typer.Option(min=1, help="optimiser steps")] = 1200,
+    steps: Annotated[int, typer.Option(min=0, help="optimiser steps; 0: 1200, with --finetune 400")] = 0,
     seed: Annotated[int, typer.Option(min=0, max=999_999, help="decides pictures and first weights")] = 1,
     width: Annotated[int, typer.Option(min=4, max=128, help="channels of the first block")] = 16,
     batch: Annotated[int, typer.Option(min=1)] = 6,
     patch: Annotated[int, typer.Option(min=64, max=512, help="patch side in pixels, a multiple of 16")] = 192,
-    rate: Annotated[float, typer.Option(min=1e-6, max=1.0, help="learning rate")] = 2e-3,
+    rate: Annotated[float, typer.Option(min=0.0, max=1.0, help="learning rate; 0: 0.002, --finetune 0.0005")] = 0.0,
     paper: Annotated[bool, typer.Option("--paper", help="the published loss alone: Dice or cross-entropy")] = False,
     initial: Annotated[str, typer.Option(help="checkpoint (.pt) of another scene to start from")] = "",
     cases: Annotated[str, typer.Option(help="folder of simulated cases, seeds 100 to 999, to mix in")] = "",
@@ -32,13 +34,36 @@ def train(
     device: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
     threads: Annotated[int, typer.Option(min=1)] = 1,
     workers: Annotated[int, typer.Option(min=0, help="processes that make pictures")] = 1,
+    finetune: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(help="folders of a site's pictures and vessel masks: go on from the shipped weights with them"),
+    ] = None,
+    folds: Annotated[int, typer.Option(min=0, help="--finetune: measure on pictures left out; writes figures")] = 0,
+    models: Annotated[Path | None, typer.Option(help="--finetune: folder of the weights to start from")] = None,
 ) -> None:
-    """Train a network on synthetic angiograms; goes on where an interrupted run of the same recipe stopped."""
+    """Train a network on synthetic angiograms; goes on where an interrupted run of the same recipe stopped.
+
+    With --finetune IMAGES MASKS it starts from the shipped weights, mixes a site's pictures with synthetic ones and
+    writes a model folder for `--models`; of a network with several vessel classes the first one is what masks mark.
+    """
     from engines.segmentation.scenes import scene_named
 
     scene = scene_named(name)
     if patch % 16:
         raise InputError(f"--patch {patch}: the network needs a multiple of 16, for example {patch // 16 * 16}")
+    if finetune is not None:
+        from engines.training.finetune import FineTuning
+        from guidance_app.cli.finetune import finetune_site
+
+        standard = FineTuning()
+        plan = FineTuning(
+            steps=steps or standard.steps, batch=batch, patch_px=patch, rate=rate or standard.rate, seed=seed
+        )
+        finetune_site(name, *finetune, out, plan, folds=folds, models=models, threads=threads)
+        return
+    if folds or models:
+        raise InputError(f"{'--folds' if folds else '--models'}: goes with --finetune IMAGES MASKS alone")
+    steps, rate = steps or _STEPS, rate or _RATE
     import torch
 
     from calibration.store import write_bytes
