@@ -10,6 +10,7 @@ from engines.angiography.frame import Frame
 from guidance_app.exports.content import ExportPose
 from guidance_app.live.guidance import Overlay, ScreenState
 from guidance_app.live.model_projection import ProjectedModel
+from guidance_app.live.overlay_rule import OverlayLimits
 from guidance_app.views import annotation_painter as words
 from guidance_app.views import palette, windowing
 from guidance_app.views.annotations import Corners, angles_text, side_letters
@@ -33,8 +34,13 @@ class BurnedPictures:
         self._window: windowing.WindowLevel | None = None
         self._size: tuple[int, int] | None = None
 
-    def paint(self, frame: Frame, pose: ExportPose | None, *, number: int, total: int) -> QImage:
-        """RGB picture of a frame; `number` counts from 0."""
+    def paint(self, frame: Frame, pose: ExportPose | None, *, age_ms: float = 0.0, number: int, total: int) -> QImage:
+        """RGB picture of a frame.
+
+        Args:
+            age_ms: time between the frame and the one the pose was found on.
+            number: of the frame, from 0.
+        """
         if self._window is None:
             self._window = windowing.window_of(frame)
         rows, columns = frame.shape_px
@@ -49,7 +55,7 @@ class BurnedPictures:
             painter.fillRect(area, QColor(palette.ROOM))
             transform = QTransform.fromScale(scale, scale)
             self._paint_frame(painter, frame, transform)
-            screen = self._screen(frame, pose)
+            screen = self._screen(frame, pose, age_ms)
             self._paint_overlay(painter, screen, transform, area)
             words.paint_badge(painter, area, badge_of(screen, held=False, raw=False))
             words.paint_sides(painter, area, side_letters(frame.geometry))
@@ -74,15 +80,15 @@ class BurnedPictures:
         placing = Placing(view_from_frame=transform, clip=area)
         self._painter.paint(painter, screen.overlay, look, placing=placing, mode=self._mode, opacity=1.0)
 
-    def _screen(self, frame: Frame, pose: ExportPose | None) -> ScreenState:
+    def _screen(self, frame: Frame, pose: ExportPose | None, age_ms: float) -> ScreenState:
         """The window's own state, so that an export marks an overlay exactly as the window does."""
         overlay = self._overlay(frame, pose)
         return ScreenState(
             frame=frame,
             result=None,
             overlay=overlay,
-            overlay_state="hidden" if overlay is None else "valid",
-            overlay_age_ms=None if overlay is None else 0.0,
+            overlay_state="hidden" if overlay is None else ("valid" if age_ms <= OverlayLimits().valid_ms else "stale"),
+            overlay_age_ms=None if overlay is None else age_ms,
             source_state="replay",
             guidance_state="unregistered" if pose is None else pose.state,
             engine_up=True,

@@ -28,13 +28,13 @@ class ExportPose:
 
     Args:
         state: `accepted` is drawn solid, `proposed` as unverified.
-        view: geometry it was found on; valid for no other. None where the pose file does not say it.
+        view: geometry it was found on; drawn on no other.
     """
 
     index: int
     isocentre_from_lps: RigidPose
     state: GuidanceState
-    view: CArmGeometry | None
+    view: CArmGeometry
     confidence: float | None = None
     expected_error_mm: float | None = None
     depth_sigma_mm: float | None = None
@@ -68,9 +68,32 @@ class ExportContent:
         if geometry is None:
             return None
         pose = self.fixed or self.poses.get(index)
-        if pose is None or (pose.view is not None and not pose.view.same_view(geometry)):
+        if pose is None or not pose.view.same_view(geometry):
             return None
         return pose
+
+    def shown_ms(self, index: int) -> float:
+        """When a frame came, against the first one."""
+        if self.recorded is None:
+            return index * self.frame_time_ms()
+        first_ns, this_ns = self.recorded.header(0).received_ns, self.recorded.header(index).received_ns
+        return (this_ns - first_ns) / 1e6
+
+    def age_ms(self, index: int, pose: ExportPose) -> float:
+        """How far apart a frame and the one its pose was found on are."""
+        return 0.0 if pose.index == index else abs(self.shown_ms(index) - self.shown_ms(pose.index))
+
+    def source_of(self, index: int) -> tuple[str, int]:
+        """SOP instance ("" where there is none) and frame in it, from 0."""
+        if self.recorded is None:
+            return self.run.sop_instance_uid, index
+        header = self.recorded.header(index)
+        return header.sop_instance_uid, header.source_frame
+
+    @property
+    def series_instance_uid(self) -> str:
+        """Of the source object, "" where it is not known."""
+        return "" if self.header is None else str(self.header.get("SeriesInstanceUID", ""))
 
     def last_pose(self) -> tuple[ExportPose, CArmGeometry]:
         """The newest pose and the view it holds for.
@@ -78,16 +101,9 @@ class ExportContent:
         Raises:
             InputError: there is none.
         """
-        for index in reversed(range(self.run.frame_count)):
-            if self.fixed is None and index not in self.poses:
-                continue
-            try:
-                geometry = self.run.geometry(index)
-            except GuidanceError:
-                continue
-            pose = self.pose_for(index, geometry)
-            if pose is not None:
-                return pose, geometry
+        pose = self.fixed or (self.poses[max(self.poses)] if self.poses else None)
+        if pose is not None:
+            return pose, pose.view
         raise InputError(f"{self.path}: no frame has an accepted or proposed pose; give one with --pose POSE.json")
 
 
@@ -133,7 +149,7 @@ def _fixed(path: Path, run: Run) -> ExportPose:
     return ExportPose(
         index=view.frame if own else 0,
         isocentre_from_lps=found.isocentre_from_lps,
-        state="accepted" if found.status == "accepted" else "proposed",
+        state="accepted" if own and found.status == "accepted" else "proposed",
         view=geometry,
         confidence=found.confidence,
         expected_error_mm=_finite(found.expected_error_mm),

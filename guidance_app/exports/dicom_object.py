@@ -10,7 +10,7 @@ from pathlib import Path
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.filewriter import dcmwrite
 from pydicom.sequence import Sequence
-from pydicom.uid import PYDICOM_IMPLEMENTATION_UID, ExplicitVRLittleEndian
+from pydicom.uid import PYDICOM_IMPLEMENTATION_UID, ExplicitVRLittleEndian, XRayAngiographicImageStorage
 
 from calibration.errors import InputError
 from calibration.store import write_atomically
@@ -39,6 +39,8 @@ def new_object(
     dataset.Modality = modality
     dataset.SeriesInstanceUID = identity.new_uid(f"{name} series")
     dataset.SeriesNumber = series_number
+    if modality != "SEG":
+        dataset.Laterality = ""
     dataset.SeriesDescription = f"{description} - {RESEARCH_LINE}"[:64]
     dataset.SeriesDate, dataset.SeriesTime = dataset.InstanceCreationDate, dataset.InstanceCreationTime
     dataset.InstanceNumber = 1
@@ -55,6 +57,25 @@ def code(value: str, scheme: str, meaning: str) -> Sequence:
     item = Dataset()
     item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = value, scheme, meaning
     return Sequence([item])
+
+
+def reference_series(dataset: Dataset, series_uid: str, instances: Iterable[str], identity: ExportIdentity) -> None:
+    """Common Instance Reference (PS3.3 C.12.2) of X-ray objects, whose UIDs come as they are to be written.
+
+    A recording does not know the series of its frames: with new UIDs any new one will do, with the true ones a made-up
+    one would be false, and the reference is left out.
+    """
+    uids = list(dict.fromkeys(instances))
+    if not uids or (identity.identified and not series_uid):
+        return
+    series = Dataset()
+    series.SeriesInstanceUID = identity.uid(series_uid)
+    series.ReferencedInstanceSequence = Sequence([])
+    for uid in uids:
+        item = Dataset()
+        item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = XRayAngiographicImageStorage, uid
+        series.ReferencedInstanceSequence.append(item)
+    dataset.ReferencedSeriesSequence = Sequence([series])
 
 
 def write_object(path: Path, dataset: Dataset) -> None:

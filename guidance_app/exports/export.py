@@ -96,7 +96,7 @@ class _Job:
         video = AnnotatedVideo(path, wait_when_full=True)
         try:
             for index, image in self._painted("mp4"):
-                video.add(image, self._shown_ns(index))
+                video.add(image, round(self._content.shown_ms(index) * 1e6))
         finally:
             report = video.close()
         if report.dropped:
@@ -143,15 +143,15 @@ class _Job:
     def _spatial_registration(self) -> list[Path]:
         content = self._content
         if len(self._frames) == 1:
-            geometry = content.run.geometry(self._frames[0])
-            pose = content.pose_for(self._frames[0], geometry)
+            index = self._frames[0]
+            geometry = content.run.geometry(index)
+            pose = content.pose_for(index, geometry)
             if pose is None:
-                raise InputError(
-                    f"{content.path}: frame {self._frames[0]} has no pose; leave --frame out or give --pose"
-                )
+                raise InputError(f"{content.path}: frame {index} has no pose; leave --frame out or give --pose")
         else:
             pose, geometry = content.last_pose()
-        uid, source_frame = self._source_of(pose.index)
+            index = pose.index
+        uid, source_frame = content.source_of(index)
         projection = geometry.projection(pose.isocentre_from_lps)
         path, beside = self._out / "spatial_registration.dcm", self._out / "pose.json"
         write_spatial_registration(
@@ -160,6 +160,7 @@ class _Job:
             ct_frame_of_reference_uid=self._case.frame_of_reference_uid,
             xa_sop_instance_uid=uid,
             xa_frame=source_frame,
+            xa_series_instance_uid=content.series_instance_uid,
             identity=self._identity,
         )
         view = RegisteredView(
@@ -191,7 +192,6 @@ class _Job:
         from engines.segmentation.segmenter import load_segmenter, model_for_kind
 
         segmenter = load_segmenter(model_for_kind(self._case.kind), "auto", 1)
-        header = self._content.header
         path = self._out / "segmentation.dcm"
 
         def masks() -> Iterator[FrameMask]:
@@ -199,7 +199,7 @@ class _Job:
                 frame = read_frame(self._content, index)
                 if frame is None:
                     continue
-                uid, source_frame = self._source_of(index)
+                uid, source_frame = self._content.source_of(index)
                 segmentation = segmenter.segment(frame)
                 for name, probability in zip(segmentation.classes, segmentation.probabilities, strict=True):
                     mask = probability >= segmenter.threshold
@@ -213,7 +213,7 @@ class _Job:
             masks(),
             classes=segmenter.classes,
             model=segmenter.name,
-            series_instance_uid="" if header is None else str(header.get("SeriesInstanceUID", "")),
+            series_instance_uid=self._content.series_instance_uid,
             identity=self._identity,
         )
         return [path]
@@ -239,25 +239,14 @@ class _Job:
             frame = read_frame(self._content, index)
             if frame is not None:
                 pose = self._content.pose_for(index, frame.geometry)
-                yield index, painter.paint(frame, pose, number=index, total=self._content.run.frame_count)
+                age_ms = 0.0 if pose is None else self._content.age_ms(index, pose)
+                total = self._content.run.frame_count
+                yield index, painter.paint(frame, pose, age_ms=age_ms, number=index, total=total)
                 painted += 1
             self._progress(wanted, done + 1, len(self._frames))
         del qt
         if not painted:
             raise InputError(f"{self._content.path}: none of the frames can be read; nothing to export")
-
-    def _shown_ns(self, index: int) -> int:
-        recorded = self._content.recorded
-        if recorded is not None:
-            return recorded.header(index).received_ns
-        return round(index * self._content.frame_time_ms() * 1e6)
-
-    def _source_of(self, index: int) -> tuple[str, int]:
-        """SOP instance ("" where there is none) and frame in it, from 0."""
-        if self._content.recorded is None:
-            return self._content.run.sop_instance_uid, index
-        header = self._content.recorded.header(index)
-        return header.sop_instance_uid, header.source_frame
 
 
 def _is_bare_log(path: Path) -> bool:

@@ -56,7 +56,8 @@ class ExportIdentity:
                 if value := self._of_source(keyword):
                     setattr(dataset, keyword, value)
             return
-        dataset.PatientName = dataset.PatientID = self.pseudonym
+        dataset.PatientID = self.pseudonym
+        dataset.PatientName = self.pseudonym.replace("-", "^")
         dataset.PatientIdentityRemoved = "YES"
         dataset.DeidentificationMethod = "Made anew; nothing of the source's header was carried over"
 

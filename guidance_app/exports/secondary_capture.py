@@ -39,8 +39,9 @@ def write_secondary_capture(
     # Whatever the X-ray machine wrote into its pictures is still there, and our own words are.
     dataset.BurnedInAnnotation = "YES"
     dataset.NumberOfFrames = count
-    dataset.FrameIncrementPointer = _FRAME_TIME
-    dataset.FrameTime = f"{frame_time_ms:.10g}"
+    if count > 1:
+        dataset.FrameIncrementPointer = _FRAME_TIME
+        dataset.FrameTime = f"{frame_time_ms:.10g}"
     dataset.SamplesPerPixel, dataset.PhotometricInterpretation, dataset.PlanarConfiguration = 3, "RGB", 0
     dataset.Rows, dataset.Columns = rows, columns
     dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation = 8, 8, 7, 0

@@ -13,7 +13,7 @@ from pydicom.sequence import Sequence as DicomSequence
 from pydicom.uid import UID, SegmentationStorage, XRayAngiographicImageStorage
 
 from calibration.errors import InputError
-from guidance_app.exports.dicom_object import code, new_object, write_object
+from guidance_app.exports.dicom_object import code, new_object, reference_series, write_object
 from guidance_app.exports.identity import RESEARCH_LINE, ExportIdentity
 
 # SNOMED CT codes of CID 7166 and its kin; the meaning is what viewers show.
@@ -54,7 +54,7 @@ def write_segmentation(
     Raises:
         InputError: all are empty, or of different sizes.
     """
-    packed, items, sources = [], [], {}
+    packed, items, sources = [], [], []
     shape: tuple[int, ...] | None = None
     for mask in masks:
         if not mask.mask.any():
@@ -66,16 +66,13 @@ def write_segmentation(
         source_uid = identity.uid(mask.sop_instance_uid) if mask.sop_instance_uid else None
         items.append(_frame_item(classes.index(mask.class_name) + 1, mask, source_uid))
         if source_uid:
-            sources[source_uid] = None
+            sources.append(source_uid)
     if shape is None:
         raise InputError(f"{path}: no frame shows a vessel to the network {model}; nothing to export")
     dataset = _described(shape, classes, model, identity)
     dataset.NumberOfFrames = len(items)
     dataset.PerFrameFunctionalGroupsSequence = DicomSequence(items)
-    if series_instance_uid and sources:
-        dataset.ReferencedSeriesSequence = DicomSequence(
-            [_referenced(identity.uid(series_instance_uid), list(sources))]
-        )
+    reference_series(dataset, series_instance_uid, sources, identity)
     bits = np.packbits(np.stack(packed).ravel(), bitorder="little").tobytes()
     dataset.PixelData = bits + b"\0" * (len(bits) % 2)
     dataset["PixelData"].VR = "OB"
@@ -89,6 +86,7 @@ def _described(shape: tuple[int, ...], classes: Sequence[str], model: str, ident
         identity=identity,
     )  # fmt: skip
     dataset.ImageType = ["DERIVED", "PRIMARY"]
+    dataset.PatientOrientation = ""
     dataset.ContentLabel = "VESSELS"
     dataset.ContentDescription = RESEARCH_LINE
     dataset.ContentCreatorName = ""
@@ -161,14 +159,3 @@ def _derivation(mask: FrameMask, source_uid: UID) -> Dataset:
     derivation.DerivationCodeSequence = code("113076", "DCM", "Segmentation")
     derivation.SourceImageSequence = DicomSequence([source])
     return derivation
-
-
-def _referenced(series_uid: UID, instances: list[UID]) -> Dataset:
-    series = Dataset()
-    series.SeriesInstanceUID = series_uid
-    series.ReferencedInstanceSequence = DicomSequence()
-    for uid in instances:
-        item = Dataset()
-        item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = XRayAngiographicImageStorage, uid
-        series.ReferencedInstanceSequence.append(item)
-    return series

@@ -12,7 +12,7 @@ from pydicom.valuerep import DSfloat
 
 from calibration.errors import InputError
 from calibration.pose import RigidPose
-from guidance_app.exports.dicom_object import code, new_object, write_object
+from guidance_app.exports.dicom_object import code, new_object, reference_series, write_object
 from guidance_app.exports.identity import RESEARCH_LINE, ExportIdentity
 
 _STORAGE = "1.2.840.10008.5.1.4.1.1.66.1"
@@ -25,6 +25,7 @@ def write_spatial_registration(
     ct_frame_of_reference_uid: str,
     xa_sop_instance_uid: str,
     xa_frame: int,
+    xa_series_instance_uid: str,
     identity: ExportIdentity,
 ) -> None:
     """Write where the CT lies before the X-ray camera.
@@ -51,7 +52,7 @@ def write_spatial_registration(
     dataset.ContentLabel = "CAMERA_FROM_CT"
     dataset.ContentDescription = RESEARCH_LINE
     dataset.ContentCreatorName = ""
-    ct = _item(camera_from_lps.matrix, "X-ray camera from CT patient coordinates")
+    ct = _item(camera_from_lps.matrix, "X-ray camera from CT")
     ct.FrameOfReferenceUID = identity.uid(ct_frame_of_reference_uid)
     dataset.RegistrationSequence = Sequence([ct])
     if xa_sop_instance_uid:
@@ -62,6 +63,7 @@ def write_spatial_registration(
         xray = _item(np.eye(4), "X-ray frame")
         xray.ReferencedImageSequence = Sequence([picture])
         dataset.RegistrationSequence.append(xray)
+        reference_series(dataset, xa_series_instance_uid, [picture.ReferencedSOPInstanceUID], identity)
     write_object(path, dataset)
 
 
