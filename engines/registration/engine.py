@@ -56,7 +56,7 @@ def register(
     began = time.perf_counter()
     options = options or RegistrationOptions()
     init = init or radiological_start()
-    _check(views)
+    check_views(views)
     prepared = PreparedModel.of(model, branch_classes=views[0].branch_classes)
     ready = [prepare_view(view, edges=prepared.has_thick) for view in views]
     prior = init.prior(prepared, len(views), _table_sigma_mm(views, options))
@@ -160,7 +160,8 @@ def reasons(judged: Agreement, features: ConfidenceFeatures, confidence: float, 
     return tuple(said)
 
 
-def _check(views: Sequence[RegistrationView]) -> None:
+def check_views(views: Sequence[RegistrationView]) -> None:
+    """Refuse what no method can register jointly; raises InputError with the view and what to do."""
     if not 1 <= len(views) <= 2:
         raise InputError(f"registration takes one view or two, {len(views)} were given")
     if len(views) == 2:

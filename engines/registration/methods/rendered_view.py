@@ -15,6 +15,7 @@ from calibration.pose import RigidPose
 from engines.anatomy.vessel_model import VesselModel
 from engines.registration.drr_stage import vessel_renderer
 from engines.registration.drr_target import DrrTarget, averaged, level_shape
+from engines.registration.engine import check_views
 from engines.registration.similarity import gradient_ncc, ncc
 from engines.registration.view import RegistrationView
 from engines.rendering.renderer import Renderer
@@ -100,7 +101,15 @@ class RendererOfModel:
         self._made: tuple[VesselModel, tuple[str, ...], Renderer] | None = None
 
     def __call__(self, views: Sequence[RegistrationView], model: VesselModel) -> Renderer:
-        """Raises InputError where the model has no vessels of the classes that the first view shows."""
+        """The renderer, once views and model have been found usable.
+
+        Raises:
+            InputError: views that do not belong together or show no vessel, or a model without such vessels.
+        """
+        check_views(views)
+        for view in views:
+            if not (view.vessel > view.threshold).any():
+                raise InputError(f"{view.file}: no contrast-filled vessel to match; choose a fuller frame")
         classes = views[0].branch_classes
         if self._made is not None and self._made[0] is model and self._made[1] == classes:
             return self._made[2]
