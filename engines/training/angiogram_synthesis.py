@@ -42,9 +42,10 @@ class Sample:
 
 @dataclass(slots=True, kw_only=True)
 class _Layers:
-    """Attenuation so far, the outlines of what it is made of, and the noise that will lie over it."""
+    """Attenuation so far, the outlines of what it is made of, and the noise and blur that will lie over it."""
 
     grain: float
+    blur_px: float
     attenuation: Float[np.ndarray, "size size"]
     outlines: dict[str, Float[np.ndarray, "size size"]]
 
@@ -54,7 +55,7 @@ class _Layers:
             self.outlines[name] = np.maximum(self.outlines[name], outline)
 
     def add_tubes(
-        self, name: str, tubes: list[Tube], fill: np.ndarray, strength: float, *, half_maximum: bool = False
+        self, name: str, tubes: list[Tube], fill: np.ndarray, strength: float, *, as_readers_draw: bool = False
     ) -> None:
         """Draw tubes of `strength` attenuation a pixel of depth; those too faint to be seen get no outline."""
         radii = np.array([np.median(tube.radii_px) for tube in tubes])
@@ -62,7 +63,8 @@ class _Layers:
         seen = strength * 2 * radii * fill * np.minimum(1.0, radii)
         shown = seen > max(_FAINTEST, _SEEN_IN_GRAIN * self.grain)
         size = self.attenuation.shape[0]
-        self.add(name, *thickness_px(tubes, size, fill, half_maximum=half_maximum, shown=shown), strength)
+        blur_px = self.blur_px if as_readers_draw else None
+        self.add(name, *thickness_px(tubes, size, fill, seen_through_blur_px=blur_px, shown=shown), strength)
 
 
 def synthesize(scene: Scene, seed: int, index: int, size_px: int = 192) -> Sample:
@@ -71,11 +73,12 @@ def synthesize(scene: Scene, seed: int, index: int, size_px: int = 192) -> Sampl
     while True:
         layers = _Layers(
             grain=float(np.exp(random.uniform(np.log(0.004), np.log(0.12)))),
+            blur_px=float(random.uniform(0.4, 2.4)),
             attenuation=np.zeros((size_px, size_px), np.float32),
             outlines={name: np.zeros((size_px, size_px), np.float32) for name in scene.classes},
         )
         {"coronary": _coronary, "cerebral": _cerebral}.get(scene.name, _aortic)(random, layers, scene.name)
-        picture = _expose(random, layers.attenuation, layers.grain)
+        picture = _expose(random, layers)
         conditioned = condition_working(picture, working_px=WORKING_PX)
         if conditioned is None:
             continue
@@ -105,7 +108,7 @@ def _coronary(random: np.random.Generator, layers: _Layers, _name: str) -> None:
         # Contrast thins out towards the periphery; post-processing lifts small branches.
         fill = fill * (radii / radii.max()) ** random.uniform(-0.5, 0.5)
         strength = 0.6 * contrast / radii.max()
-        layers.add_tubes("vessel", tubes, fill, strength, half_maximum=True)
+        layers.add_tubes("vessel", tubes, fill, strength, as_readers_draw=True)
         roots.append(tubes[0].points_px[0])
     for root in roots:
         if random.random() < 0.6 and not phantom:
@@ -305,19 +308,17 @@ def _wire(random: np.random.Generator, layers: _Layers, contrast: float) -> None
     layers.add("device", path / (2 * radius), np.minimum(outline * 1.6, 1.0), contrast * random.uniform(0.4, 1.5))
 
 
-def _expose(
-    random: np.random.Generator, attenuation: Float[np.ndarray, "size size"], grain: float
-) -> Float[np.ndarray, "size size"]:
+def _expose(random: np.random.Generator, layers: _Layers) -> Float[np.ndarray, "size size"]:
     """Beam, detector and processing: from attenuation to display values."""
+    attenuation = layers.attenuation
     size = attenuation.shape[0]
     beam = np.exp(-np.clip(attenuation, -3, 4)).astype(np.float32)
     if random.random() < 0.5:  # scatter veils contrast
         veil = random.uniform(0.1, 1.0)
         beam = (beam + veil * cv2.GaussianBlur(beam, (0, 0), size / 6)) / (1 + veil)
-    if random.random() < 0.8:
-        beam = cv2.GaussianBlur(beam, (0, 0), random.uniform(0.3, 1.3))
+    beam = cv2.GaussianBlur(beam, (0, 0), layers.blur_px)
     beam /= np.median(beam)
-    grain = min(grain, 0.6 * float(np.std(attenuation)) + 0.01)
+    grain = min(layers.grain, 0.6 * float(np.std(attenuation)) + 0.01)
     noise = random.normal(0, grain, beam.shape).astype(np.float32)
     if random.random() < 0.6:
         noise = cv2.GaussianBlur(noise, (0, 0), random.uniform(0.3, 0.9)) * 1.3

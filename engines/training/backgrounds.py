@@ -39,6 +39,8 @@ def thorax(random: np.random.Generator, size: int) -> Picture:
         ground += cloud(random, size, random.uniform(4, 12)) * random.uniform(0.0, 0.07)
     for _ in range(random.poisson(1.5)):
         ground += _wavy_region(random, size) * random.normal(0.1, 0.5)
+    if random.random() < 0.35:  # a diaphragm or the border of the heart against lung
+        ground += _wavy_region(random, size) * random.uniform(0.5, 1.6)
     if random.random() < 0.4:
         ground += _ribs(random, size) * random.uniform(0.03, 0.25)
     if random.random() < 0.35:

@@ -36,7 +36,7 @@ def grow_coronaries(random: np.random.Generator, size_px: int) -> list[Tube]:
     heart = _Heart(
         axes_px=size * random.uniform(0.8, 1.2, 3) * np.array([1.0, 0.9, 1.25]),
         wander_rad=random.uniform(0.02, 0.14),
-        tortuosity=random.choice([0.0, 0.3, 1.0]) * random.uniform(0.3, 1.0),
+        tortuosity=random.choice([0.0, 0.4, 1.2, 2.2]) * random.uniform(0.3, 1.0),
         root_radius_px=size * np.exp(random.uniform(np.log(0.02), np.log(0.055))),
     )
     sides = [(_right,), (_left,), (_right, _left)][random.choice(3, p=[0.45, 0.5, 0.05])]
