@@ -106,7 +106,11 @@ class DicomServer:
                 admission.aet,
                 ae.supported_contexts,
                 tls,
-                evt_handlers=[(evt.EVT_C_STORE, self._stored), (evt.EVT_REJECTED, self._rejected)],
+                evt_handlers=[
+                    (evt.EVT_C_STORE, self._stored),
+                    (evt.EVT_REJECTED, self._rejected),
+                    (evt.EVT_CONN_CLOSE, _wake),
+                ],
                 request_handler=_Handler,
                 peers=admission.peers,
                 notices=notices,
@@ -176,9 +180,17 @@ def _title(text: str | None) -> str:
     return "".join(letter for letter in (text or "")[:16] if letter.isprintable()).strip()
 
 
+def _wake(event: Event) -> None:
+    """A connection that ended before it asked for anything leaves its thread waiting, and a place taken, for 10 s."""
+    if event.assoc.requestor.primitive is None:
+        event.assoc.dul.to_user_queue.put(None)
+
+
 def _end(association: Association) -> None:
     """Tell the peer, then close the socket under it: a peer that says nothing must not hold up the end."""
     association.abort(block=False)
+    if association.requestor.primitive is None:
+        association.dul.to_user_queue.put(cast(Any, None))
     association.join(_ABORT_S)
     with contextlib.suppress(OSError, AttributeError):
         cast(Any, association.dul.socket).socket.shutdown(socket.SHUT_RDWR)

@@ -103,6 +103,9 @@ class DicomSource:
             # Behind the runs that wait, so that the log keeps the order of arrival.
             self._queue.put(str(error))
             return CANNOT_UNDERSTAND
+        except Exception as error:  # whatever a peer may send must not end what receives it
+            self._queue.put(f"{name}: cannot be read ({type(error).__name__}); send it again")
+            return CANNOT_UNDERSTAND
         self._queue.put(received)
         return SUCCESS
 
