@@ -151,9 +151,10 @@ class CaptureFile(CalibrationFile):
     Args:
         region_px: [column, row, width, height].
         text_masks_px: boxes of text to ignore, each [column, row, width, height], in pixels of the whole screen.
-        pixel_spacing_mm: [row, column] in the plane of the known object, or None.
+        pixel_spacing_mm: [row, column] where the known object lay, on the detector unless said otherwise; or None.
         aspect: width over height of the region.
         screen_shape_px: (rows, columns) of the whole captured picture.
+        geometry: the view that the C-arm stays in: primary_deg, secondary_deg, sid_mm, sod_mm.
     """
 
     schema_: Literal["guidance-app/capture/1"] = Field(default="guidance-app/capture/1", alias="schema")
@@ -162,6 +163,7 @@ class CaptureFile(CalibrationFile):
     pixel_spacing_mm: list[float] | None = None
     aspect: float = Field(gt=0)
     screen_shape_px: list[int] = Field(min_length=2, max_length=2)
+    geometry: dict[str, float] | None = None
 
 
 AnyCalibration = CArmFile | DistortionFile | CaptureFile

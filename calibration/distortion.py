@@ -10,12 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float
+from scipy.interpolate import RectBivariateSpline
 from scipy.ndimage import map_coordinates
 
 from calibration.calibration_file import DistortionFile
 from calibration.errors import InputError
 
-_INVERSE_STEPS, _INVERSE_PX = 50, 1e-7
+_INVERSE_STEPS, _INVERSE_PX, _LATTICE_PX = 25, 1e-7, 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -59,24 +60,18 @@ class Distortion:
 
     def distort(self, points_px: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n 2"]:
         """The inverse of `undistort`, solved to a millionth of a pixel; NaN outside what the grid covered."""
-        points_px = np.asarray(points_px, float)
-        found = points_px.copy()
-        for _ in range(_INVERSE_STEPS):
-            # The polynomial is only good where it was fitted; a step that leaves this region is taken back to its edge.
-            step = points_px - self._shift(found) - found
-            found = self._near(found + step)
-            if not len(step) or np.abs(step).max() < _INVERSE_PX:
-                break
-        solved = np.linalg.norm(found + self._shift(found) - points_px, axis=1) < 1e-4
-        found[~(solved & self.covers(found))] = np.nan
+        found = self._solved(np.asarray(points_px, float))
+        found[~self.covers(found)] = np.nan
         return found
 
     def covers(self, points_px: Float[np.ndarray, "n 2"]) -> Bool[np.ndarray, " n"]:
         """Whether the grid reached there (points of the stored picture)."""
-        corners = self.hull_px
-        edges = np.roll(corners, -1, axis=0) - corners
-        offset = np.asarray(points_px)[:, None] - corners[None]
-        return (edges[:, 0] * offset[..., 1] - edges[:, 1] * offset[..., 0] >= -1e-9).all(axis=1)
+        points_px = np.asarray(points_px, float)
+        inside = np.ones(len(points_px), bool)
+        for corner, following in zip(self.hull_px, np.roll(self.hull_px, -1, axis=0), strict=True):
+            edge, offset = following - corner, points_px - corner
+            inside &= edge[0] * offset[:, 1] - edge[1] * offset[:, 0] >= -1e-9
+        return inside
 
     def require_shape(self, shape_px: tuple[int, int], source: str) -> None:
         """Raises InputError for a picture of another size."""
@@ -89,9 +84,18 @@ class Distortion:
     def sampling_px(self) -> Float[np.ndarray, "2 rows columns"]:
         """(row, column) of the stored picture for every pixel of the undistorted one; NaN where there is none."""
         rows, columns = self.shape_px
-        row, column = np.mgrid[:rows, :columns]
-        stored = self.distort(np.column_stack([column.ravel(), row.ravel()]).astype(float))
-        return np.stack([stored[:, 1].reshape(rows, columns), stored[:, 0].reshape(rows, columns)])
+        # The inverse is as smooth as the polynomial: solved on a coarse lattice and interpolated between.
+        row = np.linspace(0, rows - 1, max(rows // _LATTICE_PX, 5))
+        column = np.linspace(0, columns - 1, max(columns // _LATTICE_PX, 5))
+        lattice = np.stack(np.meshgrid(column, row), axis=-1).reshape(-1, 2)
+        shift = (self._solved(lattice) - lattice).reshape(len(row), len(column), 2)
+        across, down = np.arange(columns, dtype=float), np.arange(rows, dtype=float)
+        stored_column = RectBivariateSpline(row, column, shift[..., 0])(down, across) + across
+        stored_row = RectBivariateSpline(row, column, shift[..., 1])(down, across) + down[:, None]
+        outside = ~self.covers(np.column_stack([stored_column.ravel(), stored_row.ravel()])).reshape(rows, columns)
+        sampling = np.stack([stored_row, stored_column])
+        sampling[:, outside] = np.nan
+        return sampling
 
     def undistort_picture(
         self, picture: Float[np.ndarray, "rows columns"], *, source: str = "picture", fill: float = 0.0
@@ -108,6 +112,17 @@ class Distortion:
             np.asarray(picture, float), np.where(there, sampling, 0.0), order=1, mode="nearest"
         )
         return np.where(there, undistorted, fill)
+
+    def _solved(self, points_px: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n 2"]:
+        """Fixed-point iteration; it contracts, since a distortion changes little from pixel to pixel."""
+        found = points_px.copy()
+        for _ in range(_INVERSE_STEPS):
+            # The polynomial is only good where it was fitted; a step that leaves this region is taken back to its edge.
+            before = found
+            found = self._near(points_px - self._shift(before))
+            if not len(found) or np.abs(found - before).max() < _INVERSE_PX:
+                break
+        return found
 
     def _shift(self, points_px: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n 2"]:
         normalised = (points_px - self.centre_px) / self.scale_px
