@@ -38,7 +38,7 @@ def add_to(app: typer.Typer) -> None:
         for name in formats:
             if name not in exports.FORMATS:
                 raise InputError(f"--format {name}: expected one of {', '.join(exports.FORMATS)}")
-        wanted = [known for name in formats for known in exports.FORMATS if known == name]
+        wanted: list[exports.Format] = [known for name in formats for known in exports.FORMATS if known == name]
         files = exports.export(
             recording,
             load_case(case),

@@ -26,13 +26,15 @@ _REACH_MM = 50.0  # poses are compared on the corners of a cube about the isocen
 class ReplayComparison(RunWitness):
     """A witness of a replay that knows the recording."""
 
-    fault = ""
-
     def __init__(self, run: RecordedRun) -> None:
         self._run = run
         self._recorded = _recorded_poses(run)
         self._replayed: dict[int, Registration] = {}
         self._wandered = False
+
+    @property
+    def fault(self) -> str:
+        return ""
 
     def begin(self, tell: Callable[[str], None]) -> None: ...
 

@@ -125,7 +125,7 @@ class FrameCoder:
             rows=pixels.shape[0],
             columns=pixels.shape[1],
             dtype="uint16" if pixels.dtype.itemsize == 2 else "uint8",
-            crc32=zlib.crc32(pixels),
+            crc32=zlib.crc32(pixels.data),
         )
         return _joined(header, self._compressors[pixels.itemsize].compress(_arranged(pixels)))
 
@@ -224,6 +224,6 @@ def _pixels(header: FrameHeader, compressed: memoryview, where: str) -> Pixels:
         pixels = pixels.astype(np.uint16, copy=False)
     else:
         pixels = np.cumsum(stored.reshape(rows, columns), axis=1, dtype=np.uint8)
-    if zlib.crc32(pixels) != header.crc32:
+    if zlib.crc32(pixels.data) != header.crc32:
         raise FrameDecodeError(f"{where}: its pixels do not match their checksum; the recording is damaged")
     return pixels
