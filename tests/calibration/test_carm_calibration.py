@@ -123,7 +123,7 @@ def test_another_phantom_is_refused(cases):
             for bead in default_phantom().beads
         ),
     )
-    with pytest.raises(InputError, match="not the beads of other|are off by"):
+    with pytest.raises(InputError, match=r"not the beads of other|are off by"):
         calibrate_view(cases[2].picture, other)
 
 
