@@ -14,7 +14,7 @@ from torch import Tensor
 
 from engines.registration.pose_network import CameraView
 from engines.registration.similarity import dice
-from engines.training.pose_pictures import PoseBatch, drawn
+from engines.training.pose_pictures import LOSS_PX, PoseBatch, drawn
 
 PoseLoss = Literal["paper", "paper+projection"]
 _GEODESIC_PER_MM = 2e-3
@@ -26,7 +26,7 @@ _SMALL = 1e-6
 
 def pose_loss(batch: PoseBatch, found: CameraView, kind: PoseLoss) -> Float[Tensor, ""]:
     """1 - Dice + weighted geodesics and, on request, the projected distance that registrations are judged by."""
-    overlap = dice(drawn(batch.filled, found), batch.clean).mean()
+    overlap = dice(drawn(batch.filled, found, LOSS_PX), batch.clean).mean()
     difference = relative(found, batch.true)
     loss = 1.0 - overlap + _GEODESIC_PER_MM * (double_geodesic_mm(difference) + geodesic_mm(difference)).mean()
     if kind == "paper+projection":

@@ -74,6 +74,7 @@ def train_pose(
     began = time.monotonic()
     torch.manual_seed(recipe.seed)
     net = PoseNetwork(recipe.width).to(device)
+    net = net.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] - missing from torch's stubs
     average = {name: value.detach().clone() for name, value in net.state_dict().items()}
     optimiser = torch.optim.AdamW(net.parameters(), lr=recipe.rate, weight_decay=1e-4)
     step = _resume(checkpoint, recipe, net, average, optimiser, device) if checkpoint.exists() else 0
@@ -121,7 +122,7 @@ def _loss(net: PoseNetwork, batches: Sequence[PoseBatch], recipe: PoseRecipe) ->
             ]
         device = pictures[0].device.type
         with torch.autocast(device, torch.bfloat16, enabled=recipe.bfloat16):
-            outputs = net(torch.cat(pictures)).float()
+            outputs = net(torch.cat(pictures).contiguous(memory_format=torch.channels_last)).float()
         parts = outputs.split([len(picture) for picture in pictures])
         moved = [view.moved(part) for view, part in zip(views, parts, strict=True)]
         losses += [pose_loss(batch, view, recipe.loss) for batch, view in zip(batches, moved, strict=True)]
