@@ -48,7 +48,7 @@ class Segmenter:
         field = conditioned.field_of_view
         if field is not None:
             probabilities = probabilities * field
-        full = np.stack([_resized(plane, rows, columns) for plane in probabilities])
+        full = _resized(probabilities, rows, columns)
         open_field = None
         if field is not None:
             open_field = cv2.resize(field.astype(np.uint8), (columns, rows), interpolation=cv2.INTER_NEAREST) > 0
@@ -91,5 +91,10 @@ def load_segmenter(model: str, backend: str = "auto", threads: int = 1, folder: 
     return Segmenter(model, record, make_backend(backend, files, threads=threads))
 
 
-def _resized(plane: Float[np.ndarray, "rows columns"], rows: int, columns: int) -> Float[np.ndarray, "rows columns"]:
-    return np.clip(cv2.resize(plane, (columns, rows), interpolation=cv2.INTER_LINEAR), 0, 1)
+def _resized(
+    planes: Float[np.ndarray, "classes r c"], rows: int, columns: int
+) -> Float[np.ndarray, "classes rows columns"]:
+    full = np.empty((len(planes), rows, columns), np.float32)
+    for plane, target in zip(planes, full, strict=True):
+        cv2.resize(plane, (columns, rows), dst=target, interpolation=cv2.INTER_LINEAR)
+    return np.clip(full, 0, 1, out=full)
