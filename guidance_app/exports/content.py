@@ -141,13 +141,17 @@ def _pictures(path: Path) -> Path:
 
 def _fixed(path: Path, run: Run) -> ExportPose:
     view = read_pose_file(path).views[0]
-    own = view.sop_instance_uid in ("", run.sop_instance_uid) and 0 <= view.frame < run.frame_count
-    geometry = run.geometry(view.frame if own else 0)
+    place: int | None = view.frame if view.sop_instance_uid in ("", run.sop_instance_uid) else None
+    if isinstance(run, RecordedRun) and view.sop_instance_uid:
+        place = run.place_of(view.sop_instance_uid, view.frame)
+    own = place is not None and 0 <= place < run.frame_count
+    index = place if own and place is not None else 0
+    geometry = run.geometry(index)
     found = read_registration(path, geometry)
     if found.status == "rejected":
         raise InputError(f"{path}: this registration was rejected and may not be drawn; give another")
     return ExportPose(
-        index=view.frame if own else 0,
+        index=index,
         isocentre_from_lps=found.isocentre_from_lps,
         state="accepted" if own and found.status == "accepted" else "proposed",
         view=geometry,

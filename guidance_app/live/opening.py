@@ -15,6 +15,7 @@ from guidance_app.live.late_pose import LatePose, pose_situation
 from guidance_app.live.session import LiveSession
 from guidance_app.live.witness import RunWitness
 from guidance_app.sources.file_source import PacedFileSource, SaturatedFileSource
+from guidance_app.sources.recording_source import RecordedRun
 from guidance_app.sources.source import FrameSource
 
 
@@ -58,7 +59,12 @@ def situation_from_pose(pose: Path, source: PacedFileSource | SaturatedFileSourc
     content = read_pose_file(pose)
     view = content.views[0]
     elsewhere = view.sop_instance_uid not in ("", source.sop_instance_uid)
-    return pose_situation(pose, content, _geometry(source, 0 if elsewhere else view.frame), elsewhere=elsewhere)
+    frame: int | None = 0 if elsewhere else view.frame
+    if isinstance(source.run, RecordedRun) and view.sop_instance_uid:
+        # A recording may begin anywhere in the run, and hold several.
+        frame = source.run.place_of(view.sop_instance_uid, view.frame)
+        elsewhere = frame is None
+    return pose_situation(pose, content, _geometry(source, frame or 0), elsewhere=elsewhere)
 
 
 def _geometry(source: PacedFileSource | SaturatedFileSource, frame: int) -> CArmGeometry:

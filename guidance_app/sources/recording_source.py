@@ -73,6 +73,17 @@ class RecordedRun:
                 str(error), source_frame=header.source_frame, sop_instance_uid=header.sop_instance_uid
             ) from error
 
+    def place_of(self, sop_instance_uid: str, source_frame: int) -> int | None:
+        """Where in the recording this frame of this object first came; None if it did not."""
+        for index in range(self.frame_count):
+            try:
+                header = self.header(index)
+            except FrameDecodeError:
+                continue
+            if header.source_frame == source_frame and header.sop_instance_uid == sop_instance_uid:
+                return index
+        return None
+
     def geometry(self, index: int) -> CArmGeometry:
         header = self.header(index)
         if header.geometry is None:

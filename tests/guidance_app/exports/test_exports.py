@@ -280,7 +280,7 @@ def test_pose_given_for_one_frame_is_marked_as_old_on_later_ones(case, recording
     pose = tmp_path / "pose.json"
     found = registration(geometry(10.0))
     write_registration(pose, found)
-    content = pose.read_text().replace('"1.2.3"', f'"{_SOP}"')
+    content = pose.read_text().replace('"1.2.3"', f'"{_SOP}"').replace('"frame": 0', '"frame": 100')
     pose.write_text(content)
     (path,) = export(recording, case, ["secondary-capture"], tmp_path / "out", pose=pose)
     pictures = pydicom.dcmread(path).pixel_array.astype(int)

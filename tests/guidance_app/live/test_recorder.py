@@ -13,6 +13,7 @@ from calibration.errors import InputError
 from guidance_app.live import recorder_file
 from guidance_app.live.recorder import Recorder
 from guidance_app.live.recorder_file import RecordingFile
+from guidance_app.live.run_log import EventLog
 from guidance_app.live.session import LiveSession
 from guidance_app.sources.file_source import PacedFileSource, SaturatedFileSource
 from guidance_app.sources.recording_messages import ACTIONS, EVENTS, GUIDANCE, REGISTRATIONS, SCREEN
@@ -246,3 +247,44 @@ def test_replay_at_another_rate_is_even(tmp_path):
     stamps = [source.next_frame(5.0).received_ns for _ in range(4)]
     assert {after - before for before, after in itertools.pairwise(stamps)} == {10_000_000}
     source.run.close()
+
+
+def test_pose_is_found_where_its_frame_lies_in_the_recording(tmp_path):
+    record(tmp_path / "a.mcap", [frame_at(index) for index in range(2, 9)])
+    run = RecordedRun(tmp_path / "a.mcap")
+    assert run.place_of("1.2.3", 3) == 1
+    assert run.place_of("1.2.3", 0) == 2
+    assert run.place_of("9.9", 0) is None
+    run.close()
+
+
+class _FullDisk:
+    """Takes half of the first line, then nothing until there is room."""
+
+    def __init__(self, path):
+        self._file = path.open("wb", buffering=0)
+        self.room = 10
+
+    def write(self, data):
+        if not self.room:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        taken = self._file.write(bytes(data[: self.room]))
+        self.room -= taken
+        return taken
+
+    def close(self):
+        self._file.close()
+
+
+def test_logs_of_a_run_outlast_a_full_disk(tmp_path):
+    log = EventLog(tmp_path / "events.jsonl")
+    assert log._file is not None
+    log._file.close()
+    disk = log._file._file = _FullDisk(tmp_path / "events.jsonl")
+    log.add("source_stalled", "one")
+    log.add("source_resumed", "two")
+    disk.room = 10_000
+    log.add("recorder_full", "three")
+    log.close()
+    lines = [json.loads(line) for line in (tmp_path / "events.jsonl").read_text().splitlines()]
+    assert [line["text"] for line in lines] == ["one", "two", "three"]
