@@ -17,7 +17,7 @@ from calibration.errors import GuidanceError
 
 # One module a command; each offers `add_to(app)` and imports what is heavy only when it runs.
 _COMMAND_MODULES = ("case", "segment", "register", "replay", "live", "recording", "export", "demo", "gui", "bench",
-                    "evaluate", "simulate", "train", "engines", "calibrate", "doctor")  # fmt: skip
+                    "evaluate", "simulate", "train", "engines", "calibrate", "pacs", "doctor")  # fmt: skip
 
 _INTERRUPTED, _TERMINATED = 130, 143  # 128 and the signal's number, as shells have it
 

@@ -1,0 +1,1 @@
+"""The hospital's archive: find studies, fetch a CTA, send exports back."""
