@@ -37,6 +37,7 @@ STANDARD_LAYER = "decoder-3"
 RESEARCH_LINE = "Research use only - not a medical device"
 _FOOT_PX = 44
 _LEAST_WIDTH_PX = 480  # the words below the picture need it
+_MOST_ENLARGED = 4
 _TEXT_BGR = (220, 217, 214)
 _OUTLINE_BGR = (255, 208, 63)
 
@@ -148,6 +149,8 @@ def attention_picture(frame: Frame, attention: AttentionMap) -> UInt8[np.ndarray
     page = (cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR) * (1 - weight) + heat * weight).astype(np.uint8)
     contours, _ = cv2.findContours(attention.found.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     cv2.drawContours(page, contours, -1, _OUTLINE_BGR, 1)
+    enlarge = min(-(-_LEAST_WIDTH_PX // page.shape[1]), _MOST_ENLARGED)
+    page = cv2.resize(page, None, fx=enlarge, fy=enlarge, interpolation=cv2.INTER_NEAREST)
     page = cv2.copyMakeBorder(
         page, 0, _FOOT_PX, 0, max(_LEAST_WIDTH_PX - page.shape[1], 0), cv2.BORDER_CONSTANT, value=(14, 14, 14)
     )

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float, Num
 
+from engines.segmentation.burned_text import without_text
 from engines.segmentation.field_of_view import find_field_of_view
 
 CHANNELS = 2
@@ -62,7 +63,8 @@ def condition(
     rows, columns = pixels.shape
     if min(rows, columns) < MIN_SIDE_PX:
         return None
-    picture = np.asarray(pixels, dtype=np.float32)
+    cleaned = without_text(pixels)
+    picture = np.asarray(pixels, dtype=np.float32) if cleaned is None else cleaned
     if not np.isfinite(picture).all():
         picture = np.nan_to_num(picture, nan=0.0, posinf=0.0, neginf=0.0)
     if log:

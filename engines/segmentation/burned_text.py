@@ -1,0 +1,110 @@
+"""Letters that a system has burnt into the picture: dark ones would be taken for vessels."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from jaxtyping import Bool, Float, Num
+
+# Shares of the longer side; from annotations of common systems and of screen captures.
+_GLYPH_HEIGHT = (0.010, 0.060)
+_BORDER = 0.2  # annotations keep to the edges
+_GAP = 0.025
+_LEAST_GLYPH_PX = 4
+_LEAST_INK_PX = 30
+_LONGEST_WORD = 12  # heights
+_LEAST_STROKES = 4  # that a row through the line crosses; a clipped vessel is crossed once or twice
+_MOST_SATURATED = 0.6  # a picture that is nearly all one value has no ground for text to stand on
+
+
+def find_text(pixels: Num[np.ndarray, "rows columns"]) -> Bool[np.ndarray, "rows columns"] | None:
+    """Pixels of text, with the rim that smoothing leaves around it; None where there is none.
+
+    Text is written in the darkest or the brightest value of the picture near its border, in lines of pieces (letters,
+    or words whose letters touch) of like height that a row crosses many times.
+    """
+    found = np.zeros(pixels.shape, np.uint8)
+    for value in (pixels.min(), pixels.max()):
+        ink = pixels == value
+        if _LEAST_INK_PX <= np.count_nonzero(ink) < _MOST_SATURATED * ink.size:
+            found |= _lines(ink.astype(np.uint8))
+    if not found.any():
+        return None
+    return cv2.dilate(found, np.ones((5, 5), np.uint8)) > 0
+
+
+def without_text(pixels: Num[np.ndarray, "rows columns"]) -> Float[np.ndarray, "rows columns"] | None:
+    """The picture with its surroundings drawn on through the letters; None where there are none."""
+    text = find_text(pixels)
+    if text is None:
+        return None
+    picture = np.asarray(pixels, np.float32)
+    # Mean of what lies around, from near to far: exact enough below strokes of a few pixels.
+    open_ground = (~text).astype(np.float32)
+    for width_px in (3, 9, 27, 81):
+        weight = cv2.blur(open_ground, (width_px, width_px))
+        mean = cv2.blur(picture * open_ground, (width_px, width_px)) / np.maximum(weight, 1e-6)
+        fillable = text & (weight > 0.05)
+        picture = np.where(fillable, mean, picture)
+        text = text & ~fillable
+        open_ground = (~text).astype(np.float32)
+    return picture
+
+
+def _lines(ink: np.ndarray) -> np.ndarray:
+    rows, columns = ink.shape
+    side = max(rows, columns)
+    _, labels, boxes, centres = cv2.connectedComponentsWithStats(ink, connectivity=8)
+    height, width = boxes[:, cv2.CC_STAT_HEIGHT], boxes[:, cv2.CC_STAT_WIDTH]
+    tallest = _GLYPH_HEIGHT[1] * side
+    glyph = (
+        (height >= max(_GLYPH_HEIGHT[0] * side, _LEAST_GLYPH_PX))
+        & (height <= tallest)
+        & (width <= _LONGEST_WORD * height)
+    )
+    across, down = centres[:, 0] / columns, centres[:, 1] / rows
+    glyph &= np.minimum(np.minimum(across, 1 - across), np.minimum(down, 1 - down)) < _BORDER
+    glyph[0] = False
+    text = np.zeros(ink.shape, np.uint8)
+    candidates = np.flatnonzero(glyph)
+    candidates = candidates[np.argsort(boxes[candidates, cv2.CC_STAT_LEFT])]
+    while len(candidates):
+        line = [candidates[0]]
+        for other in candidates[1:]:
+            if _continues(boxes[line[-1]], boxes[other], _GAP * side):
+                line.append(other)
+        written = np.isin(labels, line)
+        if _strokes(written) >= _LEAST_STROKES:
+            text |= written.astype(np.uint8) | _small_marks(labels, boxes, line)
+        candidates = np.setdiff1d(candidates, line, assume_unique=True)
+        candidates = candidates[np.argsort(boxes[candidates, cv2.CC_STAT_LEFT])]
+    return text
+
+
+def _continues(before: np.ndarray, after: np.ndarray, gap_px: float) -> bool:
+    """Whether a stroke stands on the line of the one before, close behind it and of like height."""
+    left, top, width, height = before[:4]
+    apart = after[cv2.CC_STAT_LEFT] - (left + width)
+    foot = top + height - (after[cv2.CC_STAT_TOP] + after[cv2.CC_STAT_HEIGHT])
+    like = abs(int(after[cv2.CC_STAT_HEIGHT]) - int(height)) <= 0.4 * height + 1
+    return bool(-2 <= apart <= max(gap_px, height) and abs(foot) <= 0.3 * height + 1 and like)
+
+
+def _strokes(written: np.ndarray) -> float:
+    """Median over the rows of a line of how often the row goes from ground to ink."""
+    rows = written[written.any(axis=1)].astype(np.int8)
+    return float(np.median((np.diff(rows, axis=1, prepend=0) == 1).sum(axis=1)))
+
+
+def _small_marks(labels: np.ndarray, boxes: np.ndarray, line: list[int]) -> np.ndarray:
+    """Dots, colons and dashes within the line's box."""
+    part = boxes[line]
+    left, top = part[:, cv2.CC_STAT_LEFT].min(), part[:, cv2.CC_STAT_TOP].min()
+    right = (part[:, cv2.CC_STAT_LEFT] + part[:, cv2.CC_STAT_WIDTH]).max()
+    foot = (part[:, cv2.CC_STAT_TOP] + part[:, cv2.CC_STAT_HEIGHT]).max()
+    inside = (
+        (boxes[:, cv2.CC_STAT_LEFT] >= left) & (boxes[:, cv2.CC_STAT_LEFT] + boxes[:, cv2.CC_STAT_WIDTH] <= right)
+        & (boxes[:, cv2.CC_STAT_TOP] >= top) & (boxes[:, cv2.CC_STAT_TOP] + boxes[:, cv2.CC_STAT_HEIGHT] <= foot)
+    )  # fmt: skip
+    inside[0] = False
+    return inside[labels].astype(np.uint8)
