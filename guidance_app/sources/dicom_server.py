@@ -262,6 +262,7 @@ class _Handler(RequestHandler):
         refuse = _Refusal(self.server.notices, self.client_address[0])
         assert association.dul.socket is not None
         association.dul.socket.recv = _Receiver(connection, refuse)  # type: ignore[method-assign]
+        association.bind(evt.EVT_CONN_CLOSE, lambda _event: connection.close())  # it may only have been shut down
         association.dimse = _Messages(association, refuse, self.server.max_data_set_bytes)
         return association
 

@@ -136,19 +136,17 @@ class Server:
             thread.join(_JOIN_S)
 
     def _accept(self) -> None:
-        for peer in itertools.count():
-            while not self._closing.is_set():
-                try:
-                    plain, address = self._socket.accept()
-                    break
-                except TimeoutError:
-                    continue
-                except OSError as error:
-                    self._notices.pin("client_refused", f"a connection failed ({error.strerror})")
-                    self._closing.wait(_FIRST_WAIT_S)
-            if self._closing.is_set():
-                return
-            self._admit(plain, str(address[0]), peer)
+        peers = itertools.count()
+        while not self._closing.is_set():
+            try:
+                plain, address = self._socket.accept()
+            except TimeoutError:
+                continue
+            except OSError as error:
+                self._notices.pin("client_refused", f"a connection failed ({error.strerror})")
+                self._closing.wait(_FIRST_WAIT_S)
+                continue
+            self._admit(plain, str(address[0]), next(peers))
 
     def _admit(self, plain: socket.socket, address: str, peer: int) -> None:
         with self._lock:

@@ -160,7 +160,14 @@ def associate(
     ae = ApplicationEntity(ae_title=calling)
     for sop_class, syntax in contexts or [("1.2.840.10008.5.1.4.1.1.12.1", "1.2.840.10008.1.2.1")]:
         ae.add_requested_context(sop_class, syntax)
-    return ae.associate(LOCAL, port, ae_title=called)
+    association = ae.associate(LOCAL, port, ae_title=called)
+    if (
+        not association.is_established
+        and association.dul.socket is not None
+        and association.dul.socket.socket is not None
+    ):
+        association.dul.socket.socket.close()  # pynetdicom leaves it to the garbage collector
+    return association
 
 
 def store(association: Association, made: Dataset) -> int:
