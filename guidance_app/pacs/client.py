@@ -155,9 +155,7 @@ def _find(address: PacsAddress, keys: Dataset, limits: PacsLimits) -> list[Datas
             if identifier is not None:
                 answers.append(identifier)
             if len(answers) > limits.max_answers:
-                raise InputError(
-                    f"{address}: more than {limits.max_answers} answers; narrow the query"
-                )
+                raise InputError(f"{address}: more than {limits.max_answers} answers; narrow the query")
     raise failed(address, "C-FIND", 0xC000)
 
 

@@ -16,7 +16,6 @@ import pydicom
 from pydicom.dataset import Dataset
 from pydicom.uid import (
     JPEG2000,
-    UID,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
     JPEG2000Lossless,
@@ -191,7 +190,7 @@ def _move(address: PacsAddress, keys: Dataset, limits: PacsLimits, inbox: _Inbox
         server = ae.start_server(
             (address.listen.host, address.listen.port),
             block=False,
-            contexts=_storage_contexts(),
+            contexts=[build_context(uid, [*_PLAIN, *_COMPRESSED]) for uid in _STORAGE],
             evt_handlers=[(evt.EVT_C_STORE, inbox.stored)],
         )
     except OSError as error:
@@ -232,7 +231,7 @@ def _storage_contexts() -> list[PresentationContext]:
     """One context for plain pixels and one for each compression, so that the archive need not convert anything."""
     contexts = []
     for uid in _STORAGE:
-        contexts.append(build_context(uid, [UID(syntax) for syntax in _PLAIN]))
+        contexts.append(build_context(uid, [*_PLAIN]))
         contexts += [build_context(uid, syntax) for syntax in _COMPRESSED]
     return contexts
 

@@ -164,7 +164,7 @@ def test_a_store_that_the_archive_refuses_is_an_error(archive, tmp_path):
 def test_a_file_that_is_no_dicom_is_refused_before_anything_is_sent(archive, tmp_path):
     (tmp_path / "notes.txt").write_text("no picture")
     good = save(ct_slice(0), tmp_path / "0.dcm")
-    with pytest.raises(InputError, match="notes.txt"):
+    with pytest.raises(InputError, match=r"notes\.txt"):
         client.store(_address(archive), [good, tmp_path / "notes.txt"], limits=_LIMITS)
     assert archive.kept == []
 
