@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from calibration.errors import InputError
 
 
 def add_to(app: typer.Typer) -> None:
@@ -34,23 +39,29 @@ def create(
     placement: Annotated[
         Path | None, typer.Option(help="JSON with model_to_lps (4x4, mm), applied to surface and centerlines.")
     ] = None,
+    pacs: Annotated[
+        str | None, typer.Option(help="Take the CTA from this archive: HOST:PORT?aet=ARCHIVE[&calling=US]; see `pacs`.")
+    ] = None,
+    study: Annotated[str | None, typer.Option(help="With --pacs: Study Instance UID.")] = None,
+    series: Annotated[str | None, typer.Option(help="With --pacs: Series Instance UID.")] = None,
     id: Annotated[str | None, typer.Option(help="Pseudonym; random by default. Never patient text.")] = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print what is in the new case as JSON.")] = False,
 ) -> None:
     """Make a case from DICOM, NIfTI, STL, VTP, VTK or CSV; at least one model, in one frame (LPS mm)."""
     from engines.anatomy.case_creation import create_case
 
-    case = create_case(
-        out,
-        kind,
-        cta=cta,
-        vessels=vessels,
-        surface=surface,
-        centerlines=centerlines,
-        placement=placement,
-        case_id=id,
-        report=lambda text: print(f"{text} ...", file=sys.stderr, flush=True),
-    )
+    with _cta_source(cta, pacs, study, series) as cta_path:
+        case = create_case(
+            out,
+            kind,
+            cta=cta_path,
+            vessels=vessels,
+            surface=surface,
+            centerlines=centerlines,
+            placement=placement,
+            case_id=id,
+            report=_report,
+        )
     _print_summary(str(case.folder), json_output, None)
 
 
@@ -61,6 +72,27 @@ def show(
 ) -> None:
     """Show what is in a case: sizes, spacing, branches, lengths, radii, recordings."""
     _print_summary(case, json_output, pictures)
+
+
+def _report(text: str) -> None:
+    print(f"{text} ...", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def _cta_source(cta: Path | None, pacs: str | None, study: str | None, series: str | None) -> Iterator[Path | None]:
+    """The CTA's path: as given, or a folder fetched from an archive that is gone once the case is made."""
+    if pacs is None:
+        if study is not None or series is not None:
+            raise InputError("--study and --series say what to take from an archive; give --pacs too")
+        yield cta
+        return
+    if cta is not None or study is None or series is None:
+        raise InputError("--pacs needs --study and --series, and no --cta; `pacs find` lists them")
+    from guidance_app.pacs.address import parse_address
+    from guidance_app.pacs.retrieval import fetch_series
+
+    with tempfile.TemporaryDirectory(prefix="guidance-cta-") as folder:
+        yield fetch_series(parse_address(pacs), study, series, Path(folder) / "cta", report=_report).folder
 
 
 def _print_summary(name: str, json_output: bool, pictures: Path | None) -> None:

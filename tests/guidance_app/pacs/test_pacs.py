@@ -200,3 +200,19 @@ def test_an_address_that_cannot_be_used_is_explained(text, reason):
 def test_what_is_no_uid_is_refused(archive, tmp_path, uid):
     with pytest.raises(InputError, match="no DICOM UID"):
         fetch_series(_address(archive), STUDY, uid, tmp_path / "ct", limits=_LIMITS)
+
+
+def test_a_case_is_made_from_an_archive(archive, tmp_path):
+    from guidance_app.cli.main import build_app
+
+    lines = tmp_path / "lines.csv"
+    lines.write_text("x,y,z,radius\n" + "".join(f"{8},{8},{z / 10},1\n" for z in range(60)))
+    place = f"127.0.0.1:{archive.port}?aet={AET}&calling={CALLING}"
+    out = tmp_path / "case"
+    arguments = ["case", "create", str(out), "--kind", "coronary", "--centerlines", str(lines), "--pacs", place]
+    with pytest.raises(InputError, match="--study and --series"):
+        build_app()(arguments, standalone_mode=False)
+    build_app()([*arguments, "--study", STUDY, "--series", SERIES, "--json"], standalone_mode=False)
+    assert (out / "case.json").is_file()
+    assert (out / "cta.nii.gz").is_file()
+    assert "secret" not in (out / "case.json").read_text().lower()
