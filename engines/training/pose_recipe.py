@@ -5,9 +5,7 @@ python -m engines.training.pose_recipe --out out/models [--steps 3000] [--width 
 
 from __future__ import annotations
 
-import argparse
 import math
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -19,14 +17,11 @@ import torch
 from torch import Tensor
 
 from calibration.errors import InputError
-from calibration.store import write_atomically, write_bytes
+from calibration.store import write_atomically
 from engines.registration.pose_network import PoseNetwork
-from engines.registration.pose_weights import save_pose_network
-from engines.training.pose_held_out import held_out_distances, model_card
 from engines.training.pose_losses import PoseLoss, pose_loss, projected_distance_mm
 from engines.training.pose_patients import POSE_KINDS, TrainingPatient, draw_patient
 from engines.training.pose_pictures import OffsetSpread, PoseBatch, draw_batch, drawn
-from engines.training.recipe import machine
 
 _SAVE_EVERY = 100
 _EMA_DECAY = 0.998
@@ -186,46 +181,3 @@ def _resume(
     average.update(content["average"])
     optimiser.load_state_dict(content["optimiser"])
     return int(content["step"])
-
-
-def main(arguments: Sequence[str]) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=Path("out/models"))
-    standard = PoseRecipe()
-    parser.add_argument("--steps", type=int, default=standard.steps)
-    parser.add_argument("--seed", type=int, default=standard.seed)
-    parser.add_argument("--width", type=int, default=standard.width)
-    parser.add_argument("--patients", type=int, default=standard.patients)
-    parser.add_argument("--paper", action="store_true", help="the published losses alone")
-    parser.add_argument("--bfloat16", action="store_true")
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--minutes", type=float, default=math.inf, help="stop after this long")
-    chosen = parser.parse_args(arguments)
-    recipe = PoseRecipe(
-        steps=chosen.steps, seed=chosen.seed, width=chosen.width, patients=chosen.patients,
-        loss="paper" if chosen.paper else standard.loss, bfloat16=chosen.bfloat16,
-    )  # fmt: skip
-    began = time.monotonic()
-
-    def say(step: int, loss: float, apart_mm: float) -> None:
-        if step % 25 == 0 or step == recipe.steps:
-            rate = (time.monotonic() - began) / 60
-            print(
-                f"step {step}/{recipe.steps}  loss {loss:.3f}  {apart_mm:.1f} mm  {rate:.1f} min",
-                file=sys.stderr,
-                flush=True,
-            )
-
-    net, steps = train_pose(
-        recipe, chosen.out / "pose.checkpoint.pt", device=chosen.device, budget_s=60 * chosen.minutes, progress=say
-    )
-    seconds = time.monotonic() - began
-    held_out = held_out_distances(net.cpu(), seed=recipe.seed)
-    save_pose_network(net, chosen.out / "pose.safetensors", steps=steps, seed=recipe.seed)
-    card = model_card(recipe, steps, f"{seconds / 60:.0f} minutes on {machine()} ({chosen.device})", held_out)
-    write_bytes(chosen.out / "pose.md", card.encode())
-    print(card)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

@@ -19,7 +19,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def train(
-    name: Annotated[str, typer.Argument(help="coronary, cerebral, aortic-upper or aortic-lower")],
+    name: Annotated[str, typer.Argument(help="coronary, cerebral, aortic-upper, aortic-lower or pose")],
     out: Annotated[Path, typer.Option(help="folder for checkpoint, weights, manifest and card")] = Path("out/models"),
     steps: Annotated[int, typer.Option(min=0, help="optimiser steps; 0: 1200, with --finetune 400")] = 0,
     seed: Annotated[int, typer.Option(min=0, max=999_999, help="decides pictures and first weights")] = 1,
@@ -46,6 +46,11 @@ def train(
     With --finetune IMAGES MASKS it starts from the shipped weights, mixes a site's pictures with synthetic ones and
     writes a model folder for `--models`; of a network with several vessel classes the first one is what masks mark.
     """
+    if name == "pose":
+        from guidance_app.cli.train_pose import train_pose_network
+
+        train_pose_network(out, steps=steps, seed=seed, width=width, paper=paper, device=device, threads=threads)
+        return
     from engines.segmentation.scenes import scene_named
 
     scene = scene_named(name)
