@@ -20,9 +20,11 @@ from engines.training.coronary_trees import grow_coronaries
 from engines.training.vessel_trees import Tube, grow_axis, grow_tree, thickness_px
 
 WORKING_PX = 256  # the scale that widths below are drawn for
-# Nobody outlines what cannot be seen: fainter branches are drawn but are no label (attenuation; noise deviations).
-_FAINTEST = 0.02
-_SEEN_IN_GRAIN = 0.7
+# Nobody outlines what can hardly be seen: fainter branches are drawn but are no label. In attenuation, in deviations of
+# the noise, and for coronaries, whose readers follow the main branches, as a share of the tree's darkest.
+_FAINTEST = 0.025
+_SEEN_IN_GRAIN = 0.8
+_SEEN_BESIDE_MAIN = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -60,8 +62,9 @@ class _Layers:
         """Draw tubes of `strength` attenuation a pixel of depth; those too faint to be seen get no outline."""
         radii = np.array([np.median(tube.radii_px) for tube in tubes])
         # A vessel thinner than the detector's blur loses contrast to it.
-        seen = strength * 2 * radii * fill * np.minimum(1.0, radii)
-        shown = seen > max(_FAINTEST, _SEEN_IN_GRAIN * self.grain)
+        seen = strength * 2 * radii * fill * np.minimum(1.0, radii / max(self.blur_px, 1.0))
+        faintest = max(_FAINTEST, _SEEN_IN_GRAIN * self.grain)
+        shown = seen > (max(faintest, _SEEN_BESIDE_MAIN * float(seen.max())) if as_readers_draw else faintest)
         size = self.attenuation.shape[0]
         blur_px = self.blur_px if as_readers_draw else None
         self.add(name, *thickness_px(tubes, size, fill, seen_through_blur_px=blur_px, shown=shown), strength)
