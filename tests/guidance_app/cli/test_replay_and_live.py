@@ -112,7 +112,9 @@ def test_signal_ends_a_run_in_order(case, tmp_path, number):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["live", "--source", "igtl://127.0.0.1:18944"], "not built in this version"),
+        (["live", "--source", "igtl://"], "is no address"),
+        (["live", "--source", "dicom://127.0.0.1:11112"], "names no AE title"),
+        (["live", "--source", "capture:97", "--headless"], "no device /dev/video97"),
         (["live", "--source", "file:CASE/run", "--duration", "0"], "above 0"),
         (["replay", "--xa", "CASE/run", "--fps", "3", "--saturate"], "has no pace"),
         (["replay", "--xa", "CASE/missing.dcm", "--headless"], "missing.dcm"),

@@ -217,7 +217,7 @@ def test_pyigtl_client_sends_pictures_and_follows_the_pose():
         gc.collect()
 
 
-def _status(peer: socket.socket) -> tuple[str, str, str, int]:
+def read_message(peer: socket.socket) -> tuple[str, str, str, int]:
     """(type, device, name, code) of the next message."""
     head = _exactly(peer, 58)
     _, kind, device, _, _, size, _ = struct.unpack(">H12s20sIIQQ", head)
@@ -239,9 +239,9 @@ def _exactly(peer: socket.socket, size: int) -> bytes:
 def test_state_goes_out_on_change_and_to_whoever_connects_later(rig):
     rig.peer.settimeout(10.0)
     rig.source.publish(GuidanceNews(state="stale", reason="the view changed", camera_from_lps_mm=None))
-    assert _status(rig.peer) == ("STATUS", STATE_DEVICE, "stale", 13)
+    assert read_message(rig.peer) == ("STATUS", STATE_DEVICE, "stale", 13)
     rig.source.publish(GuidanceNews(state="accepted", reason="", camera_from_lps_mm=POSE))
-    assert _status(rig.peer) == ("STATUS", STATE_DEVICE, "accepted", 1)
-    assert _status(rig.peer)[:2] == ("TRANSFORM", POSE_DEVICE)
+    assert read_message(rig.peer) == ("STATUS", STATE_DEVICE, "accepted", 1)
+    assert read_message(rig.peer)[:2] == ("TRANSFORM", POSE_DEVICE)
     with socket.create_connection((LOCAL, rig.source.port), timeout=10.0) as late:
-        assert _status(late)[2] == "accepted"
+        assert read_message(late)[2] == "accepted"
