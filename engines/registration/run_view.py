@@ -11,12 +11,12 @@ import numpy as np
 from jaxtyping import Float
 
 from calibration.errors import InputError, MissingGeometryError
+from engines.angiography.calibrated_run import Corrections
 from engines.angiography.contrast import contrast_frame, is_subtractable
 from engines.angiography.dsa import minip, subtract
 from engines.angiography.frame import Frame
 from engines.angiography.open_run import open_run
 from engines.angiography.run import Run
-from engines.angiography.xa_file import XaRun
 from engines.registration.contrast_gate import contrast_gate
 from engines.registration.view import RegistrationView, view_of_frame
 from engines.segmentation.segmenter import Segmenter
@@ -28,7 +28,12 @@ _BEFORE_VEINS = 0.65  # of a run that goes on into the veins
 
 
 def view_of_run(
-    path: Path, segmenter: Segmenter, *, frame: int | Literal["minip"] | None = None, case_kind: str
+    path: Path,
+    segmenter: Segmenter,
+    *,
+    frame: int | Literal["minip"] | None = None,
+    case_kind: str,
+    corrections: Corrections | None = None,
 ) -> RegistrationView:
     """Segment one frame of a run, or its MinIP, for registration.
 
@@ -37,16 +42,17 @@ def view_of_run(
 
     Args:
         frame: from 0; None takes the frame in which contrast fills the vessels most.
+        corrections: of the C-arm and the intensifier, from calibration files.
 
     Raises:
         InputError: the run cannot be read or has no such frame.
         MissingGeometryError: the frame does not say how it was projected.
     """
-    run = open_run(path)
+    run = _opened(path, corrections)
     if isinstance(frame, int) and not 0 <= frame < run.frame_count:
         raise InputError(f"{run.source_id}: has no frame {frame}; choose 0 to {run.frame_count - 1}, or minip")
     shown = subtracted_for(run, case_kind)
-    reference = run.frame_of_reference_uid if isinstance(run, XaRun) else ""
+    reference = getattr(run, "frame_of_reference_uid", "")
     if frame == "minip":
         return _view(run, minip(shown), MINIP_FRAME, segmenter, reference, gate=None)
     if frame is not None:
@@ -59,15 +65,22 @@ def view_of_run(
     return max((view, *(_view_of_frame(run, shown, index, segmenter, reference) for index in steps)), key=_filled_share)
 
 
-def other_views_of_run(path: Path, segmenter: Segmenter, *, case_kind: str, than: int) -> Iterator[RegistrationView]:
+def other_views_of_run(
+    path: Path, segmenter: Segmenter, *, case_kind: str, than: int, corrections: Corrections | None = None
+) -> Iterator[RegistrationView]:
     """Views of other moments of the run than frame `than`, the fullest first; for when that one was not convincing."""
-    run = open_run(path)
+    run = _opened(path, corrections)
     shown = subtracted_for(run, case_kind)
-    reference = run.frame_of_reference_uid if isinstance(run, XaRun) else ""
+    reference = getattr(run, "frame_of_reference_uid", "")
     apart = max(1, run.frame_count // (2 * _LOOKED_AT))
     others = [index for index in _moments(shown) if abs(index - than) >= apart]
     views = (_view_of_frame(run, shown, index, segmenter, reference) for index in others)
     yield from sorted((view for view in views if _filled_share(view) > 0), key=_filled_share, reverse=True)
+
+
+def _opened(path: Path, corrections: Corrections | None) -> Run:
+    run = open_run(path)
+    return run if corrections is None else corrections.applied_to(run)
 
 
 def _view_of_frame(run: Run, shown: Run, index: int, segmenter: Segmenter, reference: str) -> RegistrationView:

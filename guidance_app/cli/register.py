@@ -37,6 +37,9 @@ def add_to(app: typer.Typer) -> None:
         out: Path | None = typer.Option(None, "--out", help="Write the registration here (POSE.json)."),
         refine: bool = typer.Option(False, "--refine/--no-refine", help="Refine on rendered vessels (seconds)."),
         backend: str = typer.Option("auto", "--backend", help="Runtime of the segmentation network."),
+        calibration: list[Path] = typer.Option(
+            [], "--calibration", help="Correct angles or distortion by this file; one of each kind may be given."
+        ),
         as_json: bool = typer.Option(False, "--json", help="Print the registration as JSON."),
     ) -> None:
         """Find where the patient lies: register a case's vessels to one view, or to two jointly (biplane).
@@ -53,6 +56,7 @@ def add_to(app: typer.Typer) -> None:
             init,
             refine=refine,
             backend=backend,
+            calibration=calibration,
         )
         if out is not None:
             write_registration(out, result)
@@ -82,19 +86,23 @@ def _register(
     *,
     refine: bool,
     backend: str,
+    calibration: list[Path],
 ) -> Registration:
     from dataclasses import replace
 
     from engines.anatomy.case import load_case
+    from engines.angiography.calibrated_run import read_corrections
     from engines.registration.engine import register
     from engines.registration.options import RegistrationOptions
     from engines.registration.run_view import other_views_of_run, view_of_run
     from engines.segmentation.segmenter import load_segmenter, model_for_kind
 
+    corrections = read_corrections(calibration) if calibration else None
     case = load_case(case_name)
     segmenter = load_segmenter(model_for_kind(case.kind), backend=backend, threads=2)
     views = [
-        view_of_run(path, segmenter, frame=frame, case_kind=case.kind) for path, frame in zip(runs, frames, strict=True)
+        view_of_run(path, segmenter, frame=frame, case_kind=case.kind, corrections=corrections)
+        for path, frame in zip(runs, frames, strict=True)
     ]
 
     model = case.vessel_model()
@@ -110,7 +118,9 @@ def _register(
 
     result = registered(views)
     if len(runs) == 1 and frames[0] is None and result.status != "accepted":
-        others = other_views_of_run(runs[0], segmenter, case_kind=case.kind, than=views[0].frame)
+        others = other_views_of_run(
+            runs[0], segmenter, case_kind=case.kind, than=views[0].frame, corrections=corrections
+        )
         result = best_of_moments(result, (registered([view]) for view in itertools.islice(others, _OTHER_MOMENTS)))
     return replace(result, backend=replace(result.backend, inference=segmenter.backend))
 

@@ -22,6 +22,9 @@ def add_to(app: typer.Typer) -> None:
         record: Path | None = typer.Option(None, help="Record the replay to this file (MCAP); it must not exist yet."),
         out: Path | None = typer.Option(None, help="Folder for latency.json, frames.jsonl and events.jsonl."),
         pose: Path | None = typer.Option(None, help="Start from this pose (registration.json or POSE.json)."),
+        calibration: list[Path] = typer.Option(
+            [], "--calibration", help="Correct angles or distortion by this file; one of each kind may be given."
+        ),
     ) -> None:
         """Replay a recorded run of a case, with guidance as in a live run."""
         from calibration.errors import InputError
@@ -32,7 +35,7 @@ def add_to(app: typer.Typer) -> None:
             raise InputError("--saturate has no pace; leave out --fps or --saturate")
         guide(
             case=case,
-            uri=FileUri(path=xa, fps=fps),
+            uri=FileUri(path=xa, fps=fps, calibration=tuple(calibration)),
             saturate=saturate,
             hold_at_end=not headless,
             headless=headless,

@@ -33,11 +33,12 @@ _RECORDING_SUFFIXES = (".mcap",)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileUri:
-    """A recorded run and how it is to be played."""
+    """A recorded run and how it is to be played, seen through calibration files if any."""
 
     path: Path
     fps: float | None = None
     loop: bool = False
+    calibration: tuple[Path, ...] = ()
 
 
 SourceUri = FileUri | DicomUri | IgtlUri | CaptureUri
@@ -83,18 +84,23 @@ def open_source(uri: SourceUri, *, saturate: bool = False, hold_at_end: bool = F
     """
     if not isinstance(uri, FileUri):
         return open_live(uri)
-    run = shown_run(uri.path)
+    run = shown_run(uri.path, uri.calibration)
     if saturate:
         return SaturatedFileSource(run, loop=uri.loop)
     return PacedFileSource(run, fps=uri.fps, loop=uri.loop, hold_at_end=hold_at_end)
 
 
-def shown_run(path: Path) -> Run:
-    """The run as it is shown and segmented: subtracted where the file says how, else as it is stored."""
+def shown_run(path: Path, calibration: tuple[Path, ...] = ()) -> Run:
+    """The run as it is shown and segmented: calibrated, and subtracted where the file says how."""
+    from engines.angiography.calibrated_run import read_corrections
     from engines.angiography.dsa import subtract
     from engines.angiography.open_run import open_run
 
     if path.suffix.lower() in _RECORDING_SUFFIXES or is_mcap(path):
+        if calibration:
+            raise InputError(f"{path}: a recording holds its frames as they were guided; leave out --calibration")
         return RecordedRun(path)
     run = open_run(path)
+    if calibration:
+        run = read_corrections(calibration).applied_to(run)
     return subtract(run) if run.mask else run
