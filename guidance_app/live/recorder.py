@@ -208,6 +208,7 @@ class Recorder:
             self._stopped = True
             self._items.clear()
             self._waiting_bytes = 0
+            self._frames = self._file.kept_frames
             self._fault = f"recording stopped: {why}"
         self._tell(f"recording stopped ({why}); {self.path.name} keeps what came before")
 

@@ -41,6 +41,8 @@ class RecordingFile:
         except OSError as error:
             self.discard()
             raise InputError(f"{path}: cannot be recorded to ({error.strerror}); choose another place") from error
+        self.kept_frames = 0  # that outlast this process, whatever happens to it
+        self._added_frames = 0
         self._whole_bytes = self._file.tell()
         self._oldest_s: float | None = None  # when the oldest message came that still waits in this process
         self._synced_s = time.monotonic()
@@ -51,6 +53,7 @@ class RecordingFile:
         if self._oldest_s is None:
             self._oldest_s = time.monotonic()
         self._writer.add_message(self._channels[topic], time_ns, data, time_ns, sequence)
+        self._added_frames += topic == FRAMES
 
     def settle(self) -> None:
         """Hand to the system, and to the disk, what has waited long enough; call it often."""
@@ -83,7 +86,7 @@ class RecordingFile:
 
     def _flush(self) -> None:
         self._writer.flush()
-        self._whole_bytes = self._file.tell()
+        self._whole_bytes, self.kept_frames = self._file.tell(), self._added_frames
         self._oldest_s, self._unsynced = None, True
 
     def _registered(self) -> dict[str, int]:

@@ -70,6 +70,30 @@ def test_replay_leaves_its_three_files_and_says_how_it_went(case, tmp_path):
     assert [event["kind"] for event in events].count("geometry_missing") == 1
 
 
+def test_recorded_replay_replays_with_the_same_frames_and_is_never_overwritten(case, tmp_path):
+    recording = tmp_path / "a.mcap"
+    first = ["replay", "--case", case, "--xa", case / "run", "--headless", "--saturate", "--record", recording]
+    done = _run(*first, "--out", tmp_path / "first")
+    assert done.returncode == 0, done.stderr
+    assert f"6 frames recorded in {recording}" in done.stdout
+    again = _run(
+        "replay", "--case", case, "--xa", recording, "--headless", "--saturate", "--out", tmp_path / "again"
+    )  # fmt: skip
+    assert again.returncode == 0, again.stderr
+    assert "no poses to compare with" in again.stdout
+    logs = [(tmp_path / name / "frames.jsonl").read_text().splitlines() for name in ("first", "again")]
+    keys = ("index", "sop_instance_uid", "source_frame", "geometry")
+    first_lines, again_lines = ([[json.loads(line)[key] for key in keys] for line in lines] for lines in logs)
+    assert len(first_lines) == 6
+    assert first_lines == again_lines
+    content = recording.read_bytes()
+    refused = _run(*first, "--out", tmp_path / "refused")
+    assert refused.returncode == 1
+    assert "exists already" in refused.stderr
+    assert refused.stderr.count("\n") == 1
+    assert recording.read_bytes() == content
+
+
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_signal_ends_a_run_in_order(case, tmp_path, number):

@@ -152,7 +152,12 @@ def _fill_disk_after(monkeypatch, room: int) -> None:
 def test_full_disk_ends_the_recording_once_and_keeps_what_came_before(tmp_path, monkeypatch, room):
     monkeypatch.setattr(recorder_file, "FLUSH_AFTER_S", 0.0)
     _fill_disk_after(monkeypatch, room)
-    told = record(tmp_path / "a.mcap", [frame_at(index) for index in range(40)])
+    told = []
+    recorder = Recorder(tmp_path / "a.mcap", {})
+    recorder.begin(told.append)
+    for index in range(40):
+        recorder.frame(frame_at(index))
+    recorder.end()
     assert len(told) == 1
     assert "recording stopped (No space left on device)" in told[0]
     assert (tmp_path / "a.mcap").stat().st_size <= room
@@ -163,6 +168,7 @@ def test_full_disk_ends_the_recording_once_and_keeps_what_came_before(tmp_path, 
     run = RecordedRun(tmp_path / "a.mcap")
     assert not run.reader.complete
     assert 0 < run.frame_count < 40
+    assert run.frame_count == recorder.report.frames
     assert all(same(run.frame(index), frame_at(index)) for index in range(run.frame_count))
     run.close()
 
