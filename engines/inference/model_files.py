@@ -43,7 +43,7 @@ class ModelRecord(pydantic.BaseModel):
     """One network in `manifest.json`.
 
     `files` maps a file name to its sha-256; no other file is ever loaded for the network. `int8` is there where
-    an 8-bit graph ships too.
+    an 8-bit graph ships too. Connected pieces of a class smaller than `smallest_px`, on the working grid, are none.
     """
 
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
@@ -53,6 +53,7 @@ class ModelRecord(pydantic.BaseModel):
     channels: int
     width: int
     threshold: float
+    smallest_px: int = 0
     seed: int
     steps: int
     initial: str

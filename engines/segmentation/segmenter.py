@@ -14,6 +14,7 @@ from engines.inference.backend import Backend
 from engines.inference.factory import make_backend
 from engines.inference.model_files import BUNDLED_MODELS, ModelFiles, ModelRecord, read_manifest
 from engines.segmentation.conditioning import Conditioned, condition
+from engines.segmentation.islands import without_islands
 from engines.segmentation.scenes import model_for_kind, nearest
 from engines.segmentation.segmentation import Segmentation
 
@@ -36,6 +37,7 @@ class Segmenter:
         self.classes = record.classes
         self.threshold = record.threshold
         self._working_px = record.working_px
+        self._smallest_px = record.smallest_px
         self._network = backend
 
     def segment(self, frame: Frame) -> Segmentation:
@@ -48,6 +50,7 @@ class Segmenter:
         field = conditioned.field_of_view
         if field is not None:
             probabilities = probabilities * field
+        probabilities = without_islands(probabilities, self.threshold, self._smallest_px)
         full = _resized(probabilities, rows, columns)
         open_field = None
         if field is not None:

@@ -30,7 +30,14 @@ _SYNTHETIC = "synthetic angiograms (engines/training/angiogram_synthesis.py); no
 
 
 def export(
-    net: DruNet, scene: Scene, recipe: Recipe, folder: Path, *, steps: int, threshold: float = 0.5
+    net: DruNet,
+    scene: Scene,
+    recipe: Recipe,
+    folder: Path,
+    *,
+    steps: int,
+    threshold: float = 0.5,
+    smallest_px: int = 0,
 ) -> ModelRecord:
     """Write `NAME.safetensors` and `NAME.onnx` (half-precision weights, float32 in and out), enter them.
 
@@ -50,7 +57,7 @@ def export(
         write_bytes(folder / name, content)
     record = ModelRecord(
         classes=scene.classes, working_px=WORKING_PX, channels=CHANNELS, width=recipe.width, threshold=threshold,
-        seed=recipe.seed, steps=steps, initial=Path(recipe.initial).stem, loss=recipe.loss,
+        smallest_px=smallest_px, seed=recipe.seed, steps=steps, initial=Path(recipe.initial).stem, loss=recipe.loss,
         data=data_used(recipe, scene), machine=machine(),
         files={name: sha256(content) for name, content in contents.items()},
     )  # fmt: skip

@@ -148,7 +148,8 @@ def write_site_model(
         patch_px=plan.patch_px, rate=plan.rate,
     )  # fmt: skip
     with tempfile.TemporaryDirectory(dir=out, prefix=".part-") as beside:
-        made = export(net, scene, recipe, Path(beside), steps=plan.steps, threshold=threshold)
+        made = export(net, scene, recipe, Path(beside), steps=plan.steps, threshold=threshold,
+                      smallest_px=record.smallest_px)  # fmt: skip
         made = made.model_copy(
             update={
                 "initial": f"{files.name} ({record.files[files.safetensors.name][:12]})",

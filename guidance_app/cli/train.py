@@ -89,7 +89,9 @@ def train(
     net = train_network(recipe, checkpoint, device=device, workers=workers, progress=_progress(steps))
     print("scoring on unseen synthetic pictures", file=sys.stderr)
     held_out = hold_out(net, scene)
-    record = export(net, scene, recipe, out, steps=steps, threshold=held_out.threshold)
+    record = export(
+        net, scene, recipe, out, steps=steps, threshold=held_out.threshold, smallest_px=held_out.smallest_px
+    )
     card = model_card(name, record, held_out)
     write_bytes(out / f"{name}.md", card.encode())
     print(f"{out / name}.onnx, .safetensors, .md and manifest.json written; load them with --models {out}")
