@@ -13,6 +13,7 @@ from itertools import combinations, permutations
 
 import numpy as np
 from jaxtyping import Float, Integer
+from scipy.spatial import KDTree
 
 from calibration.beads import SeenBead
 from calibration.phantom import Phantom
@@ -20,7 +21,7 @@ from calibration.pose import RigidPose
 from calibration.resection import Pinhole, direct_linear, fit_pinhole
 
 _EXTRA_CANDIDATES, _MOST_CANDIDATES = 3, 12
-_MOST_SUBSETS, _KEPT_A_SUBSET = 40, 4
+_MOST_SUBSETS, _KEPT_A_SUBSET = 70, 12
 _MAX_AXIS_RATIO, _MAX_AXIS_COSINE = 1.35, 0.3
 _CODE_TOLERANCE = 0.15  # of the code beads' spread: perspective that an affine camera does not have
 _DEPTHS_MM = (550.0, 750.0, 1000.0)  # source to phantom
@@ -88,7 +89,7 @@ def _orders(phantom: Phantom, seen: list[SeenBead], aspect: float) -> Iterator[F
         (list(subset) for subset in combinations(range(len(code)), 4)),
         key=lambda subset: -abs(np.linalg.det(homogeneous[subset])),
     )
-    hypotheses: list[tuple[float, int, Float[np.ndarray, "4 2"]]] = []
+    hypotheses: list[Float[np.ndarray, "4 2"]] = []
     for subset in subsets[:_MOST_SUBSETS]:
         determinant = np.linalg.det(homogeneous[subset])
         if abs(determinant) < 1e3:
@@ -106,9 +107,12 @@ def _orders(phantom: Phantom, seen: list[SeenBead], aspect: float) -> Iterator[F
         distance = np.linalg.norm(predicted[:, :, None] - spots[None, None], axis=-1).min(axis=2)
         score = np.minimum(distance / tolerance, 1.0).sum(axis=1)
         for place in np.argsort(score)[:_KEPT_A_SUBSET]:
-            hypotheses.append((float(score[place]), len(hypotheses), affine[place] / [aspect, 1.0]))
-    for _, _, affine in sorted(hypotheses, key=lambda entry: entry[:2]):
-        yield affine
+            hypotheses.append(affine[place] / [aspect, 1.0])
+    # A code bead may hide behind another one; all beads together tell the orders apart.
+    every = np.column_stack([phantom.positions_mm(), np.ones(len(phantom.beads))])
+    places = KDTree([[bead.column_px, bead.row_px] for bead in seen])
+    far = tolerance / 2
+    yield from sorted(hypotheses, key=lambda affine: float(places.query(every @ affine)[0].clip(max=far).sum()))
 
 
 def _grown(
