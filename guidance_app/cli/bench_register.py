@@ -16,8 +16,9 @@ def add_to(bench: typer.Typer) -> None:
             None, "--json", help="Write the figures here; finished trials lie beside it meanwhile."
         ),
         cases: list[str] = typer.Option(
-            ["coronary", "evt", "tavi"], "--cases", help="Case folder or bundled case with truth; may be repeated."
+            [], "--cases", help="Case folder or bundled case with truth; may be repeated. Default: the bundled ones."
         ),
+        more: list[str] = typer.Argument(None, help="More case folders."),
         trials: int = typer.Option(
             1, "--trials", min=1, help="Drawn starts a view; at 1, the bundled cases take about 10 minutes on 2 cores."
         ),
@@ -30,12 +31,13 @@ def add_to(bench: typer.Typer) -> None:
     ) -> None:
         """Published registration methods and ours from the same starts: success, error and seconds of each."""
         from calibration.store import write_json
+        from engines.anatomy.case import BUNDLED
         from engines.evaluation.register_bench import BENCH_METHODS, run_register_bench
         from engines.evaluation.registration import discard_partial
         from engines.evaluation.registration_cases import sources
 
         figures = run_register_bench(
-            sources(cases, [], backend=backend),
+            sources([*cases, *(more or [])] or list(BUNDLED), [], backend=backend),
             methods=method or BENCH_METHODS,
             trials=trials,
             seed=seed,
