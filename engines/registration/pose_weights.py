@@ -33,7 +33,9 @@ def load_pose_network(path: Path) -> PoseNetwork:
             header = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
     except (OSError, SafetensorError) as error:
-        raise InputError(f"{path}: no weights of a pose network ({error}); train them, or install again") from error
+        raise InputError(
+            f"{path}: no weights of a pose network ({error}); make them with `guidance-app train pose`"
+        ) from error
     if header.get("schema") != SCHEMA or not header.get("width", "").isdigit():
         raise InputError(f"{path}: schema is {header.get('schema')!r}, expected {SCHEMA!r}; give a pose network")
     net = PoseNetwork(int(header["width"]))
