@@ -31,20 +31,13 @@ HELD_OUT_SEED = 3_000_000  # training seeds lie below, calibration pictures of t
 PEER = "torch"
 
 
-@dataclass(slots=True)
 class _Timed:
     """A backend that notes how long its last run took."""
 
-    backend: Backend
-    seconds: float = 0.0
-
-    @property
-    def name(self) -> str:
-        return self.backend.name
-
-    @property
-    def device(self) -> str:
-        return self.backend.device
+    def __init__(self, backend: Backend) -> None:
+        self.name, self.device = backend.name, backend.device
+        self.backend = backend
+        self.seconds = 0.0
 
     def run(self, batch):
         began = time.perf_counter()

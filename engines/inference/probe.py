@@ -165,7 +165,7 @@ def _measured(
         del loaded[name]
     best_s = _timed(loaded, picture, clock, until=began + budget_s)
     return Choice(
-        key=key, name=_best(best_s), threads=threads, left_out=left_out, complete=complete,
+        schema=SCHEMA, key=key, name=_best(best_s), threads=threads, left_out=left_out, complete=complete,
         best_ms={name: round(1e3 * seconds, 3) for name, seconds in best_s.items()},
     )  # fmt: skip
 

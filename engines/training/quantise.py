@@ -101,7 +101,7 @@ def quantised_onnx(
     model = onnx.load_from_string(graph)
     metadata = {entry.key: entry.value for entry in model.metadata_props}
     widen_weights(model)
-    extra = {"ActivationSymmetric": True, "WeightSymmetric": True, "QuantizeBias": False}
+    extra: dict[str, bool | float] = {"ActivationSymmetric": True, "WeightSymmetric": True, "QuantizeBias": False}
     if method == CalibrationMethod.Percentile:
         extra["CalibPercentile"] = _PERCENTILE
     with tempfile.TemporaryDirectory(prefix="guidance-int8-") as folder, _quiet():
