@@ -226,6 +226,9 @@ class _Server(ThreadedAssociationServer):
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - socketserver's hook
         self.notices.pin("client_refused", f"{client_address[0]}: the connection failed")
 
+    def service_actions(self) -> None:
+        """Not pynetdicom's: a full garbage collection every few seconds stops the picture for as long as it takes."""
+
     def shutdown(self) -> None:
         socketserver.BaseServer.shutdown(self)
         self.server_close()

@@ -227,18 +227,24 @@ def _run(
 @contextmanager
 def _orderly_end(loop: QEventLoop) -> Iterator[list[BaseException]]:
     """Signals and errors inside Qt's callbacks leave the event loop instead of killing the process."""
+    from PyQt6.QtCore import QTimer
+
     failures: list[BaseException] = []
+
+    def leave() -> None:
+        # Through the loop's own queue: `quit` on a loop that has not begun yet would be forgotten.
+        QTimer.singleShot(0, loop.quit)
 
     def failed(_kind: type[BaseException], error: BaseException, _trace: TracebackType | None) -> None:
         failures.append(error)
-        loop.quit()
+        leave()
 
     previous_hook = sys.excepthook
     previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     sys.excepthook = failed
     for number in previous:
         # The window's timer wakes Python often enough to notice the signal.
-        signal.signal(number, lambda _number, _frame: loop.quit())
+        signal.signal(number, lambda _number, _frame: leave())
     try:
         yield failures
     finally:
