@@ -24,7 +24,7 @@ from engines.training.angiogram_synthesis import WORKING_PX
 from engines.training.recipe import Recipe, machine
 from engines.training.simulated_cases import fitting_cases
 
-PARITY_TOLERANCE = 5e-4
+PARITY_TOLERANCE = 1e-3  # of a probability, on noise; fused and unfused batch norms round differently
 _LARGE = 256  # weights; smaller tensors are biases and shapes, and weigh nothing
 _SYNTHETIC = "synthetic angiograms (engines/training/angiogram_synthesis.py); no patient, no real picture"
 
@@ -44,7 +44,7 @@ def export(
     The ONNX gives probabilities and computes in float32; only its weights are stored at half the size.
 
     Raises:
-        GuidanceError: ONNX Runtime and torch disagree by more than 5e-4.
+        GuidanceError: ONNX Runtime and torch disagree by more than 1e-3.
     """
     halved = {n: v.half() if v.is_floating_point() else v for n, v in net.state_dict().items()}
     net = copy.deepcopy(net)
@@ -97,7 +97,7 @@ def enter(folder: Path, name: str, record: ModelRecord) -> None:
 
 
 def check_parity(net: DruNet, graph: bytes) -> float:
-    """Largest difference between torch and ONNX Runtime on a random batch. Raises GuidanceError above 5e-4."""
+    """Largest difference between torch and ONNX Runtime on a random batch. Raises GuidanceError above 1e-3."""
     batch = torch.randn(2, net.channels, 64, 96, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         expected = ProbabilityNet(net)(batch).numpy()
