@@ -105,3 +105,16 @@ def test_the_card_tells_how_little_was_trained():
     assert "12 of 3000 steps" in card
     assert "| evt | 9.0 / 9.0 | 2.0 / 2.0 |" in card
     assert "Not a medical device" in card
+
+
+@pytest.mark.parametrize("kind", ["paper", "paper+projection"])
+def test_descending_the_loss_leads_to_the_truth(patient, kind):
+    batch = draw_batch(patient, np.random.default_rng(3), OffsetSpread(), poses=2)
+    outputs = torch.zeros(2, 6, requires_grad=True)
+    adam = torch.optim.Adam([outputs], lr=0.15)
+    for _ in range(40):
+        adam.zero_grad()
+        pose_loss(batch, batch.begin.moved(outputs), kind).backward()
+        adam.step()
+    assert projected_distance_mm(batch, batch.begin).min() > 5.0
+    assert projected_distance_mm(batch, batch.begin.moved(outputs.detach())).max() < 2.0
