@@ -50,7 +50,7 @@ class Segmenter:
         field = conditioned.field_of_view
         if field is not None:
             probabilities = probabilities * field
-        probabilities = without_islands(probabilities, self.threshold, self._smallest_px)
+        probabilities = without_islands(probabilities, self.threshold, self._smallest_px, self.classes)
         full = _resized(probabilities, rows, columns)
         open_field = None
         if field is not None:

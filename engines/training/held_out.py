@@ -20,6 +20,7 @@ _TUNING_SEED = 2_000_000  # training seeds lie below both
 _TEST_SEED = 3_000_000
 _THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 _SMALLEST_PX = (0, 50, 100, 200)
+_NEAR_BEST = 0.005
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,11 +41,20 @@ class HeldOut:
 
 
 def hold_out(net: DruNet, scene: Scene, *, pictures: int = 40) -> HeldOut:
-    """Choose threshold and smallest piece by the Dice of all classes, then score other pictures with them."""
+    """Choose threshold and smallest piece by the vessels' Dice, then score other pictures with them.
+
+    Of choices within half a point of the best the most careful is taken, specks removed and the threshold high:
+    real pictures hold more that looks like a vessel than synthetic ones, and a false vessel misleads.
+    """
     tuning = _predict(net, scene, _TUNING_SEED, pictures)
-    threshold, smallest_px = max(product(_THRESHOLDS, _SMALLEST_PX), key=lambda choice: _pooled_dice(tuning, *choice))
+    dice = {choice: _pooled_vessel_dice(scene, tuning, *choice) for choice in product(_THRESHOLDS, _SMALLEST_PX)}
+    near_best = [choice for choice, value in dice.items() if value >= max(dice.values()) - _NEAR_BEST]
+    threshold, smallest_px = max(near_best, key=lambda choice: (choice[1] > 0, choice[0], choice[1]))
     figures: dict[str, dict[str, Spread]] = {}
-    tests = [(without_islands(p, threshold, smallest_px), m) for p, m in _predict(net, scene, _TEST_SEED, pictures)]
+    tests = [
+        (without_islands(p, threshold, smallest_px, scene.classes), m)
+        for p, m in _predict(net, scene, _TEST_SEED, pictures)
+    ]
     for channel, name in enumerate(scene.classes):
         scores = [score_mask(p[channel] >= threshold, m[channel] > 0.5) for p, m in tests]
         figures[name] = summarise(scores)
@@ -101,9 +111,12 @@ def _predict(net: DruNet, scene: Scene, seed: int, pictures: int) -> list[tuple[
     return outcome
 
 
-def _pooled_dice(pairs: list[tuple[np.ndarray, np.ndarray]], threshold: float, smallest_px: int) -> float:
+def _pooled_vessel_dice(
+    scene: Scene, pairs: list[tuple[np.ndarray, np.ndarray]], threshold: float, smallest_px: int
+) -> float:
     """Area Dice alone: skeletons are slow and do not move the choice."""
-    pairs = [(without_islands(p, threshold, smallest_px), m) for p, m in pairs]
+    vessels = [number for number, name in enumerate(scene.classes) if name != "device"]
+    pairs = [(without_islands(p, threshold, smallest_px, scene.classes)[vessels], m[vessels]) for p, m in pairs]
     overlap = sum(float(((p >= threshold) * m).sum()) for p, m in pairs)
     total = sum(float((p >= threshold).sum() + m.sum()) for p, m in pairs)
     return 2 * overlap / total if total else 0.0
