@@ -19,7 +19,7 @@ DEFAULT_VALID_DAYS = 180.0
 Matrix = list[list[float]]
 
 
-class CalibrationFile(BaseModel):
+class CalibrationFile(BaseModel, frozen=True):
     """What every calibration says about itself.
 
     Args:
@@ -31,7 +31,7 @@ class CalibrationFile(BaseModel):
         warnings: what a person should look at before use.
     """
 
-    model_config = ConfigDict(frozen=True, extra="allow", populate_by_name=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="allow", populate_by_name=True, allow_inf_nan=False)
     schema_: str = Field(alias="schema")
     notice: str = NOTICE
     created: AwareDatetime
@@ -44,15 +44,18 @@ class CalibrationFile(BaseModel):
     def require_valid(self, source: str, now: datetime | None = None) -> None:
         """Raises InputError once the calibration has expired, or where it is dated in the future."""
         now = now or datetime.now(UTC)
-        if self.valid_until is not None and now > self.valid_until:
-            raise InputError(
-                f"{source}: the calibration expired on {self.valid_until:%Y-%m-%d %H:%M %Z}; calibrate again"
-            )
+        require_unexpired(self.valid_until, source, now)
         if self.created > now + timedelta(days=1):
             raise InputError(
                 f"{source}: the calibration is dated {self.created:%Y-%m-%d}, in the future; set the clock right or "
                 "calibrate again"
             )
+
+
+def require_unexpired(valid_until: datetime | None, source: str, now: datetime | None = None) -> None:
+    """Raises InputError once the end of validity has passed; None never does."""
+    if valid_until is not None and (now or datetime.now(UTC)) > valid_until:
+        raise InputError(f"{source}: the calibration expired on {valid_until:%Y-%m-%d %H:%M %Z}; calibrate again")
 
 
 class BeadResidual(BaseModel):
@@ -113,7 +116,7 @@ class CArmView(BaseModel):
     beads: list[BeadResidual] = []
 
 
-class CArmFile(CalibrationFile):
+class CArmFile(CalibrationFile, frozen=True):
     """Calibration of a C-arm: its views, its angle offsets and its isocentre."""
 
     schema_: Literal["guidance-app/carm/1"] = Field(default="guidance-app/carm/1", alias="schema")
@@ -126,7 +129,7 @@ class CArmFile(CalibrationFile):
     isocentre_rms_mm: float | None = None
 
 
-class DistortionFile(CalibrationFile):
+class DistortionFile(CalibrationFile, frozen=True):
     """Distortion of an image intensifier: polynomials of the picture's normalised coordinates, and their residuals."""
 
     schema_: Literal["guidance-app/distortion/1"] = Field(default="guidance-app/distortion/1", alias="schema")
@@ -145,7 +148,7 @@ class DistortionFile(CalibrationFile):
     held_out_p95_px: float
 
 
-class CaptureFile(CalibrationFile):
+class CaptureFile(CalibrationFile, frozen=True):
     """What part of a captured screen is the X-ray picture.
 
     Args:

@@ -9,8 +9,9 @@ from typing import Literal
 
 import numpy as np
 from jaxtyping import UInt8
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
+from calibration.calibration_file import require_unexpired
 from calibration.carm import CArmGeometry
 from calibration.errors import InputError
 
@@ -32,12 +33,13 @@ class CaptureCalibration(BaseModel):
     """Calibration of a capture device; whatever else the file states is left alone.
 
     Boxes are (column, row, width, height) in the whole captured picture. `pixel_spacing_mm` is (row, column) at the
-    detector.
+    detector. `valid_until` is the end of validity with its time zone; None for one that never expires.
     """
 
     model_config = ConfigDict(extra="ignore")
 
     schema_name: Literal["guidance-app/capture/1"] = Field(alias="schema")
+    valid_until: AwareDatetime | None = None
     region_px: tuple[int, int, int, int] | None = None
     text_masks_px: tuple[tuple[int, int, int, int], ...] = ()
     pixel_spacing_mm: tuple[float, float] | None = None
@@ -45,7 +47,7 @@ class CaptureCalibration(BaseModel):
 
 
 def read_capture_calibration(path: Path) -> CaptureCalibration:
-    """Raises InputError: the file cannot be read, or is no such calibration."""
+    """Raises InputError: the file cannot be read, is no such calibration, or has expired."""
     try:
         calibration = CaptureCalibration.model_validate(json.loads(path.read_text(encoding="utf-8")))
     except OSError as error:
@@ -56,6 +58,7 @@ def read_capture_calibration(path: Path) -> CaptureCalibration:
         raise InputError(f"{path}: {where or 'content'}: {first['msg']}; expected {SCHEMA}") from error
     except ValueError as error:
         raise InputError(f"{path}: not JSON ({error}); expected {SCHEMA}") from error
+    require_unexpired(calibration.valid_until, str(path))
     for box in (*([calibration.region_px] if calibration.region_px else []), *calibration.text_masks_px):
         if min(box[:2]) < 0 or min(box[2:]) < 1:
             raise InputError(f"{path}: {list(box)} is no box; expected column, row, width, height in pixels")

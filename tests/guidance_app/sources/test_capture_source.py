@@ -1,6 +1,8 @@
 """A video file as a capture device: region, text, repeats, and what is not there."""
 
 import json
+import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -74,6 +76,7 @@ def test_region_outside_the_picture_is_told_with_every_frame(screen, tmp_path):
         ({"region_px": [0, 0, 0, 10]}, "no box"),
         ({"region_px": [0, 0, 10]}, "region_px"),
         ({"schema": "other/1"}, "schema"),
+        ({"valid_until": "next week"}, "valid_until"),
         ({"pixel_spacing_mm": [0.0, 0.1]}, "above 0"),
         ({"geometry": {"primary_deg": 0, "secondary_deg": 0, "sid_mm": 700, "sod_mm": 800}}, "sod_mm"),
     ],
@@ -82,6 +85,16 @@ def test_unusable_calibration_is_refused_with_what_is_wrong(screen, tmp_path, co
     path = calibration(tmp_path, **content)
     with pytest.raises(InputError, match=said):
         CaptureSource(CaptureUri(device=screen, calibration=path))
+
+
+def test_an_expired_calibration_is_refused_and_one_still_valid_is_used(screen, tmp_path):
+    path = calibration(tmp_path, region_px=[16, 8, 40, 32], valid_until="2020-02-01T12:30:00Z")
+    said = f"{path}: the calibration expired on 2020-02-01 12:30 UTC; calibrate again"
+    with pytest.raises(InputError, match=f"^{re.escape(said)}$"):
+        CaptureSource(CaptureUri(device=screen, calibration=path))
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    path = calibration(tmp_path, region_px=[16, 8, 40, 32], valid_until=tomorrow.isoformat())
+    assert frames_of(CaptureUri(device=screen, fps=500, calibration=path))[0].shape_px == (32, 40)
 
 
 def test_repeated_pictures_share_their_pixels(screen):
