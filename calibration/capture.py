@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, Integer, UInt8
 from scipy import ndimage
 
 from calibration.errors import InputError
@@ -61,11 +61,11 @@ def active_region(frames: UInt8[np.ndarray, "frames rows columns"], *, source: s
     if bar is None:
         return Box(column=0, row=0, width=shape[1], height=shape[0])
     flat = (np.abs(low.astype(int) - bar) <= _BAR_TOLERANCE) & (np.abs(high.astype(int) - bar) <= _BAR_TOLERANCE)
-    labels, _ = ndimage.label(flat)
+    labels, _ = _pieces(flat)
     border = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
     picture = ~np.isin(labels, border[border > 0])
     solid = ndimage.binary_opening(picture, np.ones((_TEXT_STROKE_PX, _TEXT_STROKE_PX)))
-    regions, count = ndimage.label(solid)
+    regions, count = _pieces(solid)
     if not count:
         raise InputError(f"{source}: the screen shows one flat grey; capture it while a picture is on it")
     sizes = ndimage.sum_labels(solid, regions, np.arange(1, count + 1))
@@ -178,9 +178,17 @@ def _bar_level(low: UInt8[np.ndarray, "rows columns"], high: UInt8[np.ndarray, "
     return level if share >= _MIN_BAR_BORDER_SHARE else None
 
 
+def _pieces(
+    mask: Bool[np.ndarray, "rows columns"], neighbours: Float[np.ndarray, "3 3"] | None = None
+) -> tuple[Integer[np.ndarray, "rows columns"], int]:
+    """Connected pieces numbered from 1, 0 around them, and how many there are."""
+    labels, count = ndimage.label(mask, neighbours)  # pyright: ignore[reportGeneralTypeIssues] - a number only with `output`
+    return labels, count
+
+
 def _boxes(strokes: Bool[np.ndarray, "rows columns"], region: Box) -> list[Box]:
     joined = ndimage.binary_dilation(strokes, np.ones((3, _LETTER_GAP_PX)))
-    labels, _ = ndimage.label(joined, np.ones((3, 3)))
+    labels, _ = _pieces(joined, np.ones((3, 3)))
     boxes = []
     for index, place in enumerate(ndimage.find_objects(labels), start=1):
         rows, columns = np.nonzero(strokes[place] & (labels[place] == index))
@@ -204,7 +212,7 @@ def _boxes(strokes: Bool[np.ndarray, "rows columns"], region: Box) -> list[Box]:
 
 def _discs(picture: Float[np.ndarray, "rows columns"], threshold: float) -> list[tuple[float, Disc]]:
     """Discs among what is above the threshold, with their edge's sharpness."""
-    labels, count = ndimage.label(picture > threshold)
+    labels, count = _pieces(picture > threshold)
     if not count or count > 500:
         return []
     found = []
@@ -217,7 +225,7 @@ def _discs(picture: Float[np.ndarray, "rows columns"], threshold: float) -> list
         if max(height, width) > _MAX_DISC_ASPECT * min(height, width):
             continue
         blob = ndimage.binary_fill_holes(labels[place] == index)
-        fitted = _ellipse(picture, place, blob)
+        fitted = _ellipse(picture, place, blob)  # pyright: ignore[reportArgumentType] - None only with `output`
         if fitted is not None:
             found.append(fitted)
     return found

@@ -203,12 +203,12 @@ def _consistent(
 
 def _in_picture(points_px: Float[np.ndarray, "n 2"], shape_px: tuple[int, int]) -> Bool[np.ndarray, " n"]:
     with np.errstate(invalid="ignore"):
-        return ((points_px > 4) & (points_px < np.array([shape_px[1] - 5, shape_px[0] - 5]))).all(axis=1)
+        return np.all((points_px > 4) & (points_px < np.array([shape_px[1] - 5, shape_px[0] - 5])), axis=1)
 
 
 def _undistorted(seen: list[SeenBead], distortion: Distortion) -> list[SeenBead]:
     points = distortion.undistort(np.array([[bead.column_px, bead.row_px] for bead in seen]))
-    inside = np.isfinite(points).all(axis=1)
+    inside = np.all(np.isfinite(points), axis=1)
     return [
         SeenBead(column_px=float(x), row_px=float(y), sigma_px=bead.sigma_px, strength=bead.strength)
         for bead, (x, y), keep in zip(seen, points, inside, strict=True)

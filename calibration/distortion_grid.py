@@ -161,9 +161,10 @@ def _without_strays(grid: GridPoints, shape_px: tuple[int, int], source: str) ->
 def _points(picture: Float[np.ndarray, "rows columns"]) -> Float[np.ndarray, "n 2"]:
     """Peaks of the Hessian's determinant: dots and crossings have one, single wires and slopes do not."""
     smooth = gaussian_filter(picture, _SIGMA_PX)
-    across = gaussian_filter(picture, _SIGMA_PX, order=(0, 2))
-    down = gaussian_filter(picture, _SIGMA_PX, order=(2, 0))
-    mixed = gaussian_filter(picture, _SIGMA_PX, order=(1, 1))
+    across, down, mixed = (
+        gaussian_filter(picture, _SIGMA_PX, order=order)  # pyright: ignore[reportArgumentType] - one order per axis
+        for order in ((0, 2), (2, 0), (1, 1))
+    )
     response = np.where((across < 0) & (down < 0), np.clip(across * down - mixed**2, 0, None), 0.0)
     margin = int(3 * _SIGMA_PX)
     response[:margin] = response[-margin:] = response[:, :margin] = response[:, -margin:] = 0.0
@@ -194,7 +195,7 @@ def _numbered(points: Float[np.ndarray, "n 2"], shape_px: tuple[int, ...]) -> Gr
     tree = KDTree(points)
     middle = np.array([(shape_px[1] - 1) / 2, (shape_px[0] - 1) / 2])
     best: dict[tuple[int, int], int] = {}
-    for seed in tree.query(middle, k=5)[1]:
+    for seed in np.atleast_1d(tree.query(middle, k=5)[1]):
         found = _spread(points, tree, int(seed))
         if len(found) > len(best):
             best = found
@@ -205,7 +206,7 @@ def _numbered(points: Float[np.ndarray, "n 2"], shape_px: tuple[int, ...]) -> Gr
 
 
 def _spread(points: Float[np.ndarray, "n 2"], tree: KDTree, seed: int) -> dict[tuple[int, int], int]:
-    near = points[tree.query(points[seed], k=9)[1][1:]] - points[seed]
+    near = points[np.atleast_1d(tree.query(points[seed], k=9)[1])[1:]] - points[seed]
     first = near[0] if abs(near[0, 0]) > abs(near[0, 1]) else np.array([near[0, 1], -near[0, 0]])
     first = first * np.sign(first[0])
     # The two grid axes: nearest neighbours, at about right angles and of about one length.
