@@ -74,7 +74,7 @@ def _judged(grey: UInt8[np.ndarray, "rows columns 3"], entry: Entry) -> UInt8[np
     stripes = (rows + columns) % (2 * _STRIPE_PX) < _STRIPE_PX
     invented = (found > 0) & (reference == 0)
     judged[invented & stripes] = _INVENTED_BGR
-    both = (found & reference).astype(np.uint8)
+    both = ((found > 0) & (reference > 0)).astype(np.uint8)
     judged[(both - cv2.erode(both, np.ones((3, 3), np.uint8))) > 0] = _BOTH_BGR
     return judged
 

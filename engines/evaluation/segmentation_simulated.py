@@ -23,7 +23,7 @@ from engines.evaluation.segmentation_labelled import (
     spreads_as_json,
     tuned_on_synthetic,
 )
-from engines.evaluation.vesselness import filter_mask
+from engines.evaluation.vesselness import FilterName, filter_mask
 from engines.segmentation.scenes import SCENES
 from engines.segmentation.segmentation import Segmentation
 from engines.segmentation.segmenter import Segmenter
@@ -83,7 +83,7 @@ class SyntheticPeers:
     def __init__(self, scene: str, count: int) -> None:
         self._settings = tuned_on_synthetic(SCENES[scene], count) if count and scene in SCENES else {}
         self._tuned_on = f"{count} synthetic pictures (seed {SYNTHETIC_TUNING_SEED})"
-        self._scores: dict[str, list[MaskScores]] = {method: [] for method in self._settings}
+        self._scores: dict[FilterName, list[MaskScores]] = {method: [] for method in self._settings}
 
     def look(self, truth: TruthFrame) -> None:
         lumen = lumen_mask(truth.labels)

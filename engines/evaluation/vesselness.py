@@ -20,6 +20,7 @@ from scipy.ndimage import gaussian_filter
 from engines.segmentation.field_of_view import find_field_of_view
 
 FilterName = Literal["frangi", "sato"]
+ThresholdKind = Literal["top_share", "level"]
 FILTERS: tuple[FilterName, ...] = get_args(FilterName)
 _REFERENCE_PX = 256
 _BORDER_PX = 4  # at 256: half a wide vessel; blades and picture edges answer like vessels
@@ -48,7 +49,7 @@ class FilterSetting:
     method: FilterName
     sigmas_px: tuple[float, ...]
     contrast_share: float
-    threshold: Literal["top_share", "level"]
+    threshold: ThresholdKind
     value: float
     smallest_px: int
 
@@ -127,7 +128,9 @@ def vesselness(
 
 
 def _grid(method: FilterName) -> Iterable[FilterSetting]:
-    thresholds = [*(("top_share", v) for v in _TOP_SHARES), *(("level", v) for v in _LEVELS)]
+    thresholds: list[tuple[ThresholdKind, float]] = [
+        *(("top_share", v) for v in _TOP_SHARES), *(("level", v) for v in _LEVELS)
+    ]  # fmt: skip
     shares = _CONTRAST_SHARES if method == "frangi" else (0.0,)
     for sigmas, share, (kind, value), smallest in product(_SCALES, shares, thresholds, _SPECKS_PX):
         yield FilterSetting(
@@ -169,8 +172,10 @@ def _inside(picture: Float[np.ndarray, "rows columns"]) -> Bool[np.ndarray, "row
 
 def _curvatures(picture: Float[np.ndarray, "rows columns"], sigma_px: float) -> tuple[np.ndarray, np.ndarray]:
     """Larger and smaller eigenvalue of the Hessian, times sigma squared."""
+    picture = np.asarray(picture, np.float32)
     rows, columns, mixed = (
-        gaussian_filter(np.asarray(picture, np.float32), sigma_px, order=order, mode="reflect") * sigma_px**2
+        gaussian_filter(picture, sigma_px, order=order, mode="reflect")  # pyright: ignore[reportArgumentType] - one per axis
+        * sigma_px**2
         for order in ((2, 0), (0, 2), (1, 1))
     )
     middle, half = (rows + columns) / 2, np.hypot((rows - columns) / 2, mixed)

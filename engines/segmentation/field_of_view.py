@@ -68,6 +68,7 @@ def _open_field(dark: Float[np.ndarray, "rows columns"]) -> np.ndarray | None:
 
 def _reaching_the_border(mask: np.ndarray) -> np.ndarray:
     count, labels = cv2.connectedComponents(mask, connectivity=4)
+    labels = np.asarray(labels, np.int32)  # as they are; OpenCV's stubs would let them be floats
     # A table to look labels up in: searching for them took most of the conditioning's time.
     touching = np.zeros(count, np.uint8)
     for border in (labels[0], labels[-1], labels[:, 0], labels[:, -1]):
