@@ -149,7 +149,7 @@ class CaptureSource:
         number, self._frames = self._frames, self._frames + 1
         try:
             pixels = cut_out(_grey(picture), self._calibration)
-            check_size(self.source_id, *pixels.shape, 1, 1)
+            check_size(self.source_id, pixels.shape[0], pixels.shape[1], 1, 1)
         except InputError as error:
             self._arrivals.put_corrupt(f"{self.source_id}: {error}", source_frame=number)
             return

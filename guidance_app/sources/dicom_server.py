@@ -23,6 +23,7 @@ from pynetdicom import _config, evt
 from pynetdicom.ae import ApplicationEntity
 from pynetdicom.association import Association
 from pynetdicom.dimse import DIMSEServiceProvider
+from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.events import Event
 from pynetdicom.pdu_primitives import P_DATA
 from pynetdicom.presentation import build_context
@@ -141,7 +142,7 @@ class DicomServer:
 
     def _stored(self, event: Event) -> int:
         received_ns = time.monotonic_ns()
-        data = event.request.DataSet
+        data = cast(C_STORE, event.request).DataSet
         sender = _title(event.assoc.requestor.ae_title)
         return self._store(
             data.getvalue() if data is not None else b"", UID(event.context.transfer_syntax), sender, received_ns
@@ -149,6 +150,7 @@ class DicomServer:
 
     def _rejected(self, event: Event) -> None:
         request = event.assoc.requestor.primitive
+        assert request is not None  # or there would be nothing to reject
         called, calling = _title(request.called_ae_title), _title(request.calling_ae_title)
         address = event.assoc.requestor.address
         if called != self._admission.aet:
@@ -183,7 +185,7 @@ def _title(text: str | None) -> str:
 def _wake(event: Event) -> None:
     """A connection that ended before it asked for anything leaves its thread waiting, and a place taken, for 10 s."""
     if event.assoc.requestor.primitive is None:
-        event.assoc.dul.to_user_queue.put(None)
+        event.assoc.dul.to_user_queue.put(cast(Any, None))
 
 
 def _end(association: Association) -> None:
@@ -237,7 +239,7 @@ class _Server(ThreadedAssociationServer):
 class _Handler(RequestHandler):
     """Puts the limits into a new connection."""
 
-    server: _Server
+    server: _Server  # pyright: ignore[reportIncompatibleVariableOverride] - `_Server` alone makes these
 
     def handle(self) -> None:
         if self.server.ssl_context is not None and not self._encrypted():

@@ -54,6 +54,8 @@ def image_frame(message: RawMessage, *, source_id: str, source_frame: int) -> Fr
     image = ImageMessage()
     try:
         image.unpack(message.header, message.body)
+        if image.image is None:
+            raise InputError(f"{source_id}: picture {source_frame} holds no pixels; send a picture")
         pixels, bits = _pixels(image.image)
     except _UNPACK_ERRORS as error:
         raise InputError(f"{source_id}: picture {source_frame} is damaged ({error or type(error).__name__})") from error

@@ -93,7 +93,7 @@ class StatusMessage(MessageBase):
         self._valid_message = True
         self.code, self.name, self.text = code, name, text
 
-    def _pack_content(self) -> bytes:
+    def _pack_content(self) -> bytes:  # pyright: ignore[reportIncompatibleMethodOverride] - pyigtl's own is always empty
         text = self.text.encode("ascii", "replace")[:_STATUS_TEXT_BYTES]
         return struct.pack(">Hq20s", self.code, 0, self.name.encode("ascii", "replace")) + text + b"\0"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import overload
 from urllib.parse import unquote
 
 from calibration.errors import InputError
@@ -72,6 +73,12 @@ def parse_source_uri(text: str) -> SourceUri:
     return FileUri(path=Path(path), fps=rate(text, options.get("fps")), loop=loop)
 
 
+@overload
+def open_source(
+    uri: FileUri, *, saturate: bool = False, hold_at_end: bool = False
+) -> PacedFileSource | SaturatedFileSource: ...
+@overload
+def open_source(uri: SourceUri, *, saturate: bool = False, hold_at_end: bool = False) -> FrameSource: ...
 def open_source(uri: SourceUri, *, saturate: bool = False, hold_at_end: bool = False) -> FrameSource:
     """The source that the URI names.
 
