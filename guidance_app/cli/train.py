@@ -30,6 +30,7 @@ def train(
     paper: Annotated[bool, typer.Option("--paper", help="the published loss alone: Dice or cross-entropy")] = False,
     initial: Annotated[str, typer.Option(help="checkpoint (.pt) of another scene to start from")] = "",
     cases: Annotated[str, typer.Option(help="folder of simulated cases, seeds 100 to 999, to mix in")] = "",
+    tune_cases: Annotated[str, typer.Option(help="other simulated cases, to choose the threshold on too")] = "",
     case_share: Annotated[float, typer.Option(min=0.0, max=1.0, help="share of the patches from --cases")] = 0.4,
     device: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
     threads: Annotated[int, typer.Option(min=1)] = 1,
@@ -76,6 +77,7 @@ def train(
     from engines.training.held_out import hold_out, model_card
     from engines.training.recipe import Recipe, fast_precision
     from engines.training.recipe import train as train_network
+    from engines.training.simulated_cases import fitting_cases, load_simulated
 
     if device != "cpu" and not torch.cuda.is_available():
         raise InputError(f"--device {device}: this torch finds no CUDA device; use --device cpu")
@@ -88,7 +90,10 @@ def train(
     checkpoint = out / f"{name}.checkpoint.pt"
     net = train_network(recipe, checkpoint, device=device, workers=workers, progress=_progress(steps))
     print("scoring on unseen synthetic pictures", file=sys.stderr)
-    held_out = hold_out(net, scene)
+    tuning = load_simulated(Path(tune_cases), scene) if tune_cases else None
+    if tuning and cases and (both := {*tuning.cases} & {case.name for case in fitting_cases(Path(cases), scene)}):
+        raise InputError(f"--tune-cases {tune_cases}: {sorted(both)[0]} is trained on; give cases of other seeds")
+    held_out = hold_out(net, scene, cases=tuning)
     record = export(
         net, scene, recipe, out, steps=steps, threshold=held_out.threshold, smallest_px=held_out.smallest_px
     )
