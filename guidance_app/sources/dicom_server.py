@@ -190,17 +190,25 @@ def _wake(event: Event) -> None:
 
 def _end(association: Association) -> None:
     """Tell the peer, then close the socket under it: a peer that says nothing must not hold up the end."""
-    association.abort(block=False)
     if association.requestor.primitive is None:
+        # Nothing was asked for yet, so there is nothing to abort: the protocol has no such answer.
         association.dul.to_user_queue.put(cast(Any, None))
-    association.join(_ABORT_S)
+    else:
+        association.abort(block=False)
+    _join(association, _ABORT_S)
     with contextlib.suppress(OSError, AttributeError):
         cast(Any, association.dul.socket).socket.shutdown(socket.SHUT_RDWR)
     killer = threading.Thread(target=association.kill, name="dicom-kill", daemon=True)  # it waits without a limit
     killer.start()
     killer.join(_JOIN_S)
-    association.join(_JOIN_S)
-    association.dul.join(_JOIN_S)
+    _join(association, _JOIN_S)
+    _join(association.dul, _JOIN_S)
+
+
+def _join(thread: threading.Thread, timeout_s: float) -> None:
+    """Wait for a thread that may have ended, or not begun: a connection can be that young."""
+    if thread.is_alive():
+        thread.join(timeout_s)
 
 
 class _Server(ThreadedAssociationServer):

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from guidance_app.views.window import GuidanceWindow, GuidedSession
 
 HEADLESS_SIZE_PX = (1536, 960)  # 16:10, so that the corner words fit beside a square picture
+_WATCH_MS = 20  # how soon a signal ends a run
 
 
 def display_available() -> bool:
@@ -230,24 +231,29 @@ def _orderly_end(loop: QEventLoop) -> Iterator[list[BaseException]]:
     from PyQt6.QtCore import QTimer
 
     failures: list[BaseException] = []
+    asked: list[bool] = []  # no Qt object is made or called inside a signal handler: it may run in the midst of another
 
-    def leave() -> None:
-        # Through the loop's own queue: `quit` on a loop that has not begun yet would be forgotten.
-        QTimer.singleShot(0, loop.quit)
+    def look() -> None:
+        if asked:
+            loop.quit()
 
     def failed(_kind: type[BaseException], error: BaseException, _trace: TracebackType | None) -> None:
         failures.append(error)
-        leave()
+        asked.append(True)
 
+    # A timer asks once the loop runs: `quit` on a loop that has not begun yet would be forgotten.
+    watch = QTimer()
+    watch.timeout.connect(look)
+    watch.start(_WATCH_MS)
     previous_hook = sys.excepthook
     previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     sys.excepthook = failed
     for number in previous:
-        # The window's timer wakes Python often enough to notice the signal.
-        signal.signal(number, lambda _number, _frame: leave())
+        signal.signal(number, lambda _number, _frame: asked.append(True))
     try:
         yield failures
     finally:
+        watch.stop()
         sys.excepthook = previous_hook
         for number, handler in previous.items():
             signal.signal(number, handler)

@@ -22,7 +22,7 @@ def _error(*arguments: str) -> str:
 
 
 def test_a_start_by_network_says_that_there_is_none():
-    assert "no pose network is shipped" in _error("register", "--case", "x", "--xa", "y.dcm", "--init", "network")
+    assert "pose.safetensors is missing" in _error("register", "--case", "x", "--xa", "y.dcm", "--init", "network")
 
 
 def test_a_missing_pose_file_is_named():
