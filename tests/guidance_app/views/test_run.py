@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import signal
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from types import SimpleNamespace
@@ -81,23 +82,40 @@ def test_the_duration_ends_a_run_that_never_ends_itself() -> None:
     assert session.stopped >= 1
 
 
+_INTERRUPTED = """
+import os, signal, sys
+from pathlib import Path
+from guidance_app.views import run
+from tests.guidance_app.views.staging import StagedSession, screen
+from tests.guidance_app.views.test_run import CASE
+
+number, screenshot = int(sys.argv[1]), Path(sys.argv[2])
+before = signal.getsignal(number)
+
+class Interrupted(StagedSession):
+    finished = False
+    def painted(self, screen, painted_ns):
+        super().painted(screen, painted_ns)
+        if len(self.painted_screens) == 2:
+            os.kill(os.getpid(), number)
+
+session = Interrupted([screen(index) for index in range(400)])
+run.run_window(session, case=CASE, headless=True, screenshot=screenshot)
+assert session.stopped >= 1
+assert signal.getsignal(number) is before
+"""
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_run_in_order_and_hands_the_handlers_back(number: signal.Signals, tmp_path: Path) -> None:
-    before = signal.getsignal(number)
-
-    class Interrupted(StagedSession):
-        finished = False  # type: ignore[assignment]
-
-        def painted(self, screen: Any, painted_ns: int) -> None:
-            super().painted(screen, painted_ns)
-            if len(self.painted_screens) == 2:
-                os.kill(os.getpid(), number)
-
-    session = Interrupted([screen(index) for index in range(400)])
-    run.run_window(session, case=CASE, headless=True, screenshot=tmp_path / "s.png")
-    assert session.stopped >= 1
-    assert (tmp_path / "s.png").exists()
-    assert signal.getsignal(number) is before
+    # In a process of its own: a signal to the one that runs the tests would end it if it came too late.
+    picture = tmp_path / "s.png"
+    done = subprocess.run(
+        [sys.executable, "-c", _INTERRUPTED, str(int(number)), str(picture)],
+        cwd=Path(__file__).parents[3], timeout=120, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert picture.exists()
 
 
 def test_an_error_inside_the_timer_comes_out_and_leaves_nothing_behind(tmp_path: Path) -> None:
