@@ -1,14 +1,14 @@
 """Errors reach a person as one line, with a non-zero exit."""
 
 import json
-import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from calibration.errors import InputError
-from calibration.store import write_atomically
 from guidance_app.cli import main as program
 
 
@@ -74,16 +74,25 @@ def test_json_is_alone_on_the_output_and_progress_beside_it(
     assert said.err == "one renderer done\n"
 
 
-def test_a_terminated_command_cleans_up_behind_itself(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def ended_while_writing() -> None:
-        write_atomically(tmp_path / "result.json", lambda _: signal.raise_signal(signal.SIGTERM))
+_TERMINATED = """
+import signal, sys
+from pathlib import Path
+import guidance_app.doctor
+from calibration.store import write_atomically
+from guidance_app.cli.main import main
 
-    before = signal.getsignal(signal.SIGTERM)
-    monkeypatch.setattr("guidance_app.doctor.examine", ended_while_writing)
-    try:
-        assert _run(monkeypatch, capsys, "doctor")[0] == 143
-    finally:
-        signal.signal(signal.SIGTERM, before)
+folder, sys.argv[1:] = sys.argv[1], ["doctor"]
+guidance_app.doctor.examine = lambda: write_atomically(
+    Path(folder) / "result.json", lambda _: signal.raise_signal(signal.SIGTERM)
+)
+main()
+"""
+
+
+def test_a_terminated_command_cleans_up_behind_itself(tmp_path: Path) -> None:
+    # In a process of its own: a signal must not reach the one that runs the tests.
+    done = subprocess.run(
+        [sys.executable, "-c", _TERMINATED, str(tmp_path)], timeout=120, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 143, done.stderr
     assert list(tmp_path.iterdir()) == []
