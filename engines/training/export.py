@@ -149,6 +149,8 @@ def _onnx_bytes(net: DruNet, scene: Scene, metadata: dict[str, Any]) -> bytes:
         }
     )  # fmt: skip
     model = program.model_proto
+    for node in model.graph.node:
+        del node.metadata_props[:]  # the exporter's stack traces: paths of the machine that trained
     store_weights_halved(model)
     onnx.checker.check_model(model)
     return model.SerializeToString()
