@@ -102,15 +102,8 @@ class BurnedPictures:
         geometry = frame.geometry
         if pose is None or geometry is None or self._model is None:
             return None
-        projection = geometry.projection(pose.isocentre_from_lps)
-        centerlines = self._model.centerlines(projection)
-        return Overlay(
-            frame_index=frame.index,
-            geometry=geometry,
-            centerlines=centerlines,
-            outline=self._model.outline(projection, centerlines),
-            halo_px=(pose.expected_error_mm or 0.0) / geometry.isocentre_mm_per_px,
-            generation=0,
+        return self._model.overlay(
+            frame, geometry, pose.isocentre_from_lps, expected_error_mm=pose.expected_error_mm, generation=0
         )
 
 

@@ -6,9 +6,12 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Int
 
+from calibration.carm import CArmGeometry
+from calibration.pose import RigidPose
 from calibration.projection import Projection
 from engines.anatomy.vessel_model import SurfaceMesh, VesselModel
-from guidance_app.live.guidance import OverlayPath
+from engines.angiography.frame import Frame
+from guidance_app.live.guidance import Overlay, OverlayPath
 from guidance_app.live.lumen_border import lumen_border
 
 _CENTERLINE_STEP_MM = 1.0  # about 3 px at the isocentre: smooth to the eye, cheap to paint
@@ -27,6 +30,28 @@ class ProjectedModel:
         self._radius_mm = np.concatenate([branch.radius_mm for branch in branches]) if branches else np.empty(0)
         self._splits = np.cumsum([len(branch.points_mm) for branch in branches])[:-1]
         self._silhouette = None if model.surface is None else _Silhouette(model.surface)
+
+    def overlay(
+        self,
+        frame: Frame,
+        geometry: CArmGeometry,
+        isocentre_from_lps: RigidPose,
+        *,
+        expected_error_mm: float | None,
+        generation: int,
+    ) -> Overlay:
+        """All that may be drawn of the model on this frame; without a stated error there is no halo."""
+        projection = geometry.projection(isocentre_from_lps)
+        centerlines = self.centerlines(projection)
+        stated = expected_error_mm is not None and np.isfinite(expected_error_mm)
+        return Overlay(
+            frame_index=frame.index,
+            geometry=geometry,
+            centerlines=centerlines,
+            outline=self.outline(projection, centerlines),
+            halo_px=expected_error_mm / geometry.isocentre_mm_per_px if stated else 0.0,
+            generation=generation,
+        )
 
     def centerlines(self, projection: Projection) -> tuple[OverlayPath, ...]:
         """One path a branch; its width is the lumen as this view magnifies it."""

@@ -13,7 +13,6 @@ from typing import Protocol
 import numpy as np
 from jaxtyping import Bool, Float
 
-from calibration.carm import CArmGeometry
 from engines.angiography.frame import Frame
 from engines.registration.registration import Registration
 from engines.registration.view import RegistrationView, view_of_frame
@@ -163,14 +162,11 @@ class Pipeline:
             return None
         if situation.checked_geometry is None or not situation.checked_geometry.same_view(geometry):
             return None
-        projection = geometry.projection(registration.isocentre_from_lps)
-        centerlines = self._model.centerlines(projection)
-        return Overlay(
-            frame_index=frame.index,
-            geometry=geometry,
-            centerlines=centerlines,
-            outline=self._model.outline(projection, centerlines),
-            halo_px=_halo_px(registration, geometry),
+        return self._model.overlay(
+            frame,
+            geometry,
+            registration.isocentre_from_lps,
+            expected_error_mm=registration.expected_error_mm,
             generation=situation.generation,
         )
 
@@ -203,12 +199,6 @@ def has_filled(shares: tuple[float, ...]) -> bool:
         len(shares) == guidance_state.REMEMBERED_FRAMES
         and shares[-1] <= _STILL_FILLING * max(shares[0], MIN_VESSEL_SHARE)
     )  # fmt: skip
-
-
-def _halo_px(registration: Registration, geometry: CArmGeometry) -> float:
-    """0 where the pose file did not state an error."""
-    error_mm = registration.expected_error_mm
-    return error_mm / geometry.isocentre_mm_per_px if np.isfinite(error_mm) else 0.0
 
 
 def _result(

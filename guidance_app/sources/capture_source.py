@@ -19,6 +19,7 @@ from engines.angiography.frame import Frame
 from engines.angiography.run import check_size
 from engines.angiography.video_file import video_format
 from guidance_app.sources.arrivals import Arrivals, waited_until
+from guidance_app.sources.arriving_source import ArrivingSource
 from guidance_app.sources.capture_calibration import (
     CaptureCalibration,
     cut_out,
@@ -27,7 +28,6 @@ from guidance_app.sources.capture_calibration import (
 )
 from guidance_app.sources.live_uris import CaptureUri
 from guidance_app.sources.notices import NoticeBoard
-from guidance_app.sources.source import Notice
 
 _HEAD_BYTES = 64
 _UNTIMED_FPS = 30.0
@@ -39,7 +39,7 @@ _NO_GEOMETRY = (
 )
 
 
-class CaptureSource:
+class CaptureSource(ArrivingSource):
     """See `FrameSource`, `Notifies`. A device that is lost is waited for; a file ends like a recording.
 
     Grey from colour, the calibrated region, its text painted over. A picture that repeats the one before shares its
@@ -67,21 +67,7 @@ class CaptureSource:
         self._thread = threading.Thread(target=self._run, args=(capture,), name="guidance-capture", daemon=True)
         self._thread.start()
 
-    @property
-    def received(self) -> int:
-        """Pictures that have arrived so far."""
-        return self._arrivals.received
-
-    def on_notice(self, tell: Callable[[Notice], None]) -> None:
-        self._notices.on_notice(tell)
-
-    def next_frame(self, timeout_s: float) -> Frame:
-        return self._arrivals.take(timeout_s)
-
-    def close(self) -> None:
-        if self._arrivals.closed:
-            return
-        self._arrivals.close()
+    def _stop_receiving(self) -> None:
         self._thread.join(_JOIN_S)
 
     # The capturing thread -------------------------------------------------------------------------------------------

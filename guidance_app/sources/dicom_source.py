@@ -15,10 +15,10 @@ from calibration.errors import InputError
 from engines.angiography.frame import Frame
 from engines.angiography.run import FrameDecodeError
 from guidance_app.sources.arrivals import Arrivals, waited_until
+from guidance_app.sources.arriving_source import ArrivingSource
 from guidance_app.sources.dicom_server import MAX_DATA_SET_BYTES, Admission, DicomServer
 from guidance_app.sources.notices import NoticeBoard
 from guidance_app.sources.received_run import ReceivedRun, read_received
-from guidance_app.sources.source import Notice
 
 SUCCESS, OUT_OF_RESOURCES, CANNOT_UNDERSTAND = 0x0000, 0xA700, 0xC000  # PS3.4 B.2.3
 MAX_WAITING_BYTES = 1024**3
@@ -29,7 +29,7 @@ _SLOWEST_STREAM_MS = 450.0  # a stall must be noticed within a second (see `sour
 _JOIN_S = 5.0
 
 
-class DicomSource:
+class DicomSource(ArrivingSource):
     """A storage SCP (see `FrameSource`, `Notifies`).
 
     A multi-frame object is played at its own pace, one that arrives meanwhile after it. The sender is told success only
@@ -70,21 +70,7 @@ class DicomSource:
         self._player = threading.Thread(target=self._play, name="guidance-dicom-player", daemon=True)
         self._player.start()
 
-    @property
-    def received(self) -> int:
-        """Frames that have arrived so far."""
-        return self._arrivals.received
-
-    def on_notice(self, tell: Callable[[Notice], None]) -> None:
-        self._notices.on_notice(tell)
-
-    def next_frame(self, timeout_s: float) -> Frame:
-        return self._arrivals.take(timeout_s)
-
-    def close(self) -> None:
-        if self._arrivals.closed:
-            return
-        self._arrivals.close()
+    def _stop_receiving(self) -> None:
         self._queue.close()
         self._server.close()
         self._player.join(_JOIN_S)

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 
 import numpy as np
 from pyigtl.messages import MessageBase, TransformMessage
 
 from calibration.errors import InputError
-from engines.angiography.frame import Frame
 from guidance_app.sources.arrivals import Arrivals
+from guidance_app.sources.arriving_source import ArrivingSource
 from guidance_app.sources.igtl_frame import image_frame
 from guidance_app.sources.igtl_link import Client, Link, Server
 from guidance_app.sources.igtl_wire import RawMessage, StatusMessage
 from guidance_app.sources.notices import NoticeBoard
-from guidance_app.sources.source import GuidanceNews, Notice
+from guidance_app.sources.source import GuidanceNews
 
 POSE_DEVICE = "CameraFromLPS"  # TRANSFORM: DICOM LPS of the CT to the camera, mm
 STATE_DEVICE = "Guidance"  # STATUS: its name is the guidance state, its text says why
@@ -27,7 +26,7 @@ _NAMED_TYPES = 16  # a peer may invent types without end
 _OK, _NOT_READY = 1, 13
 
 
-class IgtlSource:
+class IgtlSource(ArrivingSource):
     """A client, or with `listen` a server (see `FrameSource`, `Notifies`, `Publishes`).
 
     Pictures are taken from the first peer that sends one until it leaves; the others may follow.
@@ -53,24 +52,10 @@ class IgtlSource:
         self._link: Link = (Server if listen else Client)(host, port, self, self._notices)
         self.port = self._link.port
 
-    @property
-    def received(self) -> int:
-        """Pictures that have arrived so far."""
-        return self._arrivals.received
-
-    def on_notice(self, tell: Callable[[Notice], None]) -> None:
-        self._notices.on_notice(tell)
-
-    def next_frame(self, timeout_s: float) -> Frame:
-        return self._arrivals.take(timeout_s)
-
     def publish(self, news: GuidanceNews) -> None:
         self._link.send(_messages(news))
 
-    def close(self) -> None:
-        if self._arrivals.closed:
-            return
-        self._arrivals.close()
+    def _stop_receiving(self) -> None:
         self._link.close()
 
     # The connections' threads ---------------------------------------------------------------------------------------
