@@ -43,13 +43,13 @@ class ProjectedModel:
         """All that may be drawn of the model on this frame; without a stated error there is no halo."""
         projection = geometry.projection(isocentre_from_lps)
         centerlines = self.centerlines(projection)
-        stated = expected_error_mm is not None and np.isfinite(expected_error_mm)
+        error_mm = 0.0 if expected_error_mm is None or not np.isfinite(expected_error_mm) else expected_error_mm
         return Overlay(
             frame_index=frame.index,
             geometry=geometry,
             centerlines=centerlines,
             outline=self.outline(projection, centerlines),
-            halo_px=expected_error_mm / geometry.isocentre_mm_per_px if stated else 0.0,
+            halo_px=error_mm / geometry.isocentre_mm_per_px,
             generation=generation,
         )
 
