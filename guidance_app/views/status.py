@@ -227,7 +227,10 @@ def _button(text: str, pressed: Callable[..., None]) -> QPushButton:
 
 
 def _percent(result: GuidanceResult | None) -> str:
-    return "\u2013" if result is None or result.confidence is None else f"{100.0 * result.confidence:.0f} %"
+    if result is None or result.confidence is None:
+        return "\u2013"
+    # Nothing that was estimated is certain: rounding must not make it look so.
+    return ">99 %" if result.confidence > 0.99 else f"{100.0 * result.confidence:.0f} %"
 
 
 def _millimetres(value: float | None, *, sign: str = "") -> str:

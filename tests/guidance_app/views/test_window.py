@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from PyQt6.QtCore import Qt
 from pytestqt.qtbot import QtBot
@@ -192,6 +194,14 @@ def test_the_panel_shows_the_figures_of_the_registration(qtbot: QtBot) -> None:
     assert panel._depth.text() == "\u00b16.1 mm"
     assert panel._stages["segment"].text() == "40.0 ms"
     assert "Accepted" in panel._state.text()
+
+
+def test_no_confidence_is_shown_as_certainty(qtbot: QtBot) -> None:
+    panel, shown = Bench(qtbot).window.panel, screen()
+    assert shown.result is not None
+    sure = replace(shown, result=replace(shown.result, confidence=0.9999))
+    panel.show_screen(sure, reasons=(), paint_ms=1.0)
+    assert panel._confidence.text() == ">99 %"
 
 
 @pytest.mark.parametrize(
