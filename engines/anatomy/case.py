@@ -23,6 +23,7 @@ from engines.anatomy.vessel_model import CtVolume, VesselModel
 
 SCHEMA = "guidance-app/case/1"
 CaseKind = Literal["evt", "tavi", "coronary"]
+FieldOfView = Literal["upper", "lower"]  # of a TAVI case: the root, or the access vessels
 CaseRole = Literal["cta", "vessels", "surface", "centerlines", "landmarks", "planes"]
 BUNDLED = get_args(CaseKind)
 _MAX_JSON_BYTES = 4 * 1024**2
@@ -49,7 +50,10 @@ class CaseRecording:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """A case whose files were found and whose hashes matched when it was loaded."""
+    """A case whose files were found and whose hashes matched when it was loaded.
+
+    `field_of_view` is "lower" where a TAVI case shows the access vessels and not the root.
+    """
 
     folder: Path
     id: str
@@ -58,6 +62,7 @@ class Case:
     files: Mapping[str, CaseFile]
     recordings: tuple[CaseRecording, ...] = ()
     vessels_names: Mapping[int, str] = field(default_factory=dict)
+    field_of_view: FieldOfView = "upper"
 
     def ct(self) -> CtVolume | None:
         """The CTA, or None where the case has none."""
@@ -122,6 +127,7 @@ class _Document(BaseModel):
     files: dict[CaseRole, _FileEntry]
     recordings: tuple[_RecordingEntry, ...] = ()
     vessels_names: dict[int, str] = Field(default_factory=dict)
+    field_of_view: FieldOfView = "upper"
 
 
 def load_case(case: Path | str) -> Case:
@@ -148,6 +154,7 @@ def load_case(case: Path | str) -> Case:
         files=dict(files),
         recordings=recordings,
         vessels_names=dict(document.vessels_names),
+        field_of_view=document.field_of_view,
     )
 
 
@@ -160,6 +167,7 @@ def write_case(
     files: Mapping[str, str],
     recordings: Sequence[str | tuple[str, str]] = (),
     vessels_names: Mapping[int, str] | None = None,
+    field_of_view: FieldOfView = "upper",
 ) -> Path:
     """Write `case.json` for files that already lie in `folder`; returns its path.
 
@@ -171,6 +179,7 @@ def write_case(
         files: role to path relative to the folder.
         recordings: relative paths, or (relative path, kind).
         vessels_names: label number to name.
+        field_of_view: what the recordings show of a TAVI case: the root ("upper") or the access vessels ("lower").
 
     Raises:
         InputError: a file is not there or a value does not fit the schema.
@@ -185,6 +194,7 @@ def write_case(
         "files": {role: _entry(folder, path) for role, path in files.items()},
         "recordings": [{**_entry(folder, path), "kind": run_kind} for path, run_kind in runs],
         "vessels_names": {str(number): name for number, name in (vessels_names or {}).items()},
+        "field_of_view": field_of_view,
     }
     where = folder / "case.json"
     _validated(content, where)

@@ -36,7 +36,7 @@ def case_subjects(folder: Path | str, *, backend: str = "auto", biplane: bool = 
     """
     case = load_case(folder)
     model = case.vessel_model()
-    segmenter = load_segmenter(model_for_kind(case.kind), backend=backend)
+    segmenter = load_segmenter(model_for_kind(case.kind, case.field_of_view), backend=backend)
     subjects = []
     for recording in case.recordings:
         truth = case.folder / "truth" / f"{recording.path.stem}.json"

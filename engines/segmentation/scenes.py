@@ -37,6 +37,7 @@ SCENES = {
 }
 
 _MODEL_OF_KIND = {"evt": "cerebral", "tavi": "aortic-upper", "coronary": "coronary"}
+_LOWER = {"tavi": "aortic-lower"}
 
 
 def scene_named(name: str) -> Scene:
@@ -46,11 +47,18 @@ def scene_named(name: str) -> Scene:
     return SCENES[name]
 
 
-def model_for_kind(kind: str) -> str:
-    """Name of the network for a case of this kind. Raises InputError for an unknown kind."""
+def model_for_kind(kind: str, field_of_view: str = "upper") -> str:
+    """Name of the network for a case of this kind.
+
+    Args:
+        field_of_view: "lower" for the access vessels of a TAVI case (Li et al. part their frames alike).
+
+    Raises:
+        InputError: an unknown kind.
+    """
     if kind not in _MODEL_OF_KIND:
         raise InputError(f"no case kind is called {kind!r}; {nearest(kind, _MODEL_OF_KIND)}")
-    return _MODEL_OF_KIND[kind]
+    return _LOWER.get(kind, _MODEL_OF_KIND[kind]) if field_of_view == "lower" else _MODEL_OF_KIND[kind]
 
 
 def nearest(name: str, known) -> str:

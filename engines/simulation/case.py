@@ -6,12 +6,12 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import get_args
+from typing import NamedTuple, get_args
 
 import numpy as np
 
 from calibration.errors import InputError
-from engines.anatomy.case import write_case
+from engines.anatomy.case import FieldOfView, write_case
 from engines.anatomy.centerline_file import save_centerlines
 from engines.anatomy.ct import save_ct
 from engines.anatomy.labels import save_labels
@@ -33,6 +33,7 @@ def simulate_case(
     seed: int,
     out_dir: Path | str,
     *,
+    field_of_view: FieldOfView = "upper",
     case_id: str | None = None,
     frames: int | None = None,
     compression: Compression = "jpeg2000",
@@ -46,7 +47,8 @@ def simulate_case(
         kind: "evt", "tavi" or "coronary".
         seed: not negative.
         out_dir: folder to be made; its parent is made too.
-        case_id: default `<kind>-<seed>`.
+        field_of_view: "lower" for the access vessels of a "tavi" patient.
+        case_id: default `<kind>-<seed>`, `<kind>-lower-<seed>`.
         frames: a run, fewer than usual for a small case; None for the usual number.
         compression: of the runs.
         progress: told what is done and how far, 0 to 1.
@@ -59,6 +61,8 @@ def simulate_case(
     """
     if kind not in get_args(CaseKind):
         raise InputError(f"{kind}: no kind of case; choose one of {', '.join(get_args(CaseKind))}")
+    if field_of_view == "lower" and kind != "tavi":
+        raise InputError(f"{kind}: has no lower field of view; only tavi cases show access vessels")
     if seed < 0:
         raise InputError(f"seed {seed}: seeds are whole numbers from 0 on; choose one")
     if frames is not None and frames < 4:
@@ -68,7 +72,8 @@ def simulate_case(
         raise InputError(f"{target}: exists and is not an empty folder; choose another output folder or remove it")
     beside = _make_beside(target)
     try:
-        _fill(beside, kind, seed, case_id or f"{kind}-{seed}", frames, compression, progress)
+        scene = _Scene(kind, field_of_view)
+        _fill(beside, scene, seed, case_id or f"{scene.name}-{seed}", frames, compression, progress)
         if target.exists():
             target.rmdir()
         beside.replace(target)
@@ -93,18 +98,18 @@ def _make_beside(target: Path) -> Path:
 
 def _fill(
     folder: Path,
-    kind: str,
+    scene: _Scene,
     seed: int,
     case_id: str,
     frames: int | None,
     compression: Compression,
     progress: Progress,
 ) -> None:
-    _, _, ct_rng, *run_rngs = _streams(kind, seed)
+    _, _, ct_rng, *run_rngs = _streams(scene.name, seed)
     progress("inventing the patient", 0.02)
-    patient, plans = draw_case(kind, seed, frames)
+    patient, plans = draw_case(scene.kind, seed, frames, field_of_view=scene.field_of_view)
     progress("writing CTA and models", 0.15)
-    frame_of_reference = instance_uid(f"frame-of-reference {kind} {seed}")
+    frame_of_reference = instance_uid(f"frame-of-reference {scene.name} {seed}")
     vessels_names = _write_models(folder, patient, ct_rng, frame_of_reference)
     (folder / "xa").mkdir()
     (folder / "truth").mkdir()
@@ -117,7 +122,7 @@ def _fill(
 
         run = render_run(run_rngs[number], patient, plan, tell)
         file = f"xa/{plan.name}.dcm"
-        uid_seed = f"{kind} {seed} {plan.name} {frames}"
+        uid_seed = f"{scene.name} {seed} {plan.name} {frames}"
         write_xa(folder / file, _record(run, case_id, number, uid_seed, patient, compression))
         write_truth(
             folder / "truth", run, case_id=case_id, file=f"{plan.name}.dcm", sop_instance_uid=instance_uid(uid_seed)
@@ -136,21 +141,33 @@ def _fill(
         },
         recordings=recordings,
         vessels_names=vessels_names,
+        field_of_view=scene.field_of_view,
     )
     progress("done", 1.0)
 
 
-_KIND_NUMBER = {"evt": 1, "tavi": 2, "coronary": 3}
+class _Scene(NamedTuple):
+    kind: str
+    field_of_view: FieldOfView
+
+    @property
+    def name(self) -> str:
+        return self.kind if self.field_of_view == "upper" else f"{self.kind}-{self.field_of_view}"
 
 
-def _streams(kind: str, seed: int) -> tuple[np.random.Generator, ...]:
+_SCENE_NUMBER = {"evt": 1, "tavi": 2, "coronary": 3, "tavi-lower": 4}
+
+
+def _streams(scene: str, seed: int) -> tuple[np.random.Generator, ...]:
     # One for each part, so that a change to the pictures leaves the patients as they were.
-    return tuple(np.random.default_rng(part) for part in np.random.SeedSequence([seed, _KIND_NUMBER[kind]]).spawn(8))
+    return tuple(np.random.default_rng(part) for part in np.random.SeedSequence([seed, _SCENE_NUMBER[scene]]).spawn(8))
 
 
-def draw_case(kind: str, seed: int, frames: int | None = None) -> tuple[Patient, tuple[RunPlan, ...]]:
+def draw_case(
+    kind: str, seed: int, frames: int | None = None, *, field_of_view: FieldOfView = "upper"
+) -> tuple[Patient, tuple[RunPlan, ...]]:
     """The patient of a seed and the runs to be recorded, nothing exposed yet."""
-    patient_rng, plan_rng, *_ = _streams(kind, seed)
+    patient_rng, plan_rng, *_ = _streams(_Scene(kind, field_of_view).name, seed)
     # LPS of a CT starts wherever the scanner was zeroed, not at the isocentre of another room.
     offset_mm = patient_rng.uniform(-45.0, 45.0, size=3)
     if kind == "evt":
@@ -159,6 +176,12 @@ def draw_case(kind: str, seed: int, frames: int | None = None) -> tuple[Patient,
 
         patient = make_head(patient_rng, offset_mm)
         return patient, plan_head_runs(plan_rng, patient, frames)
+    if field_of_view == "lower":
+        from engines.simulation.iliac import make_iliac
+        from engines.simulation.iliac_runs import plan_iliac_runs
+
+        patient = make_iliac(patient_rng, offset_mm)
+        return patient, plan_iliac_runs(plan_rng, patient, frames)
     if kind == "tavi":
         from engines.simulation.aorta import make_aorta
         from engines.simulation.aorta_runs import plan_aorta_runs

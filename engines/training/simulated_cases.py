@@ -79,8 +79,8 @@ def fitting_cases(folder: Path, scene: Scene) -> list[Path]:
     """The case folders that this scene's network is for. Raises InputError for a seed not meant for training."""
     cases = []
     for case in sorted(path.parent for path in folder.glob("*/case.json")):
-        kind = json.loads((case / "case.json").read_text(encoding="utf-8"))["kind"]
-        if model_for_kind(kind) == scene.name:
+        told = json.loads((case / "case.json").read_text(encoding="utf-8"))
+        if model_for_kind(told["kind"], told.get("field_of_view", "upper")) == scene.name:
             _check_seed(case)
             cases.append(case)
     return cases

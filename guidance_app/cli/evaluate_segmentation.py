@@ -130,7 +130,8 @@ def _simulated(
     by_case, failures = [], []
     for folder in folders:
         try:
-            name = model or model_for_kind(load_case(folder).kind)
+            case = load_case(folder)
+            name = model or model_for_kind(case.kind, case.field_of_view)
             if name not in segmenters:
                 segmenters[name] = _segmenter(name, backend, models)
                 peers[name] = SyntheticPeers(segmenters[name].name, synthetic)

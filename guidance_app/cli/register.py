@@ -99,7 +99,7 @@ def _register(
 
     corrections = read_corrections(calibration) if calibration else None
     case = load_case(case_name)
-    segmenter = load_segmenter(model_for_kind(case.kind), backend=backend, threads=2)
+    segmenter = load_segmenter(model_for_kind(case.kind, case.field_of_view), backend=backend, threads=2)
     views = [
         view_of_run(path, segmenter, frame=frame, case_kind=case.kind, corrections=corrections)
         for path, frame in zip(runs, frames, strict=True)

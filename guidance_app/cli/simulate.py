@@ -21,6 +21,9 @@ def add_to(app: typer.Typer) -> None:
         out: Annotated[Path, typer.Option("--out", help="folder for the case, or for <kind>-<seed> folders")],
         seed: Annotated[int, typer.Option("--seed", help="first seed; from 1000 on they are held out for evaluation")],
         count: Annotated[int, typer.Option("--count", help="how many cases, one seed after the other")] = 1,
+        field: Annotated[
+            str, typer.Option("--field", help="of tavi: upper (the root) or lower (aorta, iliac and femoral arteries)")
+        ] = "upper",
         frames: Annotated[int | None, typer.Option("--frames", help="frames a run, for a small case")] = None,
         as_json: Annotated[bool, typer.Option("--json", help="print what was made as JSON")] = False,
     ) -> None:
@@ -30,16 +33,21 @@ def add_to(app: typer.Typer) -> None:
         """
         if count < 1:
             raise InputError(f"--count {count}: needs 1 or more")
+        if field not in ("upper", "lower"):
+            raise InputError(f"--field {field}: choose upper or lower")
         from engines.simulation.case import simulate_case
+
+        name = kind if field == "upper" else f"{kind}-{field}"
 
         made = []
         for number in range(count):
             here = seed + number
-            folder = out if count == 1 else out / f"{kind}-{here}"
+            folder = out if count == 1 else out / f"{name}-{here}"
             started = time.perf_counter()
             path = simulate_case(
-                kind, here, folder, frames=frames, progress=_progress_line(f"{kind} {here}", quiet=as_json)
-            )
+                kind, here, folder, field_of_view=field, frames=frames,
+                progress=_progress_line(f"{name} {here}", quiet=as_json),
+            )  # fmt: skip
             seconds = time.perf_counter() - started
             made.append({"kind": kind, "seed": here, "folder": str(path), "seconds": round(seconds, 2)})
             if not as_json:

@@ -191,7 +191,7 @@ class _Job:
     def _segmentation(self) -> list[Path]:
         from engines.segmentation.segmenter import load_segmenter, model_for_kind
 
-        segmenter = load_segmenter(model_for_kind(self._case.kind), "auto", 1)
+        segmenter = load_segmenter(model_for_kind(self._case.kind, self._case.field_of_view), "auto", 1)
         path = self._out / "segmentation.dcm"
 
         def masks() -> Iterator[FrameMask]:

@@ -44,7 +44,7 @@ def make_case_pipeline(folder: Path, backend: str) -> Pipeline:
 
     case = load_case(folder)
     model = case.vessel_model()
-    segmenter = load_segmenter(model_for_kind(case.kind), backend, threads=1)
+    segmenter = load_segmenter(model_for_kind(case.kind, case.field_of_view), backend, threads=1)
     projected = ProjectedModel(model)
     registrar = CaseRegistrar(case.id, model, inference=segmenter.backend)
     registrar.warm_up(rehearsal_view(model, projected))
