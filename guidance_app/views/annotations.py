@@ -85,11 +85,6 @@ def _picture_lines(screen: ScreenState, frame: Frame, window: WindowLevel | None
 
 
 def _guidance_lines(screen: ScreenState) -> tuple[str, ...]:
+    # The panel tells confidence and error, at a pace that can be read: two paces would show two values of one figure.
     age = "\u2013" if screen.overlay_age_ms is None else f"{screen.overlay_age_ms:.0f} ms"
-    lines = [f"Overlay age {age}", f"Ingest to paint p95 {screen.p95_ms:.0f} ms"]
-    result = screen.result
-    if result is not None and result.expected_error_mm is not None:
-        lines.append(f"Expected error {result.expected_error_mm:.1f} mm")
-        if result.depth_sigma_mm is not None:
-            lines.append(f"Depth \u00b1{result.depth_sigma_mm:.1f} mm")
-    return tuple(reversed(lines))
+    return f"Ingest to paint p95 {screen.p95_ms:.0f} ms", f"Overlay age {age}"
