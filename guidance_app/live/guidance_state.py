@@ -30,6 +30,8 @@ class Situation:
         registration: the pose in use or to be checked, None when there is none.
         checked_geometry: the view on which the registration was last found to fit; drawn nowhere else.
         geometry: the view of the newest frame that had one.
+        pose_geometry: the view on which the registration was last found to fit, kept while stale: what the table's
+            position is compared with.
         generation: goes up with every change of view or pose from outside the engine; older overlays are not drawn.
         revision: goes up with every change from outside the engine; kept by `GuidanceKeeper`.
         registering: a cold start is running.
@@ -46,6 +48,7 @@ class Situation:
     registration: Registration | None = None
     checked_geometry: CArmGeometry | None = None
     geometry: CArmGeometry | None = None
+    pose_geometry: CArmGeometry | None = None
     generation: int = 0
     revision: int = 0
     registering: bool = False
@@ -67,7 +70,7 @@ def started_from(registration: Registration, view: CArmGeometry | None) -> Situa
     accepted = registration.status == "accepted"
     return Situation(
         state="accepted" if accepted else "proposed", reason="" if accepted else _PROPOSED, registration=registration,
-        checked_geometry=view, geometry=view, wanted=False,
+        checked_geometry=view, geometry=view, pose_geometry=view, wanted=False,
     )  # fmt: skip
 
 
@@ -118,6 +121,7 @@ def registration_finished(now: Situation, found: Registration, geometry: CArmGeo
         reason="" if accepted else _PROPOSED,
         registration=replace(found, generation=now.generation + 1),
         checked_geometry=geometry,
+        pose_geometry=geometry,
         generation=now.generation + 1,
         registering=False,
         wanted=not accepted,
@@ -158,7 +162,7 @@ def checked(now: Situation, tracked: Registration, geometry: CArmGeometry) -> Si
         confirmed: GuidanceState = "proposed" if now.state == "proposed" else "accepted"
         return replace(
             now, state=confirmed, reason=now.reason if confirmed == "proposed" else "", misses=0,
-            registration=replace(tracked, generation=now.generation), checked_geometry=geometry,
+            registration=replace(tracked, generation=now.generation), checked_geometry=geometry, pose_geometry=geometry,
         )  # fmt: skip
     if tracked.status == "caution" and now.state != "stale":
         return now

@@ -13,7 +13,9 @@ from typing import Protocol
 import numpy as np
 from jaxtyping import Bool, Float
 
+from calibration.carm import CArmGeometry
 from engines.angiography.frame import Frame
+from engines.registration.follow import after_table_move
 from engines.registration.registration import Registration
 from engines.registration.view import RegistrationView, view_of_frame
 from engines.segmentation.segmentation import Segmentation
@@ -131,14 +133,14 @@ class Pipeline:
             view = view_of_frame(frame, segmentation, file=frame.source_id, threshold=self._threshold)
             if situation.registration is not None and situation.state != "rejected":
                 gate = self._memory.gate(frame) if self._memory is not None else None
-                found = self._registrar.track(_gated(view, gate), situation.registration)
+                found = self._tracked(_gated(view, gate), situation.registration, situation.pose_geometry)
                 situation = guidance_state.checked(situation, found, frame.geometry)
                 tracked_ms = (self._clock_ns() - segmented) / 1e6
             if _may_start_cold(frame, situation):
                 situation = guidance_state.registration_started(situation)
                 past = self._memory.past() if self._memory is not None else ()
                 cold_start = ColdStart(
-                    view=view, frame=frame, past=past, previous=situation.registration, generation=situation.generation
+                    view=view, frame=frame, past=past, previous=_previous(situation), generation=situation.generation
                 )
 
         tracked = self._clock_ns()
@@ -155,6 +157,12 @@ class Pipeline:
             result=_result(frame, situation, overlay, outline, times), situation=situation, cold_start=cold_start
         )
 
+    def _tracked(self, view: RegistrationView, previous: Registration, fitted: CArmGeometry | None) -> Registration:
+        """One warm step; after a table move from each place it may have led to, the one that fits best."""
+        places = after_table_move(previous, fitted, view.geometry) if fitted is not None else ()
+        tried = [self._registrar.track(view, place) for place in places or (previous,)]
+        return max(tried, key=lambda found: (found.status == "accepted", found.confidence))
+
     def _overlay(self, frame: Frame, situation: Situation) -> Overlay | None:
         """The model on this frame, if the pose was found to fit this very view."""
         geometry, registration = frame.geometry, situation.registration
@@ -169,6 +177,14 @@ class Pipeline:
             expected_error_mm=registration.expected_error_mm,
             generation=situation.generation,
         )
+
+
+def _previous(situation: Situation) -> Registration | None:
+    """The pose that a search begins near: after a table move, where the header says that it led."""
+    found, now, fitted = situation.registration, situation.geometry, situation.pose_geometry
+    if found is None or now is None or fitted is None:
+        return found
+    return next(iter(after_table_move(found, fitted, now)), found)
 
 
 def _gated(view: RegistrationView, gate: Float[np.ndarray, "rows columns"] | None) -> RegistrationView:

@@ -232,3 +232,39 @@ def test_pose_for_a_run_without_geometry_is_refused(tmp_path):
     source = PacedFileSource(FakeRun(geometries={0: None}))
     with pytest.raises(InputError, match="--pose needs the geometry"):
         situation_from_pose(tmp_path / "pose.json", source)
+
+
+class FitsOnlyAt(Registrar):
+    """Confirms a pose only where the patient lies that far to the left."""
+
+    def __init__(self, left_mm: float) -> None:
+        super().__init__()
+        self.left_mm = left_mm
+
+    def track(self, view, previous: Registration) -> Registration:
+        fits = abs(previous.isocentre_from_lps.matrix[0, 3] - self.left_mm) < 0.1
+        return replace(super().track(view, previous), status="accepted" if fits else "rejected")
+
+
+def test_pose_follows_a_table_move_and_is_valid_only_where_the_tracker_confirms_it():
+    before, after = (replace(geometry(), table_mm=(0.0, left_mm, 0.0)) for left_mm in (0.0, 3.0))
+    start = guidance_state.started_from(registration(), before)
+    followed = pipeline(FitsOnlyAt(3.0)).step(frame_with(8, 0, after), start)
+    assert followed.situation.state == "accepted"
+    assert followed.situation.registration.isocentre_from_lps.matrix[0, 3] == pytest.approx(3.0)
+    assert followed.result.overlay is not None
+    lost = pipeline(FitsOnlyAt(7.0)).step(frame_with(8, 0, after), start)
+    assert lost.situation.state == "stale"
+    assert lost.situation.registration.isocentre_from_lps.matrix[0, 3] == pytest.approx(0.0)
+    assert lost.result.overlay is None
+
+
+def test_table_move_without_contrast_waits_and_is_followed_later():
+    before, after = (replace(geometry(), table_mm=(0.0, left_mm, 0.0)) for left_mm in (0.0, 3.0))
+    steps = pipeline(FitsOnlyAt(3.0))
+    empty = steps.step(frame_with(0, 0, after), guidance_state.started_from(registration(), before))
+    assert empty.situation.state == "stale"
+    assert empty.result.overlay is None
+    filled = steps.step(frame_with(8, 1, after), empty.situation)
+    assert filled.situation.state == "accepted"
+    assert filled.situation.registration.isocentre_from_lps.matrix[0, 3] == pytest.approx(3.0)
