@@ -7,6 +7,7 @@ from typing import Literal
 
 from calibration.pose import RigidPose
 from calibration.projection import Projection
+from engines.registration.deform_basis import Deformation
 
 RegistrationStatus = Literal["accepted", "caution", "rejected"]
 
@@ -51,6 +52,7 @@ class Registration:
         depth_sigma_mm: standard deviation along the beam, weakly seen by one view.
         reasons: short sentences for a person.
         generation: running number; results computed for an older one are dropped.
+        deformation: what the tree of this frame does beyond its pose; None where it is shown rigid.
     """
 
     case: str
@@ -65,3 +67,4 @@ class Registration:
     elapsed_ms: float
     backend: RegistrationBackend
     generation: int = 0
+    deformation: Deformation | None = None

@@ -14,6 +14,8 @@ from calibration.errors import InputError
 from calibration.pose import RigidPose
 from engines.anatomy.case import Case, load_case
 from engines.anatomy.vessel_model import VesselModel
+from engines.registration.deform import deformed
+from engines.registration.deform_basis import MotionBasis
 from engines.registration.engine import register
 from engines.registration.initial_pose import radiological_start, start_near
 from engines.registration.prepared_model import PreparedModel
@@ -46,7 +48,7 @@ def make_case_pipeline(folder: Path, backend: str) -> Pipeline:
     model = case.vessel_model()
     segmenter = load_segmenter(model_for_kind(case.kind, case.field_of_view), backend, threads=1)
     projected = ProjectedModel(model)
-    registrar = CaseRegistrar(case.id, model, inference=segmenter.backend)
+    registrar = CaseRegistrar(case.id, model, inference=segmenter.backend, deforms=case.kind == "coronary")
     registrar.warm_up(rehearsal_view(model, projected))
     return Pipeline(
         segmenter=segmenter,
@@ -60,13 +62,19 @@ def make_case_pipeline(folder: Path, backend: str) -> Pipeline:
 
 
 class CaseRegistrar:
-    """Registers one case's model; the model is prepared once for each set of vessel classes."""
+    """Registers one case's model; the model is prepared once for each set of vessel classes.
 
-    def __init__(self, case_id: str, model: VesselModel, *, inference: str) -> None:
+    Args:
+        deforms: follow the motion that no rigid pose describes, frame by frame; of use on a beating heart alone.
+    """
+
+    def __init__(self, case_id: str, model: VesselModel, *, inference: str, deforms: bool = False) -> None:
         self._case_id = case_id
         self._model = model
         self._inference = inference
         self._prepared: dict[tuple[str, ...], PreparedModel] = {}
+        self._deforms = deforms
+        self._bases: dict[tuple[str, ...], MotionBasis] = {}
 
     def warm_up(self, view: RegistrationView) -> None:
         """One cold start and one warm step, so that the first live frame does not pay for what is made only once."""
@@ -91,7 +99,12 @@ class CaseRegistrar:
         if prepared is None:
             prepared = PreparedModel.of(self._model, branch_classes=view.branch_classes)
             self._prepared[view.branch_classes] = prepared
-        return track(view, prepared, previous)
+        found = track(view, prepared, previous)
+        if not self._deforms:
+            return found
+        if view.branch_classes not in self._bases:
+            self._bases[view.branch_classes] = MotionBasis.of(prepared)
+        return deformed(found, view, prepared, self._bases[view.branch_classes], last=previous.deformation)
 
 
 def rehearsal_view(model: VesselModel, projected: ProjectedModel) -> RegistrationView:

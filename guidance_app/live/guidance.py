@@ -38,6 +38,7 @@ class Overlay:
     """The projected model for ONE frame; may be painted on another only within the stated limits, and then marked.
 
     `geometry` is that of the frame it was computed for. `outline` is the closed border of all that it covers.
+    `motion_mm` is how far it was moved from its rigid place to follow the heart, on average; None where it is rigid.
     """
 
     frame_index: int
@@ -46,6 +47,7 @@ class Overlay:
     outline: tuple[OverlayPath, ...]
     halo_px: float
     generation: int
+    motion_mm: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,8 +11,10 @@ from calibration.pose import RigidPose
 from calibration.projection import Projection
 from engines.anatomy.vessel_model import SurfaceMesh, VesselModel
 from engines.angiography.frame import Frame
+from engines.registration.deform_basis import Deformation
 from guidance_app.live.guidance import Overlay, OverlayPath
 from guidance_app.live.lumen_border import lumen_border
+from guidance_app.live.model_motion import ModelMotion
 
 _CENTERLINE_STEP_MM = 1.0  # about 3 px at the isocentre: smooth to the eye, cheap to paint
 _SMALLEST_REGION_PX = 20.0
@@ -26,10 +28,12 @@ class ProjectedModel:
         # Veins over arteries hide what is treated; a model of veins alone is still drawn.
         branches = tuple(branch for branch in branches if branch.vessel_class != "vein") or branches
         self._names = tuple(branch.name for branch in branches)
-        self._points_mm = np.concatenate([branch.points_mm for branch in branches]) if branches else np.empty((0, 3))
+        points_mm = np.concatenate([branch.points_mm for branch in branches]) if branches else np.empty((0, 3))
         self._radius_mm = np.concatenate([branch.radius_mm for branch in branches]) if branches else np.empty(0)
         self._splits = np.cumsum([len(branch.points_mm) for branch in branches])[:-1]
         self._silhouette = None if model.surface is None else _Silhouette(model.surface)
+        vertices_mm = np.empty((0, 3)) if self._silhouette is None else self._silhouette.vertices_mm
+        self._motion = ModelMotion(points_mm, vertices_mm)
 
     def overlay(
         self,
@@ -39,34 +43,38 @@ class ProjectedModel:
         *,
         expected_error_mm: float | None,
         generation: int,
+        deformation: Deformation | None = None,
     ) -> Overlay:
         """All that may be drawn of the model on this frame; without a stated error there is no halo."""
         projection = geometry.projection(isocentre_from_lps)
-        centerlines = self.centerlines(projection)
+        centerlines = self.centerlines(projection, deformation)
         error_mm = 0.0 if expected_error_mm is None or not np.isfinite(expected_error_mm) else expected_error_mm
         return Overlay(
             frame_index=frame.index,
             geometry=geometry,
             centerlines=centerlines,
-            outline=self.outline(projection, centerlines),
+            outline=self.outline(projection, centerlines, deformation),
             halo_px=error_mm / geometry.isocentre_mm_per_px,
             generation=generation,
+            motion_mm=None if deformation is None else deformation.mean_mm,
         )
 
-    def centerlines(self, projection: Projection) -> tuple[OverlayPath, ...]:
+    def centerlines(self, projection: Projection, deformation: Deformation | None = None) -> tuple[OverlayPath, ...]:
         """One path a branch; its width is the lumen as this view magnifies it."""
         focal_px = float(np.sqrt(abs(projection.intrinsics_px[0, 0] * projection.intrinsics_px[1, 1])))
-        points_px, depth_mm = projection.project(self._points_mm)
+        points_px, depth_mm = projection.project(self._motion.points_mm(deformation))
         with np.errstate(divide="ignore", invalid="ignore"):
             width_px = 2.0 * self._radius_mm * focal_px / np.where(depth_mm > 0, depth_mm, np.nan)
         pieces = zip(self._names, np.split(points_px, self._splits), np.split(width_px, self._splits), strict=False)
         return tuple(OverlayPath(points_px=points, width_px=width, name=name) for name, points, width in pieces)
 
-    def outline(self, projection: Projection, centerlines: tuple[OverlayPath, ...]) -> tuple[OverlayPath, ...]:
+    def outline(
+        self, projection: Projection, centerlines: tuple[OverlayPath, ...], deformation: Deformation | None = None
+    ) -> tuple[OverlayPath, ...]:
         """Closed borders of what the model covers: the branches of `centerlines` at their width, and the surface."""
         if self._silhouette is None:
             return lumen_border(centerlines, np.empty((0, 2, 2)), np.empty((0, 2)), projection.shape_px)
-        vertices_px, _ = projection.project(self._silhouette.vertices_mm)
+        vertices_px, _ = projection.project(self._motion.vertices_mm(deformation))
         edges = self._silhouette.edges(projection)
         return lumen_border(centerlines, vertices_px[edges], vertices_px, projection.shape_px)
 

@@ -176,6 +176,8 @@ class Pipeline:
             registration.isocentre_from_lps,
             expected_error_mm=registration.expected_error_mm,
             generation=situation.generation,
+            # A pose that nobody has accepted is shown as it is: moved onto the vessels, a wrong one would look right.
+            deformation=registration.deformation if situation.state == "accepted" else None,
         )
 
 

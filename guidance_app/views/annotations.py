@@ -87,4 +87,7 @@ def _picture_lines(screen: ScreenState, frame: Frame, window: WindowLevel | None
 def _guidance_lines(screen: ScreenState) -> tuple[str, ...]:
     # The panel tells confidence and error, at a pace that can be read: two paces would show two values of one figure.
     age = "\u2013" if screen.overlay_age_ms is None else f"{screen.overlay_age_ms:.0f} ms"
-    return f"Ingest to paint p95 {screen.p95_ms:.0f} ms", f"Overlay age {age}"
+    lines = [f"Ingest to paint p95 {screen.p95_ms:.0f} ms", f"Overlay age {age}"]
+    if screen.overlay is not None:
+        lines.append("Overlay rigid" if screen.overlay.motion_mm is None else "Overlay motion-compensated")
+    return tuple(lines)
