@@ -13,7 +13,7 @@ from engines.registration.image_features import FeatureSet, PreparedView
 from engines.registration.prepared_model import PreparedModel
 from engines.registration.projected_model import MIN_DEPTH_MM, ModelInView, RigidState, feature_pairs
 
-_EVIDENCE = 60.0  # what a whole picture is worth against the modes' own spread, per mm^2
+_EVIDENCE = 150.0  # what a whole picture is worth against the modes' own spread, per mm^2
 _ITERATIONS = 3
 
 
