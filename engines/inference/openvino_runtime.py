@@ -5,11 +5,14 @@ from __future__ import annotations
 import functools
 import importlib.util
 import sys
+from pathlib import Path
 from types import ModuleType
 
 from calibration.errors import InputError
 
 _TELEMETRY = "openvino_telemetry"
+_CPU_LISTING = Path("/proc/cpuinfo")
+_EIGHT_BIT_PRODUCTS = frozenset({"avx512_vnni", "avx_vnni"})  # as Linux calls them
 
 
 @functools.cache
@@ -40,3 +43,18 @@ def is_installed() -> bool:
 def cpu_capabilities() -> frozenset[str]:
     """Number formats that the CPU computes in: "FP32", "INT8", and "BF16" where it has instructions for it."""
     return frozenset(openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
+
+
+@functools.cache
+def has_eight_bit_products(listing: Path = _CPU_LISTING) -> bool:
+    """Whether the CPU has instructions that add 8-bit products in 32 bits (VNNI); False where it cannot be told.
+
+    OpenVINO's kernels for CPUs without them were seen to answer otherwise than the graph says (up to 0.99 of a
+    probability, 2 points of Dice on AVX2), and are no faster than 32 bits.
+    """
+    try:
+        lines = listing.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return False
+    flags = next((line.partition(":")[2].split() for line in lines if line.startswith("flags")), [])
+    return not _EIGHT_BIT_PRODUCTS.isdisjoint(flags)

@@ -100,7 +100,8 @@ def choose(
     path = probe_path(key, folder)
     if not refresh:
         remembered = _remembered(path, key)
-        if remembered is not None:
+        # An earlier version may have taken what this one knows not to run here.
+        if remembered is not None and why_not(RUNTIMES[remembered.name], files) is None:
             return remembered
     choice = _measured(files, key, threads, loader or _load, clock, budget_s)
     with contextlib.suppress(InputError):  # not writable: the next start measures again

@@ -111,6 +111,10 @@ def _why_not_openvino(runtime: Runtime) -> str | None:
     try:
         if runtime.precision == "bf16" and "BF16" not in openvino_runtime.cpu_capabilities():
             return "this CPU has no bfloat16 instructions and would compute in 32 bits; take openvino"
+        if runtime.precision == "int8" and not openvino_runtime.has_eight_bit_products():
+            return (
+                "this CPU is not known to have 8-bit products (VNNI), and without them answers are off; take openvino"
+            )
     except InputError as error:
         return str(error)
     return None

@@ -102,6 +102,16 @@ def test_the_choice_is_remembered(files, tmp_path):
     assert remembered_choice(files, threads=2, folder=tmp_path / "cache") is None
 
 
+def test_a_remembered_choice_that_does_not_run_here_is_measured_again(files, tmp_path, monkeypatch):
+    assert _choose(files, tmp_path, _Clocked(_QUICK)).name == "openvino-int8"
+    monkeypatch.setattr(
+        probe, "why_not", lambda runtime, _: "no 8-bit products" if runtime.name == "openvino-int8" else None
+    )
+    choice = _choose(files, tmp_path, _Clocked(_QUICK))
+    assert choice.name == "openvino-bf16"
+    assert choice.left_out == {"openvino-int8": "no 8-bit products"}
+
+
 @pytest.mark.parametrize("content", ["", "{", '{"schema": "guidance-app/probe/1"}', "\x00\xff", "[]"])
 def test_a_broken_cache_is_measured_again(files, tmp_path, content):
     first = _choose(files, tmp_path, _Clocked(_QUICK))
