@@ -19,7 +19,7 @@ def make_aorta(rng: np.random.Generator, offset_mm: Float[np.ndarray, " 3"]) -> 
     """Invent a patient for transcatheter valve replacement."""
     chest = draw_chest(rng)
     growing = GrowingTree()
-    lobes = _grow_aorta(rng, growing, HeartSurface(chest))
+    lobes = grow_aorta(rng, growing, HeartSurface(chest))
     tree, groups = growing.build(offset_mm)
     root = tree.branches[0].points_mm[0] - offset_mm
     low, high = (-76.0, -96.0, root[2] - 66.0), (76.0, 96.0, root[2] + 134.0)
@@ -48,7 +48,8 @@ def make_aorta(rng: np.random.Generator, offset_mm: Float[np.ndarray, " 3"]) -> 
     )
 
 
-def _grow_aorta(rng: np.random.Generator, growing: GrowingTree, surface: HeartSurface) -> tuple[Lobe, ...]:
+def grow_aorta(rng: np.random.Generator, growing: GrowingTree, surface: HeartSurface) -> tuple[Lobe, ...]:
+    """Grow aorta, arch branches and the first centimetres of the coronaries; returns the sinuses of Valsalva."""
     valve = surface.local(12, 4, -2) + rng.normal(scale=2.0, size=3)
     # The root leans to the right and forward: 40 to 60 degrees from the horizontal valve plane of a young heart.
     lean = np.array([rng.uniform(-0.62, -0.3), rng.uniform(-0.3, -0.05), 1.0])

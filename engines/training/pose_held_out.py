@@ -55,8 +55,8 @@ def model_card(recipe: PoseRecipe, steps: int, effort: str, held_out: dict[str, 
         "(doi:10.1007/s11548-025-03412-2).",
         "",
         f"- Trained on invented patients alone: {recipe.patients} vessel trees (heads: arteries of one side, or veins; "
-        "coronaries: left, right or both), drawn as soft masks from ever new angles, spoilt by holes, false curves, "
-        "collimators and missing branches. No patient, no real picture. Aortas were not trained on.",
+        "coronaries: left, right or both; aortas with their arch), drawn as soft masks from ever new angles, spoilt by "
+        "holes, false curves, collimators and missing branches. No patient, no real picture.",
         f"- Starts: normal offsets, {spread.turn_deg} degrees about and {spread.move_mm} mm along the LPS axes.",
         f"- Loss: Dice, geodesic and double geodesic distance{projection}.",
         f"- {steps} of {recipe.steps} steps ({starts} starts, {recipe.rounds} rounds), seed {recipe.seed}; {effort}.",

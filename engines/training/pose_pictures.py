@@ -15,11 +15,10 @@ from calibration.pose import RigidPose
 from engines.anatomy.vessel_model import CenterlineTree
 from engines.registration.network_start import camera_view
 from engines.registration.pose_network import PICTURE_PX, SIGMA_PX, CameraView
-from engines.rendering.splat import CenterlineCloud, centerline_cloud, splat_centerlines
+from engines.rendering.splat import CenterlineCloud, splat_centerlines
 from engines.simulation.carm_views import place_patient
 from engines.training.pose_patients import TrainingPatient, draw_geometry
 
-_STEP_MM = 5.0  # between drawn points: finer than the small picture resolves
 POSES_PER_VIEW = 8
 LOSS_PX = 48  # Dice is counted on smaller pictures: wider blur pulls from farther, in a quarter of the time
 
@@ -89,9 +88,9 @@ def draw_batch(
     geometry = draw_geometry(patient.kind, rng)
     shown, filled = patient.shown_and_filled(rng)
     visible = _visible(patient.tree, filled, rng)
-    cloud, part = _cloud(patient.tree, shown), _cloud(patient.tree, visible)
+    cloud, part = patient.cloud(shown), patient.cloud(visible)
     pivot = _centre(cloud)
-    target = _centre(part) + rng.normal(scale=8.0, size=3)
+    target = patient.aimed_at(_centre(part)) + rng.normal(scale=8.0, size=3)
     true = place_patient(rng, target)
     starts = [offset(true, pivot, spread, rng) for _ in range(poses)]
     begin_view = camera_view(starts, pivot, geometry)
@@ -165,10 +164,6 @@ def _visible(tree: CenterlineTree, branches: tuple[int, ...], rng: np.random.Gen
         if float(np.nanmean(tree.branches[i].radius_mm)) > thinnest_mm and (rng.uniform() > lost or i == branches[0])
     )
     return kept or branches
-
-
-def _cloud(tree: CenterlineTree, branches: tuple[int, ...]) -> CenterlineCloud:
-    return centerline_cloud(CenterlineTree(branches=tuple(tree.branches[i] for i in branches)), step_mm=_STEP_MM)
 
 
 def _centre(cloud: CenterlineCloud) -> Float[np.ndarray, " 3"]:

@@ -1,6 +1,6 @@
 """Training of the pose initialiser: seeded, resumable, on invented patients alone.
 
-python -m engines.training.pose_recipe --out out/models [--steps 3000] [--width 16] [--device cpu]
+python -m engines.training.pose_recipe --out out/models [--steps 2400] [--width 16] [--device cpu]
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ class PoseRecipe:
         rounds: the network is asked again from where it put the model, so that it learns to finish what it began.
     """
 
-    steps: int = 3000
+    steps: int = 2400
     seed: int = 1
     width: int = 16
-    patients: int = 60
+    patients: int = 120
     views: int = 4
     rounds: int = 2
     rate: float = 1.5e-3

@@ -102,7 +102,7 @@ def test_a_few_steps_learn_go_on_and_refuse_another_recipe(tmp_path, monkeypatch
 
 def test_the_card_tells_how_little_was_trained():
     card = model_card(PoseRecipe(), 12, "3 minutes on x", {"evt": [[9.0], [2.0]], "coronary": [[8.0], [3.0]]})
-    assert "12 of 3000 steps" in card
+    assert "12 of 2400 steps" in card
     assert "| evt | 9.0 / 9.0 | 2.0 / 2.0 |" in card
     assert "Not a medical device" in card
 
