@@ -12,7 +12,7 @@ from jaxtyping import Float
 from calibration.errors import InputError
 from engines.rendering.renderer import Renderer
 
-RENDERERS = ("nanodrr", "diffdrr", "diffdrr-trilinear")
+RENDERERS = ("nanodrr", "slices", "diffdrr", "diffdrr-trilinear")
 
 
 def make_renderer(
@@ -46,6 +46,10 @@ def make_renderer(
         from engines.rendering.nanodrr_renderer import NanodrrRenderer
 
         return NanodrrRenderer(volume, affine, centroid_lps_mm=centroid, device=place)
+    if name == "slices":
+        from engines.rendering.slice_renderer import SliceRenderer
+
+        return SliceRenderer(volume, affine, centroid_lps_mm=centroid, device=place)
     if importlib.util.find_spec("diffdrr") is None:
         raise InputError(
             "renderer diffdrr is not installed; install the extra with `pip install guidance-app[diffdrr]`"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import typer
 
-from guidance_app.cli import evaluate_registration, evaluate_segmentation
+from guidance_app.cli import evaluate_poster, evaluate_registration, evaluate_segmentation
 
 
 def add_to(app: typer.Typer) -> None:
     evaluate = typer.Typer(no_args_is_help=True, help="Accuracy against reference data, with confidence intervals.")
     app.add_typer(evaluate, name="evaluate")
     evaluate_registration.add_to(evaluate)
+    evaluate_poster.add_to(evaluate)
     evaluate_segmentation.add_to(evaluate)

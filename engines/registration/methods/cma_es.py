@@ -71,11 +71,7 @@ class CmaEs:
         motion = PoseMotion.about(start_pose(init, model), centre, geometries, renderer.device)
         coarse = [RenderedView.of(view, renderer, chosen.coarse_px) for view in views]
         fine = [RenderedView.of(view, renderer, chosen.fine_px) for view in views]
-        found = _search(motion, coarse, fine, self.measure, chosen, chosen.seed)
-        if found.score < chosen.restart_below:
-            found = max(
-                found, _search(motion, coarse, fine, self.measure, chosen, chosen.seed + 1), key=lambda f: f.score
-            )
+        found = evolve(motion, coarse, fine, self.measure, chosen)
         elapsed = time.perf_counter() - began
         stage = Stage(name="cma-es", similarity=found.score, elapsed_ms=1e3 * elapsed)
         return MethodResult(
@@ -87,9 +83,25 @@ class CmaEs:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Found:
+class Evolved:
+    """The best parameters of a `PoseMotion`, and their score on the larger pictures."""
+
     parameters: Float[np.ndarray, " 6"]
     score: float
+
+
+def evolve(
+    motion: PoseMotion,
+    coarse: Sequence[RenderedView],
+    fine: Sequence[RenderedView],
+    measure: Measure,
+    options: CmaEsOptions,
+) -> Evolved:
+    """Search on small, then on larger pictures; once more with another seed where the score stays low."""
+    found = _search(motion, coarse, fine, measure, options, options.seed)
+    if found.score >= options.restart_below:
+        return found
+    return max(found, _search(motion, coarse, fine, measure, options, options.seed + 1), key=lambda f: f.score)
 
 
 def _search(
@@ -99,7 +111,7 @@ def _search(
     measure: Measure,
     options: CmaEsOptions,
     seed: int,
-) -> _Found:
+) -> Evolved:
     from cmaes import CMA
 
     # The strategy works on parameters of spread 1, so that one sigma serves turns, moves and depth.
@@ -109,19 +121,19 @@ def _search(
     )
     unit = np.array([turn, turn, turn, options.sigma_mm, options.sigma_mm, depth])
     mean, sigma = np.zeros(6), 1.0
-    best = _Found(parameters=np.zeros(6), score=-np.inf)
+    best = Evolved(parameters=np.zeros(6), score=-np.inf)
     for views, generations in ((coarse, options.coarse), (fine, options.fine)):
         bounds = np.tile([-_BOUND_SIGMAS, _BOUND_SIGMAS], (6, 1))
         evolution = CMA(mean=mean, sigma=sigma, bounds=bounds, seed=seed, population_size=options.population)
         # Scores of two picture sizes do not compare: the best of the last size is the answer.
-        best = _Found(parameters=mean * unit, score=_scores(motion, [mean * unit], views, measure)[0])
+        best = Evolved(parameters=mean * unit, score=_scores(motion, [mean * unit], views, measure)[0])
         for _ in range(generations):
             asked = [evolution.ask() for _ in range(options.population)]
             scores = _scores(motion, [point * unit for point in asked], views, measure)
             evolution.tell([(point, -score) for point, score in zip(asked, scores, strict=True)])
             top = int(np.argmax(scores))
             if scores[top] > best.score:
-                best = _Found(parameters=asked[top] * unit, score=scores[top])
+                best = Evolved(parameters=asked[top] * unit, score=scores[top])
             if evolution.should_stop():
                 break
         mean, sigma = np.clip(best.parameters / unit, -_BOUND_SIGMAS, _BOUND_SIGMAS), 0.15

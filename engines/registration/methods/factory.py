@@ -16,6 +16,12 @@ METHODS = (
     "deepiterreg-optimisation",
     "deepiterreg",
     "cma-es",
+    "gradient-ncc",
+    "gradient-ncc-cma-es",
+    "prost",
+    "prost-cma-es",
+    "correlation",
+    "correlation-cma-es",
     "ours",
     "ours-network",
 )
@@ -58,6 +64,8 @@ def make_method(name: str, *, device: str = "cpu", refine_drr: bool = False) -> 
         if importlib.util.find_spec("cmaes") is None:
             raise InputError("method cma-es: cmaes is not installed; install it with `pip install cmaes==0.13.1`")
         return CmaEs(device=device)
+    if name.removesuffix("-cma-es") in ("gradient-ncc", "prost", "correlation"):
+        return _descending(name, device)
     from engines.registration.methods.ours import Ours
     from engines.registration.options import RegistrationOptions
 
@@ -74,3 +82,14 @@ def _networked(name: str, device: str) -> RegistrationMethod:
         return NetworkAlone(net)
     then = {"deepiterreg": "deepiterreg-optimisation", "ours-network": "ours"}[name]
     return AfterNetwork(name, net, make_method(then, device=device))
+
+
+def _descending(name: str, device: str) -> RegistrationMethod:
+    from engines.registration.correlation.similarity import measured_similarity
+    from engines.registration.correlation.weights import load_similarity
+    from engines.registration.methods.correlation import CorrelationDriven, Course, with_evolution
+
+    first = name.removesuffix("-cma-es")
+    similarity = measured_similarity(first) if first == "gradient-ncc" else load_similarity(first)
+    course = Course(similarity=similarity)
+    return CorrelationDriven(name, course if first == name else with_evolution(course), device=device)

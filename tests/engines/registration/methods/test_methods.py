@@ -9,10 +9,13 @@ import pytest
 
 from calibration.errors import InputError
 from engines.anatomy.vessel_model import SurfaceMesh, VesselModel
+from engines.registration.correlation.similarity import measured_similarity
 from engines.registration.initial_pose import radiological_start, start_near
 from engines.registration.methods.adam_ascent import AdamLevel
 from engines.registration.methods.cma_es import CmaEs, CmaEsOptions
+from engines.registration.methods.correlation import CorrelationDriven, Course, with_evolution
 from engines.registration.methods.deepiterreg import DeepIterRegOptimisation
+from engines.registration.methods.descent import DescentOptions
 from engines.registration.methods.dicom_header import DicomHeader
 from engines.registration.methods.factory import METHODS, make_method
 from engines.registration.methods.method import RegistrationMethod, start_pose
@@ -23,6 +26,13 @@ from tests.engines.registration.vessel_bed import Bed, bed
 _QUICK = CmaEsOptions(
     population=6, sigma_rad=0.03, sigma_mm=3.0, sigma_depth_mm=8.0, coarse_px=32, coarse=10, fine_px=32, fine=1
 )
+_DESCENT = Course(
+    similarity=measured_similarity("gradient-ncc"),
+    descent=DescentOptions(long_side_px=48, steps=24, first_rad=0.01, first_mm=1.5, last_share=0.1),
+)
+_NAMES = (
+    "dicom", "stock-nanodrr-ncc", "deepiterreg-optimisation", "cma-es", "gradient-ncc", "gradient-ncc-cma-es", "ours",
+)  # fmt: skip
 
 
 def _small(name: str) -> RegistrationMethod:
@@ -32,6 +42,8 @@ def _small(name: str) -> RegistrationMethod:
         "stock-nanodrr-ncc": StockDrr("nanodrr", levels=(level,)),
         "deepiterreg-optimisation": DeepIterRegOptimisation(segmentation=level),
         "cma-es": CmaEs(_QUICK),
+        "gradient-ncc": CorrelationDriven("gradient-ncc", _DESCENT),
+        "gradient-ncc-cma-es": CorrelationDriven("gradient-ncc-cma-es", with_evolution(_DESCENT, _QUICK)),
         "ours": Ours(),
     }
     return made[name]
@@ -42,7 +54,7 @@ def scene() -> Bed:
     return bed(3, missing=0.0, false_curves=0)
 
 
-@pytest.mark.parametrize("name", ["dicom", "stock-nanodrr-ncc", "deepiterreg-optimisation", "cma-es", "ours"])
+@pytest.mark.parametrize("name", _NAMES)
 def test_every_method_gives_a_timed_pose_nearer_than_its_start(scene: Bed, name: str) -> None:
     method = _small(name)
     assert isinstance(method, RegistrationMethod)

@@ -1,0 +1,87 @@
+"""Line integrals over the slices of a small volume: what training and population searches need on a CPU."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch.nn.functional import grid_sample
+
+from engines.rendering.rays import lps_from_camera, pixel_centres, ray_directions
+
+_SAMPLES_PER_CHUNK = 2_000_000  # about 16 MB of sample points at a time
+_LEAST_SLOPE = 0.05  # voxels across slices per mm of depth: a ray nearly within a slice would be a division by zero
+
+
+class SliceRenderer:
+    """One bilinear sample a slice, across the grid axis that a pose's central ray follows most.
+
+    In-plane bilinear sampling is vectorised on CPUs where trilinear sampling is not, which makes this several times
+    faster than ray marching at the same density of samples. The price is a step of up to 1.7 voxels along
+    diagonal rays, and a picture that changes by that much of a rounding error where the axis changes.
+
+    Args:
+        values: (i, j, k) float32.
+        lps_from_index: 4x4, index of a voxel centre to LPS mm; any invertible affine.
+    """
+
+    name = "slices"
+
+    def __init__(
+        self,
+        values: Float[torch.Tensor, "i j k"],
+        lps_from_index: Float[torch.Tensor, "4 4"],
+        *,
+        centroid_lps_mm: Float[torch.Tensor, " 3"],
+        device: torch.device,
+    ) -> None:
+        self.device = device
+        self.centroid_lps_mm = centroid_lps_mm.to(device)
+        # For each axis the slices across it, (slices, 1, second axis, first axis) of the other two.
+        orders = ((0, 2, 1), (1, 2, 0), (2, 1, 0))
+        self._slices = [values.permute(order)[:, None].contiguous().to(device) for order in orders]
+        self._index_from_lps = torch.linalg.inv(lps_from_index.double()).float().to(device)
+
+    def render(
+        self,
+        camera_from_lps: Float[torch.Tensor, "n 4 4"],
+        intrinsics_px: Float[torch.Tensor, "3 3"],
+        shape_px: tuple[int, int],
+    ) -> Float[torch.Tensor, "n 1 rows columns"]:
+        pixels = pixel_centres(shape_px, device=self.device)
+        return self.render_rays(camera_from_lps, intrinsics_px, pixels).reshape(-1, 1, *shape_px)
+
+    def render_rays(
+        self,
+        camera_from_lps: Float[torch.Tensor, "n 4 4"],
+        intrinsics_px: Float[torch.Tensor, "3 3"],
+        pixels_px: Float[torch.Tensor, "rays 2"],
+    ) -> Float[torch.Tensor, "n rays"]:
+        pose = camera_from_lps.to(self.device, torch.float32)
+        directions = ray_directions(intrinsics_px.to(self.device), pixels_px.to(self.device))
+        index_from_camera = self._index_from_lps @ lps_from_camera(pose)
+        pictures = []
+        for matrix in index_from_camera:
+            slope = directions @ matrix[:3, :3].T
+            axis = int(slope.detach().abs().mean(dim=0).argmax())
+            chunk = max(1, _SAMPLES_PER_CHUNK // len(self._slices[axis]))
+            parts = [self._summed(axis, matrix[:3, 3], part) for part in slope.split(chunk)]
+            pictures.append(torch.cat(parts) * directions.norm(dim=1))
+        return torch.stack(pictures)
+
+    def _summed(
+        self, axis: int, source: Float[torch.Tensor, " 3"], slope: Float[torch.Tensor, "rays 3"]
+    ) -> Float[torch.Tensor, " rays"]:
+        """Sum of the samples times the depth between two slices."""
+        slices = self._slices[axis]
+        along = slope[:, axis]
+        across = torch.where(along.detach().abs() < _LEAST_SLOPE, _LEAST_SLOPE, along)
+        number = torch.arange(len(slices), device=self.device, dtype=torch.float32)
+        depth_mm = (number[:, None] - source[axis]) / across
+        others = [other for other in range(3) if other != axis]
+        size = torch.tensor([slices.shape[3] - 1.0, slices.shape[2] - 1.0], device=self.device).clamp_min(1.0)
+        # -1..1 from the first to the last voxel centre.
+        begin, rise = source[others] * (2.0 / size) - 1.0, slope[:, others] * (2.0 / size)
+        place = begin + depth_mm[..., None] * rise
+        values = grid_sample(slices, place[:, None], align_corners=True, padding_mode="zeros")[:, 0, 0]
+        # What lies behind the source is not on the ray.
+        return (values * (depth_mm.detach() > 0.0)).sum(dim=0) / across.abs()
