@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
@@ -138,7 +138,7 @@ class DistortionFile(CalibrationFile, frozen=True):
     scale_px: float = Field(gt=0)
     degree: int = Field(ge=1, le=9)
     coefficients_px: list[list[float]] = Field(min_length=2, max_length=2)
-    hull_px: Matrix = Field(min_length=3)
+    hull_px: list[Annotated[list[float], Field(min_length=2, max_length=2)]] = Field(min_length=3)
     pixel_spacing_mm: float = Field(gt=0)
     grid_spacing_mm: float = Field(gt=0)
     grid_points: int

@@ -10,7 +10,7 @@ from typing import Any
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
-from pydicom.errors import InvalidDicomError
+from pydicom.errors import BytesLengthException, InvalidDicomError
 
 # What pydicom raises on damaged values, sequences and headers.
 DAMAGED = (
@@ -26,6 +26,7 @@ DAMAGED = (
     MemoryError,
     struct.error,
     InvalidDicomError,
+    BytesLengthException,
 )
 
 

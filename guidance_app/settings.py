@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from calibration.errors import GuidanceError
 from calibration.store import write_json
@@ -69,7 +69,7 @@ def load_settings(path: Path | None = None) -> Settings:
         return Settings.model_validate(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         return Settings()
-    except (OSError, ValueError, ValidationError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         _move_aside(path, error)
         return Settings()
 

@@ -13,6 +13,7 @@ from jaxtyping import Float
 from pydicom.errors import InvalidDicomError
 from pydicom.uid import CTImageStorage, EnhancedCTImageStorage
 
+from calibration.dicom_values import DAMAGED
 from calibration.errors import InputError
 from engines.anatomy.nifti import MAX_SPACING_MM, MAX_VOXELS, MIN_SPACING_MM
 from engines.anatomy.vessel_model import CtVolume
@@ -94,14 +95,14 @@ def _header(path: Path) -> _Slice | None:
     """The slice, or None where the file is no CT slice: reports, scouts and other objects lie in CT folders too."""
     try:
         dataset = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(_TAGS))
+        sop_class, kind = dataset.get("SOPClassUID"), dataset.get("ImageType") or []
     except (InvalidDicomError, EOFError):
         return None
-    except (OSError, ValueError, NotImplementedError, KeyError, AttributeError) as error:
+    except DAMAGED as error:
         raise InputError(f"{path}: the DICOM header cannot be read ({error}); copy the file again") from error
-    sop_class = dataset.get("SOPClassUID")
     if sop_class == EnhancedCTImageStorage:
         raise InputError(f"{path}: is an Enhanced CT (multi-frame); export the series as single slices or as NIfTI")
-    if sop_class != CTImageStorage or "LOCALIZER" in (dataset.get("ImageType") or []):
+    if sop_class != CTImageStorage or "LOCALIZER" in kind:
         return None
     try:
         return _Slice(
@@ -118,7 +119,7 @@ def _header(path: Path) -> _Slice | None:
             intercept=float(dataset.RescaleIntercept),
             padding=float(dataset.PixelPaddingValue) if "PixelPaddingValue" in dataset else None,
         )
-    except (AttributeError, TypeError, ValueError, IndexError) as error:
+    except DAMAGED as error:
         raise InputError(
             f"{path}: a CT slice lacks what places or scales it ({error}); export the series again with all its tags"
         ) from error

@@ -216,9 +216,12 @@ def _inflate_from(file: BinaryIO, limit: int, name: str) -> bytes:
 
 
 def _stated_bytes(header: Dataset) -> int:
-    """Bytes of all pictures by the header; 0 beyond the caps, where the pictures are refused anyway."""
-    sizes = [int(header.get(keyword) or 1) for keyword in ("Rows", "Columns", "NumberOfFrames", "SamplesPerPixel")]
-    stated = math.prod(sizes) * int(header.get("BitsAllocated") or 16) // 8
+    """Bytes of all pictures by the header; 0 for a damaged one or beyond the caps, where they are refused anyway."""
+    try:
+        sizes = [int(header.get(keyword) or 1) for keyword in ("Rows", "Columns", "NumberOfFrames", "SamplesPerPixel")]
+        stated = math.prod(sizes) * int(header.get("BitsAllocated") or 16) // 8
+    except DAMAGED:
+        return 0
     return stated if 0 < stated <= MAX_DECODED_BYTES and max(sizes[:2]) <= MAX_SIDE_PX else 0
 
 

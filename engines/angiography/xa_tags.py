@@ -11,6 +11,9 @@ from calibration.dicom_values import DAMAGED, stored_numbers, stored_text
 from engines.angiography.frame import FrameKind
 from engines.angiography.run import MaskOperation
 
+# A run of one frame in ten seconds is the slowest that is made; a stated time beyond is damage, and would make a source
+# that has fallen silent look like a slow one.
+FRAME_TIMES_MS = (0.1, 10_000.0)
 _SUBTRACTED_WORDS = ("SUBTRACT", "DSA")
 _SUBTRACTION_CODE = "113062"  # DCM, "Pixel by pixel subtraction" (PS3.16 CID 7203)
 
@@ -21,7 +24,7 @@ def frame_times_ms(header: Dataset, frame_count: int) -> tuple[float, ...]:
     Frame Time, Frame Time Vector, Cine Rate, Recommended Display Frame Rate: PS3.3 C.7.6.5, in this order.
     """
     vector = _positive(header, "FrameTimeVector", first=1)
-    if len(vector) == frame_count - 1 and vector:
+    if len(vector) == frame_count - 1 and vector and all(map(plausible_frame_time, vector)):
         return (*vector, vector[-1])
     for keyword, as_rate in (
         ("FrameTime", False),
@@ -30,9 +33,15 @@ def frame_times_ms(header: Dataset, frame_count: int) -> tuple[float, ...]:
         ("RecommendedDisplayFrameRateInFloat", True),
     ):
         values = _positive(header, keyword)
-        if values:
-            return (1000.0 / values[0] if as_rate else values[0],) * frame_count
+        time_ms = 0.0 if not values else 1000.0 / values[0] if as_rate else values[0]
+        if plausible_frame_time(time_ms):
+            return (time_ms,) * frame_count
     return ()
+
+
+def plausible_frame_time(time_ms: float) -> bool:
+    """Whether pictures can follow each other like this."""
+    return FRAME_TIMES_MS[0] <= time_ms <= FRAME_TIMES_MS[1]
 
 
 def frame_kind(header: Dataset) -> FrameKind:

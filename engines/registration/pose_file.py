@@ -118,7 +118,7 @@ def read_pose_file(path: Path) -> PoseFile:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise InputError(f"{path}: no pose file, {where or 'content'}: {first['msg']}; expected {SCHEMA}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not JSON ({error}); expected {SCHEMA}") from error
 
 

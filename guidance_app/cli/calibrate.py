@@ -20,13 +20,14 @@ _Out = Annotated[Path, typer.Option("--out", help="Calibration file to write (JS
 
 
 def add_to(app: typer.Typer) -> None:
-    """Add `calibrate carm|distortion|capture|phantom|show`."""
+    """Add `calibrate carm|distortion|capture|phantom|show|check`."""
     calibrate = typer.Typer(no_args_is_help=True, help="Calibrate C-arm, distortion and capture device.")
     calibrate.command("carm")(carm)
     calibrate.command("distortion")(distortion)
     calibrate.command("capture")(capture)
     calibrate.command("phantom")(phantom)
     calibrate.command("show")(show)
+    calibrate.command("check")(check)
     app.add_typer(calibrate, name="calibrate")
 
 
@@ -138,6 +139,27 @@ def show(
     from calibration.calibration_file import read_calibration
 
     _print(read_calibration(file), json_output)
+
+
+def check(
+    count: Annotated[int, typer.Option(min=1, max=10_000, help="Simulated phantoms, and as many grids.")] = 50,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")] = None,
+) -> None:
+    """Calibrate simulated phantoms and grids, whose truth is known, and say how far off the result is."""
+    from calibration.store import write_json
+    from engines.evaluation.calibration_check import check_calibration, check_lines
+
+    figures = check_calibration(count, seed, _progress)
+    if json_file is not None:
+        write_json(json_file, figures.model_dump(mode="json", by_alias=True))
+    for line in check_lines(figures):
+        print(line)
+
+
+def _progress(done: int, count: int) -> None:
+    if sys.stderr.isatty():
+        print(f"\r{done}/{count}", end="\n" if done == count else "", file=sys.stderr, flush=True)
 
 
 def _finish(content: AnyCalibration, out: Path, json_output: bool) -> None:

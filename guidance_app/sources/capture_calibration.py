@@ -56,7 +56,7 @@ def read_capture_calibration(path: Path) -> CaptureCalibration:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise InputError(f"{path}: {where or 'content'}: {first['msg']}; expected {SCHEMA}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not JSON ({error}); expected {SCHEMA}") from error
     require_unexpired(calibration.valid_until, str(path))
     for box in (*([calibration.region_px] if calibration.region_px else []), *calibration.text_masks_px):

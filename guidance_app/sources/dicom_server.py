@@ -22,24 +22,20 @@ from pydicom.uid import UID, AllTransferSyntaxes
 from pynetdicom import _config, evt
 from pynetdicom.ae import ApplicationEntity
 from pynetdicom.association import Association
-from pynetdicom.dimse import DIMSEServiceProvider
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.events import Event
-from pynetdicom.pdu_primitives import P_DATA
 from pynetdicom.presentation import build_context
 from pynetdicom.transport import RequestHandler, ThreadedAssociationServer
 
 from calibration.errors import InputError
+from guidance_app.sources.dicom_limits import Refusal, limit
 from guidance_app.sources.notices import NoticeBoard
 from guidance_app.sources.received_run import RECEIVED_SOP_CLASSES
 
 PDU_BYTES = 256 * 1024  # told to the peer; larger ones gain nothing on loopback or a hospital network
-MAX_PDU_BYTES = 1024**2  # an association request is not bound by the size above
-MAX_COMMAND_BYTES = 64 * 1024
 MAX_DATA_SET_BYTES = 512 * 1024**2
 MAX_PEERS = 8
 _VERIFICATION = "1.2.840.10008.1.1"
-_RECEIVE_BYTES = 256 * 1024
 _QUIET_PEER_S = 60.0
 _HANDSHAKE_S = 5.0
 _ABORT_S = 0.3
@@ -272,68 +268,7 @@ class _Handler(RequestHandler):
         connection = cast(socket.socket, self.request)
         connection.settimeout(_QUIET_PEER_S)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        refuse = _Refusal(self.server.notices, self.client_address[0])
-        assert association.dul.socket is not None
-        association.dul.socket.recv = _Receiver(connection, refuse)  # type: ignore[method-assign]
+        refuse = Refusal(self.server.notices, self.client_address[0])
         association.bind(evt.EVT_CONN_CLOSE, lambda _event: connection.close())  # it may only have been shut down
-        association.dimse = _Messages(association, refuse, self.server.max_data_set_bytes)
+        limit(association, connection, refuse, self.server.max_data_set_bytes)
         return association
-
-
-@dataclass(frozen=True, slots=True)
-class _Refusal:
-    notices: NoticeBoard
-    address: str
-
-    def __call__(self, why: str) -> None:
-        self.notices.pin("client_refused", f"{self.address}: {why}")
-
-
-class _Receiver:
-    """Reads a PDU of limited length, in large pieces (pynetdicom's 4 KiB cost a third of the time)."""
-
-    def __init__(self, connection: socket.socket, refuse: _Refusal) -> None:
-        self._connection = connection
-        self._refuse = refuse
-
-    def __call__(self, nr_bytes: int) -> bytearray:
-        if nr_bytes > MAX_PDU_BYTES:
-            self._refuse(f"a PDU of {nr_bytes} bytes, accepted are {MAX_PDU_BYTES}")
-            raise OSError("PDU beyond the limit")
-        received = bytearray()
-        while len(received) < nr_bytes:
-            piece = self._connection.recv(min(nr_bytes - len(received), _RECEIVE_BYTES))
-            if not piece:
-                break
-            received += piece
-        return received
-
-
-class _Messages(DIMSEServiceProvider):
-    """Ends an association whose command or data set grows beyond the limit, before it is complete."""
-
-    def __init__(self, association: Association, refuse: _Refusal, max_data_set_bytes: int) -> None:
-        super().__init__(association)
-        self._refuse = refuse
-        self._max_data_set_bytes = max_data_set_bytes
-
-    def receive_primitive(self, primitive: P_DATA) -> None:
-        if self.message is not None:
-            held_bytes = cast(Any, self.message.data_set).tell()
-            if held_bytes > self._max_data_set_bytes:
-                self._refuse(f"a data set larger than {self._max_data_set_bytes >> 20} MiB")
-                self._drop()
-                return
-            if self.message.encoded_command_set.tell() > MAX_COMMAND_BYTES:
-                self._refuse("a command that has no end")
-                self._drop()
-                return
-        try:
-            super().receive_primitive(primitive)
-        except Exception as error:
-            self._refuse(f"a damaged message ({type(error).__name__})")
-            self._drop()
-
-    def _drop(self) -> None:
-        self.message = None
-        self.dul.event_queue.put("Evt19")  # an invalid PDU: the state machine aborts the association

@@ -19,6 +19,7 @@ from calibration.errors import InputError, MissingGeometryError
 from engines.angiography.frame import Frame
 from engines.angiography.luminance import luminance
 from engines.angiography.run import check_size
+from engines.angiography.xa_tags import plausible_frame_time
 from guidance_app.sources.igtl_wire import RawMessage
 from guidance_app.sources.received_run import plain_uid
 
@@ -72,7 +73,7 @@ def image_frame(message: RawMessage, *, source_id: str, source_frame: int) -> Fr
         source_id=source_id,
         sop_instance_uid=plain_uid(metadata.get("SOPInstanceUID", "")),
         source_frame=source_frame,
-        frame_time_ms=_positive(metadata, "FrameTime"),
+        frame_time_ms=_frame_time_ms(metadata),
         window_center=_number(metadata, "WindowCenter"),
         window_width=_positive(metadata, "WindowWidth"),
     )
@@ -153,6 +154,11 @@ def _number(metadata: dict[str, str], key: str) -> float | None:
 def _positive(metadata: dict[str, str], key: str) -> float | None:
     value = _number(metadata, key)
     return value if value is not None and value > 0 else None
+
+
+def _frame_time_ms(metadata: dict[str, str]) -> float | None:
+    value = _number(metadata, "FrameTime")
+    return value if value is not None and plausible_frame_time(value) else None
 
 
 def _bits_stored(metadata: dict[str, str], bits: int) -> int:

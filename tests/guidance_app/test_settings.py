@@ -23,7 +23,7 @@ def test_without_a_file_the_defaults_hold_and_nothing_is_written(tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"{", b"[]", b"\xff\xfe\x00", b'{"overlay_opacity": 7}', b'{"schema_version": 2}']
+    "content", [b"", b"[" * 100_000, b"{", b"[]", b"\xff\xfe\x00", b'{"overlay_opacity": 7}', b'{"schema_version": 2}']
 )
 def test_a_bad_file_is_moved_aside_with_a_note(
     content: bytes, tmp_path: Path, caplog: pytest.LogCaptureFixture

@@ -71,6 +71,18 @@ def _swap_tag(path: Path, **tags: object) -> None:
     dataset.save_as(path)
 
 
+def test_nested_and_mistyped_headers_are_refused_in_one_line(tmp_path: Path) -> None:
+    """Found by fuzzing: pydicom answers both with errors of kinds of its own."""
+    paths = write_series(tmp_path, 3)
+    whole = paths[1].read_bytes()
+    nested = struct.pack("<HH2sHI", 0x0008, 0x0000, b"SQ", 0, 0xFFFFFFFF) + b"\xfe\xff\x00\xe0\xff\xff\xff\xff"
+    at = whole.index(struct.pack("<HH2s", 0x0008, 0x0016, b"UI"))
+    for damaged in (whole[:at] + nested * 3000 + whole[at:], whole[: at + 4] + b"FD" + whole[at + 6 :]):
+        paths[1].write_bytes(damaged)
+        with pytest.raises(InputError, match=paths[1].name):
+            load_ct(tmp_path)
+
+
 def test_missing_slices_are_counted(tmp_path: Path) -> None:
     paths = write_series(tmp_path, 8)
     paths[3].unlink()

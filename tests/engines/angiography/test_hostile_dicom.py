@@ -23,7 +23,9 @@ from engines.angiography.codestream import CodestreamError, stream_size
 from engines.angiography.open_run import open_run
 from engines.angiography.run import FrameDecodeError
 from engines.angiography.xa_writer import xa_dataset
+from guidance_app.sources.received_run import read_received
 from tests.engines.angiography.xa_samples import changed_file, pixels, record, xa_file
+from tests.fuzz.dicom_damage import set_bytes
 
 _ALLOWED_GROWTH_BYTES = 96 * 1024**2
 
@@ -256,6 +258,24 @@ def test_a_deflated_bomb_is_inflated_only_as_far_as_its_pictures_need(tmp_path):
 def test_a_deflated_file_beyond_the_caps_is_not_inflated(tmp_path):
     path = changed_file(tmp_path / "run.dcm", _set(Rows=65535, Columns=65535), syntax=DeflatedExplicitVRLittleEndian)
     assert "65535 rows" in _refusal(path, frame=None)
+
+
+def test_a_meta_length_that_is_no_number(tmp_path):
+    """Found by fuzzing: an error of pydicom's own that is no ValueError."""
+    path = changed_file(tmp_path / "run.dcm", lambda _: None, syntax=DeflatedExplicitVRLittleEndian)
+    data = bytearray(path.read_bytes())
+    data[138:140] = struct.pack("<H", 6)  # of (0002,0000), which has four bytes
+    path.write_bytes(data)
+    assert _refusal(path)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # pydicom's, on the value
+def test_a_received_deflated_object_whose_counts_are_no_numbers():
+    packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    plain = set_bytes(xa_dataset(record()), implicit=False, big_endian=False).replace(b"IS\x02\x003 ", b"IS\x02\x00x ")
+    data = packer.compress(plain) + packer.flush()
+    with pytest.raises(InputError, match=r"object 1: .*NumberOfFrames"):
+        read_received(data, DeflatedExplicitVRLittleEndian, name="object 1", received_ns=0)
 
 
 def test_deflated_garbage(tmp_path):

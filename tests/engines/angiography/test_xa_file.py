@@ -170,6 +170,8 @@ def test_a_rescaled_window_is_given_in_stored_values(tmp_path):
         ({"FrameTime": None, "CineRate": 20}, (50.0, 50.0, 50.0)),
         ({"FrameTime": None, "CineRate": None, "RecommendedDisplayFrameRate": 10}, (100.0, 100.0, 100.0)),
         ({"FrameTime": 0, "CineRate": 20}, (50.0, 50.0, 50.0)),
+        ({"FrameTime": 1e9, "CineRate": 20}, (50.0, 50.0, 50.0)),  # a source that waits for days looks alive
+        ({"FrameTimeVector": [0, 40, 1e9]}, (66.667, 66.667, 66.667)),
     ],
 )
 def test_frame_time_comes_from_the_tags_that_state_it(tmp_path, values, times_ms):

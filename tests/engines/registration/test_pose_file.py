@@ -53,7 +53,16 @@ def test_a_projection_alone_at_any_scale_is_a_start(result, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", '{"views": []}', '{"views": [{"projection_px_from_lps_mm": [[1, 2]]}]}', '{"views": [{}]}']
+    "text",
+    [
+        "",
+        "[" * 100_000,
+        "{",
+        "[]",
+        '{"views": []}',
+        '{"views": [{"projection_px_from_lps_mm": [[1, 2]]}]}',
+        '{"views": [{}]}',
+    ],
 )
 def test_what_is_no_pose_file_is_refused_in_one_line(tmp_path, result, text):
     path = tmp_path / "broken.json"

@@ -87,6 +87,13 @@ def test_unusable_calibration_is_refused_with_what_is_wrong(screen, tmp_path, co
         CaptureSource(CaptureUri(device=screen, calibration=path))
 
 
+def test_calibration_nested_without_end_is_no_json(screen, tmp_path):
+    path = tmp_path / "capture.json"
+    path.write_text("[" * 100_000)
+    with pytest.raises(InputError, match="not JSON"):
+        CaptureSource(CaptureUri(device=screen, calibration=path))
+
+
 def test_an_expired_calibration_is_refused_and_one_still_valid_is_used(screen, tmp_path):
     path = calibration(tmp_path, region_px=[16, 8, 40, 32], valid_until="2020-02-01T12:30:00Z")
     said = f"{path}: the calibration expired on 2020-02-01 12:30 UTC; calibrate again"

@@ -21,7 +21,8 @@ from pydicom.uid import (
 )
 
 from calibration.errors import InputError
-from guidance_app.sources.dicom_server import MAX_PDU_BYTES, PDU_BYTES, Admission
+from guidance_app.sources.dicom_limits import MAX_PDU_BYTES
+from guidance_app.sources.dicom_server import MAX_PEERS, PDU_BYTES, Admission
 from guidance_app.sources.dicom_source import SUCCESS, DicomSource
 from guidance_app.sources.live_uris import DicomUri
 from guidance_app.sources.open_live import open_live
@@ -66,6 +67,10 @@ def send(source, made, sop_class=XA, syntax=EXPLICIT) -> int:
 
 def is_open(source) -> bool:
     """Whether a well-behaved peer is served."""
+    association = associate(source.port)
+    if not association.is_established:
+        return False
+    association.release()
     return send(source, xa_object(Picture(value=9), 999)) == SUCCESS
 
 
@@ -274,6 +279,18 @@ def test_pdu_beyond_the_limit_is_never_taken_into_memory(scp):
                 pass
     wait_for(lambda: f"accepted are {MAX_PDU_BYTES}" in refusals(source))
     assert is_open(source)
+
+
+@pytest.mark.parametrize("after", [b"", b"\x07\0\0\0\0\x04\0\0\0\0", b"\xff" * 64], ids=["silence", "abort", "garbage"])
+def test_peer_that_breaks_off_before_our_answer_takes_no_place_and_no_thread(scp, after):
+    """Found by fuzzing: pynetdicom's thread ends with a traceback where its answer comes too late."""
+    from tests.fuzz.scp_target import associate_request
+
+    source = scp()
+    for _ in range(2 * MAX_PEERS):
+        with socket.create_connection((LOCAL, source.port)) as peer:
+            peer.sendall(associate_request() + after)
+    wait_for(lambda: is_open(source), 30.0)
 
 
 def test_large_but_finite_pdus_are_offered(scp):

@@ -90,6 +90,14 @@ def test_stated_bits_and_frame_time_are_taken(rig):
     assert (frame.bits_stored, frame.frame_time_ms) == (12, 40.0)
 
 
+@pytest.mark.parametrize("stated", ["1e9", "0", "-40", "nan", "1e-9", "soon"])
+def test_frame_time_that_cannot_be_is_measured_instead(rig, stated):
+    """Believed, it would make a source that has fallen silent look like a slow one."""
+    metadata = METADATA | {"FrameTime": stated}
+    frame = after_sending(rig, image_message(np.zeros((8, 8), np.uint16), metadata).pack())
+    assert 0 < frame.frame_time_ms <= 450.0
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
