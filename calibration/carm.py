@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
+from numpy.typing import ArrayLike
 
 from calibration.pose import RigidPose
 from calibration.projection import Projection
@@ -13,6 +14,7 @@ from calibration.projection import Projection
 ANGLE_TOLERANCE_DEG = 0.05  # CONTRACT: an overlay is valid only for the geometry it was computed for
 DISTANCE_TOLERANCE_MM = 1.0
 SPACING_TOLERANCE = 1e-3  # relative; a change of field of view (zoom) moves every point of the picture
+PRINCIPAL_TOLERANCE_PX = 0.5  # a shifted detector or crop moves every point of the picture too
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,18 +86,25 @@ class CArmGeometry:
 
     def same_view(self, other: CArmGeometry) -> bool:
         """Whether an overlay computed for `other` may be shown as valid here."""
-        angle_rad = max(abs(self.primary_rad - other.primary_rad), abs(self.secondary_rad - other.secondary_rad))
-        moved_mm = max(abs(self.sid_mm - other.sid_mm), abs(self.sod_mm - other.sod_mm))
+        turned_deg = np.rad2deg([self.primary_rad - other.primary_rad, self.secondary_rad - other.secondary_rad])
+        moved_mm = [self.sid_mm - other.sid_mm, self.sod_mm - other.sod_mm]
         if self.table_mm is not None and other.table_mm is not None:
-            moved_mm = max(moved_mm, *(abs(a - b) for a, b in zip(self.table_mm, other.table_mm, strict=True)))
-        zoom = max(
-            abs(self.column_spacing_mm / other.column_spacing_mm - 1),
-            abs(self.row_spacing_mm / other.row_spacing_mm - 1),
-        )
+            moved_mm += [a - b for a, b in zip(self.table_mm, other.table_mm, strict=True)]
+        zoomed = [
+            self.column_spacing_mm / other.column_spacing_mm - 1,
+            self.row_spacing_mm / other.row_spacing_mm - 1,
+        ]
+        shifted_px = np.subtract(self.principal_point_px, other.principal_point_px)
         return bool(
-            np.rad2deg(angle_rad) <= ANGLE_TOLERANCE_DEG
-            and zoom <= SPACING_TOLERANCE
-            and moved_mm <= DISTANCE_TOLERANCE_MM
-            and self.shape_px == other.shape_px
+            self.shape_px == other.shape_px
             and self.mirrored == other.mirrored
+            and _within(turned_deg, ANGLE_TOLERANCE_DEG)
+            and _within(zoomed, SPACING_TOLERANCE)
+            and _within(moved_mm, DISTANCE_TOLERANCE_MM)
+            and _within(shifted_px, PRINCIPAL_TOLERANCE_PX)
         )
+
+
+def _within(differences: ArrayLike, tolerance: float) -> bool:
+    """False for a NaN among them: what is not known is not the same."""
+    return bool(np.all(np.abs(differences) <= tolerance))

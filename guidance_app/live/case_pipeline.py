@@ -23,6 +23,7 @@ from engines.registration.registration import Registration
 from engines.registration.track import track
 from engines.registration.view import RegistrationView
 from guidance_app.live.contrast_memory import ContrastMemory
+from guidance_app.live.device_fallback import CpuBehind
 from guidance_app.live.engine_process import EngineRecipe
 from guidance_app.live.model_projection import ProjectedModel
 from guidance_app.live.pipeline import ColdStart, Pipeline
@@ -48,16 +49,19 @@ def make_case_pipeline(folder: Path, backend: str) -> Pipeline:
     model = case.vessel_model()
     segmenter = load_segmenter(model_for_kind(case.kind, case.field_of_view), backend, threads=1)
     projected = ProjectedModel(model)
+    on_gpu = not segmenter.backend.endswith("(cpu)")
+    guarded = CpuBehind(segmenter, lambda: load_segmenter(segmenter.name, "onnx")) if on_gpu else None
     registrar = CaseRegistrar(case.id, model, inference=segmenter.backend, deforms=case.kind == "coronary")
     registrar.warm_up(rehearsal_view(model, projected))
     return Pipeline(
-        segmenter=segmenter,
+        segmenter=guarded or segmenter,
         registrar=registrar,
         model=projected,
         vessel_threshold=segmenter.threshold,
         memory=ContrastMemory(),
         clock_ns=time.perf_counter_ns,
         description=f"{segmenter.name} on {segmenter.backend}",
+        degraded=(lambda: "") if guarded is None else (lambda: guarded.degraded),
     )
 
 

@@ -35,10 +35,14 @@ _NO_PIXELS = np.zeros((0, 0), dtype=np.uint8)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineRecipe:
-    """How the engine process makes its pipeline: a module-level function and its arguments, all picklable."""
+    """How the engine process makes its pipeline: a module-level function and its arguments, all picklable.
+
+    `memory_limit_bytes` is what the process may hold before another takes over; None for half of the machine's memory.
+    """
 
     make: Callable[..., Steps]
     arguments: dict[str, Any]
+    memory_limit_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -82,6 +86,13 @@ class StepFailed:
     text: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Degraded:
+    """The engine answers on, but had to do without something, as a GPU that failed; `text` is for a person."""
+
+    text: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ColdStartDone:
     registration: Registration
@@ -102,7 +113,7 @@ class NotStarted:
     text: str
 
 
-Report = Ready | Beat | StepDone | StepFailed | ColdStartDone | ColdStartFailed | NotStarted
+Report = Ready | Beat | StepDone | StepFailed | Degraded | ColdStartDone | ColdStartFailed | NotStarted
 
 
 def run_engine(connection: Connection, recipe: EngineRecipe) -> None:
@@ -132,12 +143,15 @@ def run_engine(connection: Connection, recipe: EngineRecipe) -> None:
 
 
 def _do(job: StepJob, reader: FrameReader, steps: Steps, cold_starts: Mailbox[ColdStart], sender: _Sender) -> None:
+    degraded_before = steps.degraded
     try:
         outcome = steps.step(replace(job.frame, pixels=reader.read(job.pixels)), job.situation)
     except Exception as error:
         sender.send(StepFailed(frame_index=job.frame.index, text=_text(error)))
         return
     sender.send(StepDone(result=outcome.result, situation=outcome.situation, asked_at=job.situation.revision))
+    if steps.degraded != degraded_before:
+        sender.send(Degraded(text=steps.degraded))
     if outcome.cold_start is not None:
         cold_starts.put(outcome.cold_start)
 

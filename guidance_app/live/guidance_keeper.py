@@ -7,12 +7,20 @@ from dataclasses import replace
 
 from engines.angiography.frame import Frame
 from guidance_app.live import guidance_state
-from guidance_app.live.engine_process import ColdStartDone, ColdStartFailed, EngineRecipe, StepDone, StepFailed
+from guidance_app.live.engine_process import (
+    ColdStartDone,
+    ColdStartFailed,
+    Degraded,
+    EngineRecipe,
+    StepDone,
+    StepFailed,
+)
 from guidance_app.live.guidance import GuidanceResult
 from guidance_app.live.guidance_state import Situation
 from guidance_app.live.latency import LatencyBook
 from guidance_app.live.overlay_rule import ComputedOverlay, OverlayDecision, OverlayLimits, decide_overlay
 from guidance_app.live.run_log import EventLog
+from guidance_app.live.source_watch import PictureFault
 from guidance_app.live.supervisor import EngineLost, EngineNews, EngineUp, Supervisor
 
 _REMEMBERED_ARRIVALS = 256
@@ -45,6 +53,8 @@ class GuidanceKeeper:
         self.result: GuidanceResult | None = None
         self.engine_up = False
         self.engine_text = "guidance engine is loading" if recipe is not None else "guidance is off"
+        self.engine_pid: int | None = None
+        self.degraded = ""  # what the engine has to do without
         self._off = recipe is None
         self._limits = limits
         self._events = events
@@ -85,7 +95,7 @@ class GuidanceKeeper:
     def received_ns(self, index: int) -> int | None:
         return self._received_ns.get(index)
 
-    def decide(self, frame: Frame, picture_fault: str) -> OverlayDecision:
+    def decide(self, frame: Frame, picture_fault: PictureFault | None) -> OverlayDecision:
         return decide_overlay(
             frame,
             self._computed,
@@ -124,7 +134,8 @@ class GuidanceKeeper:
     def heard(self, news: EngineNews) -> None:
         match news:
             case EngineUp():
-                self.engine_up, self.engine_text = True, ""
+                self.engine_up, self.engine_text, self.degraded = True, "", ""
+                self.engine_pid = news.pid
                 if news.restarted:
                     self._events.add("worker_restarted", f"engine process {news.pid} answers", frame=self._index)
                 self._ask_again()
@@ -136,13 +147,16 @@ class GuidanceKeeper:
             case StepFailed():
                 self._answered = max(self._answered, news.frame_index)
                 self.engine_text = f"guidance failed on a frame: {news.text}"
+            case Degraded():
+                self.degraded = news.text
+                self._events.add("worker_degraded", news.text, frame=self._index)
             case ColdStartDone():
                 self._registered(news)
             case ColdStartFailed():
                 self._set(guidance_state.registration_failed(self.situation, news.text, news.generation))
 
     def _lost(self, news: EngineLost) -> None:
-        self.engine_up = False
+        self.engine_up, self.engine_pid = False, None
         self.engine_text = f"guidance is off: {news.text}" if news.for_good else f"guidance restarts: {news.text}"
         self._computed = None
         self._set(guidance_state.engine_lost(self.situation))
@@ -193,10 +207,10 @@ class GuidanceKeeper:
             self._supervisor.offer(self._frame)
 
     def _note_geometry(self, frame: Frame) -> None:
-        before = self.situation.geometry
+        before = self.situation
         self._set(guidance_state.saw_geometry(self.situation, frame.geometry))
         if frame.geometry is None and not self._geometry_was_missing:
             self._events.add("geometry_missing", frame.geometry_reason or "not stated", frame=frame.index)
-        elif before is not None and self.situation.geometry is not before:
+        elif before.geometry is not None and self.situation.generation != before.generation:
             self._events.add("geometry_changed", self.situation.reason or "the view changed", frame=frame.index)
         self._geometry_was_missing = frame.geometry is None

@@ -34,6 +34,7 @@ class Situation:
             position is compared with.
         generation: goes up with every change of view or pose from outside the engine; older overlays are not drawn.
         revision: goes up with every change from outside the engine; kept by `GuidanceKeeper`.
+        unconfirmed: the pose was only proposed, and nobody has accepted it: a check on another view does not either.
         registering: a cold start is running.
         wanted: a cold start is to begin on the next frame that shows enough vessel.
         misses: consecutive filled frames on which the check failed.
@@ -51,6 +52,7 @@ class Situation:
     pose_geometry: CArmGeometry | None = None
     generation: int = 0
     revision: int = 0
+    unconfirmed: bool = False
     registering: bool = False
     wanted: bool = True
     misses: int = 0
@@ -70,7 +72,7 @@ def started_from(registration: Registration, view: CArmGeometry | None) -> Situa
     accepted = registration.status == "accepted"
     return Situation(
         state="accepted" if accepted else "proposed", reason="" if accepted else _PROPOSED, registration=registration,
-        checked_geometry=view, geometry=view, pose_geometry=view, wanted=False,
+        checked_geometry=view, geometry=view, pose_geometry=view, unconfirmed=not accepted, wanted=False,
     )  # fmt: skip
 
 
@@ -79,6 +81,9 @@ def saw_geometry(now: Situation, geometry: CArmGeometry | None) -> Situation:
     if geometry is None:
         return now
     if now.geometry is not None and geometry.same_view(now.geometry):
+        if now.geometry.table_mm is None and geometry.table_mm is not None:
+            # The first stated table position is what later moves are measured from.
+            return replace(now, geometry=replace(now.geometry, table_mm=geometry.table_mm))
         return now
     moved = replace(
         now, geometry=geometry, generation=now.generation + 1, registering=False, wanted=now.wanted or now.registering,
@@ -123,6 +128,7 @@ def registration_finished(now: Situation, found: Registration, geometry: CArmGeo
         checked_geometry=geometry,
         pose_geometry=geometry,
         generation=now.generation + 1,
+        unconfirmed=not accepted,
         registering=False,
         wanted=not accepted,
         rest_frames=0 if accepted else REST_FRAMES,
@@ -159,9 +165,9 @@ def checked(now: Situation, tracked: Registration, geometry: CArmGeometry) -> Si
     if now.geometry is None or not geometry.same_view(now.geometry):
         return now
     if tracked.status == "accepted":
-        confirmed: GuidanceState = "proposed" if now.state == "proposed" else "accepted"
+        confirmed: GuidanceState = "proposed" if now.unconfirmed else "accepted"
         return replace(
-            now, state=confirmed, reason=now.reason if confirmed == "proposed" else "", misses=0,
+            now, state=confirmed, reason=_PROPOSED if now.unconfirmed else "", misses=0,
             registration=replace(tracked, generation=now.generation), checked_geometry=geometry, pose_geometry=geometry,
         )  # fmt: skip
     if tracked.status == "caution" and now.state != "stale":
@@ -174,14 +180,16 @@ def person_accepts(now: Situation) -> Situation:
         return now
     # A better guess that is still being computed would undo what the person has just decided.
     return replace(
-        now, state="accepted", reason="", generation=now.generation + 1, registering=False, wanted=False
+        now, state="accepted", reason="", generation=now.generation + 1, unconfirmed=False, registering=False,
+        wanted=False,
     )  # fmt: skip
 
 
 def person_rejects(now: Situation) -> Situation:
     return replace(
         now, state="rejected", reason="registration rejected: ask for a new one", registration=None,
-        checked_geometry=None, generation=now.generation + 1, registering=False, wanted=False, misses=0,
+        checked_geometry=None, generation=now.generation + 1, unconfirmed=False, registering=False, wanted=False,
+        misses=0,
     )  # fmt: skip
 
 

@@ -69,6 +69,11 @@ class Steps(Protocol):
 
     description: str
 
+    @property
+    def degraded(self) -> str:
+        """What it has had to do without since it was made, for a person; "" when all is well."""
+        ...
+
     def warm_up(self) -> None: ...
 
     def step(self, frame: Frame, situation: Situation) -> StepOutcome: ...
@@ -84,6 +89,7 @@ class Pipeline:
         memory: earlier pictures, which tell vessels from what was as dark before the bolus; the one thing that a step
             remembers outside its situation, and may lose (a restarted engine) without harm.
         clock_ns: only for the stage times in the result; never decides anything.
+        degraded: says what the segmenter has had to do without, "" while all is well.
     """
 
     def __init__(
@@ -96,6 +102,7 @@ class Pipeline:
         memory: ContrastMemory | None = None,
         clock_ns: Callable[[], int],
         description: str = "",
+        degraded: Callable[[], str] = lambda: "",
     ) -> None:
         self._segmenter = segmenter
         self._registrar = registrar
@@ -103,7 +110,12 @@ class Pipeline:
         self._threshold = vessel_threshold
         self._memory = memory
         self._clock_ns = clock_ns
+        self._degraded = degraded
         self.description = description
+
+    @property
+    def degraded(self) -> str:
+        return self._degraded()
 
     def warm_up(self) -> None:
         """Run the network once, so that the first live frame does not pay for it."""

@@ -22,8 +22,9 @@ from guidance_app.sources.source import CorruptFrame, SkippedFrame
 FrameState = Literal["painted", "superseded", "dropped", "corrupt"]
 EventKind = Literal[
     "source_stalled", "source_resumed", "source_frozen", "geometry_changed", "geometry_missing", "frame_corrupt",
-    "worker_died", "worker_restarted", "recorder_full", "overlay_hidden", "overlay_valid", "registration_accepted",
-    "registration_rejected", "client_refused", "source_connected", "source_disconnected", "message_ignored",
+    "worker_died", "worker_restarted", "worker_degraded", "recorder_full", "overlay_hidden", "overlay_stale",
+    "overlay_valid", "registration_accepted", "registration_rejected", "client_refused", "source_connected",
+    "source_disconnected", "message_ignored",
 ]  # fmt: skip
 _KEPT_EVENTS = 200  # for the window's list; the file has them all
 _WAITING_BYTES = 4 * 1024**2  # lines that a full disk does not take are kept until it does, up to here

@@ -8,10 +8,15 @@ from collections.abc import Callable
 from engines.angiography.frame import Frame
 from guidance_app.live.guidance import Overlay, OverlayState, ScreenState
 from guidance_app.live.latency import LatencyBook
-from guidance_app.live.run_log import EventLog, FrameLog
+from guidance_app.live.run_log import EventKind, EventLog, FrameLog
 
 _WRITE_AFTER_NS = 500_000_000  # a frame that stays on the screen (pause, stall) is written without waiting for the next
 _FPS_FRAMES = 30
+_EVENT_OF: dict[OverlayState, EventKind] = {
+    "valid": "overlay_valid",
+    "stale": "overlay_stale",
+    "hidden": "overlay_hidden",
+}
 
 
 class _Shown:
@@ -103,9 +108,8 @@ class ScreenBook:
         self._tell(shown)
 
     def _tell(self, shown: _Shown) -> None:
-        if shown.state == self._last_told or shown.state == "stale":
+        if shown.state == self._last_told:
             return
         self._last_told = shown.state
-        kind = "overlay_valid" if shown.state == "valid" else "overlay_hidden"
         text = "the overlay belongs to this view" if shown.state == "valid" else shown.reason
-        self._events.add(kind, text, frame=shown.frame.index)
+        self._events.add(_EVENT_OF[shown.state], text, frame=shown.frame.index)

@@ -159,7 +159,8 @@ class LiveSession:
             now_ns = time.monotonic_ns()
             if self._acknowledged is None:
                 self._book.tick(now_ns)
-            decision = self._decide()
+            self._look_for_silence(now_ns)
+            decision = self._decide(now_ns)
             if self._publisher is not None:
                 self._publisher.tell(self._guidance.situation, self._frame)
             screen = self._compose(decision, now_ns)
@@ -196,6 +197,12 @@ class LiveSession:
         """The pose in use, whatever its state."""
         with self._lock:
             return self._guidance.situation.registration
+
+    @property
+    def engine_pid(self) -> int | None:
+        """Process number of the engine that answers now; None without one."""
+        with self._lock:
+            return self._guidance.engine_pid
 
     @property
     def source_error(self) -> str:
@@ -283,7 +290,8 @@ class LiveSession:
             try:
                 frame = self._source.next_frame(_READ_TIMEOUT_S)
             except SourceTimeout:
-                self._signal(self._watch.silence(time.monotonic_ns(), paused=self._stands_still_on_purpose()))
+                with self._lock:
+                    self._look_for_silence(time.monotonic_ns())
             except CorruptFrame as error:
                 with self._lock:
                     self._frames.corrupt(error)
@@ -345,6 +353,11 @@ class LiveSession:
         """The window has it: it may be painting this very moment."""
         return self._screen is not None and self._screen.frame is frame
 
+    def _look_for_silence(self, now_ns: int) -> None:
+        """Asked by the window too: a source that hangs in its driver would never tell the reading thread."""
+        if self._ended_ns is None:
+            self._signal(self._watch.silence(now_ns, paused=self._stands_still_on_purpose()))
+
     def _signal(self, change: SignalChange | None) -> None:
         if change is None:
             return
@@ -392,11 +405,10 @@ class LiveSession:
     def _stands_still_on_purpose(self) -> bool:
         return self._acknowledged is not None or (self._playback is not None and self._playback.paused)
 
-    def _decide(self) -> OverlayDecision:
+    def _decide(self, now_ns: int) -> OverlayDecision:
         if self._frame is None:
             return OverlayDecision(state="hidden", overlay=None, age_ms=None, reason="no picture yet")
-        fault = {"stalled": "no new picture from the source", "frozen": "the picture stands still"}
-        return self._guidance.decide(self._frame, fault.get(self._watch.state, ""))
+        return self._guidance.decide(self._frame, self._watch.fault(now_ns))
 
     def _compose(self, decision: OverlayDecision, now_ns: int) -> ScreenState:
         return ScreenState(
@@ -418,7 +430,8 @@ class LiveSession:
 
     def _banner(self, overlay_reason: str) -> str:
         trouble = self._source_error or self._guidance.engine_text or overlay_reason
-        return "; ".join(text for text in (trouble, *(witness.fault for witness in self._witnesses)) if text)
+        besides = (self._guidance.degraded, *(witness.fault for witness in self._witnesses))
+        return "; ".join(text for text in (trouble, *besides) if text)
 
     def _source_state(self) -> SourceState:
         if self._frame is None or self._watch.state == "stalled":

@@ -24,8 +24,16 @@ class SignalChange:
     text: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PictureFault:
+    """What is wrong with the picture on the screen, for a person, and for how long nothing else has come."""
+
+    text: str
+    held_ms: float
+
+
 class SourceWatch:
-    """Fed by the reading thread with every frame and every silence; time comes in from outside."""
+    """Fed with every frame and every silence; time comes in from outside. The session's lock guards it."""
 
     def __init__(self) -> None:
         self.state: SignalState = "waiting"
@@ -57,6 +65,14 @@ class SourceWatch:
             return None
         self.state = "stalled"
         return SignalChange(state="stalled", text=f"no frame for {(now_ns - self._heard_ns) / 1e9:.1f} s")
+
+    def fault(self, now_ns: int) -> PictureFault | None:
+        """Why the newest picture does not show what is now; None while it does."""
+        if self.state == "stalled":
+            return PictureFault(text="no new picture from the source", held_ms=(now_ns - self._heard_ns) / 1e6)
+        if self.state == "frozen":
+            return PictureFault(text="the picture stands still", held_ms=(now_ns - self._changed_ns) / 1e6)
+        return None
 
 
 def _same_picture(frame: Frame, other: Frame) -> bool:

@@ -15,10 +15,12 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from engines.angiography.frame import Frame
+from guidance_app.live.engine_health import StepPace, default_memory_limit_bytes, resident_bytes, restart_delay_s
 from guidance_app.live.engine_process import (
     Beat,
     ColdStartDone,
     ColdStartFailed,
+    Degraded,
     EngineRecipe,
     NotStarted,
     Ready,
@@ -33,7 +35,6 @@ from guidance_app.live.mailbox import Mailbox
 from guidance_app.live.shared_frames import FrameWriter
 
 SILENCE_LIMIT_S = 1.5  # a healthy engine beats every 0.2 s, even within a long step
-STEP_LIMIT_S = 10.0  # alive but stuck: no frame takes this long
 _LOADING_LIMIT_S = 120.0
 _TICK_S = 0.25
 _DEATHS_IN_A_ROW = 5  # without one frame done in between: it would never end
@@ -57,7 +58,7 @@ class EngineLost:
     for_good: bool
 
 
-EngineNews = EngineUp | EngineLost | StepDone | StepFailed | ColdStartDone | ColdStartFailed
+EngineNews = EngineUp | EngineLost | StepDone | StepFailed | Degraded | ColdStartDone | ColdStartFailed
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -69,6 +70,8 @@ class _Worker:
     refused: str = ""
     busy_since_s: float | None = None
     silent_s: float = field(default=0.0)
+    pace: StepPace = field(default_factory=StepPace)
+    weighed_s: float = field(default=0.0)  # when its memory was looked at last
 
 
 class Supervisor:
@@ -99,7 +102,9 @@ class Supervisor:
         self._stopping = threading.Event()
         self._engine: _Worker | None = None
         self._spare: _Worker | None = None
+        self._memory_limit_bytes = recipe.memory_limit_bytes or default_memory_limit_bytes()
         self._deaths_in_a_row = 0
+        self._respawn_s = 0.0  # not before this moment
         self._ever_lost = False
         self._gave_up = False
         self._thread = threading.Thread(target=self._run, name="guidance-supervisor", daemon=True)
@@ -153,13 +158,17 @@ class Supervisor:
     def _watch(self, now_s: float, passed_s: float) -> None:
         """Read what both processes say, then judge whether they are well."""
         if self._spare is not None and (fault := self._fault(self._spare, now_s, passed_s)):
-            _end(self._spare)
+            _end(self._spare, at_once=True)
             self._spare = None
-            self._deaths_in_a_row += 1
+            self._count_death(now_s)
         if self._engine is not None and (fault := self._fault(self._engine, now_s, passed_s)):
-            self._replace_engine(fault)
+            self._replace_engine(fault, now_s)
+        if now_s < self._respawn_s or not self._may_respawn():
+            return
+        if self._engine is None and not self._gave_up:
+            self._engine = self._spawn()
         loaded = self._engine is not None and self._engine.ready is not None
-        if self._keep_spare and loaded and self._spare is None and self._may_respawn():
+        if self._keep_spare and loaded and self._spare is None:
             self._spare = self._spawn()
 
     def _fault(self, worker: _Worker, now_s: float, passed_s: float) -> str:
@@ -173,9 +182,20 @@ class Supervisor:
             return "the engine did not finish loading" if now_s - worker.started_s > _LOADING_LIMIT_S else ""
         if worker.silent_s > SILENCE_LIMIT_S:
             return f"the engine has been silent for {worker.silent_s:.1f} s"
-        if worker.busy_since_s is not None and now_s - worker.busy_since_s > STEP_LIMIT_S:
-            return f"the engine is stuck on one frame for {STEP_LIMIT_S:.0f} s"
-        return ""
+        if worker.busy_since_s is not None and now_s - worker.busy_since_s > worker.pace.limit_s:
+            return f"the engine is stuck on one frame for {now_s - worker.busy_since_s:.1f} s"
+        return self._memory_fault(worker, now_s)
+
+    def _memory_fault(self, worker: _Worker, now_s: float) -> str:
+        """Beyond its limit an engine is replaced before the system runs out and takes the picture along."""
+        if now_s - worker.weighed_s < _TICK_S:
+            return ""
+        worker.weighed_s = now_s
+        held_bytes = resident_bytes(worker.process.pid)
+        if held_bytes <= self._memory_limit_bytes:
+            return ""
+        limit = self._memory_limit_bytes / 2**30
+        return f"the engine ran out of memory: it held {held_bytes / 2**30:.2f} of {limit:.2f} GiB"
 
     def _listen(self, worker: _Worker) -> bool:
         """Take in all reports; False once the process is gone."""
@@ -199,6 +219,8 @@ class Supervisor:
             worker.refused = report.text
             return
         if isinstance(report, StepDone | StepFailed):
+            if worker.busy_since_s is not None:
+                worker.pace.add(time.monotonic() - worker.busy_since_s)
             worker.busy_since_s = None
             self._deaths_in_a_row = 0
         self._tell(report)
@@ -207,9 +229,13 @@ class Supervisor:
         assert worker.ready is not None
         self._tell(EngineUp(pid=worker.ready.pid, description=worker.ready.description, restarted=self._ever_lost))
 
-    def _replace_engine(self, fault: str) -> None:
-        assert self._engine is not None
+    def _count_death(self, now_s: float) -> None:
         self._deaths_in_a_row += 1
+        self._respawn_s = now_s + restart_delay_s(self._deaths_in_a_row)
+
+    def _replace_engine(self, fault: str, now_s: float) -> None:
+        assert self._engine is not None
+        self._count_death(now_s)
         self._ever_lost = True
         refused = bool(self._engine.refused)
         # Told before the old process is cleared away: the overlay must go at once.
@@ -222,9 +248,7 @@ class Supervisor:
                 _end(self._engine, at_once=True)
                 self._engine = None
             return
-        if self._engine is None:
-            self._engine = self._spawn()
-        elif self._engine.ready is not None:
+        if self._engine is not None and self._engine.ready is not None:
             self._announce(self._engine)
 
     def _may_respawn(self) -> bool:

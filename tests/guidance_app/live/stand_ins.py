@@ -108,6 +108,7 @@ class FakeSteps:
     """
 
     description = "stand-in"
+    degraded = ""
 
     def __init__(self, *, step_s: float = 0.0, cold_s: float = 0.0, status: RegistrationStatus = "accepted") -> None:
         self._step_s = step_s

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from guidance_app.live import guidance_state as gs
 from guidance_app.live.guidance_state import Situation
 from guidance_app.live.overlay_rule import ComputedOverlay, OverlayLimits, decide_overlay
+from guidance_app.live.source_watch import PictureFault
 from tests.guidance_app.live.stand_ins import FakeRun, geometry, numbered, overlay_of, registration
 
 A, B = geometry(0.0), geometry(15.0)
@@ -240,8 +241,33 @@ def test_proposed_registration_is_drawn_only_marked():
 
 
 def test_frozen_picture_is_never_called_valid():
-    decision = _decide(picture_fault="the picture stands still")
+    decision = _decide(picture_fault=PictureFault(text="the picture stands still", held_ms=1000.0))
     assert (decision.state, decision.reason) == ("stale", "the picture stands still")
+
+
+def test_picture_that_nothing_follows_loses_its_overlay_after_a_while():
+    held = _decide(picture_fault=PictureFault(text="no new picture from the source", held_ms=30_001.0))
+    assert (held.state, held.overlay) == ("hidden", None)
+    assert "no new picture" in held.reason
+
+
+def test_picture_of_another_size_than_its_geometry_gets_no_overlay():
+    frame = numbered(FakeRun().frame(0), 3, 10_000_000_000)
+    assert _decide(frame=replace(frame, pixels=frame.pixels[:, :32])).state == "hidden"
+
+
+def test_proposed_pose_is_only_proposed_on_another_view_too():
+    moved = gs.saw_geometry(gs.started_from(registration(A, "caution"), A), B)
+    found = gs.checked(moved, registration(B), B)
+    assert (found.state, found.reason) == ("proposed", "registration proposed: check it and accept")
+    accepted = gs.person_accepts(found)
+    assert gs.checked(gs.saw_geometry(accepted, A), registration(A), A).state == "accepted"
+
+
+def test_first_stated_table_position_is_what_moves_are_measured_from():
+    still = gs.saw_geometry(ACCEPTED, replace(A, table_mm=(0.0, 0.0, 0.0)))
+    assert (still.state, still.generation) == ("accepted", ACCEPTED.generation)
+    assert gs.saw_geometry(still, replace(A, table_mm=(0.0, 40.0, 0.0))).state == "stale"
 
 
 def test_unknown_pixel_size_hides_the_overlay():

@@ -1,0 +1,53 @@
+"""By what the supervisor judges an engine process: the pace of its steps and the memory it holds."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+import psutil
+
+LONGEST_STEP_S = 10.0  # no frame takes this long on any machine
+_SHORTEST_LIMIT_S = 2.0  # a busy machine may hold up one step for this long; with the spare, guidance is back in 3 s
+_USUAL_STEPS = 15  # so many times the usual step
+_REMEMBERED = 32
+_KNOWN_AFTER = 8
+_MEMORY_SHARE = 0.5  # of the machine: beyond it the system would begin to swap, and the picture with it
+_FIRST_DELAY_S, _LONGEST_DELAY_S = 0.5, 8.0
+
+
+class StepPace:
+    """How long this engine usually takes for a frame, and from when on it counts as stuck."""
+
+    def __init__(self) -> None:
+        self._steps_s: deque[float] = deque(maxlen=_REMEMBERED)
+
+    def add(self, step_s: float) -> None:
+        self._steps_s.append(step_s)
+
+    @property
+    def limit_s(self) -> float:
+        if len(self._steps_s) < _KNOWN_AFTER:
+            return LONGEST_STEP_S
+        usual_s = float(np.median(self._steps_s))
+        return min(max(_USUAL_STEPS * usual_s, _SHORTEST_LIMIT_S), LONGEST_STEP_S)
+
+
+def default_memory_limit_bytes() -> int:
+    """What an engine may hold where nothing else was said."""
+    return int(_MEMORY_SHARE * psutil.virtual_memory().total)
+
+
+def resident_bytes(pid: int) -> int:
+    """Memory that a process holds; 0 once it is gone."""
+    try:
+        return psutil.Process(pid).memory_info().rss
+    except psutil.Error:
+        return 0
+
+
+def restart_delay_s(deaths_in_a_row: int) -> float:
+    """The first restart is immediate; an engine that dies again and again waits longer each time."""
+    if deaths_in_a_row <= 1:
+        return 0.0
+    return min(_FIRST_DELAY_S * 2.0 ** (deaths_in_a_row - 2), _LONGEST_DELAY_S)
