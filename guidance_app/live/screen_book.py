@@ -11,6 +11,7 @@ from guidance_app.live.latency import LatencyBook
 from guidance_app.live.run_log import EventKind, EventLog, FrameLog
 
 _WRITE_AFTER_NS = 500_000_000  # a frame that stays on the screen (pause, stall) is written without waiting for the next
+_TOLD_AFTER_NS = 500_000_000  # an engine at its limit may cross the age limit with every other frame
 _FPS_FRAMES = 30
 _EVENT_OF: dict[OverlayState, EventKind] = {
     "valid": "overlay_valid",
@@ -30,9 +31,11 @@ class _Shown:
         self.age_ms: float | None = None
         self.reason = ""
         self.written = False
+        self.since_ns = painted_ns  # the state is what it is
 
-    def repainted(self, screen: ScreenState) -> None:
+    def repainted(self, screen: ScreenState, painted_ns: int) -> None:
         same = screen.overlay_state == self.state
+        self.since_ns = self.since_ns if same else painted_ns
         self.state, self.overlay = screen.overlay_state, screen.overlay
         self.reason = "" if screen.overlay_state == "valid" else screen.banner
         age_ms = screen.overlay_age_ms
@@ -52,6 +55,7 @@ class ScreenBook:
         self._overlays_seen: deque[int] = deque(maxlen=64)
         self._arrivals_ns: deque[int] = deque(maxlen=_FPS_FRAMES)
         self._last_told: OverlayState = "hidden"
+        self._untold_since_ns: int | None = None
 
     def arrived(self, frame: Frame) -> None:
         self._arrivals_ns.append(frame.received_ns)
@@ -72,12 +76,12 @@ class ScreenBook:
         if frame.index < self._newest_painted:
             return
         if self._shown is None or self._shown.frame.index != frame.index:
-            self.close_frame()
+            self.close_frame(painted_ns)
             self._shown = _Shown(frame, painted_ns)
             self._newest_painted = frame.index
             self.latency.add("ingest_to_paint", (painted_ns - frame.received_ns) / 1e6)
         self.latency.add("paint", (painted_ns - screen.decided_ns) / 1e6)
-        self._shown.repainted(screen)
+        self._shown.repainted(screen, painted_ns)
         overlay = screen.overlay
         if overlay is None:
             return
@@ -88,14 +92,14 @@ class ScreenBook:
             if (arrived_ns := received_ns(overlay.frame_index)) is not None:
                 self.latency.add("ingest_to_overlay", (painted_ns - arrived_ns) / 1e6)
         if overlay.frame_index == frame.index and screen.overlay_state == "valid":
-            self.close_frame()
+            self.close_frame(painted_ns)
 
     def tick(self, now_ns: int) -> None:
         """Write a frame that stays on the screen."""
         if self._shown is not None and now_ns - self._shown.first_painted_ns > _WRITE_AFTER_NS:
-            self.close_frame()
+            self.close_frame(now_ns)
 
-    def close_frame(self) -> None:
+    def close_frame(self, now_ns: int) -> None:
         """Write down what was on the screen with the frame shown until now, once."""
         shown = self._shown
         if shown is None:
@@ -105,11 +109,18 @@ class ScreenBook:
             self._frames.painted(
                 shown.frame.index, overlay=shown.overlay, state=shown.state, age_ms=shown.age_ms, reason=shown.reason
             )
-        self._tell(shown)
+        self._tell(shown, now_ns)
 
-    def _tell(self, shown: _Shown) -> None:
+    def _tell(self, shown: _Shown, now_ns: int) -> None:
+        """An event of what is on the screen: at once if it appears or goes, a change between valid and marked if it lasts."""
         if shown.state == self._last_told:
+            self._untold_since_ns = None
             return
+        if "hidden" not in (shown.state, self._last_told):
+            self._untold_since_ns = self._untold_since_ns or shown.since_ns
+            if now_ns - self._untold_since_ns < _TOLD_AFTER_NS:
+                return
+        self._untold_since_ns = None
         self._last_told = shown.state
         text = "the overlay belongs to this view" if shown.state == "valid" else shown.reason
         self._events.add(_EVENT_OF[shown.state], text, frame=shown.frame.index)

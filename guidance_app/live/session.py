@@ -136,7 +136,7 @@ class LiveSession:
             self._reader.join()
         self._guidance.stop()
         with self._lock:
-            self._book.close_frame()
+            self._book.close_frame(time.monotonic_ns())
         for witness in self._witnesses:
             witness.end()
         with self._lock:

@@ -104,7 +104,8 @@ class FakeRun:
 class FakeSteps:
     """Registers at once, confirms every check, and draws one line; a picture filled with a value above 200 hurts it.
 
-    250 kills the process, 251 stops it dead without ending it, 252 raises.
+    248 never comes back though the process beats on, 249 takes memory without end, 250 kills the process, 251 stops it
+    dead without ending it, 252 raises, 253 loses its GPU.
     """
 
     description = "stand-in"
@@ -117,12 +118,23 @@ class FakeSteps:
 
     def warm_up(self) -> None: ...
 
+    def _take_memory(self) -> None:
+        held = []
+        while True:
+            held.append(np.ones(32 * 2**20, dtype=np.uint8))
+
     def register(self, request: ColdStart) -> Registration:
         time.sleep(self._cold_s)
         return registration(request.view.geometry, self._status)
 
     def step(self, frame: Frame, situation: Situation) -> StepOutcome:
         value = int(frame.pixels.flat[0])
+        if value == 248:
+            time.sleep(60.0)
+        if value == 249:
+            self._take_memory()
+        if value == 253:
+            self.degraded = "guidance runs on the CPU: the GPU failed (CUDA error)"
         if value == 250:
             os.kill(os.getpid(), signal.SIGKILL)
         if value == 251:
@@ -178,8 +190,21 @@ def result_of(frame: Frame, situation: Situation) -> GuidanceResult:
     )  # fmt: skip
 
 
-def fake_recipe(**arguments: object) -> EngineRecipe:
-    return EngineRecipe(make=FakeSteps, arguments=dict(arguments))
+def fake_recipe(*, memory_limit_bytes: int | None = None, **arguments: object) -> EngineRecipe:
+    return EngineRecipe(make=FakeSteps, arguments=dict(arguments), memory_limit_bytes=memory_limit_bytes)
+
+
+def hurtful_at(run: FakeRun, hurtful_frame: int, value: int) -> FakeRun:
+    """Frame `hurtful_frame` shows the value that hurts the engine (see `FakeSteps`), the others are harmless."""
+    plain = run.frame
+
+    def frame(index: int):
+        made = plain(index)
+        made.pixels[...] = value if index == hurtful_frame else index % 100
+        return made
+
+    run.frame = frame  # type: ignore[method-assign]
+    return run
 
 
 def refuse_to_start() -> FakeSteps:

@@ -10,7 +10,7 @@ from guidance_app.live.engine_process import EngineRecipe
 from guidance_app.live.session import LiveSession
 from guidance_app.sources.file_source import PacedFileSource, SaturatedFileSource
 from guidance_app.sources.source import SourceClosed, SourceTimeout
-from tests.guidance_app.live.stand_ins import FakeRun, fake_recipe, geometry, numbered, refuse_to_start
+from tests.guidance_app.live.stand_ins import FakeRun, fake_recipe, geometry, hurtful_at, numbered, refuse_to_start
 from tests.guidance_app.live.window_stand_in import drive
 
 
@@ -86,19 +86,6 @@ def test_damaged_frame_is_logged_in_its_place_and_the_run_goes_on(tmp_path):
     assert "frame 2" in lines[2]["reason"]
 
 
-def _hurtful_at(run: FakeRun, hurtful_frame: int, value: int) -> FakeRun:
-    """Frame `hurtful_frame` shows the value that hurts the engine (see `FakeSteps`), the others are harmless."""
-    plain = run.frame
-
-    def frame(index: int):
-        made = plain(index)
-        made.pixels[...] = value if index == hurtful_frame else index % 100
-        return made
-
-    run.frame = frame  # type: ignore[method-assign]
-    return run
-
-
 def _is_back(session: LiveSession):
     def back(screen) -> bool:
         kinds = [event.kind for event in session.events]
@@ -108,7 +95,7 @@ def _is_back(session: LiveSession):
 
 
 def test_killed_engine_costs_the_overlay_but_never_the_picture(tmp_path):
-    source = PacedFileSource(_hurtful_at(FakeRun(frame_count=400), 20, 250), fps=20)
+    source = PacedFileSource(hurtful_at(FakeRun(frame_count=400), 20, 250), fps=20)
     with LiveSession(source=source, recipe=fake_recipe(), out=tmp_path, spare_engine=False) as session:
         painted = drive(session, until=_is_back(session))
     down = [screen for screen in painted if not screen.engine_up and screen.frame and screen.frame.index >= 20]
@@ -123,7 +110,7 @@ def test_killed_engine_costs_the_overlay_but_never_the_picture(tmp_path):
 
 
 def test_hanging_engine_is_replaced_by_the_spare_within_three_seconds(tmp_path):
-    source = PacedFileSource(_hurtful_at(FakeRun(frame_count=400), 40, 251), fps=20)
+    source = PacedFileSource(hurtful_at(FakeRun(frame_count=400), 40, 251), fps=20)
     with LiveSession(source=source, recipe=fake_recipe(), out=tmp_path) as session:
         painted = drive(session, until=_is_back(session))
     first_after = next(screen for screen in painted if screen.frame and screen.frame.index > 40)
@@ -162,7 +149,7 @@ def test_engine_that_dies_on_every_frame_is_given_up(tmp_path):
 
 
 def test_exception_in_a_step_is_shown_and_the_engine_lives_on(tmp_path):
-    run = _hurtful_at(FakeRun(frame_count=6), 3, 252)
+    run = hurtful_at(FakeRun(frame_count=6), 3, 252)
     source = SaturatedFileSource(run)
     with LiveSession(source=source, recipe=fake_recipe(), out=tmp_path, spare_engine=False) as session:
         painted = drive(session)

@@ -1,0 +1,107 @@
+"""An engine that is stuck, takes all memory, dies again and again, or loses its GPU."""
+
+import numpy as np
+import pytest
+
+from calibration.errors import InputError
+from engines.angiography.frame import Frame
+from engines.segmentation.segmentation import Segmentation
+from guidance_app.live.device_fallback import CpuBehind
+from guidance_app.live.engine_health import LONGEST_STEP_S, StepPace, restart_delay_s
+from guidance_app.live.session import LiveSession
+from guidance_app.sources.file_source import PacedFileSource
+from tests.guidance_app.live.stand_ins import FakeRun, fake_recipe, hurtful_at
+from tests.guidance_app.live.window_stand_in import drive
+
+PICTURE = Frame(pixels=np.zeros((64, 64), dtype=np.uint8), kind="fluoro")
+
+
+class OnGpu:
+    def __init__(self) -> None:
+        self.error: Exception | None = None
+        self.calls = 0
+
+    def segment(self, frame: Frame) -> Segmentation:
+        self.calls += 1
+        if self.error is not None:
+            raise self.error
+        return _nothing(frame)
+
+
+class OnCpu:
+    def segment(self, frame: Frame) -> Segmentation:
+        return _nothing(frame)
+
+
+def _nothing(frame: Frame) -> Segmentation:
+    maps = np.zeros((1, *frame.shape_px), dtype=np.float32)
+    return Segmentation(classes=("vessel",), probabilities=maps, model="", backend="", field_of_view=None)
+
+
+def test_frame_on_which_the_gpu_fails_is_segmented_on_the_cpu_and_so_is_every_later_one():
+    gpu = OnGpu()
+    guarded = CpuBehind(gpu, OnCpu)
+    guarded.segment(PICTURE)
+    assert guarded.degraded == ""
+    gpu.error = RuntimeError("CUDA error: an illegal memory access was encountered")
+    assert guarded.segment(PICTURE).probabilities.shape == (1, 64, 64)
+    assert guarded.degraded.startswith("guidance runs on the CPU: the GPU failed (RuntimeError: CUDA error")
+    guarded.segment(PICTURE)
+    assert gpu.calls == 2, "a lost device is not asked again"
+
+
+def test_frame_that_is_at_fault_itself_does_not_give_up_the_gpu():
+    gpu = OnGpu()
+    gpu.error = InputError("this frame is too large")
+    guarded = CpuBehind(gpu, OnCpu)
+    with pytest.raises(InputError):
+        guarded.segment(PICTURE)
+    assert guarded.degraded == ""
+
+
+def test_lost_gpu_is_an_event_and_stays_in_the_banner_while_the_overlay_goes_on():
+    source = PacedFileSource(hurtful_at(FakeRun(frame_count=400), 10, 253), fps=20)
+    with LiveSession(source=source, recipe=fake_recipe(), spare_engine=False) as session:
+        painted = drive(session, until=lambda screen: bool(screen.banner) and screen.overlay_state == "valid")
+        event = next(event for event in session.events if event.kind == "worker_degraded")
+    assert painted[-1].banner == event.text == "guidance runs on the CPU: the GPU failed (CUDA error)"
+
+
+def test_engine_is_stuck_by_its_own_pace():
+    pace = StepPace()
+    assert pace.limit_s == LONGEST_STEP_S, "unknown yet"
+    for _ in range(20):
+        pace.add(0.06)
+    assert pace.limit_s == 2.0
+    for _ in range(40):
+        pace.add(0.4)
+    assert pace.limit_s == pytest.approx(6.0)
+
+
+def test_first_restart_is_immediate_and_later_ones_wait_longer_each_time():
+    delays = [restart_delay_s(deaths) for deaths in range(1, 9)]
+    assert delays[0] == 0.0
+    assert delays == sorted(delays)
+    assert delays[-1] == 8.0
+
+
+@pytest.mark.parametrize(
+    ("value", "why"), [(248, "stuck on one frame"), (249, "ran out of memory")], ids=["stuck", "memory"]
+)
+def test_engine_that_is_stuck_or_takes_all_memory_is_replaced_by_the_spare(value, why):
+    source = PacedFileSource(hurtful_at(FakeRun(frame_count=600), 60, value), fps=20)
+    recipe = fake_recipe(memory_limit_bytes=768 * 2**20)
+    with LiveSession(source=source, recipe=recipe) as session:
+        painted = drive(
+            session,
+            until=lambda screen: (
+                screen.overlay_state == "valid" and any(event.kind == "worker_restarted" for event in session.events)
+            ),
+            limit_s=40.0,
+        )
+        died = next(event for event in session.events if event.kind == "worker_died")
+    assert why in died.text
+    hurt = next(screen for screen in painted if screen.frame and screen.frame.index > 60)
+    assert hurt.frame is not None
+    assert painted[-1].frame is not None
+    assert (painted[-1].frame.received_ns - hurt.frame.received_ns) / 1e9 < 3.0
