@@ -45,16 +45,23 @@ class EventLog:
 
     Args:
         heard: called with every event, outside any lock of this log.
+        clock_ns: wall clock.
     """
 
-    def __init__(self, path: Path | None, heard: Callable[[Event], None] | None = None) -> None:
+    def __init__(
+        self,
+        path: Path | None,
+        heard: Callable[[Event], None] | None = None,
+        clock_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
         self._file = _open_for_lines(path)
+        self._clock_ns = clock_ns
         self._heard = heard
         self._lock = threading.Lock()
         self._events: deque[Event] = deque(maxlen=_KEPT_EVENTS)
 
     def add(self, kind: EventKind, text: str, *, frame: int | None = None) -> None:
-        event = Event(t_ns=time.time_ns(), kind=kind, frame=frame, text=text)
+        event = Event(t_ns=self._clock_ns(), kind=kind, frame=frame, text=text)
         with self._lock:
             self._events.append(event)
             _write_line(self._file, {"t_ns": event.t_ns, "kind": event.kind, "frame": event.frame, "text": event.text})

@@ -112,7 +112,7 @@ class ScreenBook:
         self._tell(shown, now_ns)
 
     def _tell(self, shown: _Shown, now_ns: int) -> None:
-        """An event of what is on the screen: at once if it appears or goes, a change between valid and marked if it lasts."""
+        """At once if the overlay appears or goes; a change between valid and marked once it lasts."""
         if shown.state == self._last_told:
             self._untold_since_ns = None
             return

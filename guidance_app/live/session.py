@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from calibration.errors import GuidanceError
@@ -64,6 +64,7 @@ class LiveSession:
         paced_fps: for `latency.json`; None for an unpaced source.
         run_for_s: end the run by itself this long after the first frame could come.
         witnesses: told of everything that happens, as a recorder is.
+        wall_clock_ns: stamps the events, and nothing else: it may jump.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class LiveSession:
         run_for_s: float | None = None,
         spare_engine: bool = True,
         witnesses: Sequence[RunWitness] = (),
+        wall_clock_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         self._source = source
         self._witnesses = tuple(witnesses)
@@ -92,7 +94,9 @@ class LiveSession:
         self._lock = threading.RLock()
         self._stopping = threading.Event()
         self._engine_settled = threading.Event()  # up, or never going to be
-        self._events = EventLog(None if out is None else out / "events.jsonl", heard=self._tell_event)
+        self._events = EventLog(
+            None if out is None else out / "events.jsonl", heard=self._tell_event, clock_ns=wall_clock_ns
+        )
         self._frames = FrameLog(None if out is None else out / "frames.jsonl")
         self._book = ScreenBook(self._frames, self._events)
         self._guidance = GuidanceKeeper(
@@ -197,6 +201,11 @@ class LiveSession:
         """The pose in use, whatever its state."""
         with self._lock:
             return self._guidance.situation.registration
+
+    @property
+    def at_rest(self) -> bool:
+        """No engine process is being loaded."""
+        return self._guidance.at_rest
 
     @property
     def engine_pid(self) -> int | None:
