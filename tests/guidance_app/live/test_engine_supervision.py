@@ -90,7 +90,7 @@ def test_first_restart_is_immediate_and_later_ones_wait_longer_each_time():
 )
 def test_engine_that_is_stuck_or_takes_all_memory_is_replaced_by_the_spare(value, why):
     source = PacedFileSource(hurtful_at(FakeRun(frame_count=600), 60, value), fps=20)
-    recipe = fake_recipe(memory_limit_bytes=768 * 2**20)
+    recipe = fake_recipe(memory_limit_bytes=320 * 2**20)
     with LiveSession(source=source, recipe=recipe) as session:
         painted = drive(
             session,
