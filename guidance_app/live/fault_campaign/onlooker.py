@@ -39,8 +39,6 @@ class Heard:
 class Onlooker(RunWitness):
     """Every list only grows, so that readers of other threads may look at any time."""
 
-    fault = ""
-
     def __init__(self) -> None:
         self.painted_states: list[Painted] = []
         self.heard: list[Heard] = []
@@ -71,6 +69,10 @@ class Onlooker(RunWitness):
         )
 
     # RunWitness -----------------------------------------------------------------------------------------------------
+    @property
+    def fault(self) -> str:
+        return ""
+
     def begin(self, tell: Callable[[str], None]) -> None: ...
 
     def end(self) -> None:

