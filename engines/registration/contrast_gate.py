@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float
 
-from engines.angiography.contrast import contrast_curve, frames_without_contrast, log_picture
+from engines.angiography.contrast import ContrastCurve, contrast_curve, frames_without_contrast, log_picture
 from engines.angiography.frame import Frame
 from engines.angiography.run import Run
 
@@ -21,14 +21,17 @@ _SMOOTHED = 0.2  # of the noise that this smoothing leaves
 _LEAST_CERTAIN = 0.01  # in log units: a noiseless picture must not call rounding contrast
 
 
-def contrast_gate(run: Run, frame: Frame) -> Float[np.ndarray, "rows columns"] | None:
+def contrast_gate(
+    run: Run, frame: Frame, curve: ContrastCurve | None = None
+) -> Float[np.ndarray, "rows columns"] | None:
     """0..1 a pixel: how surely it is darker than anything near it was before contrast came.
 
     None where the run is subtracted already or holds no frame without contrast: then nothing can be said.
+    `curve` is the run's `contrast_curve` where it is known already.
     """
     if run.kind == "dsa":
         return None
-    curve = contrast_curve(run)
+    curve = curve or contrast_curve(run)
     if not curve.rises:
         return None
     before = [run.frame(index) for index in frames_without_contrast(curve)]

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from engines.anatomy.vessel_model import VesselModel
 from engines.registration.deform_basis import Deformation, MotionBasis
 from engines.registration.deform_fit import DeformScene, fit
 from engines.registration.deform_gate import held_out_gain, why_unsafe
@@ -32,9 +33,19 @@ _MIN_GAIN = 0.04  # of the held-out distance, to begin with
 _MIN_GAIN_KEPT = 0.02  # to go on: an overlay that flickers between both is worse than either
 
 
+def with_motion(found: Registration, view: RegistrationView, model: VesselModel) -> Registration:
+    """`deformed` of a single picture, everything prepared for it alone."""
+    began = time.perf_counter()
+    prepared = PreparedModel.of(model, branch_classes=view.branch_classes)
+    ready, basis = prepare_view(view, edges=prepared.has_thick), MotionBasis.of(prepared)
+    preparing_ms = 1e3 * (time.perf_counter() - began)
+    moved = deformed(found, ready, prepared, basis)
+    return replace(moved, elapsed_ms=moved.elapsed_ms + preparing_ms)
+
+
 def deformed(
     found: Registration,
-    view: RegistrationView,
+    view: PreparedView,
     model: PreparedModel,
     basis: MotionBasis,
     *,
@@ -43,14 +54,14 @@ def deformed(
     """The same registration with the motion of this frame; pose, status and confidence stay as they were judged.
 
     Args:
-        found: of this very view; anything but an accepted one comes back undeformed.
+        found: pose on this very view; anything but an accepted one comes back undeformed.
         last: motion of the frame before, in the same view.
     """
     if found.status != "accepted":
         return replace(found, deformation=None)
     began = time.perf_counter()
-    ready = prepare_view(view, edges=False).thinned(_IMAGE_POINTS)
-    deformation, remark = deform(RigidState.of(found.isocentre_from_lps, model), model, basis, ready, last=last)
+    state = RigidState.of(found.isocentre_from_lps, model)
+    deformation, remark = deform(state, model, basis, view.thinned(_IMAGE_POINTS), last=last)
     gain = 0.0 if deformation is None else deformation.gain
     stage = Stage(name="deform", similarity=gain, elapsed_ms=1e3 * (time.perf_counter() - began))
     return replace(
@@ -81,7 +92,7 @@ def deform(
     trust, scales = (0.0, _COLD_SCALES_MM) if last is None else (_TRUST, _WARM_SCALES_MM)
     gain = held_out_gain(scene, expected, trust, scales)
     if gain < (_MIN_GAIN if last is None else _MIN_GAIN_KEPT):
-        return None, f"shown rigid: a motion would bring held-out vessels only {100 * gain:.0f} % nearer"
+        return None, f"shown rigid: a motion brings held-out vessels {max(100 * gain, 0):.0f} % nearer, too little"
     amplitudes = fit(scene, expected, expected, trust, scales)
     unsafe = why_unsafe(scene, amplitudes)
     if unsafe:

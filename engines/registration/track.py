@@ -29,11 +29,18 @@ _FORGET = 0.5  # share of the new frame in the confidence
 _UNSEEN_DECAY = 0.9
 
 
-def track(view: RegistrationView, model: PreparedModel | VesselModel, previous: Registration) -> Registration:
+def track(
+    view: RegistrationView,
+    model: PreparedModel | VesselModel,
+    previous: Registration,
+    *,
+    ready: PreparedView | None = None,
+) -> Registration:
     """Follow the patient into the next frame; a few iterations from the last pose.
 
-    Pass a `PreparedModel`, made once, on the live path. The status never rises above what this frame supports: an
-    unfilled frame keeps the pose as `caution`, a jump beyond 8 mm keeps it as `rejected`, so that a cold start follows.
+    Pass a `PreparedModel`, made once, on the live path, and `ready` where the view was prepared before. The status
+    never rises above what this frame supports: an unfilled frame keeps the pose as `caution`, a jump beyond 8 mm keeps
+    it as `rejected`, so that a cold start follows.
 
     Raises:
         InputError: the model has no branches of the classes that the view shows.
@@ -41,7 +48,7 @@ def track(view: RegistrationView, model: PreparedModel | VesselModel, previous: 
     began = time.perf_counter()
     if isinstance(model, VesselModel):
         model = PreparedModel.of(model, branch_classes=view.branch_classes)
-    ready = prepare_view(view, edges=model.has_thick).thinned(_IMAGE_POINTS)
+    ready = (ready or prepare_view(view, edges=model.has_thick)).thinned(_IMAGE_POINTS)
     seen = time.perf_counter()
     if ready.length_mm < _MIN_VESSEL_MM:
         kept = min(previous.confidence * _UNSEEN_DECAY, previous.confidence)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from guidance_app.cli import evaluate_poster, evaluate_registration, evaluate_segmentation
+from guidance_app.cli import evaluate_deformation, evaluate_poster, evaluate_registration, evaluate_segmentation
 
 
 def add_to(app: typer.Typer) -> None:
@@ -12,4 +12,5 @@ def add_to(app: typer.Typer) -> None:
     app.add_typer(evaluate, name="evaluate")
     evaluate_registration.add_to(evaluate)
     evaluate_poster.add_to(evaluate)
+    evaluate_deformation.add_to(evaluate)
     evaluate_segmentation.add_to(evaluate)

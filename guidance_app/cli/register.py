@@ -36,6 +36,9 @@ def add_to(app: typer.Typer) -> None:
         ),
         out: Path | None = typer.Option(None, "--out", help="Write the registration here (POSE.json)."),
         refine: bool = typer.Option(False, "--refine/--no-refine", help="Refine on rendered vessels (seconds)."),
+        deform: bool = typer.Option(
+            True, "--deform/--rigid", help="Coronary, one view: fit the motion that an accepted pose leaves over, too."
+        ),
         backend: str = typer.Option("auto", "--backend", help="Runtime of the segmentation network."),
         calibration: list[Path] = typer.Option(
             [], "--calibration", help="Correct angles or distortion by this file; one of each kind may be given."
@@ -55,6 +58,7 @@ def add_to(app: typer.Typer) -> None:
             _frames(frame, len(xa)),
             init,
             refine=refine,
+            deform=deform,
             backend=backend,
             calibration=calibration,
         )
@@ -85,6 +89,7 @@ def _register(
     init: str,
     *,
     refine: bool,
+    deform: bool,
     backend: str,
     calibration: list[Path],
 ) -> Registration:
@@ -92,6 +97,7 @@ def _register(
 
     from engines.anatomy.case import load_case
     from engines.angiography.calibrated_run import read_corrections
+    from engines.registration.deform import with_motion
     from engines.registration.engine import register
     from engines.registration.options import RegistrationOptions
     from engines.registration.run_view import other_views_of_run, view_of_run
@@ -108,13 +114,16 @@ def _register(
     model = case.vessel_model()
 
     def registered(seen: list[RegistrationView]) -> Registration:
-        return register(
+        found = register(
             seen,
             model,
             case_id=case.id,
             init=_start(init, seen, model),
             options=RegistrationOptions(refine_drr=refine),
         )
+        # Heads and aortas hardly deform, and two views see the heart at two moments.
+        moves = deform and case.kind == "coronary" and len(seen) == 1
+        return with_motion(found, seen[0], model) if moves else found
 
     result = registered(views)
     if len(runs) == 1 and frames[0] is None and result.status != "accepted":

@@ -17,6 +17,7 @@ from engines.anatomy.vessel_model import VesselModel
 from engines.registration.deform import deformed
 from engines.registration.deform_basis import MotionBasis
 from engines.registration.engine import register
+from engines.registration.image_features import prepare_view
 from engines.registration.initial_pose import radiological_start, start_near
 from engines.registration.prepared_model import PreparedModel
 from engines.registration.registration import Registration
@@ -103,12 +104,13 @@ class CaseRegistrar:
         if prepared is None:
             prepared = PreparedModel.of(self._model, branch_classes=view.branch_classes)
             self._prepared[view.branch_classes] = prepared
-        found = track(view, prepared, previous)
         if not self._deforms:
-            return found
+            return track(view, prepared, previous)
+        ready = prepare_view(view, edges=prepared.has_thick)
+        found = track(view, prepared, previous, ready=ready)
         if view.branch_classes not in self._bases:
             self._bases[view.branch_classes] = MotionBasis.of(prepared)
-        return deformed(found, view, prepared, self._bases[view.branch_classes], last=previous.deformation)
+        return deformed(found, ready, prepared, self._bases[view.branch_classes], last=previous.deformation)
 
 
 def rehearsal_view(model: VesselModel, projected: ProjectedModel) -> RegistrationView:

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
 
 from calibration.carm import CArmGeometry
 from calibration.pose import RigidPose
 from engines.anatomy.vessel_model import CenterlineTree, VesselModel
+from engines.evaluation.deformation_bed import smooth_motion, tubes
 from engines.registration.deform_basis import Deformation, influence_of
 from engines.registration.registration import Registration, RegistrationBackend
 from engines.registration.view import RegistrationView
@@ -65,7 +65,8 @@ def moving_bed(seed: int, *, size_mm: float, missing: tuple[int, ...] = ()) -> M
     now = CenterlineTree(
         branches=tuple(replace(b, points_mm=p) for b, p in zip(tree.branches, np.split(moved, splits), strict=True))
     )
-    mask = drawn(now, rigid, missing)
+    shown = CenterlineTree(branches=tuple(b for i, b in enumerate(now.branches) if i not in missing))
+    mask = tubes(shown, rigid.geometry.projection(rigid.pose))
     return MovingBed(
         model=rigid.model,
         moved_mm=moved,
@@ -73,28 +74,3 @@ def moving_bed(seed: int, *, size_mm: float, missing: tuple[int, ...] = ()) -> M
         pose=rigid.pose,
         view=replace(rigid.view, vessel=mask),
     )
-
-
-def smooth_motion(rng: np.random.Generator, points_mm: np.ndarray) -> np.ndarray:
-    """A sum of waves of 60 to 150 mm: another model of motion than the one under test."""
-    motion = np.zeros((len(points_mm), 3))
-    for _ in range(12):
-        wave = rng.normal(size=3)
-        wave *= 2 * np.pi / (rng.uniform(60, 150) * np.linalg.norm(wave))
-        motion += rng.normal(size=3) * np.sin(points_mm @ wave + rng.uniform(0, 2 * np.pi))[:, None]
-    return motion
-
-
-def drawn(tree: CenterlineTree, scene, missing: tuple[int, ...]) -> np.ndarray:
-    """Tubes at their projected width, to a sixteenth of a pixel."""
-    projection = scene.geometry.projection(scene.pose)
-    mask = np.zeros(scene.view.vessel.shape, np.float32)
-    for index, branch in enumerate(tree.branches):
-        if index in missing:
-            continue
-        px, depth = projection.project(branch.points_mm)
-        width = np.maximum(1, np.rint(2 * branch.radius_mm * abs(projection.intrinsics_px[0, 0]) / depth)).astype(int)
-        at = np.rint(px * 16).astype(int)
-        for k in range(len(at) - 1):
-            cv2.line(mask, at[k].tolist(), at[k + 1].tolist(), 1.0, int(width[k]), shift=4)
-    return mask

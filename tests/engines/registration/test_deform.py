@@ -17,7 +17,7 @@ from tests.engines.registration.moving_bed import MovingBed, moving_bed
 
 def followed(scene: MovingBed, status="accepted", last=None):
     model = PreparedModel.of(scene.model)
-    return deformed(scene.registration(status), scene.view, model, MotionBasis.of(model), last=last)
+    return deformed(scene.registration(status), prepare_view(scene.view), model, MotionBasis.of(model), last=last)
 
 
 @pytest.mark.parametrize("seed", [2, 3, 4, 5])
