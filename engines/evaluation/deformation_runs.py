@@ -122,7 +122,8 @@ def phantom_runs(folder: Path, segmenter: Segmenter) -> Iterator[MovingRun]:
 
 def inside_picture(px: Float[np.ndarray, "n 2"], shape_px: tuple[int, ...]) -> Bool[np.ndarray, " n"]:
     """Which points have a pixel."""
-    return ((px > -0.5) & (px < (shape_px[1] - 0.5, shape_px[0] - 0.5))).all(axis=1)
+    low, high = (px > -0.5).all(axis=1), (px < (shape_px[1] - 0.5, shape_px[0] - 0.5)).all(axis=1)
+    return np.asarray(low & high)
 
 
 class _Truth:
