@@ -73,7 +73,7 @@ def heart_runs(folder: Path | str, segmenter: Segmenter | None) -> Iterator[Movi
         run = open_run(recording.path)
         injected = truth.injected(model.centerlines)
         full = np.flatnonzero(truth.shares >= _FILLED_SHARE)
-        views = _network_views(run, full, segmenter) if segmenter else (truth.view(run, n) for n in full)
+        views = _network_views(run, full, segmenter) if segmenter else (truth.view(run, n) for n in full.tolist())
         frames = []
         for number, view in zip(full.tolist(), views, strict=True):
             inside, artery = truth.on_picture(number)
