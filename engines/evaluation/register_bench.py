@@ -10,12 +10,14 @@ from typing import Any
 import torch
 
 from calibration.errors import InputError
+from engines.evaluation.cohort import Workplace
 from engines.evaluation.machine import this_machine
-from engines.evaluation.registration import Source, evaluation_settings, run_trials
+from engines.evaluation.registration import evaluation_settings
 from engines.evaluation.registration_figures import Summary, summarise
 from engines.evaluation.registration_subject import StartSpread
+from engines.evaluation.registration_work import Source, run_trials
 from engines.evaluation.trial_log import TrialLog
-from engines.registration.methods.factory import make_method
+from engines.registration.methods.recipe import recipe_named
 
 SCHEMA = "guidance-app/bench-register/1"
 STOCK = "stock-diffdrr-ncc"
@@ -40,6 +42,7 @@ def run_register_bench(
     spread: StartSpread | None = None,
     device: str = "cpu",
     report: Path | None = None,
+    place: Workplace | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
     """Figures of `bench-register/1` of CONTRACT.
@@ -48,6 +51,7 @@ def run_register_bench(
         methods: ours and the peer take part even where they are not named.
         trials: drawn starts a view.
         report: where the caller will write the figures; finished trials lie beside it meanwhile.
+        place: where the work is done; all methods of a case in one task, so that their times compare.
 
     Raises:
         InputError: no such method, no trials asked for, or not one case could be used.
@@ -55,13 +59,14 @@ def run_register_bench(
     if trials < 1:
         raise InputError(f"bench register: --trials is {trials}; give at least 1")
     names = [name for name in dict.fromkeys((*methods, STOCK, OURS)) if name != OURS] + [OURS]
-    ready = [make_method(name, device=device) for name in names]
+    ready = [recipe_named(name, device=device) for name in names]
     spread = spread or StartSpread()
     settings = evaluation_settings(sources, starts=trials, seed=seed, spread=spread)
     log = TrialLog(report, settings | {"header": False}, progress=progress)
     found, failures = run_trials(
-        sources, ready, starts=trials, seed=seed, spread=spread, log=log, header=False, progress=progress
-    )
+        sources, ready, starts=trials, seed=seed, spread=spread, log=log, header=False, place=place,
+        progress=progress,
+    )  # fmt: skip
     if not found:
         raise InputError(f"bench register: not one case could be used; first: {failures[0]}")
     of_method = {name: [trial for trial in found if trial.method == name] for name in names}

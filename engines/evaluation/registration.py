@@ -6,40 +6,40 @@ structure that matters, and success is a share of starts with its confidence int
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from calibration.errors import GuidanceError
+from engines.evaluation.cohort import Workplace
 from engines.evaluation.machine import Machine, this_machine
-from engines.evaluation.registration_figures import WRONG_MM, Summary, summarise
-from engines.evaluation.registration_pictures import write_failure_picture
-from engines.evaluation.registration_subject import DrawnStart, StartSpread, Subject, starts_of
-from engines.evaluation.registration_trial import Trial, run_trial
+from engines.evaluation.registration_figures import Summary, WrongAnatomy, summarise, wrong_anatomy_of
+from engines.evaluation.registration_subject import StartSpread
+from engines.evaluation.registration_trial import Trial
+from engines.evaluation.registration_work import Progress, Source, run_trials
 from engines.evaluation.trial_log import TrialLog
-from engines.registration.methods.method import RegistrationMethod
-from engines.registration.methods.ours import Ours
-
-Progress = Callable[[str], None]
-Source = tuple[str, Callable[[], Sequence[Subject]]]
+from engines.registration.methods.recipe import MethodRecipe, recipe_named
 
 
 class Report(BaseModel):
-    """The file of `evaluate registration`; `total` and `per_run` are of the first method, `methods` of each."""
+    """The file of `evaluate registration`; `total` and `per_run` are of the first method, `methods` of each.
+
+    Trials with another patient's model are in `wrong_anatomy` and `trials` alone.
+    """
 
     model_config = ConfigDict(serialize_by_alias=True)
     schema_: str = Field(default="guidance-app/evaluate-registration/1", serialization_alias="schema")
     machine: Machine
     seed: int
     data: list[str]
-    spread: dict[str, float]
+    protocol: str
+    spread: dict[str, float | str]
     total: dict[str, Summary]
     per_run: dict[str, dict[str, Summary]]
     methods: dict[str, dict[str, Summary]]
+    wrong_anatomy: dict[str, WrongAnatomy]
     failures: list[str]
     trials: list[Trial]
 
@@ -50,37 +50,49 @@ def evaluate(
     starts: int,
     seed: int,
     spread: StartSpread | None = None,
-    methods: Sequence[RegistrationMethod] = (),
+    methods: Sequence[MethodRecipe] = (),
+    protocol: str = "",
     pictures: Path | None = None,
     report: Path | None = None,
+    place: Workplace | None = None,
     progress: Progress = lambda _: None,
 ) -> Report:
     """Register every subject of every source from `starts` drawn poses and once from its header alone.
 
-    A source that cannot be read is noted and the others go on.
+    A source that cannot be read is noted and the others go on. Errors do not depend on where the work is done; times
+    do.
 
     Args:
         sources: name and loader of each folder.
         methods: each gets the same starts; ours when empty.
-        pictures: folder for a picture of each registration worse than 5 mm.
+        protocol: name of the spread, for the report.
+        pictures: folder for a picture of each registration worse than 5 mm, and of each wrong model that was accepted.
         report: where the caller will write the report; finished trials lie beside it until `discard_partial`.
+        place: where the work is done; one task a source.
     """
-    spread, methods = spread or StartSpread(), methods or (Ours(),)
+    spread, methods = spread or StartSpread(), methods or (recipe_named("ours"),)
     settings = evaluation_settings(sources, starts=starts, seed=seed, spread=spread)
     log = TrialLog(report, settings, progress=progress)
     trials, failures = run_trials(
-        sources, methods, starts=starts, seed=seed, spread=spread, log=log, pictures=pictures, progress=progress
-    )
-    first = [trial for trial in trials if trial.method == methods[0].name]
+        sources, methods, starts=starts, seed=seed, spread=spread, log=log, pictures=pictures, place=place,
+        progress=progress,
+    )  # fmt: skip
+    own = [trial for trial in trials if not trial.model_of]
+    foreign = [trial for trial in trials if trial.model_of]
+    first = [trial for trial in own if trial.method == methods[0].name]
     runs = sorted({f"{trial.case}/{trial.run}" for trial in first})
     return Report(
         machine=this_machine(),
         seed=seed,
         data=[name for name, _ in sources],
+        protocol=protocol,
         spread=asdict(spread),
         total=_by_start(first),
         per_run={run: _by_start([t for t in first if f"{t.case}/{t.run}" == run]) for run in runs},
-        methods={m.name: _by_start([t for t in trials if t.method == m.name]) for m in methods},
+        methods={m.name: _by_start([t for t in own if t.method == m.name]) for m in methods},
+        wrong_anatomy={
+            m.name: wrong_anatomy_of([t for t in foreign if t.method == m.name]) for m in methods if foreign
+        },
         failures=failures,
         trials=trials,
     )
@@ -94,61 +106,6 @@ def evaluation_settings(sources: Sequence[Source], *, starts: int, seed: int, sp
 def discard_partial(report: Path) -> None:
     """Remove the finished trials beside a report that now holds them."""
     report.with_name(f"{report.name}.trials.jsonl").unlink(missing_ok=True)
-
-
-def run_trials(
-    sources: Sequence[Source],
-    methods: Sequence[RegistrationMethod],
-    *,
-    starts: int,
-    seed: int,
-    spread: StartSpread,
-    log: TrialLog,
-    header: bool = True,
-    pictures: Path | None = None,
-    progress: Progress = lambda _: None,
-) -> tuple[list[Trial], list[str]]:
-    """Every method on the same starts of every subject; trials that `log` already holds are not run again.
-
-    Returns:
-        the trials, and a line for each source that could not be read.
-    """
-    trials: list[Trial] = []
-    failures: list[str] = []
-    for number, (name, load) in enumerate(sources):
-        place = f"[{number + 1}/{len(sources)}]"
-        try:
-            subjects = load()
-        except GuidanceError as error:
-            failures.append(f"{name}: {error}")
-            progress(f"{place} {name}: {error}")
-            continue
-        for index, subject in enumerate(subjects):
-            rng = np.random.default_rng([seed, number, index])
-            drawn = starts_of(subject, starts, spread, rng, header=header)
-            for method in methods:
-                found = [_trial(subject, start, method, log, pictures) for start in drawn]
-                trials.extend(found)
-                good = sum(t.error_mm is not None and t.error_mm < 2.0 for t in found)
-                seconds = float(np.median([t.elapsed_ms for t in found])) / 1e3 if found else 0.0
-                progress(
-                    f"{place} {subject.case} {subject.run} {method.name}: {good}/{len(found)} within 2 mm, "
-                    f"{seconds:.1f} s each"
-                )
-    return trials, failures
-
-
-def _trial(
-    subject: Subject, start: DrawnStart, method: RegistrationMethod, log: TrialLog, pictures: Path | None
-) -> Trial:
-    done = log.finished(method.name, subject.case, subject.run, start.number)
-    if done is not None:
-        return done
-    trial, result = run_trial(subject, start, method)
-    if pictures is not None and result is not None and trial.error_mm is not None and trial.error_mm > WRONG_MM:
-        write_failure_picture(pictures, trial, subject, result.isocentre_from_lps)
-    log.add(trial)
-    return trial
 
 
 def _by_start(trials: Sequence[Trial]) -> dict[str, Summary]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +18,8 @@ from engines.anatomy.centerline_file import load_centerlines
 from engines.anatomy.vessel_model import Branch, CenterlineTree, VesselModel
 from engines.angiography.dsa import minip
 from engines.angiography.open_run import open_run
-from engines.evaluation.registration import Source
-from engines.evaluation.registration_subject import Subject, true_pose
+from engines.evaluation.registration_subject import Subject, true_pose, turned_and_moved
+from engines.evaluation.registration_work import Source
 from engines.registration.run_view import subtracted_for, view_of_run
 from engines.segmentation.segmenter import load_segmenter, model_for_kind
 
@@ -110,14 +111,45 @@ def phantom_subjects(folder: Path, *, backend: str = "auto") -> list[Subject]:
     return subjects
 
 
+def wrong_model_subjects(folder: Path | str, other: Path | str, *, backend: str = "auto") -> list[Subject]:
+    """The recordings of a case with the model of another one, which lies where the own one would."""
+    stranger = load_case(other)
+    model = stranger.vessel_model()
+    found = []
+    for subject in case_subjects(folder, backend=backend):
+        own, true = subject.model.centroid_mm(), subject.true_isocentre_from_lps
+        # Same attitude, and its middle where the patient's own middle was.
+        there = true.apply(own[None])[0] - true.apply(model.centroid_mm()[None])[0]
+        pose = turned_and_moved(true, model.centroid_mm(), np.eye(3), there)
+        found.append(replace(subject, model=model, model_of=stranger.id, true_isocentre_from_lps=pose))
+    return found
+
+
 def sources(cases: list[str], phantoms: list[Path], *, backend: str = "auto", biplane: bool = False) -> list[Source]:
     """Name and loader of each folder, for `evaluate`."""
-    loaders: list[Source] = []
+    return [
+        *((Path(case).name, partial(case_subjects, case, backend=backend, biplane=biplane)) for case in cases),
+        *((phantom.name, partial(phantom_subjects, phantom, backend=backend)) for phantom in phantoms),
+    ]
+
+
+def wrong_anatomy_sources(cases: list[str], *, backend: str = "auto") -> list[Source]:
+    """Each case with the model of the next one of its kind, the last with that of the first.
+
+    Raises:
+        InputError: a case cannot be read, or it is the only one of its kind.
+    """
+    kinds: dict[str, list[str]] = {}
     for case in cases:
-        loaders.append((Path(case).name, lambda case=case: case_subjects(case, backend=backend, biplane=biplane)))
-    for phantom in phantoms:
-        loaders.append((phantom.name, lambda phantom=phantom: phantom_subjects(phantom, backend=backend)))
-    return loaders
+        kinds.setdefault(load_case(case).kind, []).append(case)
+    found: list[Source] = []
+    for kind, same in kinds.items():
+        if len(same) < 2:
+            raise InputError(f"--wrong-anatomy: {same[0]} is the only {kind} case; give another patient of that kind")
+        for case, other in zip(same, [*same[1:], same[0]], strict=True):
+            name = f"{Path(case).name} with the model of {Path(other).name}"
+            found.append((name, partial(wrong_model_subjects, case, other, backend=backend)))
+    return found
 
 
 def _pose(matrix: np.ndarray, geometry: CArmGeometry) -> RigidPose:

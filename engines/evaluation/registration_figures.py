@@ -92,6 +92,27 @@ class Summary(BaseModel):
     calibration: Calibration
 
 
+class WrongAnatomy(BaseModel):
+    """Verdicts on registrations with another patient's model: none is right, each should be rejected."""
+
+    trials: int
+    status: dict[str, int]
+    accepted: Interval
+    rejected: Interval
+
+
+def wrong_anatomy_of(trials: Sequence[Trial]) -> WrongAnatomy:
+    """Counts of the verdicts; a registration that was refused with an error counts as rejected."""
+    judged = [trial for trial in trials if trial.status != UNJUDGED]
+    rejected = sum(trial.status in ("rejected", "error") for trial in judged)
+    return WrongAnatomy(
+        trials=len(trials),
+        status={status: sum(t.status == status for t in trials) for status in sorted({t.status for t in trials})},
+        accepted=share(sum(trial.status == "accepted" for trial in judged), len(judged)),
+        rejected=share(rejected, len(judged)),
+    )
+
+
 def summarise(trials: Sequence[Trial]) -> Summary:
     """Figures of a set of trials; a trial that ended in an error counts as not successful."""
     n = len(trials)

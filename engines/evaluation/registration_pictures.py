@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import UInt8
 
 from calibration.pose import RigidPose
-from calibration.store import write_bytes
 from engines.evaluation.registration_subject import Subject
 from engines.evaluation.registration_trial import Trial
 
@@ -17,15 +15,18 @@ _TRUE_BGR = (80, 200, 80)
 _FOUND_BGR = (60, 60, 255)
 
 
-def write_failure_picture(folder: Path, trial: Trial, subject: Subject, found: RigidPose) -> Path:
-    """Write `<case>_<run>_<method>_<start>.png`; returns its path."""
+def failure_name(trial: Trial) -> str:
+    """`<case>_<run>_<method>_<start>.png`, with the other case where the model was another patient's."""
+    start = "header" if trial.number < 0 else f"{trial.number:03d}"
+    parts = [trial.case, trial.run, trial.method, start, *([f"model-of-{trial.model_of}"] if trial.model_of else [])]
+    return re.sub(r"[^\w.-]+", "-", "_".join(parts)) + ".png"
+
+
+def failure_png(trial: Trial, subject: Subject, found: RigidPose) -> bytes:
+    """`failure_picture` as a file's content."""
     import cv2
 
-    start = "header" if trial.number < 0 else f"{trial.number:03d}"
-    name = re.sub(r"[^\w.-]+", "-", f"{trial.case}_{trial.run}_{trial.method}_{start}")
-    path = folder / f"{name}.png"
-    write_bytes(path, cv2.imencode(".png", failure_picture(trial, subject, found))[1].tobytes())
-    return path
+    return cv2.imencode(".png", failure_picture(trial, subject, found))[1].tobytes()
 
 
 def failure_picture(trial: Trial, subject: Subject, found: RigidPose) -> UInt8[np.ndarray, "rows columns 3"]:
@@ -35,10 +36,13 @@ def failure_picture(trial: Trial, subject: Subject, found: RigidPose) -> UInt8[n
     grey = np.rint(200.0 * np.clip(np.nan_to_num(subject.view.vessel), 0.0, 1.0)).astype(np.uint8)
     picture = cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR)
     _draw_model(picture, subject, found, _FOUND_BGR, 2)
-    _draw_model(picture, subject, subject.true_isocentre_from_lps, _TRUE_BGR, 1)
+    if not trial.model_of:
+        _draw_model(picture, subject, subject.true_isocentre_from_lps, _TRUE_BGR, 1)
     confidence = "" if trial.confidence is None else f", confidence {trial.confidence:.2f} ({trial.status})"
-    error = "no pose" if trial.error_mm is None else f"{trial.error_mm:.1f} mm"
-    for row, text in enumerate((f"{trial.method} on {trial.case} {trial.run}", f"red off by {error}{confidence}")):
+    error = "off: no pose" if trial.error_mm is None else f"red off by {trial.error_mm:.1f} mm"
+    if trial.model_of:
+        error = f"model of {trial.model_of}"
+    for row, text in enumerate((f"{trial.method} on {trial.case} {trial.run}", f"{error}{confidence}")):
         cv2.putText(picture, text, (8, 18 + 18 * row), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (255, 255, 255), 1, cv2.LINE_AA)
     return picture
 

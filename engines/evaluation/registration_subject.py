@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
@@ -13,18 +14,24 @@ from calibration.carm import CArmGeometry
 from calibration.pose import RigidPose
 from calibration.projection import camera_from_projection_matrix
 from engines.anatomy.vessel_model import VesselModel
-from engines.registration.initial_pose import InitialPose, radiological_start, start_near
+from engines.registration.initial_pose import InitialPose
 from engines.registration.pose_file import read_pose_file
 from engines.registration.view import RegistrationView
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartSpread:
-    """Standard deviations that starts are drawn with about the model's centroid."""
+    """How far starts are off about the model's centroid.
+
+    Args:
+        distribution: "normal" takes the others as standard deviations, "uniform" as limits; "paper001" draws the size
+            of the whole offset as Downs et al. 2025 found it, and takes only its mean from here (`in_plane_mm`).
+    """
 
     rotation_deg: float = 7.0
     in_plane_mm: float = 15.0
     depth_mm: float = 20.0
+    distribution: Literal["normal", "uniform", "paper001"] = "normal"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -35,6 +42,7 @@ class Subject:
         true_isocentre_from_lps: exact for a simulated case, a reference for real data.
         reference: "truth" or "placement" - whether errors are errors or only differences.
         second: the other view of a biplane pair, of the same true pose.
+        model_of: another case whose model this is ("" for its own): no pose is right then, each is to be rejected.
     """
 
     case: str
@@ -44,6 +52,7 @@ class Subject:
     true_isocentre_from_lps: RigidPose
     reference: str = "truth"
     second: RegistrationView | None = None
+    model_of: str = ""
 
     @property
     def views(self) -> tuple[RegistrationView, ...]:
@@ -67,21 +76,6 @@ class DrawnStart:
         return "radiological" if self.number < 0 else "drawn"
 
 
-def starts_of(
-    subject: Subject, count: int, spread: StartSpread, rng: np.random.Generator, *, header: bool = True
-) -> list[DrawnStart]:
-    """The header's start, if asked for, and `count` drawn ones; the same for every method that is tried."""
-    pivot = subject.model.centroid_mm()
-    drawn = [
-        DrawnStart(
-            number=number,
-            init=start_near(drawn_start(subject.true_isocentre_from_lps, pivot, subject.view.geometry, spread, rng)),
-        )
-        for number in range(count)
-    ]
-    return [DrawnStart(number=-1, init=radiological_start()), *drawn] if header else drawn
-
-
 def drawn_start(
     true_isocentre_from_lps: RigidPose,
     pivot_mm: Float[np.ndarray, " 3"],
@@ -89,13 +83,24 @@ def drawn_start(
     spread: StartSpread,
     rng: np.random.Generator,
 ) -> RigidPose:
-    """The pose turned about the pivot and moved along the camera's axes, all normally distributed."""
-    turn = Rotation.from_rotvec(np.deg2rad(rng.normal(0.0, spread.rotation_deg, 3))).as_matrix()
-    move = rng.normal(0.0, 1.0, 3) * (spread.in_plane_mm, spread.in_plane_mm, spread.depth_mm)
-    pivot = true_isocentre_from_lps.apply(pivot_mm[None])[0]
+    """The pose turned about the pivot and moved along the camera's axes, normally or uniformly distributed."""
+    draw = rng.standard_normal if spread.distribution == "normal" else lambda size: rng.uniform(-1.0, 1.0, size)
+    turn = Rotation.from_rotvec(np.deg2rad(spread.rotation_deg) * draw(3)).as_matrix()
+    move = draw(3) * (spread.in_plane_mm, spread.in_plane_mm, spread.depth_mm)
+    return turned_and_moved(true_isocentre_from_lps, pivot_mm, turn, geometry.camera_from_isocentre().rotation.T @ move)
+
+
+def turned_and_moved(
+    pose: RigidPose,
+    pivot_mm: Float[np.ndarray, " 3"],
+    turn: Float[np.ndarray, "3 3"],
+    move_mm: Float[np.ndarray, " 3"],
+) -> RigidPose:
+    """An isocentre_from_lps pose turned about an LPS point and moved, both along the isocentre's axes."""
+    pivot = pose.apply(pivot_mm[None])[0]
     matrix = np.eye(4)
-    matrix[:3, :3] = turn @ true_isocentre_from_lps.rotation
-    matrix[:3, 3] = pivot + geometry.camera_from_isocentre().rotation.T @ move - matrix[:3, :3] @ pivot_mm
+    matrix[:3, :3] = turn @ pose.rotation
+    matrix[:3, 3] = pivot + move_mm - matrix[:3, :3] @ pivot_mm
     return RigidPose(matrix=matrix, target="isocentre", source="lps")
 
 

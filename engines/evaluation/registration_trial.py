@@ -21,17 +21,23 @@ from engines.registration.methods.method import MethodResult, RegistrationMethod
 UNJUDGED = "unjudged"  # status of a method that gives a pose and no opinion of it
 
 
+TrialKey = tuple[str, str, str, str, int]
+
+
 class Trial(BaseModel):
     """One registration; lengths in the isocentre plane unless they are stated in space or along the beam.
 
     `error_mm` is the mean projection distance on the vessels (mPD), `mpe_mm` that of the eight corners of the box
-    around them (MPE), both in the first view; `mtre_mm` is measured in space.
+    around them (MPE), both in the first view; `mtre_mm` is measured in space. With another patient's model
+    (`model_of`) there is no error to measure: only the verdict counts.
     """
 
     model_config = ConfigDict(frozen=True)
     method: str = "ours"
+    source: str = ""
     case: str
     run: str
+    model_of: str = ""
     frame: int
     views: int = 1
     start: str
@@ -53,9 +59,9 @@ class Trial(BaseModel):
     reason: str = ""
 
     @property
-    def key(self) -> tuple[str, str, str, int]:
+    def key(self) -> TrialKey:
         """What tells it from every other trial of an evaluation."""
-        return self.method, self.case, self.run, self.number
+        return self.method, self.source, self.case, self.run, self.number
 
 
 def run_trial(subject: Subject, start: DrawnStart, method: RegistrationMethod) -> tuple[Trial, MethodResult | None]:
@@ -69,6 +75,7 @@ def run_trial(subject: Subject, start: DrawnStart, method: RegistrationMethod) -
         "method": method.name,
         "case": subject.case,
         "run": subject.run,
+        "model_of": subject.model_of,
         "frame": subject.view.frame,
         "views": len(subject.views),
         "start": start.kind,
@@ -85,7 +92,19 @@ def run_trial(subject: Subject, start: DrawnStart, method: RegistrationMethod) -
         refused = Trial(**base, error_mm=None, status="error", confidence=0.0, elapsed_ms=elapsed_ms, reason=str(error))
         return refused, None
     found = geometry.projection(result.isocentre_from_lps)
-    mpe_mm, judged = projection_error_mm(found, true, corners, geometry), result.registration
+    judged = result.registration
+    verdict = {
+        "vessel_distance_px": vessel_distance_px(found, points, subject.view),
+        "status": UNJUDGED if judged is None else judged.status,
+        "confidence": None if judged is None else judged.confidence,
+        "expected_error_mm": None if judged is None else judged.expected_error_mm,
+        "depth_sigma_mm": None if judged is None else judged.depth_sigma_mm,
+        "elapsed_ms": 1e3 * result.seconds,
+        "reason": "" if judged is None else "; ".join(judged.reasons),
+    }
+    if subject.model_of:
+        return Trial(**base, error_mm=None, **verdict), result
+    mpe_mm = projection_error_mm(found, true, corners, geometry)
     trial = Trial(
         **base,
         error_mm=_finite(projection_error_mm(found, true, points, geometry)),
@@ -93,13 +112,7 @@ def run_trial(subject: Subject, start: DrawnStart, method: RegistrationMethod) -
         mpe_px=_finite(mpe_mm / geometry.isocentre_mm_per_px),
         mtre_mm=target_error_mm(result.isocentre_from_lps, truth, points),
         depth_error_mm=_finite(depth_error_mm(found, true, points)),
-        vessel_distance_px=vessel_distance_px(found, points, subject.view),
-        status=UNJUDGED if judged is None else judged.status,
-        confidence=None if judged is None else judged.confidence,
-        expected_error_mm=None if judged is None else judged.expected_error_mm,
-        depth_sigma_mm=None if judged is None else judged.depth_sigma_mm,
-        elapsed_ms=1e3 * result.seconds,
-        reason="" if judged is None else "; ".join(judged.reasons),
+        **verdict,
     )
     return trial, result
 

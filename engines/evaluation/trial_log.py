@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from calibration.errors import InputError
 from calibration.store import write_bytes
-from engines.evaluation.registration_trial import Trial
+from engines.evaluation.registration_trial import Trial, TrialKey
 
 
 class TrialLog:
@@ -29,7 +29,7 @@ class TrialLog:
         self, report: Path | None, settings: dict[str, Any], *, progress: Callable[[str], None] = lambda _: None
     ) -> None:
         self.path = None if report is None else report.with_name(f"{report.name}.trials.jsonl")
-        self._done: dict[tuple[str, str, str, int], Trial] = {}
+        self._done: dict[TrialKey, Trial] = {}
         if self.path is None:
             return
         header = json.dumps({"settings": settings}, sort_keys=True)
@@ -43,8 +43,9 @@ class TrialLog:
         kept = [header, *(trial.model_dump_json() for trial in self._done.values())]
         write_bytes(self.path, ("\n".join(kept) + "\n").encode())
 
-    def finished(self, method: str, case: str, run: str, number: int) -> Trial | None:
-        return self._done.get((method, case, run, number))
+    def of_source(self, source: str) -> dict[TrialKey, Trial]:
+        """Finished trials of one source."""
+        return {key: trial for key, trial in self._done.items() if trial.source == source}
 
     def add(self, trial: Trial) -> None:
         """Remember a trial, on disk at once."""

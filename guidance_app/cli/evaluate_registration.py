@@ -27,17 +27,32 @@ def add_to(evaluate: typer.Typer) -> None:
             10, "--starts", min=0, help="Drawn starts a view; one from the header alone is added."
         ),
         seed: int = typer.Option(0, "--seed", help="Of the drawn starts."),
+        protocol: str = typer.Option(
+            "",
+            "--protocol",
+            help="Named starts instead of the next three: messy (uniform within 10 degrees, 10 mm in plane, 20 mm "
+            "depth) or paper001 (offsets as large as DeepIterReg found on patients).",
+        ),
         rotation_deg: float = typer.Option(7.0, min=0.0, help="Standard deviation of starts about each axis."),
         in_plane_mm: float = typer.Option(
             15.0, min=0.0, help="Standard deviation of starts along each axis of the picture."
         ),
         depth_mm: float = typer.Option(20.0, min=0.0, help="Standard deviation of starts along the beam."),
         biplane: bool = typer.Option(False, "--biplane", help="Register the first two runs of each case jointly."),
+        wrong_anatomy: bool = typer.Option(
+            False, "--wrong-anatomy", help="Also register each case with another patient's model, never to be accepted."
+        ),
         refine: bool = typer.Option(False, "--refine/--no-refine", help="Ours: refine on rendered vessels (seconds)."),
         backend: str = typer.Option("auto", help="Runtime of the segmentation network."),
         device: str = typer.Option("cpu", help="Where methods render: cpu or cuda."),
+        cluster: str = typer.Option(
+            "", "--cluster", help="Address of a trusted Dask scheduler, such as tcp://host:8786; one task a case."
+        ),
+        workers: int = typer.Option(0, "--workers", min=0, help="Processes of this machine; 0: this process alone."),
         pictures: Path | None = typer.Option(
-            None, "--pictures", help="Folder for a picture of each registration worse than 5 mm."
+            None,
+            "--pictures",
+            help="Folder for reliability.png and a picture of each registration worse than 5 mm or wrongly accepted.",
         ),
         json_file: Path | None = typer.Option(
             None, "--json", help="Write figures and every trial here; finished trials lie beside it meanwhile."
@@ -45,28 +60,39 @@ def add_to(evaluate: typer.Typer) -> None:
     ) -> None:
         """Registration from many seeded starts: projection error, success, times, and does it know when it fails."""
         from calibration.store import make_folder, write_json
+        from engines.evaluation.cohort import Workplace
         from engines.evaluation.registration import discard_partial, evaluate
-        from engines.evaluation.registration_cases import sources
+        from engines.evaluation.registration_cases import sources, wrong_anatomy_sources
+        from engines.evaluation.registration_protocols import protocol_named
         from engines.evaluation.registration_subject import StartSpread
-        from engines.registration.methods.factory import make_method
+        from engines.evaluation.reliability_diagram import write_reliability_diagram
+        from engines.registration.methods.recipe import recipe_named
 
         folders = [*cases, *(more or [])]
         if not folders and not phantom:
             raise InputError("evaluate registration: nothing to evaluate; give --cases DIR or --phantom DIR")
-        methods = [make_method(name, device=device, refine_drr=refine) for name in dict.fromkeys(method)]
+        free = StartSpread(rotation_deg=rotation_deg, in_plane_mm=in_plane_mm, depth_mm=depth_mm)
+        spread = protocol_named(protocol) if protocol else free
+        methods = [recipe_named(name, device=device, refine_drr=refine) for name in dict.fromkeys(method)]
+        place = Workplace(cluster=cluster, workers=workers)
+        foreign = wrong_anatomy_sources(folders, backend=backend) if wrong_anatomy else []
         if pictures is not None:
             make_folder(pictures)
         report = evaluate(
-            sources(folders, phantom, backend=backend, biplane=biplane),
+            [*sources(folders, phantom, backend=backend, biplane=biplane), *foreign],
             starts=starts,
             seed=seed,
-            spread=StartSpread(rotation_deg=rotation_deg, in_plane_mm=in_plane_mm, depth_mm=depth_mm),
+            spread=spread,
             methods=methods,
+            protocol=protocol,
+            place=place,
             pictures=pictures,
             report=json_file,
             progress=lambda line: typer.echo(line, err=True),
         )
         _print(report)
+        if pictures is not None:
+            write_reliability_diagram(pictures / "reliability.png", report.methods)
         if json_file is not None:
             write_json(json_file, report.model_dump(by_alias=True))
             discard_partial(json_file)
@@ -80,6 +106,13 @@ def _print(report: Report) -> None:
             print(f"{method}, {start} starts, all runs: {_line(summary)}")
             if start == "drawn":
                 print(f"  {_capture_line(summary.capture_range)}")
+    for method, found in report.wrong_anatomy.items():
+        counts = ", ".join(f"{count} {status}" for status, count in found.status.items())
+        rejected = found.rejected
+        print(
+            f"{method}, another patient's model: {counts}; rejected {_percent(rejected.value)} "
+            f"({_percent(rejected.low)}-{_percent(rejected.high)})"
+        )
     for run, by_start in report.per_run.items():
         for start, summary in by_start.items():
             print(f"  {run} ({start}): {_line(summary)}")

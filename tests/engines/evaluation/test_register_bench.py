@@ -12,7 +12,7 @@ from calibration.errors import InputError
 from engines.evaluation import register_bench
 from engines.evaluation.register_bench import run_register_bench
 from engines.evaluation.registration import discard_partial, evaluate
-from tests.engines.evaluation.trials import OffBy, Refuses, subject_of
+from tests.engines.evaluation.trials import OffBy, Refuses, ready, subject_of
 from tests.engines.registration.vessel_bed import Bed, bed
 
 
@@ -30,7 +30,7 @@ def _methods(scene: Bed) -> dict:
 
 def test_the_peer_and_ours_are_always_in_it(scene: Bed, monkeypatch: pytest.MonkeyPatch) -> None:
     made = _methods(scene) | {"refuses": Refuses()}
-    monkeypatch.setattr(register_bench, "make_method", lambda name, **_: made[name])
+    monkeypatch.setattr(register_bench, "recipe_named", lambda name, **_: ready(made[name]))
     said: list[str] = []
     source = ("a", lambda: [subject_of(scene)])
     report = run_register_bench([source], methods=["refuses"], trials=3, seed=4, progress=said.append)
@@ -52,7 +52,7 @@ def test_the_peer_and_ours_are_always_in_it(scene: Bed, monkeypatch: pytest.Monk
 
 
 def test_nothing_to_measure_is_an_error(scene: Bed, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(register_bench, "make_method", lambda name, **_: _methods(scene)[name])
+    monkeypatch.setattr(register_bench, "recipe_named", lambda name, **_: ready(_methods(scene)[name]))
 
     def broken():
         raise InputError("x: no such case; give another")
@@ -67,13 +67,13 @@ def test_an_interrupted_evaluation_goes_on_where_it_stopped(scene: Bed, tmp_path
     report = tmp_path / "report.json"
     source = ("a", lambda: [subject_of(scene)])
     with pytest.raises(KeyboardInterrupt):
-        evaluate([source], starts=4, seed=0, methods=[OffBy("ours", scene, 0.5, stop_at=3)], report=report)
+        evaluate([source], starts=4, seed=0, methods=[ready(OffBy("ours", scene, 0.5, stop_at=3))], report=report)
     partial = tmp_path / "report.json.trials.jsonl"
     partial.write_text(partial.read_text() + '{"method": "ours", "ca')  # a kill tears the last line
     again = OffBy("ours", scene, 0.5)
-    whole = evaluate([source], starts=4, seed=0, methods=[again], report=report)
+    whole = evaluate([source], starts=4, seed=0, methods=[ready(again)], report=report)
     assert again.asked == 2  # of five: the header's start and four drawn ones
-    fresh = evaluate([source], starts=4, seed=0, methods=[OffBy("ours", scene, 0.5)])
+    fresh = evaluate([source], starts=4, seed=0, methods=[ready(OffBy("ours", scene, 0.5))])
     assert [t.start_mpe_mm for t in whole.trials] == [t.start_mpe_mm for t in fresh.trials]
     discard_partial(report)
     assert list(tmp_path.iterdir()) == []
@@ -82,10 +82,10 @@ def test_an_interrupted_evaluation_goes_on_where_it_stopped(scene: Bed, tmp_path
 def test_trials_of_other_settings_are_not_taken_over(scene: Bed, tmp_path) -> None:
     report = tmp_path / "report.json"
     source = ("a", lambda: [subject_of(scene)])
-    evaluate([source], starts=1, seed=0, methods=[OffBy("ours", scene, 0.5)], report=report)
+    evaluate([source], starts=1, seed=0, methods=[ready(OffBy("ours", scene, 0.5))], report=report)
     other = OffBy("ours", scene, 0.5)
     said: list[str] = []
-    evaluate([source], starts=1, seed=1, methods=[other], report=report, progress=said.append)
+    evaluate([source], starts=1, seed=1, methods=[ready(other)], report=report, progress=said.append)
     assert other.asked == 2
     assert "other settings" in said[0]
 
@@ -93,7 +93,7 @@ def test_trials_of_other_settings_are_not_taken_over(scene: Bed, tmp_path) -> No
 def test_a_wrong_registration_leaves_a_picture_with_both_places(scene: Bed, tmp_path) -> None:
     methods = [OffBy("far", scene, 20.0), OffBy("near", scene, 0.5)]
     source = ("a", lambda: [subject_of(scene, run="run/1")])
-    evaluate([source], starts=1, seed=0, methods=methods, pictures=tmp_path)
+    evaluate([source], starts=1, seed=0, methods=[ready(method) for method in methods], pictures=tmp_path)
     written = sorted(path.name for path in tmp_path.iterdir())
     assert written == ["a_run-1_far_000.png", "a_run-1_far_header.png"]
     picture = cv2.imread(str(tmp_path / written[0])).astype(int)

@@ -8,7 +8,8 @@ from calibration.errors import InputError
 from calibration.pose import RigidPose
 from engines.evaluation.registration_subject import Subject
 from engines.evaluation.registration_trial import Trial
-from engines.registration.methods.method import MethodResult
+from engines.registration.methods.method import MethodResult, RegistrationMethod
+from engines.registration.methods.recipe import MethodRecipe
 from tests.engines.registration.vessel_bed import Bed
 
 
@@ -43,6 +44,11 @@ class OffBy:
             raise KeyboardInterrupt
         self.asked += 1
         return MethodResult(isocentre_from_lps=self.pose, score=1.0, seconds=self.seconds)
+
+
+def ready(method: RegistrationMethod) -> MethodRecipe:
+    """A recipe that gives this very method."""
+    return MethodRecipe(name=method.name, make=lambda: method)
 
 
 class Refuses:

