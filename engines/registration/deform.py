@@ -15,7 +15,7 @@ import numpy as np
 from engines.anatomy.vessel_model import VesselModel
 from engines.registration.deform_basis import Deformation, MotionBasis
 from engines.registration.deform_fit import DeformScene, fit
-from engines.registration.deform_gate import held_out_gain, why_unsafe
+from engines.registration.deform_gate import held_out, why_unsafe
 from engines.registration.image_features import PreparedView, prepare_view
 from engines.registration.prepared_model import PreparedModel
 from engines.registration.projected_model import RigidState
@@ -23,8 +23,9 @@ from engines.registration.registration import Registration, Stage
 from engines.registration.track import filled_system
 from engines.registration.view import RegistrationView
 
-_COLD_SCALES_MM = (4.0, 2.5, 1.5, 1.0)
+_COLD_SCALES_MM = (4.0, 2.0, 1.0)
 _WARM_SCALES_MM = (2.0, 1.0)
+_LAST_SCALES_MM = (1.0, 1.0)
 _IMAGE_POINTS = 320
 # How strongly the last frame's motion is expected again, against the modes' own spread.
 _TRUST = 1.0
@@ -90,10 +91,11 @@ def deform(
         last = None
     expected = np.zeros((basis.modes.shape[1], 2)) if last is None else last.amplitudes
     trust, scales = (0.0, _COLD_SCALES_MM) if last is None else (_TRUST, _WARM_SCALES_MM)
-    gain = held_out_gain(scene, expected, trust, scales)
+    judged = held_out(scene, expected, trust, scales)
+    gain = judged.gain
     if gain < (_MIN_GAIN if last is None else _MIN_GAIN_KEPT):
         return None, f"shown rigid: a motion brings held-out vessels {max(100 * gain, 0):.0f} % nearer, too little"
-    amplitudes = fit(scene, expected, expected, trust, scales)
+    amplitudes = fit(scene, judged.amplitudes, expected, trust, _LAST_SCALES_MM)
     unsafe = why_unsafe(scene, amplitudes)
     if unsafe:
         return None, f"shown rigid: {unsafe}"

@@ -18,7 +18,7 @@ from engines.registration.prepared_model import PreparedModel
 
 # Standard deviation and reach of the motion: a ventricle's shortening and twist, and what a single branch does of its
 # own. Tuned on simulated hearts of seeds 1100-1105.
-_SCALES_MM = ((3.0, 45.0), (1.0, 16.0))
+_SCALES_MM = ((3.0, 45.0), (1.4, 18.0))
 _KNOT_STEP_MM = 8.0
 _MAX_KNOTS = 140
 _KEPT_VARIANCE = 0.995

@@ -14,7 +14,7 @@ from engines.registration.prepared_model import PreparedModel
 from engines.registration.projected_model import MIN_DEPTH_MM, ModelInView, RigidState, feature_pairs
 
 _EVIDENCE = 150.0  # what a whole picture is worth against the modes' own spread, per mm^2
-_ITERATIONS = 3
+_ITERATIONS = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -72,8 +72,9 @@ def fit(
             if pairs is None:
                 return amplitudes
             stiffness, force = pull(pairs, scale_mm, len(modes))
-            blocks = [[modes.T @ (modes * stiffness[:, a, b, None]) for b in (0, 1)] for a in (0, 1)]
+            xx, xy, yy = (modes.T @ (modes * stiffness[:, a, b, None]) for a, b in ((0, 0), (0, 1), (1, 1)))
+            information = prior + _EVIDENCE * np.block([[xx, xy], [xy, yy]])
             gradient = amplitudes + trust * (amplitudes - expected) + _EVIDENCE * (modes.T @ force)
-            step = np.linalg.solve(prior + _EVIDENCE * np.block(blocks), gradient.T.ravel())
+            step = np.linalg.solve(information, gradient.T.ravel())
             amplitudes = amplitudes - step.reshape(2, count).T
     return amplitudes
