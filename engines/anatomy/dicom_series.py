@@ -9,14 +9,16 @@ from pathlib import Path
 
 import numpy as np
 import pydicom
-from jaxtyping import Float
+from jaxtyping import Float, Int32
 from pydicom.errors import InvalidDicomError
-from pydicom.uid import CTImageStorage, EnhancedCTImageStorage
+from pydicom.uid import CTImageStorage, DeflatedExplicitVRLittleEndian, EnhancedCTImageStorage
 
 from calibration.dicom_values import DAMAGED
 from calibration.errors import InputError
 from engines.anatomy.nifti import MAX_SPACING_MM, MAX_VOXELS, MIN_SPACING_MM
 from engines.anatomy.vessel_model import CtVolume
+from engines.angiography.dicom_stream import open_dicom, transfer_syntax_of
+from engines.angiography.xa_pixels import PixelReader
 
 _MAX_FILES = 20_000
 _MAX_SLICE_PX = 8192
@@ -94,7 +96,10 @@ def _slices_of(folder: Path) -> list[_Slice]:
 def _header(path: Path) -> _Slice | None:
     """The slice, or None where the file is no CT slice: reports, scouts and other objects lie in CT folders too."""
     try:
-        dataset = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(_TAGS))
+        if transfer_syntax_of(path) == DeflatedExplicitVRLittleEndian:
+            dataset = open_dicom(path).header  # inflated within limits, which pydicom does not have
+        else:
+            dataset = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(_TAGS))
         sop_class, kind = dataset.get("SOPClassUID"), dataset.get("ImageType") or []
     except (InvalidDicomError, EOFError):
         return None
@@ -209,9 +214,8 @@ def _voxels(slices: list[_Slice]) -> np.ndarray:
     voxels = np.empty((len(slices), rows, columns), dtype=np.int16 if whole else np.float32)
     for index, part in enumerate(slices):
         try:
-            dataset = pydicom.dcmread(part.path)
-            stored = dataset.pixel_array
-        except Exception as error:  # decoders raise whatever they like; the file is what matters
+            stored = _stored(part.path)
+        except InputError as error:
             raise InputError(f"{part.path}: pixels cannot be decoded ({error}); copy the file again") from error
         if stored.shape != (rows, columns):
             raise InputError(
@@ -222,3 +226,15 @@ def _voxels(slices: list[_Slice]) -> np.ndarray:
             scaled[stored == part.padding] = _AIR_HU
         voxels[index] = np.clip(scaled, -32768, 32767)
     return voxels.transpose(2, 1, 0)
+
+
+def _stored(path: Path) -> Int32[np.ndarray, "rows columns"]:
+    """Pixels as the file has them; sizes are checked before a decoder takes memory for them."""
+    stream = open_dicom(path)
+    reader = PixelReader(stream, path.name)
+    lifted, bits = reader.read(0)
+    stored = lifted.astype(np.int32)
+    if reader.format.photometric == "MONOCHROME1":
+        stored = (1 << bits) - 1 - stored
+    # A run's reader lifts signed values above zero; Hounsfield units need their sign.
+    return stored - (1 << (bits - 1)) if reader.format.signed else stored

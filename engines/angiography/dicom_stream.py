@@ -74,7 +74,7 @@ def open_dicom(path: Path) -> DicomStream:
         InputError: no DICOM file, damaged, without pixel data, or larger than the limits.
     """
     try:
-        if _transfer_syntax(path) == DeflatedExplicitVRLittleEndian:
+        if transfer_syntax_of(path) == DeflatedExplicitVRLittleEndian:
             return _open_deflated(path)
         with _BoundedReader(path, limit=_MAX_HEADER_BYTES) as file:
             header = read_partial(file, stop_when=_at_pixel_data, force=True)
@@ -160,7 +160,12 @@ def read_fragments(stream: DicomStream) -> tuple[tuple[int, ...], tuple[Fragment
     return table or (), tuple(fragments)
 
 
-def _transfer_syntax(path: Path) -> str:
+def transfer_syntax_of(path: Path) -> str:
+    """As the file's meta information states it; "" for a file without any.
+
+    Raises:
+        Any of `DAMAGED`.
+    """
     with path.open("rb") as file:
         if file.read(_PREAMBLE_BYTES)[-4:] != b"DICM":
             return ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
 import socket
 import threading
 from collections.abc import Callable
@@ -111,8 +112,10 @@ class Server:
             family = socket.AF_INET6 if ":" in host else socket.AF_INET
             self._socket = socket.create_server((host, port), family=family, backlog=MAX_CLIENTS)
         except OSError as error:
+            # create_server puts the address into its text, in words of its own.
+            reason = os.strerror(error.errno) if error.errno else str(error)
             raise InputError(
-                f"igtl://{host}:{port}: cannot listen here ({error.strerror}); end the program that uses the port, or "
+                f"igtl://{host}:{port}: cannot listen here ({reason}); end the program that uses the port, or "
                 "choose another"
             ) from error
         self._socket.settimeout(0.2)  # closing a socket does not wake a thread that accepts on it everywhere

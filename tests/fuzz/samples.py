@@ -55,7 +55,7 @@ def ct_slices(syntax: UID = ExplicitVRLittleEndian) -> list[Dataset]:
     for index in range(5):
         slice_ = Dataset()
         slice_.file_meta = pydicom.dataset.FileMetaDataset()
-        slice_.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        slice_.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian if syntax.is_encapsulated else syntax
         slice_.SOPClassUID = UID("1.2.840.10008.5.1.4.1.1.2")
         slice_.SOPInstanceUID = UID(f"1.2.3.{index}")
         slice_.SeriesInstanceUID, slice_.FrameOfReferenceUID = UID("1.2.4"), UID("1.2.5")

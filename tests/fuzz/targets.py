@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, JPEG2000Lossless, RLELossless
 
 from engines.angiography.frame import Frame
 from tests.fuzz import samples
@@ -18,6 +19,7 @@ from tests.fuzz.dicom_damage import damaged_elements, damaged_set, file_bytes, s
 from tests.fuzz.text_damage import damaged_json, damaged_words
 
 _FRAMES_READ = 4
+_CT_SYNTAXES = (ExplicitVRLittleEndian, DeflatedExplicitVRLittleEndian, RLELossless, JPEG2000Lossless)
 
 
 class Feed(Protocol):
@@ -136,8 +138,6 @@ def _read_run(path: Path) -> None:
 @contextmanager
 def _received(_: Path) -> Iterator[Feed]:
     """Data sets as the storage SCP takes them off the wire."""
-    from pydicom.uid import DeflatedExplicitVRLittleEndian
-
     from guidance_app.sources.received_run import read_received
 
     made = list(samples.xa_samples().values())
@@ -164,11 +164,9 @@ def _received(_: Path) -> Iterator[Feed]:
 
 @contextmanager
 def _ct(_: Path) -> Iterator[Feed]:
-    from pydicom.uid import ExplicitVRLittleEndian, JPEG2000Lossless, RLELossless
-
     from engines.anatomy.ct import load_ct
 
-    series = [samples.ct_slices(syntax) for syntax in (ExplicitVRLittleEndian, RLELossless, JPEG2000Lossless)]
+    series = [samples.ct_slices(syntax) for syntax in _CT_SYNTAXES]
 
     def feed(rng: Rng, folder: Path, armed) -> None:
         slices = one_of(rng, series)

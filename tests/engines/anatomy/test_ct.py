@@ -6,11 +6,14 @@ import nibabel as nib
 import numpy as np
 import pydicom
 import pytest
+from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, JPEG2000Lossless, RLELossless
 
 from calibration.errors import InputError
 from engines.anatomy.ct import load_ct, save_ct
 from engines.anatomy.vessel_model import CtVolume
 from tests.engines.anatomy.ct_files import ORIGIN_MM, SPACING_MM, STEP_MM, voxel_values, write_series
+from tests.fuzz.dicom_damage import file_bytes
+from tests.fuzz.samples import ct_slices
 
 
 def test_a_series_in_any_file_order_lies_where_its_headers_say(tmp_path: Path) -> None:
@@ -81,6 +84,41 @@ def test_nested_and_mistyped_headers_are_refused_in_one_line(tmp_path: Path) -> 
         paths[1].write_bytes(damaged)
         with pytest.raises(InputError, match=paths[1].name):
             load_ct(tmp_path)
+
+
+@pytest.mark.parametrize("syntax", [RLELossless, JPEG2000Lossless], ids=["rle", "jpeg2000"])
+def test_compressed_slices_keep_their_hounsfield_units(tmp_path: Path, syntax: UID) -> None:
+    slices = ct_slices(syntax)
+    for index, slice_ in enumerate(slices):
+        (tmp_path / f"{index}.dcm").write_bytes(file_bytes(slice_))
+    rows, columns = slices[0].Rows, slices[0].Columns
+    first = np.arange(rows * columns).reshape(rows, columns).T - 1000
+    np.testing.assert_array_equal(load_ct(tmp_path).voxels_hu, np.stack([first + k for k in range(5)], axis=-1))
+
+
+def test_slice_whose_stream_states_another_size_never_reaches_the_decoder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for index, slice_ in enumerate(ct_slices(JPEG2000Lossless)):
+        content = file_bytes(slice_)
+        size = content.index(b"\xff\x51") + 6  # of SIZ: 40 rows, 48 columns
+        if index == 0:
+            content = content[:size] + struct.pack(">II", 60_000, 60_000) + content[size + 8 :]
+        (tmp_path / f"{index}.dcm").write_bytes(content)
+    monkeypatch.setattr(pydicom.pixels.decoders.base.Decoder, "as_array", lambda *_, **__: pytest.fail("it was asked"))
+    with pytest.raises(InputError, match=r"0\.dcm: pixels cannot be decoded .*60000 rows x 60000 columns"):
+        load_ct(tmp_path)
+
+
+def test_deflated_slice_is_inflated_only_as_far_as_its_picture_needs(tmp_path: Path) -> None:
+    for index, slice_ in enumerate(ct_slices(DeflatedExplicitVRLittleEndian)):
+        content = file_bytes(slice_)
+        if index == 0:
+            slice_.add_new(0x00091001, "OB", bytes(40 * 1024**2))
+            content = file_bytes(slice_)
+        (tmp_path / f"{index}.dcm").write_bytes(content)
+    with pytest.raises(InputError, match=r"0\.dcm"):  # its header alone is beyond what a header may take
+        load_ct(tmp_path)
 
 
 def test_missing_slices_are_counted(tmp_path: Path) -> None:

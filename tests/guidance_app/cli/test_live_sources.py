@@ -15,6 +15,7 @@ import pytest
 from engines.anatomy.case import write_case
 from engines.anatomy.centerline_file import save_centerlines
 from engines.anatomy.vessel_model import Branch, CenterlineTree
+from guidance_app.cli.main import build_app
 from guidance_app.sources.dicom_source import SUCCESS
 from tests.guidance_app.sources.rigs import LOCAL, Picture, associate, image_bytes, store, write_video, xa_object
 
@@ -137,3 +138,30 @@ def test_taken_port_ends_the_run_with_one_line_and_leaves_nothing(start, tmp_pat
     assert errors.startswith(f"error: dicom://{LOCAL}:{port}: cannot listen here")
     assert errors.count("\n") == 1
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.usefixtures("qapp")  # held while pictures are painted
+def test_nothing_of_the_patient_is_kept_by_a_run_its_recording_or_its_exports(start, case, tmp_path):
+    port, out, recording = _free_port(), tmp_path / "out", tmp_path / "out" / "run.mcap"
+    process = start(f"dicom://{LOCAL}:{port}?aet=GUIDE", "--record", str(recording))
+    _until(process, lambda: _answers(port))
+    association = associate(port)
+    for index, picture in enumerate([Picture(value=10), Picture(value=20, damaged=True), Picture(value=30)]):
+        sent = xa_object(picture, index)
+        sent.PatientName, sent.PatientID, sent.PatientBirthDate = "PLANTED^JANE", "PLANTED-4711", "19700102"
+        sent.AccessionNumber, sent.StudyDescription, sent.OperatorsName = "PLANTEDACC", "PLANTED study", "PLANTED^OP"
+        sent.ImageComments = sent.DerivationDescription = "PLANTED was here"
+        store(association, sent)
+    association.release()
+    _until(process, lambda: len(_lines(out / "frames.jsonl")) >= 3)
+    process.send_signal(signal.SIGTERM)
+    said = "".join(process.communicate(timeout=60))
+    assert process.returncode == 0, said
+    formats = [part for name in ("mp4", "png", "secondary-capture", "csv") for part in ("--format", name)]
+    arguments = ["export", str(recording), "--case", str(case), *formats, "--out", str(out / "exports")]
+    build_app()(arguments, standalone_mode=False)
+    files = [file for file in out.rglob("*") if file.is_file()]
+    assert {".jsonl", ".json", ".mcap", ".mp4", ".png", ".dcm", ".csv"} <= {file.suffix for file in files}
+    for name, content in [("output", said.encode()), *((file.name, file.read_bytes()) for file in files)]:
+        for secret in (b"PLANTED", b"19700102"):
+            assert secret not in content, f"{name} carries {secret!r}"

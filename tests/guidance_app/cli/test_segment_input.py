@@ -7,12 +7,16 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
+from pydicom.uid import JPEG2000Lossless
 from typer.testing import CliRunner
 
 from calibration.errors import InputError
 from engines.inference.model_files import BUNDLED_MODELS
 from guidance_app.cli.main import build_app
-from tests.engines.angiography.xa_samples import xa_file
+from tests.engines.angiography.xa_samples import changed_file, pixels, xa_file
+from tests.fuzz.damage import damaged
+from tests.fuzz.dicom_damage import file_bytes
+from tests.fuzz.samples import xa_samples
 
 
 def _vessel(shape: tuple[int, int] = (120, 160)) -> np.ndarray:
@@ -125,3 +129,64 @@ def test_an_unknown_layer_is_named_before_anything_is_written(tmp_path):
     outcome = _run(tmp_path / "a.png", "--attention", "--layer", "decoder3", "--out", tmp_path / "out")
     assert "did you mean 'decoder-3'" in str(outcome.exception)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.filterwarnings("ignore")  # what libraries remark about damage
+def test_many_damaged_files_are_each_one_line_and_the_sound_ones_get_their_masks(tmp_path):
+    samples, named = xa_samples(), []
+    for number in range(24):
+        rng = np.random.default_rng([24, number])
+        name = list(samples)[number % len(samples)]
+        content = file_bytes(samples[name])
+        if number % 6:
+            content = damaged(content[:400], rng) + content[400:] if number % 2 else content[: len(content) * 2 // 3]
+        named.append(tmp_path / f"{number:02d}.dcm")
+        named[-1].write_bytes(content)
+    outcome = _run(*named, "--out", tmp_path / "out")
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    statuses = [entry["status"] for entry in summary["inputs"]]
+    lines = outcome.stderr.splitlines()
+    assert outcome.exit_code == 1
+    assert [entry["input"] for entry in summary["inputs"]] == [str(path) for path in named]
+    assert "ok" in statuses
+    assert statuses.count("error") == len(lines) > 3
+    for entry in summary["inputs"]:
+        assert bool(entry["reason"]) == (entry["status"] == "error")
+        assert sum(entry["input"] in line for line in lines) == (entry["status"] == "error")
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "summary.json", *(mask for entry in summary["inputs"] for mask in entry["masks"])
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"Rows": 8193}, "8193 rows"),
+        ({"Rows": 8192, "Columns": 8192, "NumberOfFrames": 40}, "GiB"),
+        ({"PhotometricInterpretation": "PALETTE COLOR"}, "PALETTE COLOR"),
+        ({"BitsAllocated": 32, "BitsStored": 32, "HighBit": 31}, "32 of 32 bits"),
+        ({"Rows": 47}, "the DICOM header says 47 x 64"),
+    ],
+)
+def test_what_lies_about_its_size_or_depth_is_refused_and_the_next_goes_on(tmp_path, values, said):
+    def change(dataset) -> None:
+        if "Rows" in values and values["Rows"] == 47:
+            dataset.compress(JPEG2000Lossless, pixels(), generate_instance_uid=False)
+        for keyword, value in values.items():
+            setattr(dataset, keyword, value)
+
+    syntax = JPEG2000Lossless if values.get("Rows") == 47 else None
+    bad = changed_file(tmp_path / "bad.dcm", change, syntax=syntax)
+    outcome = _run(bad, xa_file(tmp_path / "good.dcm"), "--out", tmp_path / "out")
+    assert outcome.exit_code == 1
+    assert outcome.stderr.count("\n") == 1
+    assert said in outcome.stderr
+    assert str(bad) in outcome.stderr
+    assert len(list((tmp_path / "out").glob("good_*.png"))) == 3
+    assert not list((tmp_path / "out").glob("bad_*"))
+
+
+def test_picture_without_any_light_gets_an_empty_mask(tmp_path):
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((64, 64), np.uint8))
+    assert _run(tmp_path / "a.png", "--out", tmp_path / "out").exit_code == 0
+    assert not _mask(tmp_path / "out", "a").any()

@@ -212,6 +212,37 @@ def test_film_has_every_frame_at_its_time(case, recording, tmp_path):
     assert times == pytest.approx([0.05 * index for index in range(_FRAMES)], abs=1e-3)
 
 
+@pytest.mark.skipif(not shutil.which("dcm2pnm"), reason="needs dcm2pnm; install dcmtk")
+def test_secondary_capture_is_painted_alike_by_dcmtk(case, recording, tmp_path):
+    import cv2
+
+    (path,) = export(recording, case, ["secondary-capture"], tmp_path)
+    painted = tmp_path / "third.ppm"
+    subprocess.run(["dcm2pnm", "+F", "3", str(path), str(painted)], check=True, capture_output=True, timeout=60)
+    theirs = cv2.cvtColor(cv2.imread(str(painted), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+    assert np.array_equal(theirs, pydicom.dcmread(path).pixel_array[2])
+
+
+def test_every_export_says_research_use_only(case, recording, tmp_path):
+    """Pictures and films in their pixels, objects and texts in their words."""
+    import cv2
+
+    files = export(recording, case, FORMATS, tmp_path, frame=3)
+    assert len(files) == 7
+    for path in files:
+        if path.suffix == ".png":
+            shown = cv2.imread(str(path))
+        elif path.suffix == ".mp4":
+            with av.open(str(path)) as container:
+                shown = next(container.decode(video=0)).to_ndarray(format="rgb24")
+        else:
+            content = path.read_bytes().lower()
+            assert b"not a medical device" in content, path.name
+            continue
+        line = shown[-33:-3, 200:560].max(axis=2)
+        assert (line > 180).sum() > 200, f"{path.name}: the line is white on dark"
+
+
 def test_pictures_are_named_by_their_frame(case, recording, tmp_path):
     assert [path.name for path in export(recording, case, ["png"], tmp_path, frame=4)] == ["frame_00004.png"]
 
