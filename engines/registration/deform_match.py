@@ -22,12 +22,14 @@ class Pairs:
     Args:
         point: (n,) index of the model's point.
         normal: (n, 2) across the image's vessel.
+        asked_by_model: how many of the rows, the first ones, looked from the model for an image point.
         distance_mm2: (n,) squared, along the vessel counting little and a difference of direction added.
     """
 
     point: Int[np.ndarray, " n"]
     offset_mm: Float[np.ndarray, "n 2"]
     normal: Float[np.ndarray, "n 2"]
+    asked_by_model: int
     distance_mm2: Float[np.ndarray, " n"]
     share: Float[np.ndarray, " n"]
 
@@ -35,6 +37,11 @@ class Pairs:
         """Mean robust squared distance over `scale_mm` squared: 0 for a perfect match, 1 for none at all."""
         ratio = self.distance_mm2 / scale_mm**2
         return float((self.share * ratio / (1.0 + ratio)).sum())
+
+    def unexplained(self, scale_mm: float) -> float:
+        """The same of the image's points alone: the share of the seen vessels, softly, where the tree is not."""
+        ratio, share = self.distance_mm2[self.asked_by_model :] / scale_mm**2, self.share[self.asked_by_model :]
+        return float((share * ratio / (1.0 + ratio)).sum() / share.sum())
 
 
 def matched(
@@ -78,6 +85,7 @@ def matched(
         point=seen[rows],
         offset_mm=offset,
         normal=normal,
+        asked_by_model=len(asking),
         distance_mm2=across**2 + _SLIDE_WEIGHT * slide**2 + (0.5 * ORIENTATION_MM) ** 2 * disagreement,
         share=share,
     )

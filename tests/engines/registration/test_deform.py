@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from calibration.pose import RigidPose
 from engines.registration.deform import deformed
 from engines.registration.deform_basis import MotionBasis, influence_of
 from engines.registration.deform_fit import DeformScene
@@ -45,6 +46,15 @@ def test_only_an_accepted_pose_is_deformed(status):
     found = followed(moving_bed(2, size_mm=2.0), status)
     assert found.deformation is None
     assert found.status == status
+
+
+@pytest.mark.parametrize("seed", [2, 4, 6, 8])
+def test_a_pose_that_is_wrong_by_centimetres_is_not_bent_onto_the_vessels(seed):
+    scene = moving_bed(seed, size_mm=1e-6)
+    matrix = scene.pose.matrix.copy()
+    matrix[:3, 3] += 15.0 * scene.geometry.camera_from_isocentre().rotation[seed % 2]
+    wrong = replace(scene, pose=RigidPose(matrix=matrix, target="isocentre", source="lps"))
+    assert followed(wrong).deformation is None
 
 
 def test_pose_status_and_confidence_stay_as_they_were_judged():
