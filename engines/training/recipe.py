@@ -17,6 +17,8 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from calibration.errors import InputError
 from calibration.store import write_atomically
+from engines.inference.model_files import ModelFiles, read_manifest
+from engines.inference.network_weights import load_network
 from engines.segmentation.dru_net import DruNet
 from engines.segmentation.scenes import Scene, scene_named
 from engines.training.angiogram_synthesis import synthesize
@@ -36,7 +38,8 @@ class Recipe:
     Args:
         scene: name of the network.
         loss: "dice+bce", or one of the paper's two alone (`Scene.paper_loss`).
-        initial: checkpoint to start from (its head too, if it is of the same scene), "" for random weights.
+        initial: checkpoint, or `NAME.safetensors` of a model folder, to start from (its head too, if it is of the same
+            scene); "" for random weights.
         cases: folder of simulated cases whose frames are mixed in, "" for none.
         case_share: how many of the patches come from them.
         repeats: how often a patch is shown, turned or mirrored otherwise.
@@ -248,13 +251,24 @@ def _average_in(average: dict[str, Tensor], net: DruNet, step: int) -> None:
 
 def _start_from(net: DruNet, path: Path, scene: str) -> None:
     own = net.state_dict()
-    state = _read(path)
-    found, same_scene = state["average"], state["recipe"]["scene"] == scene
+    if path.suffix == ".safetensors":
+        found, same_scene = _shipped(path).state_dict(), path.stem == scene
+    else:
+        state = _read(path)
+        found, same_scene = state["average"], state["recipe"]["scene"] == scene
     fitting = {name: value for name, value in found.items() if name in own and own[name].shape == value.shape}
     if not same_scene:
         # Other scenes have other classes: their heads are learnt anew.
         fitting = {name: value for name, value in fitting.items() if not name.startswith("head.")}
     net.load_state_dict(fitting, strict=False)
+
+
+def _shipped(path: Path) -> DruNet:
+    """Weights that lie in a model folder, vouched for by its manifest."""
+    records = read_manifest(path.parent).models
+    if path.stem not in records:
+        raise InputError(f"{path}: the manifest beside it knows no {path.stem!r}; known are {', '.join(records)}")
+    return load_network(ModelFiles(name=path.stem, folder=path.parent, record=records[path.stem]))
 
 
 def _save(path: Path, recipe: Recipe, step: int, net: DruNet, average: dict, optimiser: torch.optim.Optimizer) -> None:

@@ -30,7 +30,7 @@ def train(
     patch: Annotated[int, typer.Option(min=64, max=512, help="patch side in pixels, a multiple of 16")] = 192,
     rate: Annotated[float, typer.Option(min=0.0, max=1.0, help="learning rate; 0: 0.002, --finetune 0.0005")] = 0.0,
     paper: Annotated[bool, typer.Option("--paper", help="the published loss alone: Dice or cross-entropy")] = False,
-    initial: Annotated[str, typer.Option(help="checkpoint (.pt) of another scene to start from")] = "",
+    initial: Annotated[str, typer.Option(help="checkpoint (.pt) or a model folder's .safetensors to start from")] = "",
     cases: Annotated[str, typer.Option(help="folder of simulated cases, seeds 100 to 999, to mix in")] = "",
     tune_cases: Annotated[str, typer.Option(help="other simulated cases, to choose the threshold on too")] = "",
     case_share: Annotated[float, typer.Option(min=0.0, max=1.0, help="share of the patches from --cases")] = 0.4,

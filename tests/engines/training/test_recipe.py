@@ -4,11 +4,13 @@ import torch
 
 from calibration.errors import InputError
 from engines.inference.factory import make_backend
-from engines.inference.model_files import ModelFiles
+from engines.inference.model_files import BUNDLED_MODELS, ModelFiles
+from engines.inference.network_weights import load_network
 from engines.segmentation.dru_net import DruNet
 from engines.segmentation.scenes import scene_named
 from engines.training.export import PARITY_TOLERANCE, export
 from engines.training.recipe import Recipe, _Patches, segmentation_loss, train
+from tests.engines.inference.models import bundled
 
 _TINY = Recipe(scene="coronary", steps=3, width=4, batch=2, patch_px=64)
 
@@ -90,6 +92,24 @@ def test_another_scene_starts_from_a_checkpoint_without_its_head(trained, tmp_pa
     assert isinstance(started, DruNet)
     assert torch.allclose(started.encoder[0].body[0].weight, net.encoder[0].body[0].weight, atol=1e-5)
     assert not torch.allclose(started.head.weight, net.head.weight)
+
+
+def test_training_goes_on_from_shipped_weights_with_their_head(tmp_path):
+    shipped = load_network(bundled("coronary"))
+    recipe = Recipe(
+        scene="coronary", steps=1, batch=1, patch_px=64, rate=1e-9, initial=str(bundled("coronary").safetensors)
+    )
+    started = train(recipe, tmp_path / "e.pt")
+    assert torch.allclose(started.encoder[0].body[0].weight, shipped.encoder[0].body[0].weight, atol=1e-5)
+    assert torch.allclose(started.head.weight, shipped.head.weight, atol=1e-5)
+
+
+def test_weights_that_no_manifest_vouches_for_are_refused(tmp_path):
+    (tmp_path / "other.safetensors").write_bytes(b"")
+    (tmp_path / "manifest.json").write_bytes((BUNDLED_MODELS / "manifest.json").read_bytes())
+    recipe = Recipe(scene="coronary", steps=1, initial=str(tmp_path / "other.safetensors"))
+    with pytest.raises(InputError, match="the manifest beside it knows no 'other'"):
+        train(recipe, tmp_path / "f.pt")
 
 
 def test_a_patch_comes_again_turned_otherwise_and_then_a_new_one(monkeypatch):
