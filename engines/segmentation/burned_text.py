@@ -73,9 +73,11 @@ def _lines(ink: np.ndarray) -> np.ndarray:
         for other in candidates[1:]:
             if _continues(boxes[line[-1]], boxes[other], _GAP * side):
                 line.append(other)
-        written = np.isin(labels, line)
+        # Only the line's own box is looked at: whole pictures would cost milliseconds a candidate.
+        box = _box(boxes[line])
+        written = np.isin(labels[box], line)
         if _strokes(written) >= _LEAST_STROKES:
-            text |= written.astype(np.uint8) | _small_marks(labels, boxes, line)
+            text[box] |= written.astype(np.uint8) | _small_marks(labels[box], boxes, line)
         candidates = np.setdiff1d(candidates, line, assume_unique=True)
         candidates = candidates[np.argsort(boxes[candidates, cv2.CC_STAT_LEFT])]
     return text
@@ -96,15 +98,22 @@ def _strokes(written: np.ndarray) -> float:
     return float(np.median((np.diff(rows, axis=1, prepend=0) == 1).sum(axis=1)))
 
 
+def _box(parts: np.ndarray) -> tuple[slice, slice]:
+    """Rows and columns that these pieces take up."""
+    first = parts[:, [cv2.CC_STAT_TOP, cv2.CC_STAT_LEFT]]
+    end = first + parts[:, [cv2.CC_STAT_HEIGHT, cv2.CC_STAT_WIDTH]]
+    (top, left), (foot, right) = first.min(axis=0).tolist(), end.max(axis=0).tolist()
+    return slice(top, foot), slice(left, right)
+
+
 def _small_marks(labels: np.ndarray, boxes: np.ndarray, line: list[int]) -> np.ndarray:
     """Dots, colons and dashes within the line's box."""
-    part = boxes[line]
-    left, top = part[:, cv2.CC_STAT_LEFT].min(), part[:, cv2.CC_STAT_TOP].min()
-    right = (part[:, cv2.CC_STAT_LEFT] + part[:, cv2.CC_STAT_WIDTH]).max()
-    foot = (part[:, cv2.CC_STAT_TOP] + part[:, cv2.CC_STAT_HEIGHT]).max()
+    rows, columns = _box(boxes[line])
     inside = (
-        (boxes[:, cv2.CC_STAT_LEFT] >= left) & (boxes[:, cv2.CC_STAT_LEFT] + boxes[:, cv2.CC_STAT_WIDTH] <= right)
-        & (boxes[:, cv2.CC_STAT_TOP] >= top) & (boxes[:, cv2.CC_STAT_TOP] + boxes[:, cv2.CC_STAT_HEIGHT] <= foot)
-    )  # fmt: skip
+        (boxes[:, cv2.CC_STAT_LEFT] >= columns.start)
+        & (boxes[:, cv2.CC_STAT_LEFT] + boxes[:, cv2.CC_STAT_WIDTH] <= columns.stop)
+        & (boxes[:, cv2.CC_STAT_TOP] >= rows.start)
+        & (boxes[:, cv2.CC_STAT_TOP] + boxes[:, cv2.CC_STAT_HEIGHT] <= rows.stop)
+    )
     inside[0] = False
     return inside[labels].astype(np.uint8)

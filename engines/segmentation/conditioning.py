@@ -9,6 +9,7 @@ Two channels at the working size, both zero outside the collimator's opening:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -17,6 +18,8 @@ from jaxtyping import Bool, Float, Num
 
 from engines.segmentation.burned_text import without_text
 from engines.segmentation.field_of_view import find_field_of_view
+
+FindsField = Callable[[Float[np.ndarray, "rows columns"]], Bool[np.ndarray, "rows columns"] | None]
 
 CHANNELS = 2
 MIN_SIDE_PX = 8  # nothing smaller shows a vessel
@@ -28,6 +31,7 @@ _FLAT = 1e-6
 _LOG_FLOOR = 0.02  # of the brightest parts; blades and lead letters lie below it
 # A picture counts as bright-on-dark only on clear evidence, so that an empty frame does not flip a run.
 _POLARITY_EVIDENCE = 1.6
+_POLARITY_LEVELS = 127  # of 8 bits, for values up to the clip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -51,6 +55,7 @@ def condition(
     *,
     vessels_bright: bool | None = False,
     log: bool = False,
+    find_field: FindsField = find_field_of_view,
 ) -> Conditioned | None:
     """Condition a picture of any size and depth; None where it shows nothing (constant or too small).
 
@@ -59,6 +64,7 @@ def condition(
         size_px: working size, square.
         vessels_bright: polarity if known; False and None ask for detection.
         log: the values are linear in dose, so that attenuation is their logarithm.
+        find_field: on the picture at the working size; the frames of a run share a `FieldMemory`.
     """
     rows, columns = pixels.shape
     if min(rows, columns) < MIN_SIDE_PX:
@@ -73,7 +79,7 @@ def condition(
         return None
     shrink = rows > size_px or columns > size_px
     picture = cv2.resize(picture, (size_px, size_px), interpolation=cv2.INTER_AREA if shrink else cv2.INTER_LINEAR)
-    return condition_working(picture, vessels_bright=vessels_bright)
+    return condition_working(picture, vessels_bright=vessels_bright, find_field=find_field)
 
 
 def _logarithm(picture: Float[np.ndarray, "rows columns"]) -> Float[np.ndarray, "rows columns"]:
@@ -83,10 +89,14 @@ def _logarithm(picture: Float[np.ndarray, "rows columns"]) -> Float[np.ndarray, 
 
 
 def condition_working(
-    picture: Float[np.ndarray, "rows columns"], *, vessels_bright: bool | None = False, working_px: int | None = None
+    picture: Float[np.ndarray, "rows columns"],
+    *,
+    vessels_bright: bool | None = False,
+    working_px: int | None = None,
+    find_field: FindsField = find_field_of_view,
 ) -> Conditioned | None:
     """The part after resizing; training feeds it patches of a picture that would be `working_px` wide."""
-    field = find_field_of_view(picture)
+    field = find_field(picture)
     inside = np.ones(picture.shape, bool) if field is None else field
     low, middle, high = np.percentile(picture[inside], [1, 50, 99])
     if high - low < _FLAT:
@@ -128,16 +138,21 @@ def _masked_blur(
 
 def _vessels_look_bright(local: Float[np.ndarray, "rows columns"], inside: Bool[np.ndarray, "rows columns"]) -> bool:
     """Whether thin bright structures clearly outweigh thin dark ones."""
+    # In 8 bits: OpenCV's morphology is several times faster, and a step is a 25th of the local deviation.
     smooth = cv2.GaussianBlur(local, (0, 0), 1.2)
+    smooth = np.rint(smooth * (_POLARITY_LEVELS / _CLIP) + _POLARITY_LEVELS).astype(np.uint8)
     size = max(3, int(0.05 * max(local.shape)) | 1)
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
     core = cv2.erode(inside.astype(np.uint8), kernel, borderValue=0) > 0
     if core.sum() < 0.1 * core.size:
         return False
-    dark = cv2.morphologyEx(smooth, cv2.MORPH_BLACKHAT, kernel)[core]
-    bright = cv2.morphologyEx(smooth, cv2.MORPH_TOPHAT, kernel)[core]
+    dark, bright = (
+        np.bincount(cv2.morphologyEx(smooth, operation, kernel)[core], minlength=256)
+        for operation in (cv2.MORPH_BLACKHAT, cv2.MORPH_TOPHAT)
+    )
     # The noise floor of both is alike; vessels are the upper tail.
-    floor = np.median(np.concatenate([dark, bright]))
-    excess_dark = np.maximum(dark - 2 * floor, 0).mean()
-    excess_bright = np.maximum(bright - 2 * floor, 0).mean()
+    both = np.cumsum(dark + bright)
+    floor = int(np.searchsorted(both, both[-1] / 2))
+    excess = np.maximum(np.arange(256) - 2 * floor, 0) * (_CLIP / _POLARITY_LEVELS)
+    excess_dark, excess_bright = (float(excess @ counts) / counts.sum() for counts in (dark, bright))
     return bool(excess_bright > _POLARITY_EVIDENCE * excess_dark + 0.01)

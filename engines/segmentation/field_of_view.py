@@ -11,7 +11,7 @@ _MIN_CLOSED_SHARE = 0.01
 _MIN_OPEN_SHARE = 0.15
 _MIN_CONVEXITY = 0.94
 _MIN_EDGE_STEP = 0.15  # of the picture's range, across the collimator's edge
-_EDGE_MARGIN_PX = 2
+EDGE_MARGIN_PX = 2  # at the analysis size, that the field keeps from the edge
 _MAX_SHOULDER_SHARE = 0.04
 
 
@@ -34,7 +34,7 @@ def find_field_of_view(picture: Float[np.ndarray, "rows columns"]) -> Bool[np.nd
         field = _open_field(1 - small)
     if field is None:
         return None
-    field = cv2.erode(field, np.ones((2 * _EDGE_MARGIN_PX + 1,) * 2, np.uint8), borderValue=1)
+    field = cv2.erode(field, np.ones((2 * EDGE_MARGIN_PX + 1,) * 2, np.uint8), borderValue=1)
     return cv2.resize(field, (columns, rows), interpolation=cv2.INTER_NEAREST) > 0
 
 

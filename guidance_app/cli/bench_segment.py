@@ -55,9 +55,10 @@ def add_to(bench: typer.Typer) -> None:
 def _print(figures: dict[str, Any]) -> None:
     machine = figures["machine"]
     print(f"{figures['model']} on {machine['cpu']}, {machine['cores']} cores, {figures['threads']} threads each")
-    print(f"data: {figures['data']}")
+    print(f"timed on: {figures['timed_on']}; 'alone' is a frame that remembers nothing")
+    print(f"Dice on: {figures['data']}")
     for row in figures["sizes"]:
-        print(f"{row['size'][0]}x{row['size'][1]} (auto takes {row['auto']}); ms a frame, median and p99:")
+        print(f"{row['size'][0]}x{row['size'][1]} (auto takes {row['auto']}); ms a frame of a run, median and p99:")
         for entry in row["backends"]:
             print(f"  {_row(entry)}")
     for entry in figures["left_out"]:
@@ -68,7 +69,7 @@ def _print(figures: dict[str, Any]) -> None:
 def _row(entry: dict[str, Any]) -> str:
     line = (
         f"{entry['name']:14s} {entry['median_ms']:8.1f} {entry['p99_ms']:8.1f}  network {entry['network_ms']:7.1f}  "
-        f"around {entry['around_ms']:6.1f}  {entry['speedup']:5.1f} times torch  "
+        f"around {entry['around_ms']:6.1f}  alone {entry['alone_ms']:7.1f}  {entry['speedup']:5.1f} times torch  "
         f"Dice {100 * entry['dice']:.2f} % (lost {entry['dice_lost_points']:+.2f})"
     )
     if "dice_real" in entry:

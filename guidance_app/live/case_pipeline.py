@@ -48,10 +48,10 @@ def make_case_pipeline(folder: Path, backend: str) -> Pipeline:
 
     case = load_case(folder)
     model = case.vessel_model()
-    segmenter = load_segmenter(model_for_kind(case.kind, case.field_of_view), backend, threads=1)
+    segmenter = load_segmenter(model_for_kind(case.kind, case.field_of_view), backend, threads=1).for_run()
     projected = ProjectedModel(model)
     on_gpu = not segmenter.backend.endswith("(cpu)")
-    guarded = CpuBehind(segmenter, lambda: load_segmenter(segmenter.name, "onnx")) if on_gpu else None
+    guarded = CpuBehind(segmenter, lambda: load_segmenter(segmenter.name, "onnx").for_run()) if on_gpu else None
     registrar = CaseRegistrar(case.id, model, inference=segmenter.backend, deforms=case.kind == "coronary")
     registrar.warm_up(rehearsal_view(model, projected))
     return Pipeline(

@@ -86,8 +86,9 @@ class Pipeline:
 
     Args:
         vessel_threshold: probability from which a pixel counts as vessel.
-        memory: earlier pictures, which tell vessels from what was as dark before the bolus; the one thing that a step
-            remembers outside its situation, and may lose (a restarted engine) without harm.
+        segmenter: may remember where the collimator stands, which it checks against every frame.
+        memory: earlier pictures, which tell vessels from what was as dark before the bolus. Beside the collimator the
+            one thing that a step remembers outside its situation, and may lose (a restarted engine) without harm.
         clock_ns: only for the stage times in the result; never decides anything.
         degraded: says what the segmenter has had to do without, "" while all is well.
     """

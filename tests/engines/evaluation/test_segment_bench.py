@@ -28,6 +28,7 @@ def test_figures_are_those_of_the_contract():
     assert figures["schema"] == "guidance-app/bench-segment/1"
     assert figures["machine"]["cores"] >= 1
     assert figures["data"]
+    assert "remembered" in figures["timed_on"]
     (row,) = figures["sizes"]
     assert (row["size"], row["auto"]) == ([64, 64], "openvino")
     names = [entry["name"] for entry in row["backends"]]
@@ -35,6 +36,7 @@ def test_figures_are_those_of_the_contract():
     for entry in row["backends"]:
         assert 0 < entry["median_ms"] <= entry["p99_ms"]
         assert 0 < entry["network_ms"] <= entry["median_ms"] * 1.5
+        assert entry["alone_ms"] > 0
         assert 0 < entry["dice"] <= 1
         # An exact runtime loses nothing, and a black frame finds none of a vessel that fills it.
         assert abs(entry["dice_lost_points"]) < 0.1

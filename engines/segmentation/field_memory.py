@@ -1,0 +1,139 @@
+"""The field of view of a run: searched for once, and again when a picture no longer bears it out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from engines.angiography.frame import Frame
+from engines.segmentation.field_of_view import EDGE_MARGIN_PX, find_field_of_view
+
+_SECTORS = 24
+_RING_PX = 4
+_LEAST_STEP = 0.08  # of the picture's range; a sector below it says nothing (dark anatomy beside a blade)
+_LEAST_TELLING_SHARE = 0.7  # of the sectors
+_KEPT_STEP = 0.6  # of the step at the search, for the edge to count as still there
+_MOST_BORDER_CHANGE = 0.12  # of the range, with no blade in sight: one that comes in changes the border first
+_SUBSAMPLING = 4
+# Whatever the check says: at 15 frames a second a new search every four seconds.
+_LONGEST_FRAMES = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Seen:
+    """What was found, and how the picture looked along its edge.
+
+    Args:
+        field: on the working grid; None where no blade was seen.
+        pixels: flat indices of the rings along the edge (or the picture's border), inside first.
+        sector: of each of these; the outer ring's follow after the inner ring's `_SECTORS`.
+        step: brightness of each inner sector over the blades, as a share of the range; NaN where there is none.
+    """
+
+    field: Bool[np.ndarray, "rows columns"] | None
+    pixels: Int[np.ndarray, " n"]
+    sector: Int[np.ndarray, " n"]
+    step: Float[np.ndarray, " sectors"]
+
+
+class FieldMemory:
+    """Finds the field of view of one run's pictures, at a fraction of the cost of a search in each.
+
+    A remembered opening is kept while every part of its edge that was seen is still there: a blade that moves in
+    darkens the pixels inside the edge, one that moves out brightens those outside (the other way round in inverted
+    pictures). Where no blade was seen, the border must look as it did. Anything else asks for a new search, and so
+    does another source, size or geometry.
+
+    Attributes:
+        searches: how many there were.
+    """
+
+    def __init__(self) -> None:
+        self._seen: _Seen | None = None
+        self._last: Frame | None = None
+        self._age_frames = 0
+        self.searches = 0
+
+    def expect(self, frame: Frame) -> None:
+        """Announce the frame whose picture comes next; forgets what belongs to another view."""
+        if self._last is not None and not _same_view(self._last, frame):
+            self._seen = None
+        self._last = frame
+
+    def find(self, picture: Float[np.ndarray, "rows columns"]) -> Bool[np.ndarray, "rows columns"] | None:
+        """As `find_field_of_view`; pictures at the working size."""
+        picture = np.ascontiguousarray(picture, np.float32)
+        if self._seen is not None and self._age_frames < _LONGEST_FRAMES and _holds(self._seen, picture):
+            self._age_frames += 1
+            return self._seen.field
+        field = find_field_of_view(picture)
+        self._seen = _seen(field, picture)
+        self._age_frames = 0
+        self.searches += 1
+        return field
+
+
+def _same_view(last: Frame, frame: Frame) -> bool:
+    if last.shape_px != frame.shape_px or last.source_id != frame.source_id or last.kind != frame.kind:
+        return False
+    if last.geometry is None or frame.geometry is None:
+        return last.geometry is frame.geometry
+    return last.geometry.same_view(frame.geometry)
+
+
+def _seen(field: Bool[np.ndarray, "rows columns"] | None, picture: Float[np.ndarray, "rows columns"]) -> _Seen:
+    open_ = np.ones(picture.shape, np.uint8) if field is None else field.astype(np.uint8)
+    inner = open_ - cv2.erode(open_, _square(_RING_PX), borderType=cv2.BORDER_CONSTANT, borderValue=0)
+    # The field was drawn in from the edge; what lies between is neither.
+    outer = cv2.dilate(open_, _square(EDGE_MARGIN_PX + _RING_PX)) - cv2.dilate(open_, _square(EDGE_MARGIN_PX))
+    rings = [np.flatnonzero(ring) for ring in (inner, outer)]
+    pixels = np.concatenate(rings)
+    row, column = np.divmod(pixels, picture.shape[1])
+    middle = np.argwhere(open_).mean(axis=0)
+    turn = np.arctan2(row - middle[0], column - middle[1]) / (2 * np.pi) + 0.5
+    sector = np.minimum((turn * _SECTORS).astype(np.int64), _SECTORS - 1)
+    sector[len(rings[0]) :] += _SECTORS
+    empty = _Seen(field=field, pixels=pixels, sector=sector, step=np.zeros(_SECTORS))
+    return _Seen(field=field, pixels=pixels, sector=sector, step=_steps(empty, picture))
+
+
+def _holds(seen: _Seen, picture: Float[np.ndarray, "rows columns"]) -> bool:
+    if seen.field is not None and seen.field.shape != picture.shape:
+        return False
+    step = _steps(seen, picture)
+    known = np.isfinite(seen.step)
+    if not known.any() or not np.isfinite(step[known]).all():
+        return False
+    if seen.field is None:
+        return bool((np.abs(step - seen.step)[known] <= _MOST_BORDER_CHANGE).all())
+    telling = known & (np.abs(seen.step) >= _LEAST_STEP)
+    if np.count_nonzero(telling) < _LEAST_TELLING_SHARE * np.count_nonzero(known):
+        return False
+    # Signed: blades are dark or, in inverted pictures, bright.
+    return bool((step[telling] / seen.step[telling] >= _KEPT_STEP).all())
+
+
+def _steps(seen: _Seen, picture: Float[np.ndarray, "rows columns"]) -> Float[np.ndarray, " sectors"]:
+    """Brightness inside the edge over that of the blades outside (no blade: over the darkest), by sector."""
+    sample = picture[::_SUBSAMPLING, ::_SUBSAMPLING]
+    low, high = np.partition(sample.ravel(), [sample.size // 200, -1 - sample.size // 200])[
+        [sample.size // 200, -1 - sample.size // 200]
+    ]
+    if not high > low:
+        return np.full(_SECTORS, np.nan)
+    values = picture.ravel()[seen.pixels]
+    count = np.bincount(seen.sector, minlength=2 * _SECTORS)
+    total = np.bincount(seen.sector, values, minlength=2 * _SECTORS)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = total / count
+    inner, outer = mean[:_SECTORS], mean[_SECTORS:]
+    blades = total[_SECTORS:].sum() / count[_SECTORS:].sum() if count[_SECTORS:].any() else low
+    # Where the edge is the picture's own border there is nothing outside it.
+    return (inner - np.where(count[_SECTORS:] > 0, outer, blades)) / (high - low)
+
+
+def _square(reach_px: int) -> np.ndarray:
+    return np.ones((2 * reach_px + 1,) * 2, np.uint8)
