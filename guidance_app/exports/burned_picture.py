@@ -112,6 +112,8 @@ def _corners(frame: Frame, pose: ExportPose | None, number: int, total: int) -> 
     geometry = frame.geometry
     view = ("angles unknown",) if geometry is None else (angles_text(geometry), f"SID {geometry.sid_mm:.0f} mm")
     guidance = []
+    if pose is not None:
+        guidance.append("Overlay rigid")  # a recording keeps poses, not the motion of each frame
     if pose is not None and pose.depth_sigma_mm is not None:
         guidance.append(f"Depth \u00b1{pose.depth_sigma_mm:.1f} mm")
     if pose is not None and pose.expected_error_mm is not None:

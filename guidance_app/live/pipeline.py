@@ -15,6 +15,7 @@ from jaxtyping import Bool, Float
 
 from calibration.carm import CArmGeometry
 from engines.angiography.frame import Frame
+from engines.registration.deform_basis import Deformation
 from engines.registration.follow import after_table_move
 from engines.registration.registration import Registration
 from engines.registration.view import RegistrationView, view_of_frame
@@ -142,12 +143,14 @@ class Pipeline:
             self._memory.see(frame)
         cold_start = None
         tracked_ms = None
+        motion: Deformation | None = None
         if frame.geometry is not None and share >= MIN_VESSEL_SHARE:
             view = view_of_frame(frame, segmentation, file=frame.source_id, threshold=self._threshold)
             if situation.registration is not None and situation.state != "rejected":
                 gate = self._memory.gate(frame) if self._memory is not None else None
                 found = self._tracked(_gated(view, gate), situation.registration, situation.pose_geometry)
                 situation = guidance_state.checked(situation, found, frame.geometry)
+                motion = found.deformation
                 tracked_ms = (self._clock_ns() - segmented) / 1e6
             if _may_start_cold(frame, situation):
                 situation = guidance_state.registration_started(situation)
@@ -157,7 +160,7 @@ class Pipeline:
                 )
 
         tracked = self._clock_ns()
-        overlay = self._overlay(frame, situation)
+        overlay = self._overlay(frame, situation, motion)
         outline = mask_outlines(segmentation.vessel() >= self._threshold)
         rendered = self._clock_ns()
         times = StageTimes(
@@ -176,8 +179,11 @@ class Pipeline:
         tried = [self._registrar.track(view, place) for place in places or (previous,)]
         return max(tried, key=lambda found: (found.status == "accepted", found.confidence))
 
-    def _overlay(self, frame: Frame, situation: Situation) -> Overlay | None:
-        """The model on this frame, if the pose was found to fit this very view."""
+    def _overlay(self, frame: Frame, situation: Situation, motion: Deformation | None) -> Overlay | None:
+        """The model on this frame, if the pose was found to fit this very view; `motion` was found on this very frame.
+
+        On a frame that shows too little vessel the heart is at another moment than the last motion: it is shown rigid.
+        """
         geometry, registration = frame.geometry, situation.registration
         if geometry is None or registration is None or situation.state not in ("accepted", "proposed"):
             return None
@@ -190,7 +196,7 @@ class Pipeline:
             expected_error_mm=registration.expected_error_mm,
             generation=situation.generation,
             # A pose that nobody has accepted is shown as it is: moved onto the vessels, a wrong one would look right.
-            deformation=registration.deformation if situation.state == "accepted" else None,
+            deformation=motion if situation.state == "accepted" else None,
         )
 
 

@@ -66,3 +66,10 @@ def test_a_proposed_pose_is_shown_as_it_is():
     overlay = pipeline().step(frame_with(8), replace(accepted, state="proposed")).result.overlay
     assert overlay is not None
     assert overlay.motion_mm is None
+
+
+def test_a_frame_that_shows_no_vessels_does_not_keep_the_motion_of_another_moment():
+    accepted = started_from(replace(registration(), deformation=motion_along_camera_x(2.0)), geometry())
+    overlay = pipeline().step(frame_with(0), accepted).result.overlay
+    assert overlay is not None
+    assert overlay.motion_mm is None
