@@ -4,7 +4,7 @@ import numpy as np
 
 from calibration.pose import RigidPose
 from engines.anatomy.vessel_model import Branch, CenterlineTree, SurfaceMesh, VesselModel
-from engines.registration.deform_basis import Deformation
+from engines.registration.deform_basis import Deformation, influence_of
 from guidance_app.live.guidance_state import started_from
 from guidance_app.live.model_projection import ProjectedModel
 from tests.guidance_app.live.stand_ins import geometry, registration
@@ -16,12 +16,12 @@ PATIENT = RigidPose.identity(target="isocentre", source="lps")
 
 
 def motion_along_camera_x(mm: float) -> Deformation:
-    """One knot in the middle of the line; its kernel is 1 cm^2 there, so a tenth of a weight is a millimetre."""
-    axes = geometry().camera_from_isocentre().rotation[:2]
+    """One knot in the middle of the line, where the motion has the size asked for."""
+    axes, middle = geometry().camera_from_isocentre().rotation[:2], np.zeros((1, 3))
     return Deformation(
         amplitudes=np.array([[1.0, 0.0]]),
-        knots_mm=np.zeros((1, 3)),
-        weights_mm=np.array([[mm / 10.0, 0.0]]),
+        knots_mm=middle,
+        weights_mm=np.array([[mm / influence_of(middle, middle).item(), 0.0]]),
         axes_lps=axes,
         mean_mm=abs(mm),
         gain=0.5,
@@ -63,7 +63,7 @@ def test_a_frame_says_whether_its_overlay_follows_the_heart():
 
 def test_a_proposed_pose_is_shown_as_it_is():
     accepted = started_from(replace(registration(), deformation=motion_along_camera_x(2.0)), geometry())
-    overlay = pipeline().step(frame_with(8), replace(accepted, state="proposed")).result.overlay
+    overlay = pipeline().step(frame_with(8), replace(accepted, state="proposed", unconfirmed=True)).result.overlay
     assert overlay is not None
     assert overlay.motion_mm is None
 
