@@ -24,7 +24,7 @@ from guidance_app.live.guidance import GuidanceResult, Overlay, OverlayPath, Sta
 from guidance_app.live.guidance_state import Situation
 from guidance_app.live.pipeline import ColdStart, StepOutcome
 
-MEMORY_LIMIT_BYTES = 384 * 2**20
+MEMORY_LIMIT_BYTES = 288 * 2**20
 _STEP_S = 0.02
 _ORDER = "take-all-memory"
 _PIECE_BYTES = 32 * 2**20
