@@ -14,6 +14,7 @@ from calibration.errors import InputError
 from calibration.pose import RigidPose
 from engines.anatomy.case import Case, load_case
 from engines.anatomy.vessel_model import VesselModel
+from engines.inference.model_files import BUNDLED_MODELS
 from engines.registration.deform import deformed
 from engines.registration.deform_basis import MotionBasis
 from engines.registration.engine import register
@@ -33,12 +34,14 @@ _BRANCH_CLASSES: tuple[tuple[str, ...], ...] = ((), ("aorta", "artery"))  # what
 _REHEARSAL_SHAPE = (512, 512)
 
 
-def case_recipe(case: Case, *, backend: str = "auto") -> EngineRecipe:
-    """What the engine process needs to know of a case: where it lies."""
-    return EngineRecipe(make=make_case_pipeline, arguments={"folder": case.folder, "backend": backend})
+def case_recipe(case: Case, *, backend: str = "auto", models: Path = BUNDLED_MODELS) -> EngineRecipe:
+    """What the engine process needs to know of a case: where it lies, and where the networks do."""
+    return EngineRecipe(
+        make=make_case_pipeline, arguments={"folder": case.folder, "backend": backend, "models": models}
+    )
 
 
-def make_case_pipeline(folder: Path, backend: str) -> Pipeline:
+def make_case_pipeline(folder: Path, backend: str, models: Path = BUNDLED_MODELS) -> Pipeline:
     """Load network and model; runs in the engine process.
 
     Raises:
@@ -48,10 +51,11 @@ def make_case_pipeline(folder: Path, backend: str) -> Pipeline:
 
     case = load_case(folder)
     model = case.vessel_model()
-    segmenter = load_segmenter(model_for_kind(case.kind, case.field_of_view), backend, threads=1).for_run()
+    name = model_for_kind(case.kind, case.field_of_view)
+    segmenter = load_segmenter(name, backend, threads=1, folder=models).for_run()
     projected = ProjectedModel(model)
     on_gpu = not segmenter.backend.endswith("(cpu)")
-    guarded = CpuBehind(segmenter, lambda: load_segmenter(segmenter.name, "onnx").for_run()) if on_gpu else None
+    guarded = CpuBehind(segmenter, lambda: load_segmenter(name, "onnx", folder=models).for_run()) if on_gpu else None
     registrar = CaseRegistrar(case.id, model, inference=segmenter.backend, deforms=case.kind == "coronary")
     registrar.warm_up(rehearsal_view(model, projected))
     return Pipeline(

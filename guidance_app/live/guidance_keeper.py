@@ -54,6 +54,7 @@ class GuidanceKeeper:
         self.engine_up = False
         self.engine_text = "guidance engine is loading" if recipe is not None else "guidance is off"
         self.engine_pid: int | None = None
+        self.engine_description = ""
         self.degraded = ""  # what the engine has to do without
         self._off = recipe is None
         self._limits = limits
@@ -135,7 +136,7 @@ class GuidanceKeeper:
         match news:
             case EngineUp():
                 self.engine_up, self.engine_text, self.degraded = True, "", ""
-                self.engine_pid = news.pid
+                self.engine_pid, self.engine_description = news.pid, news.description
                 if news.restarted:
                     self._events.add("worker_restarted", f"engine process {news.pid} answers", frame=self._index)
                 self._ask_again()

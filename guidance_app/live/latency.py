@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import random
+from array import array
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +17,7 @@ from calibration.store import write_json
 from engines.evaluation.machine import Machine
 
 StageName = Literal["decode", "segment", "track", "render", "paint", "ingest_to_paint", "ingest_to_overlay"]
+_KEPT = 50_000  # of each stage
 _RECENT = 75  # five seconds at 15 frames a second, for the figure in the window's corner
 
 
@@ -30,7 +34,12 @@ class Percentiles(BaseModel):
 
 
 class LatencyReport(BaseModel):
-    """`latency.json`. Software cannot see the light leave the screen: ingest to paint, never glass to glass."""
+    """`latency.json`. Software cannot see the light leave the screen: ingest to paint, never glass to glass.
+
+    Args:
+        overlay_age_ms: of every overlay that was painted, against the frame that it was painted on.
+        jitter_ms: how much the time between two frames on the screen differed from that between their arrivals.
+    """
 
     model_config = ConfigDict(frozen=True, populate_by_name=True)
     schema_name: Literal["guidance-app/latency/1"] = Field(default="guidance-app/latency/1", alias="schema")
@@ -45,44 +54,73 @@ class LatencyReport(BaseModel):
     corrupt: int
     max_overlay_age_ms: float | None
     stages_ms: dict[StageName, Percentiles]
+    overlay_age_ms: Percentiles
+    jitter_ms: Percentiles
 
     def write(self, path: Path) -> None:
         write_json(path, self.model_dump(mode="json", by_alias=True))
+
+
+class Durations:
+    """Any number of durations in a bounded room: exact for the first hour, then a fair sample of all (Vitter 1985, R).
+
+    Count and largest one stay exact.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.kept_ms = array("d")
+        self._max_ms = -math.inf
+        self._random = random.Random(0)
+
+    def add(self, duration_ms: float) -> None:
+        self.count += 1
+        self._max_ms = max(self._max_ms, duration_ms)
+        if len(self.kept_ms) < _KEPT:
+            self.kept_ms.append(duration_ms)
+        elif (place := self._random.randrange(self.count)) < _KEPT:
+            self.kept_ms[place] = duration_ms
+
+    def percentiles(self) -> Percentiles:
+        if not self.count:
+            return Percentiles(p50=None, p90=None, p95=None, p99=None, max=None, count=0)
+        p50, p90, p95, p99 = (round(float(value), 3) for value in np.percentile(self.kept_ms, [50, 90, 95, 99]))
+        return Percentiles(p50=p50, p90=p90, p95=p95, p99=p99, max=round(self._max_ms, 3), count=self.count)
 
 
 @dataclass(slots=True)
 class LatencyBook:
     """Collects durations; one writing thread at a time (the session's lock)."""
 
-    _stages: dict[StageName, list[float]]
+    stages: dict[StageName, Durations]
+    overlay_age: Durations
+    jitter: Durations
     _recent_paint_ms: deque[float]
-    max_overlay_age_ms: float | None
+    _last_ns: tuple[int, int] | None  # arrival and painting of the frame painted last
     recent_p95_ms: float  # of ingest to paint over the newest frames; 0 before the first
 
     def __init__(self) -> None:
-        self._stages = {name: [] for name in get_args(StageName)}
+        self.stages = {name: Durations() for name in get_args(StageName)}
+        self.overlay_age, self.jitter = Durations(), Durations()
+        self._last_ns = None
         self._recent_paint_ms = deque(maxlen=_RECENT)
-        self.max_overlay_age_ms = None
         self.recent_p95_ms = 0.0
 
     def add(self, stage: StageName, duration_ms: float | None) -> None:
         if duration_ms is None:
             return
-        self._stages[stage].append(duration_ms)
+        self.stages[stage].add(duration_ms)
         if stage == "ingest_to_paint":
             self._recent_paint_ms.append(duration_ms)
             self.recent_p95_ms = float(np.percentile(self._recent_paint_ms, 95))
 
-    def overlay_shown(self, age_ms: float) -> None:
-        self.max_overlay_age_ms = max(age_ms, self.max_overlay_age_ms or 0.0)
+    def painted(self, received_ns: int, painted_ns: int) -> None:
+        """A frame is on the screen for the first time."""
+        self.add("ingest_to_paint", (painted_ns - received_ns) / 1e6)
+        if self._last_ns is not None:
+            arrived_after_ns, painted_after_ns = received_ns - self._last_ns[0], painted_ns - self._last_ns[1]
+            self.jitter.add(abs(painted_after_ns - arrived_after_ns) / 1e6)
+        self._last_ns = received_ns, painted_ns
 
     def percentiles(self) -> dict[StageName, Percentiles]:
-        return {name: _percentiles(durations) for name, durations in self._stages.items()}
-
-
-def _percentiles(durations_ms: list[float]) -> Percentiles:
-    if not durations_ms:
-        return Percentiles(p50=None, p90=None, p95=None, p99=None, max=None, count=0)
-    values = np.percentile(durations_ms, [50, 90, 95, 99, 100])
-    p50, p90, p95, p99, top = (round(float(value), 3) for value in values)
-    return Percentiles(p50=p50, p90=p90, p95=p95, p99=p99, max=top, count=len(durations_ms))
+        return {name: durations.percentiles() for name, durations in self.stages.items()}

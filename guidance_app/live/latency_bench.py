@@ -14,12 +14,14 @@ from calibration.errors import InputError, MissingGeometryError
 from engines.anatomy.case import Case, load_case
 from engines.angiography.frame import Frame, FrameKind
 from engines.angiography.run import MaskOperation, Run
+from engines.inference.model_files import BUNDLED_MODELS
 from guidance_app.live.case_pipeline import case_recipe
 from guidance_app.live.latency import LatencyReport
 from guidance_app.live.session import LiveSession
 from guidance_app.sources.file_source import PacedFileSource
 from guidance_app.sources.uri import shown_run
 
+LOADING_S = 60.0  # what the engine may take before the first frame
 _MOST_FRAMES = 60  # kept in memory and looped
 
 
@@ -32,6 +34,7 @@ class LatencyBench:
     seconds: float
     size_px: int
     backend: str = "auto"
+    models: Path = BUNDLED_MODELS
 
 
 def run_latency_bench(bench: LatencyBench, show: Callable[[LiveSession, Case, float], object]) -> LatencyReport:
@@ -42,6 +45,16 @@ def run_latency_bench(bench: LatencyBench, show: Callable[[LiveSession, Case, fl
     Raises:
         InputError: no such case, or no recording in it, or a value out of range.
     """
+    case, run = bench_run(bench)
+    session = bench_session(bench, case, run)
+    show(session, case, bench.seconds + LOADING_S)
+    if session.source_error:
+        raise InputError(session.source_error)
+    return session.report()
+
+
+def bench_run(bench: LatencyBench) -> tuple[Case, KeptRun]:
+    """The case and what is played of it. Raises InputError as `run_latency_bench` does."""
     if not bench.seconds > 0:
         raise InputError(f"--seconds {bench.seconds:g}: expected a duration above 0")
     if not 64 <= bench.size_px <= 4096:
@@ -49,18 +62,17 @@ def run_latency_bench(bench: LatencyBench, show: Callable[[LiveSession, Case, fl
     case = load_case(bench.case)
     if not case.recordings:
         raise InputError(f"{bench.case}: the case has no recording to play; take another case")
-    run = KeptRun(shown_run(case.recordings[0].path), bench.size_px)
-    source = PacedFileSource(run, fps=bench.fps, loop=True)
-    session = LiveSession(
-        source=source,
-        recipe=case_recipe(case, backend=bench.backend),
+    return case, KeptRun(shown_run(case.recordings[0].path), bench.size_px)
+
+
+def bench_session(bench: LatencyBench, case: Case, run: KeptRun) -> LiveSession:
+    """Not started yet."""
+    return LiveSession(
+        source=PacedFileSource(run, fps=bench.fps, loop=True),
+        recipe=case_recipe(case, backend=bench.backend, models=bench.models),
         paced_fps=bench.fps,
         run_for_s=bench.seconds,
     )
-    show(session, case, bench.seconds + 60.0)
-    if session.source_error:
-        raise InputError(session.source_error)
-    return session.report()
 
 
 class KeptRun:

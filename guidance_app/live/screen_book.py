@@ -79,14 +79,14 @@ class ScreenBook:
             self.close_frame(painted_ns)
             self._shown = _Shown(frame, painted_ns)
             self._newest_painted = frame.index
-            self.latency.add("ingest_to_paint", (painted_ns - frame.received_ns) / 1e6)
+            self.latency.painted(frame.received_ns, painted_ns)
         self.latency.add("paint", (painted_ns - screen.decided_ns) / 1e6)
         self._shown.repainted(screen, painted_ns)
         overlay = screen.overlay
         if overlay is None:
             return
         if screen.overlay_age_ms is not None:
-            self.latency.overlay_shown(screen.overlay_age_ms)
+            self.latency.overlay_age.add(screen.overlay_age_ms)
         if overlay.frame_index not in self._overlays_seen:
             self._overlays_seen.append(overlay.frame_index)
             if (arrived_ns := received_ns(overlay.frame_index)) is not None:

@@ -17,7 +17,7 @@ from guidance_app.live.guidance import ScreenState, SourceState
 from guidance_app.live.guidance_keeper import GuidanceKeeper
 from guidance_app.live.guidance_state import Situation
 from guidance_app.live.late_pose import LatePose
-from guidance_app.live.latency import LatencyReport
+from guidance_app.live.latency import LatencyBook, LatencyReport
 from guidance_app.live.overlay_rule import OverlayDecision, OverlayLimits
 from guidance_app.live.publisher import Publisher
 from guidance_app.live.run_log import Event, EventKind, EventLog, FrameLog
@@ -203,6 +203,17 @@ class LiveSession:
             return self._guidance.situation.registration
 
     @property
+    def latency(self) -> LatencyBook:
+        """Every duration that is behind `report`; to be read once the session has been stopped."""
+        return self._book.latency
+
+    @property
+    def engine_description(self) -> str:
+        """Network and runtime of the engine that answered last; "" before the first."""
+        with self._lock:
+            return self._guidance.engine_description
+
+    @property
     def at_rest(self) -> bool:
         """No engine process is being loaded."""
         return self._guidance.at_rest
@@ -232,8 +243,10 @@ class LiveSession:
             superseded=counts["superseded"],
             dropped=counts["dropped"],
             corrupt=counts["corrupt"],
-            max_overlay_age_ms=self._book.latency.max_overlay_age_ms,
+            max_overlay_age_ms=self._book.latency.overlay_age.percentiles().max,
             stages_ms=self._book.latency.percentiles(),
+            overlay_age_ms=self._book.latency.overlay_age.percentiles(),
+            jitter_ms=self._book.latency.jitter.percentiles(),
         )
 
     @property
