@@ -46,6 +46,14 @@ def resident_bytes(pid: int) -> int:
         return 0
 
 
+def is_computing(pid: int) -> bool:
+    """Whether the process runs or waits for a processor; False while it sleeps or is stopped."""
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_RUNNING
+    except psutil.Error:
+        return False
+
+
 def restart_delay_s(deaths_in_a_row: int) -> float:
     """The first restart is immediate; an engine that dies again and again waits longer each time."""
     if deaths_in_a_row <= 1:

@@ -15,7 +15,14 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from engines.angiography.frame import Frame
-from guidance_app.live.engine_health import StepPace, default_memory_limit_bytes, resident_bytes, restart_delay_s
+from guidance_app.live.engine_health import (
+    LONGEST_STEP_S,
+    StepPace,
+    default_memory_limit_bytes,
+    is_computing,
+    resident_bytes,
+    restart_delay_s,
+)
 from guidance_app.live.engine_process import (
     Beat,
     ColdStartDone,
@@ -180,11 +187,15 @@ class Supervisor:
             return worker.refused or f"the engine process ended (exit code {worker.process.exitcode})"
         if worker.ready is None:
             return "the engine did not finish loading" if now_s - worker.started_s > _LOADING_LIMIT_S else ""
-        if worker.silent_s > SILENCE_LIMIT_S:
+        if worker.silent_s > SILENCE_LIMIT_S and not self._starves(worker):
             return f"the engine has been silent for {worker.silent_s:.1f} s"
         if worker.busy_since_s is not None and now_s - worker.busy_since_s > worker.pace.limit_s:
             return f"the engine is stuck on one frame for {now_s - worker.busy_since_s:.1f} s"
         return self._memory_fault(worker, now_s)
+
+    def _starves(self, worker: _Worker) -> bool:
+        """One that computes is not dead: on an overloaded machine its beats come late, and its pace is what counts."""
+        return worker.silent_s <= LONGEST_STEP_S and is_computing(worker.process.pid)
 
     def _memory_fault(self, worker: _Worker, now_s: float) -> str:
         """Beyond its limit an engine is replaced before the system runs out and takes the picture along."""
