@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import typer
 
-from guidance_app.cli import evaluate_deformation, evaluate_poster, evaluate_registration, evaluate_segmentation
+from guidance_app.cli import (
+    evaluate_deformation,
+    evaluate_poster,
+    evaluate_registration,
+    evaluate_segmentation,
+    evaluate_zero_touch,
+)
 
 
 def add_to(app: typer.Typer) -> None:
@@ -14,3 +20,4 @@ def add_to(app: typer.Typer) -> None:
     evaluate_poster.add_to(evaluate)
     evaluate_deformation.add_to(evaluate)
     evaluate_segmentation.add_to(evaluate)
+    evaluate_zero_touch.add_to(evaluate)
