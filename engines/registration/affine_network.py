@@ -8,6 +8,7 @@ similarity part (shift, turn in the picture, size) gives a pose.
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from torch.nn.functional import affine_grid, grid_sample
 
 from calibration.carm import CArmGeometry
 from calibration.pose import RigidPose
+from engines.registration.network_files import filled, read_network, save_network
 from engines.registration.pose_motion import beam_axes
 from engines.registration.similarity import dice
 
@@ -36,6 +38,7 @@ class AffineNetwork(nn.Module):
 
     def __init__(self, size_px: int = PAPER_PX, share: float = 1.0) -> None:
         super().__init__()
+        self.size_px, self.share = size_px, share
         layers: list[nn.Module] = []
         inside = 2
         for number, filters in enumerate(_FILTERS):
@@ -60,6 +63,23 @@ class AffineNetwork(nn.Module):
         return identity_maps(len(moving)).to(moving) + self.head(self.features(torch.cat([moving, fixed], 1))).reshape(
             -1, 2, 3
         )
+
+
+def save_affine_network(net: AffineNetwork, path: Path, *, steps: int, seed: int) -> None:
+    """Write the weights in half precision and enter them in the list beside them."""
+    save_network(path, net, design={"size_px": net.size_px, "share": net.share}, steps=steps, seed=seed)
+
+
+def load_affine_network(path: Path) -> AffineNetwork:
+    """The network in evaluation mode.
+
+    Raises:
+        InputError: the file is missing, not in the list beside it, changed, or of something else.
+    """
+    record, tensors = read_network(path, "affine")
+    net = AffineNetwork(int(record.design.get("size_px", PAPER_PX)), record.design.get("share", 1.0))
+    filled(net, tensors, path)
+    return net
 
 
 def identity_maps(count: int) -> Float[Tensor, "n 2 3"]:

@@ -68,11 +68,11 @@ def network_start(
     )
 
 
-def shipped_pose_weights() -> Path:
-    """Where the weights lie that come with the program."""
+def shipped_weights(name: str) -> Path:
+    """Where the weights of that network lie that come with the program."""
     import importlib.resources
 
-    return Path(str(importlib.resources.files("assets"))) / "models" / "pose.safetensors"
+    return Path(str(importlib.resources.files("assets"))) / "models" / f"{name}.safetensors"
 
 
 def small_picture(view: RegistrationView) -> Float[np.ndarray, "rows columns"]:

@@ -15,6 +15,7 @@ from calibration.errors import InputError
 if TYPE_CHECKING:
     from engines.anatomy.vessel_model import VesselModel
     from engines.registration.initial_pose import InitialPose
+    from engines.registration.model_matching import Region
     from engines.registration.registration import Registration
     from engines.registration.view import RegistrationView
 
@@ -32,7 +33,10 @@ def add_to(app: typer.Typer) -> None:
             [], "--frame", help="Frame from 0, or minip; once, or once a view. Default: the one of fullest contrast."
         ),
         init: str = typer.Option(
-            "radiological", "--init", help="Start: radiological (header geometry), network, or a POSE.json file."
+            "radiological",
+            "--init",
+            help="Start: radiological (header geometry), network, matching (the model's projection moved onto the "
+            "seen vessels; matching:LEFT,TOP,RIGHT,BOTTOM looks at that part alone), or a POSE.json file.",
         ),
         out: Path | None = typer.Option(None, "--out", help="Write the registration here (POSE.json)."),
         refine: bool = typer.Option(False, "--refine/--no-refine", help="Refine on rendered vessels (seconds)."),
@@ -151,15 +155,30 @@ def best_of_moments(first: Registration, others: Iterable[Registration]) -> Regi
 
 
 def _check_start(init: str) -> None:
-    if init == "network":
-        from engines.registration.network_start import shipped_pose_weights
+    needed = {"network": "pose", "matching": "affine"}.get(init.split(":")[0])
+    if needed is not None:
+        from engines.registration.network_start import shipped_weights
 
-        if not shipped_pose_weights().is_file():
-            raise InputError(
-                f"--init network: {shipped_pose_weights()} is missing; use --init radiological, or install again"
-            )
+        weights = shipped_weights(needed)
+        if not weights.is_file():
+            raise InputError(f"--init {init}: {weights} is missing; use --init radiological, or install again")
+        _region(init)
     elif init != "radiological" and not Path(init).is_file():
-        raise InputError(f"--init {init}: no such file; give radiological, network, or a POSE.json that exists")
+        raise InputError(
+            f"--init {init}: no such file; give radiological, network, matching, or a POSE.json that exists"
+        )
+
+
+def _region(init: str) -> Region | None:
+    from engines.registration.model_matching import region_of_box
+
+    if not init.startswith("matching:"):
+        return None
+    try:
+        left, top, right, bottom = (float(part) for part in init.removeprefix("matching:").split(","))
+    except ValueError:
+        raise InputError(f"--init {init}: give four pixels, as in matching:100,80,400,420") from None
+    return region_of_box(left, top, right, bottom)
 
 
 def _start(init: str, views: list[RegistrationView], model: VesselModel) -> InitialPose:
@@ -167,13 +186,21 @@ def _start(init: str, views: list[RegistrationView], model: VesselModel) -> Init
 
     if init == "radiological":
         return radiological_start()
+    if init.split(":")[0] == "matching":
+        from engines.registration.affine_network import load_affine_network
+        from engines.registration.initial_pose import start_near
+        from engines.registration.methods.model_matching import ModelMatching
+        from engines.registration.network_start import shipped_weights
+
+        matching = ModelMatching(load_affine_network(shipped_weights("affine")), region=_region(init))
+        return start_near(matching.register(views, model, radiological_start()).isocentre_from_lps, name="matching")
     if init != "network":
         return start_from_file(Path(init), views[0].geometry)
     from engines.registration.methods.method import start_pose
-    from engines.registration.network_start import network_start, shipped_pose_weights
+    from engines.registration.network_start import network_start, shipped_weights
     from engines.registration.pose_weights import load_pose_network
 
-    net = load_pose_network(shipped_pose_weights())
+    net = load_pose_network(shipped_weights("pose"))
     return network_start(net, views, model, start_pose(radiological_start(), model))
 
 

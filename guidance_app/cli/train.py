@@ -20,7 +20,7 @@ def add_to(app: typer.Typer) -> None:
 
 def train(
     name: Annotated[
-        str, typer.Argument(help="coronary, cerebral, aortic-upper, aortic-lower, pose, correlation or prost")
+        str, typer.Argument(help="coronary, cerebral, aortic-upper, aortic-lower, pose, affine, correlation or prost")
     ],
     out: Annotated[Path, typer.Option(help="folder for checkpoint, weights, manifest and card")] = Path("out/models"),
     steps: Annotated[int, typer.Option(min=0, help="optimiser steps; 0: 1200, with --finetune 400")] = 0,
@@ -53,6 +53,11 @@ def train(
         from guidance_app.cli.train_pose import train_pose_network
 
         train_pose_network(out, steps=steps, seed=seed, width=width, paper=paper, device=device, threads=threads)
+        return
+    if name == "affine":
+        from guidance_app.cli.train_affine import train_affine_network
+
+        train_affine_network(out, steps=steps, seed=seed, paper=paper, device=device, threads=threads)
         return
     if name == "prost" or name.split("-")[0] == "correlation":
         from guidance_app.cli.train_correlation import train_similarity

@@ -15,6 +15,7 @@ METHODS = (
     "network",
     "deepiterreg-optimisation",
     "deepiterreg",
+    "model-matching",
     "cma-es",
     "gradient-ncc",
     "gradient-ncc-cma-es",
@@ -43,6 +44,12 @@ def make_method(name: str, *, device: str = "cpu", refine_drr: bool = False) -> 
         raise InputError(f"no registration method is called {name!r}; there are {', '.join(METHODS)}; {hint}")
     if name in ("network", "deepiterreg", "ours-network"):
         return _networked(name, device)
+    if name == "model-matching":
+        from engines.registration.affine_network import load_affine_network
+        from engines.registration.methods.model_matching import ModelMatching
+        from engines.registration.network_start import shipped_weights
+
+        return ModelMatching(load_affine_network(shipped_weights("affine")))
     if name == "dicom":
         from engines.registration.methods.dicom_header import DicomHeader
 
@@ -74,10 +81,10 @@ def make_method(name: str, *, device: str = "cpu", refine_drr: bool = False) -> 
 
 def _networked(name: str, device: str) -> RegistrationMethod:
     from engines.registration.methods.networked import AfterNetwork, NetworkAlone
-    from engines.registration.network_start import shipped_pose_weights
+    from engines.registration.network_start import shipped_weights
     from engines.registration.pose_weights import load_pose_network
 
-    net = load_pose_network(shipped_pose_weights())
+    net = load_pose_network(shipped_weights("pose"))
     if name == "network":
         return NetworkAlone(net)
     then = {"deepiterreg": "deepiterreg-optimisation", "ours-network": "ours"}[name]

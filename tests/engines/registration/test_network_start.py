@@ -10,6 +10,7 @@ import torch
 
 from calibration.errors import InputError
 from engines.anatomy.vessel_model import VesselModel
+from engines.registration.affine_network import AffineNetwork, save_affine_network
 from engines.registration.initial_pose import start_near
 from engines.registration.methods.networked import AfterNetwork, NetworkAlone
 from engines.registration.methods.ours import Ours
@@ -117,18 +118,23 @@ def test_weights_come_back_as_they_were_written(tmp_path) -> None:
         assert torch.allclose(net(pictures), load_pose_network(tmp_path / "pose.safetensors")(pictures), atol=0.05)
 
 
-def test_damaged_or_foreign_weights_are_named(tmp_path) -> None:
-    broken = tmp_path / "pose.safetensors"
-    with pytest.raises(InputError, match="no weights of a pose network"):
-        load_pose_network(broken)
-    broken.write_bytes(b"not weights")
-    with pytest.raises(InputError, match="no weights of a pose network"):
-        load_pose_network(broken)
-    import safetensors.torch
-
-    safetensors.torch.save_file({"a": torch.zeros(1)}, broken, metadata={"schema": "other"})
-    with pytest.raises(InputError, match="schema is 'other'"):
-        load_pose_network(broken)
+def test_missing_unlisted_changed_and_foreign_weights_are_named(tmp_path) -> None:
+    path = tmp_path / "pose.safetensors"
+    with pytest.raises(InputError, match=r"no weights .*train pose"):
+        load_pose_network(path)
+    path.write_bytes(b"not weights")
+    with pytest.raises(InputError, match=r"cannot read the list of networks"):
+        load_pose_network(path)
+    save_pose_network(PoseNetwork(4), tmp_path / "other.safetensors", steps=3, seed=1)
+    with pytest.raises(InputError, match=r"not listed in pose_networks\.json"):
+        load_pose_network(path)
+    save_pose_network(PoseNetwork(4), path, steps=3, seed=1)
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(InputError, match="refused, its sha-256"):
+        load_pose_network(path)
+    save_affine_network(AffineNetwork(32, 0.05), path, steps=3, seed=1)
+    with pytest.raises(InputError, match="do not fit the network"):
+        load_pose_network(path)
 
 
 def _triangle():
