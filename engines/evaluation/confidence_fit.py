@@ -2,8 +2,9 @@
 
     python -m engines.evaluation.confidence_fit CASE_DIR... [--seed 0] [--per-run 16] [--out confidence.json]
 
-Segmentations are the exact masks, spoilt: whole branches missing, false curves, holes, any phase of the bolus, now and
-then another patient's model. So right and wrong registrations both occur, as the fit needs.
+Half of the pictures are what the network segments, as it is or spoilt; half are exact masks of any phase of the bolus,
+spoilt: parts missing, false curves, holes. Three models in ten are another patient's, so that right and wrong
+registrations both occur, as the fit needs.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -24,8 +25,9 @@ from calibration.store import write_json
 from engines.anatomy.case import Case, load_case
 from engines.anatomy.vessel_model import VesselModel
 from engines.angiography.open_run import open_run
+from engines.evaluation.registration_cases import case_subjects
 from engines.evaluation.registration_metrics import projection_error_mm
-from engines.evaluation.registration_subject import StartSpread, drawn_start, true_pose
+from engines.evaluation.registration_subject import StartSpread, Subject, drawn_start, true_pose
 from engines.registration.agreement import agreement
 from engines.registration.cold_start import cold_start
 from engines.registration.confidence import FEATURE_NAMES
@@ -42,6 +44,13 @@ _LABELS = {"evt": (1,), "tavi": (3, 4), "coronary": (1,)}
 _CLASSES = {"evt": ("artery", "aorta"), "tavi": ("aorta", "artery"), "coronary": ()}
 _RIGHT_MM = 5.0
 _RIDGE = 0.02
+_OTHER_ANATOMY_MM = 100.0  # set as the error of a registration of another patient's model
+# Share of the wrong ones below the threshold of acceptance, and of the other patients' below that of rejection.
+_KNOWN_WRONG = 0.95
+_ACCEPT_FROM = 0.85
+_REJECT_WITHIN = (0.4, 0.7)
+_OTHER_SHARE = 0.3
+_OWN_SHARE = 0.5  # of the pictures: the network's masks; the others are exact masks, spoilt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -82,28 +91,40 @@ def samples_of_case(
 ) -> list[Sample]:
     """Cold and warm registrations of every recording that has labels and truth."""
     model, found = case.vessel_model(), []
-    for recording in case.recordings:
-        truth = case.folder / "truth" / f"{recording.path.stem}.json"
-        with np.load(truth.with_name(f"{recording.path.stem}_labels.npz")) as stored:
-            labels = stored[stored.files[0]]
-        filled = np.isin(labels, _LABELS[case.kind])
-        run, amount = open_run(recording.path), filled.sum(axis=(1, 2))
-        for _ in range(per_run):
-            # Mostly well filled frames, now and then any.
-            shown = np.flatnonzero(amount > rng.choice([0.6, 0.6, 0.1]) * amount.max())
-            frame = int(rng.choice(shown))
-            geometry = run.geometry(frame)
-            view = RegistrationView(
-                file=recording.path.name,
-                sop_instance_uid="",
-                frame=frame,
-                geometry=geometry,
-                vessel=spoilt(filled[frame], rng),
-                branch_classes=_CLASSES[case.kind],
-            )
-            used = others[int(rng.integers(len(others)))] if others and rng.uniform() < 0.12 else model
+    for subject in case_subjects(case.folder):
+        truth = case.folder / "truth" / f"{subject.run}.json"
+        for view in _pictures(case, subject, truth, per_run, rng):
+            used = others[int(rng.integers(len(others)))] if others and rng.uniform() < _OTHER_SHARE else model
             found += _samples(view, used, model, truth, group, rng)
     return found
+
+
+def _pictures(
+    case: Case, subject: Subject, truth: Path, count: int, rng: np.random.Generator
+) -> Iterator[RegistrationView]:
+    """The network's mask, as it is or spoilt, and spoilt exact masks of other frames."""
+    with np.load(truth.with_name(f"{truth.stem}_labels.npz")) as stored:
+        labels = stored[stored.files[0]]
+    filled = np.isin(labels, _LABELS[case.kind])
+    amount, own = filled.sum(axis=(1, 2)), subject.view
+    recording = next(r.path for r in case.recordings if r.path.stem == subject.run)
+    run = open_run(recording)
+    for _ in range(count):
+        if rng.uniform() < _OWN_SHARE:
+            spoil = rng.uniform() < 0.5
+            yield replace(own, vessel=spoilt(own.vessel > own.threshold, rng)) if spoil else own
+            continue
+        # Mostly well filled frames, now and then any.
+        shown = np.flatnonzero(amount > rng.choice([0.6, 0.6, 0.1]) * amount.max())
+        frame = int(rng.choice(shown))
+        yield RegistrationView(
+            file=recording.name,
+            sop_instance_uid="",
+            frame=frame,
+            geometry=run.geometry(frame),
+            vessel=spoilt(filled[frame], rng),
+            branch_classes=_CLASSES[case.kind],
+        )
 
 
 def _samples(
@@ -117,7 +138,7 @@ def _samples(
     def sample(kind: str, state: RigidState, features, sigma_mm: float) -> Sample:
         projection, exact = view.geometry.projection(state.pose(prepared)), view.geometry.projection(true)
         depth = float(np.abs((projection.project(points)[1] - exact.project(points)[1]).mean()))
-        error = projection_error_mm(projection, exact, points, view.geometry) if used is model else 100.0
+        error = projection_error_mm(projection, exact, points, view.geometry) if used is model else _OTHER_ANATOMY_MM
         return Sample(
             kind=kind,
             group=group,
@@ -150,7 +171,7 @@ def _samples(
 
 
 def fit_logistic(samples: Sequence[Sample]) -> dict:
-    """Coefficients of one kind of registration, with thresholds for accepting and rejecting."""
+    """Coefficients of one kind of registration."""
     x = np.array([s.features for s in samples])
     error = np.clip([s.error_mm for s in samples], 0.05, 100.0)
     right = (error < _RIGHT_MM).astype(float)
@@ -165,11 +186,12 @@ def fit_logistic(samples: Sequence[Sample]) -> dict:
         return value, slope
 
     weights = minimize(loss, np.zeros(design.shape[1]), jac=True, method="L-BFGS-B").x
-    ridge = 0.05 * len(x) * np.diag([1.0] * (design.shape[1] - 1) + [0.0])
-    log_error = np.linalg.solve(design.T @ design + ridge, design.T @ np.log(error))
-    confidence = 1 / (1 + np.exp(-design @ weights))
-    wrong = confidence[right < 0.5]
-    accept = max(0.85, float(np.quantile(wrong, 0.97)) if len(wrong) else 0.85)
+    near = right > 0.5
+    ridge = 0.05 * near.sum() * np.diag([1.0] * (design.shape[1] - 1) + [0.0])
+    log_error = np.linalg.solve(design[near].T @ design[near] + ridge, design[near].T @ np.log(error[near]))
+    # The regression of a logarithm gives a middle value; what is stated is the mean.
+    log_error[-1] += np.log(error[near].mean() / np.exp(design[near] @ log_error).mean())
+    lost = error[(right < 0.5) & (error < _OTHER_ANATOMY_MM)]
     good = [s for s in samples if s.error_mm < _RIGHT_MM]
     depth = [s.depth_error_mm / max(s.depth_sigma_mm, 0.5) for s in good]
     return {
@@ -179,9 +201,8 @@ def fit_logistic(samples: Sequence[Sample]) -> dict:
         "bias": float(weights[-1]),
         "error_weights": log_error[:-1].tolist(),
         "error_bias": float(log_error[-1]),
+        "wrong_mm": float(lost.mean()) if len(lost) else 2 * _RIGHT_MM,
         "depth_factor": float(np.clip(np.quantile(depth, 0.68), 0.3, 5.0)) if depth else 1.0,
-        "accept": min(accept, 0.985),
-        "reject": 0.4,
     }
 
 
@@ -190,17 +211,57 @@ def confidence_of(fitted: dict, samples: Sequence[Sample]) -> Float[np.ndarray, 
     return 1 / (1 + np.exp(-(x @ fitted["weights"] + fitted["bias"])))
 
 
-def scores(fitted: dict, samples: Sequence[Sample]) -> dict[str, float]:
+def held_out_confidence(samples: Sequence[Sample]) -> Float[np.ndarray, " n"]:
+    """Of each sample, by a fit that saw nothing of its case."""
+    groups = np.array([s.group for s in samples])
+    confidence = np.empty(len(samples))
+    for group in np.unique(groups):
+        fitted = fit_logistic([s for s in samples if s.group != group])
+        confidence[groups == group] = confidence_of(fitted, [s for s in samples if s.group == group])
+    return confidence
+
+
+def thresholds(samples: Sequence[Sample], confidence: Float[np.ndarray, " n"]) -> dict[str, float]:
+    """From where on to accept, and below which to reject."""
+    error = np.array([s.error_mm for s in samples])
+    wrong, other = confidence[error >= _RIGHT_MM], confidence[error >= _OTHER_ANATOMY_MM]
+    accept = max(_ACCEPT_FROM, float(np.quantile(wrong, _KNOWN_WRONG)) if len(wrong) else _ACCEPT_FROM)
+    low, high = _REJECT_WITHIN
+    reject = float(np.clip(np.quantile(other, _KNOWN_WRONG), low, high)) if len(other) else low
+    return {"accept": min(accept, 0.985), "reject": reject}
+
+
+def scores(samples: Sequence[Sample], confidence: Float[np.ndarray, " n"], accept: float) -> dict[str, float]:
     """Brier score, and how often wrong is accepted and right is not."""
-    p = confidence_of(fitted, samples)
     right = np.array([s.error_mm < _RIGHT_MM for s in samples])
-    accepted = p >= fitted["accept"]
+    accepted = confidence >= accept
     return {
-        "brier": round(float(((p - right) ** 2).mean()), 4),
+        "brier": round(float(((confidence - right) ** 2).mean()), 4),
         "wrong_not_accepted": round(float((~accepted[~right]).mean()), 4) if (~right).any() else 1.0,
         "right_not_accepted": round(float((~accepted[right]).mean()), 4) if right.any() else 0.0,
         "share_right": round(float(right.mean()), 4),
     }
+
+
+def confidence_model(samples: Sequence[Sample], cases: Sequence[str], seed: int) -> dict:
+    """The content of confidence.json; thresholds and figures come from fits that left out the case they judge."""
+    content: dict = {"version": 1, "features": list(FEATURE_NAMES)}
+    held_out: dict[str, float] = {}
+    for kind in ("cold", "warm"):
+        of_kind = [s for s in samples if s.kind == kind]
+        confidence = held_out_confidence(of_kind)
+        limits = thresholds(of_kind, confidence)
+        found = scores(of_kind, confidence, limits["accept"])
+        held_out |= {f"{kind}_{name}": value for name, value in found.items()}
+        content[kind] = fit_logistic(of_kind) | limits
+    content["provenance"] = {
+        "source": "simulated cases, the network's masks and spoilt exact ones (engines.evaluation.confidence_fit)",
+        "cases": ", ".join(cases),
+        "seed": seed,
+        "samples": len(samples),
+        **held_out,
+    }
+    return content
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -218,21 +279,7 @@ def main(arguments: Sequence[str]) -> None:
         rng = np.random.default_rng([options.seed, group])
         samples += samples_of_case(case, others, group=group, per_run=options.per_run, rng=rng)
         print(f"[{group + 1}/{len(cases)}] {case.id}: {len(samples)} samples", file=sys.stderr, flush=True)
-    content: dict = {"version": 1, "features": list(FEATURE_NAMES)}
-    held_out: dict[str, float] = {}
-    for kind in ("cold", "warm"):
-        of_kind = [s for s in samples if s.kind == kind]
-        even, odd = ([s for s in of_kind if s.group % 2 == parity] for parity in (0, 1))
-        if even and odd:
-            held_out |= {f"{kind}_{name}": value for name, value in scores(fit_logistic(even), odd).items()}
-        content[kind] = fit_logistic(of_kind)
-    content["provenance"] = {
-        "source": "simulated cases with spoilt exact masks (engines.evaluation.confidence_fit)",
-        "cases": ", ".join(case.id for case in cases),
-        "seed": options.seed,
-        "samples": len(samples),
-        **held_out,
-    }
+    content = confidence_model(samples, [case.id for case in cases], options.seed)
     write_json(options.out, content)
     print(json.dumps(content["provenance"], indent=1))
 

@@ -13,7 +13,7 @@ from scipy.spatial import KDTree
 from engines.registration.agreement import Agreement, agreement
 from engines.registration.coarse_search import search
 from engines.registration.image_features import PreparedView
-from engines.registration.lm import Alignment, PosePrior, align
+from engines.registration.lm import EVIDENCE, FINE_EVIDENCE, Alignment, PosePrior, align, moved
 from engines.registration.prepared_model import PreparedModel
 from engines.registration.projected_model import MIN_DEPTH_MM, RigidState, camera_points, feature_pairs
 from engines.registration.registration import Stage
@@ -27,6 +27,11 @@ _SEARCH_MM = 4.0
 _FIRST_SCALES_MM = (8.0, 4.0)
 _ROUGH_SCALES_MM = (4.0, 2.0)
 _FINE_SCALES_MM = (2.5, 1.5, 1.0)
+_POLISH_SCALES_MM = (1.0, 0.7)
+_POLISH_ITERATIONS = 12
+_WEAKEST = 2
+_SWING_SIGMAS = 6.0
+_SWING_MOST = 8.0  # scaled parameters: 9 degrees, 8 mm in plane or 64 mm in depth
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -83,9 +88,10 @@ def cold_start(model: PreparedModel, views: Sequence[PreparedView], prior: PoseP
 
     finalists = _distinct(semifinals, small, views)[:_FINALISTS]
     middle, many = [s.thinned(500) for s in systems], [view.thinned(700) for view in views]
-    finals = [_tried(trial.state, trial.system, middle, many, prior, _FINE_SCALES_MM) for trial in finalists]
+    finals = [_fine(trial.state, trial.system, middle, many, prior) for trial in finalists]
+    finals += _swung(max(finals, key=lambda trial: trial.rank), middle, many, prior)
     finals.sort(key=lambda trial: -trial.rank)
-    best = finals[0]
+    best = _polished(finals[0], middle, many, prior)
     done = time.perf_counter()
     share, runner_up = _standing(best, [*finals[1:], *semifinals, *rough], small[0], views)
     return ColdStart(
@@ -113,11 +119,59 @@ def _tried(
     views: Sequence[PreparedView],
     prior: PosePrior,
     scales_mm: tuple[float, ...],
+    *,
+    evidence: float = EVIDENCE,
+    iterations: int = 5,
 ) -> _Trial:
-    found = align(start, systems[system], views, prior, scales_mm=scales_mm, iterations=5)
+    found = align(start, systems[system], views, prior, scales_mm=scales_mm, iterations=iterations, evidence=evidence)
     judged = agreement(found.state, systems[system], views)
     rank = judged.score - prior_penalty(found.state, views, prior)
     return _Trial(alignment=found, system=system, judged=judged, rank=rank)
+
+
+def _fine(
+    start: RigidState,
+    system: int,
+    systems: Sequence[PreparedModel],
+    views: Sequence[PreparedView],
+    prior: PosePrior,
+) -> _Trial:
+    return _tried(start, system, systems, views, prior, _FINE_SCALES_MM, evidence=FINE_EVIDENCE)
+
+
+def _polished(
+    best: _Trial, systems: Sequence[PreparedModel], views: Sequence[PreparedView], prior: PosePrior
+) -> _Trial:
+    """The winner carried on to where it stands still; kept where it fits no worse."""
+    on = _tried(
+        best.state,
+        best.system,
+        systems,
+        views,
+        prior,
+        _POLISH_SCALES_MM,
+        evidence=FINE_EVIDENCE,
+        iterations=_POLISH_ITERATIONS,
+    )
+    return on if on.rank >= best.rank else best
+
+
+def _swung(
+    best: _Trial, systems: Sequence[PreparedModel], views: Sequence[PreparedView], prior: PosePrior
+) -> list[_Trial]:
+    """Alignments from beside the best pose, along the motions that the picture sees least.
+
+    A vessel that is nearly a tube turns about itself almost unseen; an alignment that began on the wrong side stays
+    there, although the few features that tell are better met on the other.
+    """
+    spread, along = np.linalg.eigh(best.alignment.information)
+    found = []
+    for value, direction in list(zip(spread, along.T, strict=True))[:_WEAKEST]:
+        step = direction * min(_SWING_SIGMAS / np.sqrt(max(value, 1e-9)), _SWING_MOST / np.abs(direction).max())
+        for side in (-1.0, 1.0):
+            start = moved(best.state, side * step, views)
+            found.append(_fine(start, best.system, systems, views, prior))
+    return found
 
 
 def seen_in_second_view(

@@ -27,7 +27,7 @@ class ConfidenceFeatures:
     """All dimensionless and within a few units of zero.
 
     Args:
-        score, image_explained, model_explained, residual_mm: of the `Agreement`.
+        score, image_explained, model_explained, residual_mm, tight, edge_share: of the `Agreement`.
         image_decimetres: length of segmented vessel, at most 10.
         basin_share, runner_up: of the `ColdStart`; 1 and 0 for a warm step.
         prior_distance: from the start, in standard deviations, at most 6.
@@ -43,6 +43,8 @@ class ConfidenceFeatures:
     runner_up: float
     prior_distance: float
     depth_sigma_cm: float
+    tight: float
+    edge_share: float
 
     def vector(self) -> Float[np.ndarray, " k"]:
         return np.array(astuple(self), dtype=np.float64)
@@ -57,8 +59,9 @@ class _Logistic(BaseModel):
     scale: list[float]
     weights: list[float]
     bias: float
-    error_weights: list[float]  # of log(expected error in mm)
+    error_weights: list[float]  # of log(expected error in mm) where the registration is right
     error_bias: float
+    wrong_mm: float  # mean error where it is wrong
     depth_factor: float  # found / stated standard deviation along the beam
     accept: float
     reject: float
@@ -105,7 +108,8 @@ def judge(features: ConfidenceFeatures, kind: ConfidenceKind, depth_sigma_mm: fl
     fitted = load_confidence_model().cold if kind == "cold" else load_confidence_model().warm
     scaled = np.clip((features.vector() - fitted.mean) / fitted.scale, -4.0, 4.0)
     confidence = float(1.0 / (1.0 + np.exp(-np.clip(scaled @ fitted.weights + fitted.bias, -30.0, 30.0))))
-    expected = float(np.exp(np.clip(scaled @ fitted.error_weights + fitted.error_bias, -3.0, 5.0)))
+    if_right = float(np.exp(np.clip(scaled @ fitted.error_weights + fitted.error_bias, -3.0, 5.0)))
+    expected = confidence * if_right + (1.0 - confidence) * max(fitted.wrong_mm, if_right)
     status: RegistrationStatus = "accepted" if confidence >= fitted.accept else "caution"
     if confidence < fitted.reject:
         status = "rejected"

@@ -132,6 +132,8 @@ def cold_features(found: ColdStart, views: Sequence[PreparedView], prior: PosePr
         runner_up=found.runner_up,
         prior_distance=min(prior_distance(found.alignment.state, views, prior), 6.0),
         depth_sigma_cm=min(depth_sigma_mm(found.alignment) / 10.0, 10.0),
+        tight=found.agreement.tight,
+        edge_share=found.agreement.edge_share,
     )
 
 

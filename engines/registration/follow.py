@@ -1,4 +1,4 @@
-"""The pose after the table moved, as the header of the new frame states the move."""
+"""The pose after the table or the C-arm moved, as the header of the new frame states the move."""
 
 from __future__ import annotations
 
@@ -11,16 +11,32 @@ from calibration.carm import DISTANCE_TOLERANCE_MM, CArmGeometry
 from calibration.pose import RigidPose
 from engines.registration.registration import Registration
 
+_SEEN_APART_RAD = np.deg2rad(5.0)  # from this angle on, what was depth is seen as a shift
+_ALONG_OLD_BEAM = (-0.75, 0.75, -1.5, 1.5, -2.5, 2.5)  # of the stated depth sigma
 
-def after_table_move(found: Registration, before: CArmGeometry, now: CArmGeometry) -> tuple[Registration, ...]:
-    """Where the patient may lie now, the likeliest first; empty where the headers state no move.
 
-    None of them is a registration of the new view: each waits for the tracker. There are several because systems differ
-    in what they write: longitudinal runs towards LAO and lateral towards CRA by the standard, and the other way round
-    in its plain sense; and a gantry on a carriage states as the table's move what is none.
+def places_after_move(found: Registration, before: CArmGeometry, now: CArmGeometry) -> tuple[Registration, ...]:
+    """Where the patient may lie, the likeliest first; where the headers state no move, the pose itself alone.
+
+    None of them is a registration of the new view: each waits for the tracker. There are several because a table's
+    move can be read in two ways, and because a pose found from one angle is unsure along that view's beam, which
+    another angle sees from the side.
 
     Args:
         before: of the view that the pose was last found to fit.
+    """
+    shifts = _table_shifts_mm(before, now) or (np.zeros(3),)
+    was, beam = (geometry.camera_from_isocentre().rotation[2] for geometry in (before, now))
+    if np.arccos(np.clip(was @ beam, -1.0, 1.0)) > _SEEN_APART_RAD:
+        shifts = (*shifts, *(shifts[0] + along * found.depth_sigma_mm * was for along in _ALONG_OLD_BEAM))
+    return tuple(_shifted(found, shift) for shift in shifts)
+
+
+def _table_shifts_mm(before: CArmGeometry, now: CArmGeometry) -> tuple[Float[np.ndarray, " 3"], ...]:
+    """Readings of the stated move, in isocentre axes; empty where there is none.
+
+    Systems differ in what they write: longitudinal runs towards LAO and lateral towards CRA by the standard, and the
+    other way round in its plain sense; and a gantry on a carriage states as the table's move what is none.
     """
     if before.table_mm is None or now.table_mm is None:
         return ()
@@ -30,10 +46,12 @@ def after_table_move(found: Registration, before: CArmGeometry, now: CArmGeometr
     # Isocentre axes are LPS axes of a supine patient: LAO is towards left, CRA towards head, down is posterior.
     by_standard = np.array([longitudinal, vertical, lateral])
     by_name = np.array([lateral, vertical, longitudinal])
-    return tuple(_shifted(found, shift) for shift in (by_standard, by_name, np.zeros(3)))
+    return by_standard, by_name, np.zeros(3)
 
 
 def _shifted(found: Registration, shift_mm: Float[np.ndarray, " 3"]) -> Registration:
+    if not shift_mm.any():
+        return found
     matrix = found.isocentre_from_lps.matrix.copy()
     matrix[:3, 3] += shift_mm
     return replace(found, isocentre_from_lps=RigidPose(matrix=matrix, target="isocentre", source="lps"))

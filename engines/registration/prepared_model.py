@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float
 
 from calibration.errors import InputError
 from engines.anatomy.vessel_model import Branch, CenterlineTree, VesselModel
+from engines.registration.surface_outline import COARSE_CELL_MM, OutlineMesh, outline_mesh
 
 _MAX_POINTS = 900
 _MIN_STEP_MM = 0.7
 RIM_ABOVE_MM = 3.4  # radius from which rims are offered for matching with edges in the picture
 _MIN_SYSTEM_SHARE = 0.12  # of the points; a smaller tree is too little to be found alone
+_ROUGH_BELOW = 300  # points; a model thinned further is for rough steps or for speed
 _FALLBACK_RADIUS_MM = 1.0  # only sets how wide a branch of unknown radius is drawn in the coarse search
 
 
@@ -30,6 +32,8 @@ class PreparedModel:
         branch: (n,) index of the branch of each point.
         system: (n,) index of the tree that each point belongs to: one injection seldom fills them all.
         step_mm: distance between neighbouring points.
+        outline: surface of the thick branches, None where there are none or the model has no surface.
+        rough_outline: the same, coarser, for a thinned model.
     """
 
     model: VesselModel
@@ -42,6 +46,8 @@ class PreparedModel:
     branch_names: tuple[str, ...]
     branch_classes: tuple[str, ...]
     step_mm: float
+    outline: OutlineMesh | None = None
+    rough_outline: OutlineMesh | None = None
 
     @classmethod
     def of(
@@ -72,23 +78,29 @@ class PreparedModel:
         roots = _roots(model.centerlines)
         systems = [roots[i] for i in chosen]
         points = np.concatenate([p for p, _, _ in parts])
+        radius = np.concatenate([r for _, _, r in parts])
+        system = np.repeat(systems, [len(p) for p, _, _ in parts])
+        outline = outline_mesh(model.surface, points, radius, system, thick_above_mm=RIM_ABOVE_MM)
         return cls(
             model=model,
             pivot_mm=points.mean(axis=0),
             points_mm=points,
             tangents=np.concatenate([t for _, t, _ in parts]),
-            radius_mm=np.concatenate([r for _, _, r in parts]),
+            radius_mm=radius,
             branch=np.repeat(np.arange(len(parts)), [len(p) for p, _, _ in parts]),
-            system=np.repeat(systems, [len(p) for p, _, _ in parts]),
+            system=system,
             branch_names=tuple(b.name for b in branches),
             branch_classes=tuple(b.vessel_class for b in branches),
             step_mm=step_mm,
+            outline=outline,
+            rough_outline=None if outline is None else outline.merged(COARSE_CELL_MM),
         )
 
     def thinned(self, max_points: int) -> PreparedModel:
         """Every k-th point, for the steps where speed matters more than the last tenth of a millimetre."""
         every = max(1, int(np.ceil(len(self.points_mm) / max_points)))
-        return self._only(np.arange(len(self.points_mm)) % every == 0, self.step_mm * every)
+        thin = self._only(np.arange(len(self.points_mm)) % every == 0, self.step_mm * every)
+        return thin if max_points >= _ROUGH_BELOW else replace(thin, outline=self.rough_outline)
 
     def systems(self) -> list[PreparedModel]:
         """The whole, and where it holds several trees (left and right coronary, carotids), each of the larger ones.
@@ -99,19 +111,21 @@ class PreparedModel:
         if len(names) < 2:
             return [self]
         large = names[counts >= _MIN_SYSTEM_SHARE * counts.sum()]
-        return [self, *(self._only(self.system == name, self.step_mm) for name in large)]
+        return [self, *(self._system(int(name)) for name in large)]
+
+    def _system(self, name: int) -> PreparedModel:
+        part = self._only(self.system == name, self.step_mm)
+        outline, rough = (None if mesh is None else mesh.of_system(name) for mesh in (self.outline, self.rough_outline))
+        return replace(part, outline=outline, rough_outline=rough)
 
     def _only(self, keep: Bool[np.ndarray, " n"], step_mm: float) -> PreparedModel:
-        return PreparedModel(
-            model=self.model,
-            pivot_mm=self.pivot_mm,
+        return replace(
+            self,
             points_mm=self.points_mm[keep],
             tangents=self.tangents[keep],
             radius_mm=self.radius_mm[keep],
             branch=self.branch[keep],
             system=self.system[keep],
-            branch_names=self.branch_names,
-            branch_classes=self.branch_classes,
             step_mm=step_mm,
         )
 

@@ -11,6 +11,7 @@ from scipy.spatial import KDTree
 from calibration.pose import RigidPose
 from engines.registration.image_features import THICK_RADIUS_MM, FeatureSet, PreparedView, weight_of_radius
 from engines.registration.prepared_model import RIM_ABOVE_MM, PreparedModel
+from engines.registration.surface_outline import seen_outline
 
 MIN_DEPTH_MM = 50.0  # nothing of a patient is nearer to the source
 _END_ON = 0.3  # sine of the angle to the beam below which a branch's direction fades
@@ -69,7 +70,7 @@ def feature_pairs(state: RigidState, model: PreparedModel, view: PreparedView, i
     if len(view.centreline):
         thin = replace(core, usable=core.usable & (model.radius_mm < _THIN_BELOW * THICK_RADIUS_MM))
         pairs.append(FeaturePair(model=thin, image=view.centreline, share=len(view.centreline) / features))
-    rims = _rims(core, heading, model, view)
+    rims = _rims(core, heading, model, view) if model.outline is None else _outline(state, model, view, index)
     pairs.append(FeaturePair(model=rims, image=view.edge, share=len(view.edge) / features))
     return pairs
 
@@ -128,3 +129,18 @@ def _rims(
     covered = (distance < 0.97 * shown_radius[nearest]).reshape(len(plane), -1).any(axis=1)
     usable = view.visible(plane) & ~covered & (camera[:, 2] > MIN_DEPTH_MM)
     return ModelInView(plane_mm=plane, direction=outward, camera_mm=camera, usable=usable, weight=np.ones(len(plane)))
+
+
+def _outline(state: RigidState, model: PreparedModel, view: PreparedView, index: int) -> ModelInView:
+    assert model.outline is not None
+    camera = camera_points(state, model.outline.vertices_mm - model.pivot_mm, view, index)
+    turn = view.camera_from_isocentre[:3, :3] @ state.rotation
+    seen = seen_outline(model.outline, camera, turn, view.sod_mm, min_depth_mm=MIN_DEPTH_MM)
+    usable = seen.free & view.visible(seen.plane_mm) & (seen.camera_mm[:, 2] > MIN_DEPTH_MM)
+    return ModelInView(
+        plane_mm=seen.plane_mm,
+        direction=seen.outward,
+        camera_mm=seen.camera_mm,
+        usable=usable,
+        weight=np.ones(len(usable)),
+    )

@@ -113,6 +113,8 @@ def warm_features(
         runner_up=0.0,
         prior_distance=min(prior_distance(found.state, views, prior), 6.0),
         depth_sigma_cm=min(depth_sigma_mm(found) / 10.0, 10.0),
+        tight=judged.tight,
+        edge_share=judged.edge_share,
     )
 
 

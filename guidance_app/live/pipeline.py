@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float
 from calibration.carm import CArmGeometry
 from engines.angiography.frame import Frame
 from engines.registration.deform_basis import Deformation
-from engines.registration.follow import after_table_move
+from engines.registration.follow import places_after_move
 from engines.registration.registration import Registration
 from engines.registration.view import RegistrationView, view_of_frame
 from engines.segmentation.segmentation import Segmentation
@@ -174,9 +174,9 @@ class Pipeline:
         )
 
     def _tracked(self, view: RegistrationView, previous: Registration, fitted: CArmGeometry | None) -> Registration:
-        """One warm step; after a table move from each place it may have led to, the one that fits best."""
-        places = after_table_move(previous, fitted, view.geometry) if fitted is not None else ()
-        tried = [self._registrar.track(view, place) for place in places or (previous,)]
+        """One warm step; after a move of table or C-arm from each place it may have led to, the one that fits best."""
+        places = (previous,) if fitted is None else places_after_move(previous, fitted, view.geometry)
+        tried = [self._registrar.track(view, place) for place in places]
         return max(tried, key=lambda found: (found.status == "accepted", found.confidence))
 
     def _overlay(self, frame: Frame, situation: Situation, motion: Deformation | None) -> Overlay | None:
@@ -205,7 +205,7 @@ def _previous(situation: Situation) -> Registration | None:
     found, now, fitted = situation.registration, situation.geometry, situation.pose_geometry
     if found is None or now is None or fitted is None:
         return found
-    return next(iter(after_table_move(found, fitted, now)), found)
+    return places_after_move(found, fitted, now)[0]
 
 
 def _gated(view: RegistrationView, gate: Float[np.ndarray, "rows columns"] | None) -> RegistrationView:

@@ -24,13 +24,13 @@ def test_the_jacobian_equals_finite_differences():
     model, view = PreparedModel.of(scene.model).thinned(80), prepare_view(scene.view).thinned(80)
     state = RigidState.of(scene.moved(0, deg=2, mm=2, depth_mm=4), model)
     pair = feature_pairs(state, model, view, 0)[0]
-    matches = lm._matched(pair, 4.0)
+    matches = lm._matched(pair, 4.0, None)
     rows = lm._jacobian(matches, state, view, view, 0, 6)
     assert len(rows) == len(matches.camera_mm) > 100
     for k in range(6):
         step = np.zeros(6)
         step[k] = 1e-5
-        moved = lm._moved(state, step, [view])
+        moved = lm.moved(state, step, [view])
         arm = view.camera_from_isocentre
         at = (matches.camera_mm - arm[:3, 3]) @ arm[:3, :3] - state.pivot_mm
         local = at @ state.rotation
