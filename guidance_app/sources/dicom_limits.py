@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import threading
 from dataclasses import dataclass
 from typing import Any, cast
 
+from pynetdicom import evt
 from pynetdicom.association import Association
 from pynetdicom.dimse import DIMSEServiceProvider
 from pynetdicom.fsm import StateMachine
@@ -19,12 +21,13 @@ MAX_COMMAND_BYTES = 64 * 1024
 _RECEIVE_BYTES = 256 * 1024
 
 
-def limit(association: Association, connection: socket.socket, refuse: Refusal, max_data_set_bytes: int) -> None:
+def limit(association: Association, connection: socket.socket, refuse: Refusal, unfinished: Unfinished) -> None:
     """Put all limits into a new association."""
     assert association.dul.socket is not None
+    association.bind(evt.EVT_CONN_CLOSE, lambda _event: unfinished.forget(association))
     association.dul.socket.recv = Receiver(connection, refuse)  # type: ignore[method-assign]
     association.dul.state_machine = States(association, connection, refuse)
-    association.dimse = Messages(association, refuse, max_data_set_bytes)
+    association.dimse = Messages(association, refuse, unfinished)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,34 @@ class Refusal:
 
     def __call__(self, why: str) -> None:
         self.notices.pin("client_refused", f"{self.address}: {why}")
+
+
+class Unfinished:
+    """Bytes of the data sets that are on their way, of all associations together.
+
+    Args:
+        max_data_set_bytes: of one. All together may hold twice as much: a peer that sends the largest run does not keep
+            another from sending one, and eight that send without end do not fill the memory.
+    """
+
+    def __init__(self, max_data_set_bytes: int) -> None:
+        self.max_data_set_bytes = max_data_set_bytes
+        self._held: dict[int, int] = {}
+        self._lock = threading.Lock()
+
+    def why_not(self, association: Association, held_bytes: int) -> str:
+        """Note what an association holds; "" where it may go on."""
+        if held_bytes > self.max_data_set_bytes:
+            return f"a data set larger than {self.max_data_set_bytes >> 20} MiB"
+        with self._lock:
+            self._held[id(association)] = held_bytes
+            if sum(self._held.values()) > 2 * self.max_data_set_bytes:
+                return f"more than {2 * self.max_data_set_bytes >> 20} MiB are on their way from all peers"
+        return ""
+
+    def forget(self, association: Association) -> None:
+        with self._lock:
+            self._held.pop(id(association), None)
 
 
 class Receiver:
@@ -65,16 +96,15 @@ class Receiver:
 class Messages(DIMSEServiceProvider):
     """Ends an association whose command or data set grows beyond the limit, before it is complete."""
 
-    def __init__(self, association: Association, refuse: Refusal, max_data_set_bytes: int) -> None:
+    def __init__(self, association: Association, refuse: Refusal, unfinished: Unfinished) -> None:
         super().__init__(association)
         self._refuse = refuse
-        self._max_data_set_bytes = max_data_set_bytes
+        self._unfinished = unfinished
 
     def receive_primitive(self, primitive: P_DATA) -> None:
         if self.message is not None:
-            held_bytes = cast(Any, self.message.data_set).tell()
-            if held_bytes > self._max_data_set_bytes:
-                self._refuse(f"a data set larger than {self._max_data_set_bytes >> 20} MiB")
+            if why := self._unfinished.why_not(self.assoc, cast(Any, self.message.data_set).tell()):
+                self._refuse(why)
                 self._drop()
                 return
             if self.message.encoded_command_set.tell() > MAX_COMMAND_BYTES:
@@ -86,9 +116,12 @@ class Messages(DIMSEServiceProvider):
         except Exception as error:
             self._refuse(f"a damaged message ({type(error).__name__})")
             self._drop()
+        if self.message is None:  # it is whole now, and counted by whoever plays it
+            self._unfinished.forget(self.assoc)
 
     def _drop(self) -> None:
         self.message = None
+        self._unfinished.forget(self.assoc)
         self.dul.event_queue.put("Evt19")  # an invalid PDU: the state machine aborts the association
 
 

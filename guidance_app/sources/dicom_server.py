@@ -28,7 +28,7 @@ from pynetdicom.presentation import build_context
 from pynetdicom.transport import RequestHandler, ThreadedAssociationServer
 
 from calibration.errors import InputError
-from guidance_app.sources.dicom_limits import Refusal, limit
+from guidance_app.sources.dicom_limits import Refusal, Unfinished, limit
 from guidance_app.sources.notices import NoticeBoard
 from guidance_app.sources.received_run import RECEIVED_SOP_CLASSES
 
@@ -215,7 +215,7 @@ class _Server(ThreadedAssociationServer):
     def __init__(
         self, *args: Any, peers: tuple[str, ...], notices: NoticeBoard, max_data_set_bytes: int, **kwargs: Any
     ) -> None:
-        self.notices, self.max_data_set_bytes = notices, max_data_set_bytes
+        self.notices, self.unfinished = notices, Unfinished(max_data_set_bytes)
         self._peers = peers
         super().__init__(*args, **kwargs)
 
@@ -270,5 +270,5 @@ class _Handler(RequestHandler):
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         refuse = Refusal(self.server.notices, self.client_address[0])
         association.bind(evt.EVT_CONN_CLOSE, lambda _event: connection.close())  # it may only have been shut down
-        limit(association, connection, refuse, self.server.max_data_set_bytes)
+        limit(association, connection, refuse, self.server.unfinished)
         return association

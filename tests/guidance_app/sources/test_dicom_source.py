@@ -269,6 +269,27 @@ def test_data_set_beyond_the_limit_ends_the_association(scp):
     assert is_open(source)
 
 
+def test_data_sets_without_end_from_many_peers_do_not_add_up(scp):
+    from tests.fuzz.scp_target import associate_request, command, fragment
+
+    source = scp(max_data_set_bytes=1024**2)
+    peers = [socket.create_connection((LOCAL, source.port), timeout=10.0) for _ in range(4)]
+    try:
+        with contextlib.suppress(OSError):  # one of them is ended
+            for peer in peers:
+                peer.sendall(associate_request())
+                assert peer.recv(65536)
+                peer.sendall(command(b""))
+            for _ in range(40):
+                for peer in peers:
+                    peer.sendall(fragment(bytes(16_000), last=False, is_command=False))
+        wait_for(lambda: "more than 2 MiB are on their way from all peers" in refusals(source))
+    finally:
+        for peer in peers:
+            peer.close()
+    wait_for(lambda: is_open(source), 30.0)
+
+
 def test_pdu_beyond_the_limit_is_never_taken_into_memory(scp):
     source = scp()
     with socket.create_connection((LOCAL, source.port)) as hostile:
