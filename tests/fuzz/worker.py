@@ -22,7 +22,7 @@ import numpy as np
 from tests.fuzz.targets import Feed, Target, all_targets
 from tests.fuzz.watch import MAX_RESIDENT_BYTES, Watch, peak_resident_bytes, place_of, reset_peak
 
-MAX_CPU_S = 5.0
+MAX_CPU_S = 3.0
 UNUSABLE = 3  # exit status where a target cannot even be opened: a fault of the samples
 _MAX_DATA_BYTES = 4 * 1024**3  # far above what is allowed, far below what would hurt the machine
 _MAX_FILE_BYTES = 512 * 1024**2
