@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import combinations, permutations
 
 import numpy as np
-from jaxtyping import Float, Integer
+from jaxtyping import Bool, Float, Integer
 from scipy.spatial import KDTree
 
 from calibration.beads import SeenBead
@@ -27,6 +27,7 @@ _CODE_TOLERANCE = 0.15  # of the code beads' spread: perspective that an affine 
 _DEPTHS_MM = (550.0, 750.0, 1000.0)  # source to phantom
 _COARSE_SHARE, _FINE_PX = 0.012, 3.0  # search radius: of the picture's larger side, then pixels
 _GOOD_SHARE = 0.8  # of all beads matched: no further order is tried
+_LEAST_ORDERED = 0.85  # share of pairs, see `_sizes_agree`
 _TRIED, _LEAST_SHARE, _STEPS = 40, 0.45, 25
 
 
@@ -58,15 +59,30 @@ def identify_beads(
         return None
     space = phantom.positions_mm()
     spots = np.array([[bead.column_px, bead.row_px] for bead in seen])
+    strength, code = np.array([bead.strength for bead in seen]), phantom.code()
     best: Identity | None = None
     for tried, affine in enumerate(_orders(phantom, seen, aspect)):
         found = _grown(affine, space, spots, shape_px, aspect=aspect, mirrored=mirrored)
+        if found is not None and not _sizes_agree(code[found.beads], strength[found.spots]):
+            continue
         if found is not None and (best is None or _better(found, best)):
             best = found
         good = best is not None and len(best.beads) >= _GOOD_SHARE * min(len(space), len(spots))
         if tried >= _TRIED or (good and best is not None and best.rms_px < 0.5):
             break
     return best
+
+
+def _sizes_agree(code: Bool[np.ndarray, " n"], strength: Float[np.ndarray, " n"]) -> bool:
+    """Whether the beads taken for the large ones cast the larger shadows.
+
+    A helix turned over by half a turn is the same helix: only its code beads tell, and half of them may fit by chance.
+    The share of pairs of a large and a small bead in the right order is 1 for the true identity and near 0.7 there.
+    """
+    large, small = strength[code], strength[~code]
+    if not len(large) or not len(small):
+        return len(large) > 0
+    return float((large[:, None] > small[None]).mean()) >= _LEAST_ORDERED
 
 
 def _better(one: Identity, other: Identity) -> bool:
@@ -111,8 +127,17 @@ def _orders(phantom: Phantom, seen: list[SeenBead], aspect: float) -> Iterator[F
     # A code bead may hide behind another one; all beads together tell the orders apart.
     every = np.column_stack([phantom.positions_mm(), np.ones(len(phantom.beads))])
     places = KDTree([[bead.column_px, bead.row_px] for bead in seen])
+    strength, is_code = np.array([bead.strength for bead in seen]), phantom.code()
     far = tolerance / 2
-    yield from sorted(hypotheses, key=lambda affine: float(places.query(every @ affine)[0].clip(max=far).sum()))
+
+    def implausible(affine: Float[np.ndarray, "4 2"]) -> tuple[bool, float]:
+        """Orders whose large beads fall on large spots come first; among them those that hit most spots."""
+        distance, nearest = places.query(every @ affine)
+        near = distance < far
+        agree = _sizes_agree(is_code[near], strength[nearest[near]])
+        return not agree, float(distance.clip(max=far).sum())
+
+    yield from sorted(hypotheses, key=implausible)
 
 
 def _grown(

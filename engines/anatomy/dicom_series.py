@@ -100,7 +100,7 @@ def _header(path: Path) -> _Slice | None:
             dataset = open_dicom(path).header  # inflated within limits, which pydicom does not have
         else:
             dataset = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(_TAGS))
-        sop_class, kind = dataset.get("SOPClassUID"), dataset.get("ImageType") or []
+        sop_class, kind = dataset.get("SOPClassUID"), str(dataset.get("ImageType", ""))
     except (InvalidDicomError, EOFError):
         return None
     except DAMAGED as error:

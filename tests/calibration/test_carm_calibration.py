@@ -108,6 +108,14 @@ def test_a_mirrored_picture_is_refused_and_accepted_once_it_is_said(cases):
     assert found.beam_angles().primary_deg == pytest.approx(cases[2].found.beam_angles().primary_deg, abs=0.05)
 
 
+@pytest.mark.parametrize("seed", [19, 30])
+def test_a_helix_is_not_taken_for_itself_turned_over(seed):
+    """Half a turn about an axis across it makes the same helix: all beads fit, and the view is 100 degrees off."""
+    case = _case(seed)
+    truth = case.view.projection.camera_from_lps.inverse().translation_mm
+    assert np.linalg.norm(case.found.pinhole.source_mm() - truth) < 5.0
+
+
 def test_a_picture_without_beads_is_refused():
     noise = np.random.default_rng(0).normal(1.0, 0.05, (256, 256))
     with pytest.raises(InputError, match=r"phantom\.dcm: \d+ beads were found"):
