@@ -134,7 +134,7 @@ def _orders(phantom: Phantom, seen: list[SeenBead], aspect: float) -> Iterator[F
         """Orders whose large beads fall on large spots come first; among them those that hit most spots."""
         distance, nearest = places.query(every @ affine)
         near = distance < far
-        agree = _sizes_agree(is_code[near], strength[nearest[near]])
+        agree = _sizes_agree(is_code[near], strength[np.asarray(nearest)[near]])
         return not agree, float(distance.clip(max=far).sum())
 
     yield from sorted(hypotheses, key=implausible)

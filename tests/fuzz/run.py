@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import selectors
+import signal
 import subprocess
 import sys
 import tempfile
@@ -73,10 +74,16 @@ def cases_of(count: int, seed: int, targets: Sequence[str] = ()) -> list[tuple[s
 
 
 def fuzz(cases: Sequence[tuple[str, int]], *, seed: int = 0, progress: bool = False) -> Report:
-    """Run the cases; a child that dies or hangs is a finding, and another one goes on behind it."""
+    """Run the cases; a child that dies or hangs is a finding, and another one goes on behind it.
+
+    Ended by Ctrl-C or SIGTERM, it reports what was done until then.
+    """
     report, began_s, at = Report(seed=seed, count=len(cases)), time.monotonic(), 0
-    while at < len(cases):
-        at += _in_a_child(cases[at : at + _CASES_A_CHILD], report, progress)
+    try:
+        while at < len(cases):
+            at += _in_a_child(cases[at : at + _CASES_A_CHILD], report, progress)
+    except KeyboardInterrupt:
+        report.count = sum(count.cases for count in report.targets.values())
     report.seconds = round(time.monotonic() - began_s, 1)
     return report
 
@@ -206,6 +213,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         cases = [(name, int(number))]
     else:
         cases = cases_of(chosen.count, chosen.seed, chosen.target)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     report = fuzz(cases, seed=chosen.seed, progress=True)
     text = json.dumps(asdict(report), indent=1)
     if chosen.json:
