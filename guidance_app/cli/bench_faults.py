@@ -45,6 +45,8 @@ def add_to(bench: typer.Typer) -> None:
             )
             for complaint in dict.fromkeys(row.complaints):
                 print(f"    {complaint}")
+        for why in (*report.invalid, *report.wrong_lines):
+            print(f"    {why}")
         print(
             f"{report.pictures} pictures in {report.seconds:.0f} s, "
             f"{report.invalid_as_valid} invalid overlays shown as valid; "

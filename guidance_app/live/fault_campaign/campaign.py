@@ -27,6 +27,7 @@ from guidance_app.sources.source import FrameSource
 _FIRST_OVERLAY_S = 60.0  # engine and spare load
 _RECOVERY_S = 12.0
 _REST_S = 30.0
+_SHOWN_WRONGS = 20
 _BREATH_S = (0.15, 0.45)  # between two faults, so that they come at any moment of the source's and the engine's pace
 
 # Paints the session until the last argument says so (see `guidance_app.views.run.run_window`).
@@ -73,6 +74,7 @@ def run_campaign(
         seconds=round(time.monotonic() - begun_s, 1),
         faults=tuple(rows),
         invalid_as_valid=len(wrong),
+        invalid=tuple(wrong[:_SHOWN_WRONGS]),
         wrong_lines=tuple(lines),
         pictures=pictures,
         passed=bool(rows) and not wrong and not lines and all(row.kept for row in rows),

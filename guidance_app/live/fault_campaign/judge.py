@@ -17,6 +17,7 @@ _AGE_MS = 250.0
 _ANGLE_DEG, _DISTANCE_MM = 0.05, 1.0
 _STANDS_STILL_NS = 1_200_000_000  # frozen after 1 s, silent after 0.7 s, and a moment to paint it
 LATE_MS = 200.0
+_NEAR = 8  # pictures after which the next good one is looked for
 
 
 def wrongly_valid(states: Sequence[Painted], sent: Mapping[int, Sent]) -> list[tuple[int, str]]:
@@ -47,8 +48,12 @@ def _why_wrong(state: Painted, following: Painted | None, sent: Mapping[int, Sen
         return "nobody vouches for the pose"
     if shown.received_ns - _unchanged_since_ns(state.frame, sent) > _STANDS_STILL_NS:
         return "the picture stands still"
-    if following is not None and following.painted_ns - shown.received_ns > _STANDS_STILL_NS:
-        return "nothing newer came and the overlay still stood there"
+    if following is not None:
+        # From the next picture on it is the window that is late, which `delays_ms` counts.
+        later = (sent[index].received_ns for index in range(state.frame + 1, state.frame + _NEAR) if index in sent)
+        next_ns = min((moment_ns for moment_ns in later if moment_ns > shown.received_ns), default=math.inf)
+        if min(following.painted_ns, next_ns) - shown.received_ns > _STANDS_STILL_NS:
+            return "nothing newer came and the overlay still stood there"
     return ""
 
 

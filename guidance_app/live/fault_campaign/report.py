@@ -66,7 +66,7 @@ class FaultReport(BaseModel):
     """The whole campaign.
 
     Args:
-        invalid_as_valid: over the whole time, between the faults too.
+        invalid_as_valid: over the whole time, between the faults too; `invalid` are the first of them.
         wrong_lines: of `frames.jsonl`, judged by what was sent.
         pictures: that were sent.
     """
@@ -81,6 +81,7 @@ class FaultReport(BaseModel):
     seconds: float
     faults: tuple[FaultRow, ...]
     invalid_as_valid: int
+    invalid: tuple[str, ...]
     wrong_lines: tuple[str, ...]
     pictures: int
     passed: bool

@@ -90,9 +90,11 @@ def test_judge_finds_each_way_to_be_wrong(state, sent, why):
 
 def test_judge_finds_an_overlay_that_stays_valid_while_nothing_newer_comes():
     later = _state(11, 11, painted_ns=3000 * MS)
-    assert [why for _, why in wrongly_valid([_state(10, 10), later], SENT)] == [
+    sent = {**SENT, 11: replace(SENT[11], received_ns=2950 * MS)}
+    assert [why for _, why in wrongly_valid([_state(10, 10), later], sent)] == [
         "picture 10: nothing newer came and the overlay still stood there"
     ]
+    assert wrongly_valid([_state(10, 10), later], SENT) == [], "the source went on: the window is late, not the overlay"
 
 
 def test_delay_of_a_picture_ends_when_it_or_a_newer_one_is_painted():
