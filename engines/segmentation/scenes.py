@@ -18,18 +18,20 @@ class Scene:
     Args:
         name: model name.
         classes: output maps, each with its own sigmoid.
+        careful_scales: of the picture, that a careful look takes (`careful_probabilities`).
         paper_loss: loss of Li et al. for this field of view ("dice" eq. 1, "bce" eq. 2), for the `paper` recipe.
     """
 
     name: str
     classes: tuple[str, ...]
     paper_loss: Literal["dice", "bce"]
+    careful_scales: tuple[float, ...] = (1.0,)
 
 
 SCENES = {
     scene.name: scene
     for scene in (
-        Scene(name="coronary", classes=("vessel", "device"), paper_loss="dice"),
+        Scene(name="coronary", classes=("vessel", "device"), paper_loss="dice", careful_scales=(1.0, 0.75)),
         Scene(name="cerebral", classes=("artery", "vein"), paper_loss="dice"),
         Scene(name="aortic-upper", classes=("aorta", "device"), paper_loss="bce"),
         Scene(name="aortic-lower", classes=("aorta", "device"), paper_loss="dice"),

@@ -13,11 +13,12 @@ from engines.angiography.frame import Frame
 from engines.inference.backend import Backend
 from engines.inference.factory import make_backend
 from engines.inference.model_files import BUNDLED_MODELS, ModelFiles, ModelRecord, read_manifest
+from engines.segmentation.careful import careful_probabilities
 from engines.segmentation.conditioning import Conditioned, FindsField, condition
 from engines.segmentation.field_memory import FieldMemory
 from engines.segmentation.field_of_view import find_field_of_view
 from engines.segmentation.islands import without_islands
-from engines.segmentation.scenes import model_for_kind, nearest
+from engines.segmentation.scenes import SCENES, model_for_kind, nearest
 from engines.segmentation.segmentation import Segmentation
 
 __all__ = ["RunSegmenter", "Segmenter", "load_segmenter", "model_for_kind"]
@@ -31,15 +32,20 @@ class Segmenter:
         backend: runtime and device that executes it, "onnx (cpu)".
         classes: output maps.
         threshold: probability from which a pixel counts, chosen on simulated pictures.
+        careful: every frame is looked at several times (`careful_probabilities`), at four to six times the cost; for
+            pictures
+            read at leisure, never live.
     """
 
-    def __init__(self, name: str, record: ModelRecord, backend: Backend) -> None:
+    def __init__(self, name: str, record: ModelRecord, backend: Backend, *, careful: bool = False) -> None:
         self.name = name
         self.backend = f"{backend.name} ({backend.device})"
         self.classes = record.classes
         self.threshold = record.threshold
         self._working_px = record.working_px
         self._smallest_px = record.smallest_px
+        self.careful = careful
+        self._scales = SCENES[name].careful_scales if name in SCENES else (1.0,)
         self._network = backend
 
     def segment(self, frame: Frame, *, find_field: FindsField = find_field_of_view) -> Segmentation:
@@ -48,7 +54,10 @@ class Segmenter:
         rows, columns = frame.shape_px
         if conditioned is None:
             return self._result(np.zeros((len(self.classes), rows, columns), np.float32), None)
-        probabilities = self._network.run(conditioned.channels[None])[0]
+        if self.careful:
+            probabilities = careful_probabilities(self._network.run, conditioned.channels, self._scales)
+        else:
+            probabilities = self._network.run(conditioned.channels[None])[0]
         field = conditioned.field_of_view
         if field is not None:
             probabilities = probabilities * field
@@ -100,7 +109,14 @@ def condition_frame(frame: Frame, size_px: int, *, find_field: FindsField = find
     )  # fmt: skip
 
 
-def load_segmenter(model: str, backend: str = "auto", threads: int = 1, folder: Path = BUNDLED_MODELS) -> Segmenter:
+def load_segmenter(
+    model: str,
+    backend: str = "auto",
+    threads: int = 1,
+    folder: Path = BUNDLED_MODELS,
+    *,
+    careful: bool = False,
+) -> Segmenter:
     """Load a network by name.
 
     Args:
@@ -108,6 +124,7 @@ def load_segmenter(model: str, backend: str = "auto", threads: int = 1, folder: 
         backend: `auto`, or a runtime by name.
         threads: that one frame may use.
         folder: where the weights and their manifest lie.
+        careful: see `Segmenter`.
 
     Raises:
         InputError: unknown name, or weights that are missing, changed or unreadable.
@@ -117,7 +134,7 @@ def load_segmenter(model: str, backend: str = "auto", threads: int = 1, folder: 
         raise InputError(f"no model is called {model!r} in {folder.name}; {nearest(model, models)}")
     record = models[model]
     files = ModelFiles(name=model, folder=folder, record=record)
-    return Segmenter(model, record, make_backend(backend, files, threads=threads))
+    return Segmenter(model, record, make_backend(backend, files, threads=threads), careful=careful)
 
 
 def _resized(

@@ -33,6 +33,7 @@ def segmentation(
     model: str = typer.Option("", "--model", help="Network; default: coronary, or what suits each case."),
     models: Path | None = typer.Option(None, "--models", help="Folder of other weights, as `train` leaves it."),
     backend: str = typer.Option("auto", help="Runtime of the network."),
+    careful: bool = typer.Option(False, "--careful", help="As `segment --careful`: several looks at each frame."),
     peers: bool = typer.Option(True, "--peers/--no-peers", help="Score tuned Frangi and Sato filters too."),
     synthetic: int = typer.Option(40, min=0, help="Synthetic pictures that the filters are tuned on; 0: none."),
     folds: int = typer.Option(2, min=0, help="Folds of --images that the filters are tuned in; 0: none."),
@@ -49,10 +50,10 @@ def segmentation(
 
         make_folder(json_file.parent)
     if images is not None and masks is not None:
-        segmenter = _segmenter(model or "coronary", backend, models)
+        segmenter = _segmenter(model or "coronary", backend, models, careful)
         content = _labelled(images, masks, segmenter, synthetic if peers else 0, folds if peers else 0, pictures)
     else:
-        content = _simulated(folders, model, backend, models, every, synthetic if peers else 0, pictures)
+        content = _simulated(folders, model, backend, models, careful, every, synthetic if peers else 0, pictures)
     if json_file is not None:
         from calibration.store import write_json
         from engines.evaluation.machine import this_machine
@@ -60,11 +61,11 @@ def segmentation(
         write_json(json_file, {"schema": _SCHEMA, "machine": this_machine().model_dump(), **content})
 
 
-def _segmenter(model: str, backend: str, models: Path | None) -> Segmenter:
+def _segmenter(model: str, backend: str, models: Path | None, careful: bool) -> Segmenter:
     from engines.inference.model_files import BUNDLED_MODELS
     from engines.segmentation.segmenter import load_segmenter
 
-    return load_segmenter(model, backend=backend, folder=models or BUNDLED_MODELS)
+    return load_segmenter(model, backend=backend, folder=models or BUNDLED_MODELS, careful=careful)
 
 
 def _labelled(
@@ -85,7 +86,7 @@ def _labelled(
     check_enough(labelled, folds)
     ours, *others = network_results(segmenter, labelled, _say)
     others += peer_results(labelled, scene=SCENES.get(segmenter.name), synthetic=synthetic, folds=folds, progress=_say)
-    print(f"{segmenter.name} ({segmenter.backend}, threshold {segmenter.threshold})")
+    print(f"{segmenter.name} ({segmenter.backend}, threshold {segmenter.threshold}{', careful' * segmenter.careful})")
     _print_total(ours.total)
     for peer in others:
         print(f"{peer.name}{f', tuned on {peer.tuned_on}' if peer.tuned_on else ''}")
@@ -104,7 +105,7 @@ def _labelled(
     own = result_as_json(ours)
     return {
         "seed": SYNTHETIC_TUNING_SEED, "data": str(images), "model": segmenter.name, "backend": segmenter.backend,
-        "threshold": segmenter.threshold, "total": own["total"], "cases": own["cases"],
+        "threshold": segmenter.threshold, "careful": segmenter.careful, "total": own["total"], "cases": own["cases"],
         "peers": [result_as_json(peer) for peer in others], "failures": failures,
     }  # fmt: skip
 
@@ -114,6 +115,7 @@ def _simulated(
     model: str,
     backend: str,
     models: Path | None,
+    careful: bool,
     every: int,
     synthetic: int,
     pictures: Path | None,
@@ -133,7 +135,7 @@ def _simulated(
             case = load_case(folder)
             name = model or model_for_kind(case.kind, case.field_of_view)
             if name not in segmenters:
-                segmenters[name] = _segmenter(name, backend, models)
+                segmenters[name] = _segmenter(name, backend, models, careful)
                 peers[name] = SyntheticPeers(segmenters[name].name, synthetic)
             shown = entries.setdefault(name, {})
 
@@ -170,6 +172,7 @@ def _simulated(
         raise InputError(f"evaluate segmentation: not one case could be used; first: {failures[0]}")
     return {
         "seed": None, "data": [str(folder) for folder in folders], "every": every,
+        "careful": careful,
         "model": {name: {"backend": s.backend, "threshold": s.threshold} for name, s in segmenters.items()},
         "total": totals, "cases": by_case,
         "peers": [{"model": name, **peer} for name, one in peers.items() for peer in one.as_json()],
