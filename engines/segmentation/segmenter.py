@@ -33,8 +33,7 @@ class Segmenter:
         classes: output maps.
         threshold: probability from which a pixel counts, chosen on simulated pictures.
         careful: every frame is looked at several times (`careful_probabilities`), at four to six times the cost; for
-            pictures
-            read at leisure, never live.
+            pictures read at leisure, never live.
     """
 
     def __init__(self, name: str, record: ModelRecord, backend: Backend, *, careful: bool = False) -> None:

@@ -11,6 +11,7 @@ import argparse
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -32,14 +33,17 @@ def arms(base: Recipe, scene: Scene) -> dict[str, Recipe]:
         "half the width (8-16-32-64)": replace(base, width=base.width // 2),
         "half as wide again (24-48-96-192)": replace(base, width=base.width * 3 // 2),
         "every patch shown once": replace(base, repeats=1),
+        "one imaging chain for all patches": replace(base, randomised=False),
     }
 
 
-def run(base: Recipe, scene: Scene, pictures: int) -> dict[str, tuple[HeldOut, float]]:
-    """Held-out figures and seconds of every arm."""
+def run(base: Recipe, scene: Scene, pictures: int, wanted: Sequence[str] = ()) -> dict[str, tuple[HeldOut, float]]:
+    """Held-out figures and seconds of every arm, or of those whose name holds one of the `wanted` words."""
     outcome: dict[str, tuple[HeldOut, float]] = {}
     with tempfile.TemporaryDirectory() as folder:
         for number, (name, recipe) in enumerate(arms(base, scene).items()):
+            if wanted and not any(word in name for word in wanted):
+                continue
             started = time.perf_counter()
             net = train(recipe, Path(folder) / f"{number}.pt")
             seconds = time.perf_counter() - started
@@ -60,6 +64,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--patch", type=int, default=128)
     parser.add_argument("--pictures", type=int, default=40)
+    parser.add_argument("--arm", action="append", default=[], help="only arms whose name holds this; may be repeated")
     parser.add_argument("--json", type=Path)
     chosen = parser.parse_args()
     torch.set_num_threads(1)
@@ -67,7 +72,7 @@ def main() -> None:
     base = Recipe(
         scene=scene.name, steps=chosen.steps, seed=chosen.seed, patch_px=chosen.patch, precision=fast_precision("cpu")
     )
-    outcome = run(base, scene, chosen.pictures)
+    outcome = run(base, scene, chosen.pictures, chosen.arm)
     if chosen.json is not None:
         rows = [
             {

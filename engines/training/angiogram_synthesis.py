@@ -25,6 +25,9 @@ WORKING_PX = 256  # the scale that widths below are drawn for
 _FAINTEST = 0.025
 _SEEN_IN_GRAIN = 0.8
 _SEEN_BESIDE_MAIN = 0.2
+# The one imaging chain of the ablation: the middle of what is drawn otherwise.
+_ONE_GRAIN = 0.022
+_ONE_BLUR_PX = 1.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -70,18 +73,23 @@ class _Layers:
         self.add(name, *thickness_px(tubes, size, fill, seen_through_blur_px=blur_px, shown=shown), strength)
 
 
-def synthesize(scene: Scene, seed: int, index: int, size_px: int = 192) -> Sample:
-    """The `index`-th patch of a seeded, endless series; the same arguments give the same patch."""
+def synthesize(scene: Scene, seed: int, index: int, size_px: int = 192, *, randomised: bool = True) -> Sample:
+    """The `index`-th patch of a seeded, endless series; the same arguments give the same patch.
+
+    Without `randomised` every patch is taken by one and the same imaging chain (blur, dose, display; no scatter,
+    blades, text or compression); what is in it is still drawn at random. For the ablation.
+    """
     random = np.random.default_rng(np.random.SeedSequence([seed, index]))
     while True:
+        grain, blur_px = float(np.exp(random.uniform(np.log(0.004), np.log(0.12)))), float(random.uniform(0.4, 2.4))
         layers = _Layers(
-            grain=float(np.exp(random.uniform(np.log(0.004), np.log(0.12)))),
-            blur_px=float(random.uniform(0.4, 2.4)),
+            grain=grain if randomised else _ONE_GRAIN,
+            blur_px=blur_px if randomised else _ONE_BLUR_PX,
             attenuation=np.zeros((size_px, size_px), np.float32),
             outlines={name: np.zeros((size_px, size_px), np.float32) for name in scene.classes},
         )
         {"coronary": _coronary, "cerebral": _cerebral}.get(scene.name, _aortic)(random, layers, scene.name)
-        picture = _expose(random, layers)
+        picture = _expose(random, layers) if randomised else _expose_alike(random, layers)
         conditioned = condition_working(picture, working_px=WORKING_PX)
         if conditioned is None:
             continue
@@ -341,6 +349,17 @@ def _expose(random: np.random.Generator, layers: _Layers) -> Float[np.ndarray, "
     if random.random() < 0.2:
         backgrounds.burn_text(random, picture)
     return _stored(random, picture)
+
+
+def _expose_alike(random: np.random.Generator, layers: _Layers) -> Float[np.ndarray, "size size"]:
+    """The same for every picture: a logarithmic detector without scatter, blades or processing."""
+    beam = np.exp(-np.clip(layers.attenuation, -3, 4)).astype(np.float32)
+    beam = cv2.GaussianBlur(beam, (0, 0), layers.blur_px)
+    beam /= np.median(beam)
+    noise = random.normal(0, layers.grain, beam.shape).astype(np.float32)
+    picture = np.log(np.clip(beam + noise * np.sqrt(np.clip(beam, 0.05, 4)), 0.05, None))
+    low, high = picture.min(), np.percentile(picture, 99.5) + 1e-6
+    return np.round(np.clip((picture - low) / (high - low), 0, 1) * 255).astype(np.float32)
 
 
 def _stored(random: np.random.Generator, picture: Float[np.ndarray, "size size"]) -> Float[np.ndarray, "size size"]:

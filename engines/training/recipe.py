@@ -43,6 +43,7 @@ class Recipe:
         cases: folder of simulated cases whose frames are mixed in, "" for none.
         case_share: how many of the patches come from them.
         repeats: how often a patch is shown, turned or mirrored otherwise.
+        randomised: draw the imaging chain of every synthetic patch anew; only the ablation goes without.
         precision: of the forward and backward pass; weights, their updates and the loss stay in float32.
     """
 
@@ -58,6 +59,7 @@ class Recipe:
     cases: str = ""
     case_share: float = 0.4
     repeats: int = 3
+    randomised: bool = True
     precision: Precision = "float32"
 
 
@@ -96,7 +98,7 @@ class _Patches(IterableDataset):
         if frames is not None and np.random.default_rng([recipe.seed, index, 2]).random() < recipe.case_share:
             sample = frames.sample(recipe.seed, index, recipe.patch_px)
         if sample is None:
-            sample = synthesize(self.scene, recipe.seed, index, recipe.patch_px)
+            sample = synthesize(self.scene, recipe.seed, index, recipe.patch_px, randomised=recipe.randomised)
         # Halves are exact enough for values within 5 and keep a block of patches small.
         return sample.channels.astype(np.float16), sample.masks.astype(bool)
 

@@ -19,3 +19,8 @@ def test_every_arm_is_trained_and_scored(monkeypatch):
     held_out, seconds = outcome["only"]
     assert held_out.figures["vessel"]["dice"].count > 0
     assert seconds > 0
+
+
+def test_arms_can_be_picked_by_a_word_of_their_name(monkeypatch):
+    monkeypatch.setattr("engines.training.ablation.arms", lambda base, _scene: {"first": base, "second": base})
+    assert list(run(_TINY, scene_named("coronary"), 1, ["sec"])) == ["second"]
