@@ -31,7 +31,7 @@ def careful_probabilities(
         for axes in _MIRRORS:
             answer = network(np.ascontiguousarray(np.flip(seen, axes))[None])[0]
             answers.append(_resized(np.ascontiguousarray(np.flip(answer, axes)), (rows, columns)))
-    return np.mean(answers, axis=0, dtype=np.float32)
+    return np.asarray(np.mean(answers, axis=0, dtype=np.float32))
 
 
 def _resized(planes: Float[np.ndarray, "n r c"], shape: tuple[int, ...]) -> Float[np.ndarray, "n rows columns"]:
