@@ -90,7 +90,7 @@ def test_judge_finds_each_way_to_be_wrong(state, sent, why):
 
 def test_judge_finds_an_overlay_that_stays_valid_while_nothing_newer_comes():
     later = _state(11, 11, painted_ns=3000 * MS)
-    sent = {**SENT, 11: replace(SENT[11], received_ns=2950 * MS)}
+    sent = {**{index: SENT[index] for index in range(11)}, 11: replace(SENT[11], received_ns=2950 * MS)}
     assert [why for _, why in wrongly_valid([_state(10, 10), later], sent)] == [
         "picture 10: nothing newer came and the overlay still stood there"
     ]
