@@ -73,7 +73,7 @@ class CorrelationRecipe:
     magnitude: float = 0.1
     randomise: bool = True
     steps: int = 1000
-    batch: int = 24
+    batch: int = 16
     rate: float = 2e-3
     seed: int = 1
     bank: BankPlan = field(default_factory=BankPlan)

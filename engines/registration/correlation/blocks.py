@@ -47,12 +47,17 @@ class FourierBlock(nn.Module):
 
 
 class Coupling(nn.Module):
-    """One affine coupling step (Dinh et al. 2017): invertible, so no detail is lost on the way."""
+    """One affine coupling step (Dinh et al. 2017): invertible, so no detail is lost on the way.
 
-    def __init__(self, channels: int) -> None:
+    Args:
+        depthwise: look around with the published inverted bottleneck; its second derivative takes a convolution a
+            channel on a CPU, six times the time of a plain one.
+    """
+
+    def __init__(self, channels: int, *, depthwise: bool = False) -> None:
         super().__init__()
         half = channels // 2
-        self.add, self.shift, self.scale = (_bottleneck(half) for _ in range(3))
+        self.add, self.shift, self.scale = (_bottleneck(half) if depthwise else _plain(half) for _ in range(3))
 
     def forward(self, features: Float[torch.Tensor, "n c rows columns"]) -> Float[torch.Tensor, "n c rows columns"]:
         first, second = features.chunk(2, dim=1)
@@ -68,6 +73,14 @@ class Coupling(nn.Module):
 
     def _log_scale(self, features: torch.Tensor) -> torch.Tensor:
         return _MOST_LOG_SCALE * torch.tanh(self.scale(features))
+
+
+def _plain(channels: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(channels, channels, 3, padding=1, padding_mode="reflect"),
+        nn.SiLU(),
+        nn.Conv2d(channels, channels, 1),
+    )
 
 
 def _bottleneck(channels: int) -> nn.Sequential:

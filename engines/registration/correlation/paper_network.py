@@ -28,7 +28,9 @@ class PaperNetwork(nn.Module):
         before = (8, *_STAGES[:-1])
         self.stages = nn.Sequential(*[_PoolStage(a, b) for a, b in zip(before, _STAGES, strict=True)])
         self.whole = nn.ModuleList([FourierBlock(64) for _ in range(2)])
-        self.detail = nn.ModuleList([nn.Sequential(*[Coupling(64) for _ in range(3)]) for _ in range(2)])
+        self.detail = nn.ModuleList(
+            [nn.Sequential(*[Coupling(64, depthwise=True) for _ in range(3)]) for _ in range(2)]
+        )
         self.whole_head, self.detail_head = PaperHead(), PaperHead()
 
     def forward(

@@ -28,7 +28,7 @@ from engines.training.correlation_variants import VARIANTS, variant_named
 _QUICK = CorrelationRecipe(steps=3, batch=4)
 
 
-def _scene(renderer: str = "slices") -> Scene:
+def ball_scene(renderer: str = "slices") -> Scene:
     """Three soft balls of different sizes: no symmetry, nothing sharp."""
     index = np.stack(np.meshgrid(*[np.arange(40.0)] * 3, indexing="ij"), axis=-1)
     values = sum(
@@ -51,11 +51,11 @@ def _scene(renderer: str = "slices") -> Scene:
 
 @pytest.fixture(scope="module")
 def bank() -> Bank:
-    return make_bank([_scene, _scene], moving=5, per_moving=4, seed=2, plan="balls")
+    return make_bank([ball_scene, ball_scene], moving=5, per_moving=4, seed=2, plan="balls")
 
 
 def test_derivatives_foretell_pictures_of_the_reference_renderer():
-    scene, reference = _scene(), _scene("nanodrr")
+    scene, reference = ball_scene(), ball_scene("nanodrr")
     turn = scene.camera_from_lps[:3, :3]
     place = turn @ scene.pivot_lps_mm + scene.camera_from_lps[:3, 3]
     picture, jacobian = picture_and_jacobian(scene, turn, place)
@@ -70,7 +70,7 @@ def test_derivatives_foretell_pictures_of_the_reference_renderer():
 
 
 def test_moving_a_picture_by_its_displacement_gives_the_fixed_one(bank):
-    scene = _scene()
+    scene = ball_scene()
     way = bank.displacement(np.array([0, 6]), np.array([2, 25]))
     for number, moving, fixed in ((0, 0, 2), (1, 6, 25)):
         turn = Rotation.from_rotvec(way[number, :3]).as_matrix() @ bank.moving_turn[moving]
