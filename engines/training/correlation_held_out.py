@@ -8,10 +8,10 @@ import numpy as np
 import torch
 
 from engines.evaluation.statistics import Interval, median
-from engines.registration.correlation.network import CorrelationNetwork
+from engines.registration.correlation.similarity import Similarity
 from engines.registration.correlation.weights import SimilarityRecord
 from engines.training.correlation_bank import Bank
-from engines.training.correlation_recipe import BankPlan, CorrelationRecipe, angles_deg, draw_batch, pose_gradient
+from engines.training.correlation_recipe import BankPlan, CorrelationRecipe, angles_deg, draw_batch
 
 HELD_OUT = BankPlan(heads=2, chests=2, arteries=2, first_seed=1200, moving=10, per_moving=10, seed=2)
 _BANDS = ((0.02, 0.1), (0.1, 0.4), (0.4, 1.6))
@@ -19,22 +19,23 @@ _BANDS = ((0.02, 0.1), (0.1, 0.4), (0.4, 1.6))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pointing:
-    """Angles between the descent and the way home, for pairs this far apart (rad or 100 mm)."""
+    """Angles between the descent and the way home, for pairs this far apart (rad, 100 mm, 400 mm of depth)."""
 
+    similarity: str
     near: float
     far: float
     rotation_deg: Interval
     translation_deg: Interval
 
 
-def held_out_pointing(net: CorrelationNetwork, bank: Bank, *, batches: int = 12, seed: int = 5) -> list[Pointing]:
+def held_out_pointing(similarity: Similarity, bank: Bank, *, batches: int = 12, seed: int = 5) -> list[Pointing]:
     """Angles on a bank of unseen patients, its fixed pictures randomised as in training; 90 degrees is chance."""
     recipe = CorrelationRecipe(batch=24)
     rotation, translation, length = [], [], []
     for number in range(batches):
         fixed, moving, jacobian, displacement = draw_batch(bank, recipe, np.random.default_rng([seed, number, 44]))
-        _, gradient = pose_gradient(net, fixed, moving, jacobian, keep=False)
-        turn, move = angles_deg(gradient.detach(), displacement)
+        by_pixel = similarity.value_and_grad_image(fixed, moving).gradient
+        turn, move = angles_deg(torch.einsum("nkhw,nhw->nk", jacobian, by_pixel[:, 0]), displacement)
         rotation.append(turn)
         translation.append(move)
         length.append(displacement.norm(dim=1))
@@ -43,7 +44,13 @@ def held_out_pointing(net: CorrelationNetwork, bank: Bank, *, batches: int = 12,
     for near, far in _BANDS:
         chosen = (lengths >= near) & (lengths < far)
         found.append(
-            Pointing(near=near, far=far, rotation_deg=median(turns[chosen]), translation_deg=median(moves[chosen]))
+            Pointing(
+                similarity=similarity.name,
+                near=near,
+                far=far,
+                rotation_deg=median(turns[chosen]),
+                translation_deg=median(moves[chosen]),
+            )
         )
     return found
 
@@ -53,7 +60,8 @@ def model_card(name: str, record: SimilarityRecord, recipe: CorrelationRecipe, w
     """Markdown beside the weights."""
     plan = recipe.bank
     rows = "\n".join(
-        f"| {p.near:g} to {p.far:g} | {p.rotation_deg.n} | {_shown(p.rotation_deg)} | {_shown(p.translation_deg)} |"
+        f"| {p.similarity} | {p.near:g} to {p.far:g} | {p.rotation_deg.n} "
+        f"| {_shown(p.rotation_deg)} | {_shown(p.translation_deg)} |"
         for p in pointing
     )
     return f"""# Model card: {name}
@@ -72,10 +80,11 @@ Research use only, not a medical device.
 - Again: `guidance-app train {name} --steps {recipe.steps} --seed {record.seed}`.
 
 ## Unseen simulated patients (seeds from {HELD_OUT.first_seed})
-Angle between the descent and the way home, median with 95 % interval; 90 degrees is chance.
+Angle between the descent and the way home, median with 95 % interval; 90 degrees is chance. The same pairs for all,
+fixed pictures randomised as in training.
 
-| distance (rad, 100 mm) | pairs | rotation, deg | translation, deg |
-| --- | --- | --- | --- |
+| similarity | distance (rad, 100 mm, 400 mm of depth) | pairs | rotation, deg | translation, deg |
+| --- | --- | --- | --- | --- |
 {rows}
 
 ## Limits

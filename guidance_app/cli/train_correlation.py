@@ -14,6 +14,7 @@ def train_similarity(name: str, out: Path, *, steps: int, seed: int, threads: in
     import torch
 
     from calibration.store import make_folder, write_bytes
+    from engines.registration.correlation.similarity import LearnedSimilarity, measured_similarity
     from engines.registration.correlation.weights import save_similarity
     from engines.training.correlation_held_out import HELD_OUT, held_out_pointing, model_card
     from engines.training.correlation_recipe import StepFigures, rendered_bank, train_correlation
@@ -37,7 +38,9 @@ def train_similarity(name: str, out: Path, *, steps: int, seed: int, threads: in
     net, done = train_correlation(recipe, bank, out / f"{name}.checkpoint.pt", budget_s=60.0 * minutes, progress=tell)
     effort = f"{(time.monotonic() - began) / 60:.0f} minutes on a CPU, {threads} thread(s)"
     _say("rendering and scoring unseen patients")
-    pointing = held_out_pointing(net, rendered_bank(HELD_OUT, out / "held-out.bank.npz", progress=_say))
+    unseen = rendered_bank(HELD_OUT, out / "held-out.bank.npz", progress=_say)
+    judged = [LearnedSimilarity(name, net), measured_similarity("ncc"), measured_similarity("gradient-ncc")]
+    pointing = [figure for similarity in judged for figure in held_out_pointing(similarity, unseen)]
     plan = recipe.bank
     data = (
         f"{len(bank.moving)} DRRs with derivatives and {len(bank.fixed)} fixed ones of {len(plan.scenes())} simulated "

@@ -10,8 +10,11 @@ import torch
 from jaxtyping import Float
 
 from calibration.pose import RigidPose
+from engines.registration.correlation.metric import DEPTH_SHARE
 from engines.registration.correlation.similarity import Similarity
 from engines.registration.methods.rendered_view import RenderedView
+
+_SAME_BEAM_COS = np.cos(np.deg2rad(20.0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +22,7 @@ class DescentOptions:
     """How the steps go.
 
     Args:
-        first_rad, first_mm: length of the first turn and move.
+        first_rad, first_mm: length of the first turn and of the first move across the beam; along it four times.
         last_share: of the first steps that the last ones are; geometric in between.
         momentum: share of the old direction that is kept.
     """
@@ -55,11 +58,13 @@ def descend(
     centre = torch.tensor(np.append(centre_lps_mm, 1.0), device=pose.device)
     velocity = torch.zeros(2, 3, dtype=torch.float64, device=pose.device)
     best, best_value = pose, np.inf
+    stretch = _stretch(views)
     decay = options.last_share ** (1.0 / max(1, options.steps - 1))
     for step in range(options.steps):
         value, gradient = _value_and_gradient(pose, centre, views, similarity)
         if value < best_value:
             best, best_value = pose, value
+        gradient = torch.stack([gradient[0], stretch @ gradient[1]])
         length = gradient.norm(dim=1, keepdim=True)
         downhill = -gradient / length.clamp_min(1e-12)
         if not bool(torch.isfinite(downhill).all()) or float(length.max()) == 0.0:
@@ -68,9 +73,8 @@ def descend(
         direction = velocity / velocity.norm(dim=1, keepdim=True).clamp_min(1e-12)
         shrunk = decay**step
         with torch.no_grad():
-            pose = _moved(
-                pose, centre, direction[0] * options.first_rad * shrunk, direction[1] * options.first_mm * shrunk
-            )
+            turn_rad, move_mm = options.first_rad * shrunk * direction[0], options.first_mm * shrunk * direction[1]
+            pose = _moved(pose, centre, turn_rad, stretch @ move_mm)
     return Descended(isocentre_from_lps=_rigid(best), value=float(best_value))
 
 
@@ -81,6 +85,14 @@ def distance(pose: torch.Tensor, views: Sequence[RenderedView], similarity: Simi
         moving = _inside(view.rendered(pose[None]), view.mask)
         values.append(similarity(_inside(view.picture, view.mask), moving).mean())
     return torch.stack(values).mean()
+
+
+def _stretch(views: Sequence[RenderedView]) -> Float[torch.Tensor, "3 3"]:
+    """Longer steps along the beam, in isocentre axes; none where a second view sees what is depth for the first."""
+    beams = torch.stack([view.camera_from_isocentre[2, :3] for view in views]).double()
+    depth = DEPTH_SHARE if bool(((beams @ beams[0]).abs() > _SAME_BEAM_COS).all()) else 1.0
+    along = torch.outer(beams[0], beams[0])
+    return torch.eye(3, dtype=torch.float64, device=beams.device) + (depth - 1.0) * along
 
 
 def _value_and_gradient(

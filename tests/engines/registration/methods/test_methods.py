@@ -71,6 +71,18 @@ def test_every_method_gives_a_timed_pose_nearer_than_its_start(scene: Bed, name:
         assert scene.error_mm(found.isocentre_from_lps) < 0.6 * begin
 
 
+@pytest.mark.parametrize("name", ["prost", "correlation"])
+def test_shipped_similarities_load_and_evolution_finishes_what_they_begin(scene: Bed, name: str) -> None:
+    method = make_method(f"{name}-cma-es")
+    assert isinstance(method, CorrelationDriven)
+    assert method.course.evolution is not None
+    small = replace(_DESCENT, similarity=method.course.similarity, descent=replace(_DESCENT.descent, steps=6))
+    start = start_near(scene.moved(1, deg=1.5, mm=3.0, depth_mm=4.0))
+    found = CorrelationDriven(method.name, with_evolution(small, _QUICK)).register([scene.view], scene.model, start)
+    assert [stage.name for stage in found.stages] == [f"{name}-descent", "cma-es"]
+    assert scene.error_mm(found.isocentre_from_lps) < 0.8 * scene.error_mm(start_pose(start, scene.model))
+
+
 def test_evolution_answers_the_same_again(scene: Bed) -> None:
     brief = replace(_QUICK, coarse=2)
     start = start_near(scene.moved(1, deg=1.5, mm=3.0, depth_mm=4.0))
