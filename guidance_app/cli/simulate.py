@@ -25,6 +25,12 @@ def add_to(app: typer.Typer) -> None:
             str, typer.Option("--field", help="of tavi: upper (the root) or lower (aorta, iliac and femoral arteries)")
         ] = "upper",
         frames: Annotated[int | None, typer.Option("--frames", help="frames a run, for a small case")] = None,
+        cta: Annotated[
+            Path | None, typer.Option("--cta", help="of tavi: a real CTA as anatomy, DICOM folder or NIfTI")
+        ] = None,
+        vessels: Annotated[
+            Path | None, typer.Option("--vessels", help="with --cta: its lumen, label volume or folder of masks")
+        ] = None,
         as_json: Annotated[bool, typer.Option("--json", help="print what was made as JSON")] = False,
     ) -> None:
         """Make cases with exact truth: CTA, vessel models, angiographic runs, true poses and masks.
@@ -35,6 +41,8 @@ def add_to(app: typer.Typer) -> None:
             raise InputError(f"--count {count}: needs 1 or more")
         if field not in ("upper", "lower"):
             raise InputError(f"--field {field}: choose upper or lower")
+        if (cta is None) != (vessels is None) or (cta is not None and (kind != "tavi" or field != "upper")):
+            raise InputError("--cta: needs --vessels beside it, and kind tavi with --field upper")
         from engines.simulation.case import simulate_case
 
         name = kind if field == "upper" else f"{kind}-{field}"
@@ -44,16 +52,27 @@ def add_to(app: typer.Typer) -> None:
             here = seed + number
             folder = out if count == 1 else out / f"{name}-{here}"
             started = time.perf_counter()
-            path = simulate_case(
-                kind, here, folder, field_of_view=field, frames=frames,
-                progress=_progress_line(f"{name} {here}", quiet=as_json),
-            )  # fmt: skip
+            if cta is not None and vessels is not None:
+                path = _from_cta(cta, vessels, here, folder)
+            else:
+                path = simulate_case(
+                    kind, here, folder, field_of_view=field, frames=frames,
+                    progress=_progress_line(f"{name} {here}", quiet=as_json),
+                )  # fmt: skip
             seconds = time.perf_counter() - started
             made.append({"kind": kind, "seed": here, "folder": str(path), "seconds": round(seconds, 2)})
             if not as_json:
                 print(f"{path}: {kind} case of seed {here}, {seconds:.1f} s")
         if as_json:
             print(json.dumps({"schema": "guidance-app/simulate/1", "cases": made}, indent=1))
+
+
+def _from_cta(cta: Path, vessels: Path, seed: int, folder: Path) -> Path:
+    from engines.anatomy.ct import load_ct
+    from engines.anatomy.labels import load_labels
+    from engines.simulation.from_cta import simulate_from_cta
+
+    return simulate_from_cta(load_ct(cta), load_labels(vessels), seed, folder)
 
 
 def _progress_line(name: str, *, quiet: bool) -> Callable[[str, float], None]:

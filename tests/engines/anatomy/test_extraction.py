@@ -106,3 +106,50 @@ def test_a_ct_without_contrast_is_one_clear_line(kind: str) -> None:
     hu = np.minimum(hu, 150)
     with pytest.raises(InputError, match=r"no contrast|no large|nothing is left|no brain case|no round"):
         extract_vessels(_ct(hu, lps_from_index), kind)
+
+
+def test_both_lumina_of_a_dissected_aorta_are_taken() -> None:
+    """A flap two voxels wide; the false lumen fills late and is half as bright."""
+    hu, lps_from_index, aorta_mm = _chest(400.0)
+    place = np.indices(SHAPE).reshape(3, -1).T @ lps_from_index[:3, :3].T + lps_from_index[:3, 3]
+    false_mm = distance_mm(SHAPE, lps_from_index, [((-8.0, -16.0, -40.0), (-8.0, -16.0, 40.0))])
+    gap = np.abs(place[:, 1] + 9.5).reshape(SHAPE) < 1.0
+    lung = (false_mm > 11) & (aorta_mm > 11) & (place[:, 0].reshape(SHAPE) < 0)
+    rng = np.random.default_rng(1)
+    hu = np.where(lung, -800.0, hu)
+    hu = np.where((false_mm <= 9) & (aorta_mm > 10) & ~gap, 200.0 + rng.normal(0, 15, SHAPE), hu)
+    found = extract_vessels(_ct(hu, lps_from_index), "tavi")
+    assert set(found.names.values()) == {"aorta", "aorta false lumen"}
+    assert (found.labels > 0)[aorta_mm < 9].mean() > 0.95
+    assert (found.labels > 0)[(false_mm < 7) & (aorta_mm > 12)].mean() > 0.8
+
+
+def test_dim_sinuses_become_veins_and_bright_trunks_arteries() -> None:
+    shape = (80, 80, 80)
+    lps_from_index = grid(shape, (1.6, 1.6, 1.6))
+    rng = np.random.default_rng(2)
+    from_centre_mm = distance_mm(shape, lps_from_index, [((0.0, 0.0, 0.0), (0.0, 0.0, 0.1))])
+    trunks: list[Segment] = [((0.0, 0.0, -30.0), (0.0, 0.0, 0.0)), ((0.0, 0.0, 0.0), (26.0, 0.0, 12.0))]
+    sinus: list[Segment] = [((0.0, 30.0, 32.0), (0.0, 0.0, 44.0)), ((0.0, 0.0, 44.0), (0.0, -30.0, 32.0))]
+    artery_mm = distance_mm(shape, lps_from_index, trunks)
+    vein_mm = distance_mm(shape, lps_from_index, sinus)
+    hu = np.where((from_centre_mm > 49) & (from_centre_mm < 55), 1100.0, 40.0)
+    hu = np.where(artery_mm <= 3.0, 400.0, np.where((vein_mm <= 4.0) & (from_centre_mm < 49), 200.0, hu))
+    found = extract_vessels(_ct(hu + rng.normal(0, 12, shape), lps_from_index), "evt")
+    assert found.names == {1: "cerebral arteries", 2: "cerebral veins"}
+    assert (found.labels == 1)[artery_mm < 2.0].mean() > 0.95
+    assert (found.labels == 2)[(vein_mm < 2.5) & (from_centre_mm < 46)].mean() > 0.95
+
+
+def test_a_chest_given_as_a_head_is_one_clear_line() -> None:
+    hu, lps_from_index, _ = _chest(350.0)
+    with pytest.raises(InputError, match="no brain case in this CT.*give a head CTA"):
+        extract_vessels(_ct(hu, lps_from_index), "evt")
+
+
+@pytest.mark.parametrize(("kind", "step_mm"), [("evt", 3.0), ("coronary", 2.0), ("tavi", 6.0)])
+def test_voxels_too_coarse_for_the_vessels_are_one_clear_line(kind: str, step_mm: float) -> None:
+    hu, lps_from_index, _ = _chest(350.0)
+    coarse = lps_from_index @ np.diag([1.0, 1.0, step_mm, 1.0])
+    with pytest.raises(InputError, match=f"voxels of {step_mm:.1f} mm are too coarse"):
+        extract_vessels(_ct(hu, coarse), kind)

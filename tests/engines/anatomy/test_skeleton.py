@@ -8,7 +8,7 @@ from calibration.errors import InputError
 from engines.anatomy.model_completion import with_radii_from_surface
 from engines.anatomy.skeleton import centerlines_from_labels, centerlines_from_surface
 from engines.anatomy.vessel_model import Branch, CenterlineTree, LabelVolume
-from tests.engines.anatomy.shapes import Segment, to_segment_mm, tube_labels, tube_surface
+from tests.engines.anatomy.shapes import Segment, grid, to_segment_mm, tube_labels, tube_surface
 
 TUBE: Segment = ((-17.0, -3.0, -15.0), (14.0, 4.0, 17.0))
 TRUNK: Segment = ((0.0, 0.0, -24.0), (0.0, 0.0, 0.0))
@@ -135,3 +135,25 @@ def test_unknown_radii_are_read_off_the_surface_and_known_ones_stay() -> None:
     )
     np.testing.assert_allclose(tree.radius_mm()[:15], 3.0, atol=0.1)
     np.testing.assert_array_equal(tree.radius_mm()[15:], 1.5)
+
+
+def test_radii_of_a_bent_tapering_vessel_are_right_to_half_a_voxel() -> None:
+    angle = np.linspace(0, np.pi, 60)
+    course = np.column_stack([18 * np.cos(angle), np.zeros(60), 18 * np.sin(angle) - 8])
+    radius_mm = np.linspace(4.0, 2.0, 60)
+    spacing = (0.8, 0.8, 0.8)
+    shape = (72, 40, 60)
+    lps_from_index = grid(shape, spacing)
+    index = np.indices(shape).reshape(3, -1).T
+    points = index @ lps_from_index[:3, :3].T + lps_from_index[:3, 3]
+    inside = np.zeros(len(points), dtype=bool)
+    for centre, radius in zip(course, radius_mm, strict=True):
+        inside |= np.linalg.norm(points - centre, axis=1) <= radius
+    labels = LabelVolume(labels=inside.reshape(shape).astype(np.uint8), lps_from_index=lps_from_index, names={1: "a"})
+    tree = centerlines_from_labels(labels)
+    assert len(tree.branches) == 1
+    nearest = np.linalg.norm(tree.points_mm()[:, None] - course, axis=2).argmin(axis=1)
+    between = (nearest > 6) & (nearest < 53)
+    error_mm = np.abs(tree.radius_mm() - radius_mm[nearest])[between]
+    assert np.median(error_mm) < 0.2
+    assert error_mm.max() < 0.4
