@@ -143,7 +143,7 @@ def test_dim_sinuses_become_veins_and_bright_trunks_arteries() -> None:
 
 def test_a_chest_given_as_a_head_is_one_clear_line() -> None:
     hu, lps_from_index, _ = _chest(350.0)
-    with pytest.raises(InputError, match="no brain case in this CT.*give a head CTA"):
+    with pytest.raises(InputError, match=r"no brain case in this CT.*give a head CTA"):
         extract_vessels(_ct(hu, lps_from_index), "evt")
 
 
