@@ -43,11 +43,11 @@ from engines.registration.view import RegistrationView
 _LABELS = {"evt": (1,), "tavi": (3, 4), "coronary": (1,)}
 _CLASSES = {"evt": ("artery", "aorta"), "tavi": ("aorta", "artery"), "coronary": ()}
 _RIGHT_MM = 5.0
-_RIDGE = 0.02
+_RIDGE = 0.01
 _OTHER_ANATOMY_MM = 100.0  # set as the error of a registration of another patient's model
 # Share of the wrong ones below the threshold of acceptance, and of the other patients' below that of rejection.
 _KNOWN_WRONG = 0.95
-_ACCEPT_FROM = 0.85
+_ACCEPT_FROM = 0.7
 _REJECT_WITHIN = (0.4, 0.7)
 _OTHER_SHARE = 0.3
 _OWN_SHARE = 0.5  # of the pictures: the network's masks; the others are exact masks, spoilt

@@ -47,10 +47,18 @@ class ConfidenceFeatures:
     edge_share: float
 
     def vector(self) -> Float[np.ndarray, " k"]:
-        return np.array(astuple(self), dtype=np.float64)
+        """The features, and products: what fits well depends on how much is seen, and whether as lines or as edges."""
+        products = [getattr(self, name) * getattr(self, by) for name, by in _PRODUCTS]
+        return np.array([*astuple(self), *products], dtype=np.float64)
 
 
-FEATURE_NAMES = tuple(field.name for field in fields(ConfidenceFeatures))
+_PRODUCTS = tuple(
+    (name, by) for name in ("score", "residual_mm", "depth_sigma_cm") for by in ("edge_share", "image_decimetres")
+)
+FEATURE_NAMES = (
+    *(field.name for field in fields(ConfidenceFeatures)),
+    *(f"{name} * {by}" for name, by in _PRODUCTS),
+)
 
 
 class _Logistic(BaseModel):

@@ -79,6 +79,13 @@ def register(
         stages.extend(refined_stages)
     features = cold_features(found, ready, prior)
     verdict = judge(features, "cold", depth_sigma_mm(found.alignment))
+    if verdict.status != "accepted" and prior.supine and init.isocentre_from_lps is not None:
+        anew = _from_header_alone(found, prepared, ready, prior)
+        if anew is not None:
+            found, header = anew
+            stages.extend(found.stages)
+            features = cold_features(found, ready, header)
+            verdict = judge(features, "cold", depth_sigma_mm(found.alignment))
     pose = found.alignment.state.pose(prepared)
     return Registration(
         case=case_id,
@@ -93,6 +100,17 @@ def register(
         elapsed_ms=1e3 * (time.perf_counter() - began),
         backend=RegistrationBackend(render=render, inference="", device=options.device),
     )
+
+
+def _from_header_alone(
+    found: ColdStart, model: PreparedModel, views: Sequence[PreparedView], prior: PosePrior
+) -> tuple[ColdStart, PosePrior] | None:
+    """What the C-arm's header finds where a start misled; None where it explains the pictures no better."""
+    header = radiological_start().prior(model, len(views), prior.table_mm)
+    anew = cold_start(model, views, header)
+    if anew is None or anew.agreement.score <= found.agreement.score:
+        return None
+    return anew, header
 
 
 def _refined_on_drr(

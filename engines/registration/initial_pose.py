@@ -35,14 +35,15 @@ class InitialPose:
 
     def prior(self, model: PreparedModel, views: int, table_mm: float) -> PosePrior:
         """The guess as a prior; where it says that the patient lies supine, that knowledge sharpens its rotation."""
-        rotation_rad = self.rotation_rad
+        rotation_rad, supine = self.rotation_rad, True
         if self.isocentre_from_lps is None:
             state = RigidState(rotation=np.eye(3), pivot_mm=np.zeros(3), shifts_mm=np.zeros((views, 3)))
         else:
             state = RigidState.of(self.isocentre_from_lps, model, views)
             turned = rotation_vector(state.rotation)
             doubt_rad = np.hypot(self.rotation_rad, _SUPINE_RAD)
-            if np.linalg.norm(turned) < _LIES_OTHERWISE * doubt_rad:
+            supine = bool(np.linalg.norm(turned) < _LIES_OTHERWISE * doubt_rad)
+            if supine:
                 # Two independent Gaussian opinions of one rotation; the angles are small.
                 share = (_SUPINE_RAD / doubt_rad) ** 2
                 state = replace(state, rotation=rotation_matrix(share * turned))
@@ -53,6 +54,7 @@ class InitialPose:
             in_plane_mm=self.in_plane_mm,
             depth_mm=self.depth_mm,
             table_mm=table_mm,
+            supine=supine,
         )
 
 

@@ -33,7 +33,7 @@ class PosePrior:
     """Where the patient is believed to lie before the picture is looked at; sigmas in radians and mm.
 
     `in_plane_mm` and `depth_mm` count along the first view's camera axes; `table_mm` frees later views' table, 0 does
-    not.
+    not. `supine` says that the patient is believed to lie as the C-arm's angles assume.
     """
 
     state: RigidState
@@ -41,6 +41,7 @@ class PosePrior:
     in_plane_mm: float
     depth_mm: float
     table_mm: float = 0.0
+    supine: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

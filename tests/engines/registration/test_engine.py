@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from calibration.errors import InputError
+from calibration.pose import RigidPose
 from engines.anatomy.vessel_model import Branch, CenterlineTree, SurfaceMesh, VesselModel
 from engines.registration.engine import register
 from engines.registration.initial_pose import start_near
@@ -100,3 +101,13 @@ def test_veins_are_matched_only_in_a_frame_of_veins_alone(artery, vein, expected
     view: RegistrationView = view_of_frame(frame, _segmented(artery, vein), file="run.dcm")
     assert expected in view.branch_classes
     assert ("vein" in view.branch_classes) == (expected == "vein")
+
+
+def test_a_start_that_misleads_gives_way_to_the_header():
+    scene = bed(4)
+    off = scene.pose.matrix.copy()
+    off[:3, 3] += 130.0 * scene.geometry.camera_from_isocentre().rotation[0]
+    astray = start_near(RigidPose(matrix=off, target="isocentre", source="lps"))
+    found = register([scene.view], scene.model, case_id="x", init=astray)
+    assert found.status == "accepted"
+    assert scene.error_mm(found.isocentre_from_lps) < 1.0
