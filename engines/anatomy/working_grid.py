@@ -129,3 +129,28 @@ def finer(coarse: np.ndarray, blocks: tuple[int, int, int], shape: tuple[int, ..
         fine = fine.repeat(block, axis=axis)
     fine = fine[tuple(slice(0, size) for size in shape)]
     return np.pad(fine, [(0, size - have) for size, have in zip(shape, fine.shape, strict=True)])
+
+
+def along_lps(grid: WorkingGrid, axis: int) -> Float[np.ndarray, "i j k"]:
+    """Each voxel's coordinate along x, y or z, up to rounding of oblique grids."""
+    i, j, k = np.ogrid[tuple(slice(0, size) for size in grid.hu.shape)]
+    row = grid.lps_from_index[axis]
+    return (row[0] * i + row[1] * j + row[2] * k + row[3]).astype(np.float32)
+
+
+def thick_parts(grid: WorkingGrid, mask: Bool[np.ndarray, "i j k"], radius_mm: float) -> Bool[np.ndarray, "i j k"]:
+    """What a ball of this radius covers within the mask."""
+    boxes = ndimage.find_objects(mask.astype(np.uint8))
+    if not boxes:
+        return mask.copy()
+    result = np.zeros(mask.shape, dtype=bool)
+    part = np.pad(mask[boxes[0]], 1)
+    core = np.asarray(ndimage.distance_transform_edt(part, sampling=grid.spacing_mm)) > radius_mm
+    covered = part & within(core, radius_mm + 0.5 * float(grid.spacing_mm.min()), grid.spacing_mm)
+    result[boxes[0]] = covered[1:-1, 1:-1, 1:-1]
+    return result
+
+
+def grown(mask: Bool[np.ndarray, "i j k"], steps: int) -> Bool[np.ndarray, "i j k"]:
+    """Dilated by so many voxels along the axes."""
+    return np.asarray(ndimage.binary_dilation(mask, iterations=steps), dtype=bool)
