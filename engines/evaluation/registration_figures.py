@@ -13,7 +13,7 @@ from jaxtyping import Float
 from pydantic import BaseModel
 
 from engines.evaluation.registration_trial import UNJUDGED, Trial
-from engines.evaluation.statistics import Interval, median, share
+from engines.evaluation.statistics import Interval, mean_interval, median, percentile, share, share_over_groups
 
 SUCCESS_MM = (1.0, 2.0, 5.0, 10.0)
 WRONG_MM = 5.0
@@ -63,6 +63,7 @@ class Calibration(BaseModel):
     """Reliability of the stated confidence of an error below 5 mm."""
 
     brier: float | None
+    brier_interval: tuple[float, float] | None
     expected_calibration_error: float | None
     bins: list[ConfidenceBin]
 
@@ -70,6 +71,7 @@ class Calibration(BaseModel):
 class Summary(BaseModel):
     """Figures over the trials of one method from one kind of start.
 
+    Intervals are of 95 %. Those of `success` take starts as independent, those of `success_over_cases` patients alone.
     The `accepted`, `wrong` and `right` shares and the calibration count only methods that judge themselves.
     """
 
@@ -77,10 +79,13 @@ class Summary(BaseModel):
     failed: int
     error_mm: Interval
     error_p95_mm: float | None
+    error_p95: Interval
     mpe_mm: Interval
     mpe_p95_mm: float | None
+    mpe_p95: Interval
     mtre_mm: Interval
     success: dict[str, Interval]
+    success_over_cases: dict[str, Interval]
     seconds: Interval
     within_3px_of_vessel: Interval
     status: dict[str, int]
@@ -116,7 +121,8 @@ def wrong_anatomy_of(trials: Sequence[Trial]) -> WrongAnatomy:
 def summarise(trials: Sequence[Trial]) -> Summary:
     """Figures of a set of trials; a trial that ended in an error counts as not successful."""
     n = len(trials)
-    error = _values(trials, "error_mm")
+    error, mpe = _values(trials, "error_mm"), _values(trials, "mpe_mm")
+    error_p95, mpe_p95 = percentile(error, 95.0), percentile(mpe, 95.0)
     finished = [trial for trial in trials if trial.error_mm is not None]
     judged = [trial for trial in trials if trial.status != UNJUDGED]
     accepted = np.array([trial.status == "accepted" for trial in judged], dtype=bool)
@@ -127,12 +133,17 @@ def summarise(trials: Sequence[Trial]) -> Summary:
         trials=n,
         failed=n - len(finished),
         error_mm=median(error),
-        error_p95_mm=_p95(error),
-        mpe_mm=median(_values(trials, "mpe_mm")),
-        mpe_p95_mm=_p95(_values(trials, "mpe_mm")),
+        error_p95_mm=error_p95.value,
+        error_p95=error_p95,
+        mpe_mm=median(mpe),
+        mpe_p95_mm=mpe_p95.value,
+        mpe_p95=mpe_p95,
         # In space only with two views: with one it would measure the depth that nobody sees.
         mtre_mm=median(_values([trial for trial in trials if trial.views > 1], "mtre_mm")),
         success={f"{limit:g}mm": share(int((error < limit).sum()), n) for limit in SUCCESS_MM},
+        success_over_cases={
+            f"{limit:g}mm": share_over_groups(error < limit, [trial.case for trial in trials]) for limit in SUCCESS_MM
+        },
         seconds=median(np.array([trial.elapsed_ms / 1e3 for trial in finished])),
         within_3px_of_vessel=share(sum(d <= 3.0 for d in distance), len(distance)),
         status={status: sum(t.status == status for t in trials) for status in sorted({t.status for t in trials})},
@@ -179,8 +190,10 @@ def calibration_of(trials: Sequence[Trial]) -> Calibration:
             )
         )
     n = len(trials)
+    squares = (stated - right) ** 2
     return Calibration(
-        brier=float(((stated - right) ** 2).mean()) if n else None,
+        brier=float(squares.mean()) if n else None,
+        brier_interval=mean_interval(squares) if n else None,
         expected_calibration_error=gap / n if n else None,
         bins=bins,
     )
@@ -189,11 +202,6 @@ def calibration_of(trials: Sequence[Trial]) -> Calibration:
 def _values(trials: Sequence[Trial], name: str) -> Float[np.ndarray, " n"]:
     found = [getattr(trial, name) for trial in trials]
     return np.array([np.inf if value is None else value for value in found], dtype=np.float64)
-
-
-def _p95(values: Float[np.ndarray, " n"]) -> float | None:
-    finite = values[np.isfinite(values)]
-    return float(np.percentile(finite, 95)) if len(finite) else None
 
 
 def _start_bins(initial: Float[np.ndarray, " n"], right: np.ndarray, width: float) -> list[StartBin]:

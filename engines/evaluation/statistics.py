@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from pydantic import BaseModel, ConfigDict
 
 _Z_95 = 1.959964
@@ -30,13 +32,40 @@ def share(successes: int, n: int) -> Interval:
     return Interval(value=p, low=max(0.0, float(middle - half)), high=min(1.0, float(middle + half)), n=n)
 
 
-def median(values: Float[np.ndarray, " n"], *, seed: int = 0) -> Interval:
-    """A median with its percentile bootstrap interval; values that are not finite are left out."""
+def share_over_groups(right: Bool[np.ndarray, " n"], groups: Sequence[str], *, seed: int = 0) -> Interval:
+    """A proportion whose interval resamples whole groups (percentile bootstrap); `n` counts the groups.
+
+    Starts of one patient fail together, so they are not as many independent trials as Wilson's interval takes them for.
+    """
+    names = sorted(set(groups))
+    if not names:
+        return Interval(value=None, low=None, high=None, n=0)
+    place = np.array([names.index(group) for group in groups])
+    good = np.bincount(place, weights=right.astype(np.float64), minlength=len(names))
+    count = np.bincount(place, minlength=len(names))
+    drawn = np.random.default_rng(seed).integers(len(names), size=(_RESAMPLES, len(names)))
+    low, high = np.percentile(good[drawn].sum(axis=1) / count[drawn].sum(axis=1), (2.5, 97.5))
+    return Interval(value=float(good.sum() / count.sum()), low=float(low), high=float(high), n=len(names))
+
+
+def percentile(values: Float[np.ndarray, " n"], percent: float, *, seed: int = 0) -> Interval:
+    """A percentile with its bootstrap interval; values that are not finite are left out."""
     values = np.asarray(values, dtype=np.float64)
     values = values[np.isfinite(values)]
     if not len(values):
         return Interval(value=None, low=None, high=None, n=0)
-    rng = np.random.default_rng(seed)
-    medians = np.median(rng.choice(values, size=(_RESAMPLES, len(values))), axis=1)
-    low, high = np.percentile(medians, (2.5, 97.5))
-    return Interval(value=float(np.median(values)), low=float(low), high=float(high), n=len(values))
+    drawn = np.random.default_rng(seed).choice(values, size=(_RESAMPLES, len(values)))
+    low, high = np.percentile(np.percentile(drawn, percent, axis=1), (2.5, 97.5))
+    return Interval(value=float(np.percentile(values, percent)), low=float(low), high=float(high), n=len(values))
+
+
+def median(values: Float[np.ndarray, " n"], *, seed: int = 0) -> Interval:
+    """A median with its percentile bootstrap interval; values that are not finite are left out."""
+    return percentile(values, 50.0, seed=seed)
+
+
+def mean_interval(values: Float[np.ndarray, " n"], *, seed: int = 0) -> tuple[float, float]:
+    """Percentile bootstrap interval of a mean of at least one value."""
+    drawn = np.random.default_rng(seed).choice(values, size=(_RESAMPLES, len(values)))
+    low, high = np.percentile(drawn.mean(axis=1), (2.5, 97.5))
+    return float(low), float(high)

@@ -5,7 +5,7 @@ from calibration.errors import InputError
 from engines.evaluation.registration import evaluate
 from engines.evaluation.registration_metrics import projection_error_mm
 from engines.evaluation.registration_subject import StartSpread, Subject, drawn_start
-from engines.evaluation.statistics import median, share
+from engines.evaluation.statistics import median, percentile, share, share_over_groups
 from tests.engines.registration.vessel_bed import bed
 
 
@@ -22,6 +22,21 @@ def test_a_median_leaves_out_what_is_not_finite():
     assert found.value == 2.0
     assert found.n == 3
     assert found.low <= 2.0 <= found.high
+
+
+def test_patients_that_fail_as_a_whole_widen_the_interval():
+    right = np.repeat([True, True, True, False], 25)
+    groups = [f"case-{number}" for number in np.repeat(range(4), 25)]
+    found, as_if_independent = share_over_groups(right, groups), share(75, 100)
+    assert (found.value, found.n) == (0.75, 4)
+    assert found.low < as_if_independent.low < as_if_independent.high < found.high
+    assert share_over_groups(np.zeros(0, dtype=bool), []).value is None
+
+
+def test_a_percentile_lies_in_its_interval():
+    found = percentile(np.arange(101.0), 95.0)
+    assert found.value == 95.0
+    assert found.low < 95.0 < found.high
 
 
 def test_no_spread_draws_the_truth_and_error_is_counted_in_the_isocentre_plane():
