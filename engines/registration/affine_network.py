@@ -103,12 +103,19 @@ def unsupervised_loss(
 
 
 def posed(
-    begin: RigidPose, map_: Float[np.ndarray, "2 3"], pivot_lps_mm: Float[np.ndarray, " 3"], geometry: CArmGeometry
+    begin: RigidPose,
+    map_: Float[np.ndarray, "2 3"],
+    pivot_lps_mm: Float[np.ndarray, " 3"],
+    geometry: CArmGeometry,
+    *,
+    largest_scale: float = math.inf,
 ) -> RigidPose:
     """The pose whose projection moves as the map's similarity part does; shear is no rigid move and is left out.
 
     Args:
         map_: in picture units of the square that holds the picture at its upper left.
+        largest_scale: a change of size beyond it is no depth: half-filled vessels look small, and a start's depth is
+            known better than that.
     """
     pivot = begin.apply(pivot_lps_mm[None])[0]
     arm = geometry.camera_from_isocentre()
@@ -120,6 +127,7 @@ def posed(
     there = map_[:, :2] @ at + map_[:, 2]
     linear = map_[:, :2]
     scale = math.sqrt(max(abs(float(np.linalg.det(linear))), 1e-6))
+    scale = min(max(scale, 1.0 / largest_scale), largest_scale)
     turn_rad = math.atan2(linear[1, 0] - linear[0, 1], linear[0, 0] + linear[1, 1])
     # Rows run against camera y, and a mirrored picture against x: then a turn looks the other way round.
     turn_rad *= float(np.sign(focal[0] * focal[1]))

@@ -29,6 +29,9 @@ def _app(group) -> typer.Typer:
         (bench, ["bench", "register", "--cases", "coronary", "--method", "newton"], "no registration method is called"),
         (bench, ["bench", "register", "--cases", "nowhere"], "not one case could be used; first: nowhere"),
         (evaluate, ["evaluate", "registration"], "nothing to evaluate"),
+        (evaluate, ["evaluate", "registration", "coronary", "--protocol", "mesy"], "did you mean messy"),
+        (evaluate, ["evaluate", "registration", "coronary", "--wrong-anatomy"], "the only coronary case"),
+        (evaluate, ["evaluate", "registration", "coronary", "--workers", "2", "--cluster", "tcp://x:1"], "leave out"),
         (evaluate, ["evaluate", "registration", "coronary", "--method", "newton"], "no registration method is called"),
     ],
 )
