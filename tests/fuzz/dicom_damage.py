@@ -220,6 +220,9 @@ def _stream_head(dataset: Dataset, rng: Rng) -> None:
         frames = list(generate_frames(dataset.PixelData, number_of_frames=3))
     except (ValueError, struct.error):
         return
+    frames = [frame for frame in frames if frame]
+    if not frames:
+        return
     chosen = int(rng.integers(len(frames)))
     head = bytearray(frames[chosen])
     for _ in range(int(rng.integers(1, 4))):

@@ -86,6 +86,17 @@ def test_nested_and_mistyped_headers_are_refused_in_one_line(tmp_path: Path) -> 
             load_ct(tmp_path)
 
 
+def test_image_type_that_is_a_number_is_no_localizer(tmp_path: Path) -> None:
+    """Found by fuzzing."""
+    paths = write_series(tmp_path, 3)
+    whole = paths[1].read_bytes()
+    at = whole.index(struct.pack("<HH2s", 0x0008, 0x0008, b"CS"))
+    (length,) = struct.unpack_from("<H", whole, at + 6)
+    number = struct.pack("<HH2sHH", 0x0008, 0x0008, b"US", 2, 7)
+    paths[1].write_bytes(whole[:at] + number + whole[at + 8 + length :])
+    assert load_ct(tmp_path).voxels_hu.shape[2] == 3
+
+
 @pytest.mark.parametrize("syntax", [RLELossless, JPEG2000Lossless], ids=["rle", "jpeg2000"])
 def test_compressed_slices_keep_their_hounsfield_units(tmp_path: Path, syntax: UID) -> None:
     slices = ct_slices(syntax)
