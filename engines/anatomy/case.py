@@ -247,6 +247,16 @@ def _validated(content: object, path: Path) -> _Document:
 
 
 def _verified(folder: Path, entry: _FileEntry) -> Path:
+    try:
+        return _checked_file(folder, entry)
+    except (OSError, RuntimeError) as error:  # a name longer than any, links in a ring, no leave to read
+        reason = getattr(error, "strerror", None) or type(error).__name__
+        raise InputError(
+            f"{folder / 'case.json'}: {entry.path[:80]} cannot be read ({reason}); copy the whole case folder again"
+        ) from error
+
+
+def _checked_file(folder: Path, entry: _FileEntry) -> Path:
     path = folder / entry.path
     # A link inside the folder may still lead out of it.
     if not path.resolve().is_relative_to(folder.resolve()):

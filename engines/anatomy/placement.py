@@ -31,7 +31,7 @@ def read_placement(path: Path | str) -> RigidPose:
         matrix = np.array(content["model_to_lps"], dtype=np.float64)
     except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise InputError(f"{path}: cannot be read as JSON ({error}); give a file with model_to_lps") from error
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise InputError(f"{path}: has no 4x4 model_to_lps in mm ({error}); write it as four rows") from error
     if matrix.shape != (4, 4) or not np.isfinite(matrix).all():
         raise InputError(f"{path}: model_to_lps has shape {matrix.shape}, expected a finite 4x4; write four rows")

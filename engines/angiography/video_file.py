@@ -49,6 +49,8 @@ class VideoRun:
         try:
             with self._opened() as container:
                 stream = container.streams.video[0]
+                if stream.codec_context is None:  # it then has no size either
+                    raise ValueError("its coding is unknown")
                 rows, columns = stream.height, stream.width
                 rate = stream.average_rate
                 self.frame_count = sum(1 for packet in container.demux(stream) if packet.size)

@@ -117,6 +117,12 @@ def test_paths_that_lead_out_are_refused(folder: Path, path: str) -> None:
         load_case(folder)
 
 
+def test_a_name_that_no_file_can_have_is_refused(folder: Path) -> None:
+    _edit(folder, lambda content: content["files"]["surface"].update(path="y" * 100_000))
+    with pytest.raises(InputError, match=r"case\.json: y+ cannot be read \(File name too long\)"):
+        load_case(folder)
+
+
 def test_a_link_that_leads_out_is_refused(folder: Path) -> None:
     (folder / "surface.vtp").rename(folder.parent / "outside.vtp")
     (folder / "surface.vtp").symlink_to(folder.parent / "outside.vtp")

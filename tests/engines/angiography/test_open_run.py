@@ -17,6 +17,7 @@ from engines.angiography.run import FrameDecodeError
 from engines.angiography.video_file import VideoRun
 from engines.angiography.xa_file import XaRun
 from tests.engines.angiography.xa_samples import pixels, xa_file
+from tests.guidance_app.sources.rigs import write_video
 
 
 def _video(path: Path, stack: np.ndarray, rate: int = 20) -> Path:
@@ -202,6 +203,12 @@ def _half_video(folder: Path) -> Path:
     return folder / "half.mp4"
 
 
+def _unknown_coding(folder: Path) -> Path:
+    write_video(folder / "odd.avi", list(pixels(2, (32, 48))))
+    (folder / "odd.avi").write_bytes((folder / "odd.avi").read_bytes().replace(b"FFV1", b"zzzz"))
+    return folder / "odd.avi"
+
+
 def _no_pictures(folder: Path) -> Path:
     (folder / "texts").mkdir()
     (folder / "texts" / "a.txt").write_text("no picture")
@@ -224,6 +231,7 @@ def _two_runs(folder: Path) -> Path:
         (_report, "holds no pixel data"),
         (_half_png, "no readable picture"),
         (_half_video, "no readable video"),
+        (_unknown_coding, "its coding is unknown"),
         (_no_pictures, "no picture and no DICOM file"),
         (_two_runs, "2 DICOM files"),
     ],
