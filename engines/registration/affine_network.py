@@ -102,6 +102,23 @@ def unsupervised_loss(
     return (1.0 - dice(transformed(moving, maps), fixed)).mean()
 
 
+def rigid_explanations(
+    map_: Float[np.ndarray, "2 3"], centre: Float[np.ndarray, " 2"]
+) -> tuple[Float[np.ndarray, "2 3"], ...]:
+    """Moves that a rigid model can make of an affine map: a shift; a shift and a turn; both and another size.
+
+    All send `centre`, the middle of the moving picture, where the map sends it. Shear is left out: no rigid move
+    shears. Which of them explains the picture best is for the picture to say; a mask that shows a part of the model
+    makes a network shrink and shear what it only had to shift.
+    """
+    linear = map_[:, :2]
+    there = linear @ centre + map_[:, 2]
+    angle = math.atan2(linear[1, 0] - linear[0, 1], linear[0, 0] + linear[1, 1])
+    turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
+    size = math.sqrt(max(abs(float(np.linalg.det(linear))), 1e-6))
+    return tuple(np.column_stack([part, there - part @ centre]) for part in (np.eye(2), turn, size * turn))
+
+
 def posed(
     begin: RigidPose,
     map_: Float[np.ndarray, "2 3"],

@@ -112,6 +112,28 @@ def projected_picture(
     return torch.from_numpy(picture)[None, None]
 
 
+def centre_in_region(model: VesselModel, projection: Projection, region: Region) -> Float[np.ndarray, " 3"]:
+    """LPS middle of what the region shows of the model, about which it is to turn; of all where it shows nothing."""
+    points = model.surface.vertices_mm if model.surface is not None else None
+    if points is None:
+        assert model.centerlines is not None, "projected_picture has refused other models"
+        points = model.centerlines.points_mm()
+    px, depth = projection.project(points)
+    away = np.abs(np.nan_to_num(px, nan=1e6) - (region.column_px, region.row_px)).max(axis=1)
+    inside = (away < region.half_px) & (depth > 1.0)
+    return points[inside].mean(axis=0) if inside.any() else points.mean(axis=0)
+
+
+def picture_centre(picture: Float32[torch.Tensor, "1 1 s s"]) -> Float[np.ndarray, " 2"]:
+    """(x, y) of a picture's mass in picture units; the middle of an empty one."""
+    values = picture[0, 0].double().numpy()
+    total, size = float(values.sum()), values.shape[0]
+    if total < 1e-6:
+        return np.zeros(2)
+    place = (np.arange(size) + 0.5) * 2.0 / size - 1.0
+    return np.array([values.sum(axis=0) @ place, values.sum(axis=1) @ place]) / total
+
+
 def cropped(
     pictures: Float[torch.Tensor, "n 1 s s"], centre: Float[torch.Tensor, "n 2"], half: Float[torch.Tensor, " n"]
 ) -> Float[torch.Tensor, "n 1 s s"]:

@@ -8,7 +8,14 @@ import torch
 from torch import nn
 
 from calibration.pose import RigidPose
-from engines.registration.affine_network import AffineNetwork, identity_maps, posed, transformed, unsupervised_loss
+from engines.registration.affine_network import (
+    AffineNetwork,
+    identity_maps,
+    posed,
+    rigid_explanations,
+    transformed,
+    unsupervised_loss,
+)
 from tests.engines.registration.vessel_bed import Bed, bed
 
 
@@ -79,6 +86,26 @@ def test_the_pose_behind_a_map_moves_the_projection_as_the_map_does(mirrored: bo
     wanted = (units @ map_[:, :2].T + map_[:, 2] + 1.0) * half - 0.5
     assert np.linalg.norm(after - wanted, axis=1).max() < 3.0
     assert np.linalg.norm(before - wanted, axis=1).min() > 8.0
+
+
+def test_a_map_is_read_as_a_shift_a_turn_and_a_size() -> None:
+    angle, centre = 0.2, np.array([0.3, -0.1])
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    map_ = np.column_stack([1.1 * turn, [0.05, 0.02]])
+    shifted, turned, sized = rigid_explanations(map_, centre)
+    for found in (shifted, turned, sized):
+        assert found[:, :2] @ centre + found[:, 2] == pytest.approx(map_[:, :2] @ centre + map_[:, 2])
+    assert shifted[:, :2] == pytest.approx(np.eye(2))
+    assert turned[:, :2] == pytest.approx(turn)
+    assert sized == pytest.approx(map_)
+
+
+def test_a_change_of_size_is_a_depth_only_within_its_limit(scene: Bed) -> None:
+    small = np.column_stack([0.5 * np.eye(2), [0.0, 0.0]])
+    pivot = scene.model.centroid_mm()
+    found = posed(scene.pose, small, pivot, scene.geometry, largest_scale=1.05)
+    before, after = (scene.geometry.projection(pose).project(pivot[None])[1][0] for pose in (scene.pose, found))
+    assert after / before == pytest.approx(1.05)
 
 
 def test_the_identity_is_the_start(scene: Bed) -> None:
