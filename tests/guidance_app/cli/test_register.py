@@ -6,9 +6,12 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from calibration.errors import InputError
 from calibration.pose import RigidPose
 from engines.registration.registration import Registration, RegistrationBackend, RegistrationStatus
+from guidance_app.cli.main import build_app
 from guidance_app.cli.register import best_of_moments
 
 
@@ -47,3 +50,10 @@ def test_without_an_accepted_one_the_most_confident_stays() -> None:
 def test_nothing_else_to_try_changes_nothing() -> None:
     only = _found("rejected", 0.0)
     assert best_of_moments(only, iter(())) is only
+
+
+@pytest.mark.parametrize(("init", "message"), [("matching:1,2", "four pixels"), ("matching:9,9,3,3", "is empty")])
+def test_a_region_that_cannot_be_is_named_before_any_file_is_read(init: str, message: str) -> None:
+    outcome = CliRunner().invoke(build_app(), ["register", "--case", "nowhere", "--xa", "x.dcm", "--init", init])
+    assert isinstance(outcome.exception, InputError)
+    assert message in str(outcome.exception)
