@@ -140,10 +140,12 @@ def _without_strays(grid: GridPoints, shape_px: tuple[int, int], source: str) ->
     numbers, points = grid.numbers, grid.points_px
     kept = np.ones(len(points), bool)
     half = max(shape_px) / 2
-    even_axes = design((numbers - np.median(numbers, axis=0)) / max(1, np.ptp(numbers) / 2), _DEGREES[1])
+    even = (numbers - np.median(numbers, axis=0)) / max(1, np.ptp(numbers) / 2)
     weight = np.ones(len(points))
     length = np.zeros(len(points))
-    for _ in range(30):
+    # A stiff bend first: strays at the rim would pull a supple one to themselves before they are known as strays.
+    for degree in (_DEGREES[0],) * 15 + (_DEGREES[1],) * 15:
+        even_axes = design(even, degree)
         # From numbers to pixels without asking that the grid be even: strays must not turn or scale it.
         solved, *_ = np.linalg.lstsq(even_axes * weight[:, None], points * weight[:, None] / half, rcond=None)
         length = np.linalg.norm(points - even_axes @ solved * half, axis=1)
