@@ -33,10 +33,15 @@ _FAR_PIVOT_MM = 360.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One line of the table; no course is the start itself."""
+    """One line of the table; no course is the start itself.
+
+    Args:
+        weights: sha-256 of the network's file, "" where there is none: trials of other weights are not taken over.
+    """
 
     name: str
     course: Course | None
+    weights: str = ""
 
 
 class PosterTrial(BaseModel):
@@ -54,6 +59,7 @@ class PosterTrial(BaseModel):
     mpd_mm: float
     seconds: float
     score: float
+    weights: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -110,10 +116,10 @@ def run_protocol(
     """Every row on every case; case by case, so that an interrupted run leaves complete pairs."""
     trials = []
     for number in range(cases):
-        missing = [row for row in rows if log.finished(row.name, number) is None]
+        missing = [row for row in rows if log.finished(row, number) is None]
         case = poster_case(variant, number, seed) if missing else None
         for row in rows:
-            done = log.finished(row.name, number)
+            done = log.finished(row, number)
             if done is None:
                 assert case is not None
                 done = run_case(row, case)
@@ -139,6 +145,7 @@ def run_case(row: Row, case: PosterCase) -> PosterTrial:
         mpd_mm=projection_distance_mm(case.target, pose, case.true),
         seconds=seconds,
         score=float(score) if math.isfinite(score) else 0.0,
+        weights=row.weights,
     )
 
 
@@ -175,8 +182,9 @@ class PosterLog:
         kept = [settings, *(trial.model_dump_json() for trial in self._done.values())]
         write_bytes(self.path, ("\n".join(kept) + "\n").encode())
 
-    def finished(self, row: str, case: int) -> PosterTrial | None:
-        return self._done.get((row, case))
+    def finished(self, row: Row, case: int) -> PosterTrial | None:
+        found = self._done.get((row.name, case))
+        return found if found is not None and found.weights == row.weights else None
 
     def add(self, trial: PosterTrial) -> None:
         """Remember a trial, on disk at once."""

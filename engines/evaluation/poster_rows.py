@@ -9,8 +9,9 @@ import numpy as np
 
 from calibration.errors import InputError
 from engines.evaluation.poster_protocol import Row
-from engines.registration.correlation.similarity import Similarity, measured_similarity
-from engines.registration.correlation.weights import load_similarity
+from engines.inference.model_files import BUNDLED_MODELS
+from engines.registration.correlation.similarity import MEASURES, Similarity, measured_similarity
+from engines.registration.correlation.weights import load_similarity, read_list
 from engines.registration.methods.cma_es import CmaEsOptions
 from engines.registration.methods.correlation import Course, with_evolution
 from engines.registration.methods.descent import DescentOptions
@@ -44,13 +45,17 @@ def poster_rows(
         if first not in similarities:
             similarities[first] = _similarity(first, folder)
         course = Course(similarity=similarities[first], descent=descent)
-        rows.append(Row(name=name, course=course if first == name else with_evolution(course, evolution)))
+        if first != name:
+            course = with_evolution(course, evolution)
+        rows.append(Row(name=name, course=course, weights=_fingerprint(first, folder)))
     if not rows:
         raise InputError("correlation-protocol: no rows; name at least one with --row")
     return rows
 
 
 def _similarity(name: str, folder: Path | None) -> Similarity:
-    if name in ("gradient-ncc", "ncc", "mutual-information"):
-        return measured_similarity(name)
-    return load_similarity(name) if folder is None else load_similarity(name, folder)
+    return measured_similarity(name) if name in MEASURES else load_similarity(name, folder or BUNDLED_MODELS)
+
+
+def _fingerprint(name: str, folder: Path | None) -> str:
+    return "" if name in MEASURES else read_list(folder or BUNDLED_MODELS).models[name].sha256

@@ -77,7 +77,7 @@ class LearnedSimilarity:
         return _value_and_gradient(self, fixed, moving)
 
 
-_MEASURES = {"ncc": ncc, "gradient-ncc": gradient_ncc, "mutual-information": mutual_information}
+MEASURES = {"ncc": ncc, "gradient-ncc": gradient_ncc, "mutual-information": mutual_information}
 
 
 def measured_similarity(name: str) -> MeasuredSimilarity:
@@ -86,11 +86,11 @@ def measured_similarity(name: str) -> MeasuredSimilarity:
     Raises:
         InputError: no such measure.
     """
-    if name not in _MEASURES:
-        near = difflib.get_close_matches(name, _MEASURES, n=1, cutoff=0.4)
+    if name not in MEASURES:
+        near = difflib.get_close_matches(name, MEASURES, n=1, cutoff=0.4)
         hint = f"did you mean {near[0]}?" if near else "choose one of them"
-        raise InputError(f"no similarity is called {name!r}; there are {', '.join(_MEASURES)}; {hint}")
-    return MeasuredSimilarity(name, _MEASURES[name])
+        raise InputError(f"no similarity is called {name!r}; there are {', '.join(MEASURES)}; {hint}")
+    return MeasuredSimilarity(name, MEASURES[name])
 
 
 def _value_and_gradient(similarity: Similarity, fixed: Pictures, moving: Pictures) -> ValueAndGradient:

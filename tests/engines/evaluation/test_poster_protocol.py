@@ -53,8 +53,9 @@ def test_a_log_goes_on_and_refuses_other_settings(tmp_path):
     with (tmp_path / "report.json.trials.jsonl").open("a") as file:
         file.write('{"row": "a", "ca')
     again = PosterLog(report, "settings")
-    assert again.finished("a", 1) is not None
-    assert again.finished("a", 2) is None
+    assert again.finished(Row(name="a", course=None), 1) is not None
+    assert again.finished(Row(name="a", course=None), 2) is None
+    assert again.finished(Row(name="a", course=None, weights="others"), 1) is None
     with pytest.raises(InputError, match="other settings"):
         PosterLog(report, "others")
 
