@@ -249,7 +249,7 @@ def _validated(content: object, path: Path) -> _Document:
 def _verified(folder: Path, entry: _FileEntry) -> Path:
     try:
         return _checked_file(folder, entry)
-    except (OSError, RuntimeError) as error:  # a name longer than any, links in a ring, no leave to read
+    except (OSError, RuntimeError, ValueError) as error:  # no name at all, or too long; links in a ring; no leave
         reason = getattr(error, "strerror", None) or type(error).__name__
         raise InputError(
             f"{folder / 'case.json'}: {entry.path[:80]} cannot be read ({reason}); copy the whole case folder again"

@@ -117,7 +117,10 @@ def _ply_binary(
 
 
 def _fans(faces: list[list[int]], path: Path) -> np.ndarray:
-    flat = np.array([corner for face in faces for corner in face], dtype=np.int64)
+    try:
+        flat = np.array([corner for face in faces for corner in face], dtype=np.int64)
+    except OverflowError as error:
+        raise InputError(f"{path}: a face names a corner beyond all points; export it again") from error
     return fan_triangles(flat, np.cumsum([len(face) for face in faces], dtype=np.int64), str(path))
 
 

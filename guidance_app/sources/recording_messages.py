@@ -49,10 +49,10 @@ class GeometryRecord(BaseModel):
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
     primary_rad: float
     secondary_rad: float
-    sid_mm: float
-    sod_mm: float
-    column_spacing_mm: float
-    row_spacing_mm: float
+    sid_mm: float = Field(gt=0)
+    sod_mm: float = Field(gt=0)
+    column_spacing_mm: float = Field(gt=0)
+    row_spacing_mm: float = Field(gt=0)
     shape_px: tuple[int, int]
     principal_point_px: tuple[float, float]
     spacing_source: str
@@ -176,7 +176,7 @@ def decode_frame(data: bytes, where: str) -> Frame:
         decode_ms=header.decode_ms,
         acquired=header.acquired,
         geometry=None if header.geometry is None else header.geometry.geometry(),
-        geometry_reason=header.geometry_reason,
+        geometry_reason=header.geometry_reason or ("" if header.geometry else f"{where}: no geometry was recorded"),
         source_id=header.source_id,
         sop_instance_uid=header.sop_instance_uid,
         source_frame=header.source_frame,

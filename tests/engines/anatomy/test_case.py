@@ -117,9 +117,12 @@ def test_paths_that_lead_out_are_refused(folder: Path, path: str) -> None:
         load_case(folder)
 
 
-def test_a_name_that_no_file_can_have_is_refused(folder: Path) -> None:
-    _edit(folder, lambda content: content["files"]["surface"].update(path="y" * 100_000))
-    with pytest.raises(InputError, match=r"case\.json: y+ cannot be read \(File name too long\)"):
+@pytest.mark.parametrize(
+    ("path", "said"), [("y" * 100_000, r"y+ cannot be read \(File name too long\)"), ("\ud800", "cannot be read")]
+)
+def test_a_name_that_no_file_can_have_is_refused(folder: Path, path: str, said: str) -> None:
+    _edit(folder, lambda content: content["files"]["surface"].update(path=path))
+    with pytest.raises(InputError, match=rf"case\.json: .*{said}"):
         load_case(folder)
 
 

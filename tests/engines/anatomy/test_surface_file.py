@@ -62,6 +62,7 @@ def test_a_surface_in_other_units_is_refused(tmp_path: Path, scale: float, messa
         ("none.stl", b"x" * 80 + np.uint32(0).tobytes(), "no triangles"),
         ("cut2.stl", b"solid t\nfacet normal 0 0 1\nouter loop\nvertex 0 0 0\n", "cut short"),
         ("bad.obj", b"v 0 0 0\nv 9 0 0\nv 0 9 0\nf 1 2 9\n", "names point 8"),
+        ("far.obj", b"v 0 0 0\nv 9 0 0\nv 0 9 0\nf 1 2 99999999999999999999\n", "beyond all points"),
         ("nan.obj", b"v 0 0 0\nv 9 0 nan\nv 0 9 0\nf 1 2 3\n", "NaN"),
         ("bad.ply", b"ply\nformat ascii 1.0\nend_header\n", "cannot be read"),
         ("mesh.step", b"ISO-10303", "surfaces are read from"),

@@ -192,3 +192,24 @@ def test_recording_is_known_by_its_content(recording, tmp_path):
     assert source.frame_count == _FRAMES
     assert source.geometry(1).sid_mm == frame_at(1).geometry.sid_mm
     source.run.close()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [({"sid_mm": 0.0}, "sid_mm"), ({"row_spacing_mm": -0.3}, "row_spacing_mm"), (None, "no geometry was recorded")],
+)
+def test_recorded_geometry_is_sound_or_said_to_be_missing(change, said):
+    """A distance of zero would divide everything that is projected by it."""
+    data = FrameCoder().encode(frame_at(1))
+    (length,) = struct.unpack_from("<I", data)
+    header = json.loads(data[4 : 4 + length])
+    header["geometry"] = None if change is None else header["geometry"] | change
+    text = json.dumps(header).encode()
+    damaged = struct.pack("<I", len(text)) + text + data[4 + length :]
+    if change is None:
+        frame = decode_frame(damaged, "run.mcap: frame 1")
+        assert frame.geometry is None
+        assert said in frame.geometry_reason
+        return
+    with pytest.raises(FrameDecodeError, match=said):
+        decode_frame(damaged, "run.mcap: frame 1")
