@@ -111,7 +111,10 @@ class _ArrayReader:
     def __init__(self, path: Path, root: ElementTree.Element, appended: bytes) -> None:
         self.path = path
         self.order = ">" if root.get("byte_order") == "BigEndian" else "<"
-        self.header = np.dtype(self.order + _DTYPES[root.get("header_type", "UInt32")])
+        header = root.get("header_type", "UInt32")
+        if header not in ("UInt32", "UInt64"):
+            raise InputError(f"{path}: header_type is {header!r}, expected UInt32 or UInt64; export the file again")
+        self.header = np.dtype(self.order + _DTYPES[header])
         self.compressed = root.get("compressor") is not None
         if self.compressed and root.get("compressor") != _ZLIB:
             raise InputError(f"{path}: compressed with {root.get('compressor')}; save it with zlib or uncompressed")
@@ -127,11 +130,11 @@ class _ArrayReader:
         dtype = np.dtype(self.order + _DTYPES[kind])
         try:
             values = self._values(element, dtype)
+            components = int(element.get("NumberOfComponents", "1") or 1)
         except (ValueError, binascii.Error, zlib.error, IndexError, OverflowError) as error:
             raise InputError(f"{self.path}: array {name} is damaged ({error}); export the file again") from error
         if kind == "String":
             return tuple(part.decode("utf-8", "replace") for part in values.tobytes().split(b"\0")[:-1])
-        components = int(element.get("NumberOfComponents", "1") or 1)
         if components > 1:
             if len(values) % components:
                 raise InputError(f"{self.path}: array {name} is cut short; export the file again")

@@ -131,8 +131,8 @@ def read_pose(path: Path, geometry: CArmGeometry, view: int = 0) -> RigidPose:
     content = read_pose_file(path)
     if not 0 <= view < len(content.views):
         raise InputError(f"{path}: has {len(content.views)} views, view {view} was asked for")
-    matrix = np.array(content.views[view].projection_px_from_lps_mm, dtype=np.float64)
     try:
+        matrix = np.array(content.views[view].projection_px_from_lps_mm, dtype=np.float64)
         camera_from_lps = camera_from_projection_matrix(matrix, geometry.intrinsics_px())
     except ValueError as error:
         raise InputError(f"{path}: {error}") from error

@@ -144,6 +144,8 @@ def test_a_surface_of_many_blocks_survives(tmp_path: Path) -> None:
         ("<Points>", "<NoPoints>", "no complete|no points"),
         ("vtkZLibDataCompressor", "vtkLZ4DataCompressor", "zlib"),
         ('type="Float64"', 'type="Float128"', "unknown type"),
+        ('header_type="UInt64"', 'header_type="Int9"', "header_type is 'Int9'"),
+        ('NumberOfComponents="3"', 'NumberOfComponents="-inf"', "damaged"),
         ('<?xml version="1.0"?>', '<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b "c">]>', "document type"),
     ],
 )

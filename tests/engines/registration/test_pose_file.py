@@ -62,6 +62,7 @@ def test_a_projection_alone_at_any_scale_is_a_start(result, tmp_path):
         '{"views": []}',
         '{"views": [{"projection_px_from_lps_mm": [[1, 2]]}]}',
         '{"views": [{}]}',
+        '{"views": [{"projection_px_from_lps_mm": [[1, 2, 3, 4], [1], [1, 2]]}]}',
     ],
 )
 def test_what_is_no_pose_file_is_refused_in_one_line(tmp_path, result, text):
