@@ -90,7 +90,8 @@ def _checked_affine(image: nib.Nifti1Image, path: Path) -> Float[np.ndarray, "4 
         )
     unit = int(header["xyzt_units"]) & 7
     if unit not in (0, _NIFTI_UNIT_MM):
-        raise InputError(f"{path}: lengths are in {header.get_xyzt_units()[0]}, expected mm; save it in mm")
+        found = {1: "meter", 3: "micron"}.get(unit, f"unit {unit}, which does not exist")
+        raise InputError(f"{path}: lengths are in {found}, expected mm; save it in mm")
     if image.affine is None or not np.isfinite(image.affine).all():
         raise InputError(f"{path}: its affine holds NaN or infinity; convert it from DICOM again")
     lps_from_index = LPS_FROM_RAS @ np.asarray(image.affine, dtype=np.float64)

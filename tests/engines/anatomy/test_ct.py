@@ -305,11 +305,14 @@ def test_a_nifti_without_orientation_is_refused(tmp_path: Path) -> None:
         load_ct(tmp_path / "ct.nii")
 
 
-def test_a_nifti_in_metres_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("unit", "said"), [(1, "meter, expected mm"), (3, "micron"), (6, "unit 6, which does not exist")]
+)
+def test_a_nifti_in_other_units_is_refused(tmp_path: Path, unit: int, said: str) -> None:
     image = nib.Nifti1Image(_volume(), RAS)
-    image.header.set_xyzt_units("meter")
+    image.header["xyzt_units"] = unit
     nib.save(image, tmp_path / "ct.nii")
-    with pytest.raises(InputError, match="meter, expected mm"):
+    with pytest.raises(InputError, match=said):
         load_ct(tmp_path / "ct.nii")
 
 
