@@ -6,6 +6,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -72,9 +73,12 @@ def _arrivals(source: FrameSource, count: int, limit_s: float = 150.0) -> list[s
 def test_five_hundred_objects_in_a_row_are_counted_alike_at_both_ends(tmp_path):
     folder = _folder_of(tmp_path / "run", range(500))
     with _scp() as source:
-        sender = _storescu(source, folder)
-        uids = _arrivals(source, 500)
-        said, _ = sender.communicate(timeout=60)
+        # A thread listens to the sender: it says more than a pipe holds, and would wait for somebody to hear it.
+        with ThreadPoolExecutor(1) as listening:
+            sender = _storescu(source, folder)
+            heard = listening.submit(sender.communicate, timeout=200)
+            uids = _arrivals(source, 500)
+            said, _ = heard.result()
         assert sender.returncode == 0
         assert said.count(_SUCCESS) == 500 == source.received == len(set(uids))
 
