@@ -5,6 +5,7 @@ import typer
 from typer.testing import CliRunner
 
 from calibration.errors import InputError
+from engines.registration import network_start
 from guidance_app.cli import evaluate, register
 
 
@@ -21,7 +22,8 @@ def _error(*arguments: str) -> str:
     return str(result.exception)
 
 
-def test_a_start_by_network_says_that_there_is_none():
+def test_a_start_by_network_says_that_there_is_none(tmp_path, monkeypatch):
+    monkeypatch.setattr(network_start, "shipped_weights", lambda name: tmp_path / f"{name}.safetensors")
     assert "pose.safetensors is missing" in _error("register", "--case", "x", "--xa", "y.dcm", "--init", "network")
 
 

@@ -18,8 +18,8 @@ def test_reports_every_renderer_with_times_and_machine():
     report = run_render_bench(volumes=(12,), detectors=(8, 16), repeats=1, progress=said.append)
     assert report["schema"] == "guidance-app/bench-render/1"
     assert report["machine"]["cores"] >= 1
-    assert {row["renderer"] for row in report["rows"]} == {"nanodrr", "diffdrr", "diffdrr-trilinear"}
-    assert len(report["rows"]) == len(said) == 6
+    assert {row["renderer"] for row in report["rows"]} == {"nanodrr", "slices", "diffdrr", "diffdrr-trilinear"}
+    assert len(report["rows"]) == len(said) == 8
     for row in report["rows"]:
         assert set(row) == {"renderer", "volume", "detector", "forward_ms", "backward_ms"}
         assert row["volume"] == [12, 12, 12]
@@ -32,7 +32,7 @@ def test_reports_every_renderer_with_times_and_machine():
 def test_without_diffdrr_only_ours_is_measured(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
     report = run_render_bench(volumes=(8,), detectors=(8,), repeats=1)
-    assert [row["renderer"] for row in report["rows"]] == ["nanodrr"]
+    assert [row["renderer"] for row in report["rows"]] == ["nanodrr", "slices"]
 
 
 def test_unusable_requests_are_refused():

@@ -102,11 +102,14 @@ def test_pose_is_published_while_it_is_accepted():
             with streaming(rig):
                 drive(session, until=_is_valid, limit_s=60.0)
             assert isinstance(rig.peer, socket.socket)
+            rig.peer.settimeout(10.0)
+            seen = [read_message(rig.peer)]
+            # Only the newest state is sent: without a look in between, the rejection may overtake the acceptance.
+            while seen[-1][0] != "TRANSFORM":
+                seen.append(read_message(rig.peer))
             session.reject()
             drive(session, until=lambda screen: screen.guidance_state == "rejected")
-            rig.peer.settimeout(10.0)
-            seen = []
-            while not seen or seen[-1][2] != "rejected":
+            while seen[-1][2] != "rejected":
                 seen.append(read_message(rig.peer))
         said = [name if kind == "STATUS" else kind for kind, _, name, _ in seen]
         assert said.index("accepted") + 1 == said.index("TRANSFORM")
