@@ -25,6 +25,7 @@ from guidance_app.sources.dicom_server import Admission
 from guidance_app.sources.dicom_source import DicomSource
 
 _FULL_DISK_WAIT_S = 6.0
+_DISK_BYTES = (900_000, 2_500_000)  # the first quarter of a second, which is written at once, fits
 
 
 class WallClock:
@@ -131,14 +132,18 @@ def _fill_disk(room: Room) -> None:
     path = room.folder / f"recording-{room.turn}.mcap"
     room.reel.record(path)
     try:
-        with _files_end_at(int(room.rng.integers(200_000, 900_000))):
+        with _files_end_at(int(room.rng.integers(*_DISK_BYTES))):
             full = room.onlooker.wait_for(lambda: "recording stopped" in room.reel.fault, _FULL_DISK_WAIT_S)
     finally:
         room.reel.stop()
     if not full:
         raise WrongOutcomeError("the recording went on beyond the end of the disk")
-    frames, damaged = damaged_frames(path)
-    path.unlink()
+    try:
+        frames, damaged = damaged_frames(path)
+    except InputError as error:
+        raise WrongOutcomeError(f"the recording cannot be read ({error})") from error
+    finally:
+        path.unlink()
     if damaged or not frames:
         raise WrongOutcomeError(f"the recording kept {frames} frames, {damaged} of them not as they were sent")
 
