@@ -14,6 +14,7 @@ from calibration.errors import InputError
 from calibration.pose import RigidPose
 from engines.anatomy.case import Case, load_case
 from engines.anatomy.vessel_model import VesselModel
+from engines.angiography.frame import Frame
 from engines.inference.model_files import BUNDLED_MODELS
 from engines.registration.deform import deformed
 from engines.registration.deform_basis import MotionBasis
@@ -28,10 +29,13 @@ from guidance_app.live.contrast_memory import ContrastMemory
 from guidance_app.live.device_fallback import CpuBehind
 from guidance_app.live.engine_process import EngineRecipe
 from guidance_app.live.model_projection import ProjectedModel
-from guidance_app.live.pipeline import ColdStart, Pipeline
+from guidance_app.live.pipeline import ColdStart, Pipeline, Segments
 
 _BRANCH_CLASSES: tuple[tuple[str, ...], ...] = ((), ("aorta", "artery"))  # what views ask for, see `view_of_frame`
 _REHEARSAL_SHAPE = (512, 512)
+# An overlay is shown until the next one comes: steps of this length keep it below the age at which it is marked as old.
+_STEP_MS = 110.0
+_REHEARSALS = 3
 
 
 def case_recipe(case: Case, *, backend: str = "auto", models: Path = BUNDLED_MODELS) -> EngineRecipe:
@@ -57,7 +61,14 @@ def make_case_pipeline(folder: Path, backend: str, models: Path = BUNDLED_MODELS
     on_gpu = not segmenter.backend.endswith("(cpu)")
     guarded = CpuBehind(segmenter, lambda: load_segmenter(name, "onnx", folder=models).for_run()) if on_gpu else None
     registrar = CaseRegistrar(case.id, model, inference=segmenter.backend, deforms=case.kind == "coronary")
-    registrar.warm_up(rehearsal_view(model, projected))
+    view = rehearsal_view(model, projected)
+    rehearsed = registrar.warm_up(view)
+    description = f"{segmenter.name} on {segmenter.backend}"
+    if case.kind == "coronary" and rehearsed is not None:
+        step_ms = rehearsed_step_ms(segmenter, registrar, view, rehearsed)
+        if step_ms > _STEP_MS:
+            registrar.leave_motion()
+            description += f"; overlay rigid: following the motion would take {step_ms:.0f} ms a frame here"
     return Pipeline(
         segmenter=guarded or segmenter,
         registrar=registrar,
@@ -65,9 +76,24 @@ def make_case_pipeline(folder: Path, backend: str, models: Path = BUNDLED_MODELS
         vessel_threshold=segmenter.threshold,
         memory=ContrastMemory(),
         clock_ns=time.perf_counter_ns,
-        description=f"{segmenter.name} on {segmenter.backend}",
+        description=description,
         degraded=(lambda: "") if guarded is None else (lambda: guarded.degraded),
     )
+
+
+def rehearsed_step_ms(
+    segmenter: Segments, registrar: CaseRegistrar, view: RegistrationView, found: Registration
+) -> float:
+    """Shortest of a few steps on the made-up view: network, tracking and, where it is followed, the motion."""
+    picture = (200.0 - 120.0 * view.vessel).astype(np.uint8)
+    # Only accepted poses are deformed; whether this one would be says nothing about the time.
+    found, best_ms = replace(found, status="accepted"), np.inf
+    for _ in range(_REHEARSALS):
+        began = time.perf_counter()
+        segmenter.segment(Frame(pixels=picture, kind="fluoro"))
+        registrar.track(view, found)
+        best_ms = min(best_ms, 1e3 * (time.perf_counter() - began))
+    return best_ms
 
 
 class CaseRegistrar:
@@ -85,14 +111,26 @@ class CaseRegistrar:
         self._deforms = deforms
         self._bases: dict[tuple[str, ...], MotionBasis] = {}
 
-    def warm_up(self, view: RegistrationView) -> None:
-        """One cold start and one warm step, so that the first live frame does not pay for what is made only once."""
+    def warm_up(self, view: RegistrationView) -> Registration | None:
+        """One cold start and one warm step, so that the first live frame does not pay for what is made only once.
+
+        Returns:
+            where the view's own branch classes were found, None where they could not be.
+        """
+        rehearsed = None
         for classes in _BRANCH_CLASSES:
             try:
                 found = register([replace(view, branch_classes=classes)], self._model, case_id=self._case_id)
                 self.track(replace(view, branch_classes=classes), found)
             except InputError:
                 continue  # this model has no such branches, or does not show in the made-up view
+            if classes == view.branch_classes:
+                rehearsed = found
+        return rehearsed
+
+    def leave_motion(self) -> None:
+        """Track rigidly from now on."""
+        self._deforms = False
 
     def register(self, request: ColdStart) -> Registration:
         """Near the last pose if there was one, else (or if that fails) from the C-arm's header alone."""
