@@ -9,14 +9,15 @@ import torch
 from diffdrr.renderers import Siddon, Trilinear
 from jaxtyping import Float
 
-from engines.rendering.rays import far_depth_mm, grid_corners_lps_mm, lps_from_camera, pixel_centres, ray_directions
+from engines.rendering.ray_renderer import RayRenderer
+from engines.rendering.rays import far_depth_mm, grid_corners_lps_mm, lps_from_camera, ray_directions
 
 # Index coordinates with integer voxel centres need this shift; 0.0 is 2.4 px off DiffDRR's own point projection.
 _VOXEL_SHIFT = 0.5
 _SAMPLES_PER_CHUNK = 4_000_000
 
 
-class DiffdrrRenderer:
+class DiffdrrRenderer(RayRenderer):
     """DiffDRR's own renderers on rays of our camera; its detector and orientation presets are left aside.
 
     `siddon` is exact for a volume of constant voxels, `trilinear` for an interpolated one. Siddon follows the whole
@@ -45,15 +46,6 @@ class DiffdrrRenderer:
         self._corners = grid_corners_lps_mm(self._shape, lps_from_index).to(device)
         self._siddon = Siddon(voxel_shift=_VOXEL_SHIFT) if method == "siddon" else None
         self._trilinear = Trilinear(voxel_shift=_VOXEL_SHIFT) if method == "trilinear" else None
-
-    def render(
-        self,
-        camera_from_lps: Float[torch.Tensor, "n 4 4"],
-        intrinsics_px: Float[torch.Tensor, "3 3"],
-        shape_px: tuple[int, int],
-    ) -> Float[torch.Tensor, "n 1 rows columns"]:
-        pixels = pixel_centres(shape_px, device=self.device)
-        return self.render_rays(camera_from_lps, intrinsics_px, pixels).reshape(-1, 1, *shape_px)
 
     def render_rays(
         self,

@@ -9,12 +9,13 @@ from jaxtyping import Float
 from nanodrr.data import Subject
 from nanodrr.drr import render as nanodrr_render
 
-from engines.rendering.rays import far_depth_mm, grid_corners_lps_mm, lps_from_camera, pixel_centres, ray_directions
+from engines.rendering.ray_renderer import RayRenderer
+from engines.rendering.rays import far_depth_mm, grid_corners_lps_mm, lps_from_camera, ray_directions
 
 _SAMPLES_PER_CHUNK = 4_000_000  # about 50 MB of sample points at a time on the CPU path
 
 
-class NanodrrRenderer:
+class NanodrrRenderer(RayRenderer):
     """Trilinear interpolation, midpoint rule, samples only where a ray is inside the volume.
 
     Rays are handed to nanodrr in our camera frame, so its own intrinsics, pixel corners and orientation presets
@@ -43,15 +44,6 @@ class NanodrrRenderer:
         self.samples = max(2, math.ceil(samples_per_voxel * math.hypot(*(size + 1 for size in shape))))
         self._corners = grid_corners_lps_mm(shape, lps_from_index).to(device)
         self._subject = _subject(values, lps_from_index).to(device)
-
-    def render(
-        self,
-        camera_from_lps: Float[torch.Tensor, "n 4 4"],
-        intrinsics_px: Float[torch.Tensor, "3 3"],
-        shape_px: tuple[int, int],
-    ) -> Float[torch.Tensor, "n 1 rows columns"]:
-        pixels = pixel_centres(shape_px, device=self.device)
-        return self.render_rays(camera_from_lps, intrinsics_px, pixels).reshape(-1, 1, *shape_px)
 
     def render_rays(
         self,

@@ -6,13 +6,14 @@ import torch
 from jaxtyping import Float
 from torch.nn.functional import grid_sample
 
-from engines.rendering.rays import lps_from_camera, pixel_centres, ray_directions
+from engines.rendering.ray_renderer import RayRenderer
+from engines.rendering.rays import lps_from_camera, ray_directions
 
 _SAMPLES_PER_CHUNK = 2_000_000  # about 16 MB of sample points at a time
 _LEAST_SLOPE = 0.05  # voxels across slices per mm of depth: a ray nearly within a slice would be a division by zero
 
 
-class SliceRenderer:
+class SliceRenderer(RayRenderer):
     """One bilinear sample a slice, across the grid axis that a pose's central ray follows most.
 
     In-plane bilinear sampling is vectorised on CPUs where trilinear sampling is not, which makes this several times
@@ -40,15 +41,6 @@ class SliceRenderer:
         orders = ((0, 2, 1), (1, 2, 0), (2, 1, 0))
         self._slices = [values.permute(order)[:, None].contiguous().to(device) for order in orders]
         self._index_from_lps = torch.linalg.inv(lps_from_index.double()).float().to(device)
-
-    def render(
-        self,
-        camera_from_lps: Float[torch.Tensor, "n 4 4"],
-        intrinsics_px: Float[torch.Tensor, "3 3"],
-        shape_px: tuple[int, int],
-    ) -> Float[torch.Tensor, "n 1 rows columns"]:
-        pixels = pixel_centres(shape_px, device=self.device)
-        return self.render_rays(camera_from_lps, intrinsics_px, pixels).reshape(-1, 1, *shape_px)
 
     def render_rays(
         self,

@@ -24,6 +24,7 @@ from engines.registration.correlation.losses import (
 )
 from engines.registration.correlation.metric import DEPTH_SHARE
 from engines.registration.correlation.network import Comparison, CorrelationNetwork, Design
+from engines.training.checkpoint import read_checkpoint
 from engines.training.correlation_bank import Bank, make_bank
 from engines.training.correlation_randomise import randomised
 from engines.training.correlation_scenes import Scene, tissue_scene, vessel_scene
@@ -261,13 +262,7 @@ def _resume(
     average: dict[str, Tensor],
     optimiser: torch.optim.Optimizer,
 ) -> int:
-    try:
-        content = torch.load(checkpoint, map_location="cpu", weights_only=True)
-        found = content["recipe"]
-    except Exception as error:  # torch raises whatever its unpickler meets
-        raise InputError(f"{checkpoint}: no checkpoint of a similarity ({error}); remove it to begin anew") from error
-    if found != asdict(recipe):
-        raise InputError(f"{checkpoint}: belongs to another recipe ({found}); choose another --out, or remove it")
+    content = read_checkpoint(checkpoint, asdict(recipe), of="a similarity")
     net.load_state_dict(content["net"])
     weights.load_state_dict(content["weights"])
     average.update(content["average"])

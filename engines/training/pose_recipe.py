@@ -16,9 +16,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from calibration.errors import InputError
 from calibration.store import write_atomically
 from engines.registration.pose_network import PoseNetwork
+from engines.training.checkpoint import read_checkpoint
 from engines.training.pose_losses import PoseLoss, pose_loss, projected_distance_mm
 from engines.training.pose_patients import POSE_KINDS, TrainingPatient, draw_patient
 from engines.training.pose_pictures import OffsetSpread, PoseBatch, draw_batch, drawn
@@ -179,13 +179,7 @@ def _resume(
     optimiser: torch.optim.Optimizer,
     device: str,
 ) -> int:
-    try:
-        content = torch.load(checkpoint, map_location=device, weights_only=True)
-        found = content["recipe"]
-    except Exception as error:  # torch raises whatever its unpickler meets
-        raise InputError(f"{checkpoint}: no checkpoint of a pose network ({error}); remove it to begin anew") from error
-    if found != asdict(recipe):
-        raise InputError(f"{checkpoint}: belongs to another recipe ({found}); choose another --out, or remove it")
+    content = read_checkpoint(checkpoint, asdict(recipe), of="a pose network", device=device)
     net.load_state_dict(content["net"])
     average.update(content["average"])
     optimiser.load_state_dict(content["optimiser"])

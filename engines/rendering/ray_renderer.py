@@ -1,0 +1,33 @@
+"""What renderers that are asked ray by ray have alike."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import torch
+from jaxtyping import Float
+
+from engines.rendering.rays import pixel_centres
+
+
+class RayRenderer(ABC):
+    """See `Renderer`: whole pictures are the rays through their pixels' centres."""
+
+    device: torch.device
+
+    def render(
+        self,
+        camera_from_lps: Float[torch.Tensor, "n 4 4"],
+        intrinsics_px: Float[torch.Tensor, "3 3"],
+        shape_px: tuple[int, int],
+    ) -> Float[torch.Tensor, "n 1 rows columns"]:
+        pixels = pixel_centres(shape_px, device=self.device)
+        return self.render_rays(camera_from_lps, intrinsics_px, pixels).reshape(-1, 1, *shape_px)
+
+    @abstractmethod
+    def render_rays(
+        self,
+        camera_from_lps: Float[torch.Tensor, "n 4 4"],
+        intrinsics_px: Float[torch.Tensor, "3 3"],
+        pixels_px: Float[torch.Tensor, "rays 2"],
+    ) -> Float[torch.Tensor, "n rays"]: ...
