@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from pynetdicom import evt
+from pynetdicom.acse import ACSE
 from pynetdicom.association import Association
 from pynetdicom.dimse import DIMSEServiceProvider
 from pynetdicom.fsm import StateMachine
@@ -31,6 +32,7 @@ def limit(association: Association, connection: socket.socket, refuse: Refusal, 
     association.dul.socket.recv = Receiver(connection, refuse)  # type: ignore[method-assign]
     association.dul.state_machine = States(association, connection, refuse)
     association.dimse = Messages(association, refuse, unfinished)
+    association.acse = Negotiation(association, refuse)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,23 @@ class Messages(DIMSEServiceProvider):
         self.message = None
         self._unfinished.forget(self.assoc)
         self.dul.event_queue.put("Evt19")  # an invalid PDU: the state machine aborts the association
+
+
+class Negotiation(ACSE):
+    """Rejects a request that makes no sense, such as a context without an abstract syntax."""
+
+    def __init__(self, association: Association, refuse: Refusal) -> None:
+        super().__init__(association)
+        self._refuse = refuse
+
+    def negotiate_association(self) -> None:
+        try:
+            super().negotiate_association()
+        except (TypeError, ValueError, AttributeError, KeyError) as error:
+            self._refuse(f"a damaged request ({type(error).__name__})")
+            self.send_reject(0x01, 0x01, 0x01)  # permanent, by the user, without a reason (PS3.8 table 9-21)
+            self.assoc.is_rejected = True
+            self.assoc.kill()
 
 
 class States(StateMachine):

@@ -19,6 +19,10 @@ from pydicom.uid import (
     JPEG2000Lossless,
     RLELossless,
 )
+from pynetdicom.pdu import A_ASSOCIATE_RQ
+from pynetdicom.pdu_items import AbstractSyntaxSubItem
+from pynetdicom.pdu_primitives import A_ASSOCIATE, ImplementationClassUIDNotification, MaximumLengthNotification
+from pynetdicom.presentation import build_context
 
 from calibration.errors import InputError
 from guidance_app.sources.dicom_limits import MAX_PDU_BYTES
@@ -72,6 +76,28 @@ def is_open(source) -> bool:
         return False
     association.release()
     return send(source, xa_object(Picture(value=9), 999)) == SUCCESS
+
+
+def test_a_request_without_an_abstract_syntax_is_rejected_and_told(scp):
+    source = scp()
+    asked = A_ASSOCIATE()
+    asked.application_context_name = "1.2.840.10008.3.1.1.1"
+    asked.calling_ae_title, asked.called_ae_title = "A", AET
+    context = build_context("1.2.840.10008.1.1")
+    context.context_id = 1
+    asked.presentation_context_definition_list = [context]
+    length, implementation = MaximumLengthNotification(), ImplementationClassUIDNotification()
+    length.maximum_length_received, implementation.implementation_class_uid = 16384, "1.2.3"
+    asked.user_information = [length, implementation]
+    request = A_ASSOCIATE_RQ()
+    request.from_primitive(asked)
+    items = request.presentation_context[0].abstract_transfer_syntax_sub_items
+    items[:] = [item for item in items if not isinstance(item, AbstractSyntaxSubItem)]
+    with socket.create_connection((LOCAL, source.port), timeout=10.0) as peer:
+        peer.sendall(request.encode())
+        assert peer.recv(64)[:1] == b"\x03"  # A-ASSOCIATE-RJ, PS3.8 table 9-21
+    wait_for(lambda: "a damaged request" in refusals(source))
+    assert associate(source.port).is_established
 
 
 # Who may send --------------------------------------------------------------------------------------------------------
