@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import cast, get_args
 
 from calibration.errors import InputError
-from engines.anatomy.case import Case, CaseKind, load_case, write_case
+from engines.anatomy.case import Case, CaseKind, FieldOfView, load_case, write_case
 from engines.anatomy.centerline_file import load_centerlines, save_centerlines
 from engines.anatomy.ct import load_ct, save_ct
 from engines.anatomy.extraction import extract_vessels
@@ -39,6 +39,7 @@ def create_case(
     surface: Path | str | None = None,
     centerlines: Path | str | None = None,
     placement: Path | str | None = None,
+    field_of_view: str = "upper",
     case_id: str | None = None,
     report: Report = _silent,
 ) -> Case:
@@ -52,6 +53,7 @@ def create_case(
         surface: STL, VTP, VTK, OBJ or PLY.
         centerlines: VTP, VTK or CSV.
         placement: JSON with `model_to_lps` (4x4), applied to surface and centerlines.
+        field_of_view: "lower" where the recordings of a tavi case show the access vessels and not the root.
         case_id: pseudonym; a random one by default. Nothing of the patient's identity is copied.
         report: told what is being done, for progress.
 
@@ -59,7 +61,7 @@ def create_case(
         InputError: nothing given, a file unusable, models that do not lie in one place, `out` in use.
     """
     out = Path(out)
-    _check_options(out, kind, case_id, [cta, vessels, surface, centerlines])
+    _check_options(out, kind, field_of_view, case_id, [cta, vessels, surface, centerlines])
     if placement is not None and surface is None and centerlines is None:
         raise InputError(f"{placement}: a placement moves a surface or centerlines; give one of them too")
     ct = None
@@ -73,12 +75,18 @@ def create_case(
         model = replace(model, surface=surface_from_labels(model.labels))
     report("centerlines and radii")
     model = completed(model, str(out), kind)
-    return _written_whole(out, lambda folder: _write(folder, kind, case_id, ct, model, report))
+    return _written_whole(out, lambda folder: _write(folder, kind, field_of_view, case_id, ct, model, report))
 
 
-def _check_options(out: Path, kind: str, case_id: str | None, models: list[Path | str | None]) -> None:
+def _check_options(
+    out: Path, kind: str, field_of_view: str, case_id: str | None, models: list[Path | str | None]
+) -> None:
     if kind not in get_args(CaseKind):
         raise InputError(f"kind is {kind!r}, expected one of {', '.join(get_args(CaseKind))}; choose one")
+    if field_of_view not in get_args(FieldOfView):
+        raise InputError(f"field of view is {field_of_view!r}, expected upper or lower; choose one")
+    if field_of_view == "lower" and kind != "tavi":
+        raise InputError(f"{kind}: has no lower field of view; only tavi cases show access vessels, leave --field out")
     if case_id is not None and not _ID_PATTERN.fullmatch(case_id):
         raise InputError(
             f"id {case_id!r}: expected up to 64 letters, digits, '.', '-' or '_'; choose a pseudonym, no patient text"
@@ -113,7 +121,13 @@ def _model(
 
 
 def _write(
-    folder: Path, kind: str, case_id: str | None, ct: CtVolume | None, model: VesselModel, report: Report
+    folder: Path,
+    kind: str,
+    field_of_view: str,
+    case_id: str | None,
+    ct: CtVolume | None,
+    model: VesselModel,
+    report: Report,
 ) -> None:
     files: dict[str, str] = {}
     if ct is not None:
@@ -136,6 +150,7 @@ def _write(
         frame_of_reference_uid=ct.frame_of_reference_uid if ct is not None else "",
         files=files,
         vessels_names=model.labels.names if model.labels is not None else {},
+        field_of_view=cast(FieldOfView, field_of_view),
     )
 
 

@@ -41,6 +41,7 @@ class CenterlinesSummary:
 class CaseSummary:
     id: str
     kind: str
+    field_of_view: str
     folder: str
     frame_of_reference_uid: str
     files: dict[str, str]
@@ -63,6 +64,7 @@ def summarise(case: Case, model: VesselModel, ct: CtVolume | None) -> CaseSummar
     return CaseSummary(
         id=case.id,
         kind=case.kind,
+        field_of_view=case.field_of_view,
         folder=str(case.folder),
         frame_of_reference_uid=case.frame_of_reference_uid,
         files={role: file.relative for role, file in case.files.items()},
@@ -78,7 +80,8 @@ def summarise(case: Case, model: VesselModel, ct: CtVolume | None) -> CaseSummar
 
 def summary_lines(summary: CaseSummary) -> list[str]:
     """The same for a terminal."""
-    lines = [f"case {summary.id} ({summary.kind}) in {summary.folder}"]
+    lower = ", lower field of view" if summary.field_of_view == "lower" else ""
+    lines = [f"case {summary.id} ({summary.kind}{lower}) in {summary.folder}"]
     if summary.cta is not None:
         size, spacing = summary.cta.size_voxels, summary.cta.spacing_mm
         lines.append(

@@ -26,6 +26,13 @@ def add_to(app: typer.Typer) -> None:
 def create(
     out: Annotated[Path, typer.Argument(help="Folder to make; it must not exist, or be empty.")],
     kind: Annotated[str, typer.Option(help="evt, tavi or coronary.")],
+    field: Annotated[
+        str,
+        typer.Option(
+            help="Of tavi, what the recordings show: upper (the root) or lower (aorta, iliac and femoral arteries); "
+            "picks the network."
+        ),
+    ] = "upper",
     cta: Annotated[
         Path | None,
         typer.Option(
@@ -59,6 +66,7 @@ def create(
             surface=surface,
             centerlines=centerlines,
             placement=placement,
+            field_of_view=field,
             case_id=id,
             report=_report,
         )

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from engines.anatomy.case import load_case
 from engines.anatomy.surface_file import save_surface
+from engines.segmentation.scenes import model_for_kind
 from guidance_app.cli.main import main
 from tests.engines.anatomy.shapes import tube_surface
 
@@ -40,6 +42,22 @@ def test_a_case_is_made_and_shown(
     assert sorted(path.name for path in pictures.iterdir()) == ["model-front.png", "model-left.png"]
 
 
+def test_the_field_of_view_is_kept_and_picks_the_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_surface(tmp_path / "s.stl", tube_surface(4.0, 60.0))
+    for field, network in (("lower", "aortic-lower"), ("upper", "aortic-upper")):
+        out = tmp_path / field
+        assert _run(monkeypatch, "case", "create", out, "--kind", "tavi", "--field", field,
+                    "--surface", tmp_path / "s.stl") == 0  # fmt: skip
+        assert ("lower field of view" in capsys.readouterr().out) == (field == "lower")
+        case = load_case(out)
+        assert case.field_of_view == field
+        assert model_for_kind(case.kind, case.field_of_view) == network
+    assert _run(monkeypatch, "case", "show", tmp_path / "lower", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["field_of_view"] == "lower"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -47,6 +65,8 @@ def test_a_case_is_made_and_shown(
         (("case", "create", "{}/out", "--kind", "coronary"), "give at least one of"),
         (("case", "create", "{}/out", "--kind", "knee", "--surface", "x.stl"), "kind is 'knee'"),
         (("case", "create", "{}/out", "--kind", "tavi", "--cta", "{}/none"), "no such file or folder"),
+        (("case", "create", "{}/out", "--kind", "evt", "--field", "lower", "--surface", "x.stl"), "evt: has no lower"),
+        (("case", "create", "{}/out", "--kind", "tavi", "--field", "left", "--surface", "x.stl"), "upper or lower"),
     ],
 )
 def test_errors_are_one_line_and_exit_1(
