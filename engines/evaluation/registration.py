@@ -6,7 +6,7 @@ structure that matters, and success is a share of starts with its confidence int
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,7 @@ def evaluate(
     seed: int,
     spread: StartSpread | None = None,
     methods: Sequence[MethodRecipe] = (),
+    starts_of_method: Mapping[str, int] | None = None,
     protocol: str = "",
     pictures: Path | None = None,
     report: Path | None = None,
@@ -65,6 +66,7 @@ def evaluate(
     Args:
         sources: name and loader of each folder.
         methods: each gets the same starts; ours when empty.
+        starts_of_method: of methods too slow for all: their first drawn starts alone, and none from the header.
         protocol: name of the spread, for the report.
         pictures: folder for a picture of each registration worse than 5 mm, and of each wrong model that was accepted.
         report: where the caller will write the report; finished trials lie beside it until `discard_partial`.
@@ -74,8 +76,8 @@ def evaluate(
     settings = evaluation_settings(sources, starts=starts, seed=seed, spread=spread)
     log = TrialLog(report, settings, progress=progress)
     trials, failures = run_trials(
-        sources, methods, starts=starts, seed=seed, spread=spread, log=log, pictures=pictures, place=place,
-        progress=progress,
+        sources, methods, starts=starts, seed=seed, spread=spread, starts_of_method=starts_of_method, log=log,
+        pictures=pictures, place=place, progress=progress,
     )  # fmt: skip
     own = [trial for trial in trials if not trial.model_of]
     foreign = [trial for trial in trials if trial.model_of]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from dataclasses import replace
 from functools import partial
@@ -77,11 +78,23 @@ def _pair(subjects: list[Subject], folder: str) -> Subject:
             f"{folder}: the patient moved by {apart_mm:.1f} mm between {first.run} and {second.run}; "
             "a pair needs one true pose: leave out --biplane"
         )
-    return replace(first, run=f"{first.run}+{second.run}", second=second.view)
+    return _joined(first, second)
 
 
-def phantom_subjects(folder: Path, *, backend: str = "auto") -> list[Subject]:
+def _joined(first: Subject, second: Subject) -> Subject:
+    return replace(
+        first,
+        run=f"{first.run}+{second.run}",
+        second=second.view,
+        second_isocentre_from_lps=second.true_isocentre_from_lps,
+    )
+
+
+def phantom_subjects(folder: Path, *, backend: str = "auto", biplane: bool = False) -> list[Subject]:
     """The views of `placement.json`; its poses were fitted to the pictures and are a reference, not a truth.
+
+    Args:
+        biplane: instead, every two of them jointly. The table moved in between, so each view has a pose of its own.
 
     Raises:
         InputError: the folder is not that of the phantom.
@@ -108,7 +121,7 @@ def phantom_subjects(folder: Path, *, backend: str = "auto") -> list[Subject]:
                 reference="placement",
             )
         )
-    return subjects
+    return [_joined(*pair) for pair in itertools.combinations(subjects, 2)] if biplane else subjects
 
 
 def wrong_model_subjects(folder: Path | str, other: Path | str, *, backend: str = "auto") -> list[Subject]:
@@ -129,7 +142,7 @@ def sources(cases: list[str], phantoms: list[Path], *, backend: str = "auto", bi
     """Name and loader of each folder, for `evaluate`."""
     return [
         *((Path(case).name, partial(case_subjects, case, backend=backend, biplane=biplane)) for case in cases),
-        *((phantom.name, partial(phantom_subjects, phantom, backend=backend)) for phantom in phantoms),
+        *((phantom.name, partial(phantom_subjects, phantom, backend=backend, biplane=biplane)) for phantom in phantoms),
     ]
 
 

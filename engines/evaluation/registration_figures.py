@@ -72,7 +72,8 @@ class Summary(BaseModel):
     """Figures over the trials of one method from one kind of start.
 
     Intervals are of 95 %. Those of `success` take starts as independent, those of `success_over_cases` patients alone.
-    The `accepted`, `wrong` and `right` shares and the calibration count only methods that judge themselves.
+    What begins with `second_` is of pairs alone, in their second view. The `accepted`, `wrong` and `right` shares and
+    the calibration count only methods that judge themselves.
     """
 
     trials: int
@@ -84,10 +85,12 @@ class Summary(BaseModel):
     mpe_p95_mm: float | None
     mpe_p95: Interval
     mtre_mm: Interval
+    second_error_mm: Interval
     success: dict[str, Interval]
     success_over_cases: dict[str, Interval]
     seconds: Interval
     within_3px_of_vessel: Interval
+    second_within_3px_of_vessel: Interval
     status: dict[str, int]
     accepted_and_wrong: Interval
     wrong_and_not_accepted: Interval
@@ -127,7 +130,7 @@ def summarise(trials: Sequence[Trial]) -> Summary:
     judged = [trial for trial in trials if trial.status != UNJUDGED]
     accepted = np.array([trial.status == "accepted" for trial in judged], dtype=bool)
     wrong = _values(judged, "error_mm") > WRONG_MM
-    distance = [trial.vessel_distance_px for trial in trials if trial.vessel_distance_px is not None]
+    pairs = [trial for trial in trials if trial.views > 1]
     calibration = calibration_of(judged)
     return Summary(
         trials=n,
@@ -139,13 +142,15 @@ def summarise(trials: Sequence[Trial]) -> Summary:
         mpe_p95_mm=mpe_p95.value,
         mpe_p95=mpe_p95,
         # In space only with two views: with one it would measure the depth that nobody sees.
-        mtre_mm=median(_values([trial for trial in trials if trial.views > 1], "mtre_mm")),
+        mtre_mm=median(_values(pairs, "mtre_mm")),
+        second_error_mm=median(_values(pairs, "second_error_mm")),
         success={f"{limit:g}mm": share(int((error < limit).sum()), n) for limit in SUCCESS_MM},
         success_over_cases={
             f"{limit:g}mm": share_over_groups(error < limit, [trial.case for trial in trials]) for limit in SUCCESS_MM
         },
         seconds=median(np.array([trial.elapsed_ms / 1e3 for trial in finished])),
-        within_3px_of_vessel=share(sum(d <= 3.0 for d in distance), len(distance)),
+        within_3px_of_vessel=_near([trial.vessel_distance_px for trial in trials]),
+        second_within_3px_of_vessel=_near([trial.second_vessel_distance_px for trial in pairs]),
         status={status: sum(t.status == status for t in trials) for status in sorted({t.status for t in trials})},
         accepted_and_wrong=share(int((accepted & wrong).sum()), int(accepted.sum())),
         wrong_and_not_accepted=share(int((wrong & ~accepted).sum()), int(wrong.sum())),
@@ -197,6 +202,11 @@ def calibration_of(trials: Sequence[Trial]) -> Calibration:
         expected_calibration_error=gap / n if n else None,
         bins=bins,
     )
+
+
+def _near(distances_px: Sequence[float | None]) -> Interval:
+    known = [distance for distance in distances_px if distance is not None]
+    return share(sum(distance <= 3.0 for distance in known), len(known))
 
 
 def _values(trials: Sequence[Trial], name: str) -> Float[np.ndarray, " n"]:

@@ -41,7 +41,9 @@ class Subject:
     Args:
         true_isocentre_from_lps: exact for a simulated case, a reference for real data.
         reference: "truth" or "placement" - whether errors are errors or only differences.
-        second: the other view of a biplane pair, of the same true pose.
+        second: the other view of a biplane pair.
+        second_isocentre_from_lps: the pose to compare with in `second`; the same but for what the table or the heart
+            moved in between.
         model_of: another case whose model this is ("" for its own): no pose is right then, each is to be rejected.
     """
 
@@ -52,6 +54,7 @@ class Subject:
     true_isocentre_from_lps: RigidPose
     reference: str = "truth"
     second: RegistrationView | None = None
+    second_isocentre_from_lps: RigidPose | None = None
     model_of: str = ""
 
     @property

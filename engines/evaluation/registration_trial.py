@@ -8,6 +8,7 @@ import time
 from pydantic import BaseModel, ConfigDict
 
 from calibration.errors import GuidanceError
+from calibration.projection import Projection
 from engines.evaluation.registration_metrics import (
     box_corners_mm,
     depth_error_mm,
@@ -28,7 +29,8 @@ class Trial(BaseModel):
     """One registration; lengths in the isocentre plane unless they are stated in space or along the beam.
 
     `error_mm` is the mean projection distance on the vessels (mPD), `mpe_mm` that of the eight corners of the box
-    around them (MPE), both in the first view; `mtre_mm` is measured in space. With another patient's model
+    around them (MPE), both in the first view; `second_` stands before what is measured in the second one, in its own
+    isocentre plane; `mtre_mm` is measured in space, against the first view's pose. With another patient's model
     (`model_of`) there is no error to measure: only the verdict counts.
     """
 
@@ -51,6 +53,8 @@ class Trial(BaseModel):
     mtre_mm: float | None = None
     depth_error_mm: float | None = None
     vessel_distance_px: float | None = None
+    second_error_mm: float | None = None
+    second_vessel_distance_px: float | None = None
     status: str
     confidence: float | None
     expected_error_mm: float | None = None
@@ -112,9 +116,31 @@ def run_trial(subject: Subject, start: DrawnStart, method: RegistrationMethod) -
         mpe_px=_finite(mpe_mm / geometry.isocentre_mm_per_px),
         mtre_mm=target_error_mm(result.isocentre_from_lps, truth, points),
         depth_error_mm=_finite(depth_error_mm(found, true, points)),
+        **_in_second_view(subject, result),
         **verdict,
     )
     return trial, result
+
+
+def second_projection(subject: Subject, result: MethodResult) -> Projection | None:
+    """Of the other view of a pair: with the table's move where the method finds one, else at the pose itself."""
+    if subject.second is None:
+        return None
+    judged = result.registration
+    if judged is not None and len(judged.views) > 1:
+        return judged.views[1].projection
+    return subject.second.geometry.projection(result.isocentre_from_lps)
+
+
+def _in_second_view(subject: Subject, result: MethodResult) -> dict[str, float | None]:
+    found, there = second_projection(subject, result), subject.second_isocentre_from_lps
+    if found is None or there is None or subject.second is None:
+        return {}
+    geometry, points = subject.second.geometry, subject.vessel_points_mm()
+    return {
+        "second_error_mm": _finite(projection_error_mm(found, geometry.projection(there), points, geometry)),
+        "second_vessel_distance_px": vessel_distance_px(found, points, subject.second),
+    }
 
 
 def _finite(value: float) -> float | None:

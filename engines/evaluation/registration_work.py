@@ -29,6 +29,7 @@ class SourceTask:
     """All that decides the trials of one source, and nothing that cannot travel.
 
     Args:
+        starts_of_method: of slow methods: how many of the drawn starts they get, and none from the header.
         number: of the source; with `seed` it decides the starts, wherever they are tried.
         known: finished trials, not to be run again.
         pictures: whether registrations that went wrong are to be drawn.
@@ -41,6 +42,7 @@ class SourceTask:
     seed: int
     spread: StartSpread
     header: bool
+    starts_of_method: Mapping[str, int]
     known: Mapping[TrialKey, Trial]
     pictures: bool
 
@@ -67,13 +69,19 @@ def try_source(task: SourceTask, emit: Callable[[News], None]) -> None:
         drawn = starts_of(subject, task.starts, task.spread, rng, header=task.header)
         for method in methods:
             found = []
-            for start in drawn:
+            for start in _given_to(method.name, drawn, task):
                 key = (method.name, name, subject.case, subject.run, start.number)
                 news = News(trial=task.known[key]) if key in task.known else _tried(name, subject, start, method, task)
                 assert news.trial is not None
                 found.append(news.trial)
                 emit(news)
             emit(News(line=_line(subject, method.name, found)))
+
+
+def _given_to(method: str, drawn: Sequence[DrawnStart], task: SourceTask) -> Sequence[DrawnStart]:
+    """All starts, or the first drawn ones: the same as those of the methods beside it."""
+    count = task.starts_of_method.get(method)
+    return drawn if count is None else [start for start in drawn if 0 <= start.number < count]
 
 
 def _tried(name: str, subject: Subject, start: DrawnStart, method: RegistrationMethod, task: SourceTask) -> News:
@@ -141,6 +149,7 @@ def run_trials(
     spread: StartSpread,
     log: TrialLog,
     header: bool = True,
+    starts_of_method: Mapping[str, int] | None = None,
     pictures: Path | None = None,
     place: Workplace | None = None,
     progress: Progress = lambda _: None,
@@ -159,6 +168,7 @@ def run_trials(
             seed=seed,
             spread=spread,
             header=header,
+            starts_of_method=starts_of_method or {},
             known=log.of_source(source[0]),
             pictures=pictures is not None,
         )

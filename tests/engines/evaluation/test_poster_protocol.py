@@ -8,6 +8,7 @@ import pytest
 from calibration.errors import InputError
 from engines.evaluation.poster_figures import best_share, compared, row_figures
 from engines.evaluation.poster_protocol import PosterLog, PosterTrial, Row, drawn, poster_case, run_protocol
+from engines.evaluation.poster_report import poster_report, poster_table
 from engines.evaluation.poster_rows import poster_rows
 from engines.registration.methods.cma_es import CmaEsOptions
 from engines.registration.methods.descent import DescentOptions
@@ -43,6 +44,20 @@ def test_gains_are_paired_and_one_lost_case_cannot_decide():
     assert gain.success_points.value == pytest.approx(50.0)
     assert gain.mtre_mm.value == pytest.approx((19 + 19 + 0 - 10) / 4)
     assert compared(ours, []).mtre_mm.value is None
+
+
+def test_rows_are_compared_with_the_row_that_was_asked_for():
+    trials = [*_trials("a", [1.0, 20.0]), *_trials("b", [20.0, 20.0]), *_trials("initial", [50.0, 50.0])]
+    report = poster_report(trials, variant="P1", seed=0, settings="{}", reference="b")
+    assert (report.reference, set(report.against_reference)) == ("b", {"a", "initial"})
+    assert report.against_reference["a"].success_points.value == pytest.approx(50.0)
+    assert report.rows["a"].within_10mm_over_patients.n == 1
+    table = poster_table(report).splitlines()
+    assert [line.count("|") for line in table] == [14] * 5
+    assert table[2].startswith("| a | 2 | ")
+    assert table[2].endswith("| +50 (+0 to +100) |")
+    assert table[3].endswith("| - |")
+    assert poster_report(trials, variant="P1", seed=0, settings="{}").against_reference == {}
 
 
 def test_a_log_goes_on_and_refuses_other_settings(tmp_path):

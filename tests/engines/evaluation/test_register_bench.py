@@ -12,6 +12,7 @@ from calibration.errors import InputError
 from engines.evaluation import register_bench
 from engines.evaluation.register_bench import run_register_bench
 from engines.evaluation.registration import discard_partial, evaluate
+from engines.evaluation.registration_table import methods_table
 from tests.engines.evaluation.trials import OffBy, Refuses, ready, subject_of
 from tests.engines.registration.vessel_bed import Bed, bed
 
@@ -61,6 +62,22 @@ def test_nothing_to_measure_is_an_error(scene: Bed, monkeypatch: pytest.MonkeyPa
         run_register_bench([("x", broken)], methods=[])
     with pytest.raises(InputError, match="--trials is 0"):
         run_register_bench([], trials=0)
+
+
+def test_a_slow_method_gets_the_first_of_the_same_starts(scene: Bed) -> None:
+    slow, fast = OffBy("slow", scene, 7.0), OffBy("ours", scene, 0.5)
+    source = ("a", lambda: [subject_of(scene)])
+    report = evaluate([source], starts=4, seed=0, methods=[ready(fast), ready(slow)], starts_of_method={"slow": 2})
+    assert (fast.asked, slow.asked) == (5, 2)
+    begun = {m: [t.start_mpe_mm for t in report.trials if t.method == m and t.start == "drawn"] for m in report.methods}
+    assert begun["slow"] == begun["ours"][:2]
+    assert set(report.methods["slow"]) == {"drawn"}
+    table = methods_table(report.methods).splitlines()
+    assert table[0].startswith("| method | n | patients | within 1 mm |")
+    assert "mTRE" not in table[0]
+    assert [line.split(" | ")[:2] for line in table[2:]] == [["| ours", "4"], ["| slow", "2"]]
+    assert methods_table(report.methods, start="radiological").count("\n") == 3
+    assert methods_table({}) == ""
 
 
 def test_an_interrupted_evaluation_goes_on_where_it_stopped(scene: Bed, tmp_path) -> None:

@@ -1,11 +1,17 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from calibration.errors import InputError
 from engines.evaluation.registration import evaluate
+from engines.evaluation.registration_figures import summarise
 from engines.evaluation.registration_metrics import projection_error_mm
+from engines.evaluation.registration_protocols import starts_of
 from engines.evaluation.registration_subject import StartSpread, Subject, drawn_start
+from engines.evaluation.registration_trial import run_trial
 from engines.evaluation.statistics import median, percentile, share, share_over_groups
+from tests.engines.evaluation.trials import OffBy, subject_of
 from tests.engines.registration.vessel_bed import bed
 
 
@@ -52,6 +58,21 @@ def test_no_spread_draws_the_truth_and_error_is_counted_in_the_isocentre_plane()
         scene.geometry.projection(moved), scene.geometry.projection(scene.pose), pivot[None], scene.geometry
     )
     assert error == pytest.approx(3.0, rel=0.05)
+
+
+def test_the_second_view_of_a_pair_is_measured_against_its_own_pose():
+    scene = bed(1)
+    moved = OffBy("table", scene, 4.0).pose  # the table moved by 4 mm before the second view
+    subject = replace(subject_of(scene), second=scene.view, second_isocentre_from_lps=moved)
+    start = starts_of(subject, 1, StartSpread(), np.random.default_rng(0))[0]
+    found, _ = run_trial(subject, start, OffBy("off", scene, 1.0))
+    assert found.error_mm == pytest.approx(1.0, rel=0.1)
+    assert found.second_error_mm == pytest.approx(3.0, rel=0.1)
+    assert found.second_vessel_distance_px is not None
+    alone, _ = run_trial(subject_of(scene), start, OffBy("off", scene, 1.0))
+    assert alone.second_error_mm is None
+    summary = summarise([found, alone])
+    assert (summary.second_error_mm.n, summary.second_within_3px_of_vessel.n) == (1, 1)
 
 
 def test_a_source_that_fails_is_noted_and_the_others_go_on():
