@@ -38,8 +38,7 @@ class DiffdrrRenderer(RayRenderer):
         method: Literal["siddon", "trilinear"] = "siddon",
     ) -> None:
         self.name = "diffdrr" if method == "siddon" else "diffdrr-trilinear"
-        self.device = device
-        self.centroid_lps_mm = centroid_lps_mm.to(device)
+        super().__init__(centroid_lps_mm=centroid_lps_mm, device=device)
         self._shape = (values.shape[0], values.shape[1], values.shape[2])
         self._values = values.contiguous().to(device)
         self._index_from_lps = torch.linalg.inv(lps_from_index.double()).float().to(device)

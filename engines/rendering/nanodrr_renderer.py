@@ -39,8 +39,7 @@ class NanodrrRenderer(RayRenderer):
         samples_per_voxel: float = 0.6,
     ) -> None:
         shape = (values.shape[0], values.shape[1], values.shape[2])
-        self.device = device
-        self.centroid_lps_mm = centroid_lps_mm.to(device)
+        super().__init__(centroid_lps_mm=centroid_lps_mm, device=device)
         self.samples = max(2, math.ceil(samples_per_voxel * math.hypot(*(size + 1 for size in shape))))
         self._corners = grid_corners_lps_mm(shape, lps_from_index).to(device)
         self._subject = _subject(values, lps_from_index).to(device)

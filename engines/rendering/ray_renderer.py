@@ -11,9 +11,18 @@ from engines.rendering.rays import pixel_centres
 
 
 class RayRenderer(ABC):
-    """See `Renderer`: whole pictures are the rays through their pixels' centres."""
+    """See `Renderer`: whole pictures are the rays through their pixels' centres.
 
-    device: torch.device
+    Args:
+        centroid_lps_mm: of the volume's values.
+        device: where the volume lies and pictures are made.
+    """
+
+    name: str
+
+    def __init__(self, *, centroid_lps_mm: Float[torch.Tensor, " 3"], device: torch.device) -> None:
+        self.device = device
+        self.centroid_lps_mm = centroid_lps_mm.to(device)
 
     def render(
         self,

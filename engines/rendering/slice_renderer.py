@@ -35,8 +35,7 @@ class SliceRenderer(RayRenderer):
         centroid_lps_mm: Float[torch.Tensor, " 3"],
         device: torch.device,
     ) -> None:
-        self.device = device
-        self.centroid_lps_mm = centroid_lps_mm.to(device)
+        super().__init__(centroid_lps_mm=centroid_lps_mm, device=device)
         # For each axis the slices across it, (slices, 1, second axis, first axis) of the other two.
         orders = ((0, 2, 1), (1, 2, 0), (2, 1, 0))
         self._slices = [values.permute(order)[:, None].contiguous().to(device) for order in orders]
