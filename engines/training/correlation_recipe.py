@@ -15,7 +15,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from calibration.errors import InputError
-from calibration.store import write_atomically
 from engines.registration.correlation.losses import (
     Decomposition,
     UncertaintyWeights,
@@ -24,7 +23,7 @@ from engines.registration.correlation.losses import (
 )
 from engines.registration.correlation.metric import DEPTH_SHARE
 from engines.registration.correlation.network import Comparison, CorrelationNetwork, Design
-from engines.training.checkpoint import read_checkpoint
+from engines.training.checkpoint import Checkpoint, Part, WeightAverage
 from engines.training.correlation_bank import Bank, make_bank
 from engines.training.correlation_randomise import randomised
 from engines.training.correlation_scenes import Scene, tissue_scene, vessel_scene
@@ -135,10 +134,11 @@ def train_correlation(
     began = time.monotonic()
     torch.manual_seed(recipe.seed)
     net, weights = CorrelationNetwork(recipe.design), UncertaintyWeights()
-    average = {name: value.detach().clone() for name, value in net.state_dict().items()}
+    average = WeightAverage(net, _EMA_DECAY)
     optimiser = torch.optim.AdamW([*net.parameters(), *weights.parameters()], lr=recipe.rate, weight_decay=1e-4)
-    step = _resume(checkpoint, recipe, net, weights, average, optimiser) if checkpoint.exists() else 0
-    first = step
+    parts: dict[str, Part] = {"net": net, "weights": weights, "optimiser": optimiser}
+    kept = Checkpoint(checkpoint, asdict(recipe), of="a similarity", average=average, parts=parts)
+    step = first = kept.resume()
     while step < recipe.steps and time.monotonic() - began < budget_s:
         spent = (time.monotonic() - began) / budget_s
         done = max(step / recipe.steps, first / recipe.steps + (1 - first / recipe.steps) * spent)
@@ -151,15 +151,13 @@ def train_correlation(
         torch.nn.utils.clip_grad_norm_(net.parameters(), 10.0)  # as ProST does
         optimiser.step()
         step += 1
-        with torch.no_grad():
-            for name, value in net.state_dict().items():
-                average[name].lerp_(value, 1.0 - min(_EMA_DECAY, step / (step + 20)))
+        average.add(net, step)
         progress(step, figures)
         if step % _SAVE_EVERY == 0:
-            _save(checkpoint, recipe, step, net, weights, average, optimiser)
+            kept.save(step)
     if step % _SAVE_EVERY:
-        _save(checkpoint, recipe, step, net, weights, average, optimiser)
-    net.load_state_dict(average)
+        kept.save(step)
+    net.load_state_dict(average.weights)
     return net.eval(), step
 
 
@@ -232,39 +230,3 @@ def angles_deg(gradient: Float[Tensor, "n 6"], displacement: Float[Tensor, "n 6"
         for part in (slice(0, 3), slice(3, 6))
     ]
     return torch.rad2deg(cosines[0].acos()), torch.rad2deg(cosines[1].acos())
-
-
-def _save(
-    checkpoint: Path,
-    recipe: CorrelationRecipe,
-    step: int,
-    net: CorrelationNetwork,
-    weights: UncertaintyWeights,
-    average: dict[str, Tensor],
-    optimiser: torch.optim.Optimizer,
-) -> None:
-    content = {
-        "recipe": asdict(recipe),
-        "step": step,
-        "net": net.state_dict(),
-        "weights": weights.state_dict(),
-        "average": average,
-        "optimiser": optimiser.state_dict(),
-    }
-    write_atomically(checkpoint, lambda beside: torch.save(content, beside))
-
-
-def _resume(
-    checkpoint: Path,
-    recipe: CorrelationRecipe,
-    net: CorrelationNetwork,
-    weights: UncertaintyWeights,
-    average: dict[str, Tensor],
-    optimiser: torch.optim.Optimizer,
-) -> int:
-    content = read_checkpoint(checkpoint, asdict(recipe), of="a similarity")
-    net.load_state_dict(content["net"])
-    weights.load_state_dict(content["weights"])
-    average.update(content["average"])
-    optimiser.load_state_dict(content["optimiser"])
-    return int(content["step"])

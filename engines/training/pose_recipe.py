@@ -16,9 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from calibration.store import write_atomically
 from engines.registration.pose_network import PoseNetwork
-from engines.training.checkpoint import read_checkpoint
+from engines.training.checkpoint import Checkpoint, Part, WeightAverage
 from engines.training.pose_losses import PoseLoss, pose_loss, projected_distance_mm
 from engines.training.pose_patients import POSE_KINDS, TrainingPatient, draw_patient
 from engines.training.pose_pictures import OffsetSpread, PoseBatch, draw_batch, drawn
@@ -70,11 +69,12 @@ def train_pose(
     torch.manual_seed(recipe.seed)
     net = PoseNetwork(recipe.width).to(device)
     net = net.to(memory_format=_memory_format(net))  # pyright: ignore[reportCallIssue] - missing from torch's stubs
-    average = {name: value.detach().clone() for name, value in net.state_dict().items()}
+    average = WeightAverage(net, _EMA_DECAY)
     optimiser = torch.optim.AdamW(net.parameters(), lr=recipe.rate, weight_decay=1e-4)
-    step = _resume(checkpoint, recipe, net, average, optimiser, device) if checkpoint.exists() else 0
+    parts: dict[str, Part] = {"net": net, "optimiser": optimiser}
+    kept = Checkpoint(checkpoint, asdict(recipe), of="a pose network", average=average, parts=parts)
+    step = first = kept.resume(device)
     patient_of = lru_cache(maxsize=None)(lambda number: _patient(recipe.seed, number))
-    first = step
     net.train()
     while step < recipe.steps and time.monotonic() - began < budget_s:
         spent = (time.monotonic() - began) / budget_s
@@ -90,18 +90,13 @@ def train_pose(
         torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
         optimiser.step()
         step += 1
-        with torch.no_grad():
-            for name, value in net.state_dict().items():
-                if value.is_floating_point():
-                    average[name].lerp_(value, 1.0 - min(_EMA_DECAY, step / (step + 20)))
-                else:
-                    average[name].copy_(value)
+        average.add(net, step)
         progress(step, float(loss.detach()), apart_mm)
         if step % _SAVE_EVERY == 0:
-            _save(checkpoint, recipe, step, net, average, optimiser)
+            kept.save(step)
     if step % _SAVE_EVERY:
-        _save(checkpoint, recipe, step, net, average, optimiser)
-    net.load_state_dict(average)
+        kept.save(step)
+    net.load_state_dict(average.weights)
     return net.eval(), step
 
 
@@ -151,36 +146,3 @@ def _batch(
     # Few patients at first, so that learning begins before all are invented.
     known = min(recipe.patients, 8 + step // 4)
     return draw_batch(patient_of(int(rng.integers(known))), rng, OffsetSpread()).to(device)
-
-
-def _save(
-    checkpoint: Path,
-    recipe: PoseRecipe,
-    step: int,
-    net: PoseNetwork,
-    average: dict[str, Tensor],
-    optimiser: torch.optim.Optimizer,
-) -> None:
-    content = {
-        "recipe": asdict(recipe),
-        "step": step,
-        "net": net.state_dict(),
-        "average": average,
-        "optimiser": optimiser.state_dict(),
-    }
-    write_atomically(checkpoint, lambda beside: torch.save(content, beside))
-
-
-def _resume(
-    checkpoint: Path,
-    recipe: PoseRecipe,
-    net: PoseNetwork,
-    average: dict[str, Tensor],
-    optimiser: torch.optim.Optimizer,
-    device: str,
-) -> int:
-    content = read_checkpoint(checkpoint, asdict(recipe), of="a pose network", device=device)
-    net.load_state_dict(content["net"])
-    average.update(content["average"])
-    optimiser.load_state_dict(content["optimiser"])
-    return int(content["step"])
