@@ -11,7 +11,7 @@ from calibration.errors import InputError
 from engines.evaluation.poster_protocol import Row
 from engines.inference.model_files import BUNDLED_MODELS
 from engines.registration.correlation.similarity import MEASURES, Similarity, measured_similarity
-from engines.registration.correlation.weights import load_similarity, read_list
+from engines.registration.correlation.weights import SIMILARITIES, load_similarity
 from engines.registration.methods.cma_es import CmaEsOptions
 from engines.registration.methods.correlation import Course, with_evolution
 from engines.registration.methods.descent import DescentOptions
@@ -58,4 +58,4 @@ def _similarity(name: str, folder: Path | None) -> Similarity:
 
 
 def _fingerprint(name: str, folder: Path | None) -> str:
-    return "" if name in MEASURES else read_list(folder or BUNDLED_MODELS).models[name].sha256
+    return "" if name in MEASURES else SIMILARITIES.read(folder or BUNDLED_MODELS)[name].sha256

@@ -113,17 +113,7 @@ class ModelFiles:
         expected = self.record.files.get(path.name)
         if expected is None:
             raise InputError(f"{path}: not listed in {MANIFEST_NAME}; restore the model folder or train it again")
-        try:
-            content = path.read_bytes()
-        except OSError as error:
-            raise InputError(f"{path}: cannot read the weights ({error.strerror}); restore the model folder") from error
-        found = sha256(content)
-        if found != expected:
-            raise InputError(
-                f"{path}: refused, its sha-256 is {found[:12]}..., the manifest says {expected[:12]}...; "
-                "the weights were changed or cut short: restore the model folder"
-            )
-        return content
+        return verified_bytes(path, expected, MANIFEST_NAME)
 
 
 def read_manifest(folder: Path = BUNDLED_MODELS) -> Manifest:
@@ -139,6 +129,28 @@ def read_manifest(folder: Path = BUNDLED_MODELS) -> Manifest:
         raise InputError(
             f"{path}: not a list of models ({str(error).splitlines()[0]}); restore the model folder"
         ) from error
+
+
+def verified_bytes(path: Path, expected: str, vouching: str) -> bytes:
+    """The file's bytes, once their sha-256 is the expected one.
+
+    Args:
+        vouching: name of the list that states it, for a person.
+
+    Raises:
+        InputError: the file is missing, unreadable, or not the one that was listed.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot read the weights ({error.strerror}); restore the model folder") from error
+    found = sha256(content)
+    if found != expected:
+        raise InputError(
+            f"{path}: refused, its sha-256 is {found[:12]}..., {vouching} says {expected[:12]}...; "
+            "the weights were changed or cut short: restore the model folder"
+        )
+    return content
 
 
 def sha256(content: bytes) -> str:

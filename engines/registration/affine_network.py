@@ -18,7 +18,7 @@ from torch.nn.functional import affine_grid, grid_sample
 
 from calibration.carm import CArmGeometry
 from calibration.pose import RigidPose
-from engines.registration.network_files import filled, read_network, save_network
+from engines.registration.network_files import POSE_DATA, POSE_NETWORKS
 from engines.registration.pose_motion import beam_axes
 from engines.registration.similarity import dice
 
@@ -67,7 +67,8 @@ class AffineNetwork(nn.Module):
 
 def save_affine_network(net: AffineNetwork, path: Path, *, steps: int, seed: int) -> None:
     """Write the weights in half precision and enter them in the list beside them."""
-    save_network(path, net, design={"size_px": net.size_px, "share": net.share}, steps=steps, seed=seed)
+    design = {"size_px": net.size_px, "share": net.share}
+    POSE_NETWORKS.save(path, net, design=design, steps=steps, seed=seed, data=POSE_DATA)
 
 
 def load_affine_network(path: Path) -> AffineNetwork:
@@ -76,9 +77,9 @@ def load_affine_network(path: Path) -> AffineNetwork:
     Raises:
         InputError: the file is missing, not in the list beside it, changed, or of something else.
     """
-    record, tensors = read_network(path, "affine")
+    record, tensors = POSE_NETWORKS.load(path)
     net = AffineNetwork(int(record.design.get("size_px", PAPER_PX)), record.design.get("share", 1.0))
-    filled(net, tensors, path)
+    POSE_NETWORKS.fill(net, tensors, path)
     return net
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from engines.registration.network_files import filled, read_network, save_network
+from engines.registration.network_files import POSE_DATA, POSE_NETWORKS
 from engines.registration.pose_network import PoseNetwork
 
 
 def save_pose_network(net: PoseNetwork, path: Path, *, steps: int, seed: int) -> None:
     """Write the weights in half precision and enter them in the list beside them."""
-    save_network(path, net, design={"width": net.width}, steps=steps, seed=seed)
+    POSE_NETWORKS.save(path, net, design={"width": net.width}, steps=steps, seed=seed, data=POSE_DATA)
 
 
 def load_pose_network(path: Path) -> PoseNetwork:
@@ -19,7 +19,7 @@ def load_pose_network(path: Path) -> PoseNetwork:
     Raises:
         InputError: the file is missing, not in the list beside it, changed, or of something else.
     """
-    record, tensors = read_network(path, "pose")
+    record, tensors = POSE_NETWORKS.load(path)
     net = PoseNetwork(int(record.design.get("width", 0)) or 16)
-    filled(net, tensors, path)
+    POSE_NETWORKS.fill(net, tensors, path)
     return net

@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from calibration.errors import InputError
-from engines.registration.correlation.weights import load_similarity, read_list
+from engines.registration.correlation.weights import SIMILARITIES, load_similarity
 from guidance_app.cli.main import build_app
 from tests.engines.training.test_correlation import ball_scene
 
@@ -16,6 +16,7 @@ from tests.engines.training.test_correlation import ball_scene
     [
         (["train", "correlation-nogate"], "did you mean correlation-no-gate"),
         (["evaluate", "correlation-protocol", "--variant", "P4"], "choose one of P1, P2, P3"),
+        (["evaluate", "correlation-protocol", "--row", "initial", "--reference", "prost"], "not among the rows"),
         (["evaluate", "correlation-protocol", "--weights", "nowhere", "--row", "prost"], "nowhere/similarities.json"),
     ],
 )
@@ -35,7 +36,7 @@ def test_training_leaves_weights_that_load_and_a_card(tmp_path, monkeypatch):
     monkeypatch.setattr(correlation_recipe, "rendered_bank", lambda *_args, **_named: bank)
     result = CliRunner().invoke(build_app(), ["train", "prost", "--steps", "2", "--out", str(tmp_path)])
     assert result.exception is None, result.output
-    record = read_list(tmp_path).models["prost"]
+    record = SIMILARITIES.read(tmp_path)["prost"]
     assert (record.branches, record.steps) == ("single", 2)
     assert load_similarity("prost", tmp_path).name == "prost"
     card = (tmp_path / "prost.md").read_text()
