@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -23,6 +23,7 @@ from calibration.pose import RigidPose
 from calibration.store import write_bytes
 from engines.evaluation.poster_targets import Target, exposed, target
 from engines.registration.methods.correlation import Course, PictureScene, follow
+from engines.registration.methods.method import MethodResult
 
 Variant = Literal["P1", "P2", "P3"]
 VARIANTS: tuple[Variant, ...] = get_args(Variant)
@@ -118,11 +119,12 @@ def run_protocol(
     for number in range(cases):
         missing = [row for row in rows if log.finished(row, number) is None]
         case = poster_case(variant, number, seed) if missing else None
+        descents = Descents()
         for row in rows:
             done = log.finished(row, number)
             if done is None:
                 assert case is not None
-                done = run_case(row, case)
+                done = run_case(row, case, descents)
                 log.add(done)
             trials.append(done)
         told = ", ".join(f"{trial.row} {trial.mtre_mm:.1f}" for trial in trials[-len(rows) :])
@@ -130,11 +132,31 @@ def run_protocol(
     return trials
 
 
-def run_case(row: Row, case: PosterCase) -> PosterTrial:
+class Descents:
+    """Descents of one case that were made already: rows with and without evolution begin with the same one."""
+
+    def __init__(self) -> None:
+        self._made: dict[int, MethodResult] = {}
+
+    def follow(self, course: Course, case: PosterCase) -> MethodResult:
+        """As `follow`; its time counts the descent wherever it was made."""
+        if course.similarity is None or course.descent is None:
+            return follow(course, case.scene, case.start)
+        made = self._made.get(id(course.similarity))
+        if made is None:
+            made = follow(replace(course, evolution=None, polish=None), case.scene, case.start)
+            self._made[id(course.similarity)] = made
+        if course.evolution is None and course.polish is None:
+            return made
+        found = follow(replace(course, descent=None), case.scene, made.isocentre_from_lps)
+        return replace(found, seconds=made.seconds + found.seconds, stages=(*made.stages, *found.stages))
+
+
+def run_case(row: Row, case: PosterCase, descents: Descents | None = None) -> PosterTrial:
     """One registration, measured."""
     pose, seconds, score = case.start, 0.0, 0.0
     if row.course is not None:
-        found = follow(row.course, case.scene, case.start)
+        found = (descents or Descents()).follow(row.course, case)
         pose, seconds, score = found.isocentre_from_lps, found.seconds, found.score
     points = case.target.landmarks_mm
     return PosterTrial(

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from calibration.errors import InputError
+from engines.evaluation import poster_protocol
 from engines.evaluation.poster_figures import best_share, compared, row_figures
-from engines.evaluation.poster_protocol import PosterLog, PosterTrial, Row, drawn, poster_case, run_protocol
+from engines.evaluation.poster_protocol import Descents, PosterLog, PosterTrial, Row, drawn, poster_case, run_protocol
 from engines.evaluation.poster_report import poster_report, poster_table
 from engines.evaluation.poster_rows import poster_rows
+from engines.registration.correlation.similarity import measured_similarity
 from engines.registration.methods.cma_es import CmaEsOptions
+from engines.registration.methods.correlation import Course
 from engines.registration.methods.descent import DescentOptions
+from engines.registration.methods.method import MethodResult
 
 
 def _trials(row: str, errors: list[float]) -> list[PosterTrial]:
@@ -80,6 +87,25 @@ def test_unknown_rows_are_refused(tmp_path):
         poster_rows(["correlation"], folder=tmp_path, descent=DescentOptions(), evolution=CmaEsOptions())
     with pytest.raises(InputError, match="no rows"):
         poster_rows([], folder=None, descent=DescentOptions(), evolution=CmaEsOptions())
+
+
+def test_evolution_goes_on_from_the_descent_that_was_made(monkeypatch):
+    asked = []
+
+    def counted(course, _scene, start):
+        asked.append((course.descent is not None, course.evolution is not None, start))
+        return MethodResult(isocentre_from_lps=f"after {start}", score=0.0, seconds=2.0)
+
+    monkeypatch.setattr(poster_protocol, "follow", counted)
+    case, descents = SimpleNamespace(scene=None, start="start"), Descents()
+    alone = Course(similarity=measured_similarity("ncc"))
+    both = replace(alone, evolution=CmaEsOptions())
+    assert descents.follow(alone, case).seconds == 2.0
+    found = descents.follow(both, case)
+    assert (found.isocentre_from_lps, found.seconds) == ("after after start", 4.0)
+    assert asked == [(True, False, "start"), (False, True, "after start")]
+    descents.follow(Course(descent=None, evolution=CmaEsOptions()), case)
+    assert asked[2:] == [(False, True, "start")]
 
 
 @pytest.mark.slow
