@@ -22,6 +22,7 @@ from guidance_app.live.overlay_rule import OverlayDecision, OverlayLimits
 from guidance_app.live.publisher import Publisher
 from guidance_app.live.run_log import Event, EventKind, EventLog, FrameLog
 from guidance_app.live.screen_book import ScreenBook
+from guidance_app.live.source_reader import SourceReader
 from guidance_app.live.source_watch import SignalChange, SignalState, SourceWatch
 from guidance_app.live.supervisor import EngineNews
 from guidance_app.live.witness import RunWitness
@@ -35,8 +36,6 @@ from guidance_app.sources.source import (
     Publishes,
     Recorded,
     SkippedFrame,
-    SourceClosed,
-    SourceTimeout,
 )
 
 _EVENT_OF: dict[SignalState, EventKind] = {
@@ -44,7 +43,6 @@ _EVENT_OF: dict[SignalState, EventKind] = {
     "frozen": "source_frozen",
     "flowing": "source_resumed",
 }
-_READ_TIMEOUT_S = 0.1
 _ENGINE_FIRST_S = 20.0  # a recording waits this long for the engine to load; a live picture never waits
 _REST_FIRST_S = 10.0
 _LAST_ANSWER_S = 15.0  # after the end of a recording: a cold start may still be running
@@ -90,7 +88,6 @@ class LiveSession:
         self._publisher = Publisher(source) if isinstance(source, Publishes) else None
         self._out = out
         self._paced_fps = paced_fps
-        self._run_for_s = run_for_s
         self._lock = threading.RLock()
         self._stopping = threading.Event()
         self._engine_settled = threading.Event()  # up, or never going to be
@@ -116,8 +113,7 @@ class LiveSession:
         self._painted: ScreenState | None = None
         self._source_error = ""
         self._ended_ns: int | None = None
-        self._began_ns = 0
-        self._reader = threading.Thread(target=self._read, name="guidance-source", daemon=True)
+        self._reader = SourceReader(source, self, wait=self._wait_for_guidance, run_for_s=run_for_s)
 
     # Begin and end --------------------------------------------------------------------------------------------------
     def start(self) -> None:
@@ -135,9 +131,7 @@ class LiveSession:
             return
         self._stopping.set()
         self._engine_settled.set()
-        self._source.close()
-        if self._reader.ident is not None:
-            self._reader.join()
+        self._reader.stop()
         self._guidance.stop()
         with self._lock:
             self._book.close_frame(time.monotonic_ns())
@@ -146,7 +140,7 @@ class LiveSession:
         with self._lock:
             self._frames.close()
             self._events.close()
-            if self._out is not None and self._began_ns:
+            if self._out is not None and self._reader.began_ns:
                 self.report().write(self._out / "latency.json")
 
     def __enter__(self) -> LiveSession:
@@ -237,7 +231,7 @@ class LiveSession:
             machine=this_machine(),
             source=self._source.source_id,
             paced_fps=self._paced_fps,
-            seconds=round((ended_ns - self._began_ns) / 1e9, 3),
+            seconds=round((ended_ns - self._reader.began_ns) / 1e9, 3),
             frames=sum(counts.values()),
             painted=counts["painted"],
             superseded=counts["superseded"],
@@ -302,51 +296,18 @@ class LiveSession:
             self._tell_action("seek", source_frame)
             self._playback.seek(source_frame)
 
-    # The source thread ----------------------------------------------------------------------------------------------
-    def _read(self) -> None:
-        if self._recorded is not None:
-            self._engine_settled.wait(_ENGINE_FIRST_S)
-            self._wait_for_rest()
-        self._began_ns = time.monotonic_ns()
-        while not self._stopping.is_set() and not self._time_is_up():
-            try:
-                frame = self._source.next_frame(_READ_TIMEOUT_S)
-            except SourceTimeout:
-                with self._lock:
-                    self._look_for_silence(time.monotonic_ns())
-            except CorruptFrame as error:
-                with self._lock:
-                    self._frames.corrupt(error)
-                    for witness in self._witnesses:
-                        witness.corrupt(error)
-                self._events.add("frame_corrupt", str(error), frame=error.index)
-            except SkippedFrame as skipped:
-                with self._lock:
-                    self._frames.skipped(skipped)
-            except SourceClosed:
-                break
-            except GuidanceError as error:
-                self._source_error = str(error)
-                break
-            except Exception as error:
-                self._source_error = " ".join(f"{self._source.source_id}: {type(error).__name__}: {error}".split())
-                break
-            else:
-                self._arrived(frame)
-        with self._lock:
-            self._ended_ns = time.monotonic_ns()
-
-    def _wait_for_rest(self) -> None:
-        """A cine lasts a second: it must not be over while the spare engine's loading still holds up the first."""
+    # The source's thread --------------------------------------------------------------------------------------------
+    def _wait_for_guidance(self) -> None:
+        """A cine lasts a second: it must not be over while the engine, or its spare, is being loaded."""
+        if self._recorded is None:
+            return
+        self._engine_settled.wait(_ENGINE_FIRST_S)
         until_ns = time.monotonic_ns() + int(_REST_FIRST_S * 1e9)
         while not self._guidance.at_rest and time.monotonic_ns() < until_ns and not self._stopping.wait(0.05):
             pass
 
-    def _time_is_up(self) -> bool:
-        limit_s = self._run_for_s
-        return limit_s is not None and time.monotonic_ns() - self._began_ns > limit_s * 1e9
-
-    def _arrived(self, frame: Frame) -> None:
+    def arrived(self, frame: Frame) -> None:
+        """Called by the source's reader, as the next four are."""
         with self._lock:
             self._frames.arrived(frame)
             for witness in self._witnesses:
@@ -359,6 +320,26 @@ class LiveSession:
             if self._late_pose is not None:
                 self._begin_late(self._late_pose, frame)
             self._guidance.arrived(frame)
+
+    def corrupt(self, error: CorruptFrame) -> None:
+        with self._lock:
+            self._frames.corrupt(error)
+            for witness in self._witnesses:
+                witness.corrupt(error)
+        self._events.add("frame_corrupt", str(error), frame=error.index)
+
+    def skipped(self, skipped: SkippedFrame) -> None:
+        with self._lock:
+            self._frames.skipped(skipped)
+
+    def silent(self) -> None:
+        with self._lock:
+            self._look_for_silence(time.monotonic_ns())
+
+    def ended(self, error: str) -> None:
+        with self._lock:
+            self._source_error = error
+            self._ended_ns = time.monotonic_ns()
 
     def _begin_late(self, pose: LatePose, frame: Frame) -> None:
         try:
