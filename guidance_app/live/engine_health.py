@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
+from pathlib import Path
 
 import numpy as np
 import psutil
@@ -52,6 +54,15 @@ def is_computing(pid: int) -> bool:
         return psutil.Process(pid).status() == psutil.STATUS_RUNNING
     except psutil.Error:
         return False
+
+
+def waited_for_core_s(pid: int) -> float:
+    """How long the threads of a process were ready to run and had no core, together; 0 where that is not told."""
+    waited_ns = 0
+    with contextlib.suppress(OSError, ValueError, IndexError):  # not Linux, or gone
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            waited_ns += int((task / "schedstat").read_text(encoding="ascii").split()[1])
+    return waited_ns / 1e9
 
 
 def restart_delay_s(deaths_in_a_row: int) -> float:

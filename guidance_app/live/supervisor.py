@@ -22,6 +22,7 @@ from guidance_app.live.engine_health import (
     is_computing,
     resident_bytes,
     restart_delay_s,
+    waited_for_core_s,
 )
 from guidance_app.live.engine_process import (
     Beat,
@@ -76,6 +77,7 @@ class _Worker:
     ready: Ready | None = None
     refused: str = ""
     busy_since_s: float | None = None
+    waited_before_s: float | None = None  # for a core, when the frame it is busy with began to take long
     silent_s: float = field(default=0.0)
     pace: StepPace = field(default_factory=StepPace)
     weighed_s: float = field(default=0.0)  # when its memory was looked at last
@@ -189,13 +191,23 @@ class Supervisor:
             return "the engine did not finish loading" if now_s - worker.started_s > _LOADING_LIMIT_S else ""
         if worker.silent_s > SILENCE_LIMIT_S and not self._starves(worker):
             return f"the engine has been silent for {worker.silent_s:.1f} s"
-        if worker.busy_since_s is not None and now_s - worker.busy_since_s > worker.pace.limit_s:
+        if worker.busy_since_s is not None and self._is_stuck(worker, now_s - worker.busy_since_s):
             return f"the engine is stuck on one frame for {now_s - worker.busy_since_s:.1f} s"
         return self._memory_fault(worker, now_s)
 
     def _starves(self, worker: _Worker) -> bool:
         """One that computes is not dead: on an overloaded machine its beats come late, and its pace is what counts."""
         return worker.silent_s <= LONGEST_STEP_S and is_computing(worker.process.pid)
+
+    def _is_stuck(self, worker: _Worker, busy_s: float) -> bool:
+        """Time spent waiting for a core is not held against it: to load another engine would cost the machine more."""
+        limit_s = worker.pace.limit_s
+        if busy_s <= limit_s / 2:
+            return False
+        waited_s = waited_for_core_s(worker.process.pid)
+        if worker.waited_before_s is None:
+            worker.waited_before_s = waited_s
+        return busy_s > LONGEST_STEP_S or busy_s - (waited_s - worker.waited_before_s) > limit_s
 
     def _memory_fault(self, worker: _Worker, now_s: float) -> str:
         """Beyond its limit an engine is replaced before the system runs out and takes the picture along."""
@@ -275,7 +287,7 @@ class Supervisor:
         job = StepJob.of(frame, self._writer.write(frame.pixels), self._situation())
         with contextlib.suppress(OSError):  # it died this very moment: the next look at it says so
             engine.connection.send(job)
-        engine.busy_since_s = now_s
+        engine.busy_since_s, engine.waited_before_s = now_s, None
 
     def _spawn(self) -> _Worker:
         context = multiprocessing.get_context("spawn")

@@ -1,5 +1,11 @@
 """An engine that is stuck, takes all memory, dies again and again, or loses its GPU."""
 
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -7,7 +13,7 @@ from calibration.errors import InputError
 from engines.angiography.frame import Frame
 from engines.segmentation.segmentation import Segmentation
 from guidance_app.live.device_fallback import CpuBehind
-from guidance_app.live.engine_health import LONGEST_STEP_S, StepPace, restart_delay_s
+from guidance_app.live.engine_health import LONGEST_STEP_S, StepPace, restart_delay_s, waited_for_core_s
 from guidance_app.live.session import LiveSession
 from guidance_app.sources.file_source import PacedFileSource
 from tests.guidance_app.live.stand_ins import FakeRun, fake_recipe, hurtful_at
@@ -76,6 +82,22 @@ def test_engine_is_stuck_by_its_own_pace():
     for _ in range(40):
         pace.add(0.4)
     assert pace.limit_s == pytest.approx(6.0)
+
+
+@pytest.mark.skipif(not Path("/proc/self/schedstat").exists(), reason="only Linux tells how long a process waited")
+def test_only_a_process_that_lacks_a_core_waits_for_one():
+    pinned = f"import os; os.sched_setaffinity(0, {{{min(os.sched_getaffinity(0))}}})\nwhile True: pass"
+    programs = (pinned, pinned, "import time; time.sleep(60)")
+    processes = [subprocess.Popen([sys.executable, "-c", program]) for program in programs]
+    try:
+        time.sleep(2.0)
+        *lacking_s, asleep_s = [waited_for_core_s(process.pid) for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+    assert min(lacking_s) > 0.2
+    assert min(lacking_s) > asleep_s
 
 
 def test_first_restart_is_immediate_and_later_ones_wait_longer_each_time():
