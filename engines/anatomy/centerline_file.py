@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from engines.anatomy.vtk_xml import read_vtp, write_vtp
 
 RADIUS_ARRAYS = ("radius", "MaximumInscribedSphereRadius", "Radius")
 _CLASSES = ("artery", "vein", "aorta")
+_DECIMAL_COMMA = re.compile(r"(?<=\d),(?=\d)")
 _MAX_RADIUS_MM = 60.0  # the largest aneurysms; beyond it the array is no radius in mm
 
 
@@ -121,9 +123,10 @@ def _read_csv(path: Path) -> PolyData:
         raise InputError(f"{path}: is no text; export the centerlines as CSV x,y,z[,radius][,branch]") from error
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-    delimiter = next((mark for mark in (",", ";", "\t") if mark in text.split("\n", 1)[0]), " ")
     lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
-    rows = [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=delimiter, skipinitialspace=True)]
+    # Where a comma is the decimal point, as in much of Europe, spreadsheets put semicolons or tabs between the cells.
+    delimiter = next((mark for mark in (";", "\t", ",") if lines and mark in lines[0]), " ")
+    rows = [[_cell(cell) for cell in row] for row in csv.reader(lines, delimiter=delimiter, skipinitialspace=True)]
     header = ["x", "y", "z", "radius", "branch"]
     if rows and not _is_number(rows[0][0]):
         header = [cell.lower() for cell in rows.pop(0)]
@@ -155,6 +158,10 @@ def _csv_lines(path: Path, header: list[str], rows: list[list[str]]) -> PolyData
         # Numbers only tell branches apart; words name them.
         line_arrays={"name": tuple("" if _is_number(name) else name for name in names)},
     )
+
+
+def _cell(text: str) -> str:
+    return _DECIMAL_COMMA.sub(".", text.strip())
 
 
 def _is_number(text: str) -> bool:

@@ -49,6 +49,16 @@ def test_csv_with_and_without_header(tmp_path: Path, header: str) -> None:
     assert tree.branches[0].radius_mm[3] == 2.0
 
 
+@pytest.mark.parametrize("mark", [";", "\t"])
+def test_csv_with_decimal_commas(tmp_path: Path, mark: str) -> None:
+    rows = [mark.join(("-1,5", f"{z},25", "1,0e1", "2,5", "LAD, 1")) for z in range(0, 30, 2)]
+    (tmp_path / "c.csv").write_text("# exported by a spreadsheet, in mm\n" + "\n".join(rows) + "\n")
+    (branch,) = load_centerlines(tmp_path / "c.csv").branches
+    np.testing.assert_allclose(branch.points_mm[1], (-1.5, 2.25, 10.0))
+    assert branch.radius_mm[0] == 2.5
+    assert branch.name == "LAD, 1"
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
