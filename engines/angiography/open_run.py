@@ -55,9 +55,16 @@ def _open_folder(path: Path) -> Run:
         files = sorted(entry for entry in path.iterdir() if entry.is_file())
     except OSError as error:
         raise InputError(f"{path}: cannot be listed ({error.strerror}); give {_ACCEPTED}") from error
-    if any(file.suffix.lower() in PICTURE_SUFFIXES for file in files):
+    pictures = [file for file in files if file.suffix.lower() in PICTURE_SUFFIXES]
+    dicoms = [file for file in files if _is_dicom(file) and file.name.upper() != "DICOMDIR"]
+    if pictures and dicoms:
+        # Previews lie beside many exported runs; played instead of the run they would have no geometry.
+        raise InputError(
+            f"{path.name}: the folder holds pictures and DICOM files; give one of them, as {dicoms[0].name}, or a "
+            "folder of pictures alone"
+        )
+    if pictures:
         return PictureRun(path)
-    dicoms = [file for file in files if _is_dicom(file)]
     if len(dicoms) == 1:
         return XaRun(dicoms[0])
     if dicoms:

@@ -215,6 +215,13 @@ def _no_pictures(folder: Path) -> Path:
     return folder / "texts"
 
 
+def _run_with_preview(folder: Path) -> Path:
+    study = xa_file(folder / "study" / "a.dcm").parent
+    (study / "DICOMDIR").write_bytes(b"\0" * 128 + b"DICM")
+    Image.fromarray(pixels(1)[0]).save(study / "preview.jpg")
+    return study
+
+
 def _two_runs(folder: Path) -> Path:
     xa_file(folder / "study" / "a.dcm")
     return xa_file(folder / "study" / "b.dcm").parent
@@ -234,6 +241,7 @@ def _two_runs(folder: Path) -> Path:
         (_unknown_coding, "its coding is unknown"),
         (_no_pictures, "no picture and no DICOM file"),
         (_two_runs, "2 DICOM files"),
+        (_run_with_preview, "pictures and DICOM files; give one of them, as a.dcm"),
     ],
 )
 def test_what_is_no_run_ends_with_one_line_that_names_it(tmp_path, make, said):
@@ -242,6 +250,12 @@ def test_what_is_no_run_ends_with_one_line_that_names_it(tmp_path, make, said):
         open_run(path)
     assert path.name in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_a_directory_file_beside_a_run_is_no_second_run(tmp_path: Path) -> None:
+    study = xa_file(tmp_path / "study" / "run.dcm").parent
+    (study / "DICOMDIR").write_bytes(b"\0" * 128 + b"DICM")
+    assert isinstance(open_run(study), XaRun)
 
 
 def test_the_current_folder_is_called_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
