@@ -57,15 +57,17 @@ def image_frame(message: RawMessage, *, source_id: str, source_frame: int) -> Fr
         image.unpack(message.header, message.body)
         if image.image is None:
             raise InputError(f"{source_id}: picture {source_frame} holds no pixels; send a picture")
-        pixels, bits = _pixels(image.image)
+        pixels, bits, lift = _pixels(image.image)
     except _UNPACK_ERRORS as error:
         raise InputError(f"{source_id}: picture {source_frame} is damaged ({error or type(error).__name__})") from error
     metadata = {str(key): str(value) for key, value in image.metadata.items()}
     geometry, reason = _geometry(metadata, pixels.shape, source_id)
+    center = _number(metadata, "WindowCenter")
     return Frame(
         pixels=pixels,
         kind="fluoro",
-        bits_stored=_bits_stored(metadata, bits),
+        # Lifted values reach up to the last of their bits, whatever is stated of the ones below zero.
+        bits_stored=bits if lift else _bits_stored(metadata, bits),
         received_ns=message.received_ns,
         decode_ms=(time.perf_counter_ns() - started_ns) / 1e6,
         geometry=geometry,
@@ -74,7 +76,7 @@ def image_frame(message: RawMessage, *, source_id: str, source_frame: int) -> Fr
         sop_instance_uid=plain_uid(metadata.get("SOPInstanceUID", "")),
         source_frame=source_frame,
         frame_time_ms=_frame_time_ms(metadata),
-        window_center=_number(metadata, "WindowCenter"),
+        window_center=None if center is None else center + lift,
         window_width=_positive(metadata, "WindowWidth"),
     )
 
@@ -103,19 +105,25 @@ def _check_sizes(message: RawMessage, name: str) -> None:
         raise InputError(f"{name} states {stated} bytes of pixels and holds {there}")
 
 
-def _pixels(volume: Integer[np.ndarray, ...]) -> tuple[Pixels, int]:
-    """(k, j, i) with one slice along any axis; pyigtl itself sends a plain array with the slice in i."""
+def _pixels(volume: Integer[np.ndarray, ...]) -> tuple[Pixels, int, int]:
+    """Pixels, their bits, and by how much they were lifted above zero.
+
+    (k, j, i) with one slice along any axis; pyigtl itself sends a plain array with the slice in i.
+    """
     thin = next(axis for axis in range(3) if volume.shape[axis] == 1)
     flat = np.take(volume, 0, axis=thin)
     native = flat.astype(flat.dtype.newbyteorder("="), copy=False)
     if native.ndim == 3:
-        return luminance(native[..., :3], bits=8), 8
-    bits = native.itemsize * 8
+        return luminance(native[..., :3], bits=8), 8, 0
+    bits, lift = native.itemsize * 8, 0
     if native.dtype.kind == "i":
-        native = native.view(f"u{native.itemsize}") ^ (1 << (bits - 1))  # two's complement to offset binary
+        # 3D Slicer sends detector values, which are never negative, as signed numbers: lifted, they would fill the
+        # upper half of the bits alone, and a window in stored values would show them white.
+        lift = 1 << (bits - 1) if native.min() < 0 else 0
+        native = native.view(f"u{native.itemsize}") ^ lift  # two's complement to offset binary
     pixels = np.ascontiguousarray(native)
     pixels.flags.writeable = False
-    return pixels, bits
+    return pixels, bits, lift
 
 
 def _geometry(metadata: dict[str, str], shape_px: tuple[int, ...], source_id: str) -> tuple[CArmGeometry | None, str]:

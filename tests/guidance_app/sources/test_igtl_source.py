@@ -51,9 +51,10 @@ def after_sending(rig, data: bytes):
         (np.array([[0, 255]], np.uint8), [0, 255]),
         (np.array([[0, 4095]], np.uint16), [0, 4095]),
         (np.array([[-32768, 0]], np.int16), [0, 32768]),
+        (np.array([[0, 4095]], np.int16), [0, 4095]),
         (np.array([[-128, 127]], np.int8), [0, 255]),
     ],
-    ids=["u8", "u16", "i16", "i8"],
+    ids=["u8", "u16", "i16", "i16 without signs", "i8"],
 )
 def test_whole_numbers_of_every_kind_become_grey(rig, stored, shown):
     picture = np.repeat(stored, 3, axis=0)
@@ -88,6 +89,13 @@ def test_stated_bits_and_frame_time_are_taken(rig):
     metadata = METADATA | {"BitsStored": "12", "FrameTime": "40"}
     frame = after_sending(rig, image_message(np.zeros((8, 8), np.uint16), metadata).pack())
     assert (frame.bits_stored, frame.frame_time_ms) == (12, 40.0)
+
+
+@pytest.mark.parametrize(("least", "shown"), [(0, (2048.0, 12)), (-1, (32768.0 + 2048.0, 16))])
+def test_window_of_signed_numbers_follows_their_pixels(rig, least, shown):
+    metadata = METADATA | {"BitsStored": "12", "WindowCenter": "2048", "WindowWidth": "4096"}
+    frame = after_sending(rig, image_message(np.full((8, 8), least, np.int16), metadata).pack())
+    assert (frame.window_center, frame.bits_stored) == shown
 
 
 @pytest.mark.parametrize("stated", ["1e9", "0", "-40", "nan", "1e-9", "soon"])
