@@ -11,6 +11,7 @@ from guidance_app.sources.uri import SourceUri
 
 if TYPE_CHECKING:
     from engines.anatomy.case import Case
+    from guidance_app.ending import EndRequest
     from guidance_app.live.recorder import Recorder
     from guidance_app.live.replay_comparison import ReplayComparison
 
@@ -34,12 +35,38 @@ def guide(
         InputError: case, source or pose cannot be used, or the source ended with an error.
     """
     from engines.anatomy.case import load_case
-    from guidance_app.live.opening import open_session
-    from guidance_app.sources.uri import open_source
-    from guidance_app.views.run import application, run_window
+    from guidance_app.ending import EndRequest
+    from guidance_app.views.run import application
 
     qt = application(headless=headless)  # Qt's application lives only while somebody holds it
     opened = load_case(case)
+    # From here on a port may be open, and peers may have sent what belongs into the logs.
+    with EndRequest() as end:
+        _guide(
+            opened, uri, saturate=saturate, hold_at_end=hold_at_end, headless=headless, out=out, pose=pose,
+            duration_s=duration_s, title=title, record=record, end=end,
+        )  # fmt: skip
+    del qt
+
+
+def _guide(
+    opened: Case,
+    uri: SourceUri,
+    *,
+    saturate: bool,
+    hold_at_end: bool,
+    headless: bool,
+    out: Path | None,
+    pose: Path | None,
+    duration_s: float | None,
+    title: str,
+    record: Path | None,
+    end: EndRequest,
+) -> None:
+    from guidance_app.live.opening import open_session
+    from guidance_app.sources.uri import open_source
+    from guidance_app.views.run import run_window
+
     source = open_source(uri, saturate=saturate, hold_at_end=hold_at_end)
     recorder = None
     try:
@@ -59,8 +86,8 @@ def guide(
         headless=headless,
         duration_s=duration_s,
         title=f"{title}: {opened.id}, {source.source_id}",
+        end=end,
     )
-    del qt
     if recorder is not None:
         _tell_recording(recorder)
     if comparison is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from calibration.errors import InputError
 from engines.anatomy.case import Case
+from guidance_app.ending import EndRequest
 from guidance_app.settings import Settings, load_settings, save_settings
 
 if TYPE_CHECKING:
@@ -41,7 +41,8 @@ def require_display() -> None:
     """
     if not display_available() and not os.environ.get("QT_QPA_PLATFORM"):
         raise InputError(
-            "no display: neither DISPLAY nor WAYLAND_DISPLAY is set; use --headless, or set QT_QPA_PLATFORM=offscreen"
+            "no display: neither DISPLAY nor WAYLAND_DISPLAY is set; start it on a desktop or under xvfb-run; demo, "
+            "live and replay also take --headless"
         )
 
 
@@ -58,6 +59,7 @@ def run_window(
     open_run: Callable[[int], GuidedSession] | None = None,
     until: Callable[[ScreenState], bool] | None = None,
     annotate_s: float | None = None,
+    end: EndRequest | None = None,
 ) -> VideoReport | None:
     """Start the session, show it, and stop it when its source has ended, the time is up or a person ends it.
 
@@ -71,6 +73,7 @@ def run_window(
         open_run: opens a session on another of the case's recordings; None where there is only this source.
         until: asked after every painted state; the run ends once it says so.
         annotate_s: the video stops after this long, however long the window stays.
+        end: entered by the caller, where signals are to be remembered while it opens the source.
 
     Returns:
         What became of the video; None without one.
@@ -83,6 +86,7 @@ def run_window(
 
     from guidance_app.views.window import GuidanceWindow
 
+    end = end or EndRequest()
     settings = Settings() if headless else load_settings()
     runs = tuple(recording.path.stem for recording in case.recordings)
     window = GuidanceWindow(session, case_id=case.id, title=title, runs=runs, run_index=run_index, open_run=open_run)
@@ -100,7 +104,9 @@ def run_window(
                 loop.quit()
 
         window.on_painted = painted
-        return _run(loop, window, session, exports, duration_s)
+        # Until everything is written: who presses Ctrl-C twice wants the files too.
+        with end:
+            return _run(loop, window, session, exports, duration_s, end)
     finally:
         window.stop()
         if not headless:
@@ -196,7 +202,12 @@ def picture_of(window: GuidanceWindow) -> QImage:
 
 
 def _run(
-    loop: QEventLoop, window: GuidanceWindow, session: GuidedSession, exports: _Exports, duration_s: float | None
+    loop: QEventLoop,
+    window: GuidanceWindow,
+    session: GuidedSession,
+    exports: _Exports,
+    duration_s: float | None,
+    end: EndRequest,
 ) -> VideoReport | None:
     from PyQt6.QtCore import QTimer
     from PyQt6.QtGui import QGuiApplication
@@ -208,7 +219,7 @@ def _run(
     limit.timeout.connect(loop.quit)
     ended_well = False
     try:
-        with _orderly_end(loop) as failures:
+        with _orderly_end(loop, end) as failures:
             session.start()
             # The largest picture the screen allows; off screen there is no screen to fill.
             window.show() if QGuiApplication.platformName() == "offscreen" else window.showMaximized()
@@ -226,34 +237,30 @@ def _run(
 
 
 @contextmanager
-def _orderly_end(loop: QEventLoop) -> Iterator[list[BaseException]]:
+def _orderly_end(loop: QEventLoop, end: EndRequest) -> Iterator[list[BaseException]]:
     """Signals and errors inside Qt's callbacks leave the event loop instead of killing the process."""
     from PyQt6.QtCore import QTimer
 
     failures: list[BaseException] = []
-    asked: list[bool] = []  # no Qt object is made or called inside a signal handler: it may run in the midst of another
 
     def look() -> None:
-        if asked:
+        # No Qt object is called inside a signal handler: it may run in the midst of another.
+        if end.asked:
             loop.quit()
 
     def failed(_kind: type[BaseException], error: BaseException, _trace: TracebackType | None) -> None:
         failures.append(error)
-        asked.append(True)
+        end.asked = True
 
     # A timer asks once the loop runs: `quit` on a loop that has not begun yet would be forgotten.
     watch = QTimer()
     watch.timeout.connect(look)
     watch.start(_WATCH_MS)
     previous_hook = sys.excepthook
-    previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     sys.excepthook = failed
-    for number in previous:
-        signal.signal(number, lambda _number, _frame: asked.append(True))
+    end.running = True
     try:
         yield failures
     finally:
         watch.stop()
         sys.excepthook = previous_hook
-        for number, handler in previous.items():
-            signal.signal(number, handler)

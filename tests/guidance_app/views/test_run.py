@@ -17,6 +17,7 @@ from PyQt6.QtGui import QImage
 from PyQt6.QtWidgets import QApplication
 
 from calibration.errors import InputError
+from guidance_app.ending import EndRequest
 from guidance_app.views import run
 from guidance_app.views.annotated_video import AnnotatedVideo
 from guidance_app.views.screenshot import contrast_along
@@ -116,6 +117,46 @@ def test_a_signal_ends_the_run_in_order_and_hands_the_handlers_back(number: sign
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert picture.exists()
+
+
+_INTERRUPTED_EARLY = """
+import os, sys
+from guidance_app.ending import EndRequest
+from guidance_app.views import run
+from tests.guidance_app.views.staging import StagedSession, screen
+from tests.guidance_app.views.test_run import CASE
+
+number = int(sys.argv[1])
+
+class Slow(StagedSession):
+    finished = False
+    def stop(self):
+        os.kill(os.getpid(), number)  # an impatient second one, while the files are being written
+        super().stop()
+
+session = Slow([screen(0)])
+with EndRequest() as end:
+    os.kill(os.getpid(), number)  # while the source opens
+    run.run_window(session, case=CASE, headless=True, end=end)
+assert (session.started, session.stopped >= 1) == (1, True)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_the_source_opens_and_one_while_the_run_ends_are_orderly_too(number: signal.Signals) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _INTERRUPTED_EARLY, str(int(number))],
+        cwd=Path(__file__).parents[3], timeout=120, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_second_interrupt_is_taken_where_nobody_looks_at_the_first() -> None:
+    with EndRequest() as end:
+        signal.raise_signal(signal.SIGINT)
+        assert end.asked
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
 
 
 def test_an_error_inside_the_timer_comes_out_and_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -1,0 +1,43 @@
+"""Ctrl-C and SIGTERM, remembered until a run can end in order."""
+
+from __future__ import annotations
+
+import signal
+from types import FrameType, TracebackType
+
+
+class EndRequest:
+    """Within its `with` block the first signal only sets `asked`; whoever runs must look. Entering again is harmless.
+
+    Entered before a port is opened, it spares no peer an orderly end: a run that is asked to end while it still opens
+    begins, writes its files and ends.
+
+    Attributes:
+        asked: the run is to end.
+        running: somebody looks at `asked`. Before that a second signal interrupts, as a device may hang while it opens.
+    """
+
+    def __init__(self) -> None:
+        self.asked = False
+        self.running = False
+        self._depth = 0
+        self._previous: dict[signal.Signals, object] = {}
+
+    def __enter__(self) -> EndRequest:
+        self._depth += 1
+        if self._depth == 1:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._previous[number] = signal.getsignal(number)
+                signal.signal(number, self._note)
+        return self
+
+    def __exit__(self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None):
+        self._depth -= 1
+        if self._depth == 0:
+            for number, handler in self._previous.items():
+                signal.signal(number, handler)  # type: ignore[arg-type]
+
+    def _note(self, _number: int, _frame: FrameType | None) -> None:
+        if self.asked and not self.running:
+            raise KeyboardInterrupt
+        self.asked = True
