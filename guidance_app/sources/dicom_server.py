@@ -27,8 +27,8 @@ from pynetdicom.events import Event
 from pynetdicom.presentation import build_context
 from pynetdicom.transport import RequestHandler, ThreadedAssociationServer
 
-from calibration.errors import InputError
 from guidance_app.sources.dicom_limits import Refusal, Unfinished, limit
+from guidance_app.sources.listening import cannot_listen
 from guidance_app.sources.notices import NoticeBoard
 from guidance_app.sources.received_run import RECEIVED_SOP_CLASSES
 
@@ -114,10 +114,7 @@ class DicomServer:
                 max_data_set_bytes=max_data_set_bytes,
             )
         except OSError as error:
-            raise InputError(
-                f"dicom://{host}:{port}: cannot listen here ({error.strerror}); end the program that uses the port, or "
-                "choose another"
-            ) from error
+            raise cannot_listen(f"dicom://{host}:{port}", error) from error
         self._notices = notices
         self._admission = admission
         self._thread = threading.Thread(

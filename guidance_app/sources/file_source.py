@@ -15,6 +15,7 @@ from engines.angiography.frame import Frame
 from engines.angiography.run import FrameDecodeError, Run
 from guidance_app.sources.source import CorruptFrame, SourceClosed, SourceTimeout
 
+MAX_FPS = 1000.0
 _UNTIMED_FPS = 15.0  # pictures without a frame time; a usual rate of cardiac cine
 _TOO_LATE_NS = 1_000_000_000
 
@@ -50,8 +51,8 @@ class PacedFileSource:
         hold_at_end: bool = False,
         clock_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
-        if fps is not None and not 0.0 < fps <= 1000.0:
-            raise InputError(f"{run.source_id}: {fps} frames a second; give a rate above 0 and up to 1000")
+        if fps is not None and not 0.0 < fps <= MAX_FPS:
+            raise InputError(f"{run.source_id}: {fps:g} frames a second; give a rate above 0 and up to {MAX_FPS:g}")
         if run.frame_count < 1:
             raise InputError(f"{run.source_id}: the run has no frames")
         self.source_id = run.source_id

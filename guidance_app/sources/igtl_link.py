@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import os
 import socket
 import threading
 from collections.abc import Callable
@@ -12,8 +11,8 @@ from typing import Protocol
 
 from pyigtl.messages import MessageBase
 
-from calibration.errors import InputError
 from guidance_app.sources.igtl_wire import PATIENCE_S, HostileMessage, PeerGone, RawMessage, read_message
+from guidance_app.sources.listening import cannot_listen
 from guidance_app.sources.notices import NoticeBoard
 
 MAX_CLIENTS = 4  # an imaging device, and stations that follow
@@ -112,12 +111,7 @@ class Server:
             family = socket.AF_INET6 if ":" in host else socket.AF_INET
             self._socket = socket.create_server((host, port), family=family, backlog=MAX_CLIENTS)
         except OSError as error:
-            # create_server puts the address into its text, in words of its own.
-            reason = os.strerror(error.errno) if error.errno else str(error)
-            raise InputError(
-                f"igtl://{host}:{port}: cannot listen here ({reason}); end the program that uses the port, or "
-                "choose another"
-            ) from error
+            raise cannot_listen(f"igtl://{host}:{port}", error) from error
         self._socket.settimeout(0.2)  # closing a socket does not wake a thread that accepts on it everywhere
         self.port = int(self._socket.getsockname()[1])
         self._thread = threading.Thread(target=self._accept, name="guidance-igtl-server", daemon=True)

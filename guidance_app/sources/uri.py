@@ -62,11 +62,14 @@ def parse_source_uri(text: str) -> SourceUri:
     if scheme != "file":
         known = ["file", *_LIVE]
         near = difflib.get_close_matches(scheme.lower(), known, n=1)
-        hint = f"did you mean {near[0]}:?" if near else "expected file:PATH[?fps=F&loop=1] or a path"
+        hint = f"did you mean {near[0]}:?" if near else "expected file:, dicom://, igtl:// or capture:, or a path"
         raise InputError(f"{text}: no source is called {scheme!r}; {hint}")
+    rest = rest.removeprefix("//")
+    if rest and Path(rest).exists():  # a name may hold "?" or "%"
+        return FileUri(path=Path(rest))
     path_text, _, query = rest.partition("?")
     options = known_options(text, query, _FILE_OPTIONS)
-    path = unquote(path_text.removeprefix("//"))
+    path = unquote(path_text)
     if not path:
         raise InputError(f"{text}: names no file; expected file:PATH[?fps=F&loop=1]")
     loop = switch(text, "loop", options.get("loop", "0"))

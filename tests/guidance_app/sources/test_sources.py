@@ -18,7 +18,7 @@ from guidance_app.sources.source import (
     SourceClosed,
     SourceTimeout,
 )
-from guidance_app.sources.uri import FileUri, parse_source_uri, shown_run
+from guidance_app.sources.uri import FileUri, open_source, parse_source_uri, shown_run
 from tests.guidance_app.live.stand_ins import FakeRun
 
 SOURCES = {
@@ -270,6 +270,19 @@ def test_live_uris_are_read():
     assert parse_source_uri("capture:/dev/video1") == CaptureUri(device=Path("/dev/video1"))
 
 
+def test_file_whose_name_looks_like_options_is_found(tmp_path):
+    odd = tmp_path / "run 100%25 #1?fps=3.dcm"
+    odd.touch()
+    assert parse_source_uri(f"file:{odd}") == FileUri(path=odd)
+    assert parse_source_uri(f"file:{tmp_path}/missing?fps=3") == FileUri(path=tmp_path / "missing", fps=3.0)
+
+
+@pytest.mark.parametrize("open_listener", ["dicom://{}:11112?aet=GUIDE", "igtl://{}:18944?listen=1"])
+def test_address_of_another_machine_is_told_apart_from_a_taken_port(open_listener):
+    with pytest.raises(InputError, match=r"cannot listen here.*an address of this machine"):
+        open_source(parse_source_uri(open_listener.format("192.0.2.7")))
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -293,6 +306,7 @@ def test_live_uris_are_read():
         ("file:run.dcm?loop=yes", "0 or 1"),
         ("file:", "names no file"),
         ("", "the source URI is empty"),
+        ("rtsp://127.0.0.1/x", "dicom://"),
     ],
 )
 def test_bad_uri_is_refused_with_the_way_out(text, said):
