@@ -11,9 +11,10 @@ from guidance_app.exports.content import ExportPose
 from guidance_app.live.guidance import Overlay, ScreenState
 from guidance_app.live.model_projection import ProjectedModel
 from guidance_app.live.overlay_rule import OverlayLimits
+from guidance_app.live.view_words import angles_text
 from guidance_app.views import annotation_painter as words
 from guidance_app.views import palette, windowing
-from guidance_app.views.annotations import Corners, angles_text, side_letters
+from guidance_app.views.annotations import Corners, side_letters
 from guidance_app.views.overlay_look import badge_of, look_of
 from guidance_app.views.overlay_painter import OverlayMode, OverlayPainter, Placing
 

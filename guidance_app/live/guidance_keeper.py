@@ -22,6 +22,7 @@ from guidance_app.live.overlay_rule import ComputedOverlay, OverlayDecision, Ove
 from guidance_app.live.run_log import EventLog
 from guidance_app.live.source_watch import PictureFault
 from guidance_app.live.supervisor import EngineLost, EngineNews, EngineUp, Supervisor
+from guidance_app.live.view_words import change_of_view
 
 _REMEMBERED_ARRIVALS = 256
 
@@ -212,6 +213,11 @@ class GuidanceKeeper:
         self._set(guidance_state.saw_geometry(self.situation, frame.geometry))
         if frame.geometry is None and not self._geometry_was_missing:
             self._events.add("geometry_missing", frame.geometry_reason or "not stated", frame=frame.index)
-        elif before.geometry is not None and self.situation.generation != before.generation:
-            self._events.add("geometry_changed", self.situation.reason or "the view changed", frame=frame.index)
+        elif (
+            before.geometry is not None
+            and frame.geometry is not None
+            and self.situation.generation != before.generation
+        ):
+            text = f"the view changed: {change_of_view(before.geometry, frame.geometry)}"
+            self._events.add("geometry_changed", text, frame=frame.index)
         self._geometry_was_missing = frame.geometry is None

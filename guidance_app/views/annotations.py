@@ -9,6 +9,7 @@ import numpy as np
 from calibration.carm import CArmGeometry
 from engines.angiography.frame import Frame
 from guidance_app.live.guidance import ScreenState
+from guidance_app.live.view_words import angles_text
 from guidance_app.views.windowing import WindowLevel
 
 _SOURCE_WORDS = {
@@ -43,14 +44,6 @@ def corners_of(screen: ScreenState, *, case_id: str, window: WindowLevel | None,
         bottom_left=_picture_lines(screen, frame, window, zoom),
         bottom_right=_guidance_lines(screen),
     )
-
-
-def angles_text(geometry: CArmGeometry) -> str:
-    """The C-arm angles as they are said in the room."""
-    primary, secondary = np.rad2deg((geometry.primary_rad, geometry.secondary_rad))
-    side = "RAO" if primary < 0 else "LAO"
-    tilt = "CAU" if secondary < 0 else "CRA"
-    return f"{side} {abs(primary):.1f}\u00b0  {tilt} {abs(secondary):.1f}\u00b0"
 
 
 def side_letters(geometry: CArmGeometry | None) -> tuple[str, str] | None:

@@ -58,7 +58,8 @@ def test_changed_view_hides_the_overlay_until_it_is_checked(tmp_path):
         if screen.overlay is not None:
             assert screen.frame is not None
             assert screen.overlay.geometry.same_view(screen.frame.geometry)
-    assert "geometry_changed" in _kinds(tmp_path)
+    (changed,) = (e for e in _lines(tmp_path / "events.jsonl") if e["kind"] == "geometry_changed")
+    assert changed["text"] == "the view changed: LAO 0.0\u00b0 CRA 0.0\u00b0 to LAO 20.0\u00b0 CRA 0.0\u00b0"
     first_turned = next(screen for screen in painted if screen.frame is not None and screen.frame.index == 4)
     assert first_turned.overlay is None
     assert first_turned.guidance_state == "stale"
