@@ -29,7 +29,7 @@ _PRIMARY_LIMIT_DEG, _SECONDARY_LIMIT_DEG = 180.0, 90.0  # PS3.3 C.8.7.5.1.2
 _MAX_SPACING_RATIO = 1.05  # detector pixels are square; a field of view that says otherwise is not that of the picture
 _MIN_ORIENTATION_COSINE = 0.5  # a letter of Patient Orientation less aligned than this says nothing about mirroring
 _LPS_OF_LETTER = {"L": (1, 0, 0), "R": (-1, 0, 0), "P": (0, 1, 0), "A": (0, -1, 0), "H": (0, 0, 1), "F": (0, 0, -1)}
-_WAY_OUT = "enter it by hand or load a calibration"
+_WAY_OUT = "it is never guessed; have the machine export the run with it"
 
 
 def xa_geometry(dataset: Dataset, frame: int, *, source: str) -> CArmGeometry:

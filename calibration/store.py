@@ -51,6 +51,17 @@ def make_folder(path: Path) -> None:
         raise InputError(f"{path}: cannot write here ({error.strerror}); choose another output folder") from error
 
 
+def check_place_for(path: Path) -> None:
+    """Refuse a place for a result before the minutes of work that it takes.
+
+    Raises:
+        InputError: a folder has this name, or its folder cannot be made or written to.
+    """
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder, expected the name of a file; name one in it")
+    make_folder(path.resolve().parent)
+
+
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file that is already in memory, whole or not at all."""
 

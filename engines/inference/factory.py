@@ -44,4 +44,4 @@ def runtime_named(name: str) -> Runtime:
         return RUNTIMES[name]
     close = difflib.get_close_matches(name, BACKENDS, n=1)
     hint = f"did you mean {close[0]!r}? " if close else ""
-    raise InputError(f"no backend is called {name!r}; {hint}(known are {', '.join(BACKENDS)})")
+    raise InputError(f"no backend is called {name!r}; {hint}known are {', '.join(BACKENDS)}")

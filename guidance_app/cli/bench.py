@@ -24,8 +24,11 @@ def add_to(app: typer.Typer) -> None:
         device: str = typer.Option("cpu", help="cpu or cuda."),
     ) -> None:
         """Every installed DRR renderer on the same pose."""
+        from calibration.store import check_place_for
         from engines.evaluation.render_bench import run_render_bench
 
+        if json_file is not None:
+            check_place_for(json_file)
         figures = run_render_bench(
             volumes=volume,
             detectors=detector,

@@ -17,7 +17,7 @@ def add_to(bench: typer.Typer) -> None:
     ) -> None:
         """Source, engine, disk, clock and network fail under a live session; takes about 25 s a repeat."""
         from calibration.errors import InputError
-        from calibration.store import write_json
+        from calibration.store import check_place_for, write_json
         from engines.anatomy.case import load_case
         from guidance_app.live.fault_campaign.campaign import Campaign, fault_names, run_campaign
         from guidance_app.views.run import application, run_window
@@ -25,6 +25,8 @@ def add_to(bench: typer.Typer) -> None:
         unknown = [name for name in only if name not in fault_names()]
         if unknown:
             raise InputError(f"--only {unknown[0]!r}: no such fault; expected one of: {', '.join(fault_names())}")
+        if json_file is not None:
+            check_place_for(json_file)
         qt = application(headless=True)  # Qt's application lives only while somebody holds it
         case = load_case("coronary")  # the window names a case; the drill uses nothing of it
         report = run_campaign(

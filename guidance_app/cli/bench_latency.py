@@ -39,6 +39,7 @@ def add_to(bench: typer.Typer) -> None:
         """Ingest to paint and ingest to overlay of the live path, through the real window painted off screen."""
         from guidance_app.live.latency_bench import LatencyBench, run_latency_bench
 
+        _check_places(json_file, plot)
         asked = LatencyBench(case=case, fps=fps, seconds=seconds, size_px=size, backend=backend)
         if compare is not None:
             _compare(asked, compare, json_file, plot)
@@ -70,6 +71,7 @@ def add_to(bench: typer.Typer) -> None:
         from guidance_app.live.latency_bench import LatencyBench
         from guidance_app.live.soak_bench import GROWTH_LIMIT, run_soak_bench
 
+        _check_places(json_file)
         asked = LatencyBench(case=case, fps=fps or 15.0, seconds=60.0 * minutes, size_px=size, backend=backend)
         with _window("Soak") as show:
             report = run_soak_bench(asked, saturated=fps is None, show=show)
@@ -85,6 +87,14 @@ def add_to(bench: typer.Typer) -> None:
         if not report.passed:
             print(f"something grew by {100 * GROWTH_LIMIT:.0f} % or more, or was lost")
             raise typer.Exit(1)
+
+
+def _check_places(*places: Path | None) -> None:
+    from calibration.store import check_place_for
+
+    for place in places:
+        if place is not None:
+            check_place_for(place)
 
 
 def _compare(asked: LatencyBench, arms: tuple[str, str], json_file: Path | None, plot: Path | None) -> None:

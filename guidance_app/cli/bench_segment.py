@@ -26,7 +26,7 @@ def add_to(bench: typer.Typer) -> None:
         models: Path | None = typer.Option(None, "--models", help="Folder of other weights, as `train` leaves it."),
     ) -> None:
         """Time from frame to mask and Dice on every runtime, in turns, beside torch in the same run."""
-        from calibration.store import make_folder, write_json
+        from calibration.store import check_place_for, write_json
         from engines.evaluation.labelled_pictures import read_labelled
         from engines.evaluation.segment_bench import run_segment_bench
         from engines.inference.factory import runtime_named
@@ -40,7 +40,7 @@ def add_to(bench: typer.Typer) -> None:
         for failure in failures:
             typer.echo(f"not used: {failure}", err=True)
         if json_file is not None:
-            make_folder(json_file.resolve().parent)
+            check_place_for(json_file)
         figures = run_segment_bench(
             model=model, backends=backend or None, sizes=size, rounds=rounds, pictures=pictures, threads=threads,
             seed=seed, folder=models or BUNDLED_MODELS, labelled=labelled,

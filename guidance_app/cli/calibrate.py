@@ -147,9 +147,11 @@ def check(
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")] = None,
 ) -> None:
     """Calibrate simulated phantoms and grids, whose truth is known, and say how far off the result is."""
-    from calibration.store import write_json
+    from calibration.store import check_place_for, write_json
     from engines.evaluation.calibration_check import check_calibration, check_lines
 
+    if json_file is not None:
+        check_place_for(json_file)
     figures = check_calibration(count, seed, _progress)
     if json_file is not None:
         write_json(json_file, figures.model_dump(mode="json", by_alias=True))

@@ -32,7 +32,7 @@ def add_to(evaluate: typer.Typer) -> None:
         json_file: Path | None = typer.Option(None, "--json", help="Write figures and every frame here."),
     ) -> None:
         """How near the overlay comes to a beating heart's vessels, rigid and deformed, in the same run."""
-        from calibration.store import write_json
+        from calibration.store import check_place_for, write_json
         from engines.evaluation.deformation import evaluate_runs
 
         folders = cases or []
@@ -41,6 +41,8 @@ def add_to(evaluate: typer.Typer) -> None:
         unknown = [name for name in masks if name not in _MASKS]
         if unknown:
             raise InputError(f"--masks {unknown[0]}: choose among {', '.join(_MASKS)}")
+        if json_file is not None:
+            check_place_for(json_file)
         report = evaluate_runs(
             _runs(folders, phantom, masks, motions=motions, size_mm=size_mm, seed=seed, backend=backend),
             seed=seed,

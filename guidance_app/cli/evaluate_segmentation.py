@@ -46,9 +46,9 @@ def segmentation(
     if bool(folders) == (images is not None or masks is not None) or (images is None) != (masks is None):
         raise InputError("evaluate segmentation: give either --images DIR and --masks DIR, or --cases CASE")
     if json_file is not None:
-        from calibration.store import make_folder
+        from calibration.store import check_place_for
 
-        make_folder(json_file.parent)
+        check_place_for(json_file)
     if images is not None and masks is not None:
         segmenter = _segmenter(model or "coronary", backend, models, careful)
         content = _labelled(images, masks, segmenter, synthetic if peers else 0, folds if peers else 0, pictures)

@@ -20,14 +20,14 @@ def zero_touch(
     json_file: Path | None = typer.Option(None, "--json", help="Write figures a case and in total here."),
 ) -> None:
     """Cases made again from their CTA alone, runs registered from the header: accepted, right, seconds, clDice."""
-    from calibration.store import make_folder, write_json
+    from calibration.store import check_place_for, write_json
     from engines.evaluation.zero_touch import evaluate_zero_touch
 
     folders = [*cases, *(more or [])]
     if not folders:
         raise InputError("evaluate zero-touch: nothing to evaluate; give simulated cases with --cases DIR")
     if json_file is not None:
-        make_folder(json_file.parent)
+        check_place_for(json_file)
     report = evaluate_zero_touch(folders, backend=backend, progress=lambda line: typer.echo(line, err=True))
     for kind, summary in report.kinds.items():
         right, wrong = summary.accepted_and_within_5mm, summary.accepted_and_wrong

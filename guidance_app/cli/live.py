@@ -6,6 +6,7 @@ from pathlib import Path
 
 import typer
 
+_LONGEST_S = 14 * 24 * 3600  # the clock that ends a run counts milliseconds in 31 bits
 _SOURCE_HELP = (
     "Source URI: dicom://HOST:PORT?aet=NAME (receives), igtl://HOST:PORT[?listen=1], capture:INDEX_OR_PATH, "
     "or file:PATH[?fps=F&loop=1]."
@@ -28,8 +29,8 @@ def add_to(app: typer.Typer) -> None:
         from guidance_app.cli.guided_run import guide
         from guidance_app.sources.uri import parse_source_uri
 
-        if duration is not None and not duration > 0:
-            raise InputError(f"--duration {duration:g}: expected seconds above 0")
+        if duration is not None and not 0 < duration <= _LONGEST_S:
+            raise InputError(f"--duration {duration:g}: expected seconds above 0 and up to {_LONGEST_S}")
         guide(
             case=case,
             uri=parse_source_uri(source),

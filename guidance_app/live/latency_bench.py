@@ -14,11 +14,12 @@ from calibration.errors import InputError, MissingGeometryError
 from engines.anatomy.case import Case, load_case
 from engines.angiography.frame import Frame, FrameKind
 from engines.angiography.run import MaskOperation, Run
+from engines.inference.factory import runtime_named
 from engines.inference.model_files import BUNDLED_MODELS
 from guidance_app.live.case_pipeline import case_recipe
 from guidance_app.live.latency import LatencyReport
 from guidance_app.live.session import LiveSession
-from guidance_app.sources.file_source import PacedFileSource
+from guidance_app.sources.file_source import MAX_FPS, PacedFileSource
 from guidance_app.sources.uri import shown_run
 
 LOADING_S = 60.0  # what the engine may take before the first frame
@@ -43,13 +44,15 @@ def run_latency_bench(bench: LatencyBench, show: Callable[[LiveSession, Case, fl
     The clock of the report starts with the first frame, which waits until the engine has loaded.
 
     Raises:
-        InputError: no such case, or no recording in it, or a value out of range.
+        InputError: no such case, or no recording in it, a value out of range, or no engine.
     """
     case, run = bench_run(bench)
     session = bench_session(bench, case, run)
     show(session, case, bench.seconds + LOADING_S)
     if session.source_error:
         raise InputError(session.source_error)
+    if not session.engine_description:  # the picture's times alone would look like a good result
+        raise InputError(f"bench latency: the engine never answered ({session.screen().banner}); nothing was measured")
     return session.report()
 
 
@@ -59,6 +62,10 @@ def bench_run(bench: LatencyBench) -> tuple[Case, KeptRun]:
         raise InputError(f"--seconds {bench.seconds:g}: expected a duration above 0")
     if not 64 <= bench.size_px <= 4096:
         raise InputError(f"--size {bench.size_px}: expected 64 to 4096 pixels")
+    if not 0 < bench.fps <= MAX_FPS:
+        raise InputError(f"--fps {bench.fps:g}: expected frames a second above 0 and up to {MAX_FPS:g}")
+    if bench.backend != "auto":
+        runtime_named(bench.backend)
     case = load_case(bench.case)
     if not case.recordings:
         raise InputError(f"{bench.case}: the case has no recording to play; take another case")

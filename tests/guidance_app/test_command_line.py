@@ -57,6 +57,36 @@ def test_an_error_inside_a_command_becomes_one_line(
     assert text.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("bench", "latency"),
+        ("bench", "soak"),
+        ("bench", "render"),
+        ("bench", "segment"),
+        ("bench", "faults"),
+        ("calibrate", "check"),
+        ("evaluate", "segmentation", "--cases", "coronary"),
+        ("evaluate", "deformation", "coronary"),
+        ("evaluate", "zero-touch", "--cases", "coronary"),
+    ],
+)
+@pytest.mark.parametrize("place", ["folder", "file/figures.json"])
+def test_figures_that_cannot_be_written_are_refused_before_the_work(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    command: tuple[str, ...],
+    place: str,
+) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    code, text = _run(monkeypatch, capsys, *command, "--json", str(tmp_path / place))
+    assert code == 1
+    assert text.startswith(f"error: {tmp_path / place.split('/')[0]}")
+    assert text.count("\n") == 1
+
+
 def test_json_is_alone_on_the_output_and_progress_beside_it(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

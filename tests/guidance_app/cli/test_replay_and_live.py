@@ -140,6 +140,7 @@ def test_signal_ends_a_run_in_order(case, tmp_path, number):
         (["live", "--source", "dicom://127.0.0.1:11112"], "names no AE title"),
         (["live", "--source", "capture:97", "--headless"], "no device /dev/video97"),
         (["live", "--source", "file:CASE/run", "--duration", "0"], "above 0"),
+        (["live", "--source", "file:CASE/run", "--duration", "inf"], "above 0"),
         (["replay", "--xa", "CASE/run", "--fps", "3", "--saturate"], "has no pace"),
         (["replay", "--xa", "CASE/missing.dcm", "--headless"], "missing.dcm"),
         (["replay", "--xa", "CASE/run.mcap", "--headless"], "run.mcap"),

@@ -6,9 +6,9 @@ import pytest
 from calibration.errors import InputError
 from engines.anatomy.case import load_case
 from engines.inference.model_files import BUNDLED_MODELS
-from guidance_app.live import latency_comparison, soak_bench
+from guidance_app.live import latency_bench, latency_comparison, soak_bench
 from guidance_app.live.latency import Durations, LatencyBook
-from guidance_app.live.latency_bench import LatencyBench
+from guidance_app.live.latency_bench import LatencyBench, run_latency_bench
 from guidance_app.live.latency_comparison import Arm, parse_arm, run_comparison
 from guidance_app.live.latency_plot import plot, write_plot
 from guidance_app.live.session import LiveSession
@@ -112,6 +112,30 @@ def test_soak_counts_what_the_run_holds_and_finds_it_steady(monkeypatch):
     assert found.shared_memories.last == found.shared_memories.warm == 1
     assert found.threads.last <= found.threads.warm
     assert found.files.last <= found.files.warm
+
+
+def test_bench_without_an_engine_measures_nothing(monkeypatch):
+    def session(bench, _case, run) -> LiveSession:
+        return LiveSession(source=PacedFileSource(run, fps=bench.fps), recipe=None, run_for_s=bench.seconds)
+
+    monkeypatch.setattr(latency_bench, "bench_run", lambda _bench: (None, FakeRun()))
+    monkeypatch.setattr(latency_bench, "bench_session", session)
+    with pytest.raises(InputError, match="engine never answered"):
+        run_latency_bench(LatencyBench(case="test", fps=20.0, seconds=0.2, size_px=64), _show)
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"backend": "onnxx"}, "no backend is called"),
+        ({"fps": float("nan")}, "--fps"),
+        ({"seconds": -1.0}, "--seconds"),
+    ],
+)
+def test_bench_refuses_what_it_cannot_measure(changed, said):
+    asked = {"case": "coronary", "fps": 15.0, "seconds": 1.0, "size_px": 64, **changed}
+    with pytest.raises(InputError, match=said):
+        latency_bench.bench_run(LatencyBench(**asked))
 
 
 def test_soak_too_short_to_say_anything_is_refused(monkeypatch):
