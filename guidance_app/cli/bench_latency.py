@@ -34,13 +34,16 @@ def add_to(bench: typer.Typer) -> None:
             None,
             help="Two arms in turns over the same recording: BACKEND, FOLDER (of networks) or FOLDER@BACKEND.",
         ),
+        cold: float | None = typer.Option(
+            None, help="Throw the pose away and register from nothing again, every so many seconds."
+        ),
         plot: Path | None = typer.Option(None, help="Draw the percentiles of every stage into this PNG."),
     ) -> None:
         """Ingest to paint and ingest to overlay of the live path, through the real window painted off screen."""
         from guidance_app.live.latency_bench import LatencyBench, run_latency_bench
 
         _check_places(json_file, plot)
-        asked = LatencyBench(case=case, fps=fps, seconds=seconds, size_px=size, backend=backend)
+        asked = LatencyBench(case=case, fps=fps, seconds=seconds, size_px=size, backend=backend, cold_every_s=cold)
         if compare is not None:
             _compare(asked, compare, json_file, plot)
             return
@@ -51,6 +54,8 @@ def add_to(bench: typer.Typer) -> None:
             f"{report.frames} frames: {report.painted} painted, {report.superseded} superseded, "
             f"{report.dropped} dropped; oldest overlay shown {report.max_overlay_age_ms or 0.0:.0f} ms"
         )
+        if cold is not None:
+            print(f"{report.cold_starts} registrations from nothing")
         if json_file is not None:
             report.write(json_file)
         if plot is not None:
@@ -129,13 +134,14 @@ def _window(title: str) -> Iterator[Show]:
 
     qt = application(headless=True)  # Qt's application lives only while somebody holds it
     yield lambda session, case, limit_s: run_window(
-        session, case=case, headless=True, duration_s=limit_s, title=title
+        session, case=case, headless=True, duration_s=limit_s, title=title, ticked=session.latency.tick.add
     )  # fmt: skip
     del qt
 
 
 def _rows(report: LatencyReport) -> dict[str, Percentiles]:
-    return {**report.stages_ms, "overlay_age": report.overlay_age_ms, "jitter": report.jitter_ms}
+    rows = {**report.stages_ms, "overlay_age": report.overlay_age_ms, "jitter": report.jitter_ms}
+    return rows if report.tick_ms is None else {**rows, "tick": report.tick_ms}
 
 
 def _print_stages(stages: Mapping[str, Percentiles]) -> None:

@@ -39,6 +39,8 @@ class LatencyReport(BaseModel):
     Args:
         overlay_age_ms: of every overlay that was painted, against the frame that it was painted on.
         jitter_ms: how much the time between two frames on the screen differed from that between their arrivals.
+        tick_ms: how long the window's timer held up everything else in the window; None where nobody measured it.
+        cold_starts: registrations from nothing that ended while a benchmark asked for one after the other.
     """
 
     model_config = ConfigDict(frozen=True, populate_by_name=True)
@@ -56,6 +58,8 @@ class LatencyReport(BaseModel):
     stages_ms: dict[StageName, Percentiles]
     overlay_age_ms: Percentiles
     jitter_ms: Percentiles
+    tick_ms: Percentiles | None = None
+    cold_starts: int | None = None
 
     def write(self, path: Path) -> None:
         write_json(path, self.model_dump(mode="json", by_alias=True))
@@ -90,18 +94,19 @@ class Durations:
 
 @dataclass(slots=True)
 class LatencyBook:
-    """Collects durations; one writing thread at a time (the session's lock)."""
+    """Collects durations; one writing thread at a time (the session's lock; for `tick` the window's thread)."""
 
     stages: dict[StageName, Durations]
     overlay_age: Durations
     jitter: Durations
+    tick: Durations
     _recent_paint_ms: deque[float]
     _last_ns: tuple[int, int] | None  # arrival and painting of the frame painted last
     recent_p95_ms: float  # of ingest to paint over the newest frames; 0 before the first
 
     def __init__(self) -> None:
         self.stages = {name: Durations() for name in get_args(StageName)}
-        self.overlay_age, self.jitter = Durations(), Durations()
+        self.overlay_age, self.jitter, self.tick = Durations(), Durations(), Durations()
         self._last_ns = None
         self._recent_paint_ms = deque(maxlen=_RECENT)
         self.recent_p95_ms = 0.0

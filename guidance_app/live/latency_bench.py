@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -28,7 +30,10 @@ _MOST_FRAMES = 60  # kept in memory and looped
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LatencyBench:
-    """What to measure: a case's first recording, resampled to `size_px` squared, looped at `fps` for `seconds`."""
+    """What to measure: a case's first recording, resampled to `size_px` squared, looped at `fps` for `seconds`.
+
+    `cold_every_s`: the pose is thrown away and searched for anew this often; None leaves it alone.
+    """
 
     case: str
     fps: float
@@ -36,6 +41,7 @@ class LatencyBench:
     size_px: int
     backend: str = "auto"
     models: Path = BUNDLED_MODELS
+    cold_every_s: float | None = None
 
 
 def run_latency_bench(bench: LatencyBench, show: Callable[[LiveSession, Case, float], object]) -> LatencyReport:
@@ -48,18 +54,45 @@ def run_latency_bench(bench: LatencyBench, show: Callable[[LiveSession, Case, fl
     """
     case, run = bench_run(bench)
     session = bench_session(bench, case, run)
-    show(session, case, bench.seconds + LOADING_S)
+    with _registering_anew(session, bench.cold_every_s):
+        show(session, case, bench.seconds + LOADING_S)
     if session.source_error:
         raise InputError(session.source_error)
     if not session.engine_description:  # the picture's times alone would look like a good result
         raise InputError(f"bench latency: the engine never answered ({session.screen().banner}); nothing was measured")
-    return session.report()
+    if bench.cold_every_s is None:
+        return session.report()
+    ended = [event for event in session.events if event.kind.startswith("registration_") and "confidence" in event.text]
+    return session.report().model_copy(update={"cold_starts": len(ended)})
+
+
+@contextmanager
+def _registering_anew(session: LiveSession, every_s: float | None) -> Iterator[None]:
+    """Meanwhile somebody rejects the pose and asks for a new one, again and again."""
+    over = threading.Event()
+
+    def ask() -> None:
+        while not over.wait(every_s):
+            session.reject()
+            session.request_registration()
+
+    asking = threading.Thread(target=ask, name="guidance-bench-asks", daemon=True)
+    if every_s is not None:
+        asking.start()
+    try:
+        yield
+    finally:
+        over.set()
+        if every_s is not None:
+            asking.join()
 
 
 def bench_run(bench: LatencyBench) -> tuple[Case, KeptRun]:
     """The case and what is played of it. Raises InputError as `run_latency_bench` does."""
     if not bench.seconds > 0:
         raise InputError(f"--seconds {bench.seconds:g}: expected a duration above 0")
+    if bench.cold_every_s is not None and not bench.cold_every_s >= 0.5:
+        raise InputError(f"--cold {bench.cold_every_s:g}: expected 0.5 seconds or more")
     if not 64 <= bench.size_px <= 4096:
         raise InputError(f"--size {bench.size_px}: expected 64 to 4096 pixels")
     if not 0 < bench.fps <= MAX_FPS:

@@ -241,6 +241,7 @@ class LiveSession:
             stages_ms=self._book.latency.percentiles(),
             overlay_age_ms=self._book.latency.overlay_age.percentiles(),
             jitter_ms=self._book.latency.jitter.percentiles(),
+            tick_ms=self._book.latency.tick.percentiles() if self._book.latency.tick.count else None,
         )
 
     @property

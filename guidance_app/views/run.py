@@ -59,6 +59,7 @@ def run_window(
     open_run: Callable[[int], GuidedSession] | None = None,
     until: Callable[[ScreenState], bool] | None = None,
     annotate_s: float | None = None,
+    ticked: Callable[[float], None] | None = None,
     end: EndRequest | None = None,
 ) -> VideoReport | None:
     """Start the session, show it, and stop it when its source has ended, the time is up or a person ends it.
@@ -73,6 +74,7 @@ def run_window(
         open_run: opens a session on another of the case's recordings; None where there is only this source.
         until: asked after every painted state; the run ends once it says so.
         annotate_s: the video stops after this long, however long the window stays.
+        ticked: told how long each call of the window's timer took, in ms.
         end: entered by the caller, where signals are to be remembered while it opens the source.
 
     Returns:
@@ -103,7 +105,7 @@ def run_window(
             if until is not None and until(screen):
                 loop.quit()
 
-        window.on_painted = painted
+        window.on_painted, window.on_ticked = painted, ticked
         # Until everything is written: who presses Ctrl-C twice wants the files too.
         with end:
             return _run(loop, window, session, exports, duration_s, end)

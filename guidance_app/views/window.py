@@ -68,6 +68,7 @@ class GuidanceWindow(QWidget):
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.on_painted: Callable[[ScreenState], None] | None = None
         self.on_finished: Callable[[], None] | None = None
+        self.on_ticked: Callable[[float], None] | None = None  # told how long the timer's call took, ms
         self._session = session
         self._runs, self._run_index, self._open_run = runs, run_index, open_run
         self._frozen = False
@@ -118,6 +119,12 @@ class GuidanceWindow(QWidget):
     # The timer: draw what is new, then report what was really drawn
 
     def _tick(self) -> None:
+        began_ns = time.monotonic_ns()
+        self._show_what_is_new()
+        if self.on_ticked is not None:
+            self.on_ticked((time.monotonic_ns() - began_ns) / 1e6)
+
+    def _show_what_is_new(self) -> None:
         screen = self._session.screen()
         if screen is not self.view.screen_state and not self._frozen:
             self.view.show_screen(screen)

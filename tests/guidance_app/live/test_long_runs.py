@@ -114,6 +114,21 @@ def test_soak_counts_what_the_run_holds_and_finds_it_steady(monkeypatch):
     assert found.files.last <= found.files.warm
 
 
+def test_bench_that_registers_from_nothing_again_and_again_counts_how_often_it_did(monkeypatch):
+    def session(bench, _case, run) -> LiveSession:
+        return LiveSession(
+            source=PacedFileSource(run, fps=bench.fps, loop=True), recipe=fake_recipe(), run_for_s=bench.seconds,
+            spare_engine=False,
+        )  # fmt: skip
+
+    monkeypatch.setattr(latency_bench, "bench_run", lambda _bench: (None, FakeRun()))
+    monkeypatch.setattr(latency_bench, "bench_session", session)
+    asked = LatencyBench(case="test", fps=20.0, seconds=3.0, size_px=64, cold_every_s=0.5)
+    report = run_latency_bench(asked, _show)
+    assert report.cold_starts is not None
+    assert report.cold_starts >= 2
+
+
 def test_bench_without_an_engine_measures_nothing(monkeypatch):
     def session(bench, _case, run) -> LiveSession:
         return LiveSession(source=PacedFileSource(run, fps=bench.fps), recipe=None, run_for_s=bench.seconds)
@@ -130,6 +145,7 @@ def test_bench_without_an_engine_measures_nothing(monkeypatch):
         ({"backend": "onnxx"}, "no backend is called"),
         ({"fps": float("nan")}, "--fps"),
         ({"seconds": -1.0}, "--seconds"),
+        ({"cold_every_s": 0.0}, "--cold"),
     ],
 )
 def test_bench_refuses_what_it_cannot_measure(changed, said):
