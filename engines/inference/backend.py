@@ -44,3 +44,8 @@ def usable_cores() -> int:
 def thread_count(threads: int) -> int:
     """`threads`, or for 0 as many as are of use: a small network gains nothing from more than 8."""
     return threads if threads > 0 else min(usable_cores(), 8)
+
+
+def live_threads() -> int:
+    """What the network of a live picture may use: one core paints, and more than 4 give a network this small little."""
+    return max(1, min(usable_cores() - 1, 4))

@@ -12,6 +12,7 @@ import typer
 if TYPE_CHECKING:
     from engines.inference.model_files import ModelFiles
 
+_AS_LIVE = "without it as many as the live path uses here."
 _BUILD_BUDGET_S = 60.0  # somebody asked for it and waits: every candidate is measured
 
 
@@ -26,18 +27,19 @@ def add_to(app: typer.Typer) -> None:
 
 def build(
     model: list[str] = typer.Option([], "--model", help="Only these networks; may be repeated."),
-    threads: int = typer.Option(1, min=0, help="That one frame may use; the live path uses 1. 0: all."),
+    threads: int | None = typer.Option(None, min=1, help=f"That one frame may use; {_AS_LIVE}"),
     models: Path | None = typer.Option(None, "--models", help="Folder of other weights, as `train` leaves it."),
     as_json: bool = typer.Option(False, "--json", help="Print the outcome as JSON."),
 ) -> None:
     """Build what this machine needs (TensorRT plans), and measure afresh which backend `auto` takes."""
+    from engines.inference.backend import live_threads
     from engines.inference.probe import choose
 
     outcome: list[dict[str, Any]] = []
     for files in _networks(models, model):
         plans = _build_plans(files)
         typer.echo(f"{files.name}: measuring", err=True)
-        choice = choose(files, threads=threads, refresh=True, budget_s=_BUILD_BUDGET_S)
+        choice = choose(files, threads=threads or live_threads(), refresh=True, budget_s=_BUILD_BUDGET_S)
         outcome.append(
             {"model": files.name, "plans": plans, **choice.model_dump(exclude={"schema_"}), "why": choice.why}
         )
@@ -50,15 +52,16 @@ def build(
 
 
 def list_engines(
-    threads: int = typer.Option(1, min=0, help="For which `auto` has measured; the live path uses 1."),
+    threads: int | None = typer.Option(None, min=1, help=f"For which `auto` has measured; {_AS_LIVE}"),
     models: Path | None = typer.Option(None, "--models", help="Folder of other weights, as `train` leaves it."),
     as_json: bool = typer.Option(False, "--json", help="Print the list as JSON."),
 ) -> None:
     """Every network on every backend: what is there, its size and key, the measured time; measures nothing."""
+    from engines.inference.backend import live_threads
     from engines.inference.inventory import inventory
     from engines.inference.model_files import BUNDLED_MODELS
 
-    entries = inventory(models or BUNDLED_MODELS, threads=threads)
+    entries = inventory(models or BUNDLED_MODELS, threads=threads or live_threads())
     if as_json:
         print(json.dumps({"schema": "guidance-app/engines/1", "engines": [asdict(e) for e in entries]}, indent=1))
         return

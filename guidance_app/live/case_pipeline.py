@@ -15,7 +15,7 @@ from calibration.pose import RigidPose
 from engines.anatomy.case import Case, load_case
 from engines.anatomy.vessel_model import VesselModel
 from engines.angiography.frame import Frame
-from engines.inference.backend import usable_cores
+from engines.inference.backend import live_threads
 from engines.inference.model_files import BUNDLED_MODELS
 from engines.registration.deform import deformed
 from engines.registration.deform_basis import MotionBasis
@@ -37,7 +37,6 @@ _REHEARSAL_SHAPE = (512, 512)
 # An overlay is shown until the next one comes: steps of this length keep it below the age at which it is marked as old.
 _STEP_MS = 110.0
 _REHEARSALS = 3
-_MOST_THREADS = 4  # of a network this small; the rest of the machine is for cold starts
 
 
 def case_recipe(case: Case, *, backend: str = "auto", models: Path = BUNDLED_MODELS) -> EngineRecipe:
@@ -58,8 +57,7 @@ def make_case_pipeline(folder: Path, backend: str, models: Path = BUNDLED_MODELS
     case = load_case(folder)
     model = case.vessel_model()
     name = model_for_kind(case.kind, case.field_of_view)
-    threads = max(1, usable_cores() - 1)  # one core paints: the picture comes before the overlay
-    segmenter = load_segmenter(name, backend, threads=min(threads, _MOST_THREADS), folder=models).for_run()
+    segmenter = load_segmenter(name, backend, threads=live_threads(), folder=models).for_run()
     projected = ProjectedModel(model)
     on_gpu = not segmenter.backend.endswith("(cpu)")
     guarded = CpuBehind(segmenter, lambda: load_segmenter(name, "onnx", folder=models).for_run()) if on_gpu else None
