@@ -185,6 +185,11 @@ def load_average(checkpoint: Path) -> tuple[DruNet, dict]:
     return net.eval(), {"recipe": state["recipe"], "step": state["step"]}
 
 
+def load_weights(path: Path) -> DruNet:
+    """The network of a checkpoint, or of a model folder's `NAME.safetensors`."""
+    return _shipped(path).eval() if path.suffix == ".safetensors" else load_average(path)[0]
+
+
 def segmentation_loss(
     logits: Float[Tensor, "n classes rows columns"], masks: Float[Tensor, "n classes rows columns"], name: LossName
 ) -> Float[Tensor, ""]:
