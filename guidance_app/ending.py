@@ -14,7 +14,7 @@ class EndRequest:
 
     Attributes:
         asked: the run is to end.
-        running: somebody looks at `asked`. Before that a second signal interrupts, as a device may hang while it opens.
+        running: somebody looks at `asked`. Before that a second Ctrl-C interrupts, as a device may hang while it opens.
     """
 
     def __init__(self) -> None:
@@ -37,7 +37,7 @@ class EndRequest:
             for number, handler in self._previous.items():
                 signal.signal(number, handler)  # type: ignore[arg-type]
 
-    def _note(self, _number: int, _frame: FrameType | None) -> None:
-        if self.asked and not self.running:
+    def _note(self, number: int, _frame: FrameType | None) -> None:
+        if self.asked and not self.running and number == signal.SIGINT:
             raise KeyboardInterrupt
         self.asked = True

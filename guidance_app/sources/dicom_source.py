@@ -55,6 +55,7 @@ class DicomSource(ArrivingSource):
         self._objects = 0
         self._objects_lock = threading.Lock()
         self._last_single_ns: int | None = None
+        self._run_ends_ns = 0
         self._server = DicomServer(
             host=host,
             port=port,
@@ -116,8 +117,9 @@ class DicomSource(ArrivingSource):
         return frame
 
     def _play_run(self, received: ReceivedRun) -> None:
-        now_ns = self._clock_ns()
-        due_ns = received.received_ns if now_ns - received.received_ns < _TOO_LATE_NS else now_ns
+        # One that came while another was played begins after it: begun in arrears, its first second would rush by.
+        now_ns, due_ns = self._clock_ns(), max(received.received_ns, self._run_ends_ns)
+        due_ns = due_ns if now_ns - due_ns < _TOO_LATE_NS else now_ns
         for index in range(received.run.frame_count):
             frame, fault = None, ""
             try:
@@ -137,6 +139,7 @@ class DicomSource(ArrivingSource):
             timed = replace(frame, received_ns=due_ns, source_id=self.source_id, frame_time_ms=period_ns / 1e6)
             self._arrivals.put(timed)
             due_ns += period_ns
+        self._run_ends_ns = due_ns
 
 
 class _Waiting:

@@ -89,6 +89,7 @@ def run_window(
     from guidance_app.views.window import GuidanceWindow
 
     end = end or EndRequest()
+    end.running = True
     settings = Settings() if headless else load_settings()
     runs = tuple(recording.path.stem for recording in case.recordings)
     window = GuidanceWindow(session, case_id=case.id, title=title, runs=runs, run_index=run_index, open_run=open_run)
@@ -260,7 +261,6 @@ def _orderly_end(loop: QEventLoop, end: EndRequest) -> Iterator[list[BaseExcepti
     watch.start(_WATCH_MS)
     previous_hook = sys.excepthook
     sys.excepthook = failed
-    end.running = True
     try:
         yield failures
     finally:

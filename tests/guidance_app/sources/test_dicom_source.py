@@ -189,6 +189,18 @@ def test_every_transfer_syntax_arrives_as_the_same_picture(scp, syntax):
     np.testing.assert_array_equal(source.next_frame(5.0).pixels, shown)
 
 
+def test_run_that_comes_while_another_is_played_keeps_its_pace_after_it(scp):
+    source = scp()
+    association = associate(source.port)
+    for number in (1, 2, 3):
+        assert store(association, xa_object(Picture(value=number), number, frames=8)) == SUCCESS
+    association.release()
+    frames = [source.next_frame(10.0) for _ in range(24)]
+    assert [int(frame.pixels[0, 0]) for frame in frames] == [1] * 8 + [2] * 8 + [3] * 8
+    steps_ms = np.diff([frame.received_ns for frame in frames]) / 1e6
+    assert steps_ms.min() > 19.9, "a run of 20 ms a frame was hurried"
+
+
 def test_multi_frame_object_is_played_at_its_pace_and_counted_exactly(scp):
     source = scp()
     assert send(source, xa_object(Picture(value=3), 1, frames=6)) == SUCCESS
