@@ -51,6 +51,19 @@ def make_folder(path: Path) -> None:
         raise InputError(f"{path}: cannot write here ({error.strerror}); choose another output folder") from error
 
 
+def check_folder_for(path: Path) -> None:
+    """Refuse a folder that could not be made, before long work; nothing is made.
+
+    Raises:
+        InputError: the nearest folder above it that exists cannot be written to.
+    """
+    nearest = next(above for above in path.resolve().parents if above.exists())
+    try:
+        tempfile.TemporaryFile(dir=nearest).close()
+    except OSError as error:
+        raise InputError(f"{path}: cannot write here ({error.strerror}); choose another folder") from error
+
+
 def check_place_for(path: Path) -> None:
     """Refuse a place for a result before the minutes of work that it takes.
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import cast, get_args
 
 from calibration.errors import InputError
+from calibration.store import check_folder_for
 from engines.anatomy.case import Case, CaseKind, FieldOfView, load_case, write_case
 from engines.anatomy.centerline_file import load_centerlines, save_centerlines
 from engines.anatomy.ct import load_ct, save_ct
@@ -95,6 +96,7 @@ def _check_options(
         raise InputError("a case needs a model; give at least one of --cta, --vessels, --surface, --centerlines")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out}: exists and is not an empty folder; choose another name or remove it")
+    check_folder_for(out)  # reading and extraction take up to a minute
 
 
 def _model(

@@ -10,6 +10,8 @@ import numpy as np
 from engines.anatomy.case import Case
 from engines.anatomy.vessel_model import Branch, CenterlineTree, CtVolume, SurfaceMesh, VesselModel
 
+# Radius that the widest twentieth of a tree reaches at least: half of a thin left main, carotid or iliac artery.
+_LEAST_WIDEST_MM = {"coronary": 0.7, "evt": 0.7, "tavi": 1.5}
 _SHOWN_NAMES = 16  # a cerebral tree has a hundred; JSON lists them all
 
 
@@ -55,6 +57,22 @@ class CaseSummary:
 
     def as_json(self) -> dict[str, Any]:
         return {"schema": "guidance-app/case-summary/1", **asdict(self)}
+
+
+def scale_doubt(summary: CaseSummary) -> str:
+    """Why the model may not be in millimetres, "" where nothing speaks for that.
+
+    Metres and micrometres are refused where files are read. Centimetres, which flow solvers use, make a tree that is
+    small but possible, and whose overlay would be wrong without a sign.
+    """
+    widest_mm = summary.centerlines.radius_p95_mm if summary.centerlines is not None else None
+    least_mm = _LEAST_WIDEST_MM[summary.kind]
+    if widest_mm is None or widest_mm >= least_mm:
+        return ""
+    return (
+        f"the widest vessels have a radius of {widest_mm:.2g} mm, expected at least {least_mm:g} for {summary.kind}; "
+        "is the model in millimetres? (from centimetres, multiply by 10)"
+    )
 
 
 def summarise(case: Case, model: VesselModel, ct: CtVolume | None) -> CaseSummary:

@@ -105,11 +105,13 @@ def _cta_source(cta: Path | None, pacs: str | None, study: str | None, series: s
 
 def _print_summary(name: str, json_output: bool, pictures: Path | None) -> None:
     from engines.anatomy.case import load_case
-    from engines.anatomy.case_summary import summarise, summary_lines
+    from engines.anatomy.case_summary import scale_doubt, summarise, summary_lines
 
     case = load_case(name)
     model, ct = case.vessel_model(), case.ct()
     summary = summarise(case, model, ct)
+    if doubt := scale_doubt(summary):
+        print(f"warning: {summary.folder}: {doubt}", file=sys.stderr)
     saved: list[Path] = []
     if pictures is not None:
         from engines.anatomy.pictures import save_pictures

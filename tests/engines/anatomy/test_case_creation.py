@@ -150,6 +150,16 @@ def test_wrong_options_leave_nothing_behind(tmp_path: Path, options: dict[str, A
     assert not list(tmp_path.glob("cases/.part-*"))
 
 
+def test_a_place_that_cannot_be_written_is_refused_before_the_work(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    told: list[str] = []
+    surface = _surface(tmp_path / "s.stl")
+    with pytest.raises(InputError, match="cannot write here"):
+        create_case(tmp_path / "file" / "a" / "case", "coronary", surface=surface, report=told.append)
+    assert told == []
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "s.stl"]
+
+
 def test_a_folder_in_use_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine.txt").write_text("keep")

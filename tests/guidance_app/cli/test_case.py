@@ -42,6 +42,26 @@ def test_a_case_is_made_and_shown(
     assert sorted(path.name for path in pictures.iterdir()) == ["model-front.png", "model-left.png"]
 
 
+@pytest.mark.parametrize(("scale", "doubted"), [(1.0, False), (0.1, True)])
+def test_a_model_in_centimetres_is_doubted_aloud(monkeypatch, capsys, tmp_path: Path, scale: float, doubted: bool):
+    rows = [f"{scale * x},0,0,{scale * 1.5}" for x in range(0, 60, 2)]
+    (tmp_path / "c.csv").write_text("\n".join(rows))
+    arguments = (
+        "case",
+        "create",
+        tmp_path / "out",
+        "--kind",
+        "coronary",
+        "--centerlines",
+        tmp_path / "c.csv",
+        "--json",
+    )
+    assert _run(monkeypatch, *arguments) == 0
+    said = capsys.readouterr()
+    assert ("millimetres?" in said.err) == doubted
+    assert json.loads(said.out)["kind"] == "coronary"
+
+
 def test_the_field_of_view_is_kept_and_picks_the_network(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
