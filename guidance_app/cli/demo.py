@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -36,9 +38,17 @@ def add_to(app: typer.Typer) -> None:
         out: Path = typer.Option(Path("out/demo"), "--out", help="Folder for video, screenshot, logs and figures."),
     ) -> None:
         """Replay a bundled case, register it and draw the overlay; without a display the same window off screen."""
-        from guidance_app.views.run import display_available
+        _demonstrate(case, headless=headless or not _has_display(), out=out)
 
-        _demonstrate(case, headless=headless or not display_available(), out=out)
+
+def _has_display() -> bool:
+    """Says so where a display is there and of no use: who sits before it expects a window."""
+    from guidance_app.qt_probe import display_problem
+
+    problem = display_problem()
+    if problem and (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        print(f"note: no window can be shown ({problem}); painting it off screen", file=sys.stderr)
+    return not problem
 
 
 def _demonstrate(name: str, *, headless: bool, out: Path) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from calibration.errors import InputError
 from engines.anatomy.case import Case
 from guidance_app.ending import EndRequest
+from guidance_app.qt_probe import display_problem
 from guidance_app.settings import Settings, load_settings, save_settings
 
 if TYPE_CHECKING:
@@ -28,21 +29,16 @@ HEADLESS_SIZE_PX = (1536, 960)  # 16:10, so that the corner words fit beside a s
 _WATCH_MS = 20  # how soon a signal ends a run
 
 
-def display_available() -> bool:
-    """Whether a window can be shown to a person on this machine."""
-    return sys.platform in ("win32", "darwin") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
-
-
 def require_display() -> None:
     """Refuse before Qt does: it would abort the whole process.
 
     Raises:
-        InputError: no display, and no Qt platform was chosen.
+        InputError: no display that Qt can open a window on, and no Qt platform was chosen.
     """
-    if not display_available() and not os.environ.get("QT_QPA_PLATFORM"):
+    if problem := display_problem():
         raise InputError(
-            "no display: neither DISPLAY nor WAYLAND_DISPLAY is set; start it on a desktop or under xvfb-run; demo, "
-            "live and replay also take --headless"
+            f"no display: {problem}; `doctor` says what is missing. Start it on a desktop or under xvfb-run; demo, live "
+            "and replay also take --headless"
         )
 
 

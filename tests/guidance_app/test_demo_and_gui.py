@@ -34,6 +34,20 @@ def test_gui_without_a_display_is_one_line_and_exit_1() -> None:
     assert len(run.stderr.splitlines()) == 1
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="X11")
+def test_display_that_does_not_answer_is_one_line_and_exit_1() -> None:
+    environment = {
+        name: value for name, value in os.environ.items() if name not in ("WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
+    } | {"DISPLAY": ":4711"}
+    run = subprocess.run(
+        [sys.executable, "-c", "from guidance_app.cli.main import main; main()", "gui"],
+        env=environment, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert run.returncode == 1
+    assert run.stderr.startswith("error: no display: ")
+    assert len(run.stderr.splitlines()) == 1
+
+
 def watch(poses: Any = None) -> demo._Watch:
     registration = SimpleNamespace(status="accepted", views=(SimpleNamespace(frame=4),)) if poses is None else poses
     session: Any = SimpleNamespace(registration=registration)
