@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,9 +25,10 @@ def add_to(app: typer.Typer) -> None:
         from guidance_app.views.run import application
 
         app = application(headless=False)  # held until the end: Qt goes with it
-        opened = _load(case) if case else _ask()
-        if opened is not None:
-            _show(opened, source)
+        if case:
+            _show(_load(case), source)
+        elif (asked := _ask(bool(source))) is not None:
+            _show(asked.case, source or asked.run)
         app.quit()
 
 
@@ -36,33 +38,60 @@ def _load(name: str) -> Case:
     return load_case(name)
 
 
-def _ask() -> Case | None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """What a person chose; `run` is None for the case's own recordings."""
+
+    case: Case
+    run: Path | None
+
+
+def _ask(has_source: bool) -> _Asked | None:
     """Let the person choose; None where they close the room."""
     from PyQt6.QtCore import QEventLoop
 
     from guidance_app.settings import load_settings
+    from guidance_app.sources.uri import shown_run
     from guidance_app.views.welcome import WelcomeRoom
 
     loop = QEventLoop()
-    chosen: list[Case] = []
+    asked: _Asked | None = None
+    without_run: Case | None = None
 
     def choose(name: str) -> str:
+        nonlocal asked, without_run
         try:
-            chosen.append(_load(name))
+            case = _load(name)
         except GuidanceError as error:
             return str(error)
+        if not case.recordings and not has_source:  # as every case is that was just made
+            without_run = case
+            room.ask_for_run()
+            return f"Case {case.id} has no recorded run of its own. Open one to see the model on it."
+        asked = _Asked(case=case, run=None)
         loop.quit()
         return ""
 
-    room = WelcomeRoom(choose, last_case=load_settings().last_case)
+    def choose_run(file: str) -> str:
+        nonlocal asked
+        try:
+            shown_run(Path(file))
+        except GuidanceError as error:
+            return str(error)
+        assert without_run is not None
+        asked = _Asked(case=without_run, run=Path(file))
+        loop.quit()
+        return ""
+
+    room = WelcomeRoom(choose, choose_run=choose_run, last_case=load_settings().last_case)
     room.on_closed = loop.quit
     room.show()
     loop.exec()
     room.close()
-    return chosen[0] if chosen else None
+    return asked
 
 
-def _show(case: Case, source: str) -> None:
+def _show(case: Case, source: str | Path | None) -> None:
     from guidance_app.views.run import run_window
 
     if source:

@@ -97,6 +97,7 @@ class ScreenState:
         frames_total: of a recording, None for a live source.
         p95_ms: 95th percentile of ingest to paint over the last seconds.
         paused: playback of a recording stands still on purpose.
+        engine_loading: it is not up yet for the first time, which is no fault.
         decided_ns: monotonic clock when this state was put together; painting time counts from here.
     """
 
@@ -113,4 +114,5 @@ class ScreenState:
     fps: float
     p95_ms: float
     paused: bool = False
+    engine_loading: bool = False
     decided_ns: int = 0

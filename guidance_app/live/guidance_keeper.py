@@ -53,6 +53,7 @@ class GuidanceKeeper:
         self.situation = initial
         self.result: GuidanceResult | None = None
         self.engine_up = False
+        self.engine_loading = recipe is not None
         self.engine_text = "guidance engine is loading" if recipe is not None else "guidance is off"
         self.engine_pid: int | None = None
         self.engine_description = ""
@@ -136,7 +137,7 @@ class GuidanceKeeper:
     def heard(self, news: EngineNews) -> None:
         match news:
             case EngineUp():
-                self.engine_up, self.engine_text, self.degraded = True, "", ""
+                self.engine_up, self.engine_loading, self.engine_text, self.degraded = True, False, "", ""
                 self.engine_pid, self.engine_description = news.pid, news.description
                 if news.restarted:
                     self._events.add("worker_restarted", f"engine process {news.pid} answers", frame=self._index)
@@ -158,7 +159,7 @@ class GuidanceKeeper:
                 self._set(guidance_state.registration_failed(self.situation, news.text, news.generation))
 
     def _lost(self, news: EngineLost) -> None:
-        self.engine_up, self.engine_pid = False, None
+        self.engine_up, self.engine_loading, self.engine_pid = False, False, None
         self.engine_text = f"guidance is off: {news.text}" if news.for_good else f"guidance restarts: {news.text}"
         self._computed = None
         self._set(guidance_state.engine_lost(self.situation))

@@ -424,6 +424,7 @@ class LiveSession:
             source_state=self._source_state(),
             guidance_state=self._guidance.situation.state,
             engine_up=self._guidance.engine_up,
+            engine_loading=self._guidance.engine_loading,
             banner=self._banner(decision.reason),
             frames_total=None if self._recorded is None else self._recorded.frame_count,
             fps=self._book.fps(),
@@ -433,7 +434,9 @@ class LiveSession:
         )
 
     def _banner(self, overlay_reason: str) -> str:
-        trouble = self._source_error or self._guidance.engine_text or overlay_reason
+        waits = self._frame is None and self._recorded is not None and self._guidance.engine_loading
+        engine = "the run begins once the guidance engine has loaded" if waits else self._guidance.engine_text
+        trouble = self._source_error or engine or overlay_reason
         besides = (self._guidance.degraded, *(witness.fault for witness in self._witnesses))
         return "; ".join(text for text in (trouble, *besides) if text)
 

@@ -30,11 +30,14 @@ class Corners:
     bottom_right: tuple[str, ...]
 
 
-def corners_of(screen: ScreenState, *, case_id: str, window: WindowLevel | None, zoom: float, source: str) -> Corners:
-    """`source` overrides the word for the source where the window itself holds the picture ("" otherwise)."""
+def corners_of(
+    screen: ScreenState, *, case_id: str, window: WindowLevel | None, zoom: float, frozen: bool = False
+) -> Corners:
+    """`frozen`: the window itself holds the picture, and the source goes on."""
     frame = screen.frame
     title = (f"Case {case_id}",) if case_id else ()
-    state = source or ("\u275a\u275a PAUSED" if screen.paused else _SOURCE_WORDS[screen.source_state])
+    state = "\u275a\u275a PAUSED" if screen.paused else _SOURCE_WORDS[screen.source_state]
+    state = "\u275a\u275a FROZEN HERE (F)" if frozen else state
     if frame is None:
         return Corners(top_left=title, top_right=(), bottom_left=(), bottom_right=())
     kind = "DSA" if frame.kind == "dsa" else "FLUORO"

@@ -54,7 +54,7 @@ class LiveView(QWidget):
         self.opacity = 1.0
         self.overlay_held = False
         self.raw = False
-        self.source_word = ""
+        self.frozen = False
         self.viewport = Viewport()
         self.window_level: WindowLevel | None = None
         self._screen: ScreenState | None = None
@@ -185,7 +185,9 @@ class LiveView(QWidget):
                 painter, screen.overlay, look, placing=placing, mode=self.mode, opacity=self.opacity
             )
             self._paint_overlay_label(painter, screen.overlay, look, transform)
-        badge = words.paint_badge(painter, area, badge_of(screen, held=self.overlay_held, raw=self.raw))
+        badge = words.paint_badge(
+            painter, area, badge_of(screen, held=self.overlay_held, raw=self.raw, frozen=self.frozen)
+        )
         if self.raw:
             return
         words.paint_banner(painter, area, badge, screen.banner)
@@ -193,7 +195,7 @@ class LiveView(QWidget):
             picture = self._picture_rect(transform).intersected(area)
             words.paint_sides(painter, picture, side_letters(self._picture.geometry))
         corners = corners_of(
-            screen, case_id=self.case_id, window=self.window_level, zoom=self.viewport.zoom, source=self.source_word
+            screen, case_id=self.case_id, window=self.window_level, zoom=self.viewport.zoom, frozen=self.frozen
         )
         words.paint_corners(painter, area, corners)
 

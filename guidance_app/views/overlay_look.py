@@ -50,9 +50,18 @@ def look_of(screen: ScreenState) -> OverlayLook | None:
     return _VALID
 
 
-def badge_of(screen: ScreenState, *, held: bool, raw: bool) -> Badge:
-    """The one badge on the picture."""
+def badge_of(screen: ScreenState, *, held: bool, raw: bool, frozen: bool = False) -> Badge:
+    """The one badge on the picture. A picture that is not of now never goes without saying so.
+
+    Args:
+        frozen: a person holds the picture, and the source goes on.
+    """
+    if frozen:
+        return Badge(text="PICTURE FROZEN (F) - NOT LIVE", shape="triangle", colour=palette.NOT_CURRENT)
     if raw:
+        fault = {"no_signal": "NO SIGNAL", "frozen": "SOURCE STANDS STILL"}.get(screen.source_state)
+        if fault is not None and screen.frame is not None:
+            return Badge(text=f"RAW IMAGE - {fault}", shape="cross", colour=palette.ALARM)
         return Badge(text="RAW IMAGE", shape="ring", colour=palette.TEXT)
     if held:
         return Badge(text="OVERLAY HIDDEN (O)", shape="ring", colour=palette.TEXT)
@@ -78,6 +87,8 @@ def _badge_without_overlay(screen: ScreenState) -> Badge:
         return Badge(text="WAITING FOR THE FIRST PICTURE", shape="ring", colour=palette.TEXT)
     if screen.source_state == "no_signal":
         return Badge(text="NO SIGNAL", shape="cross", colour=palette.ALARM)
+    if not screen.engine_up and screen.engine_loading:
+        return Badge(text="NO OVERLAY - GUIDANCE IS LOADING", shape="ring", colour=palette.TEXT)
     if not screen.engine_up:
         return Badge(text="NO OVERLAY - GUIDANCE NOT RUNNING", shape="cross", colour=palette.ALARM)
     words = {

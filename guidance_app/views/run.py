@@ -37,8 +37,8 @@ def require_display() -> None:
     """
     if problem := display_problem():
         raise InputError(
-            f"no display: {problem}; `doctor` says what is missing. Start it on a desktop or under xvfb-run; demo, live "
-            "and replay also take --headless"
+            f"no display: {problem}; `doctor` says what is missing. Start it on a desktop or under xvfb-run; demo, "
+            "live and replay also take --headless"
         )
 
 

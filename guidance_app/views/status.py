@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from PyQt6.QtCore import Qt
+from PyQt6.QtCore import Qt, QTimer
 from PyQt6.QtWidgets import (
     QButtonGroup,
     QFrame,
@@ -34,6 +34,8 @@ _STATE_WORDS = {
     "stale": ("\u25b2 Not current", palette.NOT_CURRENT),
     "rejected": ("\u2715 Rejected", palette.ALARM),
 }
+_HANDLE_PX = 16  # of the slider, as in the style sheet
+_SAID_MS = 6000
 _FIGURE_WIDTH_PX = 84  # "12345.6 ms"
 _STAGES = ("decode", "segment", "track", "render")
 
@@ -82,7 +84,7 @@ class StatusPanel(QFrame):
         for stage, label in self._stages.items():
             _set(label, _milliseconds(getattr(result.times, stage) if result else None))
         _set(self._paint, _milliseconds(paint_ms))
-        _set(self._p95, _milliseconds(screen.p95_ms))
+        _set(self._p95, _milliseconds(screen.p95_ms if screen.frame is not None else None))
 
     def settle(self) -> None:
         """Lay out and paint now, so that the panel never lags behind the picture beside it."""
@@ -119,8 +121,8 @@ class StatusPanel(QFrame):
         self._reasons.setWordWrap(True)
         layout.addWidget(self._reasons)
         self.register_button = _button("Register  (G)", self._commands.register)
-        self.accept_button = _button("Accept", self._commands.accept)
-        self.reject_button = _button("Reject", self._commands.reject)
+        self.accept_button = _button("Accept  (Enter)", self._commands.accept)
+        self.reject_button = _button("Reject  (Del)", self._commands.reject)
         layout.addWidget(self.register_button)
         row = QHBoxLayout()
         row.addWidget(self.accept_button)
@@ -145,6 +147,7 @@ class StatusPanel(QFrame):
         layout.addLayout(row)
         self._opacity = QSlider(Qt.Orientation.Horizontal)
         self._opacity.setRange(10, 100)
+        self._opacity.setMinimumHeight(_HANDLE_PX + 6)
         self._opacity.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self._opacity.valueChanged.connect(lambda percent: self._commands.choose_opacity(percent / 100.0))
         opacity = QHBoxLayout()
@@ -185,9 +188,19 @@ class StatusStrip(QFrame):
         layout.setContentsMargins(12, 0, 12, 0)
         self.message = QLabel()
         layout.addWidget(self.message, 1)
+        # What was true of one key press is soon no longer so: "Playing" must not outlast the end of the run.
+        self._forget = QTimer(self)
+        self._forget.setSingleShot(True)
+        self._forget.setInterval(_SAID_MS)
+        self._forget.timeout.connect(self.message.clear)
         hint = QLabel("Space play    \u2190 \u2192 frames    O hide overlay    Esc raw image    H all keys")
         hint.setObjectName("quiet")
         layout.addWidget(hint)
+
+    def say(self, text: str) -> None:
+        """Show for a while what a key or a button did; "" where the picture says it all."""
+        self.message.setText(text)
+        self._forget.start()
 
 
 def _set(label: QLabel, text: str) -> None:

@@ -21,10 +21,16 @@ CASE_WORDS = {
 class WelcomeRoom(QWidget):
     """Calls `choose` with a bundled name or a folder; stays open, with the reason, where that fails."""
 
-    def __init__(self, choose: Callable[[str], str], *, last_case: str = "") -> None:
-        """`choose` returns "" once the case is open, else one line that says why it could not be."""
+    def __init__(
+        self, choose: Callable[[str], str], *, choose_run: Callable[[str], str] = lambda _: "", last_case: str = ""
+    ) -> None:
+        """`choose` returns "" once the case is open, else one line that says why it could not be.
+
+        `choose_run` does the same with a file that holds a run, for a case that has none of its own (`ask_for_run`).
+        """
         super().__init__()
         self._choose = choose
+        self._choose_run = choose_run
         self.on_closed: Callable[[], None] | None = None
         self.setWindowTitle(f"Guidance - {palette.RESEARCH_LINE}")
         self.setStyleSheet(palette.STYLE_SHEET)
@@ -51,6 +57,11 @@ class WelcomeRoom(QWidget):
         self.problem.setWordWrap(True)
         self.problem.setStyleSheet(f"color: {palette.ALARM};")
         layout.addWidget(self.problem)
+        self.run_button = QPushButton("Open a run\u2026  (XA file, recording, picture or video)")
+        self.run_button.setMinimumHeight(48)
+        self.run_button.clicked.connect(self._open_run)
+        self.run_button.hide()
+        layout.addWidget(self.run_button)
         layout.addStretch(1)
         research = QLabel(palette.RESEARCH_LINE)
         research.setAlignment(Qt.AlignmentFlag.AlignHCenter)
@@ -58,7 +69,15 @@ class WelcomeRoom(QWidget):
         self.resize(640, 560)
 
     def choose(self, case: str) -> None:
+        self.run_button.hide()
         self.problem.setText(self._choose(case))
+
+    def ask_for_run(self) -> None:
+        """Offer to open a run: the chosen case has none of its own."""
+        self.run_button.show()
+
+    def choose_run(self, file: str) -> None:
+        self.problem.setText(self._choose_run(file))
 
     def closeEvent(self, a0: QCloseEvent | None) -> None:
         super().closeEvent(a0)
@@ -74,6 +93,11 @@ class WelcomeRoom(QWidget):
         layout = self.layout()
         assert layout is not None
         layout.addWidget(button)
+
+    def _open_run(self) -> None:
+        file, _ = QFileDialog.getOpenFileName(self, "Open a run", str(Path.home()))
+        if file:
+            self.choose_run(file)
 
     def _open_folder(self) -> None:
         folder = QFileDialog.getExistingDirectory(self, "Open case folder", str(Path.home()))

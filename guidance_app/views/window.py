@@ -113,8 +113,7 @@ class GuidanceWindow(QWidget):
         self._leaving.clear()
 
     def say(self, text: str) -> None:
-        if text:
-            self.strip.message.setText(text)
+        self.strip.say(text)
 
     # The timer: draw what is new, then report what was really drawn
 
@@ -190,7 +189,7 @@ class GuidanceWindow(QWidget):
         self._leaving.append(thread)
         session.start()
         self._session, self._run_index = session, index
-        self._frozen, self.view.source_word = False, ""
+        self._frozen = self.view.frozen = False
         self.view.set_mask(None)
         self.panel.show_runs(self._runs, index)
         return f"Run {self._runs[index]}"
@@ -228,8 +227,7 @@ class GuidanceWindow(QWidget):
     def freeze(self) -> str:
         if self.view.screen_state is None or self.view.screen_state.frame is None:
             return "No picture to freeze"
-        self._frozen = not self._frozen
-        self.view.source_word = "\u275a\u275a FROZEN HERE (F)" if self._frozen else ""
+        self._frozen = self.view.frozen = not self._frozen
         self.view.update()
         return "Picture frozen; the source goes on" if self._frozen else "Picture follows the source"
 

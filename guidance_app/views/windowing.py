@@ -12,6 +12,8 @@ from engines.angiography.frame import Frame
 LUT_ENTRIES = 65536  # one entry for every value that 16 bits can hold
 _MIN_WIDTH = 2.0
 _SUBTRACTED_MIDDLE = 32768
+# At the moment it is set the mask is the very picture that it is taken from: their difference has no range of its own.
+_LEAST_SUBTRACTED_WIDTH = 0.3 * _SUBTRACTED_MIDDLE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +66,7 @@ def subtracted(frame: Frame, mask: Frame) -> Frame:
     low, high = np.percentile(pixels[::4, ::4], (0.2, 99.8))
     return replace(
         frame, pixels=pixels, bits_stored=16, window_center=float(low + high) / 2.0,
-        window_width=max(float(high - low), 2.0),
+        window_width=max(float(high - low), _LEAST_SUBTRACTED_WIDTH),
     )  # fmt: skip
 
 

@@ -11,11 +11,18 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
+from PyQt6.QtCore import QTimer
+from PyQt6.QtWidgets import QApplication
 
 from calibration.pose import RigidPose
-from guidance_app.cli import demo
+from engines.anatomy.case import write_case
+from engines.anatomy.centerline_file import save_centerlines
+from engines.anatomy.vessel_model import Branch, CenterlineTree
+from guidance_app.cli import demo, gui
+from guidance_app.views.welcome import WelcomeRoom
 from tests.guidance_app.views.staging import frame, geometry, screen
 
 
@@ -46,6 +53,37 @@ def test_display_that_does_not_answer_is_one_line_and_exit_1() -> None:
     assert run.returncode == 1
     assert run.stderr.startswith("error: no display: ")
     assert len(run.stderr.splitlines()) == 1
+
+
+@pytest.mark.usefixtures("qtbot")
+def test_case_without_a_run_asks_for_one_instead_of_ending(tmp_path: Path) -> None:
+    branch = Branch(points_mm=np.array([[-20.0, 0, 0], [20.0, 0, 0]]), radius_mm=np.full(2, 1.5))
+    save_centerlines(tmp_path / "centerlines.vtp", CenterlineTree(branches=(branch,)))
+    write_case(
+        tmp_path, case_id="new", kind="coronary", frame_of_reference_uid="", files={"centerlines": "centerlines.vtp"}
+    )
+    cv2.imwrite(str(tmp_path / "picture.png"), np.zeros((64, 64), np.uint8))
+    seen: list[str] = []
+
+    def person() -> None:
+        room = next(w for w in QApplication.topLevelWidgets() if isinstance(w, WelcomeRoom) and w.isVisible())
+        room.choose(str(tmp_path / "none"))
+        seen.append(room.problem.text())
+        assert room.run_button.isHidden()
+        room.choose(str(tmp_path))
+        seen.append(room.problem.text())
+        assert room.run_button.isVisible()
+        room.choose_run(str(tmp_path / "case.json"))
+        seen.append(room.problem.text())
+        room.choose_run(str(tmp_path / "picture.png"))
+
+    QTimer.singleShot(0, person)
+    asked = gui._ask(has_source=False)
+    assert asked is not None
+    assert (asked.case.id, asked.run) == ("new", tmp_path / "picture.png")
+    assert [part in text for part, text in zip(("no such case", "no recorded run", "neither"), seen, strict=True)] == [
+        True, True, True,
+    ]  # fmt: skip
 
 
 def watch(poses: Any = None) -> demo._Watch:

@@ -228,6 +228,19 @@ def test_a_mask_shows_the_difference_and_the_frame_stays_as_it_was(view: LiveVie
     assert vessel[50, 50] == 60
 
 
+def test_a_mask_taken_from_the_shown_picture_is_grey_and_later_ones_show_their_vessels(view: LiveView) -> None:
+    state = screen(state="hidden")
+    shown(view, state)
+    view.set_mask(state.frame)
+    transform = view.view_from_frame()
+    assert transform is not None
+    at = transform.map(QPointF(50.0, 55.0))
+    row, column = round(at.y()), round(at.x())
+    assert abs(shown(view)[row, column, 1] - 127) < 3, "a white flash in a dark room"
+    darker = replace(frame(1), pixels=np.full((SIZE_PX, SIZE_PX), 97, dtype=np.uint8))
+    assert 60 < shown(view, screen(1, state="hidden", frame=darker))[row, column, 1] < 120
+
+
 def test_no_frame_at_all_still_paints_a_window(view: LiveView) -> None:
     shown(view, screen(state="hidden", guidance="unregistered", frame=None, result=None, source_state="no_signal"))
     assert view.painted_screen is not None

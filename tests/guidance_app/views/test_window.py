@@ -144,6 +144,8 @@ def test_a_frozen_picture_stays_while_the_source_goes_on(qtbot: QtBot) -> None:
     bench.session._screens.append(screen(1))
     qtbot.wait(80)
     assert bench.window.view.painted_screen is bench.session._screens[0]
+    held = badge_of(screen(0), held=False, raw=False, frozen=bench.window.view.frozen)
+    assert "NOT LIVE" in held.text, "a held picture must not be called valid"
     bench.press(Qt.Key.Key_F)
     qtbot.waitUntil(lambda: bench.window.view.painted_screen is bench.session._screens[1])
 
@@ -170,6 +172,29 @@ def test_down_opens_the_next_run_and_ends_the_old_session(qtbot: QtBot) -> None:
     qtbot.waitUntil(lambda: len(bench.next_session.painted_screens) == 1)
     bench.window.stop()
     assert (bench.session.stopped, bench.next_session.started, bench.next_session.stopped) == (1, 1, 1)
+
+
+def test_words_of_a_key_do_not_outlast_their_truth(qtbot: QtBot) -> None:
+    bench = Bench(qtbot, screen(0))
+    assert bench.press(Qt.Key.Key_Space) == "Paused"
+    assert bench.press(Qt.Key.Key_I) == ""
+    bench.window.strip.say("Playing")
+    bench.window.strip._forget.setInterval(1)
+    bench.window.strip.say("Playing")
+    qtbot.waitUntil(lambda: bench.window.strip.message.text() == "")
+
+
+@pytest.mark.parametrize("source", ["no_signal", "frozen"])
+def test_raw_picture_that_is_not_of_now_says_so(source: str) -> None:
+    badge = badge_of(screen(0, source_state=source), held=False, raw=True)
+    assert badge.text.startswith("RAW IMAGE - ")
+    assert badge.shape == "cross"
+
+
+def test_engine_that_loads_is_no_alarm() -> None:
+    loading = replace(screen(0, state="hidden", guidance="unregistered"), engine_up=False, engine_loading=True)
+    assert badge_of(loading, held=False, raw=False).shape == "ring"
+    assert badge_of(replace(loading, engine_loading=False), held=False, raw=False).shape == "cross"
 
 
 def test_no_two_actions_share_a_key_and_each_names_something_the_desk_has() -> None:
