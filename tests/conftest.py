@@ -1,7 +1,9 @@
 """Fixtures every room shares: fixed seeds, one thread, and a watch for leaked threads."""
 
 import os
+import random
 import shutil
+import sys
 import threading
 
 import pytest
@@ -43,6 +45,9 @@ def _fixed_seeds():
     import numpy as np
 
     np.random.seed(0)  # noqa: NPY002 - libraries that still draw from the global generator must be reproducible too
+    random.seed(0)
+    if (torch := sys.modules.get("torch")) is not None:  # importing it takes seconds
+        torch.manual_seed(0)
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,7 @@ from calibration.carm import CArmGeometry
 from engines.registration.registration import Registration
 from guidance_app.live.guidance import GuidanceState
 
-_NOT_REGISTERED = "not registered yet"
+_NOT_REGISTERED = "not registered yet: waits for filled vessels, or press G"
 _PROPOSED = "registration proposed: check it and accept"
 MISSES_BEFORE_STALE = 5  # consecutive filled frames that contradict the pose; one bad segmentation must not hide it
 REST_FRAMES = 8  # after a failed cold start: the bolus moves on, the next picture may show more

@@ -64,8 +64,8 @@ class DicomPeer:
         let_in = association.is_established
         if let_in:
             association.release()
-        elif association.dul.socket is not None and association.dul.socket.socket is not None:
-            association.dul.socket.socket.close()  # pynetdicom leaves it to the garbage collector
+        else:
+            _close(association)
         return let_in
 
     def close(self) -> None:
@@ -86,6 +86,14 @@ class DicomPeer:
             self._count += 1
         if association.is_established:
             association.release()
+        else:
+            _close(association)
+
+
+def _close(association: Association) -> None:
+    """After a rejection or an abort pynetdicom leaves the socket to the garbage collector."""
+    if association.dul.socket is not None and association.dul.socket.socket is not None:
+        association.dul.socket.socket.close()
 
 
 def _object(mark: int) -> Dataset:
