@@ -27,10 +27,13 @@ from engines.segmentation.segmenter import load_segmenter, model_for_kind
 _SAME_PLACE_MM = 0.5  # a beating heart's two runs are aligned to the heart, within that
 
 
-def case_subjects(folder: Path | str, *, backend: str = "auto", biplane: bool = False) -> list[Subject]:
+def case_subjects(
+    folder: Path | str, *, backend: str = "auto", biplane: bool = False, runs: int | None = None
+) -> list[Subject]:
     """Every recording of a case whose truth lies in `truth/<recording>.json`.
 
     Args:
+        runs: no more than these many of them; None for all.
         biplane: instead, the first two such recordings as one pair, where they show the same vessels.
 
     Raises:
@@ -42,7 +45,7 @@ def case_subjects(folder: Path | str, *, backend: str = "auto", biplane: bool = 
     subjects = []
     for recording in case.recordings:
         truth = case.folder / "truth" / f"{recording.path.stem}.json"
-        if not truth.is_file():
+        if not truth.is_file() or len(subjects) == runs:
             continue
         view = view_of_run(recording.path, segmenter, case_kind=case.kind)
         view = replace(view, image=_minip(recording.path, case.kind))
@@ -138,11 +141,20 @@ def wrong_model_subjects(folder: Path | str, other: Path | str, *, backend: str 
     return found
 
 
-def sources(cases: list[str], phantoms: list[Path], *, backend: str = "auto", biplane: bool = False) -> list[Source]:
+def sources(
+    cases: list[str],
+    phantoms: list[Path],
+    *,
+    backend: str = "auto",
+    biplane: bool = False,
+    runs: int | None = None,
+) -> list[Source]:
     """Name and loader of each folder, for `evaluate`."""
+    of_case = partial(case_subjects, backend=backend, biplane=biplane, runs=runs)
+    of_phantom = partial(phantom_subjects, backend=backend, biplane=biplane)
     return [
-        *((Path(case).name, partial(case_subjects, case, backend=backend, biplane=biplane)) for case in cases),
-        *((phantom.name, partial(phantom_subjects, phantom, backend=backend, biplane=biplane)) for phantom in phantoms),
+        *((Path(case).name, partial(of_case, case)) for case in cases),
+        *((phantom.name, partial(of_phantom, phantom)) for phantom in phantoms),
     ]
 
 

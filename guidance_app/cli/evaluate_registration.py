@@ -46,6 +46,9 @@ def add_to(evaluate: typer.Typer) -> None:
         biplane: bool = typer.Option(
             False, "--biplane", help="Register the first two runs of each case jointly; of the phantom every two views."
         ),
+        runs: int | None = typer.Option(
+            None, "--runs", min=1, help="No more than these many runs of a case: slow methods on more patients instead."
+        ),
         wrong_anatomy: bool = typer.Option(
             False, "--wrong-anatomy", help="Also register each case with another patient's model, never to be accepted."
         ),
@@ -80,6 +83,8 @@ def add_to(evaluate: typer.Typer) -> None:
         from engines.registration.methods.recipe import recipe_named
 
         folders = [*cases, *(more or [])]
+        if biplane and runs == 1:
+            raise InputError("--biplane takes the first two runs of a case; leave out --runs")
         if not folders and not phantom:
             raise InputError("evaluate registration: nothing to evaluate; give --cases DIR or --phantom DIR")
         free = StartSpread(rotation_deg=rotation_deg, in_plane_mm=in_plane_mm, depth_mm=depth_mm)
@@ -90,7 +95,7 @@ def add_to(evaluate: typer.Typer) -> None:
         if pictures is not None:
             make_folder(pictures)
         report = evaluate(
-            [*sources(folders, phantom, backend=backend, biplane=biplane), *foreign],
+            [*sources(folders, phantom, backend=backend, biplane=biplane, runs=runs), *foreign],
             starts=starts,
             seed=seed,
             spread=spread,

@@ -33,6 +33,7 @@ def _app(group) -> typer.Typer:
         (evaluate, ["evaluate", "registration", "coronary", "--wrong-anatomy"], "the only coronary case"),
         (evaluate, ["evaluate", "registration", "coronary", "--workers", "2", "--cluster", "tcp://x:1"], "leave out"),
         (evaluate, ["evaluate", "registration", "coronary", "--method", "newton"], "no registration method is called"),
+        (evaluate, ["evaluate", "registration", "coronary", "--biplane", "--runs", "1"], "leave out --runs"),
         (evaluate, ["evaluate", "registration", "coronary", "--starts-of", "ours"], "expected METHOD=N"),
         (evaluate, ["evaluate", "registration", "coronary", "--starts-of", "dicom=2"], "dicom is not evaluated"),
     ],
