@@ -18,7 +18,7 @@ from engines.evaluation.machine import Machine, this_machine
 from engines.evaluation.registration_figures import Summary, WrongAnatomy, summarise, wrong_anatomy_of
 from engines.evaluation.registration_subject import StartSpread
 from engines.evaluation.registration_trial import Trial
-from engines.evaluation.registration_work import Progress, Source, run_trials
+from engines.evaluation.registration_work import Fewer, Progress, Source, run_trials
 from engines.evaluation.trial_log import TrialLog
 from engines.registration.methods.recipe import MethodRecipe, recipe_named
 
@@ -51,7 +51,7 @@ def evaluate(
     seed: int,
     spread: StartSpread | None = None,
     methods: Sequence[MethodRecipe] = (),
-    starts_of_method: Mapping[str, int] | None = None,
+    fewer: Mapping[str, Fewer] | None = None,
     protocol: str = "",
     pictures: Path | None = None,
     report: Path | None = None,
@@ -66,7 +66,7 @@ def evaluate(
     Args:
         sources: name and loader of each folder.
         methods: each gets the same starts; ours when empty.
-        starts_of_method: of methods too slow for all: their first drawn starts alone, and none from the header.
+        fewer: what methods that are too slow for all of it are tried on, by name.
         protocol: name of the spread, for the report.
         pictures: folder for a picture of each registration worse than 5 mm, and of each wrong model that was accepted.
         report: where the caller will write the report; finished trials lie beside it until `discard_partial`.
@@ -76,7 +76,7 @@ def evaluate(
     settings = evaluation_settings(sources, starts=starts, seed=seed, spread=spread)
     log = TrialLog(report, settings, progress=progress)
     trials, failures = run_trials(
-        sources, methods, starts=starts, seed=seed, spread=spread, starts_of_method=starts_of_method, log=log,
+        sources, methods, starts=starts, seed=seed, spread=spread, fewer=fewer, log=log,
         pictures=pictures, place=place, progress=progress,
     )  # fmt: skip
     own = [trial for trial in trials if not trial.model_of]

@@ -24,12 +24,24 @@ Progress = Callable[[str], None]
 Source = tuple[str, Callable[[], Sequence[Subject]]]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fewer:
+    """What a slow method is tried on: the first drawn starts, none from the header, of the first sources.
+
+    Args:
+        sources: None for all of them.
+    """
+
+    starts: int
+    sources: int | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class SourceTask:
     """All that decides the trials of one source, and nothing that cannot travel.
 
     Args:
-        starts_of_method: of slow methods: how many of the drawn starts they get, and none from the header.
+        fewer: of slow methods, by name.
         number: of the source; with `seed` it decides the starts, wherever they are tried.
         known: finished trials, not to be run again.
         pictures: whether registrations that went wrong are to be drawn.
@@ -42,7 +54,7 @@ class SourceTask:
     seed: int
     spread: StartSpread
     header: bool
-    starts_of_method: Mapping[str, int]
+    fewer: Mapping[str, Fewer]
     known: Mapping[TrialKey, Trial]
     pictures: bool
 
@@ -75,13 +87,17 @@ def try_source(task: SourceTask, emit: Callable[[News], None]) -> None:
                 assert news.trial is not None
                 found.append(news.trial)
                 emit(news)
-            emit(News(line=_line(subject, method.name, found)))
+            if found:
+                emit(News(line=_line(subject, method.name, found)))
 
 
 def _given_to(method: str, drawn: Sequence[DrawnStart], task: SourceTask) -> Sequence[DrawnStart]:
     """All starts, or the first drawn ones: the same as those of the methods beside it."""
-    count = task.starts_of_method.get(method)
-    return drawn if count is None else [start for start in drawn if 0 <= start.number < count]
+    fewer = task.fewer.get(method)
+    if fewer is None:
+        return drawn
+    count = fewer.starts if fewer.sources is None or task.number < fewer.sources else 0
+    return [start for start in drawn if 0 <= start.number < count]
 
 
 def _tried(name: str, subject: Subject, start: DrawnStart, method: RegistrationMethod, task: SourceTask) -> News:
@@ -149,7 +165,7 @@ def run_trials(
     spread: StartSpread,
     log: TrialLog,
     header: bool = True,
-    starts_of_method: Mapping[str, int] | None = None,
+    fewer: Mapping[str, Fewer] | None = None,
     pictures: Path | None = None,
     place: Workplace | None = None,
     progress: Progress = lambda _: None,
@@ -168,7 +184,7 @@ def run_trials(
             seed=seed,
             spread=spread,
             header=header,
-            starts_of_method=starts_of_method or {},
+            fewer=fewer or {},
             known=log.of_source(source[0]),
             pictures=pictures is not None,
         )

@@ -12,6 +12,7 @@ from calibration.errors import InputError
 if TYPE_CHECKING:
     from engines.evaluation.registration import Report
     from engines.evaluation.registration_figures import CaptureRange, Summary
+    from engines.evaluation.registration_work import Fewer
 
 
 def add_to(evaluate: typer.Typer) -> None:
@@ -29,7 +30,8 @@ def add_to(evaluate: typer.Typer) -> None:
         starts_of: list[str] = typer.Option(
             [],
             "--starts-of",
-            help="METHOD=N: a slow method gets the first N drawn starts alone; may be repeated.",
+            help="METHOD=N or METHOD=N@C: a slow method gets the first N drawn starts alone, of the first C cases; "
+            "may be repeated.",
         ),
         seed: int = typer.Option(0, "--seed", help="Of the drawn starts."),
         protocol: str = typer.Option(
@@ -100,7 +102,7 @@ def add_to(evaluate: typer.Typer) -> None:
             seed=seed,
             spread=spread,
             methods=methods,
-            starts_of_method=_counts(starts_of, [recipe.name for recipe in methods]),
+            fewer=_fewer(starts_of, [recipe.name for recipe in methods]),
             protocol=protocol,
             place=place,
             pictures=pictures,
@@ -119,17 +121,22 @@ def add_to(evaluate: typer.Typer) -> None:
             raise InputError(f"evaluate registration: not one case could be used; first: {report.failures[0]}")
 
 
-def _counts(texts: list[str], methods: list[str]) -> dict[str, int]:
-    """METHOD=N as a mapping; raises InputError where it is none, or of a method that is not evaluated."""
-    counts = {}
+def _fewer(texts: list[str], methods: list[str]) -> dict[str, Fewer]:
+    """METHOD=N@C by method; raises InputError where it is none, or of a method that is not evaluated."""
+    from engines.evaluation.registration_work import Fewer
+
+    fewer = {}
     for text in texts:
-        method, _, number = text.partition("=")
-        if not number.isdigit() or int(number) < 1:
-            raise InputError(f"--starts-of {text}: expected METHOD=N with N from 1, as in stock-diffdrr-ncc=2")
+        method, _, numbers = text.partition("=")
+        starts, at, cases = numbers.partition("@")
+        if not all(number.isdigit() and int(number) > 0 for number in ([starts, cases] if at else [starts])):
+            raise InputError(
+                f"--starts-of {text}: expected METHOD=N or METHOD=N@C, counted from 1, as in stock-diffdrr-ncc=2@3"
+            )
         if method not in methods:
             raise InputError(f"--starts-of {text}: {method} is not evaluated; there are {', '.join(methods)}")
-        counts[method] = int(number)
-    return counts
+        fewer[method] = Fewer(starts=int(starts), sources=int(cases) if at else None)
+    return fewer
 
 
 def _print(report: Report) -> None:

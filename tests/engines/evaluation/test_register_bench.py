@@ -13,6 +13,7 @@ from engines.evaluation import register_bench
 from engines.evaluation.register_bench import run_register_bench
 from engines.evaluation.registration import discard_partial, evaluate
 from engines.evaluation.registration_table import methods_table
+from engines.evaluation.registration_work import Fewer
 from tests.engines.evaluation.trials import OffBy, Refuses, ready, subject_of
 from tests.engines.registration.vessel_bed import Bed, bed
 
@@ -67,7 +68,7 @@ def test_nothing_to_measure_is_an_error(scene: Bed, monkeypatch: pytest.MonkeyPa
 def test_a_slow_method_gets_the_first_of_the_same_starts(scene: Bed) -> None:
     slow, fast = OffBy("slow", scene, 7.0), OffBy("ours", scene, 0.5)
     source = ("a", lambda: [subject_of(scene)])
-    report = evaluate([source], starts=4, seed=0, methods=[ready(fast), ready(slow)], starts_of_method={"slow": 2})
+    report = evaluate([source], starts=4, seed=0, methods=[ready(fast), ready(slow)], fewer={"slow": Fewer(starts=2)})
     assert (fast.asked, slow.asked) == (5, 2)
     begun = {m: [t.start_mpe_mm for t in report.trials if t.method == m and t.start == "drawn"] for m in report.methods}
     assert begun["slow"] == begun["ours"][:2]
@@ -76,6 +77,9 @@ def test_a_slow_method_gets_the_first_of_the_same_starts(scene: Bed) -> None:
     assert table[0].startswith("| method | n | patients | within 1 mm |")
     assert "mTRE" not in table[0]
     assert [line.split(" | ")[:2] for line in table[2:]] == [["| ours", "4"], ["| slow", "2"]]
+    both = [source, ("b", lambda: [subject_of(scene)])]
+    again = evaluate(both, starts=4, seed=0, methods=[ready(slow)], fewer={"slow": Fewer(starts=2, sources=1)})
+    assert [(trial.source, trial.number) for trial in again.trials] == [("a", 0), ("a", 1)]
     assert methods_table(report.methods, start="radiological").count("\n") == 3
     assert methods_table({}) == ""
 

@@ -36,6 +36,7 @@ def _app(group) -> typer.Typer:
         (evaluate, ["evaluate", "registration", "coronary", "--biplane", "--runs", "1"], "leave out --runs"),
         (evaluate, ["evaluate", "registration", "coronary", "--starts-of", "ours"], "expected METHOD=N"),
         (evaluate, ["evaluate", "registration", "coronary", "--starts-of", "dicom=2"], "dicom is not evaluated"),
+        (evaluate, ["evaluate", "registration", "coronary", "--starts-of", "ours=2@0"], "expected METHOD=N"),
     ],
 )
 def test_what_cannot_be_done_is_one_line(group, arguments, message) -> None:
