@@ -143,7 +143,7 @@ def show(
 
 def check(
     count: Annotated[int, typer.Option(min=1, max=10_000, help="Simulated phantoms, and as many grids.")] = 50,
-    seed: Annotated[int, typer.Option(min=0)] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the phantoms and grids.")] = 0,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")] = None,
 ) -> None:
     """Calibrate simulated phantoms and grids, whose truth is known, and say how far off the result is."""

@@ -31,7 +31,7 @@ def add_to(evaluate: typer.Typer) -> None:
         generations: tuple[int, int] = typer.Option((40, 20), help="Of the evolution, at 64 px and on finer pictures."),
         fine_px: int = typer.Option(128, min=32, help="Size of the finer pictures."),
         seed: int = typer.Option(0, "--seed", help="Of patients, pictures and starts."),
-        threads: int = typer.Option(1, min=1),
+        threads: int = typer.Option(1, min=1, help="Of torch."),
         table: Path | None = typer.Option(None, "--table", help="Write the rows side by side here (Markdown)."),
         json_file: Path | None = typer.Option(
             None, "--json", help="Write figures and trials here; finished trials lie beside it meanwhile."

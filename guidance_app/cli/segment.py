@@ -30,7 +30,7 @@ def segment(
     backend: Annotated[str, typer.Option(help="auto, torch, onnx, openvino, openvino-int8, ...")] = "auto",
     class_name: Annotated[str, typer.Option("--class", help="one class of the model; default: all vessels")] = "",
     models: Annotated[Path | None, typer.Option(help="folder of other weights, as `train` leaves it")] = None,
-    threads: Annotated[int, typer.Option(min=1)] = 1,
+    threads: Annotated[int, typer.Option(min=1, help="of the network")] = 1,
     careful: Annotated[
         bool,
         typer.Option("--careful", help="look at each frame mirrored too, coronaries smaller too; 4 to 6 times slower"),

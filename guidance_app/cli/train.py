@@ -26,7 +26,7 @@ def train(
     steps: Annotated[int, typer.Option(min=0, help="optimiser steps; 0: 1200, with --finetune 400")] = 0,
     seed: Annotated[int, typer.Option(min=0, max=999_999, help="decides pictures and first weights")] = 1,
     width: Annotated[int, typer.Option(min=4, max=128, help="channels of the first block")] = 16,
-    batch: Annotated[int, typer.Option(min=1)] = 6,
+    batch: Annotated[int, typer.Option(min=1, help="pictures a step")] = 6,
     patch: Annotated[int, typer.Option(min=64, max=512, help="patch side in pixels, a multiple of 16")] = 192,
     rate: Annotated[float, typer.Option(min=0.0, max=1.0, help="learning rate; 0: 0.002, --finetune 0.0005")] = 0.0,
     paper: Annotated[bool, typer.Option("--paper", help="the published loss alone: Dice or cross-entropy")] = False,
@@ -35,7 +35,7 @@ def train(
     tune_cases: Annotated[str, typer.Option(help="other simulated cases, to choose the threshold on too")] = "",
     case_share: Annotated[float, typer.Option(min=0.0, max=1.0, help="share of the patches from --cases")] = 0.4,
     device: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
-    threads: Annotated[int, typer.Option(min=1)] = 1,
+    threads: Annotated[int, typer.Option(min=1, help="of torch")] = 1,
     workers: Annotated[int, typer.Option(min=0, help="processes that make pictures")] = 1,
     finetune: Annotated[
         tuple[Path, Path] | None,

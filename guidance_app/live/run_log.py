@@ -68,6 +68,11 @@ class EventLog:
         if self._heard is not None:
             self._heard(event)
 
+    @property
+    def last(self) -> Event | None:
+        with self._lock:
+            return self._events[-1] if self._events else None
+
     def newest(self) -> tuple[Event, ...]:
         with self._lock:
             return tuple(self._events)

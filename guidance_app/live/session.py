@@ -256,6 +256,11 @@ class LiveSession:
         """The newest events, oldest first."""
         return self._events.newest()
 
+    @property
+    def newest_event(self) -> Event | None:
+        """The very same object until another one comes."""
+        return self._events.last
+
     # What a person does ---------------------------------------------------------------------------------------------
     def request_registration(self) -> None:
         """Register anew on the next frame that shows enough vessel."""
@@ -411,7 +416,9 @@ class LiveSession:
 
     def _decide(self, now_ns: int) -> OverlayDecision:
         if self._frame is None:
-            return OverlayDecision(state="hidden", overlay=None, age_ms=None, reason="no picture yet")
+            return OverlayDecision(
+                state="hidden", overlay=None, age_ms=None, reason=f"no picture yet from {self._source.source_id}"
+            )
         return self._guidance.decide(self._frame, self._watch.fault(now_ns))
 
     def _compose(self, decision: OverlayDecision, now_ns: int) -> ScreenState:

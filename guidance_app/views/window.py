@@ -13,6 +13,7 @@ from PyQt6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from engines.registration.registration import Registration
 from guidance_app.live.guidance import ScreenState
+from guidance_app.live.run_log import Event, EventKind
 from guidance_app.views import palette
 from guidance_app.views.actions import action_of
 from guidance_app.views.key_help import KeyHelp
@@ -22,6 +23,14 @@ from guidance_app.views.status import PanelCommands, StatusPanel, StatusStrip
 
 TICK_MS = 16  # one refresh of a 60 Hz screen
 _PANEL_EVERY_MS = 200  # figures that change faster cannot be read
+
+
+_NEWS: dict[EventKind, str] = {
+    "client_refused": "Refused",
+    "source_connected": "Source",
+    "source_disconnected": "Source",
+    "message_ignored": "Ignored",
+}
 
 
 class GuidedSession(Protocol):
@@ -35,6 +44,8 @@ class GuidedSession(Protocol):
     def finished(self) -> bool: ...
     @property
     def registration(self) -> Registration | None: ...
+    @property
+    def newest_event(self) -> Event | None: ...
     def request_registration(self) -> None: ...
     def accept(self) -> None: ...
     def reject(self) -> None: ...
@@ -73,6 +84,7 @@ class GuidanceWindow(QWidget):
         self._runs, self._run_index, self._open_run = runs, run_index, open_run
         self._frozen = False
         self._reported: ScreenState | None = None
+        self._told: Event | None = None
         self._figures_ns = 0
         self._figures_state = ""
         self._leaving: list[threading.Thread] = []
@@ -136,9 +148,18 @@ class GuidanceWindow(QWidget):
             self._session.painted(painted, self.view.painted_ns)
             if self.on_painted is not None:
                 self.on_painted(painted)
+        self._tell_news(self._session.newest_event)
         if self._session.finished and self.on_finished is not None:
             finished, self.on_finished = self.on_finished, None
             finished()
+
+    def _tell_news(self, event: Event | None) -> None:
+        """Of peers and devices, which neither the picture nor the panel shows."""
+        if event is None or event is self._told:
+            return
+        self._told = event
+        if event.kind in _NEWS:
+            self.say(f"{_NEWS[event.kind]}: {event.text}")
 
     def _show_figures(self, screen: ScreenState) -> None:
         now_ns = time.monotonic_ns()

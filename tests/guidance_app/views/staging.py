@@ -18,6 +18,7 @@ from guidance_app.live.guidance import (
     ScreenState,
     StageTimes,
 )
+from guidance_app.live.run_log import Event
 
 SIZE_PX = 100
 LINE_ROW = 50
@@ -112,6 +113,7 @@ class StagedSession:
         self.asked: list[str] = []
         self.started = self.stopped = 0
         self.registration = None
+        self.newest_event: Event | None = None
 
     def start(self) -> None:
         self.started += 1

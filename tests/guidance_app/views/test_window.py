@@ -8,6 +8,7 @@ import pytest
 from PyQt6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
+from guidance_app.live.run_log import Event
 from guidance_app.views.actions import ACTIONS, Desk
 from guidance_app.views.overlay_look import badge_of
 from guidance_app.views.window import GuidanceWindow
@@ -182,6 +183,18 @@ def test_words_of_a_key_do_not_outlast_their_truth(qtbot: QtBot) -> None:
     bench.window.strip._forget.setInterval(1)
     bench.window.strip.say("Playing")
     qtbot.waitUntil(lambda: bench.window.strip.message.text() == "")
+
+
+def test_news_of_a_peer_are_told_once(qtbot: QtBot) -> None:
+    bench = Bench(qtbot, screen(0))
+    bench.session.newest_event = Event(t_ns=1, kind="geometry_changed", frame=0, text="LAO 1 to LAO 2")
+    qtbot.wait(50)
+    assert bench.window.strip.message.text() == "", "the picture shows it"
+    bench.session.newest_event = Event(t_ns=2, kind="client_refused", frame=0, text="'EVIL' is not on the list")
+    qtbot.waitUntil(lambda: bench.window.strip.message.text() == "Refused: 'EVIL' is not on the list")
+    bench.window.strip.message.clear()
+    qtbot.wait(50)
+    assert bench.window.strip.message.text() == ""
 
 
 @pytest.mark.parametrize("source", ["no_signal", "frozen"])
