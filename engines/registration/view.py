@@ -15,6 +15,7 @@ from engines.segmentation.segmentation import Segmentation
 # Which branches of a model can be seen where a network reports a class.
 _BRANCH_CLASSES = {"artery": ("artery", "aorta"), "vein": ("vein",), "aorta": ("aorta", "artery"), "vessel": ()}
 _MIN_FILLED_SHARE = 5e-4  # of the picture; below it a vessel class is taken as empty
+_MIXED = 0.5  # veins of so many times the arteries' area: the two are mistaken for each other there
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -59,8 +60,12 @@ def view_of_frame(
     frame_index: int | None = None,
     threshold: float = 0.5,
     frame_of_reference_uid: str = "",
+    model_has_veins: bool = False,
 ) -> RegistrationView:
     """The view of a segmented frame; matches veins only in a frame where veins are filled and arteries are not.
+
+    Args:
+        model_has_veins: then both are matched together while contrast passes from the arteries into the veins.
 
     Raises:
         MissingGeometryError: the frame's header does not say how it was projected.
@@ -78,6 +83,8 @@ def view_of_frame(
         arteries = float((segmentation.probability(*arterial) > threshold).mean())
         if arteries < _MIN_FILLED_SHARE < veins:
             seen = ["vein"]
+        elif model_has_veins and veins > max(_MIXED * arteries, _MIN_FILLED_SHARE):
+            seen = present
     branch_classes = () if "vessel" in seen else tuple(sorted({c for name in seen for c in _BRANCH_CLASSES[name]}))
     return RegistrationView(
         file=file,

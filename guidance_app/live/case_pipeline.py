@@ -32,7 +32,8 @@ from guidance_app.live.engine_process import EngineRecipe
 from guidance_app.live.model_projection import ProjectedModel
 from guidance_app.live.pipeline import ColdStart, Pipeline, Segments
 
-_BRANCH_CLASSES: tuple[tuple[str, ...], ...] = ((), ("aorta", "artery"))  # what views ask for, see `view_of_frame`
+# What views ask for, see `view_of_frame`; the last only where the model has veins.
+_BRANCH_CLASSES: tuple[tuple[str, ...], ...] = ((), ("aorta", "artery"), ("aorta", "artery", "vein"))
 _REHEARSAL_SHAPE = (512, 512)
 # An overlay is shown until the next one comes: steps of this length keep it below the age at which it is marked as old.
 _STEP_MS = 110.0
@@ -79,7 +80,12 @@ def make_case_pipeline(folder: Path, backend: str, models: Path = BUNDLED_MODELS
         clock_ns=time.perf_counter_ns,
         description=description,
         degraded=(lambda: "") if guarded is None else (lambda: guarded.degraded),
+        model_has_veins=has_veins(model),
     )
+
+
+def has_veins(model: VesselModel) -> bool:
+    return model.centerlines is not None and any(b.vessel_class == "vein" for b in model.centerlines.branches)
 
 
 def rehearsed_step_ms(
@@ -119,7 +125,7 @@ class CaseRegistrar:
             where the view's own branch classes were found, None where they could not be.
         """
         rehearsed = None
-        for classes in _BRANCH_CLASSES:
+        for classes in _BRANCH_CLASSES[: 3 if has_veins(self._model) else 2]:
             try:
                 found = register([replace(view, branch_classes=classes)], self._model, case_id=self._case_id)
                 self.track(replace(view, branch_classes=classes), found)

@@ -92,6 +92,7 @@ class Pipeline:
             one thing that a step remembers outside its situation, and may lose (a restarted engine) without harm.
         clock_ns: only for the stage times in the result; never decides anything.
         degraded: says what the segmenter has had to do without, "" while all is well.
+        model_has_veins: see `view_of_frame`.
     """
 
     def __init__(
@@ -105,6 +106,7 @@ class Pipeline:
         clock_ns: Callable[[], int],
         description: str = "",
         degraded: Callable[[], str] = lambda: "",
+        model_has_veins: bool = False,
     ) -> None:
         self._segmenter = segmenter
         self._registrar = registrar
@@ -113,6 +115,7 @@ class Pipeline:
         self._memory = memory
         self._clock_ns = clock_ns
         self._degraded = degraded
+        self._model_has_veins = model_has_veins
         self.description = description
 
     @property
@@ -145,7 +148,10 @@ class Pipeline:
         tracked_ms = None
         motion: Deformation | None = None
         if frame.geometry is not None and share >= MIN_VESSEL_SHARE:
-            view = view_of_frame(frame, segmentation, file=frame.source_id, threshold=self._threshold)
+            view = view_of_frame(
+                frame, segmentation, file=frame.source_id, threshold=self._threshold,
+                model_has_veins=self._model_has_veins,
+            )  # fmt: skip
             if situation.registration is not None and situation.state != "rejected":
                 gate = self._memory.gate(frame) if self._memory is not None else None
                 found = self._tracked(_gated(view, gate), situation.registration, situation.pose_geometry)

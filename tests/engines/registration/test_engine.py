@@ -6,6 +6,7 @@ import pytest
 from calibration.errors import InputError
 from calibration.pose import RigidPose
 from engines.anatomy.vessel_model import Branch, CenterlineTree, SurfaceMesh, VesselModel
+from engines.angiography.frame import Frame
 from engines.registration.engine import register
 from engines.registration.initial_pose import start_near
 from engines.registration.options import RegistrationOptions
@@ -95,12 +96,23 @@ def _segmented(artery: float, vein: float) -> Segmentation:
     ("artery", "vein", "expected"), [(0.9, 0.9, "artery"), (0.1, 0.9, "vein"), (0.1, 0.1, "artery")]
 )
 def test_veins_are_matched_only_in_a_frame_of_veins_alone(artery, vein, expected):
-    from engines.angiography.frame import Frame
-
     frame = Frame(pixels=np.zeros((512, 512), np.uint8), kind="dsa", geometry=bed(1).geometry)
     view: RegistrationView = view_of_frame(frame, _segmented(artery, vein), file="run.dcm")
     assert expected in view.branch_classes
     assert ("vein" in view.branch_classes) == (expected == "vein")
+
+
+@pytest.mark.parametrize(("vein_rows", "both"), [(64, True), (40, True), (20, False), (0, False)])
+def test_while_contrast_passes_into_the_veins_both_are_matched_if_the_model_has_both(vein_rows, both):
+    frame = Frame(pixels=np.zeros((512, 512), np.uint8), kind="dsa", geometry=bed(1).geometry)
+    planes = np.zeros((2, 512, 512), np.float32)
+    planes[0, :64], planes[1, 512 - vein_rows :] = 0.9, 0.9
+    seen = Segmentation(probabilities=planes, classes=("artery", "vein"), model="m", backend="b")
+    view = view_of_frame(frame, seen, file="run.dcm", model_has_veins=True)
+    assert ("vein" in view.branch_classes) == both
+    assert bool((view.vessel[-10:] > 0.5).any()) == both
+    assert "artery" in view.branch_classes
+    assert (view.vessel[:64] > 0.5).all()
 
 
 def test_a_start_that_misleads_gives_way_to_the_header():
