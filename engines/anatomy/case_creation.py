@@ -17,12 +17,14 @@ from engines.anatomy.case import Case, CaseKind, FieldOfView, load_case, write_c
 from engines.anatomy.centerline_file import load_centerlines, save_centerlines
 from engines.anatomy.ct import load_ct, save_ct
 from engines.anatomy.extraction import extract_vessels
+from engines.anatomy.inflows import parted_by_inflow
 from engines.anatomy.labels import load_labels, save_labels
+from engines.anatomy.lumen_radius import with_radii_from_ct
 from engines.anatomy.model_completion import check_same_place, completed
 from engines.anatomy.placement import moved_centerlines, moved_surface, read_placement
 from engines.anatomy.surface import surface_from_labels
 from engines.anatomy.surface_file import load_surface, save_surface
-from engines.anatomy.vessel_model import CtVolume, VesselModel
+from engines.anatomy.vessel_model import CenterlineTree, CtVolume, VesselModel
 
 Report = Callable[[str], None]
 _ID_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -70,12 +72,15 @@ def create_case(
         report(f"reading CTA {cta}")
         ct = load_ct(cta)
     model = _model(ct, kind, vessels, surface, centerlines, placement, report)
+    labels_are_own = vessels is None and model.labels is not None
     check_same_place(model, ct, str(out))
     if model.surface is None and model.labels is not None:
         report("surface from labels")
         model = replace(model, surface=surface_from_labels(model.labels))
     report("centerlines and radii")
     model = completed(model, str(out), kind)
+    if ct is not None and labels_are_own and model.centerlines is not None:
+        model = replace(model, centerlines=_measured(model.centerlines, ct, kind))
     return _written_whole(out, lambda folder: _write(folder, kind, field_of_view, case_id, ct, model, report))
 
 
@@ -120,6 +125,12 @@ def _model(
         report("extracting vessels from the CTA")
         labels = extract_vessels(ct, kind)
     return VesselModel(centerlines=tree, surface=mesh, labels=labels)
+
+
+def _measured(tree: CenterlineTree, ct: CtVolume, kind: str) -> CenterlineTree:
+    """What the CT tells beyond its labels: radii, and for a head which artery feeds what."""
+    tree = with_radii_from_ct(tree, ct)
+    return parted_by_inflow(tree) if kind == "evt" else tree
 
 
 def _write(

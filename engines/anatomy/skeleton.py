@@ -15,7 +15,7 @@ from calibration.errors import InputError
 from engines.anatomy.labels import vessel_class_of
 from engines.anatomy.skeleton_graph import VoxelPath, paths_of_skeleton
 from engines.anatomy.surface import mask_from_surface
-from engines.anatomy.tree import Polyline, tree_from_polylines
+from engines.anatomy.tree import Polyline, joined_trees, tree_from_polylines
 from engines.anatomy.vessel_model import CenterlineTree, LabelVolume, SurfaceMesh
 
 _MAX_THINNING_VOXELS = 16_000_000  # 8 to 16 s on one core; larger grids are thinned coarser
@@ -45,7 +45,9 @@ def centerlines_from_labels(labels: LabelVolume, *, min_branch_mm: float = 3.0) 
             polylines.append(
                 Polyline(points_mm=line.points_mm, radius_mm=line.radius_mm, name=name, vessel_class=vessel_class)
             )
-    tree = tree_from_polylines(polylines, shared_trunks=False)
+    # No artery springs from a vein, however close they pass.
+    sides = ([p for p in polylines if (p.vessel_class == "vein") == vein] for vein in (False, True))
+    tree = joined_trees([tree_from_polylines(side, shared_trunks=False) for side in sides])
     if not tree.branches:
         raise InputError(f"no vessel of at least {min_branch_mm:g} mm in the labels; choose another segmentation")
     return tree

@@ -59,6 +59,15 @@ def tree_from_polylines(polylines: Sequence[Polyline], *, shared_trunks: bool = 
     return CenterlineTree(branches=tuple(_ordered(edges)))
 
 
+def joined_trees(trees: Sequence[CenterlineTree]) -> CenterlineTree:
+    """Trees side by side; none springs from another."""
+    branches: list[Branch] = []
+    for tree in trees:
+        first = len(branches)
+        branches += [replace(b, parent=b.parent + first if b.parent >= 0 else -1) for b in tree.branches]
+    return CenterlineTree(branches=tuple(branches))
+
+
 def _without_repeats(line: Polyline) -> Polyline:
     keep = np.concatenate([[True], np.linalg.norm(np.diff(line.points_mm, axis=0), axis=1) > 1e-6])
     return replace(line, points_mm=line.points_mm[keep], radius_mm=line.radius_mm[keep])
