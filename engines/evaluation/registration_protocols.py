@@ -11,6 +11,7 @@ from scipy.spatial.transform import Rotation
 from calibration.carm import CArmGeometry
 from calibration.errors import InputError
 from calibration.pose import RigidPose
+from engines.anatomy.vessel_model import VesselModel
 from engines.evaluation.registration_metrics import box_corners_mm, projection_error_mm
 from engines.evaluation.registration_subject import DrawnStart, StartSpread, Subject, drawn_start, turned_and_moved
 from engines.registration.initial_pose import radiological_start, start_near
@@ -48,16 +49,20 @@ def starts_of(
     subject: Subject, count: int, spread: StartSpread, rng: np.random.Generator, *, header: bool = True
 ) -> list[DrawnStart]:
     """The header's start, if asked for, and `count` drawn ones; the same for every method that is tried."""
-    true, geometry, pivot = subject.true_isocentre_from_lps, subject.view.geometry, subject.model.centroid_mm()
-    points = subject.vessel_points_mm()
-
-    def draw() -> RigidPose:
-        if spread.distribution == "paper001":
-            return _paper_start(true, points, pivot, geometry, rng)
-        return drawn_start(true, pivot, geometry, spread, rng)
-
-    drawn = [DrawnStart(number=number, init=start_near(draw())) for number in range(count)]
+    true, geometry = subject.true_isocentre_from_lps, subject.view.geometry
+    poses = (drawn_pose(true, subject.model, geometry, spread, rng) for _ in range(count))
+    drawn = [DrawnStart(number=number, init=start_near(pose)) for number, pose in enumerate(poses)]
     return [DrawnStart(number=-1, init=radiological_start()), *drawn] if header else drawn
+
+
+def drawn_pose(
+    true: RigidPose, model: VesselModel, geometry: CArmGeometry, spread: StartSpread, rng: np.random.Generator
+) -> RigidPose:
+    """A start off the true pose as the spread says; the model needs centerlines."""
+    if spread.distribution == "paper001":
+        assert model.centerlines is not None
+        return _paper_start(true, model.centerlines.points_mm(), model.centroid_mm(), geometry, rng)
+    return drawn_start(true, model.centroid_mm(), geometry, spread, rng)
 
 
 def _paper_start(

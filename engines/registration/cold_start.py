@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,7 +18,11 @@ from engines.registration.prepared_model import PreparedModel
 from engines.registration.projected_model import MIN_DEPTH_MM, RigidState, camera_points, feature_pairs
 from engines.registration.registration import Stage
 
+# From poses worth a closer look to further ones.
+Proposer = Callable[[Sequence[RigidState]], Sequence[RigidState]]
+
 _STARTS = 12
+_ASKED_ABOUT = 1
 _SEMIFINALISTS = 5
 _FINALISTS = 2
 _SAME_BASIN_MM = 2.0
@@ -64,8 +68,14 @@ class _Trial:
         return self.alignment.state
 
 
-def cold_start(model: PreparedModel, views: Sequence[PreparedView], prior: PosePrior) -> ColdStart | None:
-    """Find the pose from a wide prior; None where no view shows any vessel to match."""
+def cold_start(
+    model: PreparedModel, views: Sequence[PreparedView], prior: PosePrior, *, propose: Proposer | None = None
+) -> ColdStart | None:
+    """Find the pose from a wide prior; None where no view shows any vessel to match.
+
+    Args:
+        propose: told the prior's pose and the best of the coarse search, gives further starts.
+    """
     began = time.perf_counter()
     systems = model.systems()
     depths = (-1.2 * min(prior.depth_mm, 40.0), 1.2 * min(prior.depth_mm, 40.0))
@@ -76,6 +86,9 @@ def cold_start(model: PreparedModel, views: Sequence[PreparedView], prior: PoseP
 
     small, few = [s.thinned(260) for s in systems], [view.thinned(260) for view in views]
     starts = [(prior.state, 0), *((candidate.state, candidate.system) for candidate in candidates)]
+    if propose is not None:
+        begins = [state for state, _ in starts[: 1 + _ASKED_ABOUT]]
+        starts += [(state, _best_system(state, small, few)) for state in propose(begins)]
     if len(views) > 1:
         starts = [(seen_in_second_view(state, small[system], few, prior), system) for state, system in starts]
     rough = [_tried(state, system, small, few, prior, _FIRST_SCALES_MM) for state, system in starts]
@@ -110,6 +123,10 @@ def cold_start(model: PreparedModel, views: Sequence[PreparedView], prior: PoseP
             Stage(name="fine alignment", similarity=best.judged.score, elapsed_ms=1e3 * (done - aligned)),
         ),
     )
+
+
+def _best_system(state: RigidState, systems: Sequence[PreparedModel], views: Sequence[PreparedView]) -> int:
+    return max(range(len(systems)), key=lambda index: agreement(state, systems[index], views).score)
 
 
 def _tried(

@@ -9,7 +9,9 @@ from __future__ import annotations
 import functools
 import importlib.resources
 import json
-from dataclasses import astuple, dataclass, fields
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
 from typing import Literal
 
 import numpy as np
@@ -32,6 +34,7 @@ class ConfidenceFeatures:
         basin_share, runner_up: of the `ColdStart`; 1 and 0 for a warm step.
         prior_distance: from the start, in standard deviations, at most 6.
         depth_sigma_cm: along the beam, at most 10.
+        sharp, turn_sharp, chance: of the `Sharpness`; 0 for a warm step, which has no time for it.
     """
 
     score: float
@@ -45,24 +48,26 @@ class ConfidenceFeatures:
     depth_sigma_cm: float
     tight: float
     edge_share: float
+    sharp: float = 0.0
+    turn_sharp: float = 0.0
+    chance: float = 0.0
 
-    def vector(self) -> Float[np.ndarray, " k"]:
-        """The features, and products: what fits well depends on how much is seen, and whether as lines or as edges."""
-        products = [getattr(self, name) * getattr(self, by) for name, by in _PRODUCTS]
-        return np.array([*astuple(self), *products], dtype=np.float64)
+    def values(self) -> dict[str, float]:
+        """By name; `scarce` is near 1 where next to nothing is seen and fades with every decimetre."""
+        return asdict(self) | {"scarce": 1.0 / (1.0 + self.image_decimetres)}
+
+    def vector(self, names: Sequence[str]) -> Float[np.ndarray, " k"]:
+        """The named features; "a * b" is a product: what fits well depends on how much is seen, and as what."""
+        values = self.values()
+        return np.array([math.prod(values[part] for part in name.split(" * ")) for name in names], dtype=np.float64)
 
 
-_PRODUCTS = tuple(
-    (name, by) for name in ("score", "residual_mm", "depth_sigma_cm") for by in ("edge_share", "image_decimetres")
-)
-FEATURE_NAMES = (
-    *(field.name for field in fields(ConfidenceFeatures)),
-    *(f"{name} * {by}" for name, by in _PRODUCTS),
-)
+FEATURE_NAMES = (*(field.name for field in fields(ConfidenceFeatures)), "scarce")
 
 
 class _Logistic(BaseModel):
     model_config = ConfigDict(extra="forbid")
+    features: list[str]
     mean: list[float]
     scale: list[float]
     weights: list[float]
@@ -79,8 +84,7 @@ class ConfidenceModel(BaseModel):
     """The file assets/models/confidence.json."""
 
     model_config = ConfigDict(extra="forbid")
-    version: Literal[1] = 1
-    features: list[str]
+    version: Literal[2] = 2
     cold: _Logistic
     warm: _Logistic
     provenance: dict[str, str | float | int | list[int] | list[float]]
@@ -106,15 +110,16 @@ def load_confidence_model() -> ConfidenceModel:
         model = ConfidenceModel.model_validate(json.loads(source.read_text(encoding="utf-8")))
     except (OSError, ValueError) as error:
         raise InputError(f"{source}: no usable confidence model ({error}); install the program again") from error
-    if tuple(model.features) != FEATURE_NAMES:
-        raise InputError(f"{source}: fitted for features {model.features}, this version computes {FEATURE_NAMES}")
+    named = {part for fitted in (model.cold, model.warm) for name in fitted.features for part in name.split(" * ")}
+    if unknown := sorted(named - set(FEATURE_NAMES)):
+        raise InputError(f"{source}: fitted for features {unknown}, this version computes {FEATURE_NAMES}")
     return model
 
 
 def judge(features: ConfidenceFeatures, kind: ConfidenceKind, depth_sigma_mm: float) -> Verdict:
     """Confidence, expected error and status of a registration with these features."""
     fitted = load_confidence_model().cold if kind == "cold" else load_confidence_model().warm
-    scaled = np.clip((features.vector() - fitted.mean) / fitted.scale, -4.0, 4.0)
+    scaled = np.clip((features.vector(fitted.features) - fitted.mean) / fitted.scale, -4.0, 4.0)
     confidence = float(1.0 / (1.0 + np.exp(-np.clip(scaled @ fitted.weights + fitted.bias, -30.0, 30.0))))
     if_right = float(np.exp(np.clip(scaled @ fitted.error_weights + fitted.error_bias, -3.0, 5.0)))
     expected = confidence * if_right + (1.0 - confidence) * max(fitted.wrong_mm, if_right)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from calibration.errors import InputError
 from calibration.pose import RigidPose
 from engines.anatomy.vessel_model import CtVolume, VesselModel
 from engines.registration.agreement import Agreement, agreement
-from engines.registration.cold_start import ColdStart, cold_start, prior_distance
+from engines.registration.cold_start import ColdStart, Proposer, cold_start, prior_distance
 from engines.registration.confidence import ConfidenceFeatures, judge
 from engines.registration.image_features import PreparedView, prepare_view
 from engines.registration.initial_pose import InitialPose, radiological_start
@@ -21,6 +21,7 @@ from engines.registration.options import RegistrationOptions
 from engines.registration.prepared_model import PreparedModel
 from engines.registration.projected_model import RigidState
 from engines.registration.registration import RegisteredView, Registration, RegistrationBackend, Stage
+from engines.registration.sharpness import sharpness
 from engines.registration.view import RegistrationView
 
 _MIN_VESSEL_MM = 25.0  # of segmented vessel; less fits anywhere
@@ -63,7 +64,8 @@ def register(
     stages = [Stage(name="features", similarity=1.0, elapsed_ms=1e3 * (time.perf_counter() - began))]
 
     empty = [view.file for view, features in zip(views, ready, strict=True) if features.length_mm < _MIN_VESSEL_MM]
-    found = None if empty else cold_start(prepared, ready, prior)
+    propose = _proposer(views, prepared) if options.ask_network and not empty else None
+    found = None if empty else cold_start(prepared, ready, prior, propose=propose)
     if found is None:
         reason = f"no contrast-filled vessel to match in {', '.join(empty) or views[0].file}; choose a fuller frame"
         return _unsupported(views, prior, prepared, case_id, reason, stages, began)
@@ -80,7 +82,7 @@ def register(
     features = cold_features(found, ready, prior)
     verdict = judge(features, "cold", depth_sigma_mm(found.alignment))
     if verdict.status != "accepted" and prior.supine and init.isocentre_from_lps is not None:
-        anew = _from_header_alone(found, prepared, ready, prior)
+        anew = _from_header_alone(found, prepared, ready, prior, propose)
         if anew is not None:
             found, header = anew
             stages.extend(found.stages)
@@ -102,12 +104,22 @@ def register(
     )
 
 
+def _proposer(views: Sequence[RegistrationView], model: PreparedModel) -> Proposer | None:
+    from engines.registration.network_proposal import network_proposer
+
+    return network_proposer(views, model)
+
+
 def _from_header_alone(
-    found: ColdStart, model: PreparedModel, views: Sequence[PreparedView], prior: PosePrior
+    found: ColdStart,
+    model: PreparedModel,
+    views: Sequence[PreparedView],
+    prior: PosePrior,
+    propose: Proposer | None,
 ) -> tuple[ColdStart, PosePrior] | None:
     """What the C-arm's header finds where a start misled; None where it explains the pictures no better."""
     header = radiological_start().prior(model, len(views), prior.table_mm)
-    anew = cold_start(model, views, header)
+    anew = cold_start(model, views, header, propose=propose)
     if anew is None or anew.agreement.score <= found.agreement.score:
         return None
     return anew, header
@@ -152,6 +164,7 @@ def cold_features(found: ColdStart, views: Sequence[PreparedView], prior: PosePr
         depth_sigma_cm=min(depth_sigma_mm(found.alignment) / 10.0, 10.0),
         tight=found.agreement.tight,
         edge_share=found.agreement.edge_share,
+        **asdict(sharpness(found.alignment.state, found.system, views)),
     )
 
 

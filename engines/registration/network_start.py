@@ -40,7 +40,29 @@ def network_start(
     Raises:
         InputError: the model has no centerlines of the view's classes, or the view shows no vessel.
     """
-    view = views[0]
+    best, _ = network_poses(net, views[0], model, [begin], rounds=rounds)[0]
+    return InitialPose(
+        name="network",
+        isocentre_from_lps=best,
+        rotation_rad=np.deg2rad(7.0),
+        in_plane_mm=15.0,
+        depth_mm=25.0,
+    )
+
+
+def network_poses(
+    net: PoseNetwork,
+    view: RegistrationView,
+    model: VesselModel,
+    begins: Sequence[RigidPose],
+    *,
+    rounds: int = _ROUNDS,
+) -> list[tuple[RigidPose, int]]:
+    """Of each beginning the best overlapping pose on its way, and after how many rounds: 0 is the beginning itself.
+
+    Raises:
+        InputError: as `network_start`.
+    """
     if model.centerlines is None:
         raise InputError("a start by the network needs a model with centerlines; make the case again with them")
     tree = _of_classes(model.centerlines, view)
@@ -48,24 +70,20 @@ def network_start(
     seen = torch.from_numpy(small_picture(view))[None, None]
     if float(seen.sum()) < _MIN_SEEN:
         raise InputError(f"{view.file}: shows no vessel for the pose network; choose a fuller frame")
-    camera = camera_view([begin], cloud.points_mm.double().mean(dim=0).numpy(), view.geometry)
-    tried: list[tuple[float, CameraView]] = []
+    camera = camera_view(begins, cloud.points_mm.double().mean(dim=0).numpy(), view.geometry)
+    seen = seen.expand(len(begins), -1, -1, -1)
+    cameras, overlaps = [], []
     with torch.no_grad():
         for asked in range(rounds + 1):
             picture = splat_centerlines(
                 cloud, camera.camera_from_lps, camera.intrinsics_px, (PICTURE_PX, PICTURE_PX), sigma_px=SIGMA_PX
             ).clamp(max=1.0)
-            tried.append((float(dice(picture, seen)), camera))
+            cameras.append(camera.camera_from_lps)
+            overlaps.append(dice(picture, seen))
             if asked < rounds:
                 camera = camera.moved(net(torch.cat([picture, seen], dim=1)))
-    best = max(tried, key=lambda entry: entry[0])[1]
-    return InitialPose(
-        name="network",
-        isocentre_from_lps=_isocentre_from_lps(best, view),
-        rotation_rad=np.deg2rad(7.0),
-        in_plane_mm=15.0,
-        depth_mm=25.0,
-    )
+    best = torch.stack(overlaps).argmax(dim=0).tolist()
+    return [(_isocentre_from_lps(cameras[asked][k], view), asked) for k, asked in enumerate(best)]
 
 
 def shipped_weights(name: str) -> Path:
@@ -112,8 +130,8 @@ def _of_classes(tree: CenterlineTree, view: RegistrationView) -> CenterlineTree:
     return CenterlineTree(branches=branches)
 
 
-def _isocentre_from_lps(found: CameraView, view: RegistrationView) -> RigidPose:
-    matrix = found.camera_from_lps[0].double().numpy().copy()
+def _isocentre_from_lps(camera_from_lps: Float[torch.Tensor, "4 4"], view: RegistrationView) -> RigidPose:
+    matrix = camera_from_lps.double().numpy().copy()
     u, _, vt = np.linalg.svd(matrix[:3, :3])
     matrix[:3, :3], matrix[3] = u @ vt, (0.0, 0.0, 0.0, 1.0)
     camera = RigidPose(matrix=matrix, target="camera", source="lps")

@@ -10,12 +10,14 @@ class RegistrationOptions:
     """How much work a registration may do.
 
     Args:
+        ask_network: add the pose network's answers to the starts of the search.
         refine_drr: refine on rendered vessels; slower by seconds, and seldom better than the centerlines already are.
         device: where the renderer runs.
         table_shift_mm: standard deviation of an unknown table movement between the two views of a pair; None takes
             0 where both headers state the same table position and 15 mm where they do not say.
     """
 
+    ask_network: bool = True
     refine_drr: bool = False
     device: str = "cpu"
     table_shift_mm: float | None = None

@@ -1,10 +1,12 @@
 import numpy as np
 import pytest
 
+from calibration.pose import RigidPose
 from engines.registration.cold_start import cold_start
 from engines.registration.image_features import prepare_view
 from engines.registration.initial_pose import radiological_start, start_near
 from engines.registration.prepared_model import PreparedModel
+from engines.registration.projected_model import RigidState
 from tests.engines.registration.vessel_bed import bed
 
 
@@ -54,3 +56,34 @@ def test_an_empty_picture_has_no_cold_start():
         file="run.dcm", sop_instance_uid="", frame=0, geometry=scene.geometry, vessel=np.zeros((512, 512), np.float32)
     )
     assert cold_start(model, [prepare_view(empty)], radiological_start().prior(model, 1, 0.0)) is None
+
+
+def test_a_proposal_leads_home_from_where_the_search_does_not_reach():
+    scene = bed(4)
+    model, view = PreparedModel.of(scene.model), prepare_view(scene.view)
+    off = scene.pose.matrix.copy()
+    off[:3, 3] += 130.0 * scene.geometry.camera_from_isocentre().rotation[0]
+    start = start_near(RigidPose(matrix=off, target="isocentre", source="lps"))
+    asked = []
+
+    def propose(begins):
+        asked.extend(begins)
+        return [RigidState.of(scene.moved(2, deg=3, mm=4, depth_mm=4), model)]
+
+    prior = start.prior(model, 1, 0.0)
+    alone, led = cold_start(model, [view], prior), cold_start(model, [view], prior, propose=propose)
+    assert alone is not None
+    assert led is not None
+    assert scene.error_mm(alone.alignment.state.pose(model)) > 5.0
+    assert scene.error_mm(led.alignment.state.pose(model)) < 1.5
+    np.testing.assert_allclose(asked[0].rotation, prior.state.rotation)
+
+
+def test_a_proposal_that_is_wrong_changes_nothing():
+    scene = bed(4)
+    model, view = PreparedModel.of(scene.model), prepare_view(scene.view)
+    far = RigidState.of(scene.moved(9, deg=60, mm=60, depth_mm=20), model)
+    prior = radiological_start().prior(model, 1, 0.0)
+    found = cold_start(model, [view], prior, propose=lambda _: [far])
+    assert found is not None
+    assert scene.error_mm(found.alignment.state.pose(model)) < 1.0
