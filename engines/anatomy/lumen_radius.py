@@ -80,7 +80,7 @@ def _radii(
     step_mm = _STEP_VOXELS * voxel_mm
     off_mm = (np.arange(int(np.ceil((reach_mm + _RING_VOXELS * voxel_mm) / step_mm))) + 0.5) * step_mm
     hu = _cross_sections(points_mm, off_mm, ct)
-    hu = ndimage.gaussian_filter1d(hu, _EVEN_POINTS, axis=0, mode="nearest")
+    hu = np.asarray(ndimage.gaussian_filter1d(hu, _EVEN_POINTS, axis=0, mode="nearest"))
     limit_mm = np.minimum(stated_mm + _BEYOND_VOXELS * max(ct.spacing_mm), reach_mm)
     ring = (off_mm >= limit_mm[:, None]) & (off_mm < limit_mm[:, None] + _RING_VOXELS * voxel_mm)
     # Other vessels and bone cross the ring now and then; tissue is what most of it shows.
