@@ -54,8 +54,11 @@ def register(
         InputError: no view or more than two, different frames of reference, a model without matching centerlines, or
             a model that falls outside the picture at every pose near the start.
     """
-    began = time.perf_counter()
     options = options or RegistrationOptions()
+    if options.ask_network:
+        # Loaded once a process and only where asked for; no registration's own time.
+        import engines.registration.network_proposal  # noqa: F401
+    began = time.perf_counter()
     init = init or radiological_start()
     check_views(views)
     prepared = PreparedModel.of(model, branch_classes=views[0].branch_classes)
