@@ -14,7 +14,9 @@ from guidance_app.live.guidance import GuidanceState
 
 _NOT_REGISTERED = "not registered yet: waits for filled vessels, or press G"
 _PROPOSED = "registration proposed: check it and accept"
+_DOUBTED = "not confirmed by the last pictures: check it and accept"
 MISSES_BEFORE_STALE = 5  # consecutive filled frames that contradict the pose; one bad segmentation must not hide it
+DOUBTS_BEFORE_PROPOSED = 15  # filled frames that neither confirm nor contradict the pose: a second at the usual rate
 REST_FRAMES = 8  # after a failed cold start: the bolus moves on, the next picture may show more
 _FULLER = 1.2  # so much more vessel than at the last failure is worth a new attempt at once
 REMEMBERED_FRAMES = 4
@@ -38,6 +40,8 @@ class Situation:
         registering: a cold start is running.
         wanted: a cold start is to begin on the next frame that shows enough vessel.
         misses: consecutive filled frames on which the check failed.
+        doubts: filled frames since the last that confirmed the pose, on which the check was of two minds.
+        by_person: a person accepted the pose on this view, and knows better than doubts do.
         asked: a person asked for that cold start, so it need not wait for the bolus to fill the tree.
         rest_frames: frames to let pass before the next cold start, after one that found nothing.
         tried_share: of the picture that was vessel when the last cold start began.
@@ -56,6 +60,8 @@ class Situation:
     registering: bool = False
     wanted: bool = True
     misses: int = 0
+    doubts: int = 0
+    by_person: bool = False
     asked: bool = False
     rest_frames: int = 0
     tried_share: float = 0.0
@@ -87,7 +93,7 @@ def saw_geometry(now: Situation, geometry: CArmGeometry | None) -> Situation:
         return now
     moved = replace(
         now, geometry=geometry, generation=now.generation + 1, registering=False, wanted=now.wanted or now.registering,
-        rest_frames=0, tried_share=0.0, vessel_shares=(),
+        rest_frames=0, tried_share=0.0, vessel_shares=(), doubts=0, by_person=False,
     )  # fmt: skip
     if now.state in ("accepted", "proposed", "stale"):
         return replace(
@@ -133,6 +139,8 @@ def registration_finished(now: Situation, found: Registration, geometry: CArmGeo
         wanted=not accepted,
         rest_frames=0 if accepted else REST_FRAMES,
         misses=0,
+        doubts=0,
+        by_person=False,
     )
 
 
@@ -167,11 +175,11 @@ def checked(now: Situation, tracked: Registration, geometry: CArmGeometry) -> Si
     if tracked.status == "accepted":
         confirmed: GuidanceState = "proposed" if now.unconfirmed else "accepted"
         return replace(
-            now, state=confirmed, reason=_PROPOSED if now.unconfirmed else "", misses=0,
+            now, state=confirmed, reason=_PROPOSED if now.unconfirmed else "", misses=0, doubts=0,
             registration=replace(tracked, generation=now.generation), checked_geometry=geometry, pose_geometry=geometry,
         )  # fmt: skip
     if tracked.status == "caution" and now.state != "stale":
-        return now
+        return _doubted(now)
     return _missed(now)
 
 
@@ -181,7 +189,7 @@ def person_accepts(now: Situation) -> Situation:
     # A better guess that is still being computed would undo what the person has just decided.
     return replace(
         now, state="accepted", reason="", generation=now.generation + 1, unconfirmed=False, registering=False,
-        wanted=False,
+        wanted=False, doubts=0, by_person=True,
     )  # fmt: skip
 
 
@@ -189,7 +197,7 @@ def person_rejects(now: Situation) -> Situation:
     return replace(
         now, state="rejected", reason="registration rejected: ask for a new one", registration=None,
         checked_geometry=None, generation=now.generation + 1, unconfirmed=False, registering=False, wanted=False,
-        misses=0,
+        misses=0, doubts=0, by_person=False,
     )  # fmt: skip
 
 
@@ -211,6 +219,15 @@ def engine_lost(now: Situation) -> Situation:
     )  # fmt: skip
 
 
+def _doubted(now: Situation) -> Situation:
+    """A pose that nothing confirms any more is shown as one that waits for a person, until a picture confirms it."""
+    if now.state != "accepted" or now.by_person:
+        return now
+    if now.doubts + 1 < DOUBTS_BEFORE_PROPOSED:
+        return replace(now, doubts=now.doubts + 1)
+    return replace(now, state="proposed", reason=_DOUBTED, doubts=0, wanted=not now.registering)
+
+
 def _missed(now: Situation) -> Situation:
     misses = now.misses + 1
     if now.state == "stale":
@@ -221,5 +238,5 @@ def _missed(now: Situation) -> Situation:
         return replace(now, misses=misses)
     return replace(
         now, state="stale", reason="the vessels no longer fit the pose (has the patient moved?)",
-        checked_geometry=None, misses=0, wanted=not now.registering, rest_frames=0,
+        checked_geometry=None, misses=0, doubts=0, by_person=False, wanted=not now.registering, rest_frames=0,
     )  # fmt: skip

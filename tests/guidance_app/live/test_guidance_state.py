@@ -55,6 +55,36 @@ def test_answer_of_an_older_generation_changes_nothing():
     assert moved.wanted, "the interrupted cold start is made up for"
 
 
+def doubted(situation: Situation, frames: int) -> Situation:
+    for _ in range(frames):
+        situation = gs.checked(situation, registration(A, "caution"), A)
+    return situation
+
+
+def test_pose_that_nothing_confirms_for_a_second_waits_for_a_person_or_a_picture_that_does():
+    assert doubted(ACCEPTED, gs.DOUBTS_BEFORE_PROPOSED - 1).state == "accepted"
+    waiting = doubted(ACCEPTED, gs.DOUBTS_BEFORE_PROPOSED)
+    assert waiting.state == "proposed"
+    assert "not confirmed" in waiting.reason
+    assert waiting.wanted
+    assert gs.checked(waiting, registration(A), A).state == "accepted"
+    assert gs.person_accepts(waiting).state == "accepted"
+
+
+def test_doubts_begin_anew_with_every_confirmation():
+    confirmed = gs.checked(doubted(ACCEPTED, gs.DOUBTS_BEFORE_PROPOSED - 1), registration(A), A)
+    assert doubted(confirmed, gs.DOUBTS_BEFORE_PROPOSED - 1).state == "accepted"
+
+
+def test_doubts_do_not_undo_what_a_person_accepted_until_the_view_changes():
+    by_person = gs.person_accepts(gs.started_from(registration(A, "caution"), A))
+    assert doubted(by_person, 3 * gs.DOUBTS_BEFORE_PROPOSED).state == "accepted"
+    moved = gs.saw_geometry(by_person, B)
+    back = gs.checked(gs.saw_geometry(moved, A), registration(A), A)
+    assert back.state == "accepted"
+    assert doubted(back, gs.DOUBTS_BEFORE_PROPOSED).state == "proposed"
+
+
 def test_changed_view_keeps_the_pose_but_takes_the_right_to_draw_it():
     moved = gs.saw_geometry(ACCEPTED, B)
     assert moved.state == "stale"
