@@ -7,11 +7,14 @@ from collections.abc import Mapping
 from engines.evaluation.registration_figures import SUCCESS_MM, Summary
 from engines.evaluation.statistics import Interval
 
+_LEAST_FOR_CAPTURE = 20  # starts: a bin of one or two says nothing of how far a method captures
+
 
 def methods_table(methods: Mapping[str, Mapping[str, Summary]], *, start: str = "drawn") -> str:
     """Markdown, a line a method: shares in % with their 95 % intervals, medians and 95th percentiles, in mm.
 
-    Columns that nothing was measured for are left out: mTRE and the second view are of pairs alone.
+    Columns that nothing was measured for are left out: mTRE and the second view are of pairs alone, capture ranges of
+    20 starts or more.
 
     Args:
         methods: summaries by method and kind of start.
@@ -27,7 +30,7 @@ def methods_table(methods: Mapping[str, Mapping[str, Summary]], *, start: str = 
 
 
 def _columns(method: str, found: Summary) -> dict[str, str]:
-    capture = found.capture_range
+    capture = found.capture_range if found.trials >= _LEAST_FOR_CAPTURE else None
     return {
         "method": method,
         "n": str(found.trials),
@@ -39,9 +42,9 @@ def _columns(method: str, found: Summary) -> dict[str, str]:
         "MPE": _pair(found.mpe_mm.value, found.mpe_p95_mm),
         "mTRE": _number(found.mtre_mm.value),
         "mPD, second view": _number(found.second_error_mm.value),
-        "capture, mm": _number(capture.mm, "{:.0f}"),
-        "capture, px": _number(capture.px, "{:.0f}"),
-        "median below 5 px up to, px": _number(capture.median_px, "{:.0f}"),
+        "capture, mm": _number(capture and capture.mm, "{:.0f}"),
+        "capture, px": _number(capture and capture.px, "{:.0f}"),
+        "median below 5 px up to, px": _number(capture and capture.median_px, "{:.0f}"),
         "seconds": _number(found.seconds.value),
     }
 
