@@ -44,8 +44,8 @@ def test_what_is_written_is_the_mean_and_says_so(tmp_path: Path, monkeypatch: py
     assert "mean of those at the start (50%) and those at the end (50%)" in record.data
     assert record.initial == "before"
     assert record.data in (tmp_path / "out" / "aortic-lower.md").read_text(encoding="utf-8")
-    ends = (load_average(tmp_path / name)[0] for name in ("before.pt", "after.pt"))
-    expected = weight_averaging.averaged(*ends, 0.5).state_dict()
+    before, after = (load_average(tmp_path / name)[0] for name in ("before.pt", "after.pt"))
+    expected = weight_averaging.averaged(before, after, 0.5).state_dict()
     found = load_network(ModelFiles(name="aortic-lower", folder=tmp_path / "out", record=record)).state_dict()
     for name, value in expected.items():
         assert torch.allclose(found[name].float(), value.float(), rtol=2e-3, atol=1e-3), name
