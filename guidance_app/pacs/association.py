@@ -16,6 +16,7 @@ from pynetdicom.presentation import PresentationContext
 
 from calibration.errors import GuidanceError, InputError
 from guidance_app.pacs.address import PacsAddress
+from guidance_app.pacs.closing import CLOSED_SURELY
 
 _MAX_PDU_BYTES = 256 * 1024
 
@@ -76,7 +77,7 @@ def associated(
         ae_title=address.aet,
         max_pdu=_MAX_PDU_BYTES,
         ext_neg=list(roles) or None,
-        evt_handlers=list(handlers) or None,
+        evt_handlers=[CLOSED_SURELY, *handlers],
     )
     if not association.is_established:
         raise PacsError(_why_not(association, address))

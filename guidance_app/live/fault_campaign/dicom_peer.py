@@ -14,6 +14,7 @@ from pynetdicom.association import Association
 from engines.angiography.xa_writer import XaRecord, xa_dataset
 from guidance_app.live.fault_campaign.drill_engine import marked_picture
 from guidance_app.live.fault_campaign.scripted_source import view_at
+from guidance_app.pacs.closing import CLOSED_SURELY
 
 LOCAL, AET = "127.0.0.1", "DRILL"
 _SIZE_PX = 128
@@ -64,8 +65,6 @@ class DicomPeer:
         let_in = association.is_established
         if let_in:
             association.release()
-        else:
-            _close(association)
         return let_in
 
     def close(self) -> None:
@@ -86,14 +85,6 @@ class DicomPeer:
             self._count += 1
         if association.is_established:
             association.release()
-        else:
-            _close(association)
-
-
-def _close(association: Association) -> None:
-    """After a rejection or an abort pynetdicom leaves the socket to the garbage collector."""
-    if association.dul.socket is not None and association.dul.socket.socket is not None:
-        association.dul.socket.socket.close()
 
 
 def _object(mark: int) -> Dataset:
@@ -106,4 +97,4 @@ def _object(mark: int) -> Dataset:
 def _associate(port: int, called: str) -> Association:
     ae = ApplicationEntity(ae_title="MODALITY")
     ae.add_requested_context(XRayAngiographicImageStorage, ExplicitVRLittleEndian)
-    return ae.associate(LOCAL, port, ae_title=called)
+    return ae.associate(LOCAL, port, ae_title=called, evt_handlers=[CLOSED_SURELY])

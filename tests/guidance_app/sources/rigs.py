@@ -16,6 +16,7 @@ from pynetdicom.ae import ApplicationEntity
 from pynetdicom.association import Association
 
 from engines.angiography.xa_writer import XaRecord, xa_dataset
+from guidance_app.pacs.closing import CLOSED_SURELY
 from guidance_app.sources.capture_source import CaptureSource
 from guidance_app.sources.dicom_server import Admission
 from guidance_app.sources.dicom_source import DicomSource
@@ -160,14 +161,7 @@ def associate(
     ae = ApplicationEntity(ae_title=calling)
     for sop_class, syntax in contexts or [("1.2.840.10008.5.1.4.1.1.12.1", "1.2.840.10008.1.2.1")]:
         ae.add_requested_context(sop_class, syntax)
-    association = ae.associate(LOCAL, port, ae_title=called)
-    if (
-        not association.is_established
-        and association.dul.socket is not None
-        and association.dul.socket.socket is not None
-    ):
-        association.dul.socket.socket.close()  # pynetdicom leaves it to the garbage collector
-    return association
+    return ae.associate(LOCAL, port, ae_title=called, evt_handlers=[CLOSED_SURELY])
 
 
 def store(association: Association, made: Dataset) -> int:

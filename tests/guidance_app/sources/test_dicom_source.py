@@ -25,6 +25,7 @@ from pynetdicom.pdu_primitives import A_ASSOCIATE, ImplementationClassUIDNotific
 from pynetdicom.presentation import build_context
 
 from calibration.errors import InputError
+from guidance_app.pacs.closing import CLOSED_SURELY
 from guidance_app.sources.dicom_limits import MAX_PDU_BYTES
 from guidance_app.sources.dicom_server import MAX_PEERS, PDU_BYTES, Admission
 from guidance_app.sources.dicom_source import SUCCESS, DicomSource
@@ -152,7 +153,9 @@ def test_tls_serves_tls_and_refuses_plain_talk(tmp_path):
         context.check_hostname = False
         ae = ApplicationEntity(ae_title="RIG")
         ae.add_requested_context(XA, EXPLICIT)
-        association = ae.associate(LOCAL, source.port, ae_title=AET, tls_args=(context, "localhost"))
+        association = ae.associate(
+            LOCAL, source.port, ae_title=AET, tls_args=(context, "localhost"), evt_handlers=[CLOSED_SURELY]
+        )
         assert association.is_established
         assert store(association, xa_object(Picture(value=5), 1)) == SUCCESS
         association.release()

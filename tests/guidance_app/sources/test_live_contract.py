@@ -28,6 +28,7 @@ from tests.guidance_app.sources.rigs import (
 @pytest.fixture
 def rig_of(tmp_path):
     rigs: list[Rig] = []
+    before = set(threading.enumerate())  # stand-ins of other tests may take seconds to end
 
     def make(kind: str, sent: list[Picture]) -> Rig:
         rigs.append(RIGS[kind](sent, tmp_path))
@@ -36,7 +37,8 @@ def rig_of(tmp_path):
     yield make
     for rig in rigs:
         rig.close()
-    left = [thread.name for thread in threading.enumerate() if thread.name.startswith(("guidance", "AcceptorThread"))]
+    new = set(threading.enumerate()) - before
+    left = [thread.name for thread in new if thread.name.startswith(("guidance", "AcceptorThread"))]
     assert left == []
 
 
