@@ -5,6 +5,7 @@ import pytest
 
 from calibration.errors import InputError
 from engines.evaluation.registration import evaluate
+from engines.evaluation.registration_cases import phantom_subjects
 from engines.evaluation.registration_figures import summarise
 from engines.evaluation.registration_metrics import projection_error_mm
 from engines.evaluation.registration_protocols import starts_of
@@ -13,6 +14,7 @@ from engines.evaluation.registration_trial import run_trial
 from engines.evaluation.statistics import median, percentile, share, share_over_groups
 from tests.engines.evaluation.trials import OffBy, subject_of
 from tests.engines.registration.vessel_bed import bed
+from tests.real_data import real_data
 
 
 def test_a_share_has_wilsons_interval():
@@ -73,6 +75,18 @@ def test_the_second_view_of_a_pair_is_measured_against_its_own_pose():
     assert alone.second_error_mm is None
     summary = summarise([found, alone])
     assert (summary.second_error_mm.n, summary.second_within_3px_of_vessel.n) == (1, 1)
+
+
+@pytest.mark.slow
+def test_every_two_views_of_the_phantom_keep_the_poses_of_their_own():
+    pairs = phantom_subjects(real_data("coronary_phantom"), biplane=True)
+    assert [pair.run for pair in pairs] == ["IM1+IM2", "IM1+IM5", "IM1+IM6", "IM2+IM5", "IM2+IM6", "IM5+IM6"]
+    for pair in pairs:
+        assert pair.second is not None
+        assert pair.second_isocentre_from_lps is not None
+        points = pair.vessel_points_mm()
+        moved = pair.true_isocentre_from_lps.apply(points) - pair.second_isocentre_from_lps.apply(points)
+        assert 10.0 < np.linalg.norm(moved, axis=1).mean() < 60.0  # the table went elsewhere
 
 
 def test_a_source_that_fails_is_noted_and_the_others_go_on():
