@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from engines.anatomy.case import Case
     from guidance_app.live.session import LiveSession
 
+_WATCH_MS = 50
+
 
 def add_to(app: typer.Typer) -> None:
     @app.command("gui")
@@ -48,8 +50,9 @@ class _Asked:
 
 def _ask(has_source: bool) -> _Asked | None:
     """Let the person choose; None where they close the room."""
-    from PyQt6.QtCore import QEventLoop
+    from PyQt6.QtCore import QEventLoop, QTimer
 
+    from guidance_app.ending import EndRequest
     from guidance_app.settings import load_settings
     from guidance_app.sources.uri import shown_run
     from guidance_app.views.welcome import WelcomeRoom
@@ -85,8 +88,14 @@ def _ask(has_source: bool) -> _Asked | None:
 
     room = WelcomeRoom(choose, choose_run=choose_run, last_case=load_settings().last_case)
     room.on_closed = loop.quit
-    room.show()
-    loop.exec()
+    with EndRequest() as end:
+        end.running = True
+        watch = QTimer()  # Qt's loop runs no Python, and so no signal handler, while nothing happens
+        watch.timeout.connect(lambda: loop.quit() if end.asked else None)
+        watch.start(_WATCH_MS)
+        room.show()
+        loop.exec()
+        watch.stop()
     room.close()
     return asked
 

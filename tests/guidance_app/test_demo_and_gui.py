@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -39,6 +40,32 @@ def test_gui_without_a_display_is_one_line_and_exit_1() -> None:
     assert run.returncode == 1
     assert run.stderr.startswith("error: no display")
     assert len(run.stderr.splitlines()) == 1
+
+
+_ENDED_IN_THE_WELCOME_ROOM = """
+import os, signal, sys
+from guidance_app.views.welcome import WelcomeRoom
+from guidance_app.cli.main import main
+
+show = WelcomeRoom.show
+def shown(room):
+    show(room)
+    os.kill(os.getpid(), NUMBER)
+WelcomeRoom.show = shown
+sys.argv = ["guidance-app", "gui"]
+main()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signal_ends_the_choice_of_a_case(number: signal.Signals) -> None:
+    code = _ENDED_IN_THE_WELCOME_ROOM.replace("NUMBER", str(int(number)))
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "QT_QPA_PLATFORM": "offscreen"}, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    assert "error" not in run.stderr
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="X11")
