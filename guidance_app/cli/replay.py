@@ -26,7 +26,10 @@ def add_to(app: typer.Typer) -> None:
             [], "--calibration", help="Correct angles or distortion by this file; one of each kind may be given."
         ),
     ) -> None:
-        """Replay a recorded run of a case, with guidance as in a live run."""
+        """Replay a recorded run of a case, with guidance as in a live run.
+
+        With --headless, --out or --record it ends with the run; else the window stays for going back over it.
+        """
         from calibration.errors import InputError
         from guidance_app.cli.guided_run import guide
         from guidance_app.sources.uri import FileUri
@@ -37,7 +40,8 @@ def add_to(app: typer.Typer) -> None:
             case=case,
             uri=FileUri(path=xa, fps=fps, calibration=tuple(calibration)),
             saturate=saturate,
-            hold_at_end=not headless,
+            # Whoever asks for files waits for them; whoever only looks may go back over the run once it has ended.
+            hold_at_end=not headless and out is None and record is None,
             headless=headless,
             out=out,
             pose=pose,

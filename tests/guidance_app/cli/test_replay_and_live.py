@@ -163,3 +163,10 @@ def test_what_cannot_be_done_is_said_in_one_line(case, arguments, said, tmp_path
     assert errors.count("\n") == 1
     assert said in errors
     assert not (tmp_path / "out").exists(), "nothing is left by a run that never began"
+
+
+def test_replay_that_leaves_files_ends_with_its_run_on_a_display_too(case, tmp_path):
+    done = _run("replay", "--case", case, "--xa", case / "run", "--fps", "10", "--out", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    assert len((tmp_path / "out" / "frames.jsonl").read_text().splitlines()) == 6
+    assert (tmp_path / "out" / "latency.json").is_file()
