@@ -59,6 +59,11 @@ COLD_FEATURES = (
     "scarce",
     "prior_distance * scarce",
     "depth_sigma_cm * scarce",
+    "runner_up * scarce",
+    "basin_share * scarce",
+    "residual_mm * scarce",
+    "turn_sharp * scarce",
+    "chance * scarce",
 )
 
 

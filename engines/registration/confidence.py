@@ -21,6 +21,10 @@ from pydantic import BaseModel, ConfigDict
 from calibration.errors import InputError
 from engines.registration.registration import RegistrationStatus
 
+# One short curve fits many patients: where little is seen, a rival pose is reason enough for a person to look.
+_LITTLE_DM = 2.0
+RIVAL = 0.8  # of the winner's score
+
 ConfidenceKind = Literal["cold", "warm"]
 
 
@@ -123,7 +127,8 @@ def judge(features: ConfidenceFeatures, kind: ConfidenceKind, depth_sigma_mm: fl
     confidence = float(1.0 / (1.0 + np.exp(-np.clip(scaled @ fitted.weights + fitted.bias, -30.0, 30.0))))
     if_right = float(np.exp(np.clip(scaled @ fitted.error_weights + fitted.error_bias, -3.0, 5.0)))
     expected = confidence * if_right + (1.0 - confidence) * max(fitted.wrong_mm, if_right)
-    status: RegistrationStatus = "accepted" if confidence >= fitted.accept else "caution"
+    doubtful = features.image_decimetres < _LITTLE_DM and features.runner_up > RIVAL
+    status: RegistrationStatus = "accepted" if confidence >= fitted.accept and not doubtful else "caution"
     if confidence < fitted.reject:
         status = "rejected"
     return Verdict(

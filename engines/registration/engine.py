@@ -13,7 +13,7 @@ from calibration.pose import RigidPose
 from engines.anatomy.vessel_model import CtVolume, VesselModel
 from engines.registration.agreement import Agreement, agreement
 from engines.registration.cold_start import ColdStart, Proposer, cold_start, prior_distance
-from engines.registration.confidence import ConfidenceFeatures, judge
+from engines.registration.confidence import RIVAL, ConfidenceFeatures, judge
 from engines.registration.image_features import PreparedView, prepare_view
 from engines.registration.initial_pose import InitialPose, radiological_start
 from engines.registration.lm import SCALES, Alignment, PosePrior
@@ -185,7 +185,7 @@ def reasons(judged: Agreement, features: ConfidenceFeatures, confidence: float, 
     ]
     if status != "accepted":
         said.append(f"confidence {confidence:.2f} is too low to draw without a check")
-    if features.runner_up > 0.8:
+    if features.runner_up > RIVAL:
         said.append("another pose fits almost as well")
     if features.basin_share < 0.3:
         said.append("few starts agree on this pose")

@@ -1,7 +1,7 @@
 """The fitted confidence tells right from wrong on registrations it has not seen, and states the mean error."""
 
 import json
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,7 @@ from engines.evaluation.confidence_fit import (
     table,
     thresholds,
 )
-from engines.registration.confidence import FEATURE_NAMES, ConfidenceFeatures, load_confidence_model
+from engines.registration.confidence import FEATURE_NAMES, ConfidenceFeatures, judge, load_confidence_model
 
 
 def _samples(seed: int, count: int = 400, kind: str = "cold") -> list[Sample]:
@@ -82,3 +82,13 @@ def test_a_file_for_features_that_are_unknown_is_refused(tmp_path: Path, monkeyp
     with pytest.raises(InputError, match=r"features \['colour'\]"):
         load_confidence_model()
     load_confidence_model.cache_clear()
+
+
+def test_little_vessel_and_a_rival_pose_are_for_a_person_to_judge():
+    sure = ConfidenceFeatures(
+        score=0.7, image_explained=0.8, model_explained=0.6, residual_mm=0.3, image_decimetres=1.6, basin_share=0.9,
+        runner_up=0.1, prior_distance=0.5, depth_sigma_cm=0.4, tight=0.6, edge_share=0.0, sharp=0.4, turn_sharp=0.4,
+        chance=0.1,
+    )  # fmt: skip
+    assert judge(sure, "cold", 4.0).status == "accepted"
+    assert judge(replace(sure, runner_up=0.95), "cold", 4.0).status != "accepted"
