@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 
-from calibration.pose import RigidPose
 from engines.registration.cold_start import cold_start
 from engines.registration.image_features import prepare_view
 from engines.registration.initial_pose import radiological_start, start_near
@@ -61,9 +60,7 @@ def test_an_empty_picture_has_no_cold_start():
 def test_a_proposal_leads_home_from_where_the_search_does_not_reach():
     scene = bed(4)
     model, view = PreparedModel.of(scene.model), prepare_view(scene.view)
-    off = scene.pose.matrix.copy()
-    off[:3, 3] += 130.0 * scene.geometry.camera_from_isocentre().rotation[0]
-    start = start_near(RigidPose(matrix=off, target="isocentre", source="lps"))
+    start = start_near(scene.moved(9, deg=45, mm=20, depth_mm=20))
     asked = []
 
     def propose(begins):
