@@ -58,10 +58,9 @@ def check_folder_for(path: Path) -> None:
         InputError: the nearest folder above it that exists cannot be written to.
     """
     nearest = next(above for above in path.resolve().parents if above.exists())
-    try:
-        tempfile.TemporaryFile(dir=nearest).close()
-    except OSError as error:
-        raise InputError(f"{path}: cannot write here ({error.strerror}); choose another folder") from error
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
+        why = "nothing may be made in" if nearest.is_dir() else "a file, not a folder, is"
+        raise InputError(f"{path}: cannot write here ({why} {nearest}); choose another folder")
 
 
 def check_place_for(path: Path) -> None:

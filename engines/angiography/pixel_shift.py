@@ -14,6 +14,7 @@ _EDGE_PX = 8  # the blades do not move with the patient: their edge and its blur
 _REFINE_STEPS, _REFINE_EPSILON = 30, 1e-4
 _REFINE_ROUNDS, _ALIKE_SHARE = 3, 0.9
 _MIN_INSIDE_PX = 400
+_MIN_SIDE_PX = 8  # a narrower strip tells nothing of two directions
 
 
 def estimate_shift_px(
@@ -31,6 +32,8 @@ def estimate_shift_px(
         field: where the collimator is open; None takes the whole picture.
     """
     scale = min(1.0, _SIDE_PX / max(mask.shape))
+    if scale * min(mask.shape) < _MIN_SIDE_PX:
+        return 0.0, 0.0
     inside = _inside(field, mask.shape, scale)
     mask_band, live_band = _band(mask, scale), _band(live, scale)
     weight = cv2.GaussianBlur(inside.astype(np.float32), (0, 0), _EDGE_PX / 2)

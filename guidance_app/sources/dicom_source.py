@@ -126,6 +126,8 @@ class DicomSource(ArrivingSource):
                 frame = received.frame(index)  # ahead of its time: all data are here
             except FrameDecodeError as error:
                 fault = str(error)
+            except Exception as error:  # whatever a peer may send must not end what plays it
+                fault = f"frame {index}: cannot be shown ({type(error).__name__}); send it again"
             if not waited_until(self._arrivals, due_ns, self._clock_ns):
                 return
             if self._clock_ns() - due_ns > _TOO_LATE_NS:

@@ -233,3 +233,10 @@ def test_the_real_phantom_is_full_of_contrast_throughout():
     run = open_run(real_data("coronary_phantom") / "IM6.dcm")
     assert not is_subtractable(run)
     assert minip(run).geometry == run.geometry(0)
+
+
+@pytest.mark.parametrize("shape", [(40, 1), (1, 40), (7, 300), (2000, 3)])
+def test_strips_too_narrow_to_tell_motion_stay_where_they_are(shape):
+    noise = np.random.default_rng(0)
+    still, moved = (noise.normal(size=shape).astype(np.float32) for _ in range(2))
+    assert estimate_shift_px(still, moved) == (0.0, 0.0)

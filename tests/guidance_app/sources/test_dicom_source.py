@@ -31,6 +31,7 @@ from guidance_app.sources.dicom_server import MAX_PEERS, PDU_BYTES, Admission
 from guidance_app.sources.dicom_source import SUCCESS, DicomSource
 from guidance_app.sources.live_uris import DicomUri
 from guidance_app.sources.open_live import open_live
+from guidance_app.sources.received_run import ReceivedRun
 from guidance_app.sources.source import CorruptFrame, SourceTimeout
 from tests.guidance_app.sources.rigs import AET, LOCAL, Picture, associate, pictures, store, wait_for, xa_object
 
@@ -202,6 +203,23 @@ def test_run_that_comes_while_another_is_played_keeps_its_pace_after_it(scp):
     assert [int(frame.pixels[0, 0]) for frame in frames] == [1] * 8 + [2] * 8 + [3] * 8
     steps_ms = np.diff([frame.received_ns for frame in frames]) / 1e6
     assert steps_ms.min() > 19.9, "a run of 20 ms a frame was hurried"
+
+
+def test_a_frame_that_breaks_whatever_reads_it_ends_neither_its_run_nor_the_next(scp, monkeypatch):
+    def frame(self, index: int):
+        if index == 1:
+            raise ZeroDivisionError
+        return self.first
+
+    monkeypatch.setattr(ReceivedRun, "frame", frame)
+    source = scp()
+    assert send(source, xa_object(Picture(value=3), 1, frames=3)) == SUCCESS
+    assert source.next_frame(5.0).index == 0
+    with pytest.raises(CorruptFrame, match="ZeroDivisionError"):
+        source.next_frame(5.0)
+    assert source.next_frame(5.0).index == 2
+    assert send(source, xa_object(Picture(value=4), 2)) == SUCCESS
+    assert source.next_frame(5.0).index == 3
 
 
 def test_multi_frame_object_is_played_at_its_pace_and_counted_exactly(scp):
