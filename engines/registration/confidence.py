@@ -120,6 +120,11 @@ def load_confidence_model() -> ConfidenceModel:
     return model
 
 
+def is_ambiguous(features: ConfidenceFeatures) -> bool:
+    """So little vessel that a rival pose may be the right one, however well this one fits."""
+    return features.image_decimetres < _LITTLE_DM and features.runner_up > RIVAL
+
+
 def judge(features: ConfidenceFeatures, kind: ConfidenceKind, depth_sigma_mm: float) -> Verdict:
     """Confidence, expected error and status of a registration with these features."""
     fitted = load_confidence_model().cold if kind == "cold" else load_confidence_model().warm
@@ -127,8 +132,7 @@ def judge(features: ConfidenceFeatures, kind: ConfidenceKind, depth_sigma_mm: fl
     confidence = float(1.0 / (1.0 + np.exp(-np.clip(scaled @ fitted.weights + fitted.bias, -30.0, 30.0))))
     if_right = float(np.exp(np.clip(scaled @ fitted.error_weights + fitted.error_bias, -3.0, 5.0)))
     expected = confidence * if_right + (1.0 - confidence) * max(fitted.wrong_mm, if_right)
-    doubtful = features.image_decimetres < _LITTLE_DM and features.runner_up > RIVAL
-    status: RegistrationStatus = "accepted" if confidence >= fitted.accept and not doubtful else "caution"
+    status: RegistrationStatus = "accepted" if confidence >= fitted.accept and not is_ambiguous(features) else "caution"
     if confidence < fitted.reject:
         status = "rejected"
     return Verdict(

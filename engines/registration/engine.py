@@ -13,7 +13,7 @@ from calibration.pose import RigidPose
 from engines.anatomy.vessel_model import CtVolume, VesselModel
 from engines.registration.agreement import Agreement, agreement
 from engines.registration.cold_start import ColdStart, Proposer, cold_start, prior_distance
-from engines.registration.confidence import RIVAL, ConfidenceFeatures, judge
+from engines.registration.confidence import RIVAL, ConfidenceFeatures, is_ambiguous, judge
 from engines.registration.image_features import PreparedView, prepare_view
 from engines.registration.initial_pose import InitialPose, radiological_start
 from engines.registration.lm import SCALES, Alignment, PosePrior
@@ -183,9 +183,11 @@ def reasons(judged: Agreement, features: ConfidenceFeatures, confidence: float, 
         f"the model explains {100 * judged.image_explained:.0f} % of the seen vessels, "
         f"and {100 * judged.model_explained:.0f} % of the model is seen filled"
     ]
-    if status != "accepted":
+    if is_ambiguous(features):
+        said.append("too little vessel to tell it from another pose that fits almost as well: check it")
+    elif status != "accepted":
         said.append(f"confidence {confidence:.2f} is too low to draw without a check")
-    if features.runner_up > RIVAL:
+    if features.runner_up > RIVAL and not is_ambiguous(features):
         said.append("another pose fits almost as well")
     if features.basin_share < 0.3:
         said.append("few starts agree on this pose")
