@@ -32,8 +32,9 @@ from guidance_app.live.engine_process import EngineRecipe
 from guidance_app.live.model_projection import ProjectedModel
 from guidance_app.live.pipeline import ColdStart, Pipeline, Segments
 
-# What views ask for, see `view_of_frame`; the last only where the model has veins.
-_BRANCH_CLASSES: tuple[tuple[str, ...], ...] = ((), ("aorta", "artery"), ("aorta", "artery", "vein"))
+# What views ask for, see `view_of_frame`.
+_BRANCH_CLASSES: tuple[tuple[str, ...], ...] = ((), ("aorta", "artery"))
+_WITH_VEINS = ("aorta", "artery", "vein")
 _REHEARSAL_SHAPE = (512, 512)
 # An overlay is shown until the next one comes: steps of this length keep it below the age at which it is marked as old.
 _STEP_MS = 110.0
@@ -125,7 +126,7 @@ class CaseRegistrar:
             where the view's own branch classes were found, None where they could not be.
         """
         rehearsed = None
-        for classes in _BRANCH_CLASSES[: 3 if has_veins(self._model) else 2]:
+        for classes in _BRANCH_CLASSES:
             try:
                 found = register([replace(view, branch_classes=classes)], self._model, case_id=self._case_id)
                 self.track(replace(view, branch_classes=classes), found)
@@ -133,6 +134,9 @@ class CaseRegistrar:
                 continue  # this model has no such branches, or does not show in the made-up view
             if classes == view.branch_classes:
                 rehearsed = found
+        if rehearsed is not None and has_veins(self._model):
+            # Only the model must be prepared anew: a further cold start would hold up the engine's own start.
+            self.track(replace(view, branch_classes=_WITH_VEINS), rehearsed)
         return rehearsed
 
     def leave_motion(self) -> None:
