@@ -11,7 +11,6 @@ from guidance_app.sources.uri import SourceUri
 
 if TYPE_CHECKING:
     from engines.anatomy.case import Case
-    from guidance_app.ending import EndRequest
     from guidance_app.live.recorder import Recorder
     from guidance_app.live.replay_comparison import ReplayComparison
 
@@ -36,66 +35,44 @@ def guide(
     """
     from engines.anatomy.case import load_case
     from guidance_app.ending import EndRequest
-    from guidance_app.views.run import application
+    from guidance_app.live.opening import open_session
+    from guidance_app.sources.uri import open_source
+    from guidance_app.views.run import application, run_window
 
     qt = application(headless=headless)  # Qt's application lives only while somebody holds it
     opened = load_case(case)
     # From here on a port may be open, and peers may have sent what belongs into the logs.
     with EndRequest() as end:
-        _guide(
-            opened, uri, saturate=saturate, hold_at_end=hold_at_end, headless=headless, out=out, pose=pose,
-            duration_s=duration_s, title=title, record=record, end=end,
-        )  # fmt: skip
-    del qt
-
-
-def _guide(
-    opened: Case,
-    uri: SourceUri,
-    *,
-    saturate: bool,
-    hold_at_end: bool,
-    headless: bool,
-    out: Path | None,
-    pose: Path | None,
-    duration_s: float | None,
-    title: str,
-    record: Path | None,
-    end: EndRequest,
-) -> None:
-    from guidance_app.live.opening import open_session
-    from guidance_app.sources.uri import open_source
-    from guidance_app.views.run import run_window
-
-    source = open_source(uri, saturate=saturate, hold_at_end=hold_at_end)
-    recorder = None
-    try:
-        comparison = _comparison(source)
-        recorder = None if record is None else _recorder(record, opened, source.source_id, out)
-        session = open_session(
-            opened, source, out=out, pose=pose, witnesses=[witness for witness in (recorder, comparison) if witness]
+        source = open_source(uri, saturate=saturate, hold_at_end=hold_at_end)
+        recorder = None
+        try:
+            comparison = _comparison(source)
+            recorder = None if record is None else _recorder(record, opened, source.source_id, out)
+            session = open_session(
+                opened, source, out=out, pose=pose, witnesses=[witness for witness in (recorder, comparison) if witness]
+            )
+        except BaseException:
+            source.close()
+            if recorder is not None:
+                recorder.end()
+            raise
+        run_window(
+            session,
+            case=opened,
+            headless=headless,
+            duration_s=duration_s,
+            title=f"{title}: {opened.id}, {source.source_id}",
+            end=end,
         )
-    except BaseException:
-        source.close()
         if recorder is not None:
-            recorder.end()
-        raise
-    run_window(
-        session,
-        case=opened,
-        headless=headless,
-        duration_s=duration_s,
-        title=f"{title}: {opened.id}, {source.source_id}",
-        end=end,
-    )
-    if recorder is not None:
-        _tell_recording(recorder)
-    if comparison is not None:
-        _tell_comparison(comparison, out)
-    if session.source_error:
-        raise InputError(session.source_error)
-    if out is not None:
-        print(f"{session.summary}; logs in {out}")
+            _tell_recording(recorder)
+        if comparison is not None:
+            _tell_comparison(comparison, out)
+        if session.source_error:
+            raise InputError(session.source_error)
+        if out is not None:
+            print(f"{session.summary}; logs in {out}")
+    del qt
 
 
 def _recorder(path: Path, case: Case, source_id: str, out: Path | None) -> Recorder:
