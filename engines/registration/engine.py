@@ -13,7 +13,7 @@ from calibration.pose import RigidPose
 from engines.anatomy.vessel_model import CtVolume, VesselModel
 from engines.registration.agreement import Agreement, agreement
 from engines.registration.cold_start import ColdStart, Proposer, cold_start, prior_distance
-from engines.registration.confidence import RIVAL, ConfidenceFeatures, is_ambiguous, judge
+from engines.registration.confidence import RIVAL, ConfidenceFeatures, Verdict, is_ambiguous, judge
 from engines.registration.image_features import PreparedView, prepare_view
 from engines.registration.initial_pose import InitialPose, radiological_start
 from engines.registration.lm import SCALES, Alignment, PosePrior
@@ -85,12 +85,10 @@ def register(
     features = cold_features(found, ready, prior)
     verdict = judge(features, "cold", depth_sigma_mm(found.alignment))
     if verdict.status != "accepted" and prior.supine and init.isocentre_from_lps is not None:
-        anew = _from_header_alone(found, prepared, ready, prior, propose)
+        anew = _accepted_from_header_alone(found, prepared, ready, prior, propose)
         if anew is not None:
-            found, header = anew
+            found, features, verdict = anew
             stages.extend(found.stages)
-            features = cold_features(found, ready, header)
-            verdict = judge(features, "cold", depth_sigma_mm(found.alignment))
     pose = found.alignment.state.pose(prepared)
     return Registration(
         case=case_id,
@@ -113,19 +111,24 @@ def _proposer(views: Sequence[RegistrationView], model: PreparedModel) -> Propos
     return network_proposer(views, model)
 
 
-def _from_header_alone(
+def _accepted_from_header_alone(
     found: ColdStart,
     model: PreparedModel,
     views: Sequence[PreparedView],
     prior: PosePrior,
     propose: Proposer | None,
-) -> tuple[ColdStart, PosePrior] | None:
-    """What the C-arm's header finds where a start misled; None where it explains the pictures no better."""
+) -> tuple[ColdStart, ConfidenceFeatures, Verdict] | None:
+    """What the C-arm's header finds where a start misled; None unless that may be drawn without a check.
+
+    A start that somebody chose outweighs a doubtful answer: the header's pose, only likelier, can be the wrong one.
+    """
     header = radiological_start().prior(model, len(views), prior.table_mm)
     anew = cold_start(model, views, header, propose=propose)
     if anew is None or anew.agreement.score <= found.agreement.score:
         return None
-    return anew, header
+    features = cold_features(anew, views, header)
+    verdict = judge(features, "cold", depth_sigma_mm(anew.alignment))
+    return (anew, features, verdict) if verdict.status == "accepted" else None
 
 
 def _refined_on_drr(

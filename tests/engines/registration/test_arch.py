@@ -86,14 +86,11 @@ def test_an_arch_is_found_from_ten_degrees_away(arch, seed):
     assert _error_mm(model, found.isocentre_from_lps) < 1.0
 
 
-@pytest.mark.parametrize("kernel_px", [3, 5])
-def test_a_mask_drawn_too_wide_hardly_moves_the_arch_or_is_not_trusted(arch, kernel_px):
+def test_a_mask_drawn_too_wide_hardly_moves_the_arch(arch):
     model, view = arch
-    wide = cv2.dilate(view.vessel, np.ones((kernel_px, kernel_px), np.uint8))
+    wide = cv2.dilate(view.vessel, np.ones((5, 5), np.uint8))
     found = register([replace(view, vessel=wide)], model, case_id="x", init=start_near(POSE))
-    right = _error_mm(model, found.isocentre_from_lps) < 1.0
-    assert right or found.status != "accepted"
-    assert right or kernel_px > 3, "one pixel a side is the width that readers differ by"
+    assert _error_mm(model, found.isocentre_from_lps) < 1.0
 
 
 def test_a_model_without_a_surface_is_matched_by_its_radii_less_well(arch):
