@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -93,6 +93,36 @@ def _joined(first: Subject, second: Subject) -> Subject:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PhantomPlacement:
+    """Where the phantom lay: `placement.json` of its folder.
+
+    Args:
+        centerlines: their file.
+        lps_from_model: (4, 4), mm.
+        projections: (3, 4) by view, pixels from LPS mm.
+    """
+
+    centerlines: Path
+    lps_from_model: np.ndarray
+    projections: dict[str, np.ndarray]
+
+
+def phantom_placement(folder: Path) -> PhantomPlacement:
+    """Raises InputError where the folder is not that of the phantom."""
+    try:
+        placement = json.loads((folder / "placement.json").read_text(encoding="utf-8"))
+        return PhantomPlacement(
+            centerlines=folder / str(placement["model"]),
+            lps_from_model=np.array(placement["model_to_lps"], dtype=np.float64),
+            projections={
+                name: np.array(view["projection_px_from_lps_mm"]) for name, view in placement["views"].items()
+            },
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{folder}: no phantom folder, placement.json cannot be used ({error!r})") from error
+
+
 def phantom_subjects(folder: Path, *, backend: str = "auto", biplane: bool = False) -> list[Subject]:
     """The views of `placement.json`; its poses were fitted to the pictures and are a reference, not a truth.
 
@@ -102,17 +132,11 @@ def phantom_subjects(folder: Path, *, backend: str = "auto", biplane: bool = Fal
     Raises:
         InputError: the folder is not that of the phantom.
     """
-    try:
-        placement = json.loads((folder / "placement.json").read_text(encoding="utf-8"))
-        model_to_lps = np.array(placement["model_to_lps"], dtype=np.float64)
-        projections = {name: np.array(view["projection_px_from_lps_mm"]) for name, view in placement["views"].items()}
-        centerlines = folder / str(placement["model"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{folder}: no phantom folder, placement.json cannot be used ({error!r})") from error
-    model = VesselModel(centerlines=_moved(load_centerlines(centerlines), model_to_lps))
+    placement = phantom_placement(folder)
+    model = VesselModel(centerlines=_moved(load_centerlines(placement.centerlines), placement.lps_from_model))
     segmenter = load_segmenter("coronary", backend=backend)
     subjects = []
-    for name, matrix in projections.items():
+    for name, matrix in placement.projections.items():
         view = view_of_run(folder / f"{name}.dcm", segmenter, case_kind="coronary")
         subjects.append(
             Subject(

@@ -11,6 +11,7 @@ import typer
 from calibration.errors import GuidanceError, InputError
 
 if TYPE_CHECKING:
+    from engines.evaluation.labelled_pictures import LabelledPicture
     from engines.evaluation.segmentation import Spread
     from engines.evaluation.segmentation_sheets import Entry
     from engines.segmentation.segmenter import Segmenter
@@ -30,6 +31,9 @@ def segmentation(
     ),
     cases: list[Path] = typer.Option([], "--cases", help="Simulated case folder; may be repeated."),
     more: list[Path] = typer.Argument(None, help="More case folders."),
+    phantom: Path | None = typer.Option(
+        None, "--phantom", help="Folder of the coronary phantom: its projected surface is the reference."
+    ),
     model: str = typer.Option("", "--model", help="Network; default: coronary, or what suits each case."),
     models: Path | None = typer.Option(None, "--models", help="Folder of other weights, as `train` leaves it."),
     backend: str = typer.Option("auto", help="Runtime of the network."),
@@ -43,15 +47,30 @@ def segmentation(
 ) -> None:
     """Dice, precision, recall and clDice of a network: on pictures with masks, or on simulated cases, every class."""
     folders = [*cases, *(more or [])]
-    if bool(folders) == (images is not None or masks is not None) or (images is None) != (masks is None):
-        raise InputError("evaluate segmentation: give either --images DIR and --masks DIR, or --cases CASE")
+    given = [bool(folders), images is not None or masks is not None, phantom is not None]
+    if sum(given) != 1 or (images is None) != (masks is None):
+        raise InputError(
+            "evaluate segmentation: give one of --images DIR with --masks DIR, --cases CASE, or --phantom DIR"
+        )
     if json_file is not None:
         from calibration.store import check_place_for
 
         check_place_for(json_file)
     if images is not None and masks is not None:
+        from engines.evaluation.labelled_pictures import read_labelled
+
         segmenter = _segmenter(model or "coronary", backend, models, careful)
-        content = _labelled(images, masks, segmenter, synthetic if peers else 0, folds if peers else 0, pictures)
+        labelled, failures = read_labelled(images, masks)
+        tuning = (synthetic, folds) if peers else (0, 0)
+        content = _labelled(labelled, failures, str(images), segmenter, *tuning, pictures)
+    elif phantom is not None:
+        from engines.evaluation.phantom_pictures import phantom_pictures
+
+        segmenter = _segmenter(model or "coronary", backend, models, careful)
+        # Filters are not tuned on these views: all four show the one phantom.
+        content = _labelled(
+            phantom_pictures(phantom, backend=backend), [], str(phantom), segmenter, synthetic * peers, 0, pictures
+        )
     else:
         content = _simulated(folders, model, backend, models, careful, every, synthetic if peers else 0, pictures)
     if json_file is not None:
@@ -69,9 +88,14 @@ def _segmenter(model: str, backend: str, models: Path | None, careful: bool) -> 
 
 
 def _labelled(
-    images: Path, masks: Path, segmenter: Segmenter, synthetic: int, folds: int, pictures: Path | None
+    labelled: list[LabelledPicture],
+    failures: list[str],
+    data: str,
+    segmenter: Segmenter,
+    synthetic: int,
+    folds: int,
+    pictures: Path | None,
 ) -> dict[str, Any]:
-    from engines.evaluation.labelled_pictures import read_labelled
     from engines.evaluation.segmentation_labelled import (
         SYNTHETIC_TUNING_SEED,
         check_enough,
@@ -82,7 +106,6 @@ def _labelled(
     from engines.evaluation.segmentation_sheets import Entry
     from engines.segmentation.scenes import SCENES
 
-    labelled, failures = read_labelled(images, masks)
     check_enough(labelled, folds)
     ours, *others = network_results(segmenter, labelled, _say)
     others += peer_results(labelled, scene=SCENES.get(segmenter.name), synthetic=synthetic, folds=folds, progress=_say)
@@ -104,7 +127,7 @@ def _labelled(
         _write_sheets(pictures, segmenter.name, entries)
     own = result_as_json(ours)
     return {
-        "seed": SYNTHETIC_TUNING_SEED, "data": str(images), "model": segmenter.name, "backend": segmenter.backend,
+        "seed": SYNTHETIC_TUNING_SEED, "data": data, "model": segmenter.name, "backend": segmenter.backend,
         "threshold": segmenter.threshold, "careful": segmenter.careful, "total": own["total"], "cases": own["cases"],
         "peers": [result_as_json(peer) for peer in others], "failures": failures,
     }  # fmt: skip
