@@ -29,9 +29,13 @@ def build(
     model: list[str] = typer.Option([], "--model", help="Only these networks; may be repeated."),
     threads: int | None = typer.Option(None, min=1, help=f"That one frame may use; {_AS_LIVE}"),
     models: Path | None = typer.Option(None, "--models", help="Folder of other weights, as `train` leaves it."),
+    trial: str = typer.Option("", "--trial", help="tensorrt-rtx or tensorrt: only try builds; the first needs no GPU."),
     as_json: bool = typer.Option(False, "--json", help="Print the outcome as JSON."),
 ) -> None:
     """Build what this machine needs (TensorRT plans), and measure afresh which backend `auto` takes."""
+    if trial:
+        _try_builds(_networks(models, model), trial, as_json)
+        return
     from engines.inference.backend import live_threads
     from engines.inference.probe import choose
 
@@ -126,6 +130,36 @@ def _networks(folder: Path | None, wanted: list[str]) -> list[ModelFiles]:
         if name not in records:
             raise InputError(f"no model is called {name!r} in {folder.name}; {nearest(name, records)}")
     return [ModelFiles(name=name, folder=folder, record=records[name]) for name in wanted or records]
+
+
+def _try_builds(networks: list[ModelFiles], flavour: str, as_json: bool) -> None:
+    """Every network in every precision that ships: operators, sizes, seconds; nothing is kept."""
+    from calibration.errors import InputError
+    from engines.evaluation.machine import this_machine
+    from engines.inference.tensorrt_builder import MODULES, PlanPrecision
+    from engines.inference.tensorrt_trial import trial_build
+    from engines.segmentation.scenes import nearest
+
+    if flavour != "tensorrt" and flavour != "tensorrt-rtx":
+        raise InputError(f"--trial {flavour}: no such library; {nearest(flavour, MODULES)}")
+    builds = []
+    for files in networks:
+        precisions: tuple[PlanPrecision, ...] = ("f16", "int8") if files.has_int8 else ("f16",)
+        for precision in precisions:
+            typer.echo(f"{files.name}: trying {flavour} {precision}", err=True)
+            build = trial_build(files, flavour, precision)
+            builds.append(build)
+            if not as_json:
+                print(
+                    f"{build.model:13s} {precision:5s} ONNX {build.onnx_bytes / 1e6:.1f} MB, "
+                    f"plan {build.plan_bytes / 1e6:.1f} MB, built in {build.build_s:.1f} s"
+                )
+                refused = [row.operator for row in build.operators if not row.supported]
+                print("  " + ", ".join(f"{row.operator} {row.count}" for row in build.operators))
+                print(f"  refused by the parser: {', '.join(refused) or 'none'}")
+    if as_json:
+        content = {"schema": "guidance-app/engines-trial/1", "machine": this_machine().model_dump()}
+        print(json.dumps({**content, "builds": [asdict(build) for build in builds]}, indent=1))
 
 
 def _build_plans(files: ModelFiles) -> dict[str, str]:

@@ -74,3 +74,20 @@ def test_an_unknown_network_is_refused_by_name(models):
     outcome = _run("build", "--models", models, "--model", "coronay")
     assert outcome.exit_code == 1
     assert "did you mean 'coronary'" in str(outcome.exception)
+
+
+def test_a_trial_build_tells_operators_sizes_and_seconds_and_keeps_nothing(models, tmp_path):
+    pytest.importorskip("tensorrt_rtx", reason="needs tensorrt-rtx; pip install tensorrt-rtx")
+    outcome = _run("build", "--models", models, "--trial", "tensorrt-rtx", "--json")
+    builds = {build["precision"]: build for build in json.loads(outcome.stdout)["builds"]}
+    assert set(builds) == {"f16", "int8"}
+    assert all(build["plan_bytes"] > 100_000 and build["build_s"] > 0 for build in builds.values())
+    assert all(row["supported"] for build in builds.values() for row in build["operators"])
+    assert "QuantizeLinear" in {row["operator"] for row in builds["int8"]["operators"]}
+    assert not (tmp_path / "cache").exists()
+
+
+def test_a_trial_with_an_unknown_library_names_the_nearest(models):
+    outcome = _run("build", "--models", models, "--trial", "tensorrt-rtz")
+    assert outcome.exit_code != 0
+    assert "tensorrt-rtx" in str(outcome.exception)
