@@ -9,11 +9,12 @@ import numpy as np
 from jaxtyping import Bool
 
 from calibration.projection import Projection
+from engines.anatomy.placement import moved_surface, read_placement
 from engines.anatomy.surface_file import load_surface
 from engines.anatomy.vessel_model import SurfaceMesh
 from engines.angiography.open_run import open_run
 from engines.evaluation.labelled_pictures import LabelledPicture
-from engines.evaluation.registration_cases import phantom_placement, phantom_subjects
+from engines.evaluation.registration_cases import phantom_subjects
 
 _SUBPIXEL_BITS = 4
 
@@ -28,31 +29,24 @@ def phantom_pictures(folder: Path, *, backend: str = "auto") -> list[LabelledPic
     Raises:
         InputError: the folder is not that of the phantom, or its surface cannot be read.
     """
-    surface = load_surface(folder / "surface_coarse.stl")
-    lps_from_model = phantom_placement(folder).lps_from_model
-    vertices_mm = surface.vertices_mm @ lps_from_model[:3, :3].T + lps_from_model[:3, 3]
+    subjects = phantom_subjects(folder, backend=backend)
+    surface = moved_surface(load_surface(folder / "surface_coarse.stl"), read_placement(folder / "placement.json"))
     pictures = []
-    for subject in phantom_subjects(folder, backend=backend):
+    for subject in subjects:
         projection = subject.view.geometry.projection(subject.true_isocentre_from_lps)
         pictures.append(
             LabelledPicture(
                 name=subject.run,
                 frame=open_run(folder / f"{subject.run}.dcm").frame(subject.view.frame),
-                mask=silhouette(surface, vertices_mm, projection),
+                mask=silhouette(surface, projection),
             )
         )
     return pictures
 
 
-def silhouette(
-    surface: SurfaceMesh, vertices_mm: np.ndarray, projection: Projection
-) -> Bool[np.ndarray, "rows columns"]:
-    """Where any triangle of the surface is projected to.
-
-    Args:
-        vertices_mm: (n, 3) of the surface, in the projection's frame.
-    """
-    px, _ = projection.project(vertices_mm)
+def silhouette(surface: SurfaceMesh, projection: Projection) -> Bool[np.ndarray, "rows columns"]:
+    """Where any triangle of the surface is projected to; all of it must lie in front of the source."""
+    px, _ = projection.project(surface.vertices_mm)
     mask = np.zeros(projection.shape_px, np.uint8)
     for triangle in np.rint(px * 2**_SUBPIXEL_BITS).astype(np.int32)[surface.triangles]:
         cv2.fillConvexPoly(mask, triangle, 1, shift=_SUBPIXEL_BITS)

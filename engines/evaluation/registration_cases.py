@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -16,7 +16,8 @@ from calibration.pose import RigidPose
 from calibration.projection import camera_from_projection_matrix
 from engines.anatomy.case import load_case
 from engines.anatomy.centerline_file import load_centerlines
-from engines.anatomy.vessel_model import Branch, CenterlineTree, VesselModel
+from engines.anatomy.placement import moved_centerlines, read_placement
+from engines.anatomy.vessel_model import VesselModel
 from engines.angiography.dsa import minip
 from engines.angiography.open_run import open_run
 from engines.evaluation.registration_subject import Subject, true_pose, turned_and_moved
@@ -93,36 +94,6 @@ def _joined(first: Subject, second: Subject) -> Subject:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class PhantomPlacement:
-    """Where the phantom lay: `placement.json` of its folder.
-
-    Args:
-        centerlines: their file.
-        lps_from_model: (4, 4), mm.
-        projections: (3, 4) by view, pixels from LPS mm.
-    """
-
-    centerlines: Path
-    lps_from_model: np.ndarray
-    projections: dict[str, np.ndarray]
-
-
-def phantom_placement(folder: Path) -> PhantomPlacement:
-    """Raises InputError where the folder is not that of the phantom."""
-    try:
-        placement = json.loads((folder / "placement.json").read_text(encoding="utf-8"))
-        return PhantomPlacement(
-            centerlines=folder / str(placement["model"]),
-            lps_from_model=np.array(placement["model_to_lps"], dtype=np.float64),
-            projections={
-                name: np.array(view["projection_px_from_lps_mm"]) for name, view in placement["views"].items()
-            },
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{folder}: no phantom folder, placement.json cannot be used ({error!r})") from error
-
-
 def phantom_subjects(folder: Path, *, backend: str = "auto", biplane: bool = False) -> list[Subject]:
     """The views of `placement.json`; its poses were fitted to the pictures and are a reference, not a truth.
 
@@ -132,11 +103,17 @@ def phantom_subjects(folder: Path, *, backend: str = "auto", biplane: bool = Fal
     Raises:
         InputError: the folder is not that of the phantom.
     """
-    placement = phantom_placement(folder)
-    model = VesselModel(centerlines=_moved(load_centerlines(placement.centerlines), placement.lps_from_model))
+    try:
+        placement = json.loads((folder / "placement.json").read_text(encoding="utf-8"))
+        projections = {name: np.array(view["projection_px_from_lps_mm"]) for name, view in placement["views"].items()}
+        centerlines = folder / str(placement["model"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{folder}: no phantom folder, placement.json cannot be used ({error!r})") from error
+    lps_from_model = read_placement(folder / "placement.json")
+    model = VesselModel(centerlines=moved_centerlines(load_centerlines(centerlines), lps_from_model))
     segmenter = load_segmenter("coronary", backend=backend)
     subjects = []
-    for name, matrix in placement.projections.items():
+    for name, matrix in projections.items():
         view = view_of_run(folder / f"{name}.dcm", segmenter, case_kind="coronary")
         subjects.append(
             Subject(
@@ -203,19 +180,3 @@ def wrong_anatomy_sources(cases: list[str], *, backend: str = "auto") -> list[So
 
 def _pose(matrix: np.ndarray, geometry: CArmGeometry) -> RigidPose:
     return geometry.camera_from_isocentre().inverse() @ camera_from_projection_matrix(matrix, geometry.intrinsics_px())
-
-
-def _moved(tree: CenterlineTree, target_from_source: np.ndarray) -> CenterlineTree:
-    rotation, move = target_from_source[:3, :3], target_from_source[:3, 3]
-    return CenterlineTree(
-        branches=tuple(
-            Branch(
-                points_mm=branch.points_mm @ rotation.T + move,
-                radius_mm=branch.radius_mm,
-                name=branch.name,
-                vessel_class=branch.vessel_class,
-                parent=branch.parent,
-            )
-            for branch in tree.branches
-        )
-    )

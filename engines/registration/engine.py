@@ -82,8 +82,7 @@ def register(
     if options.refine_drr:
         found, refined_stages, render = _refined_on_drr(found, views, ready, prepared, options)
         stages.extend(refined_stages)
-    features = cold_features(found, ready, prior)
-    verdict = judge(features, "cold", depth_sigma_mm(found.alignment))
+    features, verdict = _judged(found, ready, prior)
     if verdict.status != "accepted" and prior.supine and init.isocentre_from_lps is not None:
         anew = _accepted_from_header_alone(found, prepared, ready, prior, propose)
         if anew is not None:
@@ -126,8 +125,7 @@ def _accepted_from_header_alone(
     anew = cold_start(model, views, header, propose=propose)
     if anew is None or anew.agreement.score <= found.agreement.score:
         return None
-    features = cold_features(anew, views, header)
-    verdict = judge(features, "cold", depth_sigma_mm(anew.alignment))
+    features, verdict = _judged(anew, views, header)
     return (anew, features, verdict) if verdict.status == "accepted" else None
 
 
@@ -155,6 +153,11 @@ def _refined_on_drr(
         refined.stages,
         renderer.name,
     )
+
+
+def _judged(found: ColdStart, views: Sequence[PreparedView], prior: PosePrior) -> tuple[ConfidenceFeatures, Verdict]:
+    features = cold_features(found, views, prior)
+    return features, judge(features, "cold", depth_sigma_mm(found.alignment))
 
 
 def cold_features(found: ColdStart, views: Sequence[PreparedView], prior: PosePrior) -> ConfidenceFeatures:

@@ -56,23 +56,18 @@ def segmentation(
         from calibration.store import check_place_for
 
         check_place_for(json_file)
-    if images is not None and masks is not None:
-        from engines.evaluation.labelled_pictures import read_labelled
-
-        segmenter = _segmenter(model or "coronary", backend, models, careful)
-        labelled, failures = read_labelled(images, masks)
-        tuning = (synthetic, folds) if peers else (0, 0)
-        content = _labelled(labelled, failures, str(images), segmenter, *tuning, pictures)
-    elif phantom is not None:
-        from engines.evaluation.phantom_pictures import phantom_pictures
-
-        segmenter = _segmenter(model or "coronary", backend, models, careful)
-        # Filters are not tuned on these views: all four show the one phantom.
-        content = _labelled(
-            phantom_pictures(phantom, backend=backend), [], str(phantom), segmenter, synthetic * peers, 0, pictures
-        )
+    synthetic = synthetic if peers else 0
+    if folders:
+        content = _simulated(folders, model, backend, models, careful, every, synthetic, pictures)
     else:
-        content = _simulated(folders, model, backend, models, careful, every, synthetic if peers else 0, pictures)
+        labelled, failures = _pictures_of(images, masks, phantom, backend)
+        # On the phantom no filter is tuned in folds: all of its views show the one tree.
+        folds = folds if peers and phantom is None else 0
+        segmenter = _segmenter(model or "coronary", backend, models, careful)
+        content = _labelled(labelled, segmenter, synthetic, folds, pictures)
+        content |= {"data": str(phantom or images), "failures": failures}
+        for failure in failures:
+            print(f"not evaluated: {failure}")
     if json_file is not None:
         from calibration.store import write_json
         from engines.evaluation.machine import this_machine
@@ -87,14 +82,23 @@ def _segmenter(model: str, backend: str, models: Path | None, careful: bool) -> 
     return load_segmenter(model, backend=backend, folder=models or BUNDLED_MODELS, careful=careful)
 
 
+def _pictures_of(
+    images: Path | None, masks: Path | None, phantom: Path | None, backend: str
+) -> tuple[list[LabelledPicture], list[str]]:
+    """Pictures with their masks, and one line for each that is unusable."""
+    if phantom is not None:
+        from engines.evaluation.phantom_pictures import phantom_pictures
+
+        return phantom_pictures(phantom, backend=backend), []
+    from engines.evaluation.labelled_pictures import read_labelled
+
+    assert images is not None
+    assert masks is not None
+    return read_labelled(images, masks)
+
+
 def _labelled(
-    labelled: list[LabelledPicture],
-    failures: list[str],
-    data: str,
-    segmenter: Segmenter,
-    synthetic: int,
-    folds: int,
-    pictures: Path | None,
+    labelled: list[LabelledPicture], segmenter: Segmenter, synthetic: int, folds: int, pictures: Path | None
 ) -> dict[str, Any]:
     from engines.evaluation.segmentation_labelled import (
         SYNTHETIC_TUNING_SEED,
@@ -114,8 +118,6 @@ def _labelled(
     for peer in others:
         print(f"{peer.name}{f', tuned on {peer.tuned_on}' if peer.tuned_on else ''}")
         _print_total(peer.total)
-    for failure in failures:
-        print(f"not evaluated: {failure}")
     if pictures is not None:
         entries = {
             p.name: Entry(
@@ -127,9 +129,9 @@ def _labelled(
         _write_sheets(pictures, segmenter.name, entries)
     own = result_as_json(ours)
     return {
-        "seed": SYNTHETIC_TUNING_SEED, "data": data, "model": segmenter.name, "backend": segmenter.backend,
+        "seed": SYNTHETIC_TUNING_SEED, "model": segmenter.name, "backend": segmenter.backend,
         "threshold": segmenter.threshold, "careful": segmenter.careful, "total": own["total"], "cases": own["cases"],
-        "peers": [result_as_json(peer) for peer in others], "failures": failures,
+        "peers": [result_as_json(peer) for peer in others],
     }  # fmt: skip
 
 

@@ -24,7 +24,7 @@ def test_the_silhouette_of_a_ball_is_a_disc_of_its_magnified_radius():
     )  # fmt: skip
     pose = RigidPose.from_rotation_vector(np.zeros(3), np.zeros(3), target="isocentre", source="lps")
 
-    mask = silhouette(surface, surface.vertices_mm, geometry.projection(pose))
+    mask = silhouette(surface, geometry.projection(pose))
 
     radius_px = RADIUS_MM / np.sqrt(SOD_MM**2 - RADIUS_MM**2) * SID_MM / SPACING_MM
     away = np.hypot(*(np.indices(mask.shape) - 127.5))

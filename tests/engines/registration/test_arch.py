@@ -12,6 +12,7 @@ from calibration.carm import CArmGeometry
 from calibration.pose import RigidPose
 from engines.anatomy.surface import surface_from_labels
 from engines.anatomy.vessel_model import Branch, CenterlineTree, LabelVolume, VesselModel
+from engines.evaluation.phantom_pictures import silhouette
 from engines.registration.engine import register
 from engines.registration.initial_pose import start_near
 from engines.registration.view import RegistrationView
@@ -58,10 +59,7 @@ def arch():
 
 def _view(model: VesselModel, pose: RigidPose) -> RegistrationView:
     assert model.surface is not None
-    px, _ = GEOMETRY.projection(pose).project(model.surface.vertices_mm)
-    mask = np.zeros(GEOMETRY.shape_px, np.uint8)
-    for triangle in np.rint(px * 16).astype(np.int32)[model.surface.triangles]:
-        cv2.fillConvexPoly(mask, triangle, 1, shift=4)
+    mask = silhouette(model.surface, GEOMETRY.projection(pose))
     return RegistrationView(
         file="run.dcm", sop_instance_uid="", frame=0, geometry=GEOMETRY, vessel=mask.astype(np.float32)
     )
