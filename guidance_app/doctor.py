@@ -117,7 +117,7 @@ def _diffdrr() -> Finding:
 
 def _openvino() -> Finding:
     # Through our own door: a plain import reports to the maker.
-    silent = "engines.inference.openvino_runtime as runtime; runtime.openvino()"
+    silent = "engines.inference.backends.openvino_runtime as runtime; runtime.openvino()"
     return _optional_module("openvino", silent, "pip install openvino")
 
 

@@ -9,13 +9,13 @@ from typing import Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from calibration.beads import attenuation
-from calibration.carm_calibration import PhantomPicture, angles_of, calibrate_view
-from calibration.distortion_grid import DistortionFit, find_grid, fit_distortion
+from calibration.phantoms.beads import attenuation
+from calibration.phantoms.carm_calibration import PhantomPicture, angles_of, calibrate_view
+from calibration.intensifier.distortion_grid import DistortionFit, find_grid, fit_distortion
 from calibration.errors import InputError
-from calibration.simulated_grid import Intensifier, grid_picture
-from calibration.simulated_phantom import random_view
-from engines.evaluation.machine import Machine, this_machine
+from calibration.intensifier.simulated_grid import Intensifier, grid_picture
+from calibration.phantoms.simulated_phantom import random_view
+from engines.inference.machine import Machine, this_machine
 
 SCHEMA = "guidance-app/calibration-check/1"
 LIMIT_DISTORTION_PX = 0.3  # a residual above a third of a pixel would show beside a vessel's edge

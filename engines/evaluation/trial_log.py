@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from calibration.errors import InputError
 from calibration.store import write_bytes
-from engines.evaluation.registration_trial import Trial, TrialKey
+from engines.evaluation.registration.trial import Trial, TrialKey
 
 
 class TrialLog:

@@ -74,7 +74,7 @@ def _plan_state(runtime: Runtime, files: ModelFiles, reason: str | None) -> tupl
     assert runtime.library in ("tensorrt", "tensorrt-rtx")
     if reason is not None:
         return False, reason, None, None
-    from engines.inference.tensorrt_plans import stored_plan
+    from engines.inference.tensorrt.tensorrt_plans import stored_plan
 
     try:
         path, why = stored_plan(files, runtime.library)

@@ -7,7 +7,7 @@ import safetensors.torch
 
 from calibration.errors import InputError
 from engines.inference.model_files import ModelFiles
-from engines.segmentation.dru_net import DruNet
+from engines.networks.dru_net import DruNet
 
 
 def load_network(files: ModelFiles) -> DruNet:

@@ -19,8 +19,8 @@ from jaxtyping import Float
 
 from calibration.errors import InputError
 from calibration.store import write_json
-from engines.evaluation.machine import this_machine
-from engines.inference import openvino_runtime
+from engines.inference.machine import this_machine
+from engines.inference.backends import openvino_runtime
 from engines.inference.backend import Backend
 from engines.inference.cache_folder import cache_folder
 from engines.inference.model_files import ModelFiles, sha256
@@ -185,7 +185,7 @@ def _why_left_out(runtime: Runtime, files: ModelFiles) -> str | None:
     if runtime.precision == "int8" and gate is not None and not gate.passed:
         return f"the 8-bit graph loses {gate.lost_points:.2f} points of Dice, the limit is {gate.limit_points}"
     if runtime.library in ("tensorrt", "tensorrt-rtx"):
-        from engines.inference.tensorrt_plans import stored_plan
+        from engines.inference.tensorrt.tensorrt_plans import stored_plan
 
         # A build takes minutes: nobody waits for it at the start of a case.
         path, why = stored_plan(files, runtime.library)

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Literal
 
 from calibration.errors import InputError
-from engines.inference import openvino_runtime, tensorrt_builder
+from engines.inference.backends import openvino_runtime
+from engines.inference.tensorrt import tensorrt_builder
 from engines.inference.backend import Backend
 from engines.inference.model_files import ModelFiles
 
@@ -79,19 +80,19 @@ def load(runtime: Runtime, files: ModelFiles, *, threads: int) -> Backend:
     if reason is not None:
         raise InputError(f"backend {runtime.name}: {reason}; use --backend auto")
     if runtime.library == "onnx":
-        from engines.inference.onnx_backend import OnnxBackend
+        from engines.inference.backends.onnx_backend import OnnxBackend
 
         return OnnxBackend(files, threads=threads, int8=runtime.precision == "int8")
     if runtime.library == "openvino":
-        from engines.inference.openvino_backend import OpenvinoBackend
+        from engines.inference.backends.openvino_backend import OpenvinoBackend
 
         precision = "f32" if runtime.precision == "f16" else runtime.precision
         return OpenvinoBackend(files, threads=threads, precision=precision)
     if runtime.library == "torch":
-        from engines.inference.torch_backend import TorchBackend
+        from engines.inference.backends.torch_backend import TorchBackend
 
         return TorchBackend(files, threads=threads, device="cuda" if cuda_is_there() else "cpu")
-    from engines.inference.tensorrt_backend import TensorrtBackend
+    from engines.inference.tensorrt.tensorrt_backend import TensorrtBackend
 
     return TensorrtBackend(files, flavour=runtime.library)
 

@@ -11,17 +11,17 @@ import numpy as np
 from calibration.errors import InputError
 from calibration.pose import RigidPose
 from engines.anatomy.vessel_model import CtVolume, VesselModel
-from engines.registration.agreement import Agreement, agreement
-from engines.registration.cold_start import ColdStart, Proposer, cold_start, prior_distance
+from engines.registration.alignment.agreement import Agreement, agreement
+from engines.registration.alignment.cold_start import ColdStart, Proposer, cold_start, prior_distance
 from engines.registration.confidence import RIVAL, ConfidenceFeatures, Verdict, is_ambiguous, judge
-from engines.registration.image_features import PreparedView, prepare_view
+from engines.registration.features.image_features import PreparedView, prepare_view
 from engines.registration.initial_pose import InitialPose, radiological_start
-from engines.registration.lm import SCALES, Alignment, PosePrior
+from engines.registration.alignment.levenberg_marquardt import SCALES, Alignment, PosePrior
 from engines.registration.options import RegistrationOptions
-from engines.registration.prepared_model import PreparedModel
-from engines.registration.projected_model import RigidState
+from engines.registration.features.prepared_model import PreparedModel
+from engines.registration.features.projected_model import RigidState
 from engines.registration.registration import RegisteredView, Registration, RegistrationBackend, Stage
-from engines.registration.sharpness import sharpness
+from engines.registration.alignment.sharpness import sharpness
 from engines.registration.view import RegistrationView
 
 _MIN_VESSEL_MM = 25.0  # of segmented vessel; less fits anywhere
@@ -57,7 +57,7 @@ def register(
     options = options or RegistrationOptions()
     if options.ask_network:
         # Loaded once a process and only where asked for; no registration's own time.
-        import engines.registration.network_proposal  # noqa: F401
+        import engines.registration.networks.network_proposal  # noqa: F401
     began = time.perf_counter()
     init = init or radiological_start()
     check_views(views)
@@ -105,7 +105,7 @@ def register(
 
 
 def _proposer(views: Sequence[RegistrationView], model: PreparedModel) -> Proposer | None:
-    from engines.registration.network_proposal import network_proposer
+    from engines.registration.networks.network_proposal import network_proposer
 
     return network_proposer(views, model)
 
@@ -137,7 +137,7 @@ def _refined_on_drr(
     options: RegistrationOptions,
 ) -> tuple[ColdStart, tuple[Stage, ...], str]:
     """Refine on rendered vessels; kept only where the centerlines, which it never looked at, agree better too."""
-    from engines.registration.drr_stage import refine_views, vessel_renderer
+    from engines.registration.rendered.drr_stage import refine_views, vessel_renderer
 
     renderer = vessel_renderer(prepared.model, branch_classes=views[0].branch_classes, device=options.device)
     if renderer is None:

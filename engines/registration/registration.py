@@ -7,7 +7,7 @@ from typing import Literal
 
 from calibration.pose import RigidPose
 from calibration.projection import Projection
-from engines.registration.deform_basis import Deformation
+from engines.registration.motion.deform_basis import Deformation
 
 RegistrationStatus = Literal["accepted", "caution", "rejected"]
 

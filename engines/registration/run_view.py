@@ -15,9 +15,9 @@ from engines.angiography.calibrated_run import Corrections
 from engines.angiography.contrast import contrast_frame, is_subtractable
 from engines.angiography.dsa import minip, subtract
 from engines.angiography.frame import Frame
-from engines.angiography.open_run import open_run
+from engines.angiography.files.open_run import open_run
 from engines.angiography.run import Run
-from engines.registration.contrast_gate import contrast_gate
+from engines.angiography.contrast_gate import contrast_gate
 from engines.registration.view import RegistrationView, view_of_frame
 from engines.segmentation.segmenter import Segmenter
 

@@ -18,7 +18,7 @@ from calibration.errors import InputError
 from engines.angiography.frame import Frame
 from engines.inference.model_files import ModelFiles
 from engines.inference.network_weights import load_network
-from engines.segmentation.dru_net import DruNet
+from engines.networks.dru_net import DruNet
 from engines.segmentation.scenes import nearest
 from engines.segmentation.segmenter import condition_frame
 

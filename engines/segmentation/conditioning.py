@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Num
 
 from engines.segmentation.burned_text import without_text
-from engines.segmentation.field_of_view import find_field_of_view
+from engines.angiography.field_of_view import find_field_of_view
 
 FindsField = Callable[[Float[np.ndarray, "rows columns"]], Bool[np.ndarray, "rows columns"] | None]
 

@@ -6,7 +6,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from engines.anatomy.case import bundled_cases_folder
+from engines.anatomy.cases.case import bundled_cases_folder
 from engines.simulation.case import simulate_case
 
 # Chosen by eye among seeds below 100; evaluation starts at 1000.

@@ -11,18 +11,18 @@ from typing import NamedTuple, get_args
 import numpy as np
 
 from calibration.errors import InputError
-from engines.anatomy.case import FieldOfView, write_case
-from engines.anatomy.centerline_file import save_centerlines
-from engines.anatomy.ct import save_ct
-from engines.anatomy.labels import save_labels
-from engines.anatomy.surface_file import save_surface
+from engines.anatomy.cases.case import FieldOfView, write_case
+from engines.anatomy.files.centerline_file import save_centerlines
+from engines.anatomy.files.ct import save_ct
+from engines.anatomy.files.labels import save_labels
+from engines.anatomy.files.surface_file import save_surface
 from engines.anatomy.vessel_model import CtVolume
-from engines.angiography.xa_writer import Compression, XaRecord, instance_uid, write_xa
-from engines.simulation.anatomy import CaseKind, Patient
-from engines.simulation.model_tree import model_tree
-from engines.simulation.models import enhanced_ct, lumen_surface, vessel_labels
-from engines.simulation.run import RenderedRun, RunPlan, render_run
-from engines.simulation.truth import write_truth
+from engines.angiography.files.xa_writer import Compression, XaRecord, instance_uid, write_xa
+from engines.simulation.anatomies.anatomy import CaseKind, Patient
+from engines.simulation.anatomies.model_tree import model_tree
+from engines.simulation.anatomies.models import enhanced_ct, lumen_surface, vessel_labels
+from engines.simulation.runs.run import RenderedRun, RunPlan, render_run
+from engines.simulation.runs.truth import write_truth
 
 HELD_OUT_FROM_SEED = 1000
 Progress = Callable[[str, float], None]
@@ -171,25 +171,25 @@ def draw_case(
     # LPS of a CT starts wherever the scanner was zeroed, not at the isocentre of another room.
     offset_mm = patient_rng.uniform(-45.0, 45.0, size=3)
     if kind == "evt":
-        from engines.simulation.head import make_head
-        from engines.simulation.head_runs import plan_head_runs
+        from engines.simulation.anatomies.head import make_head
+        from engines.simulation.runs.head_runs import plan_head_runs
 
         patient = make_head(patient_rng, offset_mm)
         return patient, plan_head_runs(plan_rng, patient, frames)
     if field_of_view == "lower":
-        from engines.simulation.iliac import make_iliac
-        from engines.simulation.iliac_runs import plan_iliac_runs
+        from engines.simulation.anatomies.iliac import make_iliac
+        from engines.simulation.runs.iliac_runs import plan_iliac_runs
 
         patient = make_iliac(patient_rng, offset_mm)
         return patient, plan_iliac_runs(plan_rng, patient, frames)
     if kind == "tavi":
-        from engines.simulation.aorta import make_aorta
-        from engines.simulation.aorta_runs import plan_aorta_runs
+        from engines.simulation.anatomies.aorta import make_aorta
+        from engines.simulation.runs.aorta_runs import plan_aorta_runs
 
         patient = make_aorta(patient_rng, offset_mm)
         return patient, plan_aorta_runs(plan_rng, patient, frames)
-    from engines.simulation.coronaries import make_coronaries
-    from engines.simulation.coronary_runs import plan_coronary_runs
+    from engines.simulation.anatomies.coronaries import make_coronaries
+    from engines.simulation.runs.coronary_runs import plan_coronary_runs
 
     patient = make_coronaries(patient_rng, offset_mm)
     return patient, plan_coronary_runs(plan_rng, patient, frames)

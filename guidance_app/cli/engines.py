@@ -86,7 +86,7 @@ def verify(
     as_json: bool = typer.Option(False, "--json", help="Print the outcome as JSON."),
 ) -> None:
     """Check hashes, probabilities and Dice of every network on every backend; exit status 1 if one fails."""
-    from engines.evaluation.engine_checks import check_engines
+    from engines.evaluation.benchmarks.engine_checks import check_engines
     from engines.inference.model_files import BUNDLED_MODELS
 
     folder = models or BUNDLED_MODELS
@@ -113,7 +113,7 @@ def quantise(
     folder: Path = typer.Argument(..., help="Model folder with manifest.json, as `train` leaves it."),
 ) -> None:
     """Add an 8-bit graph to every network of a folder, each held behind a Dice gate of half a point."""
-    from engines.training.quantise import quantise_folder
+    from engines.training.segmentation.quantise import quantise_folder
 
     gates = quantise_folder(folder, progress=lambda line: typer.echo(line, err=True))
     print(f"{folder}: 8-bit graphs of {', '.join(gates)} written and entered in manifest.json")
@@ -135,9 +135,9 @@ def _networks(folder: Path | None, wanted: list[str]) -> list[ModelFiles]:
 def _try_builds(networks: list[ModelFiles], flavour: str, as_json: bool) -> None:
     """Every network in every precision that ships: operators, sizes, seconds; nothing is kept."""
     from calibration.errors import InputError
-    from engines.evaluation.machine import this_machine
-    from engines.inference.tensorrt_builder import MODULES, PlanPrecision
-    from engines.inference.tensorrt_trial import trial_build
+    from engines.inference.machine import this_machine
+    from engines.inference.tensorrt.tensorrt_builder import MODULES, PlanPrecision
+    from engines.inference.tensorrt.tensorrt_trial import trial_build
     from engines.segmentation.scenes import nearest
 
     if flavour != "tensorrt" and flavour != "tensorrt-rtx":
@@ -174,7 +174,7 @@ def _build_plans(files: ModelFiles) -> dict[str, str]:
         if reason is not None:
             said[runtime.name] = reason
             continue
-        from engines.inference.tensorrt_plans import ready_plan
+        from engines.inference.tensorrt.tensorrt_plans import ready_plan
 
         typer.echo(f"{files.name}: building for {runtime.name}, which can take minutes", err=True)
         plan = ready_plan(files, runtime.library)

@@ -15,7 +15,7 @@ from calibration.errors import InputError
 if TYPE_CHECKING:
     from engines.anatomy.vessel_model import VesselModel
     from engines.registration.initial_pose import InitialPose
-    from engines.registration.model_matching import Region
+    from engines.registration.networks.matching_pictures import Region
     from engines.registration.registration import Registration
     from engines.registration.view import RegistrationView
 
@@ -99,9 +99,9 @@ def _register(
 ) -> Registration:
     from dataclasses import replace
 
-    from engines.anatomy.case import load_case
+    from engines.anatomy.cases.case import load_case
     from engines.angiography.calibrated_run import read_corrections
-    from engines.registration.deform import with_motion
+    from engines.registration.motion.deform import with_motion
     from engines.registration.engine import register
     from engines.registration.options import RegistrationOptions
     from engines.registration.run_view import other_views_of_run, view_of_run
@@ -157,7 +157,7 @@ def best_of_moments(first: Registration, others: Iterable[Registration]) -> Regi
 def _check_start(init: str) -> None:
     needed = {"network": "pose", "matching": "affine"}.get(init.split(":")[0])
     if needed is not None:
-        from engines.registration.network_start import shipped_weights
+        from engines.registration.networks.network_start import shipped_weights
 
         weights = shipped_weights(needed)
         if not weights.is_file():
@@ -170,7 +170,7 @@ def _check_start(init: str) -> None:
 
 
 def _region(init: str) -> Region | None:
-    from engines.registration.model_matching import region_of_box
+    from engines.registration.networks.matching_pictures import region_of_box
 
     if not init.startswith("matching:"):
         return None
@@ -187,18 +187,18 @@ def _start(init: str, views: list[RegistrationView], model: VesselModel) -> Init
     if init == "radiological":
         return radiological_start()
     if init.split(":")[0] == "matching":
-        from engines.registration.affine_network import load_affine_network
+        from engines.registration.networks.affine_matching import load_affine_network
         from engines.registration.initial_pose import start_near
         from engines.registration.methods.model_matching import ModelMatching
-        from engines.registration.network_start import shipped_weights
+        from engines.registration.networks.network_start import shipped_weights
 
         matching = ModelMatching(load_affine_network(shipped_weights("affine")), region=_region(init))
         return start_near(matching.register(views, model, radiological_start()).isocentre_from_lps, name="matching")
     if init != "network":
         return start_from_file(Path(init), views[0].geometry)
     from engines.registration.methods.method import start_pose
-    from engines.registration.network_start import network_start, shipped_weights
-    from engines.registration.pose_weights import load_pose_network
+    from engines.registration.networks.network_start import network_start, shipped_weights
+    from engines.registration.networks.pose_weights import load_pose_network
 
     net = load_pose_network(shipped_weights("pose"))
     return network_start(net, views, model, start_pose(radiological_start(), model))

@@ -143,7 +143,7 @@ def _segment_run(
     import numpy as np
 
     from calibration.store import write_bytes
-    from engines.angiography.open_run import open_run
+    from engines.angiography.files.open_run import open_run
 
     run = open_run(path)
     if segmenter.name == "cerebral" and run.kind != "dsa" and run.mask:

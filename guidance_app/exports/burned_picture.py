@@ -9,8 +9,8 @@ from engines.anatomy.vessel_model import VesselModel
 from engines.angiography.frame import Frame
 from guidance_app.exports.content import ExportPose
 from guidance_app.live.guidance import Overlay, ScreenState
-from guidance_app.live.model_projection import ProjectedModel
-from guidance_app.live.overlay_rule import OverlayLimits
+from guidance_app.live.engine.model_projection import ProjectedModel
+from guidance_app.live.session.overlay_rule import OverlayLimits
 from guidance_app.live.view_words import angles_text
 from guidance_app.views import annotation_painter as words
 from guidance_app.views import palette, windowing
@@ -131,7 +131,7 @@ def rgb_bytes(image: QImage) -> bytes:
     """Rows of red, green, blue."""
     import numpy as np
 
-    from guidance_app.views.annotated_video import pixels_of
+    from guidance_app.window.annotated_video import pixels_of
 
     bgra = pixels_of(image, (image.width(), image.height()))
     return np.ascontiguousarray(bgra[:, :, 2::-1]).tobytes()

@@ -15,8 +15,8 @@ from engines.angiography.frame import Frame
 from engines.angiography.run import Run
 from engines.registration.pose_file import read_pose_file, read_registration
 from guidance_app.live.guidance import GuidanceState
-from guidance_app.sources.recording_messages import GUIDANCE, REGISTRATIONS
-from guidance_app.sources.recording_source import RecordedRun
+from guidance_app.sources.recording.recording_messages import GUIDANCE, REGISTRATIONS
+from guidance_app.sources.recording.recording_source import RecordedRun
 from guidance_app.sources.uri import shown_run
 
 _STATES: tuple[GuidanceState, ...] = ("accepted", "proposed")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from calibration.errors import InputError
 from calibration.store import make_folder, write_atomically
-from engines.anatomy.case import Case
+from engines.anatomy.cases.case import Case
 from engines.registration.pose_file import write_registration
 from engines.registration.registration import RegisteredView, Registration, RegistrationBackend
 from guidance_app.exports.content import ExportContent, open_content, read_frame, readable_frames
@@ -90,7 +90,7 @@ class _Job:
         return writers[wanted]()
 
     def _film(self) -> list[Path]:
-        from guidance_app.views.annotated_video import AnnotatedVideo
+        from guidance_app.window.annotated_video import AnnotatedVideo
 
         path = self._out / "overlay.mp4"
         video = AnnotatedVideo(path, wait_when_full=True)
@@ -230,7 +230,7 @@ class _Job:
             InputError: not one can be read.
         """
         from guidance_app.exports.burned_picture import BurnedPictures
-        from guidance_app.views.run import application
+        from guidance_app.window.run import application
 
         qt = application(headless=True)
         painter = BurnedPictures(self._case.vessel_model())

@@ -14,7 +14,7 @@ from calibration.errors import GuidanceError, InputError
 from calibration.store import write_bytes
 from guidance_app.exports.content import ExportContent
 from guidance_app.exports.identity import RESEARCH_LINE, ExportIdentity
-from guidance_app.sources.recording_messages import GUIDANCE, SCREEN
+from guidance_app.sources.recording.recording_messages import GUIDANCE, SCREEN
 
 _STAGES = ("decode", "segment", "track", "render")
 _CAMERA = tuple(f"camera_from_lps_{row}{column}" for row in range(3) for column in range(4))

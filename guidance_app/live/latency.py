@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from calibration.store import write_json
-from engines.evaluation.machine import Machine
+from engines.inference.machine import Machine
 
 StageName = Literal["decode", "segment", "track", "render", "paint", "ingest_to_paint", "ingest_to_overlay"]
 _KEPT = 50_000  # of each stage

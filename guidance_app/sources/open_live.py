@@ -17,16 +17,16 @@ def open_live(uri: DicomUri | IgtlUri | CaptureUri) -> FrameSource:
     """
     # Each brings its own network or video library; only the one asked for is loaded.
     if isinstance(uri, DicomUri):
-        from guidance_app.sources.dicom_server import Admission
-        from guidance_app.sources.dicom_source import DicomSource
+        from guidance_app.sources.dicom.dicom_server import Admission
+        from guidance_app.sources.dicom.dicom_source import DicomSource
 
         admission = Admission(aet=uri.aet, calling=uri.calling, peers=uri.peers)
         return DicomSource(host=uri.host, port=uri.port, admission=admission, tls=_server_tls(uri))
     if isinstance(uri, IgtlUri):
-        from guidance_app.sources.igtl_source import IgtlSource
+        from guidance_app.sources.igtl.igtl_source import IgtlSource
 
         return IgtlSource(host=uri.host, port=uri.port, listen=uri.listen, device=uri.device)
-    from guidance_app.sources.capture_source import CaptureSource
+    from guidance_app.sources.capture.capture_source import CaptureSource
 
     return CaptureSource(uri)
 

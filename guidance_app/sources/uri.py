@@ -23,8 +23,8 @@ from guidance_app.sources.live_uris import (
     switch,
 )
 from guidance_app.sources.open_live import open_live
-from guidance_app.sources.recording_file import is_mcap
-from guidance_app.sources.recording_source import RecordedRun
+from guidance_app.sources.recording.recording_file import is_mcap
+from guidance_app.sources.recording.recording_source import RecordedRun
 from guidance_app.sources.source import FrameSource
 
 _FILE_OPTIONS = ("fps", "loop")
@@ -104,7 +104,7 @@ def shown_run(path: Path, calibration: tuple[Path, ...] = ()) -> Run:
     """The run as it is shown and segmented: calibrated, and subtracted where the file says how."""
     from engines.angiography.calibrated_run import read_corrections
     from engines.angiography.dsa import subtract
-    from engines.angiography.open_run import open_run
+    from engines.angiography.files.open_run import open_run
 
     if path.suffix.lower() in _RECORDING_SUFFIXES or is_mcap(path):
         if calibration:

@@ -13,7 +13,7 @@ from tests.fuzz.targets import Feed, require_sound
 
 @contextmanager
 def capture_feed(folder: Path) -> Iterator[Feed]:
-    from guidance_app.sources.capture_source import CaptureSource
+    from guidance_app.sources.capture.capture_source import CaptureSource
     from guidance_app.sources.live_uris import CaptureUri
     from guidance_app.sources.source import CorruptFrame, SkippedFrame, SourceClosed, SourceTimeout
 

@@ -24,7 +24,7 @@ _SERVED_S = 20.0
 @contextmanager
 def igtl_feed(_: Path) -> Iterator[Feed]:
     """Our server; every so often a well-behaved peer has to be served."""
-    from guidance_app.sources.igtl_source import IgtlSource
+    from guidance_app.sources.igtl.igtl_source import IgtlSource
     from tests.guidance_app.sources.rigs import Picture, image_bytes, image_message
 
     good = image_bytes(Picture(value=7, size=16))

@@ -19,7 +19,7 @@ _CHUNK, _MESSAGE = 0x06, 0x05
 
 @contextmanager
 def mcap_feed(folder: Path) -> Iterator[Feed]:
-    from guidance_app.sources.recording_source import RecordedRun
+    from guidance_app.sources.recording.recording_source import RecordedRun
     from guidance_app.sources.uri import shown_run
 
     whole = _recording(folder)
@@ -40,8 +40,8 @@ def mcap_feed(folder: Path) -> Iterator[Feed]:
 
 @contextmanager
 def export_feed(folder: Path) -> Iterator[Feed]:
-    from engines.anatomy.case import load_case
-    from engines.anatomy.case_creation import create_case
+    from engines.anatomy.cases.case import load_case
+    from engines.anatomy.cases.case_creation import create_case
     from guidance_app.exports.export import export
     from tests.fuzz import samples
 
@@ -83,7 +83,7 @@ def _read(run) -> None:
 def _recording(folder: Path) -> bytes:
     """Frames of both depths, poses and words, as the recorder writes them."""
     from guidance_app.live.guidance import GuidanceResult, Overlay, StageTimes
-    from guidance_app.live.recorder import Recorder
+    from guidance_app.live.recording.recorder import Recorder
     from tests.guidance_app.live.recordings import frame_at
     from tests.guidance_app.live.stand_ins import registration
 

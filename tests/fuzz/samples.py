@@ -22,7 +22,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from engines.angiography.xa_writer import xa_dataset
+from engines.angiography.files.xa_writer import xa_dataset
 from tests.calibration.xa_headers import enhanced_header
 from tests.engines.angiography.xa_samples import pixels, record
 from tests.fuzz.jpeg_lossless import jpeg_lossless
@@ -78,9 +78,9 @@ def ct_slices(syntax: UID = ExplicitVRLittleEndian) -> list[Dataset]:
 
 def model_samples(folder: Path) -> dict[str, bytes]:
     """Surfaces, centerlines and volumes by file name."""
-    from engines.anatomy.centerline_file import save_centerlines
-    from engines.anatomy.nifti import write_nifti
-    from engines.anatomy.surface_file import save_surface
+    from engines.anatomy.files.centerline_file import save_centerlines
+    from engines.anatomy.files.nifti import write_nifti
+    from engines.anatomy.files.surface_file import save_surface
     from engines.anatomy.vessel_model import Branch, CenterlineTree
     from tests.engines.anatomy.shapes import tube_surface
 
@@ -155,7 +155,7 @@ def picture_samples(folder: Path) -> dict[str, bytes]:
 
 def json_samples() -> dict[str, str]:
     """Texts of the files that the program reads as JSON, by what they are."""
-    from calibration.phantom import default_phantom
+    from calibration.phantoms.phantom import default_phantom
     from engines.registration.pose_file import registration_content
     from tests.guidance_app.live.stand_ins import registration
 

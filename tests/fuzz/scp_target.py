@@ -78,8 +78,8 @@ def data_sets_feed(_: Path) -> Iterator[Feed]:
 
 @contextmanager
 def _served(conversation: Callable[[Rng, socket.socket, bytes], None]) -> Iterator[Feed]:
-    from guidance_app.sources.dicom_server import Admission
-    from guidance_app.sources.dicom_source import DicomSource
+    from guidance_app.sources.dicom.dicom_server import Admission
+    from guidance_app.sources.dicom.dicom_source import DicomSource
 
     sound_set = samples.xa_samples()["explicit"]
     sound = set_bytes(sound_set, implicit=False, big_endian=False)

@@ -117,7 +117,7 @@ def require_sound(frame: Frame) -> None:
 def _read_run(path: Path) -> None:
     """As it is segmented, and as it is shown."""
     from calibration.errors import InputError
-    from engines.angiography.open_run import open_run
+    from engines.angiography.files.open_run import open_run
     from guidance_app.sources.uri import shown_run
 
     failed: InputError | None = None
@@ -138,7 +138,7 @@ def _read_run(path: Path) -> None:
 @contextmanager
 def _received(_: Path) -> Iterator[Feed]:
     """Data sets as the storage SCP takes them off the wire."""
-    from guidance_app.sources.received_run import read_received
+    from guidance_app.sources.dicom.received_run import read_received
 
     made = list(samples.xa_samples().values())
 
@@ -164,7 +164,7 @@ def _received(_: Path) -> Iterator[Feed]:
 
 @contextmanager
 def _ct(_: Path) -> Iterator[Feed]:
-    from engines.anatomy.ct import load_ct
+    from engines.anatomy.files.ct import load_ct
 
     series = [samples.ct_slices(syntax) for syntax in _CT_SYNTAXES]
 
@@ -197,12 +197,12 @@ def _ct(_: Path) -> Iterator[Feed]:
 @contextmanager
 def _json(_: Path) -> Iterator[Feed]:
     from calibration.calibration_file import read_calibration
-    from calibration.phantom import read_phantom
+    from calibration.phantoms.phantom import read_phantom
     from engines.anatomy.placement import read_placement
     from engines.angiography.calibrated_run import read_corrections
     from engines.registration.pose_file import read_pose, read_pose_file, read_registration
     from guidance_app.settings import load_settings
-    from guidance_app.sources.capture_calibration import cut_out, read_capture_calibration, view_geometry
+    from guidance_app.sources.capture.capture_calibration import cut_out, read_capture_calibration, view_geometry
     from tests.guidance_app.live.stand_ins import geometry
 
     texts = samples.json_samples()
@@ -243,8 +243,8 @@ def _json(_: Path) -> Iterator[Feed]:
 @contextmanager
 def _case(folder: Path) -> Iterator[Feed]:
     """`case.json` of a case that is whole otherwise, and cases made from damaged models."""
-    from engines.anatomy.case import load_case
-    from engines.anatomy.case_creation import create_case
+    from engines.anatomy.cases.case import load_case
+    from engines.anatomy.cases.case_creation import create_case
 
     models = samples.model_samples(folder)
     create_case(folder / "case", kind="coronary", centerlines=folder / "lines.vtp", case_id="case-1")
@@ -274,10 +274,10 @@ def _case(folder: Path) -> Iterator[Feed]:
 
 @contextmanager
 def _models(folder: Path) -> Iterator[Feed]:
-    from engines.anatomy.centerline_file import load_centerlines
-    from engines.anatomy.ct import load_ct
-    from engines.anatomy.labels import load_labels
-    from engines.anatomy.surface_file import load_surface
+    from engines.anatomy.files.centerline_file import load_centerlines
+    from engines.anatomy.files.ct import load_ct
+    from engines.anatomy.files.labels import load_labels
+    from engines.anatomy.files.surface_file import load_surface
 
     made = samples.model_samples(folder)
     textual = (

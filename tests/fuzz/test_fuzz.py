@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from engines.angiography.open_run import open_run
+from engines.angiography.files.open_run import open_run
 from tests.engines.angiography.xa_samples import pixels
 from tests.fuzz import samples
 from tests.fuzz.deeds_target import DEEDS

@@ -94,7 +94,7 @@ def test_json_is_alone_on_the_output_and_progress_beside_it(
         progress("one renderer done")
         return {"schema": "guidance-app/bench-render/1"}
 
-    monkeypatch.setattr("engines.evaluation.render_bench.run_render_bench", bench)
+    monkeypatch.setattr("engines.evaluation.benchmarks.render_bench.run_render_bench", bench)
     monkeypatch.setattr("sys.argv", ["guidance-app", "bench", "render"])
     with pytest.raises(SystemExit) as leave:
         program.main()

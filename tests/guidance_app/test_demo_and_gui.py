@@ -19,11 +19,12 @@ from PyQt6.QtCore import QTimer
 from PyQt6.QtWidgets import QApplication
 
 from calibration.pose import RigidPose
-from engines.anatomy.case import write_case
-from engines.anatomy.centerline_file import save_centerlines
+from engines.anatomy.cases.case import write_case
+from engines.anatomy.files.centerline_file import save_centerlines
 from engines.anatomy.vessel_model import Branch, CenterlineTree
-from guidance_app.cli import demo, gui
-from guidance_app.views.welcome import WelcomeRoom
+from guidance_app.cli.guiding import demo
+from guidance_app.cli.guiding import gui
+from guidance_app.window.welcome import WelcomeRoom
 from tests.guidance_app.views.staging import frame, geometry, screen
 
 
@@ -44,7 +45,7 @@ def test_gui_without_a_display_is_one_line_and_exit_1() -> None:
 
 _ENDED_IN_THE_WELCOME_ROOM = """
 import os, signal, sys
-from guidance_app.views.welcome import WelcomeRoom
+from guidance_app.window.welcome import WelcomeRoom
 from guidance_app.cli.main import main
 
 show = WelcomeRoom.show
@@ -151,7 +152,7 @@ def test_the_error_against_truth_is_in_millimetres_of_the_isocentre_plane(
     matrix = view.projection(here).matrix().tolist()
     truth.write_text(json.dumps({"views": [{"frame": 4, "projection_px_from_lps_mm": matrix}]}))
     monkeypatch.setattr(
-        "engines.angiography.open_run.open_run", lambda _path: SimpleNamespace(geometry=lambda _frame: view)
+        "engines.angiography.files.open_run.open_run", lambda _path: SimpleNamespace(geometry=lambda _frame: view)
     )
     points = np.random.default_rng(0).uniform(-10.0, 10.0, (50, 3))
     centerlines = SimpleNamespace(points_mm=lambda: points)

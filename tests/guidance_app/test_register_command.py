@@ -5,8 +5,9 @@ import typer
 from typer.testing import CliRunner
 
 from calibration.errors import InputError
-from engines.registration import network_start
-from guidance_app.cli import evaluate, register
+from engines.registration.networks import network_start
+from guidance_app.cli import register
+from guidance_app.cli.evaluations import evaluate
 
 
 def _app() -> typer.Typer:

@@ -45,9 +45,9 @@ def make_method(name: str, *, device: str = "cpu", refine_drr: bool = False) -> 
     if name in ("network", "deepiterreg", "ours-network"):
         return _networked(name, device)
     if name == "model-matching":
-        from engines.registration.affine_network import load_affine_network
+        from engines.registration.networks.affine_matching import load_affine_network
         from engines.registration.methods.model_matching import ModelMatching
-        from engines.registration.network_start import shipped_weights
+        from engines.registration.networks.network_start import shipped_weights
 
         return ModelMatching(load_affine_network(shipped_weights("affine")))
     if name == "dicom":
@@ -81,8 +81,8 @@ def make_method(name: str, *, device: str = "cpu", refine_drr: bool = False) -> 
 
 def _networked(name: str, device: str) -> RegistrationMethod:
     from engines.registration.methods.networked import AfterNetwork, NetworkAlone
-    from engines.registration.network_start import shipped_weights
-    from engines.registration.pose_weights import load_pose_network
+    from engines.registration.networks.network_start import shipped_weights
+    from engines.registration.networks.pose_weights import load_pose_network
 
     net = load_pose_network(shipped_weights("pose"))
     if name == "network":
@@ -92,9 +92,9 @@ def _networked(name: str, device: str) -> RegistrationMethod:
 
 
 def _descending(name: str, device: str) -> RegistrationMethod:
-    from engines.registration.correlation.similarity import measured_similarity
-    from engines.registration.correlation.weights import load_similarity
-    from engines.registration.methods.correlation import CorrelationDriven, Course, with_evolution
+    from engines.registration.correlation.learned_similarity import measured_similarity
+    from engines.registration.correlation.similarity_weights import load_similarity
+    from engines.registration.methods.correlation_driven import CorrelationDriven, Course, with_evolution
 
     first = name.removesuffix("-cma-es")
     similarity = measured_similarity(first) if first == "gradient-ncc" else load_similarity(first)

@@ -13,10 +13,10 @@ import torch
 
 from calibration.errors import InputError
 from engines.anatomy.vessel_model import VesselModel
-from engines.registration.affine_network import AffineNetwork, posed, rigid_explanations
+from engines.registration.networks.affine_matching import AffineNetwork, posed, rigid_explanations
 from engines.registration.initial_pose import InitialPose
 from engines.registration.methods.method import MethodResult, start_pose
-from engines.registration.model_matching import (
+from engines.registration.networks.matching_pictures import (
     Region,
     centre_in_region,
     picture_centre,
@@ -25,7 +25,7 @@ from engines.registration.model_matching import (
     seen_picture,
 )
 from engines.registration.registration import Stage
-from engines.registration.similarity import dice
+from engines.registration.rendered.image_similarity import dice
 from engines.registration.view import RegistrationView
 
 _LARGEST_SCALE = 1.05  # 40 mm of depth at 750 mm from the source: twice a start's usual doubt

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from engines.anatomy.vessel_model import VesselModel
 from engines.registration.initial_pose import InitialPose
 from engines.registration.methods.method import MethodResult, RegistrationMethod, start_pose
-from engines.registration.network_start import network_start
-from engines.registration.pose_network import PoseNetwork
+from engines.registration.networks.network_start import network_start
+from engines.networks.pose_network import PoseNetwork
 from engines.registration.registration import Stage
 from engines.registration.view import RegistrationView
 

@@ -9,10 +9,10 @@ import torch
 
 from engines.anatomy.vessel_model import VesselModel
 from engines.registration.initial_pose import InitialPose
-from engines.registration.methods.adam_ascent import AdamLevel, ascend
+from engines.registration.rendered.adam_ascent import AdamLevel, ascend
 from engines.registration.methods.method import MethodResult, start_pose
-from engines.registration.methods.rendered_view import RenderedView, RendererOfModel, alike, ncc_and_gradient
-from engines.registration.pose_motion import PoseMotion
+from engines.registration.rendered.rendered_view import RenderedView, RendererOfModel, alike, ncc_and_gradient
+from engines.registration.alignment.pose_motion import PoseMotion
 from engines.registration.registration import Stage
 from engines.registration.view import RegistrationView
 

@@ -11,9 +11,9 @@ from vtkmodules.vtkIOLegacy import vtkPolyDataWriter
 from vtkmodules.vtkIOXML import vtkXMLPolyDataReader, vtkXMLPolyDataWriter
 
 from calibration.errors import InputError
-from engines.anatomy.poly_data import PolyData
-from engines.anatomy.vtk_legacy import read_vtk
-from engines.anatomy.vtk_xml import read_vtp, write_vtp
+from engines.anatomy.files.poly_data import PolyData
+from engines.anatomy.files.vtk_legacy import read_vtk
+from engines.anatomy.files.vtk_xml import read_vtp, write_vtp
 
 POINTS = np.array([[0.0, 0, 0], [1, 0.5, 0], [2, 0, 0.25], [3, 0, 0], [0, 5, 0], [0, 0, 5]])
 

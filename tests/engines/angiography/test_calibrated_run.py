@@ -7,7 +7,7 @@ import pytest
 from calibration.calibration_file import CaptureFile, CArmFile, CArmView, DistortionFile, write_calibration
 from calibration.errors import InputError
 from engines.angiography.calibrated_run import read_corrections
-from engines.angiography.open_run import open_run
+from engines.angiography.files.open_run import open_run
 from guidance_app.sources.uri import shown_run
 from tests.engines.angiography.xa_samples import pixels, xa_file
 

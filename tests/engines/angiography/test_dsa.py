@@ -5,7 +5,7 @@ import pytest
 from calibration.errors import InputError
 from engines.angiography.contrast import contrast_curve, contrast_frame, frames_without_contrast, is_subtractable
 from engines.angiography.dsa import MINIP_FRAME, minip, subtract
-from engines.angiography.open_run import open_run
+from engines.angiography.files.open_run import open_run
 from engines.angiography.pixel_shift import estimate_shift_px, shifted
 from engines.angiography.run import FrameDecodeError, MaskOperation
 from tests.engines.angiography.bolus_runs import FULLEST, SHAPE, background, bolus, bolus_file, vessel

@@ -19,11 +19,11 @@ from pydicom.uid import (
 )
 
 from calibration.errors import InputError
-from engines.angiography.codestream import CodestreamError, stream_size
-from engines.angiography.open_run import open_run
+from engines.angiography.files.codestream import CodestreamError, stream_size
+from engines.angiography.files.open_run import open_run
 from engines.angiography.run import FrameDecodeError
-from engines.angiography.xa_writer import xa_dataset
-from guidance_app.sources.received_run import read_received
+from engines.angiography.files.xa_writer import xa_dataset
+from guidance_app.sources.dicom.received_run import read_received
 from tests.engines.angiography.xa_samples import changed_file, pixels, record, xa_file
 from tests.fuzz.dicom_damage import set_bytes
 

@@ -7,7 +7,7 @@ import pydicom
 from pydicom.dataset import Dataset
 
 from calibration.carm import CArmGeometry
-from engines.angiography.xa_writer import XaRecord, write_xa, xa_dataset
+from engines.angiography.files.xa_writer import XaRecord, write_xa, xa_dataset
 
 
 def view(primary_deg: float = 30.0, *, shape: tuple[int, int] = (48, 64), **changes) -> CArmGeometry:

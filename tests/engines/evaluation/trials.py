@@ -6,10 +6,10 @@ import numpy as np
 
 from calibration.errors import InputError
 from calibration.pose import RigidPose
-from engines.evaluation.registration_subject import Subject
-from engines.evaluation.registration_trial import Trial
+from engines.evaluation.registration.subject import Subject
+from engines.evaluation.registration.trial import Trial
 from engines.registration.methods.method import MethodResult, RegistrationMethod
-from engines.registration.methods.recipe import MethodRecipe
+from engines.registration.methods.method_recipe import MethodRecipe
 from tests.engines.registration.vessel_bed import Bed
 
 

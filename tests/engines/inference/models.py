@@ -15,7 +15,7 @@ def bundled(name: str = "coronary") -> ModelFiles:
 
 @functools.cache
 def _graph_of_two_pictures() -> bytes:
-    from engines.training.quantise import quantised_onnx
+    from engines.training.segmentation.quantise import quantised_onnx
 
     files = bundled()
     return quantised_onnx(files.read(files.onnx), SCENES["coronary"], pictures=2)

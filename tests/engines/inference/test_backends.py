@@ -11,8 +11,8 @@ from engines.inference.factory import BACKENDS, make_backend
 from engines.inference.model_files import BUNDLED_MODELS, ModelFiles, read_manifest
 from engines.inference.runtimes import RUNTIMES, cuda_is_there, weights_of, why_not
 from engines.segmentation.scenes import SCENES
-from engines.training.angiogram_synthesis import synthesize
-from engines.training.export import PARITY_TOLERANCE
+from engines.simulation.angiograms.angiogram_synthesis import synthesize
+from engines.training.segmentation.export import PARITY_TOLERANCE
 from tests.engines.inference.models import with_int8, without_int8
 
 _MODELS = sorted(read_manifest().models)

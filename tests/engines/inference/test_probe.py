@@ -167,7 +167,7 @@ def test_changed_weights_are_an_error_and_no_reason_to_take_others(files, tmp_pa
 def test_on_a_cuda_machine_torch_and_built_plans_compete(files, tmp_path, monkeypatch):
     monkeypatch.setattr(probe, "cuda_is_there", lambda: True)
     plans = {"tensorrt": (tmp_path / "a.plan", ""), "tensorrt-rtx": (None, "none was built")}
-    monkeypatch.setattr("engines.inference.tensorrt_plans.stored_plan", lambda _, flavour: plans[flavour])
+    monkeypatch.setattr("engines.inference.tensorrt.tensorrt_plans.stored_plan", lambda _, flavour: plans[flavour])
     choice = _choose(files, tmp_path, _Clocked({"torch": 2.0, "tensorrt": 0.5, "tensorrt-rtx": 0.4}))
     assert choice.name == "tensorrt"
     assert "engines build" in choice.left_out["tensorrt-rtx"]

@@ -10,10 +10,10 @@ import onnxruntime
 import pytest
 
 from calibration.errors import InputError
-from engines.inference import tensorrt_plans
-from engines.inference.half_precision import in_half_precision
-from engines.inference.tensorrt_builder import build_plan, is_installed, operator_table, source_graph
-from engines.inference.tensorrt_plans import PlanKey, plan_key, ready_plan, stored_plan
+from engines.inference.tensorrt import tensorrt_plans
+from engines.inference.tensorrt.half_precision import in_half_precision
+from engines.inference.tensorrt.tensorrt_builder import build_plan, is_installed, operator_table, source_graph
+from engines.inference.tensorrt.tensorrt_plans import PlanKey, plan_key, ready_plan, stored_plan
 from tests.engines.inference.models import with_int8, without_int8
 
 needs_rtx = pytest.mark.skipif(not is_installed("tensorrt-rtx"), reason="needs tensorrt-rtx; pip install tensorrt-rtx")
@@ -159,8 +159,8 @@ def test_the_executor_says_what_the_reference_says(files, flavour):
     """Never run by its authors, who have no GPU."""
     if not is_installed(flavour):
         pytest.skip(f"needs {flavour}")
-    from engines.inference.onnx_backend import OnnxBackend
-    from engines.inference.tensorrt_backend import TensorrtBackend
+    from engines.inference.backends.onnx_backend import OnnxBackend
+    from engines.inference.tensorrt.tensorrt_backend import TensorrtBackend
 
     backend, reference = TensorrtBackend(files, flavour=flavour), OnnxBackend(files)
     random = np.random.default_rng(0)

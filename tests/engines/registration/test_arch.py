@@ -12,7 +12,7 @@ from calibration.carm import CArmGeometry
 from calibration.pose import RigidPose
 from engines.anatomy.surface import surface_from_labels
 from engines.anatomy.vessel_model import Branch, CenterlineTree, LabelVolume, VesselModel
-from engines.evaluation.phantom_pictures import silhouette
+from engines.evaluation.segmentation.phantom_pictures import silhouette
 from engines.registration.engine import register
 from engines.registration.initial_pose import start_near
 from engines.registration.view import RegistrationView

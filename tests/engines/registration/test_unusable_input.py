@@ -9,7 +9,7 @@ import pytest
 
 from calibration.errors import InputError
 from calibration.pose import RigidPose
-from engines.anatomy.model_completion import completed
+from engines.anatomy.centerlines.model_completion import completed
 from engines.anatomy.surface import mask_from_surface
 from engines.anatomy.vessel_model import CenterlineTree, SurfaceMesh, VesselModel
 from engines.registration.engine import register

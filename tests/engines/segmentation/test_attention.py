@@ -6,9 +6,9 @@ from calibration.errors import InputError
 from engines.angiography.frame import Frame
 from engines.inference.model_files import BUNDLED_MODELS, ModelFiles, read_manifest
 from engines.segmentation.attention import LAYERS, AttentionMapper, attention_picture, grad_cam, layer_named
-from engines.segmentation.dru_net import DruNet
+from engines.networks.dru_net import DruNet
 from engines.segmentation.scenes import SCENES
-from engines.training.angiogram_synthesis import synthesize
+from engines.simulation.angiograms.angiogram_synthesis import synthesize
 
 
 @pytest.fixture(scope="module")

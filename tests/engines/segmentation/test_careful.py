@@ -5,7 +5,7 @@ from engines.angiography.frame import Frame
 from engines.segmentation.careful import careful_probabilities
 from engines.segmentation.scenes import SCENES
 from engines.segmentation.segmenter import load_segmenter
-from engines.training.angiogram_synthesis import synthesize
+from engines.simulation.angiograms.angiogram_synthesis import synthesize
 
 
 class _Lopsided:

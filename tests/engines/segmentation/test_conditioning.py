@@ -3,7 +3,7 @@ import pytest
 
 from engines.segmentation.conditioning import condition
 from engines.segmentation.scenes import SCENES
-from engines.training.angiogram_synthesis import synthesize
+from engines.simulation.angiograms.angiogram_synthesis import synthesize
 
 _SIZE = 128
 

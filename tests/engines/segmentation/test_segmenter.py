@@ -9,7 +9,7 @@ from engines.angiography.frame import Frame
 from engines.inference.model_files import BUNDLED_MODELS
 from engines.segmentation.scenes import SCENES, model_for_kind
 from engines.segmentation.segmenter import load_segmenter
-from engines.training.angiogram_synthesis import synthesize
+from engines.simulation.angiograms.angiogram_synthesis import synthesize
 from tests.real_data import real_data
 
 

@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 
 from calibration.errors import InputError
 from calibration.projection import camera_from_projection_matrix
-from engines.anatomy.case import load_case
-from engines.angiography.open_run import open_run
+from engines.anatomy.cases.case import load_case
+from engines.angiography.files.open_run import open_run
 from engines.simulation import case as case_module
 from engines.simulation.case import simulate_case
 
@@ -121,8 +121,11 @@ class TestBundledCase:
         assert change[vessel].mean() < change[rest].mean() - 8.0
 
     def test_anatomy_comes_from_the_bundled_seed(self, kind, monkeypatch):
-        from engines.simulation import aorta, bundle, coronaries, head
-        from engines.simulation.model_tree import model_tree
+        from engines.simulation import bundle
+        from engines.simulation.anatomies import aorta
+        from engines.simulation.anatomies import coronaries
+        from engines.simulation.anatomies import head
+        from engines.simulation.anatomies.model_tree import model_tree
 
         # Tissue takes seconds to paint and does not touch the vessels.
         nothing = np.zeros((2, 2, 2), np.float32)

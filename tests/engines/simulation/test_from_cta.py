@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from calibration.errors import InputError
-from engines.anatomy.case import load_case
+from engines.anatomy.cases.case import load_case
 from engines.anatomy.vessel_model import CtVolume, LabelVolume
 from engines.simulation.from_cta import simulate_from_cta
 from tests.engines.anatomy.shapes import Segment, distance_mm, grid

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from engines.segmentation.scenes import SCENES
-from engines.training.angiogram_synthesis import synthesize
-from engines.training.vessel_trees import Tube, thickness_px
+from engines.simulation.angiograms.angiogram_synthesis import synthesize
+from engines.simulation.angiograms.vessel_trees import Tube, thickness_px
 
 
 @pytest.mark.parametrize("name", sorted(SCENES))

@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from calibration.errors import InputError
-from engines.registration.correlation.weights import SIMILARITIES, load_similarity
+from engines.registration.correlation.similarity_weights import SIMILARITIES, load_similarity
 from guidance_app.cli.main import build_app
 from tests.engines.training.test_correlation import ball_scene
 
@@ -29,8 +29,8 @@ def test_what_cannot_be_done_is_one_line(arguments, message, tmp_path, monkeypat
 
 
 def test_training_leaves_weights_that_load_and_a_card(tmp_path, monkeypatch):
-    from engines.training import correlation_recipe
-    from engines.training.correlation_bank import make_bank
+    from engines.training.correlation import correlation_recipe
+    from engines.training.correlation.correlation_bank import make_bank
 
     bank = make_bank([ball_scene], moving=4, per_moving=3, seed=1)
     monkeypatch.setattr(correlation_recipe, "rendered_bank", lambda *_args, **_named: bank)

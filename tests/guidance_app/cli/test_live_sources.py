@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engines.anatomy.case import write_case
-from engines.anatomy.centerline_file import save_centerlines
+from engines.anatomy.cases.case import write_case
+from engines.anatomy.files.centerline_file import save_centerlines
 from engines.anatomy.vessel_model import Branch, CenterlineTree
 from guidance_app.cli.main import build_app
-from guidance_app.sources.dicom_source import SUCCESS
+from guidance_app.sources.dicom.dicom_source import SUCCESS
 from tests.guidance_app.sources.rigs import LOCAL, Picture, associate, image_bytes, store, write_video, xa_object
 
 COMMAND = [sys.executable, "-c", "from guidance_app.cli.main import main; main()"]

@@ -12,8 +12,8 @@ import numpy as np
 import psutil
 import pytest
 
-from engines.anatomy.case import write_case
-from engines.anatomy.centerline_file import save_centerlines
+from engines.anatomy.cases.case import write_case
+from engines.anatomy.files.centerline_file import save_centerlines
 from engines.anatomy.vessel_model import Branch, CenterlineTree
 
 COMMAND = [sys.executable, "-c", "from guidance_app.cli.main import main; main()"]

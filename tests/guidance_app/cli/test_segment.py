@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from calibration.errors import InputError
 from engines.segmentation.scenes import SCENES
-from engines.training.angiogram_synthesis import synthesize
+from engines.simulation.angiograms.angiogram_synthesis import synthesize
 from guidance_app.cli.main import build_app
 
 

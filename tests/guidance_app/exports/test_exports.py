@@ -12,8 +12,8 @@ import pytest
 
 from calibration.errors import InputError
 from calibration.pose import RigidPose
-from engines.anatomy.case import Case, load_case, write_case
-from engines.anatomy.centerline_file import save_centerlines
+from engines.anatomy.cases.case import Case, load_case, write_case
+from engines.anatomy.files.centerline_file import save_centerlines
 from engines.anatomy.vessel_model import Branch, CenterlineTree
 from engines.angiography.frame import Frame
 from engines.registration.pose_file import read_pose_file, write_registration
@@ -22,7 +22,7 @@ from engines.segmentation.segmentation import Segmentation
 from guidance_app.exports.export import FORMATS, export
 from guidance_app.exports.identity import RESEARCH_LINE
 from guidance_app.live.guidance import GuidanceResult, Overlay, StageTimes
-from guidance_app.live.recorder import Recorder
+from guidance_app.live.recording.recorder import Recorder
 from tests.engines.angiography.xa_samples import changed_file
 from tests.guidance_app.live.stand_ins import geometry, registration
 
@@ -279,7 +279,7 @@ def test_nothing_of_the_patient_leaves_unless_asked_for(case, recording, tmp_pat
 
 
 def _xa_view(path: Path):
-    from engines.angiography.xa_file import XaRun
+    from engines.angiography.files.xa_file import XaRun
 
     return XaRun(path).geometry(0)
 

@@ -5,7 +5,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from guidance_app.live.recorder import Recorder
+from guidance_app.live.recording.recorder import Recorder
 from tests.guidance_app.live.recordings import frame_at
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from engines.angiography.frame import Frame
-from guidance_app.live.recorder import Recorder
+from guidance_app.live.recording.recorder import Recorder
 from tests.guidance_app.live.stand_ins import geometry
 
 GAP_NS = 40_000_000

@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from guidance_app.live.fault_campaign.campaign import Campaign, run_campaign
-from guidance_app.live.fault_campaign.judge import delays_ms, wrongly_valid
-from guidance_app.live.fault_campaign.onlooker import Painted
-from guidance_app.live.fault_campaign.scripted_source import Sent, view_at
+from guidance_app.live.benches.faults.campaign import Campaign, run_campaign
+from guidance_app.live.benches.faults.judge import delays_ms, wrongly_valid
+from guidance_app.live.benches.faults.onlooker import Painted
+from guidance_app.live.benches.faults.scripted_source import Sent, view_at
 
 MS = 1_000_000
 

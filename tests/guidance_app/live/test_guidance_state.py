@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from guidance_app.live import guidance_state as gs
 from guidance_app.live.guidance_state import Situation
-from guidance_app.live.overlay_rule import ComputedOverlay, OverlayLimits, decide_overlay
-from guidance_app.live.source_watch import PictureFault
+from guidance_app.live.session.overlay_rule import ComputedOverlay, OverlayLimits, decide_overlay
+from guidance_app.live.session.source_watch import PictureFault
 from tests.guidance_app.live.stand_ins import FakeRun, geometry, numbered, overlay_of, registration
 
 A, B = geometry(0.0), geometry(15.0)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from guidance_app.live.session import LiveSession
+from guidance_app.live.session.session import LiveSession
 from tests.guidance_app.live.stand_ins import fake_recipe
 from tests.guidance_app.live.window_stand_in import drive
 from tests.guidance_app.sources.rigs import DicomRig, IgtlServerRig, Picture

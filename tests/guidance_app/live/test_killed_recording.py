@@ -11,8 +11,8 @@ import pytest
 
 from calibration.errors import InputError
 from engines.angiography.run import FrameDecodeError
-from guidance_app.live import recorder_file
-from guidance_app.sources.recording_source import RecordedRun
+from guidance_app.live.recording import recorder_file
+from guidance_app.sources.recording.recording_source import RecordedRun
 from tests.guidance_app.live.recordings import frame_at, record, same
 
 _ROOT = Path(__file__).resolve().parents[3]

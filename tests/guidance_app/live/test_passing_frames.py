@@ -8,8 +8,8 @@ from multiprocessing.shared_memory import SharedMemory
 import numpy as np
 import pytest
 
-from guidance_app.live.mailbox import Mailbox
-from guidance_app.live.shared_frames import FrameReader, FrameWriter
+from guidance_app.live.engine.mailbox import Mailbox
+from guidance_app.live.engine.shared_frames import FrameReader, FrameWriter
 
 
 def test_mailbox_keeps_only_the_newest_and_says_what_it_replaced():

@@ -8,7 +8,7 @@ import pytest
 from calibration.errors import InputError
 from guidance_app.live.latency import LatencyBook
 from guidance_app.live.run_log import EventLog, FrameLog
-from guidance_app.live.source_watch import SourceWatch
+from guidance_app.live.session.source_watch import SourceWatch
 from guidance_app.sources.source import CorruptFrame
 from tests.guidance_app.live.stand_ins import FakeRun, numbered
 

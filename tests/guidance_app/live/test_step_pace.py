@@ -2,9 +2,9 @@
 
 import pytest
 
-from engines.anatomy.case import load_case
-from guidance_app.live import case_pipeline
-from guidance_app.live.case_pipeline import make_case_pipeline
+from engines.anatomy.cases.case import load_case
+from guidance_app.live.engine import case_pipeline
+from guidance_app.live.engine.case_pipeline import make_case_pipeline
 
 
 @pytest.mark.parametrize(("limit_ms", "rigid"), [(0.0, True), (1e9, False)])

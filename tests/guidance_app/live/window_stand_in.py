@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from guidance_app.live.guidance import ScreenState
-from guidance_app.live.session import LiveSession
+from guidance_app.live.session.session import LiveSession
 
 TICK_S = 0.016
 

@@ -15,13 +15,13 @@ from pyigtl.messages import ImageMessage
 from pynetdicom.ae import ApplicationEntity
 from pynetdicom.association import Association
 
-from engines.angiography.xa_writer import XaRecord, xa_dataset
+from engines.angiography.files.xa_writer import XaRecord, xa_dataset
 from guidance_app.pacs.closing import CLOSED_SURELY
-from guidance_app.sources.capture_source import CaptureSource
-from guidance_app.sources.dicom_server import Admission
-from guidance_app.sources.dicom_source import DicomSource
+from guidance_app.sources.capture.capture_source import CaptureSource
+from guidance_app.sources.dicom.dicom_server import Admission
+from guidance_app.sources.dicom.dicom_source import DicomSource
 from guidance_app.sources.file_source import PacedFileSource
-from guidance_app.sources.igtl_source import IgtlSource
+from guidance_app.sources.igtl.igtl_source import IgtlSource
 from guidance_app.sources.live_uris import CaptureUri
 from guidance_app.sources.source import FrameSource
 from tests.guidance_app.live.stand_ins import FakeRun, geometry

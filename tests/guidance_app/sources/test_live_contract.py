@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 
-from guidance_app.live.session import LiveSession
+from guidance_app.live.session.session import LiveSession
 from guidance_app.sources import arrivals
 from guidance_app.sources.source import CorruptFrame, FrameSource, SkippedFrame, SourceClosed, SourceTimeout
 from tests.guidance_app.live.window_stand_in import drive

@@ -14,10 +14,10 @@ import numpy as np
 import pyigtl
 import pytest
 
-from guidance_app.sources.capture_source import CaptureSource
-from guidance_app.sources.dicom_server import Admission
-from guidance_app.sources.dicom_source import DicomSource
-from guidance_app.sources.igtl_source import IgtlSource
+from guidance_app.sources.capture.capture_source import CaptureSource
+from guidance_app.sources.dicom.dicom_server import Admission
+from guidance_app.sources.dicom.dicom_source import DicomSource
+from guidance_app.sources.igtl.igtl_source import IgtlSource
 from guidance_app.sources.live_uris import CaptureUri
 from guidance_app.sources.source import FrameSource, SourceClosed, SourceTimeout
 from tests.guidance_app.sources.rigs import AET, LOCAL, Picture, image_message, wait_for, write_video, xa_object

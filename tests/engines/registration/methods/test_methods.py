@@ -9,13 +9,13 @@ import pytest
 
 from calibration.errors import InputError
 from engines.anatomy.vessel_model import SurfaceMesh, VesselModel
-from engines.registration.correlation.similarity import measured_similarity
+from engines.registration.correlation.learned_similarity import measured_similarity
 from engines.registration.initial_pose import radiological_start, start_near
-from engines.registration.methods.adam_ascent import AdamLevel
+from engines.registration.rendered.adam_ascent import AdamLevel
 from engines.registration.methods.cma_es import CmaEs, CmaEsOptions
-from engines.registration.methods.correlation import CorrelationDriven, Course, with_evolution
+from engines.registration.methods.correlation_driven import CorrelationDriven, Course, with_evolution
 from engines.registration.methods.deepiterreg import DeepIterRegOptimisation
-from engines.registration.methods.descent import DescentOptions
+from engines.registration.correlation.descent import DescentOptions
 from engines.registration.methods.dicom_header import DicomHeader
 from engines.registration.methods.factory import METHODS, make_method
 from engines.registration.methods.method import RegistrationMethod, start_pose
@@ -109,7 +109,7 @@ def test_the_intensity_stage_needs_a_picture_and_says_what_it_did(scene: Bed) ->
 
 
 def test_the_renderer_is_made_once_a_model(scene: Bed, monkeypatch: pytest.MonkeyPatch) -> None:
-    from engines.registration.methods import rendered_view
+    from engines.registration.rendered import rendered_view
 
     made: list[str] = []
     make = rendered_view.vessel_renderer

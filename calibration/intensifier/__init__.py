@@ -1,0 +1,1 @@
+"""The distortion of image intensifiers, measured on a grid and undone."""

@@ -1,0 +1,1 @@
+"""Vessels from a contrast CTA without a person."""

@@ -1,0 +1,102 @@
+"""One tree for each artery that enters the head: an injection fills one of them, and communicating arteries part them.
+
+Extracted arteries hang together, through the circle of Willis and wherever thin ones touch, while a picture shows what
+one carotid or the vertebral arteries feed. Fronts race from all inflows, faster in wide vessels; a branch belongs to
+the front that reaches it first.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.spatial import KDTree
+
+from engines.anatomy.centerlines.tree import Polyline, joined_trees, tree_from_polylines
+from engines.anatomy.vessel_model import Branch, CenterlineTree
+
+_SAME_NODE_MM = 0.1
+_LOWER_SHARE = 0.35  # of the arteries' height: carotids and vertebral arteries begin there
+_INFLOW_RADIUS_MM = 1.0  # wider ends than the skull base's small branches
+_INFLOW_LENGTH_MM = 5.0  # branches shorter than this are crumbs of the extraction
+_END_POINTS = 8
+_NARROWEST_MM = 0.3
+
+
+def parted_by_inflow(tree: CenterlineTree) -> CenterlineTree:
+    """The tree with its arteries as one tree an inflow; as it was where there are not two of them."""
+    arteries = [branch for branch in tree.branches if branch.vessel_class == "artery"]
+    if not arteries:
+        return tree
+    nodes = _nodes(arteries)
+    inflows = _inflows(arteries, nodes)
+    if len(inflows) < 2:
+        return tree
+    territory = _territories(arteries, nodes, inflows)
+    others = [branch for branch in tree.branches if branch.vessel_class != "artery"]
+    parts = [[b for b, t in zip(arteries, territory, strict=True) if t == number] for number in sorted(set(territory))]
+    return joined_trees([_rooted(part) for part in (*parts, others) if part])
+
+
+def _nodes(branches: Sequence[Branch]) -> list[tuple[int, int]]:
+    """Start and end of each branch as numbers that are equal where branches meet."""
+    ends = np.array([point for branch in branches for point in (branch.points_mm[0], branch.points_mm[-1])])
+    number = np.arange(len(ends))
+    for a, b in sorted(KDTree(ends).query_pairs(_SAME_NODE_MM)):
+        number[number == number[b]] = number[a]
+    return [(int(number[2 * k]), int(number[2 * k + 1])) for k in range(len(branches))]
+
+
+def _inflows(branches: Sequence[Branch], nodes: Sequence[tuple[int, int]]) -> list[int]:
+    """Free ends of wide arteries low in the head (LPS z points to the crown)."""
+    met = np.bincount(np.array(nodes).ravel())
+    heights = np.concatenate([branch.points_mm[:, 2] for branch in branches])
+    highest_mm = float(heights.min() + _LOWER_SHARE * np.ptp(heights))
+    found = []
+    for branch, ends in zip(branches, nodes, strict=True):
+        length_mm = float(np.linalg.norm(np.diff(branch.points_mm, axis=0), axis=1).sum())
+        for node, point, radius_mm in (
+            (ends[0], branch.points_mm[0], branch.radius_mm[:_END_POINTS]),
+            (ends[1], branch.points_mm[-1], branch.radius_mm[-_END_POINTS:]),
+        ):
+            wide = float(np.median(radius_mm)) >= _INFLOW_RADIUS_MM and length_mm >= _INFLOW_LENGTH_MM
+            if met[node] == 1 and wide and point[2] <= highest_mm:
+                found.append(node)
+    return found
+
+
+def _territories(branches: Sequence[Branch], nodes: Sequence[tuple[int, int]], inflows: Sequence[int]) -> list[int]:
+    """Number of the inflow of each branch; -1 where none leads to it."""
+    cost = [
+        float((np.linalg.norm(np.diff(b.points_mm, axis=0), axis=1) / np.maximum(b.radius_mm[1:], _NARROWEST_MM)).sum())
+        for b in branches
+    ]
+    at_node: dict[int, list[int]] = {}
+    for index, ends in enumerate(nodes):
+        for node in ends:
+            at_node.setdefault(node, []).append(index)
+    of_node: dict[int, int] = {}
+    of_branch = [-1] * len(branches)
+    waiting = [(0.0, node, number, -1) for number, node in enumerate(inflows)]
+    heapq.heapify(waiting)
+    while waiting:
+        reached, node, number, by = heapq.heappop(waiting)
+        if by >= 0 and of_branch[by] < 0:
+            of_branch[by] = number
+        if node in of_node:
+            continue
+        of_node[node] = number
+        for index in at_node[node]:
+            if of_branch[index] < 0:
+                start, end = nodes[index]
+                heapq.heappush(waiting, (reached + cost[index], end if start == node else start, number, index))
+    return of_branch
+
+
+def _rooted(branches: Sequence[Branch]) -> CenterlineTree:
+    lines = [
+        Polyline(points_mm=b.points_mm, radius_mm=b.radius_mm, name=b.name, vessel_class=b.vessel_class)
+        for b in branches
+    ]
+    return tree_from_polylines(lines, shared_trunks=False)

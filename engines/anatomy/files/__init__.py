@@ -1,0 +1,1 @@
+"""Models and volumes from and to files: DICOM, NIfTI, VTK, meshes, centerlines, labels."""

@@ -1,0 +1,94 @@
+"""Surfaces from and to files: STL, VTP, legacy VTK, OBJ, PLY; always LPS millimetres inside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from calibration.errors import InputError
+from calibration.store import write_atomically
+from engines.anatomy.files.mesh_file import read_obj, read_ply, read_stl
+from engines.anatomy.files.poly_data import MAX_POINTS, PolyData
+from engines.anatomy.vessel_model import SurfaceMesh
+from engines.anatomy.files.vtk_legacy import read_vtk
+from engines.anatomy.files.vtk_xml import read_vtp, write_vtp
+
+# Vessel models: the shortest is a piece of coronary, the longest an aorta with both legs.
+MIN_EXTENT_MM = 2.0
+MAX_EXTENT_MM = 2000.0
+
+_READERS: dict[str, Callable[[Path], PolyData]] = {
+    ".stl": read_stl,
+    ".vtp": read_vtp,
+    ".vtk": read_vtk,
+    ".obj": read_obj,
+    ".ply": read_ply,
+}
+
+
+def load_surface(path: Path | str) -> SurfaceMesh:
+    """Read a triangle surface in LPS mm.
+
+    Raises:
+        InputError: unknown format, damaged, empty, not finite, or of an extent that no vessel has in millimetres.
+    """
+    path = Path(path)
+    reader = _READERS.get(path.suffix.lower())
+    if reader is None:
+        raise InputError(
+            f"{path}: surfaces are read from {', '.join(_READERS)}, found {path.suffix!r}; export it as one of them"
+        )
+    data = reader(path)
+    if len(data.triangles) == 0:
+        hint = "it holds lines; pass it as centerlines" if data.lines else "export the surface again"
+        raise InputError(f"{path}: has no triangles; {hint}")
+    check_extent(data.points, str(path))
+    return SurfaceMesh(vertices_mm=data.points.astype(np.float64), triangles=data.triangles)
+
+
+def save_surface(path: Path | str, surface: SurfaceMesh) -> None:
+    """Write `.vtp` or binary `.stl`, whole or not at all."""
+    path = Path(path)
+    if path.suffix.lower() == ".vtp":
+        write_vtp(path, PolyData(points=surface.vertices_mm, triangles=np.asarray(surface.triangles, dtype=np.int64)))
+    elif path.suffix.lower() == ".stl":
+        content = _stl_bytes(surface)
+
+        def write(beside: Path) -> None:
+            beside.write_bytes(content)
+
+        write_atomically(path, write)
+    else:
+        raise InputError(f"{path}: surfaces are written as .vtp or .stl; choose one of these endings")
+
+
+def check_extent(points: Float[np.ndarray, "n 3"], where: str) -> None:
+    """Refuse a model that is not in millimetres: metres and micrometres are common and look fine until projected."""
+    extent = float(np.ptp(points, axis=0).max())
+    if MIN_EXTENT_MM <= extent <= MAX_EXTENT_MM:
+        return
+    if extent == 0.0:
+        raise InputError(f"{where}: all {len(points)} points lie in one place; export the model again")
+    if extent < 1.0 and MIN_EXTENT_MM <= extent * 1000.0 <= MAX_EXTENT_MM:
+        guess = "it looks like metres; multiply by 1000 on export"
+    elif extent > MAX_EXTENT_MM and extent / 1000.0 >= MIN_EXTENT_MM:
+        guess = "it looks like micrometres; divide by 1000 on export"
+    else:
+        guess = "export it in millimetres"
+    raise InputError(
+        f"{where}: is {extent:.3g} across, expected {MIN_EXTENT_MM:g} to {MAX_EXTENT_MM:g} mm for vessels; {guess}"
+    )
+
+
+def _stl_bytes(surface: SurfaceMesh) -> bytes:
+    corners = surface.vertices_mm[surface.triangles]
+    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    length = np.linalg.norm(normals, axis=1, keepdims=True)
+    records = np.zeros(len(corners), dtype=[("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribute", "<u2")])
+    records["normal"] = np.divide(normals, length, out=np.zeros_like(normals), where=length > 0)
+    records["corners"] = corners
+    assert len(surface.vertices_mm) <= MAX_POINTS
+    return b"LPS millimetres".ljust(80) + np.uint32(len(corners)).tobytes() + records.tobytes()

@@ -1,0 +1,1 @@
+"""X-ray runs from and to files: XA and Enhanced XA, pictures, videos."""

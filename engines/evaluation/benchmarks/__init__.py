@@ -1,0 +1,1 @@
+"""Speed and accuracy of renderers, runtimes and registration, each beside its peer."""

@@ -1,0 +1,1 @@
+"""Whether a stated confidence keeps its word: samples, fit, reliability."""

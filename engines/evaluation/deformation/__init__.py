@@ -1,0 +1,1 @@
+"""Accuracy on trees that move beyond a rigid pose."""

@@ -1,0 +1,1 @@
+"""Accuracy of registration: subjects, starts, trials, figures."""

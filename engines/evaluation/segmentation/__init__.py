@@ -1,0 +1,1 @@
+"""Accuracy of masks: against people's, against exact truth, beside tuned filters."""

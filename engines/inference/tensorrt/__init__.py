@@ -1,0 +1,1 @@
+"""TensorRT and TensorRT-RTX: plans built, kept, tried and executed."""

@@ -1,0 +1,270 @@
+"""Registration from far away: coarse search, many short alignments, a judge, and a fine alignment of the best."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Float
+from scipy.spatial import KDTree
+
+from engines.registration.alignment.agreement import Agreement, agreement
+from engines.registration.alignment.coarse_search import search
+from engines.registration.features.image_features import PreparedView
+from engines.registration.alignment.levenberg_marquardt import EVIDENCE, FINE_EVIDENCE, Alignment, PosePrior, align, moved
+from engines.registration.features.prepared_model import PreparedModel
+from engines.registration.features.projected_model import MIN_DEPTH_MM, RigidState, camera_points, feature_pairs
+from engines.registration.registration import Stage
+
+# From poses worth a closer look to further ones.
+Proposer = Callable[[Sequence[RigidState]], Sequence[RigidState]]
+
+_STARTS = 12
+_ASKED_ABOUT = 1
+_SEMIFINALISTS = 5
+_FINALISTS = 2
+_SAME_BASIN_MM = 2.0
+_OTHER_BASIN_MM = 5.0
+_SEARCH_MM = 4.0
+_FIRST_SCALES_MM = (8.0, 4.0)
+_ROUGH_SCALES_MM = (4.0, 2.0)
+_FINE_SCALES_MM = (2.5, 1.5, 1.0)
+_POLISH_SCALES_MM = (1.0, 0.7)
+_POLISH_ITERATIONS = 12
+_WEAKEST = 2
+_SWING_SIGMAS = 6.0
+_SWING_MOST = 8.0  # scaled parameters: 9 degrees, 8 mm in plane or 64 mm in depth
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ColdStart:
+    """The best basin and how it stood out.
+
+    Args:
+        system: the part of the model that the picture shows filled; the whole where one tree is all there is.
+        basin_share: share of the short alignments, weighted by their score, that ended in the winner's basin.
+        runner_up: best score among other basins, relative to the winner's; 0 where there is none.
+    """
+
+    alignment: Alignment
+    agreement: Agreement
+    system: PreparedModel
+    basin_share: float
+    runner_up: float
+    stages: tuple[Stage, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Trial:
+    alignment: Alignment
+    system: int
+    judged: Agreement
+    rank: float
+
+    @property
+    def state(self) -> RigidState:
+        return self.alignment.state
+
+
+def cold_start(
+    model: PreparedModel, views: Sequence[PreparedView], prior: PosePrior, *, propose: Proposer | None = None
+) -> ColdStart | None:
+    """Find the pose from a wide prior; None where no view shows any vessel to match.
+
+    Args:
+        propose: told the prior's pose and the best of the coarse search, gives further starts.
+    """
+    began = time.perf_counter()
+    systems = model.systems()
+    depths = (-1.2 * min(prior.depth_mm, 40.0), 1.2 * min(prior.depth_mm, 40.0))
+    candidates = search([s.thinned(360) for s in systems], views[0], prior, depths_mm=depths, keep=_STARTS)
+    if not candidates:
+        return None
+    searched = time.perf_counter()
+
+    small, few = [s.thinned(260) for s in systems], [view.thinned(260) for view in views]
+    starts = [(prior.state, 0), *((candidate.state, candidate.system) for candidate in candidates)]
+    if propose is not None:
+        begins = [state for state, _ in starts[: 1 + _ASKED_ABOUT]]
+        starts += [(state, _best_system(state, small, few)) for state in propose(begins)]
+    if len(views) > 1:
+        starts = [(seen_in_second_view(state, small[system], few, prior), system) for state, system in starts]
+    rough = [_tried(state, system, small, few, prior, _FIRST_SCALES_MM) for state, system in starts]
+    rough.sort(key=lambda trial: -trial.rank)
+    # Only the better half of the basins is worth more work.
+    halfway = _distinct(rough, small, views)[:_SEMIFINALISTS]
+    semifinals = [_tried(trial.state, trial.system, small, few, prior, _ROUGH_SCALES_MM) for trial in halfway]
+    semifinals.sort(key=lambda trial: -trial.rank)
+    aligned = time.perf_counter()
+
+    finalists = _distinct(semifinals, small, views)[:_FINALISTS]
+    middle, many = [s.thinned(500) for s in systems], [view.thinned(700) for view in views]
+    finals = [_fine(trial.state, trial.system, middle, many, prior) for trial in finalists]
+    finals += _swung(max(finals, key=lambda trial: trial.rank), middle, many, prior)
+    finals.sort(key=lambda trial: -trial.rank)
+    best = _polished(finals[0], middle, many, prior)
+    done = time.perf_counter()
+    share, runner_up = _standing(best, [*finals[1:], *semifinals, *rough], small[0], views)
+    return ColdStart(
+        alignment=best.alignment,
+        agreement=best.judged,
+        system=systems[best.system],
+        basin_share=share,
+        runner_up=runner_up,
+        stages=(
+            Stage(name="coarse search", similarity=candidates[0].correlation, elapsed_ms=1e3 * (searched - began)),
+            Stage(
+                name="multi-start alignment",
+                similarity=semifinals[0].judged.score,
+                elapsed_ms=1e3 * (aligned - searched),
+            ),
+            Stage(name="fine alignment", similarity=best.judged.score, elapsed_ms=1e3 * (done - aligned)),
+        ),
+    )
+
+
+def _best_system(state: RigidState, systems: Sequence[PreparedModel], views: Sequence[PreparedView]) -> int:
+    return max(range(len(systems)), key=lambda index: agreement(state, systems[index], views).score)
+
+
+def _tried(
+    start: RigidState,
+    system: int,
+    systems: Sequence[PreparedModel],
+    views: Sequence[PreparedView],
+    prior: PosePrior,
+    scales_mm: tuple[float, ...],
+    *,
+    evidence: float = EVIDENCE,
+    iterations: int = 5,
+) -> _Trial:
+    found = align(start, systems[system], views, prior, scales_mm=scales_mm, iterations=iterations, evidence=evidence)
+    judged = agreement(found.state, systems[system], views)
+    rank = judged.score - prior_penalty(found.state, views, prior)
+    return _Trial(alignment=found, system=system, judged=judged, rank=rank)
+
+
+def _fine(
+    start: RigidState,
+    system: int,
+    systems: Sequence[PreparedModel],
+    views: Sequence[PreparedView],
+    prior: PosePrior,
+) -> _Trial:
+    return _tried(start, system, systems, views, prior, _FINE_SCALES_MM, evidence=FINE_EVIDENCE)
+
+
+def _polished(
+    best: _Trial, systems: Sequence[PreparedModel], views: Sequence[PreparedView], prior: PosePrior
+) -> _Trial:
+    """The winner carried on to where it stands still; kept where it fits no worse."""
+    on = _tried(
+        best.state,
+        best.system,
+        systems,
+        views,
+        prior,
+        _POLISH_SCALES_MM,
+        evidence=FINE_EVIDENCE,
+        iterations=_POLISH_ITERATIONS,
+    )
+    return on if on.rank >= best.rank else best
+
+
+def _swung(
+    best: _Trial, systems: Sequence[PreparedModel], views: Sequence[PreparedView], prior: PosePrior
+) -> list[_Trial]:
+    """Alignments from beside the best pose, along the motions that the picture sees least.
+
+    A vessel that is nearly a tube turns about itself almost unseen; an alignment that began on the wrong side stays
+    there, although the few features that tell are better met on the other.
+    """
+    spread, along = np.linalg.eigh(best.alignment.information)
+    found = []
+    for value, direction in list(zip(spread, along.T, strict=True))[:_WEAKEST]:
+        step = direction * min(_SWING_SIGMAS / np.sqrt(max(value, 1e-9)), _SWING_MOST / np.abs(direction).max())
+        for side in (-1.0, 1.0):
+            start = moved(best.state, side * step, views)
+            found.append(_fine(start, best.system, systems, views, prior))
+    return found
+
+
+def seen_in_second_view(
+    state: RigidState, model: PreparedModel, views: Sequence[PreparedView], prior: PosePrior
+) -> RigidState:
+    """The same picture in the first view, at the depth along its beam that fits the second view best.
+
+    One view leaves depth open by centimetres, which in the other is a shift too large for a local alignment.
+    """
+    arm = views[0].camera_from_isocentre
+    camera = arm[:3, :3] @ state.pivot_mm + arm[:3, 3]
+    tried = []
+    for offset_mm in np.arange(-2.0, 2.01, 0.25) * prior.depth_mm:
+        there = camera * (camera[2] + offset_mm) / camera[2]
+        moved = replace(state, pivot_mm=arm[:3, :3].T @ (there - arm[:3, 3]))
+        tried.append((_near_share(moved, model, views[1]), -abs(float(offset_mm)), moved))
+    return max(tried, key=lambda entry: entry[:2])[2]
+
+
+def _near_share(state: RigidState, model: PreparedModel, view: PreparedView) -> float:
+    """How much of the second view's vessel has the model nearby, softly: wide enough for a step of the search."""
+    total = 0.0
+    for pair in feature_pairs(state, model, view, 1):
+        seen = pair.model.plane_mm[pair.model.usable]
+        if len(seen):
+            distance = np.asarray(KDTree(seen).query(pair.image.points_mm)[0])
+            total += pair.share * float((1.0 / (1.0 + (distance / _SEARCH_MM) ** 2)).mean())
+    return total
+
+
+def prior_penalty(state: RigidState, views: Sequence[PreparedView], prior: PosePrior) -> float:
+    """What distance from the prior costs a basin's score: little, and never more than a few branches are worth."""
+    return 0.01 * min(prior_distance(state, views, prior) ** 2, 15.0)
+
+
+def prior_distance(state: RigidState, views: Sequence[PreparedView], prior: PosePrior) -> float:
+    """Distance from the prior in standard deviations, over the six parameters."""
+    cosine = 0.5 * (np.trace(state.rotation @ prior.state.rotation.T) - 1.0)
+    turned = np.arccos(np.clip(cosine, -1.0, 1.0)) / prior.rotation_rad
+    moved = views[0].camera_from_isocentre[:3, :3] @ (state.pivot_mm - prior.state.pivot_mm)
+    scaled = moved / (prior.in_plane_mm, prior.in_plane_mm, prior.depth_mm)
+    return float(np.sqrt(turned**2 + (scaled**2).sum()))
+
+
+def plane_points(state: RigidState, model: PreparedModel, view: PreparedView, index: int) -> Float[np.ndarray, "n 2"]:
+    """The model's points in the view's isocentre plane."""
+    camera = camera_points(state, model.points_mm - model.pivot_mm, view, index)
+    return camera[:, :2] * (view.sod_mm / np.maximum(camera[:, 2], MIN_DEPTH_MM))[:, None]
+
+
+def apart_mm(a: RigidState, b: RigidState, model: PreparedModel, views: Sequence[PreparedView]) -> float:
+    """Mean distance between two poses' projections, in the view where they differ most."""
+    return max(
+        float(np.linalg.norm(plane_points(a, model, v, i) - plane_points(b, model, v, i), axis=1).mean())
+        for i, v in enumerate(views)
+    )
+
+
+def _distinct(
+    trials: Sequence[_Trial], systems: Sequence[PreparedModel], views: Sequence[PreparedView]
+) -> list[_Trial]:
+    """One trial a basin and system, in the given order."""
+    kept: list[_Trial] = []
+    for trial in trials:
+        twins = (other for other in kept if other.system == trial.system)
+        if all(apart_mm(trial.state, other.state, systems[trial.system], views) > _SAME_BASIN_MM for other in twins):
+            kept.append(trial)
+    return kept
+
+
+def _standing(
+    best: _Trial, others: Sequence[_Trial], model: PreparedModel, views: Sequence[PreparedView]
+) -> tuple[float, float]:
+    """Share of the trials, weighted by score, in the winner's basin, and the best score outside it."""
+    apart = np.array([apart_mm(trial.state, best.state, model, views) for trial in others])
+    weight = np.array([max(trial.judged.score, 1e-3) for trial in others])
+    share = float(weight[apart <= _SAME_BASIN_MM].sum() / weight.sum())
+    rivals = [trial.rank for trial, far in zip(others, apart, strict=True) if far > _OTHER_BASIN_MM]
+    return share, float(np.clip(max(rivals, default=0.0) / max(best.rank, 1e-6), 0.0, 1.0))

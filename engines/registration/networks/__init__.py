@@ -1,0 +1,1 @@
+"""Starts and matches that networks propose, and their weights."""

@@ -1,0 +1,44 @@
+"""Poses that the shipped pose network adds to the starts of a cold start: another opinion, never the only one."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+
+import numpy as np
+
+from calibration.errors import InputError
+from engines.registration.alignment.cold_start import Proposer
+from engines.registration.networks.network_start import network_poses, shipped_weights
+from engines.networks.pose_network import PoseNetwork
+from engines.registration.networks.pose_weights import load_pose_network
+from engines.registration.features.prepared_model import PreparedModel
+from engines.registration.features.projected_model import RigidState
+from engines.registration.view import RegistrationView
+
+_ROUNDS = 3
+
+
+def network_proposer(views: Sequence[RegistrationView], model: PreparedModel) -> Proposer | None:
+    """What asks the network about the first view; None where its weights were not installed."""
+    net = _shipped_network()
+    if net is None:
+        return None
+
+    def propose(begins: Sequence[RigidState]) -> list[RigidState]:
+        poses = [state.pose(model) for state in begins]
+        try:
+            found = network_poses(net, views[0], model.model, poses, rounds=_ROUNDS)
+        except InputError:
+            return []  # next to nothing on the small picture: the other starts are enough to say so
+        return [
+            RigidState.of(pose, model, len(views)) for pose, asked in found if asked and np.isfinite(pose.matrix).all()
+        ]
+
+    return propose
+
+
+@functools.cache
+def _shipped_network() -> PoseNetwork | None:
+    path = shipped_weights("pose")
+    return load_pose_network(path) if path.is_file() else None

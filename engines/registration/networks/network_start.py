@@ -1,0 +1,138 @@
+"""A start that the pose network proposes: from the header, or from any guess that is too far off."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from calibration.carm import CArmGeometry
+from calibration.errors import InputError
+from calibration.pose import RigidPose
+from engines.anatomy.vessel_model import CenterlineTree, VesselModel
+from engines.registration.initial_pose import InitialPose
+from engines.networks.pose_network import PICTURE_PX, SIGMA_PX, CameraView, PoseNetwork
+from engines.registration.rendered.image_similarity import dice
+from engines.registration.view import RegistrationView
+from engines.rendering.splat import centerline_cloud, splat_centerlines
+
+_STEP_MM = 5.0
+_ROUNDS = 4
+_MIN_SEEN = 2.0  # summed probability on the small picture below which there is nothing to go by
+
+
+def network_start(
+    net: PoseNetwork,
+    views: Sequence[RegistrationView],
+    model: VesselModel,
+    begin: RigidPose,
+    *,
+    rounds: int = _ROUNDS,
+) -> InitialPose:
+    """Ask the network `rounds` times on the first view; the pose whose drawing overlaps best with it is the start.
+
+    So it never returns a pose that explains the picture worse than `begin` does.
+
+    Raises:
+        InputError: the model has no centerlines of the view's classes, or the view shows no vessel.
+    """
+    best, _ = network_poses(net, views[0], model, [begin], rounds=rounds)[0]
+    return InitialPose(
+        name="network",
+        isocentre_from_lps=best,
+        rotation_rad=np.deg2rad(7.0),
+        in_plane_mm=15.0,
+        depth_mm=25.0,
+    )
+
+
+def network_poses(
+    net: PoseNetwork,
+    view: RegistrationView,
+    model: VesselModel,
+    begins: Sequence[RigidPose],
+    *,
+    rounds: int = _ROUNDS,
+) -> list[tuple[RigidPose, int]]:
+    """Of each beginning the best overlapping pose on its way, and after how many rounds: 0 is the beginning itself.
+
+    Raises:
+        InputError: as `network_start`.
+    """
+    if model.centerlines is None:
+        raise InputError("a start by the network needs a model with centerlines; make the case again with them")
+    tree = _of_classes(model.centerlines, view)
+    cloud = centerline_cloud(tree, step_mm=_STEP_MM)
+    seen = torch.from_numpy(small_picture(view))[None, None]
+    if float(seen.sum()) < _MIN_SEEN:
+        raise InputError(f"{view.file}: shows no vessel for the pose network; choose a fuller frame")
+    camera = camera_view(begins, cloud.points_mm.double().mean(dim=0).numpy(), view.geometry)
+    seen = seen.expand(len(begins), -1, -1, -1)
+    cameras, overlaps = [], []
+    with torch.no_grad():
+        for asked in range(rounds + 1):
+            picture = splat_centerlines(
+                cloud, camera.camera_from_lps, camera.intrinsics_px, (PICTURE_PX, PICTURE_PX), sigma_px=SIGMA_PX
+            ).clamp(max=1.0)
+            cameras.append(camera.camera_from_lps)
+            overlaps.append(dice(picture, seen))
+            if asked < rounds:
+                camera = camera.moved(net(torch.cat([picture, seen], dim=1)))
+    best = torch.stack(overlaps).argmax(dim=0).tolist()
+    return [(_isocentre_from_lps(cameras[asked][k], view), asked) for k, asked in enumerate(best)]
+
+
+def shipped_weights(name: str) -> Path:
+    """Where the weights of that network lie that come with the program."""
+    import importlib.resources
+
+    return Path(str(importlib.resources.files("assets"))) / "models" / f"{name}.safetensors"
+
+
+def small_picture(view: RegistrationView) -> Float[np.ndarray, "rows columns"]:
+    """Vessel probability averaged down to the network's square, at its upper left; 0 outside the field of view."""
+    shown = np.asarray(view.vessel, dtype=np.float32)
+    if view.field_of_view is not None:
+        shown = shown * view.field_of_view
+    rows, columns = (max(1, round(size * PICTURE_PX / max(shown.shape))) for size in shown.shape)
+    square = np.zeros((PICTURE_PX, PICTURE_PX), dtype=np.float32)
+    square[:rows, :columns] = cv2.resize(np.nan_to_num(shown), (columns, rows), interpolation=cv2.INTER_AREA)
+    return np.clip(square, 0.0, 1.0)
+
+
+def camera_view(
+    poses: Sequence[RigidPose], pivot_lps_mm: Float[np.ndarray, " 3"], geometry: CArmGeometry
+) -> CameraView:
+    """The cameras of isocentre_from_lps poses, on the network's square picture."""
+    scale = PICTURE_PX / max(geometry.shape_px)
+    # Pixel edges stay in place, so centres move.
+    resample = np.array([[scale, 0.0, 0.5 * scale - 0.5], [0.0, scale, 0.5 * scale - 0.5], [0.0, 0.0, 1.0]])
+    arm = geometry.camera_from_isocentre()
+    cameras = np.stack([(arm @ pose).matrix for pose in poses])
+    return CameraView(
+        camera_from_lps=torch.from_numpy(cameras.astype(np.float32)),
+        intrinsics_px=torch.from_numpy((resample @ geometry.intrinsics_px()).astype(np.float32)),
+        pivot_lps_mm=torch.from_numpy(np.asarray(pivot_lps_mm, dtype=np.float32)),
+    )
+
+
+def _of_classes(tree: CenterlineTree, view: RegistrationView) -> CenterlineTree:
+    branches = tuple(b for b in tree.branches if not view.branch_classes or b.vessel_class in view.branch_classes)
+    if not branches:
+        raise InputError(
+            f"{view.file}: shows {', '.join(view.branch_classes)}, of which the model has no branch; "
+            "choose a frame that shows what the model holds"
+        )
+    return CenterlineTree(branches=branches)
+
+
+def _isocentre_from_lps(camera_from_lps: Float[torch.Tensor, "4 4"], view: RegistrationView) -> RigidPose:
+    matrix = camera_from_lps.double().numpy().copy()
+    u, _, vt = np.linalg.svd(matrix[:3, :3])
+    matrix[:3, :3], matrix[3] = u @ vt, (0.0, 0.0, 0.0, 1.0)
+    camera = RigidPose(matrix=matrix, target="camera", source="lps")
+    return view.geometry.camera_from_isocentre().inverse() @ camera

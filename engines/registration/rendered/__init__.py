@@ -1,0 +1,1 @@
+"""Alignment by rendered pictures (DRR): targets, similarities, gradient steps."""

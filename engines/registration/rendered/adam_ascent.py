@@ -1,0 +1,45 @@
+"""Adam on the six parameters of a pose, keeping the best on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+
+from engines.registration.alignment.pose_motion import PoseMotion
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdamLevel:
+    """One run of Adam on pictures of one size.
+
+    Args:
+        learning_rate: first step, in mm of movement on the isocentre plane; falls to a tenth.
+    """
+
+    long_side_px: int
+    steps: int
+    learning_rate: float
+
+
+def ascend(
+    motion: PoseMotion,
+    begin: Float[torch.Tensor, " 6"],
+    score: Callable[[Float[torch.Tensor, "1 4 4"]], torch.Tensor],
+    level: AdamLevel,
+) -> tuple[Float[torch.Tensor, " 6"], float]:
+    """The best parameters met, `begin` included, and their score."""
+    parameters = begin.detach().clone().requires_grad_()
+    adam = torch.optim.Adam([parameters], lr=level.learning_rate, betas=(0.8, 0.95))
+    best, best_score = begin.detach().clone(), -torch.inf
+    for step in range(level.steps):
+        adam.param_groups[0]["lr"] = level.learning_rate * 0.1 ** (step / max(1, level.steps - 1))
+        adam.zero_grad()
+        value = score(motion.pose(parameters)[None]).sum()
+        if float(value.detach()) > best_score:
+            best, best_score = parameters.detach().clone(), float(value.detach())
+        (-value).backward()
+        adam.step()
+    return best, float(best_score)

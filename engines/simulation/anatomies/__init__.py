@@ -1,0 +1,1 @@
+"""Invented patients: chest, head and pelvis with their vessels."""

@@ -1,0 +1,1 @@
+"""Endless synthetic angiograms with exact masks, for training and for checks of networks."""

@@ -1,0 +1,1 @@
+"""From anatomy to grey values: shadows, collimator, detector."""

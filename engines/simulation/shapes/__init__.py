@@ -1,0 +1,1 @@
+"""Curves and voxels that invented patients are made of."""

@@ -1,0 +1,1 @@
+"""Patients drawn in milliseconds, for training pose and similarity networks."""

@@ -1,0 +1,1 @@
+"""Recipes of the segmentation networks, and what ships of them."""

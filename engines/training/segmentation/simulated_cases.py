@@ -1,0 +1,150 @@
+"""Training patches from simulated case folders on disk (`guidance-app simulate`), beside the endless synthetic ones.
+
+Only files are read: the simulator is never imported, so nothing but its pictures and labels can reach a network.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from calibration.errors import InputError
+from engines.angiography.dsa import subtract
+from engines.angiography.files.open_run import open_run
+from engines.segmentation.conditioning import condition_working
+from engines.segmentation.scenes import Scene, model_for_kind
+from engines.simulation.angiograms.angiogram_synthesis import WORKING_PX, Sample
+
+HELD_OUT_FROM_SEED = 1000  # larger seeds are for evaluation, smaller ones than the next for the bundled cases
+FIRST_TRAINING_SEED = 100
+_LABELS = {"vessel": 1, "artery": 1, "vein": 2, "aorta": 3, "device": 4}
+_EVERY = 2  # neighbouring frames teach the same
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SimulatedFrames:
+    """Pictures of a scene at the working size with their labels, all in memory.
+
+    Attributes:
+        cases: their names, which state kind and seed.
+    """
+
+    scene: Scene
+    cases: tuple[str, ...]
+    pictures: list[Float[np.ndarray, "256 256"]]
+    labels: list[UInt8[np.ndarray, "256 256"]]
+
+    def sample(self, seed: int, index: int, size_px: int) -> Sample | None:
+        """A turned, scaled, relit and cropped frame; the same arguments give the same patch.
+
+        None where the crop shows nothing.
+        """
+        random = np.random.default_rng(np.random.SeedSequence([seed, index, 1]))
+        which = int(random.integers(len(self.pictures)))
+        picture, label = _warped(random, self.pictures[which], self.labels[which], size_px)
+        picture = _relit(random, picture)
+        conditioned = condition_working(picture, working_px=WORKING_PX)
+        if conditioned is None:
+            return None
+        masks = np.stack([_mask(label, name) for name in self.scene.classes]).astype(np.float32)
+        if self.scene.name == "coronary":
+            masks[0] = _as_readers_draw(masks[0])
+        if conditioned.field_of_view is not None:
+            masks *= conditioned.field_of_view
+        channels = -conditioned.channels if conditioned.inverted else conditioned.channels
+        return Sample(channels=np.ascontiguousarray(channels), masks=masks, picture=picture)
+
+
+def load_simulated(folder: Path, scene: Scene) -> SimulatedFrames:
+    """Read all frames of the folder's cases that this scene's network is for.
+
+    Raises:
+        InputError: no fitting case there, or one whose seed is kept for evaluation or bundled.
+    """
+    cases, pictures, labels = fitting_cases(folder, scene), [], []
+    for case in cases:
+        for run_file in sorted((case / "xa").glob("*.dcm")):
+            _read_run(run_file, case / "truth" / f"{run_file.stem}_labels.npz", scene, pictures, labels)
+    if not pictures:
+        raise InputError(f"{folder}: holds no simulated case for {scene.name}; make some with `guidance-app simulate`")
+    return SimulatedFrames(scene=scene, cases=tuple(case.name for case in cases), pictures=pictures, labels=labels)
+
+
+def fitting_cases(folder: Path, scene: Scene) -> list[Path]:
+    """The case folders that this scene's network is for. Raises InputError for a seed not meant for training."""
+    cases = []
+    for case in sorted(path.parent for path in folder.glob("*/case.json")):
+        told = json.loads((case / "case.json").read_text(encoding="utf-8"))
+        if model_for_kind(told["kind"], told.get("field_of_view", "upper")) == scene.name:
+            _check_seed(case)
+            cases.append(case)
+    return cases
+
+
+def _check_seed(case: Path) -> None:
+    seed = case.name.rpartition("-")[2]
+    if not (seed.isdigit() and FIRST_TRAINING_SEED <= int(seed) < HELD_OUT_FROM_SEED):
+        raise InputError(
+            f"{case}: training takes simulated cases named KIND-SEED with seeds {FIRST_TRAINING_SEED} to "
+            f"{HELD_OUT_FROM_SEED - 1}; others are bundled or kept for evaluation"
+        )
+
+
+def _read_run(run_file: Path, label_file: Path, scene: Scene, pictures: list, labels: list) -> None:
+    with np.load(label_file) as archive:
+        truth = archive["labels"]
+    run = open_run(run_file)
+    if scene.name == "cerebral" and run.kind != "dsa" and run.mask:
+        run = subtract(run)
+    size = (WORKING_PX, WORKING_PX)
+    for index in range(0, run.frame_count, _EVERY):
+        picture = run.frame(index).pixels.astype(np.float32)
+        pictures.append(cv2.resize(picture, size, interpolation=cv2.INTER_AREA))
+        labels.append(cv2.resize(truth[index], size, interpolation=cv2.INTER_NEAREST))
+
+
+def _mask(label: UInt8[np.ndarray, "rows columns"], name: str) -> np.ndarray:
+    mask = (label == _LABELS[name]).astype(np.uint8)
+    if name == "device":
+        return mask
+    # One label a pixel: where a wire lies inside a lumen, the lumen is there all the same.
+    closed = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((7, 7), np.uint8))
+    return np.where(label == _LABELS["device"], closed, mask)
+
+
+def _as_readers_draw(mask: np.ndarray) -> np.ndarray:
+    """The part of a lumen's outline that looks dark; `angiogram_synthesis` outlines coronaries alike."""
+    depth = cv2.distanceTransform((mask > 0.5).astype(np.uint8), cv2.DIST_L2, 3)
+    radius = cv2.dilate(depth, np.ones((9, 9), np.uint8))
+    return ((mask > 0.5) & (depth >= 0.3 * radius)).astype(np.float32)
+
+
+def _warped(random: np.random.Generator, picture: np.ndarray, label: np.ndarray, size_px: int):
+    scale = np.exp(random.uniform(-0.25, 0.25))
+    turn = cv2.getRotationMatrix2D((WORKING_PX / 2, WORKING_PX / 2), random.normal(0, 10), scale)
+    spare = WORKING_PX - size_px
+    turn[:, 2] -= random.uniform(0, max(spare, 1), 2) if spare > 0 else 0
+    if random.random() < 0.5:
+        turn[0] = -turn[0]
+        turn[0, 2] += size_px - 1
+    shape = (size_px, size_px)
+    # Nothing is seen beyond the detector; mirrored content there would be invented anatomy.
+    edge = float(picture.min())
+    moved = cv2.warpAffine(picture, turn, shape, flags=cv2.INTER_LINEAR, borderValue=edge)
+    return moved, cv2.warpAffine(label, turn, shape, flags=cv2.INTER_NEAREST, borderValue=0)
+
+
+def _relit(random: np.random.Generator, picture: np.ndarray) -> np.ndarray:
+    low, high = picture.min(), picture.max()
+    lit = np.clip((picture - low) / (high - low + 1e-6), 0, 1) ** np.exp(random.normal(0, 0.25))
+    if random.random() < 0.4:
+        lit = cv2.GaussianBlur(lit, (0, 0), random.uniform(0.3, 1.0))
+    if random.random() < 0.3:
+        lit = lit + random.uniform(0.2, 1.0) * (lit - cv2.GaussianBlur(lit, (0, 0), random.uniform(2, 12)))
+    lit = lit + random.normal(0, np.exp(random.uniform(np.log(0.002), np.log(0.03))), lit.shape)
+    return np.round(lit * 255).astype(np.float32)

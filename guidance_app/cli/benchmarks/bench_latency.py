@@ -1,0 +1,162 @@
+"""Commands `bench latency` and `bench soak`: the live path against the clock, and over hours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from engines.anatomy.cases.case import Case
+    from engines.inference.machine import Machine
+    from guidance_app.live.latency import LatencyReport, Percentiles
+    from guidance_app.live.benches.latency_bench import LatencyBench
+    from guidance_app.live.session.session import LiveSession
+
+    Show = Callable[[LiveSession, Case, float], object]
+
+_CASE_HELP = "Case whose model is tracked and drawn: folder or bundled name."
+
+
+def add_to(bench: typer.Typer) -> None:
+    @bench.command()
+    def latency(
+        json_file: Path | None = typer.Option(None, "--json", help="Write latency.json here."),
+        fps: float = typer.Option(15.0, help="Frames a second."),
+        seconds: float = typer.Option(60.0, help="How long; with --compare, for each of the two."),
+        size: int = typer.Option(512, help="Rows and columns of the pictures."),
+        case: str = typer.Option("coronary", help=_CASE_HELP),
+        backend: str = typer.Option("auto", help="Runtime of the network."),
+        compare: tuple[str, str] | None = typer.Option(
+            None,
+            help="Two arms in turns over the same recording: BACKEND, FOLDER (of networks) or FOLDER@BACKEND.",
+        ),
+        cold: float | None = typer.Option(
+            None, help="Throw the pose away and register from nothing again, every so many seconds."
+        ),
+        plot: Path | None = typer.Option(None, help="Draw the percentiles of every stage into this PNG."),
+    ) -> None:
+        """Ingest to paint and ingest to overlay of the live path, through the real window painted off screen."""
+        from guidance_app.live.benches.latency_bench import LatencyBench, run_latency_bench
+
+        _check_places(json_file, plot)
+        asked = LatencyBench(case=case, fps=fps, seconds=seconds, size_px=size, backend=backend, cold_every_s=cold)
+        if compare is not None:
+            _compare(asked, compare, json_file, plot)
+            return
+        with _window("Benchmark") as show:
+            report = run_latency_bench(asked, show=show)
+        _print_stages(_rows(report))
+        print(
+            f"{report.frames} frames: {report.painted} painted, {report.superseded} superseded, "
+            f"{report.dropped} dropped; oldest overlay shown {report.max_overlay_age_ms or 0.0:.0f} ms"
+        )
+        if cold is not None:
+            print(f"{report.cold_starts} registrations from nothing")
+        if json_file is not None:
+            report.write(json_file)
+        if plot is not None:
+            title = f"{report.source}, {fps:g} frames/s, {report.seconds:.0f} s, {report.frames} frames"
+            _draw(plot, title, [(f"backend {backend}", _rows(report))], report.machine)
+
+    @bench.command()
+    def soak(
+        minutes: float = typer.Option(20.0, help="How long."),
+        fps: float | None = typer.Option(None, help="Paced at this rate; else as fast as the whole path can go."),
+        size: int = typer.Option(512, help="Rows and columns of the pictures."),
+        case: str = typer.Option("coronary", help=_CASE_HELP),
+        backend: str = typer.Option("auto", help="Runtime of the network."),
+        json_file: Path | None = typer.Option(None, "--json", help="Write the figures here."),
+    ) -> None:
+        """Play a recording for minutes or hours: memory, threads and files must not grow, no frame may be lost."""
+        from calibration.store import write_json
+        from guidance_app.live.benches.latency_bench import LatencyBench
+        from guidance_app.live.benches.soak_bench import GROWTH_LIMIT, run_soak_bench
+
+        _check_places(json_file)
+        asked = LatencyBench(case=case, fps=fps or 15.0, seconds=60.0 * minutes, size_px=size, backend=backend)
+        with _window("Soak") as show:
+            report = run_soak_bench(asked, saturated=fps is None, show=show)
+        for name in ("window_mib", "engine_mib", "threads", "files", "shared_memories", "processes"):
+            size_of = getattr(report, name)
+            print(f"{name:16s} warm {size_of.warm:8.1f}  last {size_of.last:8.1f}  growth {100 * size_of.share:+.1f} %")
+        print(
+            f"{report.frames} frames in {report.seconds:.0f} s: {report.painted} painted, "
+            f"{report.superseded} superseded, {report.dropped} dropped, {report.engines_lost} engines lost"
+        )
+        if json_file is not None:
+            write_json(json_file, report.model_dump(mode="json", by_alias=True))
+        if not report.passed:
+            print(f"something grew by {100 * GROWTH_LIMIT:.0f} % or more, or was lost")
+            raise typer.Exit(1)
+
+
+def _check_places(*places: Path | None) -> None:
+    from calibration.store import check_place_for
+
+    for place in places:
+        if place is not None:
+            check_place_for(place)
+
+
+def _compare(asked: LatencyBench, arms: tuple[str, str], json_file: Path | None, plot: Path | None) -> None:
+    from guidance_app.live.benches.latency_comparison import parse_arm, run_comparison
+
+    first, second = (parse_arm(text, asked.backend) for text in arms)
+    with _window("Comparison") as show:
+        report = run_comparison(asked, (first, second), show, progress=lambda line: typer.echo(line, err=True))
+    for letter, arm in zip("AB", report.arms, strict=True):
+        print(f"{letter}: {arm.name}, {arm.engine}; {arm.frames} frames, {arm.painted} painted, {arm.dropped} dropped")
+        _print_stages({**arm.stages_ms, "overlay_age": arm.overlay_age_ms, "jitter": arm.jitter_ms})
+    print("medians, B over A: " + ", ".join(f"{name} {ratio:.2f}" for name, ratio in report.b_over_a.items()))
+    if json_file is not None:
+        report.write(json_file)
+    if plot is not None:
+        paced = f"{report.paced_fps:g} frames/s, {report.seconds_per_arm:.0f} s each"
+        title = f"{report.source}, {paced}, in turns {report.turns}"
+        rows = [
+            (
+                f"{letter}: {arm.name} ({arm.engine})",
+                {**arm.stages_ms, "overlay_age": arm.overlay_age_ms, "jitter": arm.jitter_ms},
+            )
+            for letter, arm in zip("AB", report.arms, strict=True)
+        ]
+        _draw(plot, title, rows, report.machine)
+
+
+@contextmanager
+def _window(title: str) -> Iterator[Show]:
+    """What shows a session: the real window, painted off screen."""
+    from guidance_app.window.run import application, run_window
+
+    qt = application(headless=True)  # Qt's application lives only while somebody holds it
+    yield lambda session, case, limit_s: run_window(
+        session, case=case, headless=True, duration_s=limit_s, title=title, ticked=session.latency.tick.add
+    )  # fmt: skip
+    del qt
+
+
+def _rows(report: LatencyReport) -> dict[str, Percentiles]:
+    rows = {**report.stages_ms, "overlay_age": report.overlay_age_ms, "jitter": report.jitter_ms}
+    return rows if report.tick_ms is None else {**rows, "tick": report.tick_ms}
+
+
+def _print_stages(stages: Mapping[str, Percentiles]) -> None:
+    for name, stage in stages.items():
+        if stage.count:
+            print(
+                f"{name:18s} p50 {stage.p50:7.1f}  p90 {stage.p90:7.1f}  p95 {stage.p95:7.1f}  "
+                f"p99 {stage.p99:7.1f}  max {stage.max:7.1f} ms"
+            )
+
+
+def _draw(path: Path, title: str, arms: Sequence[tuple[str, Mapping[str, Percentiles]]], machine: Machine) -> None:
+    from guidance_app.live.benches.latency_plot import write_plot
+
+    versions = ", ".join(f"{name} {version}" for name, version in list(machine.versions.items())[-2:])
+    write_plot(
+        path, title, arms, f"{machine.cpu}, {machine.cores} cores; Python {machine.python}, {versions}; p50 / p95"
+    )

@@ -1,0 +1,21 @@
+"""Command group `evaluate`: accuracy against reference data, per case and in total."""
+
+from __future__ import annotations
+
+import typer
+
+from guidance_app.cli.evaluations import evaluate_deformation
+from guidance_app.cli.evaluations import evaluate_poster
+from guidance_app.cli.evaluations import evaluate_registration
+from guidance_app.cli.evaluations import evaluate_segmentation
+from guidance_app.cli.evaluations import evaluate_zero_touch
+
+
+def add_to(app: typer.Typer) -> None:
+    evaluate = typer.Typer(no_args_is_help=True, help="Accuracy against reference data, with confidence intervals.")
+    app.add_typer(evaluate, name="evaluate")
+    evaluate_registration.add_to(evaluate)
+    evaluate_poster.add_to(evaluate)
+    evaluate_deformation.add_to(evaluate)
+    evaluate_segmentation.add_to(evaluate)
+    evaluate_zero_touch.add_to(evaluate)

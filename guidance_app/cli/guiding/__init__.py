@@ -1,0 +1,1 @@
+"""Commands that guide, replay, record and export."""

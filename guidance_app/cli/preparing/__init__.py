@@ -1,0 +1,1 @@
+"""Commands that prepare: cases, calibration, archive, simulation."""

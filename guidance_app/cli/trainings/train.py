@@ -1,0 +1,129 @@
+"""Command `train`: every network that the program ships, from a seed."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from calibration.errors import InputError
+
+_STEPS, _RATE = 1200, 2e-3
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command("train")(train)
+
+
+def train(
+    name: Annotated[
+        str, typer.Argument(help="coronary, cerebral, aortic-upper, aortic-lower, pose, affine, correlation or prost")
+    ],
+    out: Annotated[Path, typer.Option(help="folder for checkpoint, weights, manifest and card")] = Path("out/models"),
+    steps: Annotated[int, typer.Option(min=0, help="optimiser steps; 0: 1200, with --finetune 400")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=999_999, help="decides pictures and first weights")] = 1,
+    width: Annotated[int, typer.Option(min=4, max=128, help="channels of the first block")] = 16,
+    batch: Annotated[int, typer.Option(min=1, help="pictures a step")] = 6,
+    patch: Annotated[int, typer.Option(min=64, max=512, help="patch side in pixels, a multiple of 16")] = 192,
+    rate: Annotated[float, typer.Option(min=0.0, max=1.0, help="learning rate; 0: 0.002, --finetune 0.0005")] = 0.0,
+    paper: Annotated[bool, typer.Option("--paper", help="the published loss alone: Dice or cross-entropy")] = False,
+    initial: Annotated[str, typer.Option(help="checkpoint (.pt) or a model folder's .safetensors to start from")] = "",
+    cases: Annotated[str, typer.Option(help="folder of simulated cases, seeds 100 to 999, to mix in")] = "",
+    tune_cases: Annotated[str, typer.Option(help="other simulated cases, to choose the threshold on too")] = "",
+    case_share: Annotated[float, typer.Option(min=0.0, max=1.0, help="share of the patches from --cases")] = 0.4,
+    device: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
+    threads: Annotated[int, typer.Option(min=1, help="of torch")] = 1,
+    workers: Annotated[int, typer.Option(min=0, help="processes that make pictures")] = 1,
+    finetune: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(help="folders of a site's pictures and vessel masks: go on from the shipped weights with them"),
+    ] = None,
+    folds: Annotated[int, typer.Option(min=0, help="--finetune: measure on pictures left out; writes figures")] = 0,
+    models: Annotated[Path | None, typer.Option(help="--finetune: folder of the weights to start from")] = None,
+) -> None:
+    """Train a network on synthetic angiograms; goes on where an interrupted run of the same recipe stopped.
+
+    With --finetune IMAGES MASKS it starts from the shipped weights, mixes a site's pictures with synthetic ones and
+    writes a model folder for `--models`; of a network with several vessel classes the first one is what masks mark.
+    """
+    if name == "pose":
+        from guidance_app.cli.trainings.train_pose import train_pose_network
+
+        train_pose_network(out, steps=steps, seed=seed, width=width, paper=paper, device=device, threads=threads)
+        return
+    if name == "affine":
+        from guidance_app.cli.trainings.train_affine import train_affine_network
+
+        train_affine_network(out, steps=steps, seed=seed, paper=paper, device=device, threads=threads)
+        return
+    if name == "prost" or name.split("-")[0] == "correlation":
+        from guidance_app.cli.trainings.train_correlation import train_similarity
+
+        train_similarity(name, out, steps=steps, seed=seed, threads=threads)
+        return
+    from engines.segmentation.scenes import scene_named
+
+    scene = scene_named(name)
+    if patch % 16:
+        raise InputError(f"--patch {patch}: the network needs a multiple of 16, for example {patch // 16 * 16}")
+    if finetune is not None:
+        from engines.training.segmentation.finetune import FineTuning
+        from guidance_app.cli.trainings.finetune import finetune_site
+
+        standard = FineTuning()
+        plan = FineTuning(
+            steps=steps or standard.steps, batch=batch, patch_px=patch, rate=rate or standard.rate, seed=seed
+        )
+        finetune_site(name, *finetune, out, plan, folds=folds, models=models, threads=threads)
+        return
+    if folds or models:
+        raise InputError(f"{'--folds' if folds else '--models'}: goes with --finetune IMAGES MASKS alone")
+    steps, rate = steps or _STEPS, rate or _RATE
+    import torch
+
+    from calibration.store import write_bytes
+    from engines.training.segmentation.export import export
+    from engines.training.segmentation.held_out import hold_out, model_card
+    from engines.training.segmentation.segmentation_recipe import Recipe, fast_precision
+    from engines.training.segmentation.segmentation_recipe import train as train_network
+    from engines.training.segmentation.simulated_cases import fitting_cases, load_simulated
+
+    if device != "cpu" and not torch.cuda.is_available():
+        raise InputError(f"--device {device}: this torch finds no CUDA device; use --device cpu")
+    torch.set_num_threads(threads)
+    recipe = Recipe(
+        scene=name, steps=steps, seed=seed, width=width, batch=batch, patch_px=patch, rate=rate, initial=initial,
+        loss=scene.paper_loss if paper else "dice+bce", cases=cases, case_share=case_share,
+        precision=fast_precision(device),
+    )  # fmt: skip
+    checkpoint = out / f"{name}.checkpoint.pt"
+    net = train_network(recipe, checkpoint, device=device, workers=workers, progress=_progress(steps))
+    print("scoring on unseen synthetic pictures", file=sys.stderr)
+    tuning = load_simulated(Path(tune_cases), scene) if tune_cases else None
+    if tuning and cases and (both := {*tuning.cases} & {case.name for case in fitting_cases(Path(cases), scene)}):
+        raise InputError(f"--tune-cases {tune_cases}: {sorted(both)[0]} is trained on; give cases of other seeds")
+    held_out = hold_out(net, scene, cases=tuning)
+    record = export(
+        net, scene, recipe, out, steps=steps, threshold=held_out.threshold, smallest_px=held_out.smallest_px
+    )
+    card = model_card(name, record, held_out)
+    write_bytes(out / f"{name}.md", card.encode())
+    print(f"{out / name}.onnx, .safetensors, .md and manifest.json written; load them with --models {out}")
+
+
+def _progress(steps: int):
+    started = time.monotonic()
+    first: list[int] = []
+
+    def say(step: int, loss: float) -> None:
+        first.append(step) if not first else None
+        if step % 10 and step != steps:
+            return
+        done = step - first[0] + 1
+        left_s = (time.monotonic() - started) / done * (steps - step)
+        print(f"step {step}/{steps}  loss {loss:.3f}  {left_s / 60:.0f} min left", file=sys.stderr, flush=True)
+
+    return say

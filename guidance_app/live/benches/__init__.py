@@ -1,0 +1,1 @@
+"""The live path against the clock, over hours, and under faults."""

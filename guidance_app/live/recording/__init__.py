@@ -1,0 +1,1 @@
+"""A run written down as it happens, and compared with its replay."""

@@ -1,0 +1,1 @@
+"""One run from its source to what the window draws."""

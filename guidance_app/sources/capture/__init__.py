@@ -1,0 +1,1 @@
+"""Frame grabbers as a live source."""

@@ -1,0 +1,1 @@
+"""OpenIGTLink as a live source."""

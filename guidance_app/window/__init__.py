@@ -1,0 +1,1 @@
+"""The window: its frame, panels, keys, and what it leaves behind."""

@@ -1,0 +1,347 @@
+import shutil
+import struct
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pydicom
+import pytest
+from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, JPEG2000Lossless, RLELossless
+
+from calibration.errors import InputError
+from engines.anatomy.files.ct import load_ct, save_ct
+from engines.anatomy.vessel_model import CtVolume
+from tests.engines.anatomy.ct_files import ORIGIN_MM, SPACING_MM, STEP_MM, voxel_values, write_series
+from tests.fuzz.dicom_damage import file_bytes
+from tests.fuzz.samples import ct_slices
+
+
+def test_a_series_in_any_file_order_lies_where_its_headers_say(tmp_path: Path) -> None:
+    write_series(tmp_path / "ct")
+    ct = load_ct(tmp_path / "ct")
+    np.testing.assert_array_equal(ct.voxels_hu, voxel_values(5).transpose(2, 1, 0) - 1000)
+    assert ct.voxels_hu.dtype == np.int16
+    expected = np.diag([SPACING_MM[1], SPACING_MM[0], STEP_MM, 1.0])
+    expected[:3, 3] = ORIGIN_MM
+    np.testing.assert_allclose(ct.lps_from_index, expected, atol=1e-6)
+    assert ct.frame_of_reference_uid == "1.2.3.4.5"
+
+
+def test_a_coronal_series_lies_where_its_headers_say(tmp_path: Path) -> None:
+    write_series(tmp_path / "ct", orientation=(1, 0, 0, 0, 0, -1), step_mm=(0, STEP_MM, 0))
+    ct = load_ct(tmp_path / "ct")
+    # Voxel (column 1, row 2, slice 3): left by one column, down by two rows, back by three slices.
+    place = ct.lps_from_index @ (1, 2, 3, 1)
+    moved_mm = (SPACING_MM[1], 3 * STEP_MM, -2 * SPACING_MM[0])
+    np.testing.assert_allclose(place[:3] - ORIGIN_MM, moved_mm, atol=1e-6)
+    assert ct.voxels_hu[1, 2, 3] == voxel_values(5)[3, 2, 1] - 1000
+
+
+def test_slices_whose_normal_runs_against_their_positions_are_sorted_too(tmp_path: Path) -> None:
+    write_series(tmp_path / "ct", orientation=(1, 0, 0, 0, 1, 0), step_mm=(0, 0, -STEP_MM))
+    ct = load_ct(tmp_path / "ct")
+    np.testing.assert_array_equal(ct.voxels_hu[:, :, 0].T, voxel_values(5)[4] - 1000)
+
+
+def test_rescale_with_fractions_and_padding_is_applied(tmp_path: Path) -> None:
+    write_series(tmp_path / "ct", RescaleSlope=0.5, RescaleIntercept=-10, PixelPaddingValue=7)
+    ct = load_ct(tmp_path / "ct")
+    expected = voxel_values(5).transpose(2, 1, 0) * 0.5 - 10
+    expected[voxel_values(5).transpose(2, 1, 0) == 7] = -1024
+    np.testing.assert_allclose(ct.voxels_hu, expected)
+
+
+def test_other_files_and_scouts_in_the_folder_are_passed_over(tmp_path: Path) -> None:
+    write_series(tmp_path / "ct")
+    write_series(tmp_path / "ct" / "scout", 1, ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"])
+    (tmp_path / "ct" / "report.txt").write_text("hello")
+    (tmp_path / "ct" / "DICOMDIR").write_bytes(b"\0" * 200)
+    assert load_ct(tmp_path / "ct").voxels_hu.shape == (8, 6, 5)
+
+
+def test_of_several_series_one_is_chosen_by_one_of_its_files(tmp_path: Path) -> None:
+    write_series(tmp_path / "ct" / "a", 4)
+    chosen = write_series(tmp_path / "ct" / "b", 6, prefix="t", SeriesNumber=9)
+    with pytest.raises(InputError, match=r"2 CT series .*series 9: 6 slices of 8x6.*path of one of its files"):
+        load_ct(tmp_path / "ct")
+    assert load_ct(chosen[2]).voxels_hu.shape[2] == 6
+
+
+def _swap_tag(path: Path, **tags: object) -> None:
+    dataset = pydicom.dcmread(path)
+    for name, value in tags.items():
+        setattr(dataset, name, value)
+    dataset.save_as(path)
+
+
+def test_nested_and_mistyped_headers_are_refused_in_one_line(tmp_path: Path) -> None:
+    """Found by fuzzing: pydicom answers both with errors of kinds of its own."""
+    paths = write_series(tmp_path, 3)
+    whole = paths[1].read_bytes()
+    nested = struct.pack("<HH2sHI", 0x0008, 0x0000, b"SQ", 0, 0xFFFFFFFF) + b"\xfe\xff\x00\xe0\xff\xff\xff\xff"
+    at = whole.index(struct.pack("<HH2s", 0x0008, 0x0016, b"UI"))
+    for damaged in (whole[:at] + nested * 3000 + whole[at:], whole[: at + 4] + b"FD" + whole[at + 6 :]):
+        paths[1].write_bytes(damaged)
+        with pytest.raises(InputError, match=paths[1].name):
+            load_ct(tmp_path)
+
+
+def test_image_type_that_is_a_number_is_no_localizer(tmp_path: Path) -> None:
+    """Found by fuzzing."""
+    paths = write_series(tmp_path, 3)
+    whole = paths[1].read_bytes()
+    at = whole.index(struct.pack("<HH2s", 0x0008, 0x0008, b"CS"))
+    (length,) = struct.unpack_from("<H", whole, at + 6)
+    number = struct.pack("<HH2sHH", 0x0008, 0x0008, b"US", 2, 7)
+    paths[1].write_bytes(whole[:at] + number + whole[at + 8 + length :])
+    assert load_ct(tmp_path).voxels_hu.shape[2] == 3
+
+
+@pytest.mark.parametrize("syntax", [RLELossless, JPEG2000Lossless], ids=["rle", "jpeg2000"])
+def test_compressed_slices_keep_their_hounsfield_units(tmp_path: Path, syntax: UID) -> None:
+    slices = ct_slices(syntax)
+    for index, slice_ in enumerate(slices):
+        (tmp_path / f"{index}.dcm").write_bytes(file_bytes(slice_))
+    rows, columns = slices[0].Rows, slices[0].Columns
+    first = np.arange(rows * columns).reshape(rows, columns).T - 1000
+    np.testing.assert_array_equal(load_ct(tmp_path).voxels_hu, np.stack([first + k for k in range(5)], axis=-1))
+
+
+def test_slice_whose_stream_states_another_size_never_reaches_the_decoder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for index, slice_ in enumerate(ct_slices(JPEG2000Lossless)):
+        content = file_bytes(slice_)
+        size = content.index(b"\xff\x51") + 6  # of SIZ: 40 rows, 48 columns
+        if index == 0:
+            content = content[:size] + struct.pack(">II", 60_000, 60_000) + content[size + 8 :]
+        (tmp_path / f"{index}.dcm").write_bytes(content)
+    monkeypatch.setattr(pydicom.pixels.decoders.base.Decoder, "as_array", lambda *_, **__: pytest.fail("it was asked"))
+    with pytest.raises(InputError, match=r"0\.dcm: pixels cannot be decoded .*60000 rows x 60000 columns"):
+        load_ct(tmp_path)
+
+
+def test_deflated_slice_is_inflated_only_as_far_as_its_picture_needs(tmp_path: Path) -> None:
+    for index, slice_ in enumerate(ct_slices(DeflatedExplicitVRLittleEndian)):
+        content = file_bytes(slice_)
+        if index == 0:
+            slice_.add_new(0x00091001, "OB", bytes(40 * 1024**2))
+            content = file_bytes(slice_)
+        (tmp_path / f"{index}.dcm").write_bytes(content)
+    with pytest.raises(InputError, match=r"0\.dcm"):  # its header alone is beyond what a header may take
+        load_ct(tmp_path)
+
+
+def test_missing_slices_are_counted(tmp_path: Path) -> None:
+    paths = write_series(tmp_path, 8)
+    paths[3].unlink()
+    paths[4].unlink()
+    with pytest.raises(InputError, match=r"2 slices are missing between s006.dcm and s003.dcm"):
+        load_ct(tmp_path)
+
+
+def test_uneven_spacing_is_refused(tmp_path: Path) -> None:
+    paths = write_series(tmp_path, 6)
+    _swap_tag(paths[-1], ImagePositionPatient=[*ORIGIN_MM[:2], ORIGIN_MM[2] + 5 * STEP_MM + 0.4])
+    with pytest.raises(InputError, match="unevenly spaced"):
+        load_ct(tmp_path)
+
+
+def test_positions_rounded_to_a_tenth_are_accepted(tmp_path: Path) -> None:
+    paths = write_series(tmp_path, 6, step_mm=(0, 0, 0.625))
+    for index, path in enumerate(paths):
+        _swap_tag(path, ImagePositionPatient=[*ORIGIN_MM[:2], round(float(ORIGIN_MM[2]) + index * 0.625, 1)])
+    assert load_ct(tmp_path).spacing_mm[2] == pytest.approx(0.62, abs=0.02)
+
+
+def test_gantry_tilt_is_refused(tmp_path: Path) -> None:
+    write_series(tmp_path, 20, step_mm=(0, 0.3, STEP_MM))
+    with pytest.raises(InputError, match=r"askew by 13\.5 degrees \(gantry tilt\)"):
+        load_ct(tmp_path)
+
+
+def test_doubled_slices_are_refused(tmp_path: Path) -> None:
+    paths = write_series(tmp_path)
+    shutil.copy(paths[2], tmp_path / "copy.dcm")
+    with pytest.raises(InputError, match="same place"):
+        load_ct(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("tags", "message"),
+    [
+        ({"Rows": 5}, "picture sizes"),
+        ({"PixelSpacing": [0.9, 0.5]}, "pixel spacings"),
+        ({"ImageOrientationPatient": [0, 1, 0, 0, 0, -1]}, "orientations"),
+        ({"FrameOfReferenceUID": "9.9"}, "frames of reference"),
+    ],
+)
+def test_a_mixed_series_is_refused(tmp_path: Path, tags: dict[str, object], message: str) -> None:
+    paths = write_series(tmp_path)
+    _swap_tag(paths[1], **tags)
+    with pytest.raises(InputError, match=message):
+        load_ct(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "tag", ["ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "RescaleSlope", "Rows"]
+)
+def test_a_missing_tag_is_named(tmp_path: Path, tag: str) -> None:
+    write_series(tmp_path, **{tag: None})
+    with pytest.raises(InputError, match=tag):
+        load_ct(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("tags", "message"),
+    [
+        ({"ImageOrientationPatient": [1, 0, 0, 0.5, 1, 0]}, "right angles"),
+        ({"PixelSpacing": [0.0, 0.5]}, "pixel spacing"),
+        ({"PixelSpacing": [800.0, 500.0]}, "pixel spacing"),
+        ({"Rows": 60000, "Columns": 60000}, "too large"),
+        ({"PixelData": b"\0" * 10}, "cannot be decoded"),
+        ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.2.1"}, "Enhanced CT"),
+        ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.4"}, "none of its 5 files is a DICOM CT slice"),
+    ],
+)
+def test_an_unusable_series_is_one_clear_line(tmp_path: Path, tags: dict[str, object], message: str) -> None:
+    write_series(tmp_path, **tags)
+    with pytest.raises(InputError, match=message):
+        load_ct(tmp_path)
+
+
+def test_empty_missing_and_single(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such file or folder"):
+        load_ct(tmp_path / "none")
+    with pytest.raises(InputError, match="empty"):
+        load_ct(tmp_path)
+    write_series(tmp_path, 1)
+    with pytest.raises(InputError, match="only CT slice"):
+        load_ct(tmp_path)
+    (tmp_path / "x.png").write_bytes(b"\x89PNG")
+    with pytest.raises(InputError, match="neither NIfTI nor"):
+        load_ct(tmp_path / "x.png")
+
+
+# --- NIfTI ---
+
+
+def _volume() -> np.ndarray:
+    return np.arange(4 * 5 * 6, dtype=np.int16).reshape(4, 5, 6)
+
+
+def _save(path: Path, voxels: np.ndarray, affine: np.ndarray) -> Path:
+    image = nib.Nifti1Image(voxels, None)
+    image.header.set_sform(affine, code=1)  # past nibabel's own checks: a singular affine must reach ours
+    nib.save(image, path)
+    return path
+
+
+RAS = np.array([[-0.5, 0, 0, 20.0], [0, 0.6, 0, -30.0], [0, 0, 1.5, 100.0], [0, 0, 0, 1]])
+
+
+@pytest.mark.parametrize("name", ["ct.nii", "ct.nii.gz"])
+def test_nifti_is_turned_from_ras_to_lps(tmp_path: Path, name: str) -> None:
+    ct = load_ct(_save(tmp_path / name, _volume(), RAS))
+    np.testing.assert_array_equal(ct.voxels_hu, _volume())
+    np.testing.assert_allclose((ct.lps_from_index @ (0, 0, 0, 1))[:3], (-20, 30, 100))
+    np.testing.assert_allclose((ct.lps_from_index @ (1, 1, 1, 1))[:3], (-19.5, 29.4, 101.5))
+
+
+def test_a_volume_survives_the_file(tmp_path: Path) -> None:
+    angle = 0.3
+    lps_from_index = np.eye(4)
+    lps_from_index[:2, :2] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+    lps_from_index[:3, :3] *= (0.4, 0.5, 0.9)
+    lps_from_index[:3, 3] = (-11.5, 200.25, -7.125)
+    for voxels in (_volume(), _volume().astype(np.float32) / 7):
+        save_ct(tmp_path / "ct.nii.gz", CtVolume(voxels_hu=voxels, lps_from_index=lps_from_index))
+        back = load_ct(tmp_path / "ct.nii.gz")
+        np.testing.assert_array_equal(back.voxels_hu, voxels)
+        np.testing.assert_allclose(back.lps_from_index, lps_from_index, atol=1e-5)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_voxels_that_are_no_numbers_are_refused(tmp_path: Path, bad: float) -> None:
+    voxels = _volume().astype(np.float32)
+    voxels[1, 2, 3] = bad
+    with pytest.raises(InputError, match="1 of 120 voxels are NaN or infinite"):
+        load_ct(_save(tmp_path / "ct.nii", voxels, RAS))
+
+
+SHEARED = RAS.copy()
+SHEARED[1, 2] = 0.3
+SINGULAR = RAS.copy()
+SINGULAR[:3, 2] = 0
+
+
+@pytest.mark.parametrize(
+    ("voxels", "affine", "message"),
+    [
+        (np.zeros((3, 4, 5, 2), np.int16), RAS, r"shape \(3, 4, 5, 2\), expected one 3-D"),
+        (np.zeros((3, 4), np.int16), RAS, "expected one 3-D"),
+        (np.zeros((1, 4, 5), np.int16), RAS, "at least 2 voxels"),
+        (np.zeros((3, 4, 5), np.int16), RAS, "every voxel is 0"),
+        (_volume().astype(np.float32) * 1e6, RAS, "no Hounsfield units"),
+        (_volume(), SHEARED, "right angles .*gantry tilt"),
+        (_volume(), SINGULAR, "spacing"),
+        (_volume(), np.diag([0.0005, 0.0005, 0.001, 1.0]), "spacing"),
+        (_volume(), np.diag([500.0, 500, 900, 1]), "spacing"),
+        (_volume().astype(np.complex64), RAS, "one number each|complex"),
+    ],
+)
+def test_an_unusable_nifti_is_one_clear_line(
+    tmp_path: Path, voxels: np.ndarray, affine: np.ndarray, message: str
+) -> None:
+    with pytest.raises(InputError, match=message) as caught:
+        load_ct(_save(tmp_path / "ct.nii", voxels, affine))
+    assert "ct.nii" in str(caught.value)
+
+
+def test_a_nifti_without_orientation_is_refused(tmp_path: Path) -> None:
+    image = nib.Nifti1Image(_volume(), None)
+    nib.save(image, tmp_path / "ct.nii")
+    with pytest.raises(InputError, match="nothing about its orientation"):
+        load_ct(tmp_path / "ct.nii")
+
+
+@pytest.mark.parametrize(
+    ("unit", "said"), [(1, "meter, expected mm"), (3, "micron"), (6, "unit 6, which does not exist")]
+)
+def test_a_nifti_in_other_units_is_refused(tmp_path: Path, unit: int, said: str) -> None:
+    image = nib.Nifti1Image(_volume(), RAS)
+    image.header["xyzt_units"] = unit
+    nib.save(image, tmp_path / "ct.nii")
+    with pytest.raises(InputError, match=said):
+        load_ct(tmp_path / "ct.nii")
+
+
+@pytest.mark.parametrize("name", ["ct.nii", "ct.nii.gz"])
+def test_a_header_that_promises_more_than_the_file_holds_takes_no_memory(tmp_path: Path, name: str) -> None:
+    path = _save(tmp_path / "ct.nii", _volume(), RAS)
+    content = bytearray(path.read_bytes())
+    struct.pack_into("<3h", content, 42, 900, 900, 900)
+    if name.endswith(".gz"):
+        import gzip
+
+        content = bytearray(gzip.compress(bytes(content)))
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match="promises 1458000000 bytes"):
+        load_ct(tmp_path / name)
+
+
+def test_a_volume_beyond_the_cap_is_refused(tmp_path: Path) -> None:
+    path = _save(tmp_path / "ct.nii", _volume(), RAS)
+    content = bytearray(path.read_bytes())
+    struct.pack_into("<3h", content, 42, 9000, 9000, 9000)
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="billion voxels"):
+        load_ct(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", b"\x1f\x8b broken"])
+def test_a_file_that_is_no_nifti_is_refused(tmp_path: Path, content: bytes) -> None:
+    for name in ("ct.nii", "ct.nii.gz"):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(InputError, match="cannot be read as NIfTI"):
+            load_ct(tmp_path / name)

@@ -1,0 +1,73 @@
+import numpy as np
+import pytest
+
+from calibration.errors import InputError
+from engines.angiography.frame import Frame
+from engines.evaluation.benchmarks import segment_bench
+from engines.evaluation.segmentation.labelled_pictures import LabelledPicture
+from engines.evaluation.segmentation.pooled_dice import pooled_dice
+from engines.evaluation.benchmarks.segment_bench import run_segment_bench
+from engines.inference.probe import Choice
+
+
+@pytest.fixture(autouse=True)
+def _chosen(monkeypatch):
+    """What auto takes is not measured here."""
+    choice = Choice(key="k", name="openvino", threads=1, best_ms={"openvino": 1.0}, left_out={})
+    monkeypatch.setattr(segment_bench, "choose", lambda *_, **__: choice)
+
+
+def test_figures_are_those_of_the_contract():
+    real = LabelledPicture(
+        name="a", frame=Frame(pixels=np.zeros((32, 32), np.uint8), kind="fluoro"), mask=np.ones((32, 32), bool)
+    )
+    figures = run_segment_bench(
+        backends=["openvino", "tensorrt"], sizes=[64], rounds=2, pictures=2, threads=1, labelled=[real],
+        labelled_name="one",
+    )  # fmt: skip
+    assert figures["schema"] == "guidance-app/bench-segment/1"
+    assert figures["machine"]["cores"] >= 1
+    assert figures["data"]
+    assert "remembered" in figures["timed_on"]
+    (row,) = figures["sizes"]
+    assert (row["size"], row["auto"]) == ([64, 64], "openvino")
+    names = [entry["name"] for entry in row["backends"]]
+    assert names[:2] == ["torch", "openvino"]
+    for entry in row["backends"]:
+        assert 0 < entry["median_ms"] <= entry["p99_ms"]
+        assert 0 < entry["network_ms"] <= entry["median_ms"] * 1.5
+        assert entry["alone_ms"] > 0
+        assert 0 < entry["dice"] <= 1
+        # An exact runtime loses nothing, and a black frame finds none of a vessel that fills it.
+        assert abs(entry["dice_lost_points"]) < 0.1
+        assert entry["dice_real"] == 0
+    assert row["backends"][0]["speedup"] == 1.0
+
+
+def test_a_runtime_that_does_not_run_is_named_with_its_reason(monkeypatch):
+    monkeypatch.setattr(segment_bench, "why_not", lambda r, _: "no such luck" if r.name == "openvino" else None)
+    figures = run_segment_bench(backends=["openvino"], sizes=[32], rounds=1, pictures=1, threads=1)
+    assert figures["left_out"] == [{"name": "openvino", "reason": "no such luck"}]
+    assert [entry["name"] for entry in figures["sizes"][0]["backends"]] == ["torch"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"model": "coronay"}, "did you mean 'coronary'"),
+        ({"backends": ["onx"]}, "did you mean 'onnx'"),
+        ({"sizes": [0]}, "at least 1"),
+        ({"rounds": 0}, "at least 1"),
+    ],
+)
+def test_bad_options_are_refused(options, message):
+    with pytest.raises(InputError, match=message):
+        run_segment_bench(**options)
+
+
+def test_pooled_dice_counts_pixels_of_all_pictures():
+    ones, none = np.ones((2, 2), bool), np.zeros((2, 2), bool)
+    assert pooled_dice([(ones, ones)]) == 1
+    assert pooled_dice([(ones, none)]) == 0
+    assert pooled_dice([(none, none)]) == 1
+    assert pooled_dice([(ones, ones), (none, ones)]) == pytest.approx(2 / 3)

@@ -1,0 +1,94 @@
+"""The fitted confidence tells right from wrong on registrations it has not seen, and states the mean error."""
+
+import json
+from dataclasses import fields, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from calibration.errors import InputError
+from engines.evaluation.confidence.confidence_fit import (
+    COLD_FEATURES,
+    Sample,
+    confidence_model,
+    confidence_of,
+    fit_logistic,
+    held_out_confidence,
+    scores,
+    table,
+    thresholds,
+)
+from engines.registration.confidence import FEATURE_NAMES, ConfidenceFeatures, judge, load_confidence_model
+
+
+def _samples(seed: int, count: int = 400, kind: str = "cold") -> list[Sample]:
+    """Right registrations have a high score, lost ones a low one, other patients' models one in between."""
+    rng, made = np.random.default_rng(seed), []
+    for number in range(count):
+        fate = rng.choice(["right", "lost", "other"], p=[0.6, 0.2, 0.2])
+        features = {name: float(rng.normal(0.0, 0.1)) for name in FEATURE_NAMES} | {"depth_sigma_cm": 0.4}
+        features["score"] += {"right": 0.8, "lost": 0.2, "other": 0.35}[fate]
+        error = {"right": float(rng.lognormal(-0.5, 0.6)), "lost": 20.0, "other": 100.0}[fate]
+        made.append(Sample(kind=kind, patient=f"p{number % 4}", features=features, error_mm=error, depth_error_mm=6.0))
+    return made
+
+
+def test_wrong_ones_are_known_on_new_samples():
+    samples, fresh = _samples(0), _samples(1)
+    limits = thresholds(samples, held_out_confidence(samples, COLD_FEATURES))
+    found = scores(fresh, confidence_of(fit_logistic(samples, COLD_FEATURES), fresh), limits)
+    assert found["wrong_not_accepted"] > 0.92
+    assert found["right_accepted"] > 0.8
+    assert found["other_patients_rejected"] > 0.9
+    assert found["brier"] < 0.05
+
+
+def test_other_patients_models_are_rejected():
+    samples, fresh = _samples(0), _samples(1)
+    limits = thresholds(samples, held_out_confidence(samples, COLD_FEATURES))
+    confidence = confidence_of(fit_logistic(samples, COLD_FEATURES), fresh)
+    other = np.array([sample.error_mm == 100.0 for sample in fresh])
+    assert (confidence[other] < limits["reject"]).mean() > 0.9
+    assert limits["reject"] <= limits["accept"]
+
+
+def test_stated_error_is_the_mean_of_the_right_ones_and_of_the_lost_ones():
+    fitted, fresh = fit_logistic(_samples(0), COLD_FEATURES), [s for s in _samples(1) if s.error_mm < 5.0]
+    x = np.clip((table(fresh, COLD_FEATURES) - fitted["mean"]) / fitted["scale"], -4, 4)
+    stated = np.exp(x @ fitted["error_weights"] + fitted["error_bias"])
+    assert stated.mean() == pytest.approx(np.mean([s.error_mm for s in fresh]), rel=0.15)
+    assert fitted["wrong_mm"] == pytest.approx(20.0)
+    assert fitted["depth_factor"] == pytest.approx(1.5)
+
+
+def test_the_file_says_which_features_it_weighs_and_products_are_products():
+    content = json.loads(json.dumps(confidence_model([*_samples(0), *_samples(1, kind="warm")])))
+    assert content["cold"]["features"] == list(COLD_FEATURES)
+    assert not {"basin_share", "sharp"} & set(content["warm"]["features"])  # what a warm step does not know
+    features = ConfidenceFeatures(
+        **dict.fromkeys((field.name for field in fields(ConfidenceFeatures)), 0.5) | {"edge_share": 0.25}
+    )
+    np.testing.assert_allclose(features.vector(["edge_share", "score * edge_share", "scarce"]), [0.25, 0.125, 2 / 3])
+
+
+def test_a_file_for_features_that_are_unknown_is_refused(tmp_path: Path, monkeypatch):
+    content = confidence_model([*_samples(0), *_samples(1, kind="warm")])
+    content["cold"]["features"][0] = "colour"
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "confidence.json").write_text(json.dumps(content))
+    monkeypatch.setattr("importlib.resources.files", lambda _: tmp_path)
+    load_confidence_model.cache_clear()
+    with pytest.raises(InputError, match=r"features \['colour'\]"):
+        load_confidence_model()
+    load_confidence_model.cache_clear()
+
+
+def test_little_vessel_and_a_rival_pose_are_for_a_person_to_judge():
+    sure = ConfidenceFeatures(
+        score=0.7, image_explained=0.8, model_explained=0.6, residual_mm=0.3, image_decimetres=1.6, basin_share=0.9,
+        runner_up=0.1, prior_distance=0.5, depth_sigma_cm=0.4, tight=0.6, edge_share=0.0, sharp=0.4, turn_sharp=0.4,
+        chance=0.1,
+    )  # fmt: skip
+    assert judge(sure, "cold", 4.0).status == "accepted"
+    assert judge(replace(sure, runner_up=0.95), "cold", 4.0).status != "accepted"

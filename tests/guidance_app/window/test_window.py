@@ -1,0 +1,260 @@
+"""Keys and buttons act, what cannot act says so, and only what was painted is reported."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from PyQt6.QtCore import Qt
+from pytestqt.qtbot import QtBot
+
+from guidance_app.live.run_log import Event
+from guidance_app.window.actions import ACTIONS, Desk
+from guidance_app.views.overlay_look import badge_of
+from guidance_app.window.window import GuidanceWindow
+from tests.guidance_app.views.staging import StagedSession, frame, screen
+
+
+class Bench:
+    """A window on a staged session that stays on its last screen."""
+
+    def __init__(self, qtbot: QtBot, *screens: object, runs: tuple[str, ...] = ("run1", "run2")) -> None:
+        self.qtbot = qtbot
+        self.session = StagedSession(list(screens) or [screen()])  # type: ignore[arg-type]
+        self.next_session = StagedSession([screen(7)])
+        self.opened: list[int] = []
+        self.window = GuidanceWindow(
+            self.session, case_id="case-7", title="Test", runs=runs, open_run=self._open if len(runs) > 1 else None
+        )
+        qtbot.addWidget(self.window, before_close_func=lambda window: window.stop())
+        with qtbot.waitExposed(self.window):
+            self.window.show()
+        self.window.start()
+        qtbot.waitUntil(lambda: self.session.finished)
+
+    def _open(self, index: int) -> StagedSession:
+        self.opened.append(index)
+        return self.next_session
+
+    def press(self, key: Qt.Key) -> str:
+        self.window.strip.message.setText("")
+        self.qtbot.keyPress(self.window, key)
+        return self.window.strip.message.text()
+
+
+def test_every_screen_is_reported_once_and_after_it_was_painted(qtbot: QtBot) -> None:
+    screens = [screen(index) for index in range(5)]
+    bench = Bench(qtbot, *screens)
+    assert bench.session.painted_screens == screens
+
+
+def test_a_hidden_window_reports_nothing_as_painted(qtbot: QtBot) -> None:
+    session = StagedSession([screen(0), screen(1)])
+    window = GuidanceWindow(session, case_id="", title="Test")
+    qtbot.addWidget(window, before_close_func=lambda window: window.stop())
+    window.start()
+    qtbot.wait(80)
+    assert session.painted_screens == []
+
+
+@pytest.mark.parametrize(
+    ("key", "asked"),
+    [
+        (Qt.Key.Key_Space, "pause"),
+        (Qt.Key.Key_Left, "step -1"),
+        (Qt.Key.Key_Right, "step 1"),
+        (Qt.Key.Key_Home, "seek 0"),
+        (Qt.Key.Key_End, "seek 15"),
+        (Qt.Key.Key_G, "register"),
+    ],
+)
+def test_playback_and_registration_keys_reach_the_session(qtbot: QtBot, key: Qt.Key, asked: str) -> None:
+    bench = Bench(qtbot)
+    bench.press(key)
+    assert bench.session.asked == [asked]
+
+
+def test_space_goes_on_after_a_pause(qtbot: QtBot) -> None:
+    bench = Bench(qtbot, screen(paused=True))
+    bench.press(Qt.Key.Key_Space)
+    assert bench.session.asked == ["resume"]
+
+
+@pytest.mark.parametrize("key", [Qt.Key.Key_Space, Qt.Key.Key_Left, Qt.Key.Key_Home])
+def test_a_live_source_says_that_it_does_not_play_back(qtbot: QtBot, key: Qt.Key) -> None:
+    bench = Bench(qtbot, screen(source_state="live", frames_total=None))
+    assert "does not play back" in bench.press(key)
+    assert bench.session.asked == []
+
+
+def test_accept_needs_a_proposal_and_reject_a_registration(qtbot: QtBot) -> None:
+    bench = Bench(qtbot, screen(state="hidden", guidance="unregistered"))
+    assert "No proposed registration" in bench.press(Qt.Key.Key_Return)
+    assert "No registration" in bench.press(Qt.Key.Key_Delete)
+    assert not bench.window.panel.accept_button.isEnabled()
+    proposed = Bench(qtbot, screen(state="stale", guidance="proposed"))
+    assert proposed.window.panel.accept_button.isEnabled()
+    qtbot.mouseClick(proposed.window.panel.accept_button, Qt.MouseButton.LeftButton)
+    qtbot.mouseClick(proposed.window.panel.reject_button, Qt.MouseButton.LeftButton)
+    qtbot.mouseClick(proposed.window.panel.register_button, Qt.MouseButton.LeftButton)
+    assert proposed.session.asked == ["accept", "reject", "register"]
+
+
+def test_o_hides_the_overlay_only_while_it_is_held(qtbot: QtBot) -> None:
+    bench = Bench(qtbot)
+    qtbot.keyPress(bench.window, Qt.Key.Key_O)
+    assert bench.window.view.overlay_held
+    qtbot.keyRelease(bench.window, Qt.Key.Key_O)
+    assert not bench.window.view.overlay_held
+
+
+def test_view_keys_change_the_view(qtbot: QtBot) -> None:
+    bench = Bench(qtbot)
+    view = bench.window.view
+    bench.press(Qt.Key.Key_Equal)
+    assert view.viewport.zoom == pytest.approx(1.25)
+    bench.press(Qt.Key.Key_Minus)
+    assert view.viewport.zoom == pytest.approx(1.0)
+    bench.press(Qt.Key.Key_I)
+    assert view.window_level is not None
+    assert view.window_level.inverted
+    bench.press(Qt.Key.Key_R)
+    assert not view.window_level.inverted
+    assert "Mask: frame 1" in bench.press(Qt.Key.Key_M)
+    assert bench.press(Qt.Key.Key_M) == "Mask off"
+    bench.press(Qt.Key.Key_Escape)
+    assert view.raw
+    bench.press(Qt.Key.Key_V)
+    assert view.mode == "centerline"
+    assert bench.window.panel._modes["centerline"].isChecked()
+
+
+def test_keys_with_nothing_to_act_on_say_so(qtbot: QtBot) -> None:
+    bench = Bench(qtbot, screen(state="hidden", guidance="unregistered", frame=None), runs=("run1",))
+    assert "No picture" in bench.press(Qt.Key.Key_F)
+    assert "No picture" in bench.press(Qt.Key.Key_M)
+    assert "No overlay" in bench.press(Qt.Key.Key_O)
+    assert "no other run" in bench.press(Qt.Key.Key_Down)
+    subtracted = Bench(qtbot, screen(frame=frame(kind="dsa")))
+    assert "subtracted already" in subtracted.press(Qt.Key.Key_M)
+
+
+def test_a_frozen_picture_stays_while_the_source_goes_on(qtbot: QtBot) -> None:
+    bench = Bench(qtbot, screen(0))
+    bench.press(Qt.Key.Key_F)
+    bench.session._screens.append(screen(1))
+    qtbot.wait(80)
+    assert bench.window.view.painted_screen is bench.session._screens[0]
+    held = badge_of(screen(0), held=False, raw=False, frozen=bench.window.view.frozen)
+    assert "NOT LIVE" in held.text, "a held picture must not be called valid"
+    bench.press(Qt.Key.Key_F)
+    qtbot.waitUntil(lambda: bench.window.view.painted_screen is bench.session._screens[1])
+
+
+def test_the_key_help_lists_every_action_and_stops_nothing(qtbot: QtBot) -> None:
+    from PyQt6.QtWidgets import QApplication, QLabel
+
+    bench = Bench(qtbot)
+    bench.press(Qt.Key.Key_H)
+    assert bench.window.keys.isVisible()
+    words = {label.text() for label in bench.window.keys.findChildren(QLabel)}
+    assert {action.text for action in ACTIONS} <= words
+    assert QApplication.activeModalWidget() is None
+    bench.press(Qt.Key.Key_Escape)
+    assert not bench.window.keys.isVisible()
+    assert not bench.window.view.raw, "Esc closed the help first"
+
+
+def test_down_opens_the_next_run_and_ends_the_old_session(qtbot: QtBot) -> None:
+    bench = Bench(qtbot)
+    assert bench.press(Qt.Key.Key_Up) == "No run further on"
+    assert bench.press(Qt.Key.Key_Down) == "Run run2"
+    assert bench.opened == [1]
+    qtbot.waitUntil(lambda: len(bench.next_session.painted_screens) == 1)
+    bench.window.stop()
+    assert (bench.session.stopped, bench.next_session.started, bench.next_session.stopped) == (1, 1, 1)
+
+
+def test_words_of_a_key_do_not_outlast_their_truth(qtbot: QtBot) -> None:
+    bench = Bench(qtbot, screen(0))
+    assert bench.press(Qt.Key.Key_Space) == "Paused"
+    assert bench.press(Qt.Key.Key_I) == ""
+    bench.window.strip.say("Playing")
+    bench.window.strip._forget.setInterval(1)
+    bench.window.strip.say("Playing")
+    qtbot.waitUntil(lambda: bench.window.strip.message.text() == "")
+
+
+def test_news_of_a_peer_are_told_once(qtbot: QtBot) -> None:
+    bench = Bench(qtbot, screen(0))
+    bench.session.newest_event = Event(t_ns=1, kind="geometry_changed", frame=0, text="LAO 1 to LAO 2")
+    qtbot.wait(50)
+    assert bench.window.strip.message.text() == "", "the picture shows it"
+    bench.session.newest_event = Event(t_ns=2, kind="client_refused", frame=0, text="'EVIL' is not on the list")
+    qtbot.waitUntil(lambda: bench.window.strip.message.text() == "Refused: 'EVIL' is not on the list")
+    bench.window.strip.message.clear()
+    qtbot.wait(50)
+    assert bench.window.strip.message.text() == ""
+
+
+@pytest.mark.parametrize("source", ["no_signal", "frozen"])
+def test_raw_picture_that_is_not_of_now_says_so(source: str) -> None:
+    badge = badge_of(screen(0, source_state=source), held=False, raw=True)
+    assert badge.text.startswith("RAW IMAGE - ")
+    assert badge.shape == "cross"
+
+
+def test_engine_that_loads_is_no_alarm() -> None:
+    loading = replace(screen(0, state="hidden", guidance="unregistered"), engine_up=False, engine_loading=True)
+    assert badge_of(loading, held=False, raw=False).shape == "ring"
+    assert badge_of(replace(loading, engine_loading=False), held=False, raw=False).shape == "cross"
+
+
+def test_no_two_actions_share_a_key_and_each_names_something_the_desk_has() -> None:
+    keys = [key for action in ACTIONS for key in action.keys]
+    assert len(keys) == len(set(keys))
+    asked: list[str] = []
+
+    class Recorder:
+        def __getattr__(self, name: str) -> object:
+            return lambda *_args: asked.append(name) or ""
+
+    for action in ACTIONS:
+        action.press(Recorder())  # type: ignore[arg-type]
+    assert len(asked) == len(ACTIONS)
+    assert all(hasattr(Desk, name) and hasattr(GuidanceWindow, name) for name in asked)
+
+
+def test_the_panel_shows_the_figures_of_the_registration(qtbot: QtBot) -> None:
+    panel = Bench(qtbot).window.panel
+    assert panel._confidence.text() == "97 %"
+    assert panel._error.text() == "0.8 mm"
+    assert panel._depth.text() == "\u00b16.1 mm"
+    assert panel._stages["segment"].text() == "40.0 ms"
+    assert "Accepted" in panel._state.text()
+
+
+def test_no_confidence_is_shown_as_certainty(qtbot: QtBot) -> None:
+    panel, shown = Bench(qtbot).window.panel, screen()
+    assert shown.result is not None
+    sure = replace(shown, result=replace(shown.result, confidence=0.9999))
+    panel.show_screen(sure, reasons=(), paint_ms=1.0)
+    assert panel._confidence.text() == ">99 %"
+
+
+@pytest.mark.parametrize(
+    ("state", "word", "shape"),
+    [
+        (screen(), "OVERLAY VALID", "disc"),
+        (screen(state="stale", guidance="proposed"), "UNVERIFIED", "diamond"),
+        (screen(state="stale", age_ms=340.0), "NOT CURRENT - 340 ms old", "triangle"),
+        (screen(state="stale", guidance="stale", age_ms=2400.0), "NOT CURRENT - 2.4 s old", "triangle"),
+        (screen(state="hidden", guidance="unregistered"), "NO OVERLAY - NOT REGISTERED", "ring"),
+        (screen(state="hidden", guidance="rejected"), "NO OVERLAY - REGISTRATION REJECTED", "ring"),
+        (screen(state="hidden", engine_up=False), "NO OVERLAY - GUIDANCE NOT RUNNING", "cross"),
+        (screen(state="hidden", source_state="no_signal"), "NO SIGNAL", "cross"),
+    ],
+)
+def test_every_state_has_its_own_words_and_shape(state: object, word: str, shape: str) -> None:
+    badge = badge_of(state, held=False, raw=False)  # type: ignore[arg-type]
+    assert (badge.text, badge.shape) == (word, shape)
