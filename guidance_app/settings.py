@@ -8,15 +8,12 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from calibration.errors import GuidanceError
 from calibration.store import write_json
-
-if TYPE_CHECKING:
-    from guidance_app.views.live_view import LiveView
 
 _LOG = logging.getLogger(__name__)
 
@@ -34,21 +31,6 @@ class Settings(BaseModel):
         default=False, description="right drag sets window and level, left drag zooms, as some workstations have it"
     )
     last_case: str = ""
-
-    def apply_to(self, view: LiveView, *, kind: str) -> None:
-        """`kind` of case: the hundred thin arteries of a head overlap as outlines and read best as lines."""
-        view.set_mode(self.overlay_mode or ("centerline" if kind == "evt" else "outline"))
-        view.set_opacity(self.overlay_opacity)
-        view.right_drag_windows = self.right_drag_windows
-
-    @classmethod
-    def of(cls, view: LiveView, *, mode_chosen: bool, last_case: str = "") -> Settings:
-        return cls(
-            overlay_mode=view.mode if mode_chosen else None,
-            overlay_opacity=view.opacity,
-            right_drag_windows=view.right_drag_windows,
-            last_case=last_case,
-        )
 
 
 def settings_path() -> Path:

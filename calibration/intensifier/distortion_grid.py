@@ -14,8 +14,8 @@ from jaxtyping import Float, Integer
 from scipy.ndimage import gaussian_filter, maximum_filter
 from scipy.spatial import ConvexHull, KDTree
 
-from calibration.intensifier.distortion import Distortion, design
 from calibration.errors import InputError
+from calibration.intensifier.distortion import Distortion, design
 
 _DEGREES = (3, 5, 7)
 _FOLDS = 5

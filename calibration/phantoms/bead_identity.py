@@ -17,8 +17,8 @@ from scipy.spatial import KDTree
 
 from calibration.phantoms.beads import SeenBead
 from calibration.phantoms.phantom import Phantom
-from calibration.pose import RigidPose
 from calibration.phantoms.resection import Pinhole, direct_linear, fit_pinhole
+from calibration.pose import RigidPose
 
 _EXTRA_CANDIDATES, _MOST_CANDIDATES = 3, 12
 _MOST_SUBSETS, _KEPT_A_SUBSET = 70, 12

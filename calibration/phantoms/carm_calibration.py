@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Bool, Float, Integer
 
+from calibration.carm import CArmGeometry
+from calibration.errors import InputError
+from calibration.intensifier.distortion import Distortion
 from calibration.phantoms.bead_identity import Identity, identify_beads
 from calibration.phantoms.beads import SeenBead, find_beads
-from calibration.carm import CArmGeometry
-from calibration.intensifier.distortion import Distortion
-from calibration.errors import InputError
 from calibration.phantoms.phantom import MIN_BEADS, Phantom, is_coplanar
 from calibration.phantoms.resection import Pinhole, Resection, fit_pinhole
 

@@ -11,8 +11,8 @@ from jaxtyping import Float
 
 from calibration.calibration_file import BeadResidual, CArmView
 from calibration.carm import CArmGeometry
-from calibration.phantoms.carm_calibration import CalibratedView
 from calibration.errors import InputError
+from calibration.phantoms.carm_calibration import CalibratedView
 from calibration.phantoms.phantom import Phantom
 
 MAX_OFFSET_DEG = 15.0  # beyond it the phantom stands turned, which says nothing about the C-arm

@@ -13,8 +13,8 @@ from jaxtyping import Float32
 
 from calibration.calibration_file import CArmFile, DistortionFile, read_calibration
 from calibration.carm import CArmGeometry
-from calibration.intensifier.distortion import Distortion
 from calibration.errors import InputError
+from calibration.intensifier.distortion import Distortion
 from engines.angiography.frame import Frame, FrameKind
 from engines.angiography.run import MaskOperation, Run
 

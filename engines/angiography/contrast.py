@@ -10,10 +10,10 @@ import numpy as np
 from jaxtyping import Bool, Float, Float32
 
 from calibration.errors import InputError
+from engines.angiography.field_of_view import find_field_of_view
 from engines.angiography.frame import Frame
 from engines.angiography.pixel_shift import estimate_shift_px, shifted
 from engines.angiography.run import FrameDecodeError, Run
-from engines.angiography.field_of_view import find_field_of_view
 
 LOG_FLOOR = 0.02  # share of full scale: keeps the noise of unexposed corners out of the logarithm
 _CURVE_FLOOR = 0.1  # when it fills is seen as well with little of the darkest pixels' noise

@@ -19,10 +19,10 @@ from engines.angiography.contrast import (
     is_subtractable,
     log_picture,
 )
+from engines.angiography.field_of_view import find_field_of_view
 from engines.angiography.frame import Frame, FrameKind
 from engines.angiography.pixel_shift import estimate_shift_px, shifted
 from engines.angiography.run import FrameDecodeError, MaskOperation, Run
-from engines.angiography.field_of_view import find_field_of_view
 
 __all__ = ["SubtractedRun", "contrast_frame", "is_subtractable", "minip", "subtract"]
 

@@ -9,11 +9,11 @@ from typing import Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from calibration.errors import InputError
+from calibration.intensifier.distortion_grid import DistortionFit, find_grid, fit_distortion
+from calibration.intensifier.simulated_grid import Intensifier, grid_picture
 from calibration.phantoms.beads import attenuation
 from calibration.phantoms.carm_calibration import PhantomPicture, angles_of, calibrate_view
-from calibration.intensifier.distortion_grid import DistortionFit, find_grid, fit_distortion
-from calibration.errors import InputError
-from calibration.intensifier.simulated_grid import Intensifier, grid_picture
 from calibration.phantoms.simulated_phantom import random_view
 from engines.inference.machine import Machine, this_machine
 

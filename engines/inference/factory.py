@@ -6,9 +6,10 @@ import difflib
 
 from calibration.errors import InputError
 from engines.inference.backend import Backend
+from engines.inference.cuda import cuda_is_there
 from engines.inference.model_files import ModelFiles
 from engines.inference.probe import choose
-from engines.inference.runtimes import RUNTIMES, Runtime, cuda_is_there, load, weights_of
+from engines.inference.runtimes import RUNTIMES, Runtime, load, weights_of
 
 __all__ = ["BACKENDS", "cuda_is_there", "make_backend", "runtime_named"]
 

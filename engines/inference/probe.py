@@ -19,12 +19,13 @@ from jaxtyping import Float
 
 from calibration.errors import InputError
 from calibration.store import write_json
-from engines.inference.machine import this_machine
-from engines.inference.backends import openvino_runtime
 from engines.inference.backend import Backend
+from engines.inference.backends import openvino_runtime
 from engines.inference.cache_folder import cache_folder
+from engines.inference.cuda import cuda_is_there
+from engines.inference.machine import this_machine
 from engines.inference.model_files import ModelFiles, sha256
-from engines.inference.runtimes import RUNTIMES, Runtime, cuda_is_there, load, weights_of, why_not
+from engines.inference.runtimes import RUNTIMES, Runtime, load, weights_of, why_not
 
 SCHEMA = "guidance-app/probe/1"
 BUDGET_S = 3.0

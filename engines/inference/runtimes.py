@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from calibration.errors import InputError
-from engines.inference.backends import openvino_runtime
-from engines.inference.tensorrt import tensorrt_builder
 from engines.inference.backend import Backend
+from engines.inference.backends import openvino_runtime
+from engines.inference.cuda import cuda_is_there
 from engines.inference.model_files import ModelFiles
+from engines.inference.tensorrt import tensorrt_builder
 
 Library = Literal["torch", "onnx", "openvino", "tensorrt", "tensorrt-rtx"]
-
-# The kernel module, its device node, or WSL's.
-_LINUX_DRIVER_TRACES = ("/proc/driver/nvidia", "/dev/nvidiactl", "/dev/dxg")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,15 +92,6 @@ def load(runtime: Runtime, files: ModelFiles, *, threads: int) -> Backend:
     from engines.inference.tensorrt.tensorrt_backend import TensorrtBackend
 
     return TensorrtBackend(files, flavour=runtime.library)
-
-
-def cuda_is_there() -> bool:
-    """Whether torch can use a CUDA device; asks torch, which takes seconds to load, only where a driver is present."""
-    if sys.platform == "linux" and not any(Path(path).exists() for path in _LINUX_DRIVER_TRACES):
-        return False
-    import torch
-
-    return torch.cuda.is_available()
 
 
 def _why_not_openvino(runtime: Runtime) -> str | None:

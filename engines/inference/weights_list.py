@@ -101,15 +101,3 @@ class WeightsList(Generic[Record]):
             raise InputError(f"{path}: cannot read the list of {self.of} ({error.strerror}); {again}") from error
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(f"{path}: not a list of {self.of} ({str(error).splitlines()[0]}); restore it") from error
-
-
-class NetworkRecord(FileRecord):
-    """A network that gives a pose; `design` is what is needed to build it."""
-
-    design: dict[str, float]
-
-
-POSE_NETWORKS = WeightsList(
-    name="pose_networks.json", schema="guidance-app/pose-networks/1", of="networks", record=NetworkRecord
-)
-POSE_DATA = "invented vessel trees (engines/simulation/training_patients/patients.py); no patient, no real picture"

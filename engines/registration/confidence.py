@@ -1,7 +1,8 @@
 """The probability that a registration is right, from how it was found and how it fits.
 
 A logistic model on a handful of features, fitted on simulated registrations whose error is known
-(`engines.evaluation.confidence.confidence_fit`); the coefficients and where they come from lie in assets/models/confidence.json.
+(`engines.evaluation.confidence.confidence_fit`); the coefficients and where they come from lie in
+assets/models/confidence.json.
 """
 
 from __future__ import annotations

@@ -13,15 +13,15 @@ from calibration.pose import RigidPose
 from engines.anatomy.vessel_model import CtVolume, VesselModel
 from engines.registration.alignment.agreement import Agreement, agreement
 from engines.registration.alignment.cold_start import ColdStart, Proposer, cold_start, prior_distance
+from engines.registration.alignment.levenberg_marquardt import SCALES, Alignment, PosePrior
+from engines.registration.alignment.sharpness import sharpness
 from engines.registration.confidence import RIVAL, ConfidenceFeatures, Verdict, is_ambiguous, judge
 from engines.registration.features.image_features import PreparedView, prepare_view
-from engines.registration.initial_pose import InitialPose, radiological_start
-from engines.registration.alignment.levenberg_marquardt import SCALES, Alignment, PosePrior
-from engines.registration.options import RegistrationOptions
 from engines.registration.features.prepared_model import PreparedModel
 from engines.registration.features.projected_model import RigidState
+from engines.registration.initial_pose import InitialPose, radiological_start
+from engines.registration.options import RegistrationOptions
 from engines.registration.registration import RegisteredView, Registration, RegistrationBackend, Stage
-from engines.registration.alignment.sharpness import sharpness
 from engines.registration.view import RegistrationView
 
 _MIN_VESSEL_MM = 25.0  # of segmented vessel; less fits anywhere

@@ -10,10 +10,10 @@ import numpy as np
 from calibration.carm import CArmGeometry
 from calibration.pose import RigidPose
 from engines.registration.alignment.levenberg_marquardt import PosePrior
-from engines.registration.pose_file import read_pose
+from engines.registration.alignment.rotations import rotation_matrix, rotation_vector
 from engines.registration.features.prepared_model import PreparedModel
 from engines.registration.features.projected_model import RigidState
-from engines.registration.alignment.rotations import rotation_matrix, rotation_vector
+from engines.registration.pose_file import read_pose
 
 _SUPINE_RAD = np.deg2rad(6.0)  # a patient on the table against the same patient in the scanner, about each axis
 _LIES_OTHERWISE = 3.6  # sigmas, of 200 supine patients' guesses one is turned further: then the guess is believed

@@ -13,11 +13,11 @@ from jaxtyping import Float
 from calibration.errors import InputError, MissingGeometryError
 from engines.angiography.calibrated_run import Corrections
 from engines.angiography.contrast import contrast_frame, is_subtractable
-from engines.angiography.dsa import minip, subtract
-from engines.angiography.frame import Frame
-from engines.angiography.files.open_run import open_run
-from engines.angiography.run import Run
 from engines.angiography.contrast_gate import contrast_gate
+from engines.angiography.dsa import minip, subtract
+from engines.angiography.files.open_run import open_run
+from engines.angiography.frame import Frame
+from engines.angiography.run import Run
 from engines.registration.view import RegistrationView, view_of_frame
 from engines.segmentation.segmenter import Segmenter
 

@@ -16,8 +16,8 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float, Num
 
-from engines.segmentation.burned_text import without_text
 from engines.angiography.field_of_view import find_field_of_view
+from engines.segmentation.burned_text import without_text
 
 FindsField = Callable[[Float[np.ndarray, "rows columns"]], Bool[np.ndarray, "rows columns"] | None]
 

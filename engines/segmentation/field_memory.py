@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from engines.angiography.frame import Frame
 from engines.angiography.field_of_view import EDGE_MARGIN_PX, find_field_of_view
+from engines.angiography.frame import Frame
 
 _SECTORS = 24
 _RING_PX = 4

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from calibration.errors import InputError
+from engines.angiography.field_of_view import find_field_of_view
 from engines.angiography.frame import Frame
 from engines.inference.backend import Backend
 from engines.inference.factory import make_backend
@@ -16,7 +17,6 @@ from engines.inference.model_files import BUNDLED_MODELS, ModelFiles, ModelRecor
 from engines.segmentation.careful import careful_probabilities
 from engines.segmentation.conditioning import Conditioned, FindsField, condition
 from engines.segmentation.field_memory import FieldMemory
-from engines.angiography.field_of_view import find_field_of_view
 from engines.segmentation.islands import without_islands
 from engines.segmentation.scenes import SCENES, model_for_kind, nearest
 from engines.segmentation.segmentation import Segmentation

@@ -17,25 +17,25 @@ from calibration.carm import CArmGeometry
 from calibration.errors import InputError
 from calibration.pose import RigidPose
 from engines.anatomy.cases.case import write_case
+from engines.anatomy.centerlines.skeleton import centerlines_from_labels
 from engines.anatomy.files.centerline_file import save_centerlines
 from engines.anatomy.files.ct import save_ct
 from engines.anatomy.files.labels import save_labels
-from engines.anatomy.centerlines.skeleton import centerlines_from_labels
-from engines.anatomy.surface import surface_from_labels
 from engines.anatomy.files.surface_file import save_surface
+from engines.anatomy.surface import surface_from_labels
 from engines.anatomy.vessel_model import CenterlineTree, CtVolume, LabelVolume
 from engines.angiography.files.xa_writer import XaRecord, instance_uid, write_xa
 from engines.simulation.anatomies.anatomy import water_and_bone
+from engines.simulation.imaging.collimator import draw_opening
+from engines.simulation.imaging.shadow import line_integrals_mm
+from engines.simulation.imaging.xray import Shadow, Tone, expose, typical_signal
 from engines.simulation.runs.bolus import Filling, Injection, plan_filling
 from engines.simulation.runs.carm_views import draw_view, place_patient, view_text
-from engines.simulation.imaging.collimator import draw_opening
 from engines.simulation.runs.coronary_runs import draw_cine_detector
 from engines.simulation.runs.motion import Moment
 from engines.simulation.runs.run import AORTA, VISIBLE_SHARE, RenderedRun, RunPlan
-from engines.simulation.imaging.shadow import line_integrals_mm
 from engines.simulation.runs.truth import write_truth
 from engines.simulation.shapes.voxels import BLOOD_HU
-from engines.simulation.imaging.xray import Shadow, Tone, expose, typical_signal
 
 _FRAME_TIME_MS = 66.7
 _PIECES = 10  # of the lumen, each filled as one

@@ -101,8 +101,8 @@ def _register(
 
     from engines.anatomy.cases.case import load_case
     from engines.angiography.calibrated_run import read_corrections
-    from engines.registration.motion.deform import with_motion
     from engines.registration.engine import register
+    from engines.registration.motion.deform import with_motion
     from engines.registration.options import RegistrationOptions
     from engines.registration.run_view import other_views_of_run, view_of_run
     from engines.segmentation.segmenter import load_segmenter, model_for_kind
@@ -187,10 +187,10 @@ def _start(init: str, views: list[RegistrationView], model: VesselModel) -> Init
     if init == "radiological":
         return radiological_start()
     if init.split(":")[0] == "matching":
-        from engines.registration.networks.affine_matching import load_affine_network
         from engines.registration.initial_pose import start_near
         from engines.registration.methods.model_matching import ModelMatching
         from engines.registration.networks.network_start import shipped_weights
+        from engines.registration.networks.pose_weights import load_affine_network
 
         matching = ModelMatching(load_affine_network(shipped_weights("affine")), region=_region(init))
         return start_near(matching.register(views, model, radiological_start()).isocentre_from_lps, name="matching")

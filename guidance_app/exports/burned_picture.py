@@ -8,8 +8,8 @@ from PyQt6.QtGui import QColor, QImage, QPainter, QTransform
 from engines.anatomy.vessel_model import VesselModel
 from engines.angiography.frame import Frame
 from guidance_app.exports.content import ExportPose
-from guidance_app.live.guidance import Overlay, ScreenState
 from guidance_app.live.engine.model_projection import ProjectedModel
+from guidance_app.live.guidance import Overlay, ScreenState
 from guidance_app.live.session.overlay_rule import OverlayLimits
 from guidance_app.live.view_words import angles_text
 from guidance_app.views import annotation_painter as words

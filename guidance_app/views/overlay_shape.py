@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from guidance_app.live.guidance import Overlay, OverlayPath
 from guidance_app.live.engine.lumen_border import lumen_border
+from guidance_app.live.guidance import Overlay, OverlayPath
 
 Polyline: TypeAlias = Float[np.ndarray, "n 2"]
 

@@ -82,6 +82,7 @@ def run_window(
     app = application(headless=headless)
     from PyQt6.QtCore import QEvent, QEventLoop
 
+    from guidance_app.window.remembered_view import set_up, settings_of
     from guidance_app.window.window import GuidanceWindow
 
     end = end or EndRequest()
@@ -91,7 +92,7 @@ def run_window(
     window = GuidanceWindow(session, case_id=case.id, title=title, runs=runs, run_index=run_index, open_run=open_run)
     given_mode = window.view.mode
     try:
-        settings.apply_to(window.view, kind=case.kind)
+        set_up(window.view, settings, kind=case.kind)
         given_mode = window.view.mode
         exports = _Exports(window, annotate, screenshot, wait=headless, annotate_s=annotate_s)
 
@@ -110,7 +111,7 @@ def run_window(
         window.stop()
         if not headless:
             chosen = settings.overlay_mode is not None or window.view.mode != given_mode
-            save_settings(Settings.of(window.view, mode_chosen=chosen, last_case=str(case.folder)))
+            save_settings(settings_of(window.view, mode_chosen=chosen, last_case=str(case.folder)))
         window.close()
         window.deleteLater()
         app.sendPostedEvents(window, QEvent.Type.DeferredDelete.value)

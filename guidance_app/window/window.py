@@ -15,10 +15,10 @@ from engines.registration.registration import Registration
 from guidance_app.live.guidance import ScreenState
 from guidance_app.live.run_log import Event, EventKind
 from guidance_app.views import palette
-from guidance_app.window.actions import action_of
-from guidance_app.window.key_help import KeyHelp
 from guidance_app.views.live_view import LiveView
 from guidance_app.views.overlay_painter import OVERLAY_MODES, OverlayMode
+from guidance_app.window.actions import action_of
+from guidance_app.window.key_help import KeyHelp
 from guidance_app.window.status import PanelCommands, StatusPanel, StatusStrip
 
 TICK_MS = 16  # one refresh of a 60 Hz screen

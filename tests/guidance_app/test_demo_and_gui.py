@@ -22,8 +22,7 @@ from calibration.pose import RigidPose
 from engines.anatomy.cases.case import write_case
 from engines.anatomy.files.centerline_file import save_centerlines
 from engines.anatomy.vessel_model import Branch, CenterlineTree
-from guidance_app.cli.guiding import demo
-from guidance_app.cli.guiding import gui
+from guidance_app.cli.guiding import demo, gui
 from guidance_app.window.welcome import WelcomeRoom
 from tests.guidance_app.views.staging import frame, geometry, screen
 

@@ -14,16 +14,16 @@ from typing import cast, get_args
 from calibration.errors import InputError
 from calibration.store import check_folder_for
 from engines.anatomy.cases.case import Case, CaseKind, FieldOfView, load_case, write_case
-from engines.anatomy.files.centerline_file import load_centerlines, save_centerlines
-from engines.anatomy.files.ct import load_ct, save_ct
-from engines.anatomy.extraction.extraction import extract_vessels
-from engines.anatomy.extraction.inflows import parted_by_inflow
-from engines.anatomy.files.labels import load_labels, save_labels
 from engines.anatomy.centerlines.lumen_radius import with_radii_from_ct
 from engines.anatomy.centerlines.model_completion import check_same_place, completed
+from engines.anatomy.extraction.extraction import extract_vessels
+from engines.anatomy.extraction.inflows import parted_by_inflow
+from engines.anatomy.files.centerline_file import load_centerlines, save_centerlines
+from engines.anatomy.files.ct import load_ct, save_ct
+from engines.anatomy.files.labels import load_labels, save_labels
+from engines.anatomy.files.surface_file import load_surface, save_surface
 from engines.anatomy.placement import moved_centerlines, moved_surface, read_placement
 from engines.anatomy.surface import surface_from_labels
-from engines.anatomy.files.surface_file import load_surface, save_surface
 from engines.anatomy.vessel_model import CenterlineTree, CtVolume, VesselModel
 
 Report = Callable[[str], None]

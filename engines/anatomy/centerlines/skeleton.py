@@ -12,10 +12,10 @@ from skimage.measure import label
 from skimage.morphology import skeletonize
 
 from calibration.errors import InputError
-from engines.anatomy.files.labels import vessel_class_of
 from engines.anatomy.centerlines.skeleton_graph import VoxelPath, paths_of_skeleton
-from engines.anatomy.surface import mask_from_surface
 from engines.anatomy.centerlines.tree import Polyline, joined_trees, tree_from_polylines
+from engines.anatomy.structure_names import vessel_class_of
+from engines.anatomy.surface import mask_from_surface
 from engines.anatomy.vessel_model import CenterlineTree, LabelVolume, SurfaceMesh
 
 _MAX_THINNING_VOXELS = 16_000_000  # 8 to 16 s on one core; larger grids are thinned coarser

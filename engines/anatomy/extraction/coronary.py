@@ -9,7 +9,13 @@ from skimage.measure import label
 from skimage.morphology import ball
 
 from calibration.errors import InputError
-from engines.anatomy.extraction.blood_level import HOMOGENEOUS_HU, SOFT_TISSUE_HU, blood_level, dense_parts, local_spread
+from engines.anatomy.extraction.blood_level import (
+    HOMOGENEOUS_HU,
+    SOFT_TISSUE_HU,
+    blood_level,
+    dense_parts,
+    local_spread,
+)
 from engines.anatomy.working_grid import WorkingGrid
 
 CORONARY_NAMES = {1: "coronary arteries"}

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from calibration.errors import InputError
+from engines.anatomy.centerlines.tree import Polyline, tree_from_polylines
 from engines.anatomy.files.poly_data import MAX_FILE_BYTES, PolyData
 from engines.anatomy.files.surface_file import check_extent
-from engines.anatomy.centerlines.tree import Polyline, tree_from_polylines
-from engines.anatomy.vessel_model import Branch, CenterlineTree
 from engines.anatomy.files.vtk_legacy import read_vtk
 from engines.anatomy.files.vtk_xml import read_vtp, write_vtp
+from engines.anatomy.vessel_model import Branch, CenterlineTree
 
 RADIUS_ARRAYS = ("radius", "MaximumInscribedSphereRadius", "Radius")
 _CLASSES = ("artery", "vein", "aorta")

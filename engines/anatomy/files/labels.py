@@ -12,8 +12,6 @@ from engines.anatomy.files.nifti import is_nifti, read_nifti, write_nifti
 from engines.anatomy.vessel_model import LabelVolume
 
 _MAX_LABEL = 65535
-# Parts of the aorta that segmentations name by themselves.
-_AORTIC = ("aort", "annulus", "sinotubular", "valsalva")
 
 
 def load_labels(path: Path | str, names: Mapping[int, str] | None = None) -> LabelVolume:
@@ -47,16 +45,6 @@ def save_labels(path: Path | str, labels: LabelVolume) -> None:
     """Write the numbers; names go into `case.json` (`vessels_names`)."""
     largest = int(labels.labels.max(initial=0))
     write_nifti(Path(path), labels.labels.astype(np.uint8 if largest < 256 else np.uint16), labels.lps_from_index)
-
-
-def vessel_class_of(name: str) -> str:
-    """ "artery", "vein" or "aorta" from a structure's name, English or TotalSegmentator's."""
-    words = name.lower().replace("-", "_").replace(" ", "_")
-    if any(part in words for part in _AORTIC) and "branch" not in words:
-        return "aorta"
-    if any(part in words for part in ("vein", "vena", "venous", "sinus_sag", "sigmoid", "jugular", "transverse_sinus")):
-        return "vein"
-    return "artery"
 
 
 def _load_masks(folder: Path) -> LabelVolume:

@@ -12,9 +12,9 @@ from calibration.errors import InputError
 from calibration.store import write_atomically
 from engines.anatomy.files.mesh_file import read_obj, read_ply, read_stl
 from engines.anatomy.files.poly_data import MAX_POINTS, PolyData
-from engines.anatomy.vessel_model import SurfaceMesh
 from engines.anatomy.files.vtk_legacy import read_vtk
 from engines.anatomy.files.vtk_xml import read_vtp, write_vtp
+from engines.anatomy.vessel_model import SurfaceMesh
 
 # Vessel models: the shortest is a piece of coronary, the longest an aorta with both legs.
 MIN_EXTENT_MM = 2.0

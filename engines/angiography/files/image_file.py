@@ -12,8 +12,8 @@ from PIL import Image, UnidentifiedImageError
 
 from calibration.carm import CArmGeometry
 from calibration.errors import InputError, MissingGeometryError
-from engines.angiography.frame import Frame, FrameKind
 from engines.angiography.files.luminance import luminance
+from engines.angiography.frame import Frame, FrameKind
 from engines.angiography.run import FrameDecodeError, MaskOperation, check_index, check_size
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from calibration.errors import InputError
 from engines.angiography.files.image_file import PICTURE_SUFFIXES, PictureRun
-from engines.angiography.run import Run
 from engines.angiography.files.video_file import VideoRun, video_format
 from engines.angiography.files.xa_file import XaRun
+from engines.angiography.run import Run
 
 _HEAD_BYTES = 256
 _PICTURE_STARTS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"II*\0", b"MM\0*", b"BM")

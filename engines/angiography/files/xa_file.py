@@ -13,8 +13,6 @@ from calibration.dicom_geometry import require_xa, xa_geometry
 from calibration.dicom_values import DAMAGED, stored_text
 from calibration.errors import MissingGeometryError
 from engines.angiography.files.dicom_stream import DicomStream, open_dicom
-from engines.angiography.frame import Frame, FrameKind
-from engines.angiography.run import MaskOperation, check_index
 from engines.angiography.files.xa_pixels import PixelReader
 from engines.angiography.files.xa_tags import (
     frame_kind,
@@ -24,6 +22,8 @@ from engines.angiography.files.xa_tags import (
     vessels_bright,
     window,
 )
+from engines.angiography.frame import Frame, FrameKind
+from engines.angiography.run import MaskOperation, check_index
 
 
 class XaRun:

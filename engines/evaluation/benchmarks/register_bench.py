@@ -11,12 +11,12 @@ import torch
 
 from calibration.errors import InputError
 from engines.evaluation.cohort import Workplace
-from engines.inference.machine import this_machine
-from engines.evaluation.registration.study import evaluation_settings
 from engines.evaluation.registration.figures import Summary, summarise
+from engines.evaluation.registration.study import evaluation_settings
 from engines.evaluation.registration.subject import StartSpread
+from engines.evaluation.registration.trial_log import TrialLog
 from engines.evaluation.registration.work import Source, run_trials
-from engines.evaluation.trial_log import TrialLog
+from engines.inference.machine import this_machine
 from engines.registration.methods.method_recipe import recipe_named
 
 SCHEMA = "guidance-app/bench-register/1"

@@ -18,13 +18,13 @@ from jaxtyping import Bool
 
 from calibration.errors import InputError
 from engines.anatomy.cases.case import bundled_cases_folder
-from engines.angiography.frame import Frame
 from engines.angiography.files.open_run import open_run
+from engines.angiography.frame import Frame
 from engines.evaluation.segmentation.labelled_pictures import LabelledPicture
-from engines.inference.machine import this_machine
 from engines.evaluation.segmentation.pooled_dice import pooled_dice
 from engines.inference.backend import Backend, thread_count
 from engines.inference.factory import runtime_named
+from engines.inference.machine import this_machine
 from engines.inference.model_files import BUNDLED_MODELS, ModelFiles, read_manifest
 from engines.inference.probe import choose
 from engines.inference.runtimes import RUNTIMES, load, why_not

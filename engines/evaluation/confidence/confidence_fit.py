@@ -2,8 +2,8 @@
 
     python -m engines.evaluation.confidence.confidence_fit samples.jsonl... [--out confidence.json]
 
-The samples are lines of `engines.evaluation.confidence.confidence_samples`. Thresholds and the figures in the file's provenance
-come from fits that left out the patient they judge.
+The samples are lines of `engines.evaluation.confidence.confidence_samples`. Thresholds and the figures in the file's
+provenance come from fits that left out the patient they judge.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Simulated registrations whose error is known, for fitting the confidence: one line of JSON each.
 
-    python -m engines.evaluation.confidence.confidence_samples CASE_DIR... --made DIR --out samples.jsonl [--seed 0] [--per-run 12]
+    python -m engines.evaluation.confidence.confidence_samples CASE_DIR... --made DIR --out samples.jsonl
+        [--seed 0] [--per-run 12]
 
 Half of the pictures are what the network segments in this or that moment of the run; the others are that, spoilt, or
 exact masks of any phase of the bolus, spoilt: parts missing, false curves, holes. Models are the patient's own, as
@@ -31,16 +32,16 @@ from engines.evaluation.registration.protocols import PROTOCOLS, drawn_pose
 from engines.evaluation.registration.subject import StartSpread, drawn_start, true_pose, turned_and_moved
 from engines.registration.alignment.agreement import agreement
 from engines.registration.alignment.cold_start import cold_start
+from engines.registration.alignment.levenberg_marquardt import align
 from engines.registration.confidence import ConfidenceFeatures
 from engines.registration.engine import cold_features
 from engines.registration.features.image_features import prepare_view
-from engines.registration.initial_pose import radiological_start, start_near
-from engines.registration.alignment.levenberg_marquardt import align
-from engines.registration.networks.network_proposal import network_proposer
 from engines.registration.features.prepared_model import PreparedModel
 from engines.registration.features.projected_model import RigidState
+from engines.registration.initial_pose import radiological_start, start_near
+from engines.registration.networks.network_proposal import network_proposer
 from engines.registration.run_view import other_views_of_run, view_of_run
-from engines.registration.alignment.track import filled_system, tracking_prior, warm_features
+from engines.registration.track import filled_system, tracking_prior, warm_features
 from engines.registration.view import RegistrationView
 from engines.segmentation.segmenter import Segmenter, load_segmenter, model_for_kind
 

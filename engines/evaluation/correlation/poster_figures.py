@@ -8,9 +8,9 @@ import numpy as np
 from jaxtyping import Float
 from pydantic import BaseModel, ConfigDict, Field
 
-from engines.inference.machine import Machine
 from engines.evaluation.correlation.poster_protocol import PosterTrial
 from engines.evaluation.statistics import Interval, median, share, share_over_groups
+from engines.inference.machine import Machine
 
 _RESAMPLES = 2000
 

@@ -6,13 +6,13 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from engines.inference.machine import this_machine
 from engines.evaluation.correlation.poster_figures import PosterReport, compared, row_figures
 from engines.evaluation.correlation.poster_protocol import PATIENTS, PosterTrial, Variant
 from engines.evaluation.correlation.poster_rows import REFERENCE
 from engines.evaluation.statistics import Interval
-from engines.registration.methods.cma_es import CmaEsOptions
+from engines.inference.machine import this_machine
 from engines.registration.correlation.descent import DescentOptions
+from engines.registration.methods.cma_es import CmaEsOptions
 
 
 def protocol_settings(variant: Variant, seed: int, descent: DescentOptions, evolution: CmaEsOptions) -> str:

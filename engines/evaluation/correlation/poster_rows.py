@@ -10,11 +10,11 @@ import numpy as np
 from calibration.errors import InputError
 from engines.evaluation.correlation.poster_protocol import Row
 from engines.inference.model_files import BUNDLED_MODELS
+from engines.registration.correlation.descent import DescentOptions
 from engines.registration.correlation.learned_similarity import MEASURES, Similarity, measured_similarity
 from engines.registration.correlation.similarity_weights import SIMILARITIES, load_similarity
 from engines.registration.methods.cma_es import CmaEsOptions
 from engines.registration.methods.correlation_driven import Course, with_evolution
-from engines.registration.correlation.descent import DescentOptions
 
 REFERENCE = "cma-es"
 # Alone, evolution has to reach the starts itself: three of these sigmas hold all but the farthest of them.

@@ -19,16 +19,16 @@ from calibration.carm import CArmGeometry
 from calibration.pose import RigidPose
 from calibration.projection import Projection
 from engines.anatomy.vessel_model import CenterlineTree
-from engines.registration.rendered.drr_target import DrrTarget, averaged, level_shape
 from engines.registration.methods.correlation_driven import PictureScene
+from engines.registration.rendered.drr_target import DrrTarget, averaged, level_shape
 from engines.registration.rendered.rendered_view import RenderedView
 from engines.rendering.renderer import Renderer
 from engines.simulation.anatomies.anatomy import CaseKind, Patient
 from engines.simulation.case import HELD_OUT_FROM_SEED, draw_case
 from engines.simulation.imaging.pieces import cut_into_pieces
-from engines.simulation.runs.run import LABEL_OF_CLASS
 from engines.simulation.imaging.shadow import TubeSamples, cast_tubes, line_integrals_mm
 from engines.simulation.imaging.xray import STEEL_IODINE_G_PER_CM3, Detector, Shadow, expose, typical_signal
+from engines.simulation.runs.run import LABEL_OF_CLASS
 from engines.simulation.training_patients.small_volumes import tissue_volume, wide_view
 
 _KINDS: tuple[CaseKind, ...] = ("evt", "tavi")

@@ -16,10 +16,10 @@ from calibration.pose import RigidPose
 from engines.anatomy.cases.case import Case, load_case
 from engines.anatomy.vessel_model import CenterlineTree, VesselModel
 from engines.angiography.contrast import contrast_curve
+from engines.angiography.contrast_gate import contrast_gate
 from engines.angiography.files.open_run import open_run
 from engines.angiography.run import Run
 from engines.evaluation.registration.cases import phantom_subjects
-from engines.angiography.contrast_gate import contrast_gate
 from engines.registration.view import RegistrationView, view_of_frame
 from engines.segmentation.segmenter import Segmenter
 

@@ -14,16 +14,16 @@ from jaxtyping import Float
 from pydantic import BaseModel, ConfigDict, Field
 
 from engines.evaluation.deformation.moving_runs import MovingFrame, MovingRun
-from engines.inference.machine import Machine, this_machine
 from engines.evaluation.statistics import Interval
-from engines.registration.motion.deform import deformed
-from engines.registration.motion.deform_basis import Deformation, MotionBasis, influence_of
+from engines.inference.machine import Machine, this_machine
 from engines.registration.engine import register
 from engines.registration.features.image_features import prepare_view
-from engines.registration.initial_pose import radiological_start, start_near
 from engines.registration.features.prepared_model import PreparedModel
+from engines.registration.initial_pose import radiological_start, start_near
+from engines.registration.motion.deform import deformed
+from engines.registration.motion.deform_basis import Deformation, MotionBasis, influence_of
 from engines.registration.registration import Registration
-from engines.registration.alignment.track import track
+from engines.registration.track import track
 
 NEAR_MM = 2.0
 _WORSE_MM = 0.1

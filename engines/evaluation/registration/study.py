@@ -14,12 +14,12 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from engines.evaluation.cohort import Workplace
-from engines.inference.machine import Machine, this_machine
 from engines.evaluation.registration.figures import Summary, WrongAnatomy, summarise, wrong_anatomy_of
 from engines.evaluation.registration.subject import StartSpread
 from engines.evaluation.registration.trial import Trial
+from engines.evaluation.registration.trial_log import TrialLog
 from engines.evaluation.registration.work import Fewer, Progress, Source, run_trials
-from engines.evaluation.trial_log import TrialLog
+from engines.inference.machine import Machine, this_machine
 from engines.registration.methods.method_recipe import MethodRecipe, recipe_named
 
 

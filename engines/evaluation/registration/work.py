@@ -15,7 +15,7 @@ from engines.evaluation.registration.pictures import failure_name, failure_png
 from engines.evaluation.registration.protocols import starts_of
 from engines.evaluation.registration.subject import DrawnStart, StartSpread, Subject
 from engines.evaluation.registration.trial import Trial, TrialKey, run_trial
-from engines.evaluation.trial_log import TrialLog
+from engines.evaluation.registration.trial_log import TrialLog
 from engines.registration.methods.method import RegistrationMethod
 from engines.registration.methods.method_recipe import MethodRecipe
 

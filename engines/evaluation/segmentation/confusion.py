@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from engines.evaluation.segmentation.mask_agreement import summarise
 from engines.evaluation.segmentation.labelled import scores_as_json, spreads_as_json
+from engines.evaluation.segmentation.mask_agreement import summarise
 from engines.evaluation.segmentation.simulated import LABELS, TRUTH_NAMES, FrameScores
 
 

@@ -10,8 +10,8 @@ import numpy as np
 from jaxtyping import Bool
 
 from calibration.errors import GuidanceError, InputError
-from engines.angiography.frame import Frame
 from engines.angiography.files.open_run import open_run
+from engines.angiography.frame import Frame
 
 _HALF_GREY = 127
 

@@ -9,12 +9,12 @@ import numpy as np
 from jaxtyping import Bool
 
 from calibration.projection import Projection
-from engines.anatomy.placement import moved_surface, read_placement
 from engines.anatomy.files.surface_file import load_surface
+from engines.anatomy.placement import moved_surface, read_placement
 from engines.anatomy.vessel_model import SurfaceMesh
 from engines.angiography.files.open_run import open_run
-from engines.evaluation.segmentation.labelled_pictures import LabelledPicture
 from engines.evaluation.registration.cases import phantom_subjects
+from engines.evaluation.segmentation.labelled_pictures import LabelledPicture
 
 _SUBPIXEL_BITS = 4
 

@@ -13,9 +13,8 @@ from jaxtyping import Bool, UInt8
 
 from calibration.errors import InputError
 from engines.angiography.dsa import subtract
-from engines.angiography.frame import Frame
 from engines.angiography.files.open_run import open_run
-from engines.evaluation.segmentation.mask_agreement import MaskScores, score_mask, summarise
+from engines.angiography.frame import Frame
 from engines.evaluation.segmentation.labelled import (
     SYNTHETIC_TUNING_SEED,
     dark_vessels,
@@ -23,6 +22,7 @@ from engines.evaluation.segmentation.labelled import (
     spreads_as_json,
     tuned_on_synthetic,
 )
+from engines.evaluation.segmentation.mask_agreement import MaskScores, score_mask, summarise
 from engines.evaluation.segmentation.vesselness import FilterName, filter_mask
 from engines.segmentation.scenes import SCENES
 from engines.segmentation.segmentation import Segmentation

@@ -9,8 +9,8 @@ from jaxtyping import Float
 
 from calibration.errors import InputError
 from engines.inference.backend import check_batch, thread_count
-from engines.inference.model_files import ModelFiles
 from engines.inference.backends.openvino_runtime import openvino
+from engines.inference.model_files import ModelFiles
 
 Precision = Literal["f32", "bf16", "int8"]
 

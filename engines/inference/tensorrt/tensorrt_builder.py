@@ -65,7 +65,9 @@ def source_graph(files: ModelFiles, precision: PlanPrecision) -> bytes:
     graph = files.read(files.onnx)
     if precision == "f32":
         return graph
-    from engines.inference.tensorrt.half_precision import in_half_precision  # loads onnx, which a cached choice never needs
+    from engines.inference.tensorrt.half_precision import (
+        in_half_precision,  # loads onnx, which a cached choice never needs
+    )
 
     return in_half_precision(graph)
 

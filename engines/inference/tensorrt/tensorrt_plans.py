@@ -21,6 +21,7 @@ from pathlib import Path
 from calibration.errors import InputError
 from calibration.store import write_bytes
 from engines.inference.cache_folder import cache_folder
+from engines.inference.cuda import cuda_is_there
 from engines.inference.model_files import ModelFiles, sha256
 from engines.inference.tensorrt.tensorrt_builder import Flavour, PlanPrecision, build_plan, library, source_graph
 
@@ -107,7 +108,6 @@ def plan_path(key: PlanKey, folder: Path | None = None) -> Path:
 
 def this_gpu() -> tuple[str, str]:
     """Name with compute capability, and driver version of the first CUDA device; "none" twice without one."""
-    from engines.inference.runtimes import cuda_is_there
 
     if not cuda_is_there():
         return "none", "none"

@@ -16,8 +16,8 @@ from jaxtyping import Float
 from scipy.fft import next_fast_len
 from scipy.spatial.transform import Rotation
 
-from engines.registration.features.image_features import PreparedView
 from engines.registration.alignment.levenberg_marquardt import PosePrior
+from engines.registration.features.image_features import PreparedView
 from engines.registration.features.prepared_model import PreparedModel
 from engines.registration.features.projected_model import RigidState
 

@@ -12,8 +12,15 @@ from scipy.spatial import KDTree
 
 from engines.registration.alignment.agreement import Agreement, agreement
 from engines.registration.alignment.coarse_search import search
+from engines.registration.alignment.levenberg_marquardt import (
+    EVIDENCE,
+    FINE_EVIDENCE,
+    Alignment,
+    PosePrior,
+    align,
+    moved,
+)
 from engines.registration.features.image_features import PreparedView
-from engines.registration.alignment.levenberg_marquardt import EVIDENCE, FINE_EVIDENCE, Alignment, PosePrior, align, moved
 from engines.registration.features.prepared_model import PreparedModel
 from engines.registration.features.projected_model import MIN_DEPTH_MM, RigidState, camera_points, feature_pairs
 from engines.registration.registration import Stage

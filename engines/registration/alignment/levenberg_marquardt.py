@@ -15,10 +15,10 @@ import numpy as np
 from jaxtyping import Float
 from scipy.spatial import KDTree
 
+from engines.registration.alignment.rotations import rotation_matrix, rotation_vector
 from engines.registration.features.image_features import ORIENTATION_MM, PreparedView
 from engines.registration.features.prepared_model import PreparedModel
 from engines.registration.features.projected_model import MIN_DEPTH_MM, FeaturePair, RigidState, feature_pairs
-from engines.registration.alignment.rotations import rotation_matrix, rotation_vector
 
 SCALES = np.array([1 / 50, 1 / 50, 1 / 50, 1.0, 1.0, 8.0])
 EVIDENCE = 60.0  # independent observations a whole view is worth against the prior, while matches are mostly guesses

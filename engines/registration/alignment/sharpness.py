@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from engines.registration.alignment.agreement import agreement
-from engines.registration.features.image_features import PreparedView
 from engines.registration.alignment.levenberg_marquardt import SCALES, moved
+from engines.registration.features.image_features import PreparedView
 from engines.registration.features.prepared_model import PreparedModel
 from engines.registration.features.projected_model import RigidState
 

@@ -10,8 +10,8 @@ import torch
 from jaxtyping import Float
 
 from calibration.pose import RigidPose
-from engines.registration.correlation.metric import DEPTH_SHARE
 from engines.registration.correlation.learned_similarity import Similarity
+from engines.registration.correlation.metric import DEPTH_SHARE
 from engines.registration.rendered.rendered_view import RenderedView
 
 _SAME_BEAM_COS = np.cos(np.deg2rad(20.0))

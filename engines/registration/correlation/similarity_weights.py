@@ -6,9 +6,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from engines.inference.model_files import BUNDLED_MODELS
+from engines.inference.weights_list import FileRecord, WeightsList
 from engines.networks.correlation_network import CorrelationNetwork, Design
 from engines.registration.correlation.learned_similarity import LearnedSimilarity
-from engines.inference.weights_list import FileRecord, WeightsList
 
 
 class SimilarityRecord(FileRecord):

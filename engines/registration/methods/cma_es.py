@@ -14,11 +14,11 @@ import torch
 from jaxtyping import Float
 
 from engines.anatomy.vessel_model import VesselModel
+from engines.registration.alignment.pose_motion import ROTATION_SCALE_RAD, PoseMotion
 from engines.registration.initial_pose import InitialPose
 from engines.registration.methods.method import MethodResult, start_pose
-from engines.registration.rendered.rendered_view import Measure, RenderedView, RendererOfModel, alike, ncc_and_gradient
-from engines.registration.alignment.pose_motion import ROTATION_SCALE_RAD, PoseMotion
 from engines.registration.registration import Stage
+from engines.registration.rendered.rendered_view import Measure, RenderedView, RendererOfModel, alike, ncc_and_gradient
 from engines.registration.view import RegistrationView
 
 _BOUND_SIGMAS = 3.0

@@ -16,16 +16,16 @@ import torch
 from calibration.carm import CArmGeometry
 from calibration.pose import RigidPose
 from engines.anatomy.vessel_model import VesselModel
+from engines.registration.alignment.pose_motion import PoseMotion
+from engines.registration.correlation.descent import DescentOptions, descend
 from engines.registration.correlation.learned_similarity import Similarity
 from engines.registration.initial_pose import InitialPose
-from engines.registration.rendered.adam_ascent import AdamLevel, ascend
 from engines.registration.methods.cma_es import CmaEsOptions, evolve
-from engines.registration.correlation.descent import DescentOptions, descend
 from engines.registration.methods.method import MethodResult, start_pose
+from engines.registration.registration import Stage
+from engines.registration.rendered.adam_ascent import AdamLevel, ascend
 from engines.registration.rendered.multiscale import multiscale_ncc_and_gradient
 from engines.registration.rendered.rendered_view import Measure, RenderedView, RendererOfModel, alike
-from engines.registration.alignment.pose_motion import PoseMotion
-from engines.registration.registration import Stage
 from engines.registration.view import RegistrationView
 from engines.rendering.renderer import Renderer
 

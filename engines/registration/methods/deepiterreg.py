@@ -12,13 +12,13 @@ from collections.abc import Sequence
 import torch
 
 from engines.anatomy.vessel_model import VesselModel
-from engines.registration.initial_pose import InitialPose
-from engines.registration.rendered.adam_ascent import AdamLevel, ascend
-from engines.registration.methods.method import MethodResult, start_pose
-from engines.registration.rendered.rendered_view import Measure, RenderedView, RendererOfModel, alike
 from engines.registration.alignment.pose_motion import PoseMotion
+from engines.registration.initial_pose import InitialPose
+from engines.registration.methods.method import MethodResult, start_pose
 from engines.registration.registration import Stage
+from engines.registration.rendered.adam_ascent import AdamLevel, ascend
 from engines.registration.rendered.image_similarity import mutual_information, ncc
+from engines.registration.rendered.rendered_view import Measure, RenderedView, RendererOfModel, alike
 from engines.registration.view import RegistrationView
 
 SEGMENTATION_LEVEL = AdamLevel(long_side_px=96, steps=80, learning_rate=1.0)

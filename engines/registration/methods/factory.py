@@ -45,9 +45,9 @@ def make_method(name: str, *, device: str = "cpu", refine_drr: bool = False) -> 
     if name in ("network", "deepiterreg", "ours-network"):
         return _networked(name, device)
     if name == "model-matching":
-        from engines.registration.networks.affine_matching import load_affine_network
         from engines.registration.methods.model_matching import ModelMatching
         from engines.registration.networks.network_start import shipped_weights
+        from engines.registration.networks.pose_weights import load_affine_network
 
         return ModelMatching(load_affine_network(shipped_weights("affine")))
     if name == "dicom":

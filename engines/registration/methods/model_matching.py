@@ -13,9 +13,10 @@ import torch
 
 from calibration.errors import InputError
 from engines.anatomy.vessel_model import VesselModel
-from engines.registration.networks.affine_matching import AffineNetwork, posed, rigid_explanations
+from engines.networks.affine_network import AffineNetwork
 from engines.registration.initial_pose import InitialPose
 from engines.registration.methods.method import MethodResult, start_pose
+from engines.registration.networks.affine_matching import posed, rigid_explanations
 from engines.registration.networks.matching_pictures import (
     Region,
     centre_in_region,

@@ -6,10 +6,10 @@ import time
 from collections.abc import Sequence
 
 from engines.anatomy.vessel_model import VesselModel
+from engines.networks.pose_network import PoseNetwork
 from engines.registration.initial_pose import InitialPose
 from engines.registration.methods.method import MethodResult, RegistrationMethod, start_pose
 from engines.registration.networks.network_start import network_start
-from engines.networks.pose_network import PoseNetwork
 from engines.registration.registration import Stage
 from engines.registration.view import RegistrationView
 

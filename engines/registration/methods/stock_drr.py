@@ -8,12 +8,12 @@ from collections.abc import Sequence
 import torch
 
 from engines.anatomy.vessel_model import VesselModel
-from engines.registration.initial_pose import InitialPose
-from engines.registration.rendered.adam_ascent import AdamLevel, ascend
-from engines.registration.methods.method import MethodResult, start_pose
-from engines.registration.rendered.rendered_view import RenderedView, RendererOfModel, alike, ncc_and_gradient
 from engines.registration.alignment.pose_motion import PoseMotion
+from engines.registration.initial_pose import InitialPose
+from engines.registration.methods.method import MethodResult, start_pose
 from engines.registration.registration import Stage
+from engines.registration.rendered.adam_ascent import AdamLevel, ascend
+from engines.registration.rendered.rendered_view import RenderedView, RendererOfModel, alike, ncc_and_gradient
 from engines.registration.view import RegistrationView
 
 # Chosen with the faster renderer on simulated runs; both renderers give the same picture and the same path.

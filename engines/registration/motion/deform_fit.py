@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float
 
-from engines.registration.motion.deform_basis import MotionBasis
-from engines.registration.motion.deform_match import matched, pull
 from engines.registration.features.image_features import FeatureSet, PreparedView
 from engines.registration.features.prepared_model import PreparedModel
 from engines.registration.features.projected_model import MIN_DEPTH_MM, ModelInView, RigidState, feature_pairs
+from engines.registration.motion.deform_basis import MotionBasis
+from engines.registration.motion.deform_match import matched, pull
 
 _EVIDENCE = 150.0  # what a whole picture is worth against the modes' own spread, per mm^2
 _ITERATIONS = 2

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from calibration.errors import InputError
-from engines.registration.alignment.cold_start import Proposer
-from engines.registration.networks.network_start import network_poses, shipped_weights
 from engines.networks.pose_network import PoseNetwork
-from engines.registration.networks.pose_weights import load_pose_network
+from engines.registration.alignment.cold_start import Proposer
 from engines.registration.features.prepared_model import PreparedModel
 from engines.registration.features.projected_model import RigidState
+from engines.registration.networks.network_start import network_poses, shipped_weights
+from engines.registration.networks.pose_weights import load_pose_network
 from engines.registration.view import RegistrationView
 
 _ROUNDS = 3

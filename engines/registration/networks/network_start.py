@@ -14,8 +14,8 @@ from calibration.carm import CArmGeometry
 from calibration.errors import InputError
 from calibration.pose import RigidPose
 from engines.anatomy.vessel_model import CenterlineTree, VesselModel
-from engines.registration.initial_pose import InitialPose
 from engines.networks.pose_network import PICTURE_PX, SIGMA_PX, CameraView, PoseNetwork
+from engines.registration.initial_pose import InitialPose
 from engines.registration.rendered.image_similarity import dice
 from engines.registration.view import RegistrationView
 from engines.rendering.splat import centerline_cloud, splat_centerlines

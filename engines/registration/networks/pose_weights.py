@@ -1,16 +1,29 @@
-"""Weights of pose networks on disk."""
+"""Weights of the networks that give a pose or an affine map, on disk."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from engines.inference.weights_list import POSE_DATA, POSE_NETWORKS
+from engines.inference.weights_list import FileRecord, WeightsList
+from engines.networks.affine_network import PAPER_PX, AffineNetwork
 from engines.networks.pose_network import PoseNetwork
+
+
+class NetworkRecord(FileRecord):
+    """A network that gives a pose; `design` is what is needed to build it."""
+
+    design: dict[str, float]
+
+
+POSE_NETWORKS = WeightsList(
+    name="pose_networks.json", schema="guidance-app/pose-networks/1", of="networks", record=NetworkRecord
+)
+_DATA = "invented vessel trees (engines/simulation/training_patients/patients.py); no patient, no real picture"
 
 
 def save_pose_network(net: PoseNetwork, path: Path, *, steps: int, seed: int) -> None:
     """Write the weights in half precision and enter them in the list beside them."""
-    POSE_NETWORKS.save(path, net, design={"width": net.width}, steps=steps, seed=seed, data=POSE_DATA)
+    POSE_NETWORKS.save(path, net, design={"width": net.width}, steps=steps, seed=seed, data=_DATA)
 
 
 def load_pose_network(path: Path) -> PoseNetwork:
@@ -21,5 +34,23 @@ def load_pose_network(path: Path) -> PoseNetwork:
     """
     record, tensors = POSE_NETWORKS.load(path)
     net = PoseNetwork(int(record.design.get("width", 0)) or 16)
+    POSE_NETWORKS.fill(net, tensors, path)
+    return net
+
+
+def save_affine_network(net: AffineNetwork, path: Path, *, steps: int, seed: int) -> None:
+    """Write the weights in half precision and enter them in the list beside them."""
+    design = {"size_px": net.size_px, "share": net.share}
+    POSE_NETWORKS.save(path, net, design=design, steps=steps, seed=seed, data=_DATA)
+
+
+def load_affine_network(path: Path) -> AffineNetwork:
+    """The network in evaluation mode.
+
+    Raises:
+        InputError: the file is missing, not in the list beside it, changed, or of something else.
+    """
+    record, tensors = POSE_NETWORKS.load(path)
+    net = AffineNetwork(int(record.design.get("size_px", PAPER_PX)), record.design.get("share", 1.0))
     POSE_NETWORKS.fill(net, tensors, path)
     return net

@@ -18,9 +18,9 @@ import torch
 from jaxtyping import Float
 
 from calibration.pose import RigidPose
-from engines.registration.rendered.drr_target import DrrTarget, PixelTarget, at_level
 from engines.registration.alignment.pose_motion import ROTATION_SCALE_RAD, PoseMotion
 from engines.registration.registration import Stage
+from engines.registration.rendered.drr_target import DrrTarget, PixelTarget, at_level
 from engines.registration.rendered.image_similarity import mutual_information, ncc
 from engines.rendering.renderer import Renderer
 

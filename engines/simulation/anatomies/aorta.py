@@ -8,8 +8,8 @@ from jaxtyping import Float, Float32
 from engines.anatomy.vessel_model import Branch
 from engines.simulation.anatomies.anatomy import HeartFrame, Lobe, Patient
 from engines.simulation.anatomies.coronaries import HeartSurface, chest_layers
-from engines.simulation.shapes.curve import GrowingTree, arc_length_mm, even_steps, meander, smooth_path
 from engines.simulation.anatomies.thorax import Chest, draw_chest, heart_level, paint_chest
+from engines.simulation.shapes.curve import GrowingTree, arc_length_mm, even_steps, meander, smooth_path
 from engines.simulation.shapes.voxels import Grid, tube_distance_mm
 
 _CTA_MM = 1.15

@@ -10,8 +10,8 @@ from scipy.ndimage import gaussian_filter
 
 from engines.anatomy.vessel_model import Branch
 from engines.simulation.anatomies.anatomy import HeartFrame, Patient, TissueLayer, water_and_bone
-from engines.simulation.shapes.curve import GrowingTree, meander, smooth_path, wobble
 from engines.simulation.anatomies.thorax import Chest, draw_chest, heart_level, paint_chest, xray_grid
+from engines.simulation.shapes.curve import GrowingTree, meander, smooth_path, wobble
 from engines.simulation.shapes.voxels import Grid, tube_distance_mm
 
 _CTA_MM = 0.8

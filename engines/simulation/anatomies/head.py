@@ -7,8 +7,8 @@ from jaxtyping import Float, Float32
 
 from engines.anatomy.vessel_model import Branch
 from engines.simulation.anatomies.anatomy import Patient, TissueLayer, water_and_bone
-from engines.simulation.shapes.curve import meander, smooth_path
 from engines.simulation.anatomies.head_vessels import Skull, grow_head_vessels
+from engines.simulation.shapes.curve import meander, smooth_path
 from engines.simulation.shapes.voxels import (
     AIR_HU,
     FAT_HU,

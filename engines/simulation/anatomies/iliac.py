@@ -8,8 +8,8 @@ from scipy.ndimage import gaussian_filter
 
 from engines.anatomy.vessel_model import Branch
 from engines.simulation.anatomies.anatomy import Patient, TissueLayer, water_and_bone
-from engines.simulation.shapes.curve import GrowingTree, arc_length_mm, meander, smooth_path
 from engines.simulation.anatomies.pelvis import draw_pelvis, paint_pelvis, pelvis_xray_grid
+from engines.simulation.shapes.curve import GrowingTree, arc_length_mm, meander, smooth_path
 from engines.simulation.shapes.voxels import Grid, tube_distance_mm
 
 _CTA_MM = 1.3

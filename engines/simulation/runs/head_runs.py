@@ -6,12 +6,12 @@ import numpy as np
 
 from calibration.pose import RigidPose
 from engines.simulation.anatomies.anatomy import Device, Patient
+from engines.simulation.imaging.collimator import draw_opening
+from engines.simulation.imaging.xray import Detector
 from engines.simulation.runs.bolus import Filling, Injection, plan_filling
 from engines.simulation.runs.carm_views import draw_view, place_patient, view_text
-from engines.simulation.imaging.collimator import draw_opening
 from engines.simulation.runs.motion import Moment
 from engines.simulation.runs.run import RunPlan
-from engines.simulation.imaging.xray import Detector
 
 _USUAL_FRAMES = 24
 _MASK_FRAMES = (0, 1)

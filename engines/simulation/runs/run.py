@@ -13,14 +13,14 @@ from calibration.carm import CArmGeometry
 from calibration.pose import RigidPose
 from calibration.projection import Projection
 from engines.simulation.anatomies.anatomy import Device, Patient, TissueLayer
-from engines.simulation.runs.bolus import Filling
-from engines.simulation.imaging.collimator import Opening
 from engines.simulation.anatomies.lobes import lobe_path_mm
 from engines.simulation.anatomies.model_tree import model_tree
-from engines.simulation.runs.motion import Beat, Moment, best_rigid_motion, deform_heart
+from engines.simulation.imaging.collimator import Opening
 from engines.simulation.imaging.pieces import cut_into_pieces
 from engines.simulation.imaging.shadow import TubeSamples, cast_tubes, line_integrals_mm
 from engines.simulation.imaging.xray import Detector, Shadow, Tone, expose, typical_signal
+from engines.simulation.runs.bolus import Filling
+from engines.simulation.runs.motion import Beat, Moment, best_rigid_motion, deform_heart
 
 BACKGROUND, ARTERY, VEIN, AORTA, DEVICE = range(5)
 LABEL_OF_CLASS = {"artery": ARTERY, "vein": VEIN, "aorta": AORTA}

@@ -98,8 +98,8 @@ def draw_patient(kind: PoseKind, seed: int, number: int) -> TrainingPatient:
         return TrainingPatient(kind=kind, tree=tree, groups=groups)
     if kind == "coronary":
         from engines.simulation.anatomies.coronaries import HeartSurface, grow_left_coronary, grow_right_coronary
-        from engines.simulation.shapes.curve import GrowingTree
         from engines.simulation.anatomies.thorax import draw_chest
+        from engines.simulation.shapes.curve import GrowingTree
 
         surface, growing = HeartSurface(draw_chest(rng)), GrowingTree()
         grow_left_coronary(rng, growing, surface)
@@ -109,8 +109,8 @@ def draw_patient(kind: PoseKind, seed: int, number: int) -> TrainingPatient:
     if kind == "tavi":
         from engines.simulation.anatomies.aorta import grow_aorta
         from engines.simulation.anatomies.coronaries import HeartSurface
-        from engines.simulation.shapes.curve import GrowingTree
         from engines.simulation.anatomies.thorax import draw_chest
+        from engines.simulation.shapes.curve import GrowingTree
 
         growing = GrowingTree()
         grow_aorta(rng, growing, HeartSurface(draw_chest(rng)))

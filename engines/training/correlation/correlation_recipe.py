@@ -15,18 +15,18 @@ from jaxtyping import Float
 from torch import Tensor
 
 from calibration.errors import InputError
+from engines.networks.correlation_network import Comparison, CorrelationNetwork, Design
+from engines.registration.correlation.metric import DEPTH_SHARE
+from engines.simulation.training_patients.small_volumes import Scene, tissue_scene, vessel_scene
+from engines.training.checkpoint import Checkpoint, Part, WeightAverage
+from engines.training.correlation.correlation_bank import Bank, make_bank
 from engines.training.correlation.correlation_losses import (
     Decomposition,
     UncertaintyWeights,
     approximation_loss,
     decomposition_loss,
 )
-from engines.registration.correlation.metric import DEPTH_SHARE
-from engines.networks.correlation_network import Comparison, CorrelationNetwork, Design
-from engines.training.checkpoint import Checkpoint, Part, WeightAverage
-from engines.training.correlation.correlation_bank import Bank, make_bank
 from engines.training.correlation.correlation_randomise import randomised
-from engines.simulation.training_patients.small_volumes import Scene, tissue_scene, vessel_scene
 
 _SAVE_EVERY = 50
 _EMA_DECAY = 0.99

@@ -11,9 +11,10 @@ from functools import lru_cache
 import numpy as np
 import torch
 
-from engines.registration.networks.affine_matching import PAPER_PX, AffineNetwork, transformed, unsupervised_loss
-from engines.registration.networks.matching_pictures import Region, cropped, region_of_mask
+from engines.networks.affine_network import PAPER_PX, AffineNetwork, transformed
 from engines.networks.pose_network import PICTURE_PX
+from engines.registration.networks.affine_matching import unsupervised_loss
+from engines.registration.networks.matching_pictures import Region, cropped, region_of_mask
 from engines.registration.rendered.image_similarity import dice
 from engines.simulation.training_patients.patients import PoseKind, TrainingPatient, draw_patient
 from engines.training.pose.pose_pictures import OffsetSpread, draw_batch, drawn

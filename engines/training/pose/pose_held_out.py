@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from engines.networks.pose_network import PICTURE_PX, PoseNetwork
-from engines.training.pose.pose_losses import projected_distance_mm
 from engines.simulation.training_patients.patients import POSE_KINDS, draw_patient
+from engines.training.pose.pose_losses import projected_distance_mm
 from engines.training.pose.pose_pictures import POSES_PER_VIEW, OffsetSpread, draw_batch, drawn
 
 if TYPE_CHECKING:

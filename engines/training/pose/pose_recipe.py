@@ -17,9 +17,9 @@ import torch
 from torch import Tensor
 
 from engines.networks.pose_network import PoseNetwork
+from engines.simulation.training_patients.patients import POSE_KINDS, TrainingPatient, draw_patient
 from engines.training.checkpoint import Checkpoint, Part, WeightAverage
 from engines.training.pose.pose_losses import PoseLoss, pose_loss, projected_distance_mm
-from engines.simulation.training_patients.patients import POSE_KINDS, TrainingPatient, draw_patient
 from engines.training.pose.pose_pictures import OffsetSpread, PoseBatch, draw_batch, drawn
 
 _SAVE_EVERY = 100

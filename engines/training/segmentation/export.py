@@ -17,8 +17,8 @@ import torch
 from calibration.errors import GuidanceError
 from calibration.store import write_bytes, write_json
 from engines.inference.model_files import MANIFEST_NAME, SCHEMA, Manifest, ModelRecord, read_manifest, sha256
-from engines.segmentation.conditioning import CHANNELS
 from engines.networks.dru_net import DruNet, ProbabilityNet
+from engines.segmentation.conditioning import CHANNELS
 from engines.segmentation.scenes import Scene
 from engines.simulation.angiograms.angiogram_synthesis import WORKING_PX
 from engines.training.segmentation.segmentation_recipe import Recipe, machine

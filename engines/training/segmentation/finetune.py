@@ -22,8 +22,8 @@ from calibration.store import write_atomically
 from engines.evaluation.segmentation.labelled_pictures import LabelledPicture
 from engines.inference.model_files import ModelFiles
 from engines.inference.network_weights import load_network
-from engines.segmentation.conditioning import condition_working
 from engines.networks.dru_net import DruNet
+from engines.segmentation.conditioning import condition_working
 from engines.segmentation.scenes import Scene
 from engines.simulation.angiograms.angiogram_synthesis import WORKING_PX, synthesize
 from engines.training.segmentation.segmentation_recipe import fast_precision

@@ -14,9 +14,9 @@ from jaxtyping import Float
 
 from calibration.errors import InputError
 from calibration.store import make_folder, write_bytes
+from engines.evaluation.segmentation.labelled import scores_as_json, spreads_as_json
 from engines.evaluation.segmentation.labelled_pictures import LabelledPicture
 from engines.evaluation.segmentation.mask_agreement import MaskScores, Spread, score_mask, summarise
-from engines.evaluation.segmentation.labelled import scores_as_json, spreads_as_json
 from engines.inference.model_files import BUNDLED_MODELS, ModelFiles
 from engines.inference.network_weights import load_network
 from engines.networks.dru_net import DruNet, ProbabilityNet

@@ -1,6 +1,7 @@
 """Weights between those a training started from and those it ended with.
 
-    python -m engines.training.segmentation.weight_averaging aortic-lower BEFORE AFTER --share 0.7 --out DIR [--tune-cases FOLDER]
+    python -m engines.training.segmentation.weight_averaging aortic-lower BEFORE AFTER
+        --share 0.7 --out DIR [--tune-cases FOLDER]
 
 A training that goes on with new pictures forgets some of what the old ones taught. As long as both networks lie in one
 valley of the loss, a weighted mean keeps most of both (Wortsman et al., CVPR 2022, "Robust fine-tuning of zero-shot

@@ -8,10 +8,7 @@ from typing import Any
 
 import typer
 
-from guidance_app.cli.benchmarks import bench_faults
-from guidance_app.cli.benchmarks import bench_latency
-from guidance_app.cli.benchmarks import bench_register
-from guidance_app.cli.benchmarks import bench_segment
+from guidance_app.cli.benchmarks import bench_faults, bench_latency, bench_register, bench_segment
 
 
 def add_to(app: typer.Typer) -> None:

@@ -12,8 +12,8 @@ import typer
 if TYPE_CHECKING:
     from engines.anatomy.cases.case import Case
     from engines.inference.machine import Machine
-    from guidance_app.live.latency import LatencyReport, Percentiles
     from guidance_app.live.benches.latency_bench import LatencyBench
+    from guidance_app.live.latency import LatencyReport, Percentiles
     from guidance_app.live.session.session import LiveSession
 
     Show = Callable[[LiveSession, Case, float], object]

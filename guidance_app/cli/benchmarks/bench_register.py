@@ -33,8 +33,8 @@ def add_to(bench: typer.Typer) -> None:
         from calibration.store import write_json
         from engines.anatomy.cases.case import BUNDLED
         from engines.evaluation.benchmarks.register_bench import BENCH_METHODS, run_register_bench
-        from engines.evaluation.registration.study import discard_partial
         from engines.evaluation.registration.cases import sources
+        from engines.evaluation.registration.study import discard_partial
 
         figures = run_register_bench(
             sources([*cases, *(more or [])] or list(BUNDLED), [], backend=backend),

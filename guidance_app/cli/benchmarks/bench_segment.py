@@ -27,8 +27,8 @@ def add_to(bench: typer.Typer) -> None:
     ) -> None:
         """Time from frame to mask and Dice on every runtime, in turns, beside torch in the same run."""
         from calibration.store import check_place_for, write_json
-        from engines.evaluation.segmentation.labelled_pictures import read_labelled
         from engines.evaluation.benchmarks.segment_bench import run_segment_bench
+        from engines.evaluation.segmentation.labelled_pictures import read_labelled
         from engines.inference.factory import runtime_named
         from engines.inference.model_files import BUNDLED_MODELS
 

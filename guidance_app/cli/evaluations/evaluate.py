@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import typer
 
-from guidance_app.cli.evaluations import evaluate_deformation
-from guidance_app.cli.evaluations import evaluate_poster
-from guidance_app.cli.evaluations import evaluate_registration
-from guidance_app.cli.evaluations import evaluate_segmentation
-from guidance_app.cli.evaluations import evaluate_zero_touch
+from guidance_app.cli.evaluations import (
+    evaluate_deformation,
+    evaluate_poster,
+    evaluate_registration,
+    evaluate_segmentation,
+    evaluate_zero_touch,
+)
 
 
 def add_to(app: typer.Typer) -> None:

@@ -11,8 +11,8 @@ import typer
 from calibration.errors import InputError
 
 if TYPE_CHECKING:
-    from engines.evaluation.deformation.moving_tree import DeformationReport
     from engines.evaluation.deformation.moving_runs import MovingRun
+    from engines.evaluation.deformation.moving_tree import DeformationReport
 
 _MASKS = ("network", "true", "drawn")
 

@@ -44,8 +44,8 @@ def add_to(evaluate: typer.Typer) -> None:
         from engines.evaluation.correlation.poster_protocol import PosterLog, run_protocol, variant_named
         from engines.evaluation.correlation.poster_report import poster_report, poster_table, protocol_settings
         from engines.evaluation.correlation.poster_rows import REFERENCE, poster_rows
-        from engines.registration.methods.cma_es import CmaEsOptions
         from engines.registration.correlation.descent import DescentOptions
+        from engines.registration.methods.cma_es import CmaEsOptions
 
         chosen, names = variant_named(variant), list(dict.fromkeys(row))
         if reference != REFERENCE and reference not in names:

@@ -10,8 +10,8 @@ import typer
 from calibration.errors import InputError
 
 if TYPE_CHECKING:
-    from engines.evaluation.registration.study import Report
     from engines.evaluation.registration.figures import CaptureRange, Summary
+    from engines.evaluation.registration.study import Report
     from engines.evaluation.registration.work import Fewer
 
 
@@ -76,12 +76,12 @@ def add_to(evaluate: typer.Typer) -> None:
         """Registration from many seeded starts: projection error, success, times, and does it know when it fails."""
         from calibration.store import make_folder, write_bytes, write_json
         from engines.evaluation.cohort import Workplace
-        from engines.evaluation.registration.study import discard_partial, evaluate
+        from engines.evaluation.confidence.reliability_diagram import write_reliability_diagram
         from engines.evaluation.registration.cases import sources, wrong_anatomy_sources
         from engines.evaluation.registration.protocols import protocol_named
+        from engines.evaluation.registration.study import discard_partial, evaluate
         from engines.evaluation.registration.subject import StartSpread
         from engines.evaluation.registration.table import methods_table
-        from engines.evaluation.confidence.reliability_diagram import write_reliability_diagram
         from engines.registration.methods.method_recipe import recipe_named
 
         folders = [*cases, *(more or [])]

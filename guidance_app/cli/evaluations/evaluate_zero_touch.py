@@ -21,7 +21,7 @@ def zero_touch(
 ) -> None:
     """Cases made again from their CTA alone, runs registered from the header: accepted, right, seconds, clDice."""
     from calibration.store import check_place_for, write_json
-    from engines.evaluation.registration.zero_touch import evaluate_zero_touch
+    from engines.evaluation.zero_touch import evaluate_zero_touch
 
     folders = [*cases, *(more or [])]
     if not folders:

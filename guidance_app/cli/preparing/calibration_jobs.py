@@ -11,19 +11,19 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from calibration.phantoms.beads import attenuation
 from calibration.calibration_file import CaptureFile, CArmFile, CArmView, DistortionFile, read_calibration_of
 from calibration.capture import active_region, find_disc, spacing_from_disc, spacing_from_points, text_boxes
 from calibration.carm import CArmGeometry
-from calibration.phantoms.carm_calibration import CalibratedView, PhantomPicture, calibrate_view
-from calibration.phantoms.carm_summary import KnownScale, angle_offsets, find_isocentre, view_content, warnings_of
 from calibration.dicom_values import stored_text
+from calibration.errors import InputError
 from calibration.intensifier.distortion import Distortion
 from calibration.intensifier.distortion_grid import find_grid, fit_distortion
-from calibration.errors import InputError
+from calibration.phantoms.beads import attenuation
+from calibration.phantoms.carm_calibration import CalibratedView, PhantomPicture, calibrate_view
+from calibration.phantoms.carm_summary import KnownScale, angle_offsets, find_isocentre, view_content, warnings_of
 from calibration.phantoms.phantom import default_phantom, read_phantom
-from engines.angiography.frame import Frame
 from engines.angiography.files.open_run import open_run
+from engines.angiography.frame import Frame
 from engines.angiography.run import Run
 from engines.inference.machine import this_machine
 

@@ -16,7 +16,7 @@ def train_affine_network(out: Path, *, steps: int, seed: int, paper: bool, devic
     import torch
 
     from calibration.store import write_bytes
-    from engines.registration.networks.affine_matching import save_affine_network
+    from engines.registration.networks.pose_weights import save_affine_network
     from engines.training.pose.affine_recipe import PAPER, AffineRecipe, affine_card, held_out_dice, train_affine
     from engines.training.segmentation.segmentation_recipe import machine
 

@@ -15,8 +15,8 @@ from calibration.store import write_json
 from engines.anatomy.cases.case import Case
 from engines.inference.machine import Machine, this_machine
 from engines.inference.model_files import BUNDLED_MODELS
-from guidance_app.live.latency import Durations, Percentiles
 from guidance_app.live.benches.latency_bench import LOADING_S, LatencyBench, bench_run, bench_session
+from guidance_app.live.latency import Durations, Percentiles
 from guidance_app.live.session.session import LiveSession
 
 _TURNS = "ABBA"  # so that a machine that grows warm or busy favours neither

@@ -17,8 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from calibration.errors import InputError
 from engines.anatomy.cases.case import Case
 from engines.inference.machine import Machine, this_machine
-from guidance_app.live.engine.case_pipeline import case_recipe
 from guidance_app.live.benches.latency_bench import LOADING_S, LatencyBench, bench_run
+from guidance_app.live.engine.case_pipeline import case_recipe
 from guidance_app.live.session.session import LiveSession
 from guidance_app.sources.file_source import PacedFileSource, SaturatedFileSource
 

@@ -17,14 +17,14 @@ from engines.anatomy.vessel_model import VesselModel
 from engines.angiography.frame import Frame
 from engines.inference.backend import live_threads
 from engines.inference.model_files import BUNDLED_MODELS
-from engines.registration.motion.deform import deformed
-from engines.registration.motion.deform_basis import MotionBasis
 from engines.registration.engine import register
 from engines.registration.features.image_features import prepare_view
-from engines.registration.initial_pose import radiological_start, start_near
 from engines.registration.features.prepared_model import PreparedModel
+from engines.registration.initial_pose import radiological_start, start_near
+from engines.registration.motion.deform import deformed
+from engines.registration.motion.deform_basis import MotionBasis
 from engines.registration.registration import Registration
-from engines.registration.alignment.track import track
+from engines.registration.track import track
 from engines.registration.view import RegistrationView
 from guidance_app.live.engine.contrast_memory import ContrastMemory
 from guidance_app.live.engine.device_fallback import CpuBehind

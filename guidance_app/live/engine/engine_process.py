@@ -21,11 +21,11 @@ import numpy as np
 from calibration.carm import CArmGeometry
 from engines.angiography.frame import Frame
 from engines.registration.registration import Registration
-from guidance_app.live.guidance import GuidanceResult
-from guidance_app.live.guidance_state import Situation
 from guidance_app.live.engine.mailbox import Mailbox
 from guidance_app.live.engine.pipeline import ColdStart, Steps
 from guidance_app.live.engine.shared_frames import FrameReader, SharedPixels
+from guidance_app.live.guidance import GuidanceResult
+from guidance_app.live.guidance_state import Situation
 
 BEAT_S = 0.2
 _PROCESS_NAME = "guidance-engine"

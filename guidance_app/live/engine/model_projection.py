@@ -12,9 +12,9 @@ from calibration.projection import Projection
 from engines.anatomy.vessel_model import SurfaceMesh, VesselModel
 from engines.angiography.frame import Frame
 from engines.registration.motion.deform_basis import Deformation
-from guidance_app.live.guidance import Overlay, OverlayPath
 from guidance_app.live.engine.lumen_border import lumen_border
 from guidance_app.live.engine.model_motion import ModelMotion
+from guidance_app.live.guidance import Overlay, OverlayPath
 
 _CENTERLINE_STEP_MM = 1.0  # about 3 px at the isocentre: smooth to the eye, cheap to paint
 _SMALLEST_REGION_PX = 20.0

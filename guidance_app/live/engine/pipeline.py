@@ -15,16 +15,16 @@ from jaxtyping import Bool, Float
 
 from calibration.carm import CArmGeometry
 from engines.angiography.frame import Frame
+from engines.registration.follow import places_after_move
 from engines.registration.motion.deform_basis import Deformation
-from engines.registration.alignment.follow import places_after_move
 from engines.registration.registration import Registration
 from engines.registration.view import RegistrationView, view_of_frame
 from engines.segmentation.segmentation import Segmentation
 from guidance_app.live import guidance_state
 from guidance_app.live.engine.contrast_memory import ContrastMemory
+from guidance_app.live.engine.model_projection import ProjectedModel, mask_outlines
 from guidance_app.live.guidance import GuidanceResult, Overlay, OverlayPath, StageTimes
 from guidance_app.live.guidance_state import Situation
-from guidance_app.live.engine.model_projection import ProjectedModel, mask_outlines
 
 MIN_VESSEL_SHARE = 0.004  # of the open field; below it a picture shows a catheter or noise rather than a filled tree
 _STILL_FILLING = 1.15  # growth over the remembered frames that says the bolus is still arriving

@@ -12,7 +12,14 @@ from pathlib import Path
 from mcap.writer import CompressionType, Writer
 
 from calibration.errors import InputError
-from guidance_app.sources.recording.recording_messages import ABOUT, FRAME_ENCODING, FRAMES, JSON_TOPICS, PROFILE, SCHEMA
+from guidance_app.sources.recording.recording_messages import (
+    ABOUT,
+    FRAME_ENCODING,
+    FRAMES,
+    JSON_TOPICS,
+    PROFILE,
+    SCHEMA,
+)
 
 # CONTRACT: after a kill at most the last second is lost. A quarter of it may wait in this process, half of it in the
 # system's cache (which a kill spares and a power cut does not).

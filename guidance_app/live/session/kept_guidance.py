@@ -18,8 +18,8 @@ from guidance_app.live.engine.engine_process import (
 from guidance_app.live.guidance import GuidanceResult
 from guidance_app.live.guidance_state import Situation
 from guidance_app.live.latency import LatencyBook
-from guidance_app.live.session.overlay_rule import ComputedOverlay, OverlayDecision, OverlayLimits, decide_overlay
 from guidance_app.live.run_log import EventLog
+from guidance_app.live.session.overlay_rule import ComputedOverlay, OverlayDecision, OverlayLimits, decide_overlay
 from guidance_app.live.session.source_watch import PictureFault
 from guidance_app.live.supervision.supervisor import EngineLost, EngineNews, EngineUp, Supervisor
 from guidance_app.live.view_words import change_of_view

@@ -14,13 +14,13 @@ from engines.registration.registration import Registration
 from guidance_app.live import guidance_state
 from guidance_app.live.engine.engine_process import ColdStartDone, EngineRecipe, StepDone
 from guidance_app.live.guidance import ScreenState, SourceState
-from guidance_app.live.session.kept_guidance import GuidanceKeeper
 from guidance_app.live.guidance_state import Situation
-from guidance_app.live.session.late_pose import LatePose
 from guidance_app.live.latency import LatencyBook, LatencyReport
+from guidance_app.live.run_log import Event, EventKind, EventLog, FrameLog
+from guidance_app.live.session.kept_guidance import GuidanceKeeper
+from guidance_app.live.session.late_pose import LatePose
 from guidance_app.live.session.overlay_rule import OverlayDecision, OverlayLimits
 from guidance_app.live.session.publisher import Publisher
-from guidance_app.live.run_log import Event, EventKind, EventLog, FrameLog
 from guidance_app.live.session.screen_book import ScreenBook
 from guidance_app.live.session.source_reader import SourceReader
 from guidance_app.live.session.source_watch import SignalChange, SignalState, SourceWatch

@@ -15,15 +15,6 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from engines.angiography.frame import Frame
-from guidance_app.live.supervision.engine_health import (
-    LONGEST_STEP_S,
-    StepPace,
-    default_memory_limit_bytes,
-    is_computing,
-    resident_bytes,
-    restart_delay_s,
-    waited_for_core_s,
-)
 from guidance_app.live.engine.engine_process import (
     Beat,
     ColdStartDone,
@@ -38,9 +29,18 @@ from guidance_app.live.engine.engine_process import (
     StepJob,
     run_engine,
 )
-from guidance_app.live.guidance_state import Situation
 from guidance_app.live.engine.mailbox import Mailbox
 from guidance_app.live.engine.shared_frames import FrameWriter
+from guidance_app.live.guidance_state import Situation
+from guidance_app.live.supervision.engine_health import (
+    LONGEST_STEP_S,
+    StepPace,
+    default_memory_limit_bytes,
+    is_computing,
+    resident_bytes,
+    restart_delay_s,
+    waited_for_core_s,
+)
 
 SILENCE_LIMIT_S = 1.5  # a healthy engine beats every 0.2 s, even within a long step
 _LOADING_LIMIT_S = 120.0

@@ -15,9 +15,9 @@ import numpy as np
 from jaxtyping import UInt8
 
 from calibration.errors import InputError
+from engines.angiography.files.video_file import video_format
 from engines.angiography.frame import Frame
 from engines.angiography.run import check_size
-from engines.angiography.files.video_file import video_format
 from guidance_app.sources.arrivals import Arrivals, waited_until
 from guidance_app.sources.arriving_source import ArrivingSource
 from guidance_app.sources.capture.capture_calibration import (

@@ -28,9 +28,9 @@ from pynetdicom.presentation import build_context
 from pynetdicom.transport import RequestHandler, ThreadedAssociationServer
 
 from guidance_app.sources.dicom.dicom_limits import Refusal, Unfinished, limit
+from guidance_app.sources.dicom.received_run import RECEIVED_SOP_CLASSES
 from guidance_app.sources.listening import cannot_listen
 from guidance_app.sources.notices import NoticeBoard
-from guidance_app.sources.dicom.received_run import RECEIVED_SOP_CLASSES
 
 PDU_BYTES = 256 * 1024  # told to the peer; larger ones gain nothing on loopback or a hospital network
 MAX_DATA_SET_BYTES = 512 * 1024**2

@@ -17,8 +17,8 @@ from engines.angiography.run import FrameDecodeError
 from guidance_app.sources.arrivals import Arrivals, waited_until
 from guidance_app.sources.arriving_source import ArrivingSource
 from guidance_app.sources.dicom.dicom_server import MAX_DATA_SET_BYTES, Admission, DicomServer
-from guidance_app.sources.notices import NoticeBoard
 from guidance_app.sources.dicom.received_run import ReceivedRun, read_received
+from guidance_app.sources.notices import NoticeBoard
 
 SUCCESS, OUT_OF_RESOURCES, CANNOT_UNDERSTAND = 0x0000, 0xA700, 0xC000  # PS3.4 B.2.3
 MAX_WAITING_BYTES = 1024**3

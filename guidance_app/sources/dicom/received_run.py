@@ -11,11 +11,11 @@ from calibration.carm import CArmGeometry
 from calibration.dicom_geometry import XA_SOP_CLASSES
 from calibration.dicom_values import DAMAGED, stored_text
 from calibration.errors import InputError, MissingGeometryError
-from engines.angiography.files.dicom_stream import DicomStream, open_data_set
 from engines.angiography.dsa import subtract
+from engines.angiography.files.dicom_stream import DicomStream, open_data_set
+from engines.angiography.files.xa_file import XaRun
 from engines.angiography.frame import Frame
 from engines.angiography.run import Run, check_index
-from engines.angiography.files.xa_file import XaRun
 
 SECONDARY_CAPTURE_SOP_CLASSES = {
     "1.2.840.10008.5.1.4.1.1.7": "Secondary Capture Image Storage",

@@ -16,12 +16,12 @@ from pyigtl.messages import ImageMessage
 from calibration.carm import CArmGeometry
 from calibration.dicom_geometry import xa_geometry
 from calibration.errors import InputError, MissingGeometryError
-from engines.angiography.frame import Frame
 from engines.angiography.files.luminance import luminance
-from engines.angiography.run import check_size
 from engines.angiography.files.xa_tags import plausible_frame_time
-from guidance_app.sources.igtl.igtl_wire import RawMessage
+from engines.angiography.frame import Frame
+from engines.angiography.run import check_size
 from guidance_app.sources.dicom.received_run import plain_uid
+from guidance_app.sources.igtl.igtl_wire import RawMessage
 
 # CONTRACT: keys of the metadata, with DICOM's meanings and units; several values are separated by "\", "," or spaces.
 GEOMETRY_KEYS = (

@@ -11,7 +11,13 @@ from calibration.errors import InputError, MissingGeometryError
 from engines.angiography.frame import Frame, FrameKind
 from engines.angiography.run import FrameDecodeError, MaskOperation, check_index
 from guidance_app.sources.recording.recording_file import RecordingReader
-from guidance_app.sources.recording.recording_messages import FRAMES, MAX_HEADER_BYTES, FrameHeader, decode_frame, decode_header
+from guidance_app.sources.recording.recording_messages import (
+    FRAMES,
+    MAX_HEADER_BYTES,
+    FrameHeader,
+    decode_frame,
+    decode_header,
+)
 
 
 class RecordedDamage(FrameDecodeError):

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from calibration.phantoms.beads import attenuation
-from calibration.intensifier.distortion_grid import DistortionFit, find_grid, fit_distortion
 from calibration.errors import InputError
+from calibration.intensifier.distortion_grid import DistortionFit, find_grid, fit_distortion
 from calibration.intensifier.simulated_grid import Intensifier, grid_picture
+from calibration.phantoms.beads import attenuation
 
 _BENT = Intensifier(pincushion_px=14.0, s_shape_px=6.0)
 

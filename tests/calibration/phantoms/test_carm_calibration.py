@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
+from calibration.errors import InputError
 from calibration.phantoms.beads import attenuation, find_beads
 from calibration.phantoms.carm_calibration import CalibratedView, PhantomPicture, angles_of, calibrate_view
 from calibration.phantoms.carm_summary import KnownScale, angle_offsets, find_isocentre, view_content, warnings_of
-from calibration.errors import InputError
 from calibration.phantoms.phantom import Phantom, default_phantom
 from calibration.phantoms.resection import direct_linear, fit_pinhole
 from calibration.phantoms.simulated_phantom import SimulatedView, random_view

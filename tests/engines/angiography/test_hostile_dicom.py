@@ -21,8 +21,8 @@ from pydicom.uid import (
 from calibration.errors import InputError
 from engines.angiography.files.codestream import CodestreamError, stream_size
 from engines.angiography.files.open_run import open_run
-from engines.angiography.run import FrameDecodeError
 from engines.angiography.files.xa_writer import xa_dataset
+from engines.angiography.run import FrameDecodeError
 from guidance_app.sources.dicom.received_run import read_received
 from tests.engines.angiography.xa_samples import changed_file, pixels, record, xa_file
 from tests.fuzz.dicom_damage import set_bytes

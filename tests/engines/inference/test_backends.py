@@ -7,9 +7,10 @@ import pytest
 
 from calibration.errors import InputError
 from engines.inference.backend import Backend
+from engines.inference.cuda import cuda_is_there
 from engines.inference.factory import BACKENDS, make_backend
 from engines.inference.model_files import BUNDLED_MODELS, ModelFiles, read_manifest
-from engines.inference.runtimes import RUNTIMES, cuda_is_there, weights_of, why_not
+from engines.inference.runtimes import RUNTIMES, weights_of, why_not
 from engines.segmentation.scenes import SCENES
 from engines.simulation.angiograms.angiogram_synthesis import synthesize
 from engines.training.segmentation.export import PARITY_TOLERANCE

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from calibration.pose import RigidPose
-from engines.registration.initial_pose import start_near
-from engines.registration.features.prepared_model import PreparedModel
 from engines.registration.alignment.rotations import rotation_vector
+from engines.registration.features.prepared_model import PreparedModel
+from engines.registration.initial_pose import start_near
 from tests.engines.registration.vessel_bed import bed
 
 

@@ -5,8 +5,8 @@ import torch
 from calibration.errors import InputError
 from engines.angiography.frame import Frame
 from engines.inference.model_files import BUNDLED_MODELS, ModelFiles, read_manifest
-from engines.segmentation.attention import LAYERS, AttentionMapper, attention_picture, grad_cam, layer_named
 from engines.networks.dru_net import DruNet
+from engines.segmentation.attention import LAYERS, AttentionMapper, attention_picture, grad_cam, layer_named
 from engines.segmentation.scenes import SCENES
 from engines.simulation.angiograms.angiogram_synthesis import synthesize
 

@@ -4,10 +4,10 @@ import cv2
 import numpy as np
 import pytest
 
+from engines.angiography.field_of_view import find_field_of_view
 from engines.angiography.frame import Frame
 from engines.segmentation import field_memory
 from engines.segmentation.field_memory import FieldMemory
-from engines.angiography.field_of_view import find_field_of_view
 from engines.segmentation.segmenter import load_segmenter
 from tests.engines.angiography.xa_samples import view
 

@@ -122,9 +122,7 @@ class TestBundledCase:
 
     def test_anatomy_comes_from_the_bundled_seed(self, kind, monkeypatch):
         from engines.simulation import bundle
-        from engines.simulation.anatomies import aorta
-        from engines.simulation.anatomies import coronaries
-        from engines.simulation.anatomies import head
+        from engines.simulation.anatomies import aorta, coronaries, head
         from engines.simulation.anatomies.model_tree import model_tree
 
         # Tissue takes seconds to paint and does not touch the vessels.

@@ -6,9 +6,9 @@ import pytest
 from calibration.pose import RigidPose
 from engines.anatomy.vessel_model import Branch, CenterlineTree
 from engines.simulation.anatomies.anatomy import HeartFrame
+from engines.simulation.imaging.xray import Detector, Shadow, Tone, expose, typical_signal
 from engines.simulation.runs.bolus import Injection, plan_filling
 from engines.simulation.runs.motion import Beat, Moment, best_rigid_motion, contraction, deform_heart
-from engines.simulation.imaging.xray import Detector, Shadow, Tone, expose, typical_signal
 
 _DETECTOR = Detector(
     photons=4000.0, scatter_ratio=0.4, glare_px=24.0, blur_px=0.7, electronic=5.0, flatten=0.0, sharpen=0.0,

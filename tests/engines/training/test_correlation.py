@@ -13,6 +13,7 @@ from calibration.carm import CArmGeometry
 from calibration.errors import InputError
 from calibration.pose import RigidPose
 from engines.rendering.factory import make_renderer
+from engines.simulation.training_patients.small_volumes import SIDE_PX, Scene, averaged_volume
 from engines.training.correlation.correlation_bank import Bank, drawn_displacements, make_bank, picture_and_jacobian
 from engines.training.correlation.correlation_randomise import randomised
 from engines.training.correlation.correlation_recipe import (
@@ -22,7 +23,6 @@ from engines.training.correlation.correlation_recipe import (
     pose_gradient,
     train_correlation,
 )
-from engines.simulation.training_patients.small_volumes import SIDE_PX, Scene, averaged_volume
 from engines.training.correlation.correlation_variants import VARIANTS, variant_named
 
 _QUICK = CorrelationRecipe(steps=3, batch=4)

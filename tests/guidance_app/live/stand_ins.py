@@ -19,9 +19,9 @@ from engines.registration.registration import RegisteredView, Registration, Regi
 from engines.registration.view import RegistrationView
 from guidance_app.live import guidance_state
 from guidance_app.live.engine.engine_process import EngineRecipe
+from guidance_app.live.engine.pipeline import ColdStart, StepOutcome
 from guidance_app.live.guidance import GuidanceResult, Overlay, OverlayPath, StageTimes
 from guidance_app.live.guidance_state import Situation
-from guidance_app.live.engine.pipeline import ColdStart, StepOutcome
 
 
 def geometry(primary_deg: float = 0.0, secondary_deg: float = 0.0, sid_mm: float = 1000.0, size: int = 64):

@@ -13,8 +13,8 @@ from calibration.errors import InputError
 from engines.angiography.frame import Frame
 from engines.segmentation.segmentation import Segmentation
 from guidance_app.live.engine.device_fallback import CpuBehind
-from guidance_app.live.supervision.engine_health import LONGEST_STEP_S, StepPace, restart_delay_s, waited_for_core_s
 from guidance_app.live.session.session import LiveSession
+from guidance_app.live.supervision.engine_health import LONGEST_STEP_S, StepPace, restart_delay_s, waited_for_core_s
 from guidance_app.sources.file_source import PacedFileSource
 from tests.guidance_app.live.stand_ins import FakeRun, fake_recipe, hurtful_at
 from tests.guidance_app.live.window_stand_in import drive

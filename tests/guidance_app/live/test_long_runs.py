@@ -6,15 +6,13 @@ import pytest
 from calibration.errors import InputError
 from engines.anatomy.cases.case import load_case
 from engines.inference.model_files import BUNDLED_MODELS
-from guidance_app.live.benches import latency_bench
-from guidance_app.live.benches import latency_comparison
-from guidance_app.live.benches import soak_bench
-from guidance_app.live.latency import Durations, LatencyBook
+from guidance_app.live.benches import latency_bench, latency_comparison, soak_bench
 from guidance_app.live.benches.latency_bench import LatencyBench, run_latency_bench
 from guidance_app.live.benches.latency_comparison import Arm, parse_arm, run_comparison
 from guidance_app.live.benches.latency_plot import plot, write_plot
-from guidance_app.live.session.session import LiveSession
 from guidance_app.live.benches.soak_bench import growth, run_soak_bench
+from guidance_app.live.latency import Durations, LatencyBook
+from guidance_app.live.session.session import LiveSession
 from guidance_app.sources.file_source import PacedFileSource
 from tests.guidance_app.live.stand_ins import FakeRun, fake_recipe
 from tests.guidance_app.live.window_stand_in import drive

@@ -17,11 +17,11 @@ from engines.angiography.frame import Frame
 from guidance_app.live import guidance_state as gs
 from guidance_app.live.engine.engine_process import ColdStartDone, ColdStartFailed, StepDone, StepFailed
 from guidance_app.live.guidance import ScreenState
-from guidance_app.live.session.kept_guidance import GuidanceKeeper
 from guidance_app.live.guidance_state import Situation
 from guidance_app.live.latency import LatencyBook
-from guidance_app.live.session.overlay_rule import OverlayLimits
 from guidance_app.live.run_log import EventLog, FrameLog
+from guidance_app.live.session.kept_guidance import GuidanceKeeper
+from guidance_app.live.session.overlay_rule import OverlayLimits
 from guidance_app.live.session.screen_book import ScreenBook
 from guidance_app.live.session.source_watch import SourceWatch
 from guidance_app.live.supervision.supervisor import EngineLost, EngineUp

@@ -9,8 +9,8 @@ from PyQt6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
 from guidance_app.live.run_log import Event
-from guidance_app.window.actions import ACTIONS, Desk
 from guidance_app.views.overlay_look import badge_of
+from guidance_app.window.actions import ACTIONS, Desk
 from guidance_app.window.window import GuidanceWindow
 from tests.guidance_app.views.staging import StagedSession, frame, screen
 

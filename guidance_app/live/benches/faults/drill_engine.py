@@ -20,9 +20,9 @@ from engines.registration.registration import RegisteredView, Registration, Regi
 from engines.registration.view import RegistrationView
 from guidance_app.live import guidance_state
 from guidance_app.live.engine.engine_process import EngineRecipe
+from guidance_app.live.engine.pipeline import ColdStart, StepOutcome
 from guidance_app.live.guidance import GuidanceResult, Overlay, OverlayPath, StageTimes
 from guidance_app.live.guidance_state import Situation
-from guidance_app.live.engine.pipeline import ColdStart, StepOutcome
 
 MEMORY_LIMIT_BYTES = 288 * 2**20
 _STEP_S = 0.02

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from engines.anatomy.extraction.inflows import parted_by_inflow
 from engines.anatomy.centerlines.skeleton import centerlines_from_labels
 from engines.anatomy.centerlines.tree import Polyline, tree_from_polylines
+from engines.anatomy.extraction.inflows import parted_by_inflow
 from engines.anatomy.vessel_model import CenterlineTree, LabelVolume
 from tests.engines.anatomy.shapes import tube_labels
 

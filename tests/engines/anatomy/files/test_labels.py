@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from calibration.errors import InputError
-from engines.anatomy.files.labels import load_labels, save_labels, vessel_class_of
+from engines.anatomy.files.labels import load_labels, save_labels
+from engines.anatomy.structure_names import vessel_class_of
 from engines.anatomy.vessel_model import LabelVolume
 from tests.real_data import real_data
 

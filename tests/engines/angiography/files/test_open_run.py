@@ -13,9 +13,9 @@ from PIL import Image
 from calibration.errors import InputError, MissingGeometryError
 from engines.angiography.files.image_file import PictureRun
 from engines.angiography.files.open_run import open_run
-from engines.angiography.run import FrameDecodeError
 from engines.angiography.files.video_file import VideoRun
 from engines.angiography.files.xa_file import XaRun
+from engines.angiography.run import FrameDecodeError
 from tests.engines.angiography.xa_samples import pixels, xa_file
 from tests.guidance_app.sources.rigs import write_video
 

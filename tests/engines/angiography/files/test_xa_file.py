@@ -14,9 +14,9 @@ from pydicom.uid import (
 )
 
 from calibration.errors import InputError, MissingGeometryError
-from engines.angiography.run import FrameDecodeError
 from engines.angiography.files.xa_file import XaRun
 from engines.angiography.files.xa_writer import xa_dataset
+from engines.angiography.run import FrameDecodeError
 from tests.calibration.xa_headers import enhanced_header
 from tests.engines.angiography.xa_samples import changed_file, pixels, record, xa_file
 from tests.real_data import real_data

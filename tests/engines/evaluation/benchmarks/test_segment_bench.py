@@ -4,9 +4,9 @@ import pytest
 from calibration.errors import InputError
 from engines.angiography.frame import Frame
 from engines.evaluation.benchmarks import segment_bench
+from engines.evaluation.benchmarks.segment_bench import run_segment_bench
 from engines.evaluation.segmentation.labelled_pictures import LabelledPicture
 from engines.evaluation.segmentation.pooled_dice import pooled_dice
-from engines.evaluation.benchmarks.segment_bench import run_segment_bench
 from engines.inference.probe import Choice
 
 

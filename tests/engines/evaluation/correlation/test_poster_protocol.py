@@ -11,13 +11,21 @@ import pytest
 from calibration.errors import InputError
 from engines.evaluation.correlation import poster_protocol
 from engines.evaluation.correlation.poster_figures import best_share, compared, row_figures
-from engines.evaluation.correlation.poster_protocol import Descents, PosterLog, PosterTrial, Row, drawn, poster_case, run_protocol
+from engines.evaluation.correlation.poster_protocol import (
+    Descents,
+    PosterLog,
+    PosterTrial,
+    Row,
+    drawn,
+    poster_case,
+    run_protocol,
+)
 from engines.evaluation.correlation.poster_report import poster_report, poster_table
 from engines.evaluation.correlation.poster_rows import poster_rows
+from engines.registration.correlation.descent import DescentOptions
 from engines.registration.correlation.learned_similarity import measured_similarity
 from engines.registration.methods.cma_es import CmaEsOptions
 from engines.registration.methods.correlation_driven import Course
-from engines.registration.correlation.descent import DescentOptions
 from engines.registration.methods.method import MethodResult
 
 

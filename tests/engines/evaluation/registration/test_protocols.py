@@ -13,11 +13,11 @@ import pytest
 
 from calibration.errors import InputError
 from engines.evaluation.cohort import Workplace
-from engines.evaluation.registration.study import evaluate
+from engines.evaluation.confidence.reliability_diagram import write_reliability_diagram
 from engines.evaluation.registration.metrics import box_corners_mm, projection_error_mm
 from engines.evaluation.registration.protocols import PAPER_MM_PER_PX, protocol_named, starts_of
+from engines.evaluation.registration.study import evaluate
 from engines.evaluation.registration.subject import Subject
-from engines.evaluation.confidence.reliability_diagram import write_reliability_diagram
 from engines.registration.methods.method_recipe import recipe_named
 from tests.engines.evaluation.trials import OffBy, ready, subject_of
 from tests.engines.registration.vessel_bed import bed

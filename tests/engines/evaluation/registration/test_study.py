@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from calibration.errors import InputError
-from engines.evaluation.registration.study import evaluate
 from engines.evaluation.registration.cases import phantom_subjects
 from engines.evaluation.registration.figures import summarise
 from engines.evaluation.registration.metrics import projection_error_mm
 from engines.evaluation.registration.protocols import starts_of
+from engines.evaluation.registration.study import evaluate
 from engines.evaluation.registration.subject import StartSpread, Subject, drawn_start
 from engines.evaluation.registration.trial import run_trial
 from engines.evaluation.statistics import median, percentile, share, share_over_groups

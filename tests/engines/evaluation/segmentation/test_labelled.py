@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 
 from calibration.errors import InputError
-from engines.evaluation.segmentation.labelled_pictures import read_labelled
 from engines.evaluation.segmentation.labelled import network_results, peer_results, result_as_json
+from engines.evaluation.segmentation.labelled_pictures import read_labelled
 from engines.evaluation.segmentation.sheets import Entry, choose, sheet
 from engines.segmentation.scenes import SCENES
 from engines.segmentation.segmenter import load_segmenter

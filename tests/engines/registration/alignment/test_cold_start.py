@@ -3,9 +3,9 @@ import pytest
 
 from engines.registration.alignment.cold_start import cold_start
 from engines.registration.features.image_features import prepare_view
-from engines.registration.initial_pose import radiological_start, start_near
 from engines.registration.features.prepared_model import PreparedModel
 from engines.registration.features.projected_model import RigidState
+from engines.registration.initial_pose import radiological_start, start_near
 from tests.engines.registration.vessel_bed import bed
 
 

@@ -3,11 +3,11 @@ from scipy.spatial.transform import Rotation
 
 from engines.registration.alignment import levenberg_marquardt as lm
 from engines.registration.alignment.cold_start import cold_start
+from engines.registration.alignment.rotations import rotation_matrix, rotation_vector
 from engines.registration.features.image_features import prepare_view
-from engines.registration.initial_pose import start_near
 from engines.registration.features.prepared_model import PreparedModel
 from engines.registration.features.projected_model import RigidState, feature_pairs
-from engines.registration.alignment.rotations import rotation_matrix, rotation_vector
+from engines.registration.initial_pose import start_near
 from tests.engines.registration.vessel_bed import bed
 
 

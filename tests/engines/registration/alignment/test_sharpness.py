@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from engines.registration.alignment.cold_start import cold_start
+from engines.registration.alignment.sharpness import Sharpness, sharpness
 from engines.registration.features.image_features import prepare_view
-from engines.registration.initial_pose import start_near
 from engines.registration.features.prepared_model import PreparedModel
 from engines.registration.features.projected_model import RigidState
-from engines.registration.alignment.sharpness import Sharpness, sharpness
+from engines.registration.initial_pose import start_near
 from tests.engines.registration.vessel_bed import Bed, bed
 
 

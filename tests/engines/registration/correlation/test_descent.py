@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from engines.registration.correlation.metric import DEPTH_SHARE
 from engines.networks.correlation_network import CorrelationNetwork
-from engines.registration.correlation.learned_similarity import LearnedSimilarity, measured_similarity
-from engines.registration.initial_pose import start_near
-from engines.registration.rendered.adam_ascent import AdamLevel
-from engines.registration.methods.correlation_driven import CorrelationDriven, Course
 from engines.registration.correlation.descent import DescentOptions, descend
+from engines.registration.correlation.learned_similarity import LearnedSimilarity, measured_similarity
+from engines.registration.correlation.metric import DEPTH_SHARE
+from engines.registration.initial_pose import start_near
+from engines.registration.methods.correlation_driven import CorrelationDriven, Course
+from engines.registration.rendered.adam_ascent import AdamLevel
 from engines.registration.rendered.multiscale import multiscale_ncc_and_gradient, patch_ncc
 from engines.registration.rendered.rendered_view import RenderedView
 from engines.rendering.factory import make_renderer

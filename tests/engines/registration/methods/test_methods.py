@@ -9,18 +9,18 @@ import pytest
 
 from calibration.errors import InputError
 from engines.anatomy.vessel_model import SurfaceMesh, VesselModel
+from engines.registration.correlation.descent import DescentOptions
 from engines.registration.correlation.learned_similarity import measured_similarity
 from engines.registration.initial_pose import radiological_start, start_near
-from engines.registration.rendered.adam_ascent import AdamLevel
 from engines.registration.methods.cma_es import CmaEs, CmaEsOptions
 from engines.registration.methods.correlation_driven import CorrelationDriven, Course, with_evolution
 from engines.registration.methods.deepiterreg import DeepIterRegOptimisation
-from engines.registration.correlation.descent import DescentOptions
 from engines.registration.methods.dicom_header import DicomHeader
 from engines.registration.methods.factory import METHODS, make_method
 from engines.registration.methods.method import RegistrationMethod, start_pose
 from engines.registration.methods.ours import Ours
 from engines.registration.methods.stock_drr import StockDrr
+from engines.registration.rendered.adam_ascent import AdamLevel
 from tests.engines.registration.vessel_bed import Bed, bed
 
 _QUICK = CmaEsOptions(

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from calibration.pose import RigidPose
+from engines.registration.features.image_features import prepare_view
+from engines.registration.features.prepared_model import PreparedModel
+from engines.registration.features.projected_model import RigidState
 from engines.registration.motion.deform import deformed
 from engines.registration.motion.deform_basis import MotionBasis, influence_of
 from engines.registration.motion.deform_fit import DeformScene
 from engines.registration.motion.deform_gate import why_unsafe
-from engines.registration.features.image_features import prepare_view
-from engines.registration.features.prepared_model import PreparedModel
-from engines.registration.features.projected_model import RigidState
 from tests.engines.registration.moving_bed import MovingBed, moving_bed
 
 

@@ -10,10 +10,17 @@ import torch
 
 from calibration.errors import InputError
 from engines.anatomy.vessel_model import LabelVolume, VesselModel
-from engines.registration.networks.affine_matching import AffineNetwork, load_affine_network, save_affine_network
+from engines.networks.affine_network import AffineNetwork
 from engines.registration.initial_pose import start_near
 from engines.registration.methods.model_matching import ModelMatching
-from engines.registration.networks.matching_pictures import Region, projected_picture, region_of_box, region_of_mask, seen_picture
+from engines.registration.networks.matching_pictures import (
+    Region,
+    projected_picture,
+    region_of_box,
+    region_of_mask,
+    seen_picture,
+)
+from engines.registration.networks.pose_weights import load_affine_network, save_affine_network
 from engines.registration.rendered.image_similarity import dice
 from tests.engines.registration.vessel_bed import Bed, bed
 

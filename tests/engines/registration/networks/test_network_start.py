@@ -10,13 +10,13 @@ import torch
 
 from calibration.errors import InputError
 from engines.anatomy.vessel_model import VesselModel
-from engines.registration.networks.affine_matching import AffineNetwork, save_affine_network
+from engines.networks.affine_network import AffineNetwork
+from engines.networks.pose_network import PICTURE_PX, PoseNetwork
 from engines.registration.initial_pose import start_near
 from engines.registration.methods.networked import AfterNetwork, NetworkAlone
 from engines.registration.methods.ours import Ours
 from engines.registration.networks.network_start import camera_view, network_start, small_picture
-from engines.networks.pose_network import PICTURE_PX, PoseNetwork
-from engines.registration.networks.pose_weights import load_pose_network, save_pose_network
+from engines.registration.networks.pose_weights import load_pose_network, save_affine_network, save_pose_network
 from tests.engines.registration.vessel_bed import Bed, bed
 
 

@@ -7,6 +7,7 @@ import math
 import pytest
 import torch
 
+from engines.networks.correlation_network import Comparison
 from engines.training.correlation.correlation_losses import (
     EPSILON,
     UncertaintyWeights,
@@ -14,7 +15,6 @@ from engines.training.correlation.correlation_losses import (
     correlation,
     decomposition_loss,
 )
-from engines.networks.correlation_network import Comparison
 
 
 def _features(seed: int) -> torch.Tensor:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from engines.training.pose.affine_recipe import AffineRecipe, train_affine
 from engines.simulation.training_patients.patients import TrainingPatient
+from engines.training.pose.affine_recipe import AffineRecipe, train_affine
 from tests.engines.registration.vessel_bed import bed
 
 

@@ -8,6 +8,7 @@ import torch
 
 from calibration.errors import InputError
 from engines.evaluation.registration.metrics import box_corners_mm, projection_error_mm
+from engines.simulation.training_patients.patients import TrainingPatient, draw_geometry, draw_patient
 from engines.training.pose import pose_recipe
 from engines.training.pose.pose_held_out import model_card
 from engines.training.pose.pose_losses import (
@@ -18,7 +19,6 @@ from engines.training.pose.pose_losses import (
     projected_distance_mm,
     relative,
 )
-from engines.simulation.training_patients.patients import TrainingPatient, draw_geometry, draw_patient
 from engines.training.pose.pose_pictures import OffsetSpread, draw_batch, offset, spoil
 from engines.training.pose.pose_recipe import PoseRecipe, train_pose
 from tests.engines.registration.vessel_bed import bed

@@ -1,4 +1,5 @@
 from engines.segmentation.scenes import scene_named
+from engines.training.segmentation import ablation
 from engines.training.segmentation.ablation import arms, run
 from engines.training.segmentation.segmentation_recipe import Recipe
 
@@ -14,7 +15,7 @@ def test_every_arm_differs_from_the_recipe_in_one_thing():
 
 
 def test_every_arm_is_trained_and_scored(monkeypatch):
-    monkeypatch.setattr("engines.training.segmentation.ablation.arms", lambda base, _scene: {"only": base})
+    monkeypatch.setattr(ablation, "arms", lambda base, _scene: {"only": base})
     outcome = run(_TINY, scene_named("coronary"), pictures=2)
     held_out, seconds = outcome["only"]
     assert held_out.figures["vessel"]["dice"].count > 0
@@ -22,5 +23,5 @@ def test_every_arm_is_trained_and_scored(monkeypatch):
 
 
 def test_arms_can_be_picked_by_a_word_of_their_name(monkeypatch):
-    monkeypatch.setattr("engines.training.segmentation.ablation.arms", lambda base, _scene: {"first": base, "second": base})
+    monkeypatch.setattr(ablation, "arms", lambda base, _scene: {"first": base, "second": base})
     assert list(run(_TINY, scene_named("coronary"), 1, ["sec"])) == ["second"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from guidance_app.live.guidance import OverlayPath
 from guidance_app.live.engine.lumen_border import lumen_border
+from guidance_app.live.guidance import OverlayPath
 
 _ROW = 50.0
 _SHAPE = (100, 100)

@@ -5,8 +5,8 @@ import numpy as np
 from calibration.pose import RigidPose
 from engines.anatomy.vessel_model import Branch, CenterlineTree, SurfaceMesh, VesselModel
 from engines.registration.motion.deform_basis import Deformation, influence_of
-from guidance_app.live.guidance_state import started_from
 from guidance_app.live.engine.model_projection import ProjectedModel
+from guidance_app.live.guidance_state import started_from
 from tests.guidance_app.live.stand_ins import geometry, registration
 from tests.guidance_app.live.test_pipeline import frame_with, pipeline
 

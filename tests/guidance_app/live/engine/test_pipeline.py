@@ -14,10 +14,10 @@ from engines.registration.pose_file import write_registration
 from engines.registration.registration import Registration
 from engines.segmentation.segmentation import Segmentation
 from guidance_app.live import guidance_state
-from guidance_app.live.guidance_state import Situation
 from guidance_app.live.engine.model_projection import ProjectedModel, mask_outlines
-from guidance_app.live.session.opening import situation_from_pose
 from guidance_app.live.engine.pipeline import Pipeline
+from guidance_app.live.guidance_state import Situation
+from guidance_app.live.session.opening import situation_from_pose
 from guidance_app.sources.file_source import PacedFileSource
 from tests.guidance_app.live.stand_ins import FakeRun, geometry, registration
 

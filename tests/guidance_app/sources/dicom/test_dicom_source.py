@@ -29,9 +29,9 @@ from guidance_app.pacs.closing import CLOSED_SURELY
 from guidance_app.sources.dicom.dicom_limits import MAX_PDU_BYTES
 from guidance_app.sources.dicom.dicom_server import MAX_PEERS, PDU_BYTES, Admission
 from guidance_app.sources.dicom.dicom_source import SUCCESS, DicomSource
+from guidance_app.sources.dicom.received_run import ReceivedRun
 from guidance_app.sources.live_uris import DicomUri
 from guidance_app.sources.open_live import open_live
-from guidance_app.sources.dicom.received_run import ReceivedRun
 from guidance_app.sources.source import CorruptFrame, SourceTimeout
 from tests.guidance_app.sources.rigs import AET, LOCAL, Picture, associate, pictures, store, wait_for, xa_object
 

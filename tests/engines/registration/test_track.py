@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from engines.registration.engine import register
+from engines.registration.features.prepared_model import PreparedModel
 from engines.registration.initial_pose import start_near
 from engines.registration.options import RegistrationOptions
-from engines.registration.features.prepared_model import PreparedModel
-from engines.registration.alignment.track import track
+from engines.registration.track import track
 from tests.engines.registration.vessel_bed import bed
 
 

@@ -11,10 +11,10 @@ import numpy as np
 from engines.anatomy.vessel_model import VesselModel
 from engines.registration.alignment.agreement import Agreement, agreement
 from engines.registration.alignment.cold_start import apart_mm, prior_distance
+from engines.registration.alignment.levenberg_marquardt import Alignment, PosePrior, align
 from engines.registration.confidence import ConfidenceFeatures, judge
 from engines.registration.engine import depth_sigma_mm, reasons
 from engines.registration.features.image_features import PreparedView, prepare_view
-from engines.registration.alignment.levenberg_marquardt import Alignment, PosePrior, align
 from engines.registration.features.prepared_model import PreparedModel
 from engines.registration.features.projected_model import RigidState
 from engines.registration.registration import RegisteredView, Registration, RegistrationBackend, Stage

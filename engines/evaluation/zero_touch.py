@@ -16,12 +16,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from calibration.errors import GuidanceError, InputError
 from engines.anatomy.cases.case import Case, load_case
 from engines.anatomy.cases.case_creation import create_case
-from engines.anatomy.files.labels import vessel_class_of
+from engines.anatomy.structure_names import vessel_class_of
 from engines.anatomy.vessel_model import LabelVolume, VesselModel
-from engines.inference.machine import Machine, this_machine
 from engines.evaluation.registration.metrics import projection_error_mm
 from engines.evaluation.registration.subject import true_pose
 from engines.evaluation.statistics import Interval, median, share
+from engines.inference.machine import Machine, this_machine
 from engines.registration.engine import register
 from engines.registration.initial_pose import radiological_start
 from engines.registration.registration import Registration

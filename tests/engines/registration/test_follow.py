@@ -7,9 +7,9 @@ import pytest
 
 from calibration.pose import RigidPose
 from engines.registration.engine import register
-from engines.registration.alignment.follow import places_after_move
+from engines.registration.follow import places_after_move
 from engines.registration.initial_pose import start_near
-from engines.registration.alignment.track import track
+from engines.registration.track import track
 from tests.engines.registration.vessel_bed import bed
 
 BEFORE = (10.0, -20.0, 5.0)

@@ -9,7 +9,7 @@ from calibration.errors import InputError
 from engines.anatomy.cases.case import load_case
 from engines.anatomy.centerlines.skeleton import centerlines_from_labels
 from engines.anatomy.vessel_model import VesselModel
-from engines.evaluation.registration.zero_touch import CaseScore, RunScore, _summary, evaluate_zero_touch, model_score
+from engines.evaluation.zero_touch import CaseScore, RunScore, _summary, evaluate_zero_touch, model_score
 from tests.engines.anatomy.shapes import tube_labels
 
 
