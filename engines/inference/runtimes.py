@@ -11,6 +11,7 @@ from engines.inference.backend import Backend
 from engines.inference.backends import openvino_runtime
 from engines.inference.cuda import cuda_is_there
 from engines.inference.model_files import ModelFiles
+from engines.inference.parity import Limits
 from engines.inference.tensorrt import tensorrt_builder
 
 Library = Literal["torch", "onnx", "openvino", "tensorrt", "tensorrt-rtx"]
@@ -23,32 +24,41 @@ class Runtime:
     Args:
         name: as on the command line.
         library: that executes it.
-        precision: "f32" is exact; the others are held to it by a tolerance and a Dice gate.
-        tolerance: largest difference of a probability on a picture with plain structures.
+        precision: "f32" is exact; the others are held to it by their limits and a Dice gate.
+        limits: of the difference to the reference, on pictures with vessels.
     """
 
     name: str
     library: Library
     precision: Literal["f32", "f16", "bf16", "int8"]
-    tolerance: float
+    limits: Limits
 
     @property
     def exact(self) -> bool:
         return self.precision == "f32"
 
 
+_EXACT = Limits(largest=1e-3, mean=1e-4, changed_share=1e-4)
+# Torch's weights were rounded before batch norm was folded in, those of the ONNX after.
+_FOLDED_LATER = Limits(largest=1.5e-2, mean=1e-4, changed_share=1e-4)
+_SIXTEEN_BITS = Limits(largest=None, mean=1e-3, changed_share=1e-3)
+_EIGHT_BITS = Limits(largest=None, mean=5e-3, changed_share=5e-3)
+# OpenVINO moves the rounding of a convolution's input before the branch to the residual addition, so that the skip
+# path is rounded as well: measured on VNNI 6 times the mean difference of ONNX Runtime on the same graph, and 0.7
+# points of Dice. `auto` therefore takes it only where its answer to the probe's picture agrees.
+_FUSED_EIGHT_BITS = Limits(largest=None, mean=3e-2, changed_share=2e-2)
+
 RUNTIMES = {
     runtime.name: runtime
     for runtime in (
-        # Its weights were rounded before batch norm was folded in, those of the ONNX after.
-        Runtime(name="torch", library="torch", precision="f32", tolerance=1.5e-2),
-        Runtime(name="onnx", library="onnx", precision="f32", tolerance=1e-3),
-        Runtime(name="onnx-int8", library="onnx", precision="int8", tolerance=0.75),
-        Runtime(name="openvino", library="openvino", precision="f32", tolerance=1e-3),
-        Runtime(name="openvino-bf16", library="openvino", precision="bf16", tolerance=0.15),
-        Runtime(name="openvino-int8", library="openvino", precision="int8", tolerance=0.75),
-        Runtime(name="tensorrt", library="tensorrt", precision="f16", tolerance=0.05),
-        Runtime(name="tensorrt-rtx", library="tensorrt-rtx", precision="f16", tolerance=0.05),
+        Runtime(name="torch", library="torch", precision="f32", limits=_FOLDED_LATER),
+        Runtime(name="onnx", library="onnx", precision="f32", limits=_EXACT),
+        Runtime(name="onnx-int8", library="onnx", precision="int8", limits=_EIGHT_BITS),
+        Runtime(name="openvino", library="openvino", precision="f32", limits=_EXACT),
+        Runtime(name="openvino-bf16", library="openvino", precision="bf16", limits=_SIXTEEN_BITS),
+        Runtime(name="openvino-int8", library="openvino", precision="int8", limits=_FUSED_EIGHT_BITS),
+        Runtime(name="tensorrt", library="tensorrt", precision="f16", limits=_SIXTEEN_BITS),
+        Runtime(name="tensorrt-rtx", library="tensorrt-rtx", precision="f16", limits=_SIXTEEN_BITS),
     )
 }
 
@@ -98,12 +108,10 @@ def _why_not_openvino(runtime: Runtime) -> str | None:
     if not openvino_runtime.is_installed():
         return "the library is not installed; pip install openvino"
     try:
-        if runtime.precision == "bf16" and "BF16" not in openvino_runtime.cpu_capabilities():
-            return "this CPU has no bfloat16 instructions and would compute in 32 bits; take openvino"
-        if runtime.precision == "int8" and not openvino_runtime.has_eight_bit_products():
-            return (
-                "this CPU is not known to have 8-bit products (VNNI), and without them answers are off; take openvino"
-            )
+        if runtime.precision == "bf16" and not openvino_runtime.computes_in_bfloat16():
+            return "no bfloat16 instructions are in use on this CPU; take openvino"
+        if runtime.precision == "int8" and not openvino_runtime.adds_eight_bit_products():
+            return "on this CPU sums of 8-bit products overflow (no VNNI in use), answers are off; take openvino"
     except InputError as error:
         return str(error)
     return None

@@ -11,6 +11,7 @@ import numpy as np
 from calibration.errors import InputError
 from engines.evaluation.segmentation.pooled_dice import pooled_dice
 from engines.inference.model_files import ModelFiles, read_manifest
+from engines.inference.parity import parity
 from engines.inference.runtimes import RUNTIMES, Runtime, load, weights_of, why_not
 from engines.segmentation.scenes import SCENES
 from engines.simulation.angiograms.angiogram_synthesis import WORKING_PX, Sample, synthesize
@@ -79,18 +80,16 @@ def _checked(
         return EngineCheck(model=files.name, backend=runtime.name, status="failed", reason=text)
     if reference is None or not samples:
         return EngineCheck(model=files.name, backend=runtime.name, status="failed", reason=why)
-    difference = max(float(np.abs(a - b).max()) for a, b in zip(answers, reference, strict=True))
+    differs = parity(answers, reference, files.record.threshold)
     dice, exact = (_dice(a, samples, files.record.threshold) for a in (answers, reference))
     lost = 100 * (exact - dice)
-    faults = []
+    faults = list(differs.faults(runtime.limits))
     # Written so that NaN fails.
-    if not difference <= runtime.tolerance:
-        faults.append(f"a probability differs by {difference:.3g}, allowed is {runtime.tolerance:g}")
     if not lost <= MAX_LOST_POINTS:
         faults.append(f"loses {lost:.2f} points of Dice, allowed is {MAX_LOST_POINTS:g}")
     return EngineCheck(
         model=files.name, backend=runtime.name, status="failed" if faults else "ok", reason="; ".join(faults),
-        largest_difference=round(difference, 6), dice=round(dice, 5), dice_lost_points=round(lost, 3),
+        largest_difference=round(differs.largest, 6), dice=round(dice, 5), dice_lost_points=round(lost, 3),
     )  # fmt: skip
 
 

@@ -94,7 +94,7 @@ def test_refused_client_is_an_event_of_the_run(tmp_path):
 def test_pose_is_published_while_it_is_accepted():
     import socket
 
-    from tests.guidance_app.sources.test_igtl_source import read_message
+    from tests.guidance_app.sources.igtl.test_igtl_source import read_message
 
     rig = IgtlServerRig()
     try:

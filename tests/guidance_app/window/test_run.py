@@ -86,9 +86,9 @@ def test_the_duration_ends_a_run_that_never_ends_itself() -> None:
 _INTERRUPTED = """
 import os, signal, sys
 from pathlib import Path
-from guidance_app.views import run
+from guidance_app.window import run
 from tests.guidance_app.views.staging import StagedSession, screen
-from tests.guidance_app.views.test_run import CASE
+from tests.guidance_app.window.test_run import CASE
 
 number, screenshot = int(sys.argv[1]), Path(sys.argv[2])
 before = signal.getsignal(number)
@@ -122,9 +122,9 @@ def test_a_signal_ends_the_run_in_order_and_hands_the_handlers_back(number: sign
 _INTERRUPTED_EARLY = """
 import os, sys
 from guidance_app.ending import EndRequest
-from guidance_app.views import run
+from guidance_app.window import run
 from tests.guidance_app.views.staging import StagedSession, screen
-from tests.guidance_app.views.test_run import CASE
+from tests.guidance_app.window.test_run import CASE
 
 number = int(sys.argv[1])
 

@@ -8,14 +8,8 @@ import torch
 from torch import nn
 
 from calibration.pose import RigidPose
-from engines.registration.networks.affine_matching import (
-    AffineNetwork,
-    identity_maps,
-    posed,
-    rigid_explanations,
-    transformed,
-    unsupervised_loss,
-)
+from engines.networks.affine_network import AffineNetwork, identity_maps, transformed
+from engines.registration.networks.affine_matching import posed, rigid_explanations, unsupervised_loss
 from tests.engines.registration.vessel_bed import Bed, bed
 
 

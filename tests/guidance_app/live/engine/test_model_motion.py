@@ -7,8 +7,8 @@ from engines.anatomy.vessel_model import Branch, CenterlineTree, SurfaceMesh, Ve
 from engines.registration.motion.deform_basis import Deformation, influence_of
 from guidance_app.live.engine.model_projection import ProjectedModel
 from guidance_app.live.guidance_state import started_from
+from tests.guidance_app.live.engine.test_pipeline import frame_with, pipeline
 from tests.guidance_app.live.stand_ins import geometry, registration
-from tests.guidance_app.live.test_pipeline import frame_with, pipeline
 
 LINE = Branch(points_mm=np.array([[-4.0, 0.0, 0.0], [4.0, 0.0, 0.0]]), radius_mm=np.array([1.5, 1.5]), name="LAD")
 TREE = CenterlineTree(branches=(LINE,))
