@@ -1,0 +1,1 @@
+"""A coronary artery seen twice, by CT and by an intravascular ultrasound pullback, with exact truth."""
