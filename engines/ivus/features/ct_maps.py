@@ -1,0 +1,67 @@
+"""Landmarks in the CT: lumen by half maximum that calcium does not fool, openings of branches, calcium."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float
+from scipy.ndimage import gaussian_filter
+
+from engines.anatomy.vessel_model import CtVolume
+from engines.ivus.features.landmark_maps import ANGLES, LandmarkMaps, circular_blur, main_border
+from engines.ivus.geometry.straightened import polar_sections
+from engines.ivus.geometry.vessel_course import VesselCourse
+
+_STEP_MM, _COUNT = 0.15, 36
+_CALCIUM_HU = 130.0  # above the blood's level
+_CALCIUM_FULL_HU = 330.0
+_BRANCH_FROM_MM, _BRANCH_TO_MM = 0.55, 2.0  # beyond the artery's border
+
+
+def ct_maps(ct: CtVolume, course: VesselCourse) -> LandmarkMaps:
+    """Maps along the whole course, a row each 0.3 mm."""
+    hu = polar_sections(ct, course.frame, angles=ANGLES, step_mm=_STEP_MM, count=_COUNT)
+    hu = gaussian_filter(hu, (1.0, 0.7, 0.6), mode=("nearest", "wrap", "nearest"))
+    radius = (np.arange(_COUNT) + 0.5) * _STEP_MM
+    blood = course.blood_hu[:, None, None]
+    clipped = np.minimum(hu, blood)
+    # The darkest place a little way out is what the vessel stands against: fat here, muscle there.
+    around = np.clip(clipped[:, :, 6:27].min(axis=2, keepdims=True), -100.0, 0.5 * course.blood_hu[:, None, None])
+    share = (clipped - around) / np.maximum(blood - around, 40.0)
+    raw = _first_crossing(share, radius)
+    calcium, before = _calcium(hu, blood, radius, raw)
+    raw = np.where(calcium > 0.5, np.minimum(raw, before), raw)
+    trust = 1.0 - 0.9 * np.clip(calcium, 0.0, 1.0)
+    border = circular_blur(main_border(raw, trust), along=2.0, about=0.5)
+    beyond = radius[None, None, :] - border[:, :, None]
+    window = (beyond > _BRANCH_FROM_MM) & (beyond < _BRANCH_TO_MM)
+    lumen_like = np.where(hu > blood + _CALCIUM_HU, 0.0, np.clip((share - 0.25) / 0.5, 0.0, 1.0))
+    filled = (lumen_like * window).sum(axis=2) / np.maximum(window.sum(axis=2), 1)
+    branch = np.clip(1.6 * filled, 0.0, 1.0) * (1.0 - 0.7 * np.clip(calcium, 0, 1))
+    nothing = np.zeros((len(hu), 2))
+    return LandmarkMaps(
+        place_mm=course.frame.arc_mm, branch=circular_blur(branch, along=1.0, about=0.7), calcium=calcium,
+        valid=np.ones_like(branch), radius_mm=border, centre_mm=nothing,
+    )  # fmt: skip
+
+
+def _first_crossing(share: Float[np.ndarray, "n a r"], radius: Float[np.ndarray, " r"]) -> Float[np.ndarray, "n a"]:
+    """Where the contrast first falls to half, between samples."""
+    below = share < 0.5
+    first = np.where(below.any(axis=2), np.argmax(below, axis=2), share.shape[2] - 1)
+    first = np.maximum(first, 1)
+    low = np.take_along_axis(share, first[:, :, None], axis=2)[:, :, 0]
+    high = np.take_along_axis(share, first[:, :, None] - 1, axis=2)[:, :, 0]
+    part = np.clip((high - 0.5) / np.maximum(high - low, 1e-3), 0.0, 1.0)
+    return radius[first - 1] + part * (radius[1] - radius[0])
+
+
+def _calcium(
+    hu: Float[np.ndarray, "n a r"], blood: Float[np.ndarray, "n 1 1"], radius: Float[np.ndarray, " r"], raw: np.ndarray
+) -> tuple[Float[np.ndarray, "n a"], Float[np.ndarray, "n a"]]:
+    """Evidence by angle, and the radius where it begins."""
+    near = radius[None, None, :] < np.minimum(raw, 2.5)[:, :, None] + 1.2
+    excess = np.where(near, hu - blood - _CALCIUM_HU, -1.0)
+    peak = excess.max(axis=2)
+    evidence = np.clip(peak / (_CALCIUM_FULL_HU - _CALCIUM_HU), 0.0, 1.0)
+    begins = np.where((excess > 0).any(axis=2), np.argmax(excess > 0, axis=2), hu.shape[2] - 1)
+    return evidence, np.maximum(radius[begins] - 0.15, 0.5)

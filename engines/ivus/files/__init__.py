@@ -1,0 +1,1 @@
+"""Pullbacks, contours and centerlines as files, and what a registration leaves."""

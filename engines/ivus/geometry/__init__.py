@@ -1,0 +1,1 @@
+"""The CT along the vessel: straightened, recentred, followed beyond the ends of a centerline."""
