@@ -1,0 +1,1 @@
+"""Where along the vessel, and how turned: exact search over every place, angle, direction and handedness."""
