@@ -77,44 +77,40 @@ def search(
     return [_posterior(evidence, z_mm, course_mm, jobs[k], float(weight[k])) for k in kept if weight[k] > 1e-4]
 
 
-def _offsets(z_mm: Float[np.ndarray, " f"], places: int, job: Hypothesis) -> tuple[Int[np.ndarray, " f"], int]:
-    """First row of each frame's offsets in the padded evidence, and the number of offsets."""
-    span = job.scale * float(z_mm[-1])
-    pad = _pad(z_mm)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Layout:
+    """Where each frame's offsets lie in a table that is padded at both ends.
+
+    Args:
+        pad: rows before and behind what is seen of the vessel.
+        first: (f,) first padded row of each frame.
+        count: offsets.
+    """
+
+    pad: int
+    first: Int[np.ndarray, " f"]
+    count: int
+
+
+def _layout(z_mm: Float[np.ndarray, " f"], places: int, job: Hypothesis) -> _Layout:
     moved = np.rint(job.along * job.scale * z_mm / STEP_MM).astype(int)
-    # Offsets are such that every frame stays within the padded table.
-    lowest, highest = moved.min(), moved.max()
-    count = places + 2 * pad - (highest - lowest)
-    if count < 3:
-        raise ValueError(f"a pullback of {span:.0f} mm does not fit the table")
-    return moved - lowest, int(count)
-
-
-def _pad(z_mm: Float[np.ndarray, " f"]) -> int:
-    """Rows beyond each end: at least so many that any pullback fits."""
-    return int(np.ceil(1.06 * max(_OVERHANG * float(z_mm[-1]), 3.0) / STEP_MM))
+    reach = int(np.ptp(moved))
+    overhang = int(np.ceil(max(_OVERHANG * float(z_mm[-1]), 3.0) / STEP_MM))
+    # A vessel that is shorter than the pullback still needs room for all of it.
+    pad = overhang + max(0, (reach - places + 1) // 2)
+    return _Layout(pad=pad, first=moved - moved.min(), count=places + 2 * pad - reach)
 
 
 def _tables(
-    evidence: Float32[np.ndarray, "2 f s a"], z_mm: Float[np.ndarray, " f"], job: Hypothesis
-) -> Iterator[Float[np.ndarray, "x a"]]:
-    """Evidence of each frame by offset and angle."""
+    evidence: Float32[np.ndarray, "2 f s a"], z_mm: Float[np.ndarray, " f"], job: Hypothesis, layout: _Layout
+) -> Iterator[Float32[np.ndarray, "x a"]]:
+    """Evidence of each frame by offset and angle; valid until the next is asked for."""
     places = evidence.shape[2]
-    need = int(np.ceil(job.scale * float(z_mm[-1]) / STEP_MM)) + 4
-    pad = max(_pad(z_mm), (need - places) // 2 + _pad(z_mm))
-    first, count = _offsets_padded(z_mm, places, pad, job)
     mine = evidence[0 if job.handedness > 0 else 1]
-    padded = np.full((places + 2 * pad, ANGLES), _OUTSIDE, dtype=np.float32)
+    padded = np.full((places + 2 * layout.pad, ANGLES), _OUTSIDE, dtype=np.float32)
     for frame in range(len(z_mm)):
-        padded[pad : pad + places] = mine[frame]
-        yield padded[first[frame] : first[frame] + count]
-
-
-def _offsets_padded(
-    z_mm: Float[np.ndarray, " f"], places: int, pad: int, job: Hypothesis
-) -> tuple[Int[np.ndarray, " f"], int]:
-    moved = np.rint(job.along * job.scale * z_mm / STEP_MM).astype(int)
-    return moved - moved.min(), int(places + 2 * pad - np.ptp(moved))
+        padded[layout.pad : layout.pad + places] = mine[frame]
+        yield padded[layout.first[frame] : layout.first[frame] + layout.count]
 
 
 def _spread(state: np.ndarray, slide: float, turn: float) -> np.ndarray:
@@ -142,7 +138,8 @@ def _forward_total(
     """Logarithm of the hypothesis' whole probability."""
     total = 0.0
     state: np.ndarray | None = None
-    for table, (slide, turn) in zip(_tables(evidence, z_mm, job), _rates(z_mm), strict=True):
+    layout = _layout(z_mm, places, job)
+    for table, (slide, turn) in zip(_tables(evidence, z_mm, job, layout), _rates(z_mm), strict=True):
         likely = np.exp(table)
         # Offsets share one prior, so hypotheses with longer tables gain nothing.
         state = likely / (places * ANGLES) if state is None else _spread(state, slide, turn) * likely
@@ -156,7 +153,8 @@ def _posterior(
     evidence: Float32[np.ndarray, "2 f s a"], z_mm: Float[np.ndarray, " f"], course_mm: Float[np.ndarray, " s"],
     job: Hypothesis, probability: float,
 ) -> Posterior:  # fmt: skip
-    tables = [table.copy() for table in _tables(evidence, z_mm, job)]
+    layout = _layout(z_mm, len(course_mm), job)
+    tables = [table.copy() for table in _tables(evidence, z_mm, job, layout)]
     rates = _rates(z_mm)
     forward: list[np.ndarray] = []
     for table, (slide, turn) in zip(tables, rates, strict=True):
@@ -171,11 +169,7 @@ def _posterior(
             slide, turn = rates[frame]
             backward = _spread(backward * np.exp(tables[frame]), slide, turn)
             backward /= backward.max()
-    places = evidence.shape[2]
-    first, count = _offsets_padded(z_mm, places, (tables[0].shape[0] + _reach(z_mm, job) - places) // 2, job)
-    assert count == tables[0].shape[0]
-    pad = (tables[0].shape[0] + _reach(z_mm, job) - places) // 2
-    first_mm = course_mm[0] + STEP_MM * (first - pad)
+    first_mm = course_mm[0] + STEP_MM * (layout.first - layout.pad)
     path = _viterbi(tables, rates)
     place, angle = _refined(marginal, path, first_mm)
     # Whole rows are too coarse: the rounding of each frame's position is put back.
@@ -184,10 +178,6 @@ def _posterior(
     return Posterior(
         hypothesis=job, probability=probability, place_mm=place, angle_rad=angle, marginal=marginal, first_mm=first_mm
     )
-
-
-def _reach(z_mm: Float[np.ndarray, " f"], job: Hypothesis) -> int:
-    return int(np.ptp(np.rint(job.along * job.scale * z_mm / STEP_MM).astype(int)))
 
 
 def _viterbi(tables: list[np.ndarray], rates: list[tuple[float, float]]) -> Int[np.ndarray, "f 2"]:

@@ -17,7 +17,7 @@ from calibration.errors import InputError
 def add_to(app: typer.Typer) -> None:
     @app.command("simulate")
     def simulate(
-        kind: Annotated[str, typer.Argument(help="evt, tavi or coronary")],
+        kind: Annotated[str, typer.Argument(help="evt, tavi, coronary or ivus")],
         out: Annotated[Path, typer.Option("--out", help="folder for the case, or for <kind>-<seed> folders")],
         seed: Annotated[int, typer.Option("--seed", help="first seed; from 1000 on they are held out for evaluation")],
         count: Annotated[int, typer.Option("--count", help="how many cases, one seed after the other")] = 1,
@@ -25,6 +25,9 @@ def add_to(app: typer.Typer) -> None:
             str, typer.Option("--field", help="of tavi: upper (the root) or lower (aorta, iliac and femoral arteries)")
         ] = "upper",
         frames: Annotated[int | None, typer.Option("--frames", help="frames a run, for a small case")] = None,
+        split: Annotated[
+            str, typer.Option("--split", help="of ivus: train, validation, test or shift (changed physics)")
+        ] = "test",
         cta: Annotated[
             Path | None, typer.Option("--cta", help="of tavi: a real CTA as anatomy, DICOM folder or NIfTI")
         ] = None,
@@ -52,7 +55,11 @@ def add_to(app: typer.Typer) -> None:
             here = seed + number
             folder = out if count == 1 else out / f"{name}-{here}"
             started = time.perf_counter()
-            if cta is not None and vessels is not None:
+            if kind == "ivus":
+                from engines.simulation.ivus.case import simulate_ivus
+
+                path = simulate_ivus(split, here, folder, progress=_progress_line(f"ivus {here}", quiet=as_json))
+            elif cta is not None and vessels is not None:
                 path = _from_cta(cta, vessels, here, folder)
             else:
                 path = simulate_case(

@@ -1,0 +1,1 @@
+"""CCTA-IVUS registration against exact truth."""

@@ -1,0 +1,211 @@
+"""Lay a pullback into a CT: features of both, exact search, poses, trust."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from jaxtyping import Float
+
+from engines.anatomy.centerlines.moving_frame import MovingFrame
+from engines.anatomy.vessel_model import CtVolume
+from engines.ivus.features.contour_maps import contour_maps
+from engines.ivus.features.ct_maps import ct_maps
+from engines.ivus.features.gating import Gating, gate
+from engines.ivus.features.landmark_list import landmark_list
+from engines.ivus.features.landmark_maps import ANGLES, LandmarkMaps
+from engines.ivus.features.ultrasound_maps import ultrasound_maps
+from engines.ivus.files.contour_tables import Contours
+from engines.ivus.files.pullback import Pullback
+from engines.ivus.fusion import Fusion
+from engines.ivus.geometry.ostial_end import ostial_end_sign
+from engines.ivus.geometry.vessel_course import VesselCourse, vessel_course
+from engines.ivus.search.candidates import distinct_answers, mass_behind, place_mass
+from engines.ivus.search.evidence import EvidenceWeights, frame_evidence
+from engines.ivus.search.path_search import SCALES, Posterior, search
+from engines.ivus.trust import TrustModel, flags_of, load_trust_model
+
+_LEAST_STEP_MM = 0.38  # frames closer than this say the same thing twice
+Progress = Callable[[str, float], None]
+
+
+def register(
+    ct: CtVolume,
+    line_mm: Float[np.ndarray, "n 3"],
+    source: Pullback | Contours,
+    *,
+    weights: EvidenceWeights | None = None,
+    trust: TrustModel | None = None,
+    progress: Progress = lambda *_: None,
+) -> Fusion:
+    """Find where each frame lies.
+
+    Args:
+        line_mm: the vessel's centerline, either end first.
+        source: pictures or contours, in stored order.
+        trust: None for the shipped model.
+    """
+    began = time.perf_counter()
+    progress("following the vessel in the CT", 0.0)
+    course, course_maps, ostium = oriented_course(ct, line_mm)
+    progress("reading the frames", 0.2)
+    frame_maps, index, doubtful = frame_landmarks(source)
+    progress("searching", 0.5)
+    nominal = frame_maps.place_mm - frame_maps.place_mm[0]
+    evidence = frame_evidence(frame_maps, course_maps, weights or EvidenceWeights())
+    posteriors = search(evidence, nominal, course_maps.place_mm)
+    progress("judging", 0.9)
+    best = posteriors[0]
+    z_mm = np.asarray(source.z_mm, dtype=np.float64)
+    place, angle = _all_frames(z_mm, index, best, frame_maps)
+    poses = frame_poses(course.frame, place, angle, best.hypothesis.handedness,
+                        _centres(source, frame_maps, z_mm, index))  # fmt: skip
+    signs = _signs(course, course_maps, frame_maps, evidence, posteriors, ostium, doubtful=doubtful)
+    model = trust or load_trust_model()
+    confidence = model.confidence(signs)
+    names = np.arange(len(z_mm), dtype=np.float64)[index]
+    return Fusion(
+        points_mm=poses[0], u=poses[1], v=poses[2], place_mm=place, angle_rad=angle, z_mm=z_mm,
+        distal_to_proximal=best.hypothesis.along < 0,
+        handedness=best.hypothesis.handedness * best.hypothesis.along,
+        score=signs["evidence"], confidence=confidence, flags=flags_of(signs, confidence, model.limit),
+        candidates=distinct_answers(posteriors), ivus_landmarks=landmark_list(frame_maps, names),
+        ct_landmarks=landmark_list(course_maps, course_maps.place_mm), course=course, course_maps=course_maps,
+        frame_maps=frame_maps, frame_index=index, signs=signs, method="ours",
+        elapsed_ms=1000.0 * (time.perf_counter() - began),
+    )  # fmt: skip
+
+
+def oriented_course(
+    ct: CtVolume, line_mm: Float[np.ndarray, "n 3"]
+) -> tuple[VesselCourse, LandmarkMaps, float]:
+    """The vessel from its ostial end outwards, its landmarks, and how sure that end is."""
+    course = vessel_course(ct, line_mm)
+    maps = ct_maps(ct, course)
+    given = (course.frame.arc_mm >= 0.0) & (course.frame.arc_mm <= course.given_mm)
+    sign = ostial_end_sign(
+        ct, course.frame.points_mm[given], course.frame.arc_mm[given], maps.size_mm[given], course.blood_hu[given]
+    )
+    if sign < 0.0:
+        course = vessel_course(ct, line_mm[::-1])
+        maps = ct_maps(ct, course)
+    return course, maps, abs(sign)
+
+
+def frame_landmarks(source: Pullback | Contours) -> tuple[LandmarkMaps, np.ndarray, bool]:
+    """Landmarks of the frames that the search uses, their numbers, and whether gating is in doubt."""
+    if isinstance(source, Contours):
+        return contour_maps(source), np.arange(len(source.names)), False
+    index, doubtful = np.arange(len(source.frames)), False
+    if not source.gated:
+        gating = gate(source)
+        index, doubtful = gating.frames, gating.doubtful
+    index = _thinned(source.z_mm, index)
+    return ultrasound_maps(source, index), index, doubtful
+
+
+def gating_of(pullback: Pullback) -> Gating:
+    """The beats of a run that was not gated."""
+    return gate(pullback)
+
+
+def frame_poses(
+    frame: MovingFrame,
+    place_mm: Float[np.ndarray, " f"],
+    angle_rad: Float[np.ndarray, " f"],
+    handedness: int,
+    centre_mm: Float[np.ndarray, "f 2"],
+) -> tuple[Float[np.ndarray, "f 3"], Float[np.ndarray, "f 3"], Float[np.ndarray, "f 3"]]:
+    """Catheter, u and v of each frame.
+
+    Args:
+        handedness: of u, v about the course's tangent.
+        centre_mm: middle of the lumen from the catheter, along u and v.
+    """
+    here = frame.at(place_mm)
+    cos, sin = np.cos(angle_rad)[:, None], np.sin(angle_rad)[:, None]
+    u = cos * here.u + sin * here.v
+    v = handedness * (-sin * here.u + cos * here.v)
+    return here.points_mm - centre_mm[:, :1] * u - centre_mm[:, 1:] * v, u, v
+
+
+def _thinned(z_mm: Float[np.ndarray, " f"], index: np.ndarray) -> np.ndarray:
+    kept = [int(index[0])]
+    for k in index[1:]:
+        if z_mm[k] - z_mm[kept[-1]] >= _LEAST_STEP_MM:
+            kept.append(int(k))
+    return np.array(kept)
+
+
+def _all_frames(
+    z_mm: Float[np.ndarray, " f"], index: np.ndarray, best: Posterior, maps: LandmarkMaps
+) -> tuple[Float[np.ndarray, " f"], Float[np.ndarray, " f"]]:
+    """Every stored frame's place and angle, between those that were searched."""
+    nominal = np.abs(z_mm - z_mm[0])
+    slope = best.hypothesis.along * best.hypothesis.scale
+    place = np.interp(nominal, maps.place_mm - maps.place_mm[0] + nominal[index[0]], best.place_mm)
+    # Before the first and behind the last searched frame the nominal speed goes on.
+    first, last = nominal[index[0]], nominal[index[-1]]
+    place += slope * (np.minimum(nominal - first, 0.0) + np.maximum(nominal - last, 0.0))
+    return place, np.interp(nominal, nominal[index], best.angle_rad)
+
+
+def _centres(
+    source: Pullback | Contours, maps: LandmarkMaps, z_mm: Float[np.ndarray, " f"], index: np.ndarray
+) -> Float[np.ndarray, "f 2"]:
+    if isinstance(source, Contours):
+        return np.zeros((len(z_mm), 2))  # the point asked for is the middle of the lumen itself
+    return np.column_stack([np.interp(z_mm, z_mm[index], maps.centre_mm[:, k]) for k in range(2)])
+
+
+def _signs(
+    course: VesselCourse, course_maps: LandmarkMaps, frame_maps: LandmarkMaps, evidence: np.ndarray,
+    posteriors: Sequence[Posterior], ostium: float, *, doubtful: bool,
+) -> dict[str, float]:  # fmt: skip
+    """Numbers that speak of trust; `trust` says what they mean."""
+    best = posteriors[0]
+    job = best.hypothesis
+    places = course_maps.place_mm
+    row = np.clip(np.rint((best.place_mm - places[0]) / (places[1] - places[0])).astype(int), 0, len(places) - 1)
+    column = np.rint(best.angle_rad / (2 * np.pi) * ANGLES).astype(int) % ANGLES
+    inside = (best.place_mm >= places[0]) & (best.place_mm <= places[-1])
+    along = evidence[0 if job.handedness > 0 else 1][np.arange(len(row)), row, column]
+    matched = np.clip(along - 0.5, 0.0, 1.0) * inside
+    mine, theirs = np.log(frame_maps.size_mm), np.log(course_maps.size_mm[row])
+    spread = float(mine.std() * theirs.std())
+    correlation = float(((mine - mine.mean()) * (theirs - theirs.mean())).mean() / spread) if spread > 1e-6 else 0.0
+    mass = mass_behind(posteriors)
+    same = sum(p.probability for p in posteriors if p.hypothesis.along == job.along)
+    mirror = sum(
+        p.probability for p in posteriors
+        if p.hypothesis.along == job.along and p.hypothesis.handedness != job.handedness
+    )  # fmt: skip
+    beyond = np.maximum(-best.place_mm, 0.0) + np.maximum(best.place_mm - course.given_mm, 0.0)
+    return {
+        "mass": mass,
+        "place_mass": place_mass(posteriors),
+        "evidence": float((along * inside).sum()),
+        "landmarks": _matched_lengths(matched, frame_maps.place_mm),
+        "size_correlation": correlation,
+        "outside": float(1.0 - inside.mean()),
+        "outside_given_mm": float(beyond.max()),
+        "ostium": float(min(ostium, 6.0)),
+        "edge": float(job.scale in (SCALES[0], SCALES[-1])),
+        "mirror": float(mirror / max(same, 1e-9)),
+        "hidden": float(1.0 - frame_maps.valid.mean()),
+        "contrast_hu": float(np.median(course.blood_hu)),
+        "gating_doubtful": float(doubtful),
+    }
+
+
+def _matched_lengths(matched: Float[np.ndarray, " f"], place_mm: Float[np.ndarray, " f"]) -> float:
+    """How many separate stretches of frames agree far better than chance."""
+    agree = matched > 0.3
+    starts = np.flatnonzero(agree & ~np.concatenate([[False], agree[:-1]]))
+    separate, last = 0, -1e9
+    for start in starts:
+        if place_mm[start] - last > 2.0:
+            separate += 1
+        last = place_mm[start]
+    return float(separate)

@@ -1,0 +1,80 @@
+"""May the answer be trusted without a person's look? Signs, a calibrated probability, and flags that say why not."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from importlib.resources import files
+
+import numpy as np
+
+# What to do about each flag, for people.
+FLAGS = {
+    "FEW_LANDMARKS": "hardly any side branch or calcification was matched; check place and turn by eye",
+    "AMBIGUOUS_ROTATION": "the turn about the vessel is not settled; compare a side branch in both pictures",
+    "AMBIGUOUS_POSITION": "other places along the vessel fit nearly as well; look through the candidates",
+    "INCOMPLETE_CENTERLINE": "frames lie beyond the given centerline; extend it and run again",
+    "WRONG_BRANCH": "the lumen's size disagrees along the line; check that it follows the imaged vessel",
+    "GUIDEWIRE_HEAVY": "wires or shadows hide much of the wall",
+    "LOW_CONTRAST": "the CT shows little contrast in the vessel, or the frames hardly any difference",
+    "GATING_DOUBTFUL": "no clear heart beat was found; positions may jump by the heart's motion",
+    "SCALE_CONFLICT": "the length of the pullback agrees only at the edge of what a device may be off",
+    "HANDEDNESS_CONFLICT": "the mirrored pullback fits nearly as well",
+    "OSTIUM_UNCERTAIN": "which end of the centerline is the ostium is not clear; give radii or turn it",
+    "UNCERTAIN": "the calibrated probability is below the limit; look through the candidates",
+}
+_SIGNS = ("mass", "place_mass", "evidence", "landmarks", "size_correlation", "outside", "ostium", "edge")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrustModel:
+    """A logistic model of "the answer is right", fitted on validation seeds.
+
+    Args:
+        weights, centre, spread: one a sign, in the order of `_SIGNS`.
+        limit: confidence below which the answer is flagged.
+    """
+
+    weights: tuple[float, ...]
+    centre: tuple[float, ...]
+    spread: tuple[float, ...]
+    intercept: float
+    limit: float
+
+    def confidence(self, signs: dict[str, float]) -> float:
+        values = (np.array([signs[name] for name in _SIGNS]) - self.centre) / self.spread
+        return float(1.0 / (1.0 + np.exp(-(self.intercept + float(np.dot(values, self.weights))))))
+
+
+def sign_names() -> tuple[str, ...]:
+    return _SIGNS
+
+
+def load_trust_model() -> TrustModel:
+    text = files("assets").joinpath("models/ivus_trust.json").read_text(encoding="utf-8")
+    stored = json.loads(text)
+    return TrustModel(
+        weights=tuple(stored["weights"]), centre=tuple(stored["centre"]), spread=tuple(stored["spread"]),
+        intercept=stored["intercept"], limit=stored["limit"],
+    )  # fmt: skip
+
+
+def flags_of(signs: dict[str, float], confidence: float, limit: float) -> tuple[str, ...]:
+    """Flags in a fixed order; () only where the answer may be trusted."""
+    found = {
+        "FEW_LANDMARKS": signs["landmarks"] < 1.5 and confidence < 0.995,
+        "AMBIGUOUS_ROTATION": signs["place_mass"] - signs["mass"] > 0.25 and signs["mirror"] < 0.25,
+        "AMBIGUOUS_POSITION": signs["place_mass"] < 0.7,
+        "INCOMPLETE_CENTERLINE": signs["outside_given_mm"] > 2.0,
+        "WRONG_BRANCH": signs["size_correlation"] < -0.3,
+        "GUIDEWIRE_HEAVY": signs["hidden"] > 0.35,
+        "LOW_CONTRAST": signs["contrast_hu"] < 120.0,
+        "GATING_DOUBTFUL": signs["gating_doubtful"] > 0.5,
+        "SCALE_CONFLICT": False,
+        "HANDEDNESS_CONFLICT": signs["mirror"] >= 0.25,
+        "OSTIUM_UNCERTAIN": signs["ostium"] < 1.0,
+    }
+    flags = [name for name, raised in found.items() if raised]
+    if confidence < limit and not flags:
+        flags = ["UNCERTAIN"]
+    return tuple(flags)

@@ -1,0 +1,1 @@
+"""Commands that lay other pictures into a CT."""
