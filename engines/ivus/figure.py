@@ -146,7 +146,8 @@ def matched_course_maps(fusion: Fusion) -> LandmarkMaps:
     return LandmarkMaps(
         place_mm=fusion.frame_maps.place_mm, branch=taken(course.branch), calcium=taken(course.calcium),
         valid=np.broadcast_to(inside, column.shape).astype(float),
-        radius_mm=course.radius_mm[row[:, None], column], centre_mm=np.zeros((len(row), 2)),
+        radius_mm=course.radius_mm[row[:, None], column], wall_mm=taken(course.wall_mm),
+        centre_mm=np.zeros((len(row), 2)), pulled_mm=np.zeros((len(row), 2)),
     )  # fmt: skip
 
 

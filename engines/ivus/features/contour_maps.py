@@ -23,13 +23,20 @@ def contour_maps(contours: Contours) -> LandmarkMaps:
     main = main_border(radius, np.ones_like(radius))
     branch = np.clip((radius - main - _BULGE_MM) / 0.3, 0.0, 1.0)
     branch = np.maximum(branch, _covered(contours.branch, centres))
+    wall = np.zeros_like(branch)
+    for frame, drawn in enumerate(contours.eem):
+        if drawn:
+            outer = _radii(max(drawn, key=len) - centres[frame])
+            wall[frame] = np.clip(outer - main[frame] - (outer - main[frame]).mean(), -1.0, 1.0)
     return LandmarkMaps(
         place_mm=np.abs(contours.z_mm - contours.z_mm[0]),
         branch=circular_blur(branch, along=0.5, about=0.7),
         calcium=circular_blur(_covered(contours.calcium, centres), along=0.5, about=0.7),
         valid=np.ones_like(branch),
         radius_mm=main,
+        wall_mm=circular_blur(wall, along=0.8, about=1.0),
         centre_mm=centres,
+        pulled_mm=np.zeros_like(centres),  # where the catheter was is not in the tables
     )
 
 

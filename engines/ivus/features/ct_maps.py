@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from jaxtyping import Float
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter, gaussian_filter1d
 
 from engines.anatomy.vessel_model import CtVolume
 from engines.ivus.features.landmark_maps import ANGLES, LandmarkMaps, circular_blur, main_border
@@ -14,6 +14,8 @@ from engines.ivus.geometry.vessel_course import VesselCourse
 _STEP_MM, _COUNT = 0.15, 36
 _CALCIUM_HU = 130.0  # above the blood's level
 _CALCIUM_FULL_HU = 330.0
+_FAT_BORDER_HU, _THICKEST_MM = -15.0, 2.2
+_STIFF_MM = 4.0
 _BRANCH_FROM_MM, _BRANCH_TO_MM = 0.55, 2.0  # beyond the artery's border
 
 
@@ -40,8 +42,36 @@ def ct_maps(ct: CtVolume, course: VesselCourse) -> LandmarkMaps:
     nothing = np.zeros((len(hu), 2))
     return LandmarkMaps(
         place_mm=course.frame.arc_mm, branch=circular_blur(branch, along=1.0, about=0.7), calcium=calcium,
-        valid=np.ones_like(branch), radius_mm=border, centre_mm=nothing,
+        valid=np.ones_like(branch), radius_mm=border, wall_mm=_wall(hu, radius, border), centre_mm=nothing,
+        pulled_mm=_inside_of_curves(course),
     )  # fmt: skip
+
+
+def _wall(
+    hu: Float[np.ndarray, "n a r"], radius: Float[np.ndarray, " r"], border: Float[np.ndarray, "n a"]
+) -> Float[np.ndarray, "n a"]:
+    """Plaque against the fat around it; towards muscle and other vessels nothing is seen."""
+    beyond = radius[None, None, :] - border[:, :, None]
+    fat = (hu < _FAT_BORDER_HU) & (beyond > 0.0)
+    first = np.where(fat.any(axis=2), np.argmax(fat, axis=2), 0)
+    thickness = radius[first] - border
+    seen = fat.any(axis=2) & (thickness < _THICKEST_MM)
+    mean = (thickness * seen).sum(axis=1, keepdims=True) / np.maximum(seen.sum(axis=1, keepdims=True), 1)
+    return circular_blur(np.where(seen, np.clip(thickness - mean, -1.0, 1.0), 0.0), along=2.0, about=1.0)
+
+
+def _inside_of_curves(course: VesselCourse) -> Float[np.ndarray, "n 2"]:
+    """How far a line that is smoothed like a stiff catheter lies from the vessel's middle, along u and v."""
+    frame = course.frame
+    step = float(frame.arc_mm[1] - frame.arc_mm[0])
+    pad = min(len(frame.points_mm) - 1, int(4 * _STIFF_MM / step))
+    head = 2.0 * frame.points_mm[0] - frame.points_mm[pad:0:-1]
+    tail = 2.0 * frame.points_mm[-1] - frame.points_mm[-2 : -pad - 2 : -1]
+    long = np.concatenate([head, frame.points_mm, tail])
+    cut = gaussian_filter1d(long, _STIFF_MM / step, axis=0)[pad : pad + len(frame.points_mm)] - frame.points_mm
+    offset = np.stack([np.sum(cut * frame.u, axis=1), np.sum(cut * frame.v, axis=1)], axis=1)
+    size = np.maximum(np.linalg.norm(offset, axis=1, keepdims=True), 1e-9)
+    return offset * np.tanh(size / 0.6) * 0.6 / size
 
 
 def _first_crossing(share: Float[np.ndarray, "n a r"], radius: Float[np.ndarray, " r"]) -> Float[np.ndarray, "n a"]:

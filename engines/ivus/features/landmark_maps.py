@@ -22,7 +22,11 @@ class LandmarkMaps:
         calcium: 0 to 1.
         valid: 0 to 1; 0 where a guidewire or a shadow hides the wall.
         radius_mm: of the artery's own lumen, side branches closed, about its middle.
+        wall_mm: thickness from the lumen to the wall's outer border against its mean in the cross-section; 0 where
+            that border is not seen.
         centre_mm: (n, 2) middle of the lumen from the catheter (or the given line), along u and v.
+        pulled_mm: (n, 2) where the catheter lies from the middle of the lumen; in the CT, where a stiff one would,
+            since it cuts curves. 0 where it is not known.
     """
 
     place_mm: Float[np.ndarray, " n"]
@@ -30,7 +34,9 @@ class LandmarkMaps:
     calcium: Float[np.ndarray, "n a"]
     valid: Float[np.ndarray, "n a"]
     radius_mm: Float[np.ndarray, "n a"]
+    wall_mm: Float[np.ndarray, "n a"]
     centre_mm: Float[np.ndarray, "n 2"]
+    pulled_mm: Float[np.ndarray, "n 2"]
 
     @property
     def size_mm(self) -> Float[np.ndarray, " n"]:

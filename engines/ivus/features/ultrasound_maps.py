@@ -174,8 +174,23 @@ def _maps(
 
     return LandmarkMaps(
         place_mm=z_mm, branch=reduced(branch), calcium=reduced(calcium), valid=1.0 - reduced(wire),
-        radius_mm=main[:, coarse], centre_mm=centre_mm,
+        radius_mm=main[:, coarse], wall_mm=_wall(polar, radius, main, shadow, spacing_mm)[:, coarse],
+        centre_mm=centre_mm, pulled_mm=-centre_mm,
     )  # fmt: skip
+
+
+def _wall(
+    polar: np.ndarray, radius: np.ndarray, main: np.ndarray, shadow: np.ndarray, spacing_mm: float
+) -> np.ndarray:
+    """From the lumen to where the adventitia is brightest, against the frame's mean; 0 in shadows."""
+    beyond = radius[None, None, :] - main[:, :, None]
+    smooth = gaussian_filter(polar, (0.5 / spacing_mm, 2.0, 3.0), mode=("nearest", "wrap", "nearest"))
+    # Nearer is likelier: far structures are as bright now and then.
+    score = np.where((beyond > 0.15) & (beyond < 2.2), smooth - 6.0 * beyond, -1e3)
+    thickness = np.take_along_axis(beyond, np.argmax(score, axis=2)[:, :, None], axis=2)[:, :, 0]
+    seen = 1.0 - shadow
+    mean = (thickness * seen).sum(axis=1, keepdims=True) / np.maximum(seen.sum(axis=1, keepdims=True), 1.0)
+    return circular_blur(np.clip(thickness - mean, -1.0, 1.0) * seen, along=0.8 / spacing_mm, about=2.5)
 
 
 def _layer_mm(bright: np.ndarray, last_mm: np.ndarray) -> np.ndarray:

@@ -1,32 +1,48 @@
-"""How well each frame fits each place and angle of the CT, as log-likelihood ratios against anywhere else."""
+"""How well each frame fits each place and angle of the CT, as log-likelihood ratios against anywhere else.
+
+A log-linear model: evidence = sum of weight times agreement. Agreements compare both modalities' maps at all angles at
+once, or numbers that know no angle. The weights are those of a conditional logit, learned on simulated pairs, in which
+each frame must tell its true place from all others.
+"""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from importlib.resources import files
 
 import numpy as np
 from jaxtyping import Float, Float32
+from scipy.ndimage import gaussian_filter1d
 
 from engines.ivus.features.landmark_maps import ANGLES, LandmarkMaps, circular_blur
+
+# Agreements by angle, then those without; the order is that of stored weights.
+ANGULAR = ("branch_fine", "branch_wide", "calcium_fine", "calcium_wide", "branch_on_calcium", "calcium_on_branch",
+           "shape", "wall", "catheter")  # fmt: skip
+PLAIN = ("size_narrow", "size_wide", "size_change", "branch_present", "calcium_present")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvidenceWeights:
-    """How much each kind of agreement counts.
-
-    Args:
-        branch, calcium, shape: per angle, of the product of both maps about their means.
-        size_sigma: spread of the logarithm of both lumen radii's ratio.
-        size: weight of the size's log-likelihood.
-        temper: of the whole, since neighbouring frames and angles say the same thing again.
+    """Args:
+    angular, plain: one weight an agreement.
+    temper: of the whole, since neighbouring frames say the same thing again.
     """
 
-    branch: float = 2.0
-    calcium: float = 1.5
-    shape: float = 1.0
-    size: float = 1.0
-    size_sigma: float = 0.12
-    temper: float = 0.25
+    angular: tuple[float, ...]
+    plain: tuple[float, ...]
+    temper: float
+
+
+def load_evidence_weights() -> EvidenceWeights:
+    """The shipped weights."""
+    stored = json.loads(files("assets").joinpath("models/ivus_evidence.json").read_text(encoding="utf-8"))
+    return EvidenceWeights(
+        angular=tuple(stored["angular"][name] for name in ANGULAR),
+        plain=tuple(stored["plain"][name] for name in PLAIN),
+        temper=stored["temper"],
+    )
 
 
 def frame_evidence(
@@ -37,19 +53,17 @@ def frame_evidence(
     The first handedness is +1 (angles of the frame run as those of the course, whose u x v is its tangent), the second
     -1. Angle k puts the frame's u axis at k * 7.5 degrees from the course's u.
     """
-    agreements = _channels(frames, course, weights)
+    pairs = angular_agreements(frames, course)
+    mine = np.concatenate([weight * pair[0] for weight, pair in zip(weights.angular, pairs, strict=True)], axis=1)
+    plain = sum(
+        weight * table for weight, table in zip(weights.plain, plain_agreements(frames, course), strict=True)
+    )
     out = np.empty((2, len(frames.place_mm), len(course.place_mm), ANGLES), dtype=np.float32)
-    turn = np.arange(ANGLES)
     for h, hand in enumerate((1, -1)):
         for k in range(ANGLES):
-            # Frame angle j lies at course angle k + hand * j.
-            places = (k + hand * turn) % ANGLES
-            total = np.zeros(out.shape[1:3], dtype=np.float32)
-            for mine, theirs in agreements:
-                total += mine @ theirs[:, places].T
-            out[h, :, :, k] = total
-    size = _size(frames, course, weights)
-    out += size[None, :, :, None]
+            theirs = np.concatenate([turned(pair[1], k, hand) for pair in pairs], axis=1)
+            out[h, :, :, k] = mine @ theirs.T
+    out += np.asarray(plain, dtype=np.float32)[None, :, :, None]
     out *= weights.temper
     # Against anywhere: what fits every place equally well says nothing.
     peak = out.max(axis=(0, 2, 3), keepdims=True)
@@ -57,25 +71,64 @@ def frame_evidence(
     return out
 
 
-def _channels(
-    frames: LandmarkMaps, course: LandmarkMaps, weights: EvidenceWeights
+def turned(values: Float32[np.ndarray, "s a"], turn: int, hand: int) -> Float32[np.ndarray, "s a"]:
+    """The course's values at a frame's angles: frame angle j lies at course angle `turn + hand * j`."""
+    return values[:, (turn + hand * np.arange(ANGLES)) % ANGLES]
+
+
+def angular_agreements(
+    frames: LandmarkMaps, course: LandmarkMaps
 ) -> list[tuple[Float32[np.ndarray, "f a"], Float32[np.ndarray, "s a"]]]:
+    """Both sides of each product, in the order of `ANGULAR`."""
     spacing = float(np.median(np.diff(frames.place_mm)))
-    pairs = []
-    for name, weight in (("branch", weights.branch), ("calcium", weights.calcium)):
-        mine = circular_blur(getattr(frames, name), along=0.5 / spacing, about=1.0)
-        theirs = circular_blur(getattr(course, name), along=1.6, about=1.0)
-        mine = (mine - mine.mean()) * frames.valid
-        theirs = theirs - theirs.mean()
-        pairs.append(((weight * mine).astype(np.float32), theirs.astype(np.float32)))
-    mine, theirs = (maps.radius_mm / maps.size_mm[:, None] - 1.0 for maps in (frames, course))
-    clip = 0.25
-    mine, theirs = np.clip(mine, -clip, clip) / 0.1, np.clip(theirs, -clip, clip) / 0.1
-    pairs.append(((weights.shape / ANGLES * mine * frames.valid).astype(np.float32), theirs.astype(np.float32)))
-    return pairs
+    step = float(course.place_mm[1] - course.place_mm[0])
+
+    def maps(name: str, along_mm: float, about: float) -> tuple[np.ndarray, np.ndarray]:
+        mine = circular_blur(getattr(frames, name), along=along_mm / spacing, about=about)
+        theirs = circular_blur(getattr(course, name), along=along_mm / step, about=about)
+        return (mine - mine.mean()) * frames.valid, theirs - theirs.mean()
+
+    branch, calcium = maps("branch", 0.45, 1.0), maps("calcium", 0.45, 1.0)
+    branch_wide, calcium_wide = maps("branch", 1.2, 2.0), maps("calcium", 1.2, 2.0)
+    shape = [np.clip(side.radius_mm / side.size_mm[:, None] - 1.0, -0.25, 0.25) for side in (frames, course)]
+    pairs = [
+        branch, branch_wide, calcium, calcium_wide, (branch[0], calcium[1]), (calcium[0], branch[1]),
+        (shape[0] * frames.valid, shape[1]), (frames.wall_mm * frames.valid, course.wall_mm),
+        (_towards(frames), _towards(course)),
+    ]  # fmt: skip
+    return [(mine.astype(np.float32), theirs.astype(np.float32)) for mine, theirs in pairs]
 
 
-def _size(frames: LandmarkMaps, course: LandmarkMaps, weights: EvidenceWeights) -> Float32[np.ndarray, "f s"]:
+def _towards(maps: LandmarkMaps) -> Float[np.ndarray, "n a"]:
+    """Where the catheter lies, as a wave over the angles."""
+    turn = np.arange(ANGLES) * 2.0 * np.pi / ANGLES
+    return maps.pulled_mm[:, :1] * np.cos(turn) + maps.pulled_mm[:, 1:] * np.sin(turn)
+
+
+def plain_agreements(frames: LandmarkMaps, course: LandmarkMaps) -> list[Float32[np.ndarray, "f s"]]:
+    """Agreements without an angle, in the order of `PLAIN`."""
     mine, theirs = np.log(frames.size_mm), np.log(np.maximum(course.size_mm, 0.3))
-    apart = (mine[:, None] - theirs[None, :]) / weights.size_sigma
-    return (-weights.size * 2.0 * np.log1p(apart**2 / 4.0)).astype(np.float32)
+    apart = (mine[:, None] - theirs[None, :]) ** 2
+    change_mine, change_theirs = (_change(values, maps.place_mm) for values, maps in ((mine, frames), (theirs, course)))
+    present = [
+        _present(getattr(frames, name))[:, None] * _present(getattr(course, name))[None, :]
+        for name in ("branch", "calcium")
+    ]
+    tables = [
+        -np.log1p(apart / 0.08**2), -np.log1p(apart / 0.25**2),
+        change_mine[:, None] * change_theirs[None, :] / 0.01, *present,
+    ]  # fmt: skip
+    return [table.astype(np.float32) for table in tables]
+
+
+def _change(size: Float[np.ndarray, " n"], place_mm: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+    """What stands out from the surrounding 10 mm."""
+    step = float(np.median(np.diff(place_mm)))
+    fine = gaussian_filter1d(size, 0.5 / step, mode="nearest")
+    return np.clip(fine - gaussian_filter1d(size, 5.0 / step, mode="nearest"), -0.3, 0.3)
+
+
+def _present(values: Float[np.ndarray, "n a"]) -> Float[np.ndarray, " n"]:
+    """Whether a landmark is there at any angle, about its mean."""
+    strongest = circular_blur(values, along=0.5, about=1.5).max(axis=1)
+    return strongest - strongest.mean()

@@ -6,6 +6,7 @@ import typer
 
 from guidance_app.cli.evaluations import (
     evaluate_deformation,
+    evaluate_ivus,
     evaluate_poster,
     evaluate_registration,
     evaluate_segmentation,
@@ -21,3 +22,4 @@ def add_to(app: typer.Typer) -> None:
     evaluate_deformation.add_to(evaluate)
     evaluate_segmentation.add_to(evaluate)
     evaluate_zero_touch.add_to(evaluate)
+    evaluate_ivus.add_to(evaluate)

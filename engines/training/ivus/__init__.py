@@ -1,0 +1,1 @@
+"""Evidence and trust of CCTA-IVUS registration, learned on simulated pairs."""
