@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -10,7 +10,9 @@ from jaxtyping import Float, Float32
 from scipy.ndimage import gaussian_filter, gaussian_filter1d, maximum_filter1d, uniform_filter1d
 
 from engines.ivus.features.landmark_maps import ANGLES, LandmarkMaps, border_centroid, circular_blur, main_border
+from engines.ivus.features.radial_profiles import landmark_probabilities, radial_profiles
 from engines.ivus.files.pullback import Pullback
+from engines.networks.ivus_network import PolarLandmarkNet
 
 _FINE = 96  # angles of the border's search
 _STEP_MM = 0.04
@@ -32,8 +34,25 @@ class Hidden:
     rim: float
 
 
-def ultrasound_maps(pullback: Pullback, chosen: np.ndarray | None = None) -> LandmarkMaps:
-    """Maps of the chosen frames (all of them where None), about the middle of each lumen."""
+def ultrasound_maps(
+    pullback: Pullback, chosen: np.ndarray | None = None, *, network: PolarLandmarkNet | None = None
+) -> LandmarkMaps:
+    """Maps of the chosen frames (all of them where None), about the middle of each lumen.
+
+    Args:
+        network: tells openings and calcium from radial profiles; None for the rules without learning.
+    """
+    maps, profiles = maps_and_profiles(pullback, chosen)
+    if network is None:
+        return maps
+    branch, calcium = landmark_probabilities(network, profiles)
+    return replace(maps, branch=branch * maps.valid, calcium=calcium * maps.valid)
+
+
+def maps_and_profiles(
+    pullback: Pullback, chosen: np.ndarray | None = None
+) -> tuple[LandmarkMaps, Float32[np.ndarray, "n b r"]]:
+    """Maps without learning, and what the landmark network looks at."""
     index = np.arange(len(pullback.frames)) if chosen is None else np.asarray(chosen)
     z_mm = pullback.z_mm[index]
     spacing = float(np.median(np.diff(z_mm))) if len(z_mm) > 1 else 0.4
@@ -148,7 +167,7 @@ def _circular_path(score: Float[np.ndarray, "n a r"]) -> Float[np.ndarray, "n a"
 def _maps(
     polar: Float32[np.ndarray, "n a r"], threshold: float, spread: float, spacing_mm: float, z_mm: np.ndarray,
     centre_mm: np.ndarray,
-) -> LandmarkMaps:  # fmt: skip
+) -> tuple[LandmarkMaps, Float32[np.ndarray, "n b r"]]:  # fmt: skip
     radius = (np.arange(polar.shape[2]) + 0.5) * _STEP_MM
     raw = _border(polar, threshold, spread, spacing_mm, from_mm=0.3)
     last_mm, shadow = _shadows(polar, threshold)
@@ -168,15 +187,17 @@ def _maps(
     hidden = maximum_filter1d(shadow, 5, axis=1, mode="wrap")
     branch = _openings(polar, radius, main, threshold, spread) * (1.0 - hidden)
     coarse = slice(None, None, _FINE // ANGLES)
+    profiles = radial_profiles(polar, _STEP_MM, main, (branch, calcium, wire), threshold, spread)
 
     def reduced(values: np.ndarray) -> np.ndarray:
         return circular_blur(values, along=0.5, about=1.0)[:, coarse]
 
-    return LandmarkMaps(
+    maps = LandmarkMaps(
         place_mm=z_mm, branch=reduced(branch), calcium=reduced(calcium), valid=1.0 - reduced(wire),
         radius_mm=main[:, coarse], wall_mm=_wall(polar, radius, main, shadow, spacing_mm)[:, coarse],
         centre_mm=centre_mm, pulled_mm=-centre_mm,
     )  # fmt: skip
+    return maps, profiles
 
 
 def _wall(

@@ -70,7 +70,8 @@ def search(
         course_mm: arc lengths of the places, every `STEP_MM`.
     """
     jobs = [Hypothesis(along=a, handedness=h, scale=s) for a in (1, -1) for h in (1, -1) for s in SCALES]
-    totals = np.array([_forward_total(evidence, z_mm, len(course_mm), job) for job in jobs])
+    likely = np.exp(evidence)
+    totals = np.array([_forward_total(likely, z_mm, job) for job in jobs])
     weight = np.exp(totals - totals.max())
     weight /= weight.sum()
     kept = np.argsort(weight)[::-1][:_KEPT]
@@ -102,12 +103,13 @@ def _layout(z_mm: Float[np.ndarray, " f"], places: int, job: Hypothesis) -> _Lay
 
 
 def _tables(
-    evidence: Float32[np.ndarray, "2 f s a"], z_mm: Float[np.ndarray, " f"], job: Hypothesis, layout: _Layout
-) -> Iterator[Float32[np.ndarray, "x a"]]:
-    """Evidence of each frame by offset and angle; valid until the next is asked for."""
+    evidence: Float32[np.ndarray, "2 f s a"], z_mm: Float[np.ndarray, " f"], job: Hypothesis, layout: _Layout,
+    *, outside: float = _OUTSIDE,
+) -> Iterator[Float32[np.ndarray, "x a"]]:  # fmt: skip
+    """Evidence (or its exponential) of each frame by offset and angle; valid until the next is asked for."""
     places = evidence.shape[2]
     mine = evidence[0 if job.handedness > 0 else 1]
-    padded = np.full((places + 2 * layout.pad, ANGLES), _OUTSIDE, dtype=np.float32)
+    padded = np.full((places + 2 * layout.pad, ANGLES), outside, dtype=np.float32)
     for frame in range(len(z_mm)):
         padded[layout.pad : layout.pad + places] = mine[frame]
         yield padded[layout.first[frame] : layout.first[frame] + layout.count]
@@ -115,15 +117,17 @@ def _tables(
 
 def _spread(state: np.ndarray, slide: float, turn: float) -> np.ndarray:
     """One step of the walk: a little along, a little about."""
-    about = (1.0 - 2.0 * turn) * state
-    about[:, 1:] += turn * state[:, :-1]
-    about[:, 0] += turn * state[:, -1]
-    about[:, :-1] += turn * state[:, 1:]
-    about[:, -1] += turn * state[:, 0]
-    along = (1.0 - 2.0 * slide) * about
-    along[1:] += slide * about[:-1]
-    along[:-1] += slide * about[1:]
-    return along
+    part = np.asarray(turn, dtype=state.dtype) * state
+    about = state - 2.0 * part
+    about[:, 1:] += part[:, :-1]
+    about[:, 0] += part[:, -1]
+    about[:, :-1] += part[:, 1:]
+    about[:, -1] += part[:, 0]
+    np.multiply(about, np.asarray(slide, dtype=state.dtype), out=part)
+    about -= 2.0 * part
+    about[1:] += part[:-1]
+    about[:-1] += part[1:]
+    return about
 
 
 def _rates(z_mm: Float[np.ndarray, " f"]) -> list[tuple[float, float]]:
@@ -132,20 +136,27 @@ def _rates(z_mm: Float[np.ndarray, " f"]) -> list[tuple[float, float]]:
     return [(min(_SLIDE_PER_MM * gap, 0.3), min(_TURN_PER_MM * gap, 0.3)) for gap in gaps]
 
 
-def _forward_total(
-    evidence: Float32[np.ndarray, "2 f s a"], z_mm: Float[np.ndarray, " f"], places: int, job: Hypothesis
-) -> float:
-    """Logarithm of the hypothesis' whole probability."""
+def _forward_total(likely: Float32[np.ndarray, "2 f s a"], z_mm: Float[np.ndarray, " f"], job: Hypothesis) -> float:
+    """Logarithm of the hypothesis' whole probability.
+
+    Args:
+        likely: exponential of the evidence.
+    """
+    places = likely.shape[2]
+    layout = _layout(z_mm, places, job)
     total = 0.0
     state: np.ndarray | None = None
-    layout = _layout(z_mm, places, job)
-    for table, (slide, turn) in zip(_tables(evidence, z_mm, job, layout), _rates(z_mm), strict=True):
-        likely = np.exp(table)
+    tables = _tables(likely, z_mm, job, layout, outside=float(np.exp(_OUTSIDE)))
+    for table, (slide, turn) in zip(tables, _rates(z_mm), strict=True):
         # Offsets share one prior, so hypotheses with longer tables gain nothing.
-        state = likely / (places * ANGLES) if state is None else _spread(state, slide, turn) * likely
+        if state is None:
+            state = table / np.float32(places * ANGLES)
+        else:
+            state = _spread(state, slide, turn)
+            state *= table
         size = float(state.sum())
         total += np.log(size)
-        state = state / size
+        state /= np.float32(size)
     return total
 
 
