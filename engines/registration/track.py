@@ -1,4 +1,4 @@
-"""Warm tracking: the pose of the next frame from that of the last."""
+"""Tracking: find the pose of the next frame from the last pose."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from engines.registration.features.projected_model import RigidState
 from engines.registration.registration import RegisteredView, Registration, RegistrationBackend, Stage
 from engines.registration.view import RegistrationView
 
-_MAX_JUMP_MM = 8.0  # in the isocentre plane; a heart moves about 10 mm in a beat of 10 frames
+_MAX_JUMP_MM = 8.0  # largest move in the isocentre plane; a heart moves about 10 mm in a beat of 10 frames
 _MIN_VESSEL_MM = 25.0
 _SCALES_MM = (4.0, 2.0, 1.0)
 _ITERATIONS = 4
 _MODEL_POINTS, _IMAGE_POINTS = 240, 280
-_FORGET = 0.5  # share of the new frame in the confidence
+_FORGET = 0.5  # weight of the new frame in the confidence
 _UNSEEN_DECAY = 0.9
 
 
@@ -36,11 +36,11 @@ def track(
     *,
     ready: PreparedView | None = None,
 ) -> Registration:
-    """Follow the patient into the next frame; a few iterations from the last pose.
+    """Follow the patient into the next frame, with a few iterations from the last pose.
 
-    Pass a `PreparedModel`, made once, on the live path, and `ready` where the view was prepared before. The status
-    never rises above what this frame supports: an unfilled frame keeps the pose as `caution`, a jump beyond 8 mm keeps
-    it as `rejected`, so that a cold start follows.
+    On the live path, pass a `PreparedModel` that was made once, and `ready` if the view is prepared already. The status
+    is never better than this frame supports: an unfilled frame keeps the pose as `caution`. A jump of more than 8 mm
+    keeps the pose as `rejected`, so that a cold start follows.
 
     Raises:
         InputError: the model has no branches of the classes that the view shows.
@@ -90,13 +90,13 @@ def track(
 
 
 def filled_system(state: RigidState, model: PreparedModel, views: Sequence[PreparedView]) -> PreparedModel:
-    """The tree that the picture shows filled (left or right coronary, or the whole), thinned for speed."""
+    """The tree that is filled in the picture (left or right coronary, or the whole model), thinned for speed."""
     systems = [system.thinned(_MODEL_POINTS) for system in model.systems()]
     return max(systems, key=lambda system: agreement(state, system, views).score)
 
 
 def tracking_prior(last: RigidState) -> PosePrior:
-    """How far a patient moves between two frames: a heartbeat or a breath, seldom the table."""
+    """The prior for the motion between two frames: a heartbeat or a breath, seldom the table."""
     return PosePrior(state=last, rotation_rad=np.deg2rad(2.0), in_plane_mm=5.0, depth_mm=5.0)
 
 
