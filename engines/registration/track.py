@@ -1,4 +1,4 @@
-"""Warm tracking: the pose of the next frame from that of the last."""
+"""Tracking: find the pose of the next frame from the last pose."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from engines.registration.filled_tree import FollowedModel
 from engines.registration.registration import RegisteredView, Registration, RegistrationBackend, Stage
 from engines.registration.view import RegistrationView
 
-_MAX_JUMP_MM = 8.0  # in the isocentre plane; a heart moves about 10 mm in a beat of 10 frames
+_MAX_JUMP_MM = 8.0  # largest move in the isocentre plane; a heart moves about 10 mm in a beat of 10 frames
 _MIN_VESSEL_MM = 25.0
 _SCALES_MM = (4.0, 2.0, 1.0)
 _ITERATIONS = 4
@@ -40,7 +40,7 @@ def track(
     *,
     ready: PreparedView | None = None,
 ) -> Registration:
-    """Follow the patient into the next frame; a few iterations from the last pose.
+    """Follow the patient into the next frame, with a few iterations from the last pose.
 
     Pass a `FollowedModel`, made once, on the live path, and `ready` (from `prepare_to_track`) where the view is
     prepared already. The status never rises above what this frame supports: an unfilled frame keeps the pose as
@@ -101,7 +101,7 @@ def prepare_to_track(view: RegistrationView, model: PreparedModel) -> PreparedVi
 
 
 def tracking_prior(last: RigidState) -> PosePrior:
-    """How far a patient moves between two frames: a heartbeat or a breath, seldom the table."""
+    """The prior for the motion between two frames: a heartbeat or a breath, seldom the table."""
     return PosePrior(state=last, rotation_rad=np.deg2rad(2.0), in_plane_mm=5.0, depth_mm=5.0)
 
 
