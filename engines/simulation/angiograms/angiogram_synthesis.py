@@ -1,8 +1,8 @@
 """Endless synthetic angiograms with exact masks, made while training.
 
-A picture is built as X-rays build it: attenuations add up, the beam decays exponentially, the detector blurs and
-counts. Every property that a site could change (contrast, anatomy, noise, processing, collimation, text) is drawn at
-random, wider than real pictures vary. No real picture and no evaluation case enters.
+A picture follows the physics of X-rays: attenuations add up, the beam decays exponentially, the detector blurs and
+counts. Every property that may differ between sites (contrast, anatomy, noise, processing, collimation, text) is drawn
+at random, from a wider range than real pictures have. No real picture and no evaluation case is used.
 """
 
 from __future__ import annotations
@@ -19,13 +19,14 @@ from engines.simulation.angiograms import backgrounds
 from engines.simulation.angiograms.coronary_trees import grow_coronaries
 from engines.simulation.angiograms.vessel_trees import Tube, grow_axis, grow_tree, thickness_px
 
-WORKING_PX = 256  # the scale that widths below are drawn for
-# Nobody outlines what can hardly be seen: fainter branches are drawn but are no label. In attenuation, in deviations of
-# the noise, and for coronaries, whose readers follow the main branches, as a share of the tree's darkest.
+WORKING_PX = 256  # the picture size for which widths are given
+# Readers do not outline what is hardly visible, so fainter branches are drawn but not labelled. The limits are an
+# attenuation, a multiple of the noise's deviation and, for coronaries, whose readers follow the main branches, a share
+# of the tree's darkest part.
 _FAINTEST = 0.025
 _SEEN_IN_GRAIN = 0.8
 _SEEN_BESIDE_MAIN = 0.2
-# The one imaging chain of the ablation: the middle of what is drawn otherwise.
+# The fixed imaging chain of the ablation: the middle of the ranges drawn otherwise.
 _ONE_GRAIN = 0.022
 _ONE_BLUR_PX = 1.2
 
@@ -35,9 +36,9 @@ class Sample:
     """One training patch.
 
     Args:
-        channels: conditioned picture.
+        channels: the conditioned picture.
         masks: (classes, size, size) in 0..1.
-        picture: display values before conditioning, for people and tests.
+        picture: display values before conditioning, for viewing and tests.
     """
 
     channels: Float[np.ndarray, "channels size size"]
@@ -47,7 +48,7 @@ class Sample:
 
 @dataclass(slots=True, kw_only=True)
 class _Layers:
-    """Attenuation so far, the outlines of what it is made of, and the noise and blur that will lie over it."""
+    """The attenuation so far, the outlines of its parts, and the noise and blur that the exposure will add."""
 
     grain: float
     blur_px: float
@@ -62,9 +63,9 @@ class _Layers:
     def add_tubes(
         self, name: str, tubes: list[Tube], fill: np.ndarray, strength: float, *, as_readers_draw: bool = False
     ) -> None:
-        """Draw tubes of `strength` attenuation a pixel of depth; those too faint to be seen get no outline."""
+        """Draw tubes of attenuation `strength` per pixel of depth; tubes too faint to be seen get no outline."""
         radii = np.array([np.median(tube.radii_px) for tube in tubes])
-        # A vessel thinner than the detector's blur loses contrast to it.
+        # Blur reduces the contrast of a vessel thinner than itself.
         seen = strength * 2 * radii * fill * np.minimum(1.0, radii / max(self.blur_px, 1.0))
         faintest = max(_FAINTEST, _SEEN_IN_GRAIN * self.grain)
         shown = seen > (max(faintest, _SEEN_BESIDE_MAIN * float(seen.max())) if as_readers_draw else faintest)
@@ -76,8 +77,8 @@ class _Layers:
 def synthesize(scene: Scene, seed: int, index: int, size_px: int = 192, *, randomised: bool = True) -> Sample:
     """The `index`-th patch of a seeded, endless series; the same arguments give the same patch.
 
-    Without `randomised` every patch is taken by one and the same imaging chain (blur, dose, display; no scatter,
-    blades, text or compression); what is in it is still drawn at random. For the ablation.
+    Without `randomised`, the imaging chain is the same for every patch (blur, dose, display; no scatter, blades, text
+    or compression); only the content is drawn at random. This is for the ablation.
     """
     random = np.random.default_rng(np.random.SeedSequence([seed, index]))
     while True:
@@ -105,7 +106,7 @@ def _coronary(random: np.random.Generator, layers: _Layers, _name: str) -> None:
     size = layers.attenuation.shape[0]
     phantom = random.random() < 0.15
     quiet = phantom or random.random() < 0.4
-    # A vessel that drowns in its surroundings is no example of anything: anatomy asks for more contrast.
+    # A vessel that is invisible in front of its surroundings is no useful example, so anatomy gets more contrast.
     contrast = np.exp(random.uniform(np.log(0.1 if quiet else 0.25), np.log(1.2)))
     ground = backgrounds.plain(random, size) if quiet else backgrounds.thorax(random, size)
     layers.attenuation += ground * min(1.0, contrast * 3)
@@ -116,7 +117,7 @@ def _coronary(random: np.random.Generator, layers: _Layers, _name: str) -> None:
         tubes = _coronary_tree(random, size, phantom)
         radii = np.array([np.median(tube.radii_px) for tube in tubes])
         fill = np.where(random.random(len(tubes)) < 0.15, random.uniform(0.4, 0.8, len(tubes)), 1.0)
-        # Contrast thins out towards the periphery; post-processing lifts small branches.
+        # Contrast is diluted towards the periphery; post-processing can enhance small branches.
         fill = fill * (radii / radii.max()) ** random.uniform(-0.5, 0.5)
         strength = 0.6 * contrast / radii.max()
         layers.add_tubes("vessel", tubes, fill, strength, as_readers_draw=True)
@@ -147,7 +148,7 @@ def _cerebral(random: np.random.Generator, layers: _Layers, _name: str) -> None:
         else backgrounds.thorax(random, size)
     )  # fmt: skip
     contrast = np.exp(random.uniform(np.log(0.08), np.log(0.9)))
-    # Early, mixed and late phase: which of the two is filled, and how strongly.
+    # Early, mixed or late phase: how strongly arteries and veins are filled.
     arteries, veins = [(1.0, 0.0), (1.0, random.uniform(0.1, 0.9)), (random.uniform(0.0, 0.5), 1.0)][random.integers(3)]
     if arteries > 0.03:
         for _ in range(random.integers(1, 3)):
@@ -163,7 +164,7 @@ def _cerebral(random: np.random.Generator, layers: _Layers, _name: str) -> None:
 
 
 def _veins(random: np.random.Generator, layers: _Layers, strength: float) -> None:
-    """A wide sinus along a bow with fewer, smoother, wider cortical veins that drain into it."""
+    """A wide curved sinus and the cortical veins that drain into it, fewer, smoother and wider than arteries."""
     size = layers.attenuation.shape[0]
     tubes: list[Tube] = []
     bow = _bow(random, size)
@@ -199,9 +200,9 @@ def _aortic(random: np.random.Generator, layers: _Layers, name: str) -> None:
     if random.random() > 0.05:
         tubes = _upper_aorta(random, size) if name == "aortic-upper" else _lower_aorta(random, size)
         path, outline = thickness_px(tubes, size, merge_roots=False)
-        # Contrast swirls: the plume is uneven where fresh blood washes in.
+        # The plume is uneven, because fresh blood washes in.
         swirl = 1 + random.uniform(0, 0.5) * backgrounds.cloud(random, size, random.uniform(8, 40)).clip(-1, 1)
-        # Overlapping pieces of one lumen are one lumen, not twice the contrast.
+        # Overlapping pieces of one lumen must not add up to twice the contrast.
         path = np.minimum(path, np.percentile(path[outline > 0.5], 95) if (outline > 0.5).any() else 1.0)
         layers.add("aorta", path / (path.max() + 1e-6) * swirl, outline, contrast)
         if name == "aortic-upper" and random.random() < 0.5:
@@ -246,7 +247,7 @@ def _upper_aorta(random: np.random.Generator, size: int) -> list[Tube]:
 
 
 def _lower_aorta(random: np.random.Generator, size: int) -> list[Tube]:
-    """Abdominal aorta, bifurcation, iliac and femoral arteries; often only one side or one level is seen."""
+    """Abdominal aorta, bifurcation, iliac and femoral arteries; often only one side or one level is visible."""
     radius = random.uniform(5, 18)
     fork = np.array([random.uniform(0.2, 0.8), random.uniform(-0.2, 0.8)]) * size
     top, _ = grow_axis(random, np.array([*fork, 0.0]), np.array([random.normal(0, 0.2), -1, 0]), size, 0.5, 0.1)
@@ -315,16 +316,16 @@ def _wire(random: np.random.Generator, layers: _Layers, contrast: float) -> None
     radius = random.uniform(0.35, 0.8)
     tube = Tube(points_px=axis[:, :2], radii_px=np.full(len(axis), radius), path_factor=np.ones(len(axis)))
     path, outline = thickness_px([tube], size)
-    # A wire thinner than a pixel still is one; its label covers the pixels that it darkens.
+    # A wire thinner than a pixel is still labelled: its label covers the pixels that it darkens.
     layers.add("device", path / (2 * radius), np.minimum(outline * 1.6, 1.0), contrast * random.uniform(0.4, 1.5))
 
 
 def _expose(random: np.random.Generator, layers: _Layers) -> Float[np.ndarray, "size size"]:
-    """Beam, detector and processing: from attenuation to display values."""
+    """Turn attenuation into display values: beam, detector and processing."""
     attenuation = layers.attenuation
     size = attenuation.shape[0]
     beam = np.exp(-np.clip(attenuation, -3, 4)).astype(np.float32)
-    if random.random() < 0.5:  # scatter veils contrast
+    if random.random() < 0.5:  # scatter reduces contrast
         veil = random.uniform(0.1, 1.0)
         beam = (beam + veil * cv2.GaussianBlur(beam, (0, 0), size / 6)) / (1 + veil)
     beam = cv2.GaussianBlur(beam, (0, 0), layers.blur_px)
@@ -343,7 +344,7 @@ def _expose(random: np.random.Generator, layers: _Layers) -> Float[np.ndarray, "
         if random.random() < 0.5
         else np.sign(beam) * np.abs(beam) ** random.uniform(0.4, 1.3)
     )
-    if random.random() < 0.4:  # edge enhancement, with the halos it leaves
+    if random.random() < 0.4:  # edge enhancement with its halos
         blurred = cv2.GaussianBlur(picture, (0, 0), np.exp(random.uniform(np.log(1.0), np.log(14))))
         picture = picture + random.uniform(0.2, 1.5) * (picture - blurred)
     if random.random() < 0.2:
@@ -352,7 +353,7 @@ def _expose(random: np.random.Generator, layers: _Layers) -> Float[np.ndarray, "
 
 
 def _expose_alike(random: np.random.Generator, layers: _Layers) -> Float[np.ndarray, "size size"]:
-    """The same for every picture: a logarithmic detector without scatter, blades or processing."""
+    """Expose every picture in the same way: a logarithmic detector without scatter, blades or processing."""
     beam = np.exp(-np.clip(layers.attenuation, -3, 4)).astype(np.float32)
     beam = cv2.GaussianBlur(beam, (0, 0), layers.blur_px)
     beam /= np.median(beam)
@@ -363,7 +364,7 @@ def _expose_alike(random: np.random.Generator, layers: _Layers) -> Float[np.ndar
 
 
 def _stored(random: np.random.Generator, picture: Float[np.ndarray, "size size"]) -> Float[np.ndarray, "size size"]:
-    # Bright lung is often shown white, all its detail cut off.
+    # Bright lung is often displayed white, without any detail.
     brightest = random.uniform(98, 100) if random.random() < 0.8 else random.uniform(80, 98)
     low, high = picture.min(), np.percentile(picture, brightest) + 1e-6
     stored = np.clip((picture - low) / (high - low), 0, 1) * random.uniform(90, 255)
