@@ -18,9 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
-from jaxtyping import Bool, Float
 
 from calibration.pose import RigidPose
 from engines.anatomy.cases.case import Case, load_case
@@ -44,6 +42,7 @@ from engines.registration.run_view import other_views_of_run, view_of_run
 from engines.registration.track import filled_system, tracking_prior, warm_features
 from engines.registration.view import RegistrationView
 from engines.segmentation.segmenter import Segmenter, load_segmenter, model_for_kind
+from engines.simulation.training_patients.spoilt_masks import spoilt_segmentation
 
 OTHER_ANATOMY_MM = 100.0  # error that is stated for a registration with another patient's model
 _LABELS = {"evt": (1,), "tavi": (3, 4), "coronary": (1,)}
@@ -95,7 +94,7 @@ def records_of_patient(
             picture = str(rng.choice(list(_PICTURES), p=list(_PICTURES.values())))
             view = next(exact) if picture == "exact, spoilt" else views[int(rng.choice(len(views)))]
             if picture == "network, spoilt":
-                view = replace(view, vessel=spoilt(view.vessel > view.threshold, rng))
+                view = replace(view, vessel=spoilt_segmentation(view.vessel > view.threshold, rng))
             origin, used = _drawn_model(patient, others, shares, rng)
             about = {"case": case.id, "run": recording.path.stem, "picture": picture, "model": origin}
             for record in _registrations(view, used, patient.model, origin, truth, rng):
@@ -134,30 +133,9 @@ def _exact_views(path: Path, truth: Path, kind: str, rng: np.random.Generator) -
             sop_instance_uid="",
             frame=frame,
             geometry=run.geometry(frame),
-            vessel=spoilt(filled[frame], rng),
+            vessel=spoilt_segmentation(filled[frame], rng),
             branch_classes=_CLASSES[kind],
         )
-
-
-def spoilt(mask: Bool[np.ndarray, "r c"], rng: np.random.Generator) -> Float[np.ndarray, "r c"]:
-    """The mask degraded to a network's usual faults: missing parts, false curves, ragged edges."""
-    rows, columns = mask.shape
-    result = mask.astype(np.float32)
-    for _ in range(rng.integers(0, 8)):
-        size = rng.uniform(0.03, 0.2) * rows
-        centre = (int(rng.uniform(0, columns)), int(rng.uniform(0, rows)))
-        axes = (int(size), int(size * rng.uniform(0.3, 1)))
-        cv2.ellipse(result, centre, axes, rng.uniform(0, 180), 0, 360, 0.0, -1)
-    for _ in range(rng.integers(0, 6)):
-        at, heading, line = rng.uniform(0, rows, 2), rng.uniform(0, 2 * np.pi), []
-        for _ in range(rng.integers(8, 50)):
-            heading += rng.normal(0, 0.15)
-            at = at + 6 * np.array([np.cos(heading), np.sin(heading)])
-            line.append(at)
-        points = np.rint(np.array(line)).astype(np.int32)[:, None]
-        cv2.polylines(result, [points], isClosed=False, color=1.0, thickness=int(rng.integers(2, 8)))
-    ragged = cv2.GaussianBlur(rng.normal(0, 1, mask.shape).astype(np.float32), (0, 0), 3.0)
-    return np.clip(cv2.GaussianBlur(result, (0, 0), 1.0) + 0.6 * ragged * rng.uniform(0, 2), 0.0, 1.0)
 
 
 def _registrations(

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import torch
-from jaxtyping import Float, Float32
+from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 from torch import Tensor
 
@@ -18,6 +17,7 @@ from engines.registration.networks.network_start import camera_view
 from engines.rendering.splat import CenterlineCloud, splat_centerlines
 from engines.simulation.runs.carm_views import place_patient
 from engines.simulation.training_patients.patients import TrainingPatient, draw_geometry
+from engines.simulation.training_patients.spoilt_masks import spoilt_drawing
 
 POSES_PER_VIEW = 8
 LOSS_PX = 48  # Dice uses smaller pictures: their blur acts over longer distances, in a quarter of the time
@@ -96,7 +96,7 @@ def draw_batch(
     begin_view = camera_view(starts, pivot, geometry)
     true_view = camera_view([true] * poses, pivot, geometry)
     whole = drawn(part, true_view)
-    spoilt = np.stack([spoil(picture, rng) for picture in whole[:, 0].numpy()])
+    spoilt = np.stack([spoilt_drawing(picture, rng) for picture in whole[:, 0].numpy()])
     return PoseBatch(
         cloud=cloud,
         filled=part,
@@ -119,39 +119,6 @@ def offset(
     there = true.apply(pivot_lps_mm[None])[0] + true.rotation @ (rng.normal(size=3) * spread.move_mm * reach)
     matrix[:3, 3] = there - matrix[:3, :3] @ pivot_lps_mm
     return RigidPose(matrix=matrix, target="isocentre", source="lps")
-
-
-def spoil(mask: Float32[np.ndarray, "rows columns"], rng: np.random.Generator) -> Float32[np.ndarray, "rows columns"]:
-    """Degrade a mask by holes, false curves, another width of vessel, a collimator, and a shift of a pixel."""
-    side = mask.shape[0]
-    result = np.ascontiguousarray(mask * rng.uniform(0.6, 1.5), dtype=np.float32)
-    for _ in range(rng.integers(0, 4)):
-        centre = (int(rng.uniform(0, side)), int(rng.uniform(0, side)))
-        axes = (int(rng.uniform(2, 0.14 * side)), int(rng.uniform(2, 0.1 * side)))
-        cv2.ellipse(result, centre, axes, float(rng.uniform(0, 180)), 0, 360, 0.0, -1)
-    for _ in range(rng.integers(0, 4)):
-        at, heading, line = rng.uniform(0, side, 2), rng.uniform(0, 2 * np.pi), []
-        for _ in range(rng.integers(3, 16)):
-            heading += rng.normal(0, 0.2)
-            at = at + 3 * np.array([np.cos(heading), np.sin(heading)])
-            line.append(at)
-        points = np.rint(np.array(line) * 8).astype(np.int32)[:, None]
-        cv2.polylines(result, [points], False, float(rng.uniform(0.2, 0.9)), 1, cv2.LINE_AA, shift=3)
-    if rng.uniform() < 0.5:
-        result = cv2.GaussianBlur(result, (0, 0), float(rng.uniform(0.3, 0.9)))
-    if rng.uniform() < 0.5:
-        field = np.zeros_like(result)
-        radius = int(rng.uniform(0.42, 0.55) * side)
-        centre = (int(side / 2 + rng.normal(0, 3)), int(side / 2 + rng.normal(0, 3)))
-        if rng.uniform() < 0.5:
-            cv2.circle(field, centre, radius, 1.0, -1)
-        else:
-            half = (int(rng.uniform(0.36, 0.5) * side), int(rng.uniform(0.36, 0.5) * side))
-            cv2.rectangle(
-                field, (centre[0] - half[0], centre[1] - half[1]), (centre[0] + half[0], centre[1] + half[1]), 1.0, -1
-            )
-        result = result * field
-    return np.clip(result, 0.0, 1.0)
 
 
 def _visible(tree: CenterlineTree, branches: tuple[int, ...], rng: np.random.Generator) -> tuple[int, ...]:
