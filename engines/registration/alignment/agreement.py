@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
-from scipy.spatial import KDTree
 
 from engines.registration.features.image_features import ORIENTATION_MM, PreparedView
 from engines.registration.features.prepared_model import PreparedModel
@@ -97,11 +96,10 @@ def _distances(pair: FeaturePair) -> tuple[Float[np.ndarray, " m"], Float[np.nda
     """
     usable, image = np.flatnonzero(pair.model.usable), pair.image
     plane, direction = pair.model.plane_mm[usable], pair.model.direction[usable]
-    if not len(usable) or image.tree is None:
+    if not len(usable) or image.near is None:
         return np.full(len(image), _FAR_MM), np.full(len(usable), _FAR_MM)
     described = np.hstack([plane, ORIENTATION_MM * direction])
-    to_image = np.asarray(image.tree.query(described)[1])
-    to_model = np.asarray(KDTree(described, balanced_tree=False, compact_nodes=False).query(image.tree.data)[1])
+    to_image, to_model = image.near.nearest_to(described), image.near.nearest_among(described)
 
     def apart_mm(of_image: np.ndarray, of_model: np.ndarray) -> np.ndarray:
         offset, normal = plane[of_model] - image.points_mm[of_image], image.normal[of_image]

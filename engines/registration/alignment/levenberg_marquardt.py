@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
-from scipy.spatial import KDTree
 
 from engines.registration.alignment.rotations import rotation_matrix, rotation_vector
 from engines.registration.features.image_features import ORIENTATION_MM, PreparedView
@@ -163,9 +162,8 @@ def _matched(pair: FeaturePair, scale_mm: float, free_border: float | None) -> _
     described = np.empty((len(seen), 4))
     described[:, :2] = part.plane_mm[seen]
     described[:, 2:] = ORIENTATION_MM * part.direction[seen]
-    assert image.tree is not None
-    to_image = image.tree.query(described)[1]
-    to_model = KDTree(described, balanced_tree=False, compact_nodes=False).query(image.tree.data)[1]
+    assert image.near is not None
+    to_image, to_model = image.near.nearest_to(described), image.near.nearest_among(described)
     count = len(seen), len(image)
     of_image = np.concatenate([to_image, np.arange(count[1])])
     of_model = seen[np.concatenate([np.arange(count[0]), to_model])]

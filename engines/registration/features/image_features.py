@@ -15,6 +15,7 @@ from scipy.spatial import KDTree
 from skimage.morphology import skeletonize
 
 from calibration.carm import CArmGeometry
+from engines.registration.features.neighbours import Neighbours
 from engines.registration.view import RegistrationView
 
 THICK_RADIUS_MM = (
@@ -26,12 +27,12 @@ _MIN_SKELETON_MM = 4.0
 _EDGE_MARGIN_PX = 4.0
 _GAP_RADIUS_MM = 1.8
 _FILLED_SHARE = 0.6
-_MAX_SIZE_PX = 640  # larger pictures are reduced; sub-pixel fits lose no accuracy
+MAX_SIZE_PX = 640  # larger pictures are matched at a fraction of their size; sub-pixel fits lose nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class FeatureSet:
-    """Points with a direction; `tree` finds neighbours that agree in both.
+    """Points with a direction; `near` finds neighbours that agree in both, and is None without points.
 
     Args:
         points_mm: (n, 2) in the isocentre plane.
@@ -44,7 +45,7 @@ class FeatureSet:
     direction: Float[np.ndarray, "n 2"]
     normal: Float[np.ndarray, "n 2"]
     weight: Float[np.ndarray, " n"]
-    tree: KDTree | None
+    near: Neighbours | None
 
     @classmethod
     def of(
@@ -54,8 +55,8 @@ class FeatureSet:
         normal: Float[np.ndarray, "n 2"],
         weight: Float[np.ndarray, " n"],
     ) -> FeatureSet:
-        tree = KDTree(np.hstack([points_mm, ORIENTATION_MM * direction])) if len(points_mm) else None
-        return cls(points_mm=points_mm, direction=direction, normal=normal, weight=weight, tree=tree)
+        near = Neighbours(np.hstack([points_mm, ORIENTATION_MM * direction])) if len(points_mm) else None
+        return cls(points_mm=points_mm, direction=direction, normal=normal, weight=weight, near=near)
 
     def __len__(self) -> int:
         return len(self.points_mm)
@@ -75,14 +76,16 @@ class PreparedView:
     """A view's features, computed once per frame.
 
     Args:
-        camera_from_isocentre: 4x4 pose of the C-arm, mm.
-        bounds_mm: (x_min, x_max, y_min, y_max) of the picture in the isocentre plane.
+        camera_from_isocentre: 4x4 of the C-arm.
+        px_per_mm, centre_px: isocentre-plane mm to pixels of the working grid, (column, row).
         length_mm: length of segmented centreline plus that of thick vessels' edges.
         field_of_view: on the working grid, True inside the collimator's opening.
     """
 
     geometry: CArmGeometry
     camera_from_isocentre: Float[np.ndarray, "4 4"]
+    px_per_mm: Float[np.ndarray, " 2"]
+    centre_px: Float[np.ndarray, " 2"]
     centreline: FeatureSet
     edge: FeatureSet
     probability: Float[np.ndarray, "rows columns"]
@@ -100,33 +103,33 @@ class PreparedView:
 
     def plane_from_px(self, points_px: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n 2"]:
         """Pixels of the working grid to isocentre-plane mm."""
-        full_px = (points_px + 0.5) * self.shrink - 0.5
-        return _plane_from_full_px(self.geometry, full_px)
+        return (points_px - self.centre_px) / self.px_per_mm
 
     def px_from_plane(self, points_mm: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n 2"]:
         """Isocentre-plane mm to pixels of the working grid."""
-        focal = np.diag(self.geometry.intrinsics_px())[:2]
-        full_px = points_mm / self.geometry.sod_mm * focal + np.asarray(self.geometry.principal_point_px)
-        return (full_px + 0.5) / self.shrink - 0.5
+        return points_mm * self.px_per_mm + self.centre_px
 
     def visible(self, points_mm: Float[np.ndarray, "n 2"]) -> Bool[np.ndarray, " n"]:
-        """Which points of the isocentre plane fall inside the picture's open field."""
-        px = np.rint(np.nan_to_num(self.px_from_plane(points_mm), nan=-1e6, posinf=-1e6, neginf=-1e6)).astype(np.int64)
+        """Which points of the isocentre plane fall where the picture shows anything."""
+        px = np.rint(self.px_from_plane(points_mm))
         rows, columns = self.field_of_view.shape
+        # NaN compares false: a point at the source is seen nowhere.
         inside = (px[:, 0] >= 0) & (px[:, 0] < columns) & (px[:, 1] >= 0) & (px[:, 1] < rows)
+        seen = px[inside].astype(np.intp)
         result = np.zeros(len(px), dtype=bool)
-        result[inside] = self.field_of_view[px[inside, 1], px[inside, 0]]
+        result[inside] = self.field_of_view[seen[:, 1], seen[:, 0]]
         return result
 
 
-def prepare_view(view: RegistrationView, *, edges: bool = True) -> PreparedView:
-    """Extract the skeleton of thin vessels and the edges of thick ones, with their directions.
+def prepare_view(view: RegistrationView, *, edges: bool = True, max_size_px: int = MAX_SIZE_PX) -> PreparedView:
+    """Skeleton of thin vessels, edges of thick ones, with their directions.
 
     Args:
-        edges: whether the model has vessels thick enough for edges. If not, a thick spot is a tangle of thin vessels
-            that the segmentation merged, and is ignored.
+        edges: whether the model holds vessels thick enough to have any; without, a thick spot is a tangle of thin
+            vessels that the segmentation ran together, and tells nothing.
+        max_size_px: of the working grid's longer side; larger pictures are matched at a whole fraction of their size.
     """
-    shrink = max(1.0, max(view.vessel.shape) / _MAX_SIZE_PX)
+    shrink = max(1.0, max(view.vessel.shape) / max_size_px)
     probability = np.ascontiguousarray(view.vessel, dtype=np.float32)
     open_field = np.ones(probability.shape, bool) if view.field_of_view is None else view.field_of_view
     if shrink > 1.0:
@@ -154,9 +157,12 @@ def prepare_view(view: RegistrationView, *, edges: bool = True) -> PreparedView:
         weight_of_radius(radius_mm),
     )
     edge = FeatureSet.of(to_plane(edge_px), outward, outward, np.ones(len(edge_px)))
+    px_per_mm = np.diag(view.geometry.intrinsics_px())[:2] / (view.geometry.sod_mm * shrink)
     return PreparedView(
         geometry=view.geometry,
         camera_from_isocentre=view.geometry.camera_from_isocentre().matrix,
+        px_per_mm=px_per_mm,
+        centre_px=(np.asarray(view.geometry.principal_point_px) + 0.5) / shrink - 0.5,
         centreline=centreline,
         edge=edge,
         probability=probability * open_field,

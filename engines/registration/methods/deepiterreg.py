@@ -1,7 +1,7 @@
 """The optimisation of DeepIterReg (Downs et al. 2025, doi:10.1007/s11548-025-03412-2), as the paper describes it.
 
 Stage 1 climbs NCC with the full vessel segmentation by Adam; stage 2 takes smaller steps on mutual information with the
-MinIP of the run; each keeps the pose of its highest similarity. Steps and rates are ours; the paper states none.
+MinIP of the run; each keeps the pose of its highest similarity. Steps and rates are ours: the paper states none.
 """
 
 from __future__ import annotations

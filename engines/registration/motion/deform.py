@@ -16,11 +16,11 @@ from engines.anatomy.vessel_model import VesselModel
 from engines.registration.features.image_features import PreparedView, prepare_view
 from engines.registration.features.prepared_model import PreparedModel
 from engines.registration.features.projected_model import RigidState
+from engines.registration.filled_tree import filled_tree
 from engines.registration.motion.deform_basis import Deformation, MotionBasis
 from engines.registration.motion.deform_fit import DeformScene, fit
 from engines.registration.motion.deform_gate import held_out, why_unsafe
 from engines.registration.registration import Registration, Stage
-from engines.registration.track import filled_system
 from engines.registration.view import RegistrationView
 
 _COLD_SCALES_MM = (4.0, 2.0, 1.0)
@@ -51,18 +51,20 @@ def deformed(
     basis: MotionBasis,
     *,
     last: Deformation | None = None,
+    filled: PreparedModel | None = None,
 ) -> Registration:
     """The registration with this frame's motion added; pose, status and confidence stay unchanged.
 
     Args:
-        found: registration of this view; returned without motion unless it is accepted.
-        last: motion of the previous frame in the same view.
+        found: pose on this very view; anything but an accepted one comes back undeformed.
+        last: motion of the frame before, in the same view.
+        filled: the tree that the view shows filled, where it is known.
     """
     if found.status != "accepted":
         return replace(found, deformation=None)
     began = time.perf_counter()
     state = RigidState.of(found.isocentre_from_lps, model)
-    deformation, remark = deform(state, model, basis, view.thinned(_IMAGE_POINTS), last=last)
+    deformation, remark = deform(state, model, basis, view.thinned(_IMAGE_POINTS), last=last, filled=filled)
     gain = 0.0 if deformation is None else deformation.gain
     stage = Stage(name="deform", similarity=gain, elapsed_ms=1e3 * (time.perf_counter() - began))
     return replace(
@@ -81,9 +83,11 @@ def deform(
     view: PreparedView,
     *,
     last: Deformation | None = None,
+    filled: PreparedModel | None = None,
 ) -> tuple[Deformation | None, str]:
-    """The motion that this view shows beyond the pose `state`, or None, and one line that explains the decision."""
-    scene = DeformScene.of(state, filled_system(state, model, [view]), basis, view)
+    """The motion that this view shows beyond the pose `state`, or None; and one line that says which and why."""
+    filled = filled or filled_tree(state, model, [view])
+    scene = DeformScene.of(state, filled, basis, view)
     if scene is None:
         return None, "shown rigid: no vessels to fit a motion to"
     axes = view.camera_from_isocentre[:2, :3] @ state.rotation

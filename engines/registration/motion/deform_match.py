@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy.spatial import KDTree
 
 from engines.registration.features.image_features import ORIENTATION_MM, FeatureSet
 from engines.registration.features.projected_model import ModelInView
@@ -59,16 +58,15 @@ def matched(
         of_model, of_image: which points seek a partner; the partner may be any point.
     """
     seen = np.flatnonzero(part.usable)
-    if len(seen) < 3 or image.tree is None:
+    if len(seen) < 3 or image.near is None:
         return None
     described = np.hstack([part.plane_mm[seen] + offset_mm[seen], ORIENTATION_MM * part.direction[seen]])
     asking = np.arange(len(seen)) if of_model is None else np.flatnonzero(of_model[seen])
     asked = np.arange(len(image)) if of_image is None else np.flatnonzero(of_image)
     if not len(asking) or not len(asked):
         return None
-    to_image = np.asarray(image.tree.query(described[asking])[1])
-    tree = KDTree(described, balanced_tree=False, compact_nodes=False)
-    to_model = np.asarray(tree.query(image.tree.data[asked])[1])
+    to_image = image.near.nearest_to(described[asking])
+    to_model = image.near.nearest_among(described, None if of_image is None else asked)
     rows = np.concatenate([asking, to_model])
     columns = np.concatenate([to_image, asked])
     forward, backward = part.weight[seen[asking]], image.weight[asked]
