@@ -1,7 +1,7 @@
-"""How fast and how well every inference runtime of this machine segments a frame, beside eager torch.
+"""Measure how fast and how well every inference runtime of this machine segments a frame, against eager torch.
 
-Times are of the frames of a run in their order, as live guidance takes them: the field of view is remembered and
-checked (`Segmenter.for_run`). Frames each on its own, which are searched for it, are timed apart.
+Times are those of a run's frames in order, as in live guidance: the field of view is remembered and checked
+(`Segmenter.for_run`). Single frames, in which it must be searched, are timed separately.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ from engines.segmentation.segmenter import RunSegmenter, Segmenter
 from engines.simulation.angiograms.angiogram_synthesis import WORKING_PX, synthesize
 
 SCHEMA = "guidance-app/bench-segment/1"
-HELD_OUT_SEED = 3_000_000  # training seeds lie below, calibration pictures of the 8-bit graph elsewhere
+HELD_OUT_SEED = 3_000_000  # training seeds are smaller, those of the 8-bit graph's calibration differ
 PEER = "torch"
 _BUNDLED_CASES = {"coronary": "coronary", "cerebral": "evt", "aortic-upper": "tavi", "aortic-lower": "tavi"}
 
 
 class _Timed:
-    """A backend that notes how long its last run took."""
+    """A backend that records the duration of its last run."""
 
     def __init__(self, backend: Backend) -> None:
         self.name, self.device = backend.name, backend.device
@@ -65,7 +65,7 @@ class _Contestant:
         return _mask(self.segmenter, frame)
 
     def time(self, run: RunSegmenter, frame: Frame) -> None:
-        self.network.seconds = 0.0  # a frame that shows nothing never reaches the network
+        self.network.seconds = 0.0  # the network is not called for a frame that shows nothing
         began = time.perf_counter()
         _mask(run, frame)
         self.total_s.append(time.perf_counter() - began)
@@ -93,24 +93,24 @@ def run_segment_bench(
 ) -> dict[str, Any]:
     """Times of the whole frame path (conditioning, network, resizing) and Dice, as `bench-segment/1`.
 
-    `median_ms`, `p99_ms`, `network_ms`, `around_ms` and `speedup` are of a running sequence, `alone_ms` of frames that
-    know nothing of each other. Runtimes take turns on each picture, so that another program's load falls on all alike.
+    `median_ms`, `p99_ms`, `network_ms`, `around_ms` and `speedup` are measured on a sequence, `alone_ms` on independent
+    frames. Runtimes take turns on each picture, so that the load of other programs affects all equally.
 
     Args:
         model: name of the network.
-        backends: by default every one that runs here; eager torch always takes part.
-        sizes: of square frames, in pixels.
-        rounds: timed frames of each runtime and size, after one that warms up.
-        pictures: synthetic pictures that Dice is measured on, pooled over all pixels.
-        threads: of one call, for all alike; 0 for all cores that are of use.
-        seed: of the synthetic pictures.
-        folder: of the networks.
+        backends: by default all that run here; eager torch always takes part.
+        sizes: sides of the square frames, in pixels.
+        rounds: timed frames of each runtime and size, after a warm-up.
+        pictures: number of synthetic pictures for Dice, which is pooled over all pixels.
+        threads: threads of one call, equal for all; 0 for all useful cores.
+        seed: seed of the synthetic pictures.
+        folder: folder of the networks.
         labelled: real frames with masks, for a second Dice.
-        labelled_name: what they are called in the figures.
+        labelled_name: their name in the figures.
         progress: called with a line before each part.
 
     Raises:
-        InputError: unknown model or runtime, or a count below 1.
+        InputError: a model or runtime is unknown, or a count is below 1.
     """
     if min([*sizes, rounds, pictures]) < 1 or threads < 0:
         raise InputError("bench segment needs sizes, rounds and pictures of at least 1, and threads of at least 0")
@@ -205,7 +205,7 @@ def _held_out(model: str, seed: int, index: int, size: int) -> LabelledPicture:
 
 
 def _sequence(model: str, size: int) -> list[Frame]:
-    """The frames of a bundled run at the size asked for."""
+    """The frames of a bundled run at this size."""
     run = open_run(bundled_cases_folder() / _BUNDLED_CASES[model] / "xa" / "run1.dcm")
     frames = [run.frame(index) for index in range(run.frame_count)]
     return [
