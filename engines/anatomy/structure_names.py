@@ -1,8 +1,8 @@
-"""What a structure's name says about it."""
+"""The vessel class that a structure's name tells."""
 
 from __future__ import annotations
 
-# Parts of the aorta that segmentations name by themselves.
+# Words in the names that segmentations give to parts of the aorta.
 _AORTIC = ("aort", "annulus", "sinotubular", "valsalva")
 
 

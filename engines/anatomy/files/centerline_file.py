@@ -1,4 +1,4 @@
-"""Centerlines from and to files: VTP, legacy VTK, CSV `x,y,z[,radius][,branch]`; LPS mm."""
+"""Read and write centerlines: VTP, legacy VTK, CSV `x,y,z[,radius][,branch]`; LPS mm."""
 
 from __future__ import annotations
 
@@ -19,17 +19,18 @@ from engines.anatomy.vessel_model import Branch, CenterlineTree
 RADIUS_ARRAYS = ("radius", "MaximumInscribedSphereRadius", "Radius")
 _CLASSES = ("artery", "vein", "aorta")
 _DECIMAL_COMMA = re.compile(r"(?<=\d),(?=\d)")
-_MAX_RADIUS_MM = 60.0  # the largest aneurysms; beyond it the array is no radius in mm
+_MAX_RADIUS_MM = 60.0  # the largest aneurysms; larger values are not radii in mm
 
 
 def load_centerlines(path: Path | str) -> CenterlineTree:
     """Read centerlines and order them into a tree.
 
-    A file written by `save_centerlines` comes back branch by branch; any other file's lines are cut at branch
-    points and joined (see `tree_from_polylines`).
+    A file written by `save_centerlines` keeps its branches; lines of any other file are cut at branch points and
+    joined (see `tree_from_polylines`).
 
     Raises:
-        InputError: unknown format, damaged, empty, not finite, not in millimetres, radii not positive.
+        InputError: the format is unknown, the file is damaged or empty, points are not finite or not in mm, or
+            radii are not positive.
     """
     path = Path(path)
     suffix = path.suffix.lower()
@@ -51,7 +52,7 @@ def load_centerlines(path: Path | str) -> CenterlineTree:
 
 
 def save_centerlines(path: Path | str, tree: CenterlineTree) -> None:
-    """Write `.vtp`: a line a branch, point array `radius`, line arrays `name`, `vessel_class`, `parent`."""
+    """Write `.vtp`: one line per branch, point array `radius`, line arrays `name`, `vessel_class`, `parent`."""
     path = Path(path)
     if path.suffix.lower() != ".vtp":
         raise InputError(f"{path}: centerlines are written as .vtp; choose this ending")
@@ -72,7 +73,7 @@ def save_centerlines(path: Path | str, tree: CenterlineTree) -> None:
 def _polylines(data: PolyData, where: str) -> tuple[list[Polyline], np.ndarray | None]:
     stored = next((data.point_arrays[name] for name in RADIUS_ARRAYS if name in data.point_arrays), None)
     radius_mm = np.full(len(data.points), np.nan) if stored is None else stored.astype(np.float64)
-    # "Not known" is stored as NaN or 0 by exporters; what cannot be is negative, infinite, or wider than any vessel.
+    # Exporters store unknown radii as NaN or 0; negative, infinite or larger radii than any vessel's are errors.
     used = radius_mm[np.concatenate(data.lines)] if radius_mm.ndim == 1 else np.array([-1.0])
     if (used < 0).any() or np.isinf(used).any() or (used > _MAX_RADIUS_MM).any():
         raise InputError(f"{where}: radii run to {np.nanmin(used):g} and {np.nanmax(used):g}; expected 0 to "
@@ -95,7 +96,7 @@ def _polylines(data: PolyData, where: str) -> tuple[list[Polyline], np.ndarray |
 
 
 def _stored_tree(polylines: list[Polyline], parents: np.ndarray | None) -> CenterlineTree | None:
-    """The tree as saved by this program, or None where the parents make no tree."""
+    """The tree as this program saved it, or None if the stored parents form no tree."""
     if parents is None or any(len(line.points_mm) < 2 for line in polylines):
         return None
     if any(not -1 <= parent < index for index, parent in enumerate(parents)):
@@ -124,7 +125,7 @@ def _read_csv(path: Path) -> PolyData:
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
     lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
-    # Where a comma is the decimal point, as in much of Europe, spreadsheets put semicolons or tabs between the cells.
+    # Spreadsheets that write a decimal comma, as in much of Europe, separate cells by semicolons or tabs.
     delimiter = next((mark for mark in (";", "\t", ",") if lines and mark in lines[0]), " ")
     rows = [[_cell(cell) for cell in row] for row in csv.reader(lines, delimiter=delimiter, skipinitialspace=True)]
     header = ["x", "y", "z", "radius", "branch"]
@@ -155,7 +156,7 @@ def _csv_lines(path: Path, header: list[str], rows: list[list[str]]) -> PolyData
         points=values[:, :3],
         lines=tuple(np.flatnonzero(order == index) for index in range(len(names))),
         point_arrays={"radius": values[:, 3]} if "radius" in places else {},
-        # Numbers only tell branches apart; words name them.
+        # A numeric branch column only separates branches; a word is the branch's name.
         line_arrays={"name": tuple("" if _is_number(name) else name for name in names)},
     )
 

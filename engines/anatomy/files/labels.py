@@ -1,4 +1,4 @@
-"""Label volumes from and to files: one NIfTI with numbers, or a folder of masks, one a structure."""
+"""Read and write label volumes: one NIfTI with label numbers, or a folder with one mask per structure."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _MAX_LABEL = 65535
 
 
 def load_labels(path: Path | str, names: Mapping[int, str] | None = None) -> LabelVolume:
-    """Read labels; a folder (as TotalSegmentator writes it) gives each mask its file's name, in name order.
+    """Read labels; in a folder (as TotalSegmentator writes it) each mask is named after its file, in name order.
 
     Where masks of a folder overlap, the smaller structure keeps the voxel: an ostium is part of its branch.
     Labels of a single file that `names` does not cover are called `label-N`.
 
     Raises:
-        InputError: nothing there, empty, negative or broken numbers, masks on different grids.
+        InputError: files are missing or empty, numbers are negative or broken, or masks lie on different grids.
     """
     path = Path(path)
     if path.is_dir():
@@ -42,7 +42,7 @@ def load_labels(path: Path | str, names: Mapping[int, str] | None = None) -> Lab
 
 
 def save_labels(path: Path | str, labels: LabelVolume) -> None:
-    """Write the numbers; names go into `case.json` (`vessels_names`)."""
+    """Write the label numbers; `case.json` stores their names (`vessels_names`)."""
     largest = int(labels.labels.max(initial=0))
     write_nifti(Path(path), labels.labels.astype(np.uint8 if largest < 256 else np.uint16), labels.lps_from_index)
 

@@ -1,4 +1,4 @@
-"""Surfaces from and to files: STL, VTP, legacy VTK, OBJ, PLY; always LPS millimetres inside."""
+"""Read and write surfaces: STL, VTP, legacy VTK, OBJ, PLY; always LPS mm."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from engines.anatomy.files.vtk_legacy import read_vtk
 from engines.anatomy.files.vtk_xml import read_vtp, write_vtp
 from engines.anatomy.vessel_model import SurfaceMesh
 
-# Vessel models: the shortest is a piece of coronary, the longest an aorta with both legs.
+# The smallest vessel model is a piece of a coronary, the largest an aorta with both legs.
 MIN_EXTENT_MM = 2.0
 MAX_EXTENT_MM = 2000.0
 
@@ -33,7 +33,8 @@ def load_surface(path: Path | str) -> SurfaceMesh:
     """Read a triangle surface in LPS mm.
 
     Raises:
-        InputError: unknown format, damaged, empty, not finite, or of an extent that no vessel has in millimetres.
+        InputError: the format is unknown, the file is damaged or empty, points are not finite, or the extent in mm is
+            impossible for vessels.
     """
     path = Path(path)
     reader = _READERS.get(path.suffix.lower())
@@ -50,7 +51,7 @@ def load_surface(path: Path | str) -> SurfaceMesh:
 
 
 def save_surface(path: Path | str, surface: SurfaceMesh) -> None:
-    """Write `.vtp` or binary `.stl`, whole or not at all."""
+    """Write a complete `.vtp` or binary `.stl`, or nothing."""
     path = Path(path)
     if path.suffix.lower() == ".vtp":
         write_vtp(path, PolyData(points=surface.vertices_mm, triangles=np.asarray(surface.triangles, dtype=np.int64)))
@@ -66,7 +67,7 @@ def save_surface(path: Path | str, surface: SurfaceMesh) -> None:
 
 
 def check_extent(points: Float[np.ndarray, "n 3"], where: str) -> None:
-    """Refuse a model that is not in millimetres: metres and micrometres are common and look fine until projected."""
+    """Refuse a model that is not in mm: metres and micrometres are common, and the error shows only when projected."""
     extent = float(np.ptp(points, axis=0).max())
     if MIN_EXTENT_MM <= extent <= MAX_EXTENT_MM:
         return
