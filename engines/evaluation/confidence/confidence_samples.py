@@ -38,10 +38,11 @@ from engines.registration.engine import cold_features
 from engines.registration.features.image_features import prepare_view
 from engines.registration.features.prepared_model import PreparedModel
 from engines.registration.features.projected_model import RigidState
+from engines.registration.filled_tree import filled_tree
 from engines.registration.initial_pose import radiological_start, start_near
 from engines.registration.networks.network_proposal import network_proposer
 from engines.registration.run_view import other_views_of_run, view_of_run
-from engines.registration.track import filled_system, tracking_prior, warm_features
+from engines.registration.track import tracking_prior, warm_features
 from engines.registration.view import RegistrationView
 from engines.segmentation.segmenter import Segmenter, load_segmenter, model_for_kind
 
@@ -194,7 +195,7 @@ def _registrations(
     little = StartSpread(rotation_deg=0.5 * reach, in_plane_mm=1.5 * reach, depth_mm=2.0 * reach)
     few = ready.thinned(280)
     last = RigidState.of(drawn_start(near, prepared.pivot_mm, view.geometry, little, rng), prepared)
-    small = filled_system(last, prepared, [few])
+    small = filled_tree(last, prepared, [few])
     warm_prior = tracking_prior(last)
     warm = align(last, small, [few], warm_prior, scales_mm=(4.0, 2.0, 1.0), iterations=4)
     features = warm_features(agreement(warm.state, small, [few]), warm, [few], warm_prior)

@@ -1,7 +1,7 @@
 """The optimisation of DeepIterReg (Downs et al. 2025, doi:10.1007/s11548-025-03412-2), as the paper describes it.
 
 Stage 1 climbs NCC with the full vessel segmentation by Adam; stage 2 takes smaller steps on mutual information with the
-MinIP of the run; each keeps the pose of its highest similarity. Steps and rates are not stated there and are ours.
+MinIP of the run; each keeps the pose of its highest similarity. Steps and rates are ours: the paper states none.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ INTENSITY_LEVEL = AdamLevel(long_side_px=96, steps=30, learning_rate=0.15)
 
 
 class DeepIterRegOptimisation:
-    """Both stages; the second only where every view brings a subtracted picture (`image`)."""
+    """Registration by both stages; the second runs only if every view has a subtracted picture (`image`)."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""The seam between registration methods and what compares them."""
+"""The interface of registration methods, for code that compares them."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from engines.registration.view import RegistrationView
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class MethodResult:
-    """Where a method says that the patient lies.
+    """The pose that a method found.
 
     Args:
         score: the method's own measure, higher for better; comparable within one method only.
-        seconds: wall-clock time from the views to the pose; a renderer or network that serves every start of a case
-            is made before.
-        registration: with status and confidence, from methods that judge themselves; the published ones do not.
+        seconds: wall-clock time from the views to the pose, without making a renderer or network that serves every
+            start of a case.
+        registration: the full result with status and confidence; None for the published methods, which have neither.
     """
 
     isocentre_from_lps: RigidPose
@@ -35,10 +35,10 @@ class MethodResult:
 
 @runtime_checkable
 class RegistrationMethod(Protocol):
-    """One way from views, a vessel model and a start to a pose.
+    """A way to find a pose from views, a vessel model and a start.
 
     Attributes:
-        name: as `make_method` knows it.
+        name: its name in `make_method`.
     """
 
     name: str
@@ -47,13 +47,13 @@ class RegistrationMethod(Protocol):
         """Register one view, or two jointly.
 
         Raises:
-            InputError: the views or the model lack what this method needs.
+            InputError: the views or the model lack something that this method needs.
         """
         ...
 
 
 def start_pose(init: InitialPose, model: VesselModel) -> RigidPose:
-    """isocentre_from_lps of a start; without one the model's centroid lies on the isocentre."""
+    """isocentre_from_lps of a start; if it has none, the model's centroid is placed on the isocentre."""
     if init.isocentre_from_lps is not None:
         return init.isocentre_from_lps
     matrix = np.eye(4)

@@ -18,13 +18,14 @@ from engines.angiography.frame import Frame
 from engines.inference.backend import live_threads
 from engines.inference.model_files import BUNDLED_MODELS
 from engines.registration.engine import register
-from engines.registration.features.image_features import prepare_view
 from engines.registration.features.prepared_model import PreparedModel
+from engines.registration.features.projected_model import RigidState
+from engines.registration.filled_tree import FollowedModel
 from engines.registration.initial_pose import radiological_start, start_near
 from engines.registration.motion.deform import deformed
 from engines.registration.motion.deform_basis import MotionBasis
 from engines.registration.registration import Registration
-from engines.registration.track import track
+from engines.registration.track import prepare_to_track, track
 from engines.registration.view import RegistrationView
 from guidance_app.live.engine.contrast_memory import ContrastMemory
 from guidance_app.live.engine.device_fallback import CpuBehind
@@ -115,7 +116,7 @@ class CaseRegistrar:
         self._case_id = case_id
         self._model = model
         self._inference = inference
-        self._prepared: dict[tuple[str, ...], PreparedModel] = {}
+        self._followed: dict[tuple[str, ...], FollowedModel] = {}
         self._deforms = deforms
         self._bases: dict[tuple[str, ...], MotionBasis] = {}
 
@@ -153,17 +154,20 @@ class CaseRegistrar:
         return register([request.view], self._model, case_id=self._case_id, init=radiological_start())
 
     def track(self, view: RegistrationView, previous: Registration) -> Registration:
-        prepared = self._prepared.get(view.branch_classes)
-        if prepared is None:
-            prepared = PreparedModel.of(self._model, branch_classes=view.branch_classes)
-            self._prepared[view.branch_classes] = prepared
+        followed = self._followed.get(view.branch_classes)
+        if followed is None:
+            followed = FollowedModel(PreparedModel.of(self._model, branch_classes=view.branch_classes))
+            self._followed[view.branch_classes] = followed
         if not self._deforms:
-            return track(view, prepared, previous)
-        ready = prepare_view(view, edges=prepared.has_thick)
-        found = track(view, prepared, previous, ready=ready)
+            return track(view, followed, previous)
+        prepared = followed.prepared
+        ready = prepare_to_track(view, prepared)
+        found = track(view, followed, previous, ready=ready)
         if view.branch_classes not in self._bases:
             self._bases[view.branch_classes] = MotionBasis.of(prepared)
-        return deformed(found, ready, prepared, self._bases[view.branch_classes], last=previous.deformation)
+        filled = followed.filled(RigidState.of(found.isocentre_from_lps, prepared), ready)
+        basis, last = self._bases[view.branch_classes], previous.deformation
+        return deformed(found, ready, prepared, basis, last=last, filled=filled)
 
 
 def rehearsal_view(model: VesselModel, projected: ProjectedModel) -> RegistrationView:
