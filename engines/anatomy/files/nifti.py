@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 import zlib
 from pathlib import Path
 
@@ -21,6 +23,7 @@ MIN_SPACING_MM, MAX_SPACING_MM = 0.02, 20.0
 _MAX_SHEAR = 2e-3  # cosine between axes; float32 rounding stays far below, a gantry tilt of 0.2 degrees above
 _MAX_DEFLATE_RATIO = 1040  # zlib cannot pack tighter
 _NIFTI_UNIT_MM = 2
+_MAX_EXTENSION_BYTES = 4 * 1024**2
 
 
 def is_nifti(path: Path) -> bool:
@@ -53,6 +56,21 @@ def read_nifti(path: Path) -> tuple[np.ndarray, Float[np.ndarray, "4 4"]]:
     if voxels.dtype.kind not in "iuf":
         raise InputError(f"{path}: voxels are {voxels.dtype}, expected one number each; convert it to int16")
     return voxels.astype(voxels.dtype.newbyteorder("="), copy=False), lps_from_index
+
+
+def names_in_nifti(path: Path) -> dict[int, str]:
+    """Names of labels that the header's extension holds, as TotalSegmentator's multi-label files have them.
+
+    The extension is Connectome Workbench's XML: `<Label Key="1" ...>aorta</Label>`.
+    """
+    try:
+        image = nib.load(path)
+        extensions = [bytes(part.get_content()) for part in getattr(image.header, "extensions", ())]
+    except (ImageFileError, HeaderDataError, OSError, EOFError, zlib.error, ValueError, TypeError):
+        return {}  # the volume was read before, its names are a gift
+    text = b"\n".join(extensions)[:_MAX_EXTENSION_BYTES].decode("utf-8", "replace")
+    found = re.findall(r"<Label\b[^>]*\bKey=[\"'](\d{1,5})[\"'][^>]*>(?:<!\[CDATA\[)?([^<\]]*)", text)
+    return {int(number): html.unescape(name).strip() for number, name in found if int(number) and name.strip()}
 
 
 def write_nifti(path: Path, voxels: np.ndarray, lps_from_index: Float[np.ndarray, "4 4"]) -> None:
