@@ -1,4 +1,4 @@
-"""Make a case folder out of whatever models exist: a CTA, labels, a surface, centerlines."""
+"""Make a case folder from the models that exist: a CTA, labels, a surface or centerlines."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _ID_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 def _silent(_: str) -> None:
-    """For callers that show no progress."""
+    """The progress report of callers that show none."""
 
 
 def create_case(
@@ -46,22 +46,22 @@ def create_case(
     case_id: str | None = None,
     report: Report = _silent,
 ) -> Case:
-    """Write a new case folder, whole or not at all.
+    """Write a new case folder completely, or write nothing.
 
     Args:
-        out: the folder to make; it must not exist, or be empty.
+        out: the folder to make; it must be absent or empty.
         kind: evt, tavi or coronary.
-        cta: DICOM folder, one of its files, or NIfTI; vessels are extracted from it where no other model is given.
-        vessels: label volume or folder of masks.
+        cta: DICOM folder, one of its files, or NIfTI; vessels are extracted from it if no other model is given.
+        vessels: a label volume, or a folder of masks.
         surface: STL, VTP, VTK, OBJ or PLY.
         centerlines: VTP, VTK or CSV.
         placement: JSON with `model_to_lps` (4x4), applied to surface and centerlines.
-        field_of_view: "lower" where the recordings of a tavi case show the access vessels and not the root.
-        case_id: pseudonym; a random one by default. Nothing of the patient's identity is copied.
-        report: told what is being done, for progress.
+        field_of_view: "lower" if the recordings of a tavi case show the access vessels instead of the root.
+        case_id: pseudonym, random by default; the patient's identity is never copied.
+        report: called with a short text at each step, for progress.
 
     Raises:
-        InputError: nothing given, a file unusable, models that do not lie in one place, `out` in use.
+        InputError: no model is given, a file is unusable, the models lie in different places, or `out` is in use.
     """
     out = Path(out)
     _check_options(out, kind, field_of_view, case_id, [cta, vessels, surface, centerlines])
@@ -101,7 +101,7 @@ def _check_options(
         raise InputError("a case needs a model; give at least one of --cta, --vessels, --surface, --centerlines")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out}: exists and is not an empty folder; choose another name or remove it")
-    check_folder_for(out)  # reading and extraction take up to a minute
+    check_folder_for(out)  # before reading and extraction, which take up to a minute
 
 
 def _model(
@@ -121,14 +121,14 @@ def _model(
         mesh = moved_surface(mesh, lps_from_model) if mesh is not None else None
         tree = moved_centerlines(tree, lps_from_model) if tree is not None else None
     if labels is None and mesh is None and tree is None:
-        assert ct is not None  # _check_options saw at least one model
+        assert ct is not None  # _check_options has refused a call without any model
         report("extracting vessels from the CTA")
         labels = extract_vessels(ct, kind)
     return VesselModel(centerlines=tree, surface=mesh, labels=labels)
 
 
 def _measured(tree: CenterlineTree, ct: CtVolume, kind: str) -> CenterlineTree:
-    """What the CT tells beyond its labels: radii, and for a head which artery feeds what."""
+    """The tree with what the CT adds to its labels: radii, and for a head which artery feeds which branch."""
     tree = with_radii_from_ct(tree, ct)
     return parted_by_inflow(tree) if kind == "evt" else tree
 
@@ -168,7 +168,7 @@ def _write(
 
 
 def _written_whole(out: Path, write: Callable[[Path], None]) -> Case:
-    """Fill a neighbour of `out`, prove that it loads, and rename it; on any error nothing is left."""
+    """Fill a folder beside `out`, check that it loads, and rename it to `out`; any error removes it."""
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         beside = Path(tempfile.mkdtemp(dir=out.parent, prefix=".part-"))

@@ -1,4 +1,4 @@
-"""What is in a case, in numbers a person can check at a glance."""
+"""A summary of a case in numbers that a person can check at a glance."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import numpy as np
 from engines.anatomy.cases.case import Case
 from engines.anatomy.vessel_model import Branch, CenterlineTree, CtVolume, SurfaceMesh, VesselModel
 
-# Radius that the widest twentieth of a tree reaches at least: half of a thin left main, carotid or iliac artery.
+# Lower limit of the 95th percentile of a tree's radii: half the radius of a thin left main, carotid or iliac artery.
 _LEAST_WIDEST_MM = {"coronary": 0.7, "evt": 0.7, "tavi": 1.5}
-_SHOWN_NAMES = 16  # a cerebral tree has a hundred; JSON lists them all
+_SHOWN_NAMES = 16  # on a terminal; a cerebral tree has a hundred, and JSON lists them all
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +25,7 @@ class CtSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CenterlinesSummary:
-    """`radius_known` is the share of points with a radius; the percentiles are of those."""
+    """`radius_known` is the share of points with a radius; the percentiles are taken over these points."""
 
     branches: int
     roots: int
@@ -60,10 +60,10 @@ class CaseSummary:
 
 
 def scale_doubt(summary: CaseSummary) -> str:
-    """Why the model may not be in millimetres, "" where nothing speaks for that.
+    """Why the model may not be in millimetres; "" if its size is plausible.
 
-    Metres and micrometres are refused where files are read. Centimetres, which flow solvers use, make a tree that is
-    small but possible, and whose overlay would be wrong without a sign.
+    Readers refuse models in metres and micrometres. A model in centimetres (common for flow solvers) is small but
+    possible, and nothing else would warn that its overlay is wrong.
     """
     widest_mm = summary.centerlines.radius_p95_mm if summary.centerlines is not None else None
     least_mm = _LEAST_WIDEST_MM[summary.kind]
@@ -97,7 +97,7 @@ def summarise(case: Case, model: VesselModel, ct: CtVolume | None) -> CaseSummar
 
 
 def summary_lines(summary: CaseSummary) -> list[str]:
-    """The same for a terminal."""
+    """The summary as lines for a terminal."""
     lower = ", lower field of view" if summary.field_of_view == "lower" else ""
     lines = [f"case {summary.id} ({summary.kind}{lower}) in {summary.folder}"]
     if summary.cta is not None:

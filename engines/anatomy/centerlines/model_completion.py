@@ -1,4 +1,4 @@
-"""Fill in what a vessel model lacks: radii from the surface, centerlines from labels or surface."""
+"""Complete a vessel model: radii from the surface, centerlines from labels or surface."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from scipy.spatial import KDTree
 from calibration.errors import InputError
 from engines.anatomy.vessel_model import CenterlineTree, CtVolume, SurfaceMesh, VesselModel
 
-_MAX_WALL_DISTANCE_MM = 40.0  # farther from every wall than any vessel is wide: the point is not inside this surface
+_MAX_WALL_DISTANCE_MM = 40.0  # no vessel is this wide: a point farther from every wall is not inside this surface
 
 _BOX_MARGIN_MM = 5.0
 _MIN_INSIDE_SHARE = 0.5
 
 
 def completed(model: VesselModel, where: str, kind: str) -> VesselModel:
-    """The model with centerlines, and with radii where a surface tells them.
+    """The model with centerlines, and with radii if it has a surface to measure them on.
 
-    Vessels of a TAVI case that nothing names are the aorta: that is what its pictures show.
+    Unnamed vessels of a TAVI case are taken to be the aorta, because the pictures of a TAVI case show the aorta.
 
     Raises:
         InputError: nothing to derive centerlines from, or surface and centerlines lie in different places.
@@ -48,7 +48,7 @@ def completed(model: VesselModel, where: str, kind: str) -> VesselModel:
 
 
 def check_same_place(model: VesselModel, ct: CtVolume | None, where: str) -> None:
-    """Refuse models that were exported in different frames: their overlay would be wrong without a sign.
+    """Refuse models that were exported in different frames: nothing else would show that their overlay is wrong.
 
     Raises:
         InputError: most of one model lies outside the others.
@@ -83,7 +83,7 @@ def _refuse_apart(inside: float, inner: str, outer: str, where: str) -> None:
 
 
 def with_radii_from_surface(tree: CenterlineTree, surface: SurfaceMesh) -> CenterlineTree:
-    """Unknown radii become the distance to the nearest surface sample; known ones stay."""
+    """Replace unknown radii by the distance to the nearest surface sample; keep known radii."""
     if np.isfinite(tree.radius_mm()).all():
         return tree
     wall = KDTree(surface_samples(surface))
@@ -101,7 +101,7 @@ def with_radii_from_surface(tree: CenterlineTree, surface: SurfaceMesh) -> Cente
 
 
 def surface_samples(surface: SurfaceMesh) -> Float[np.ndarray, "m 3"]:
-    """Vertices, edge middles and triangle centres: coarse triangles would otherwise make the wall look far."""
+    """Vertices, edge middles and triangle centres; vertices alone would make the wall of coarse triangles look far."""
     corners = surface.vertices_mm[surface.triangles]
     middles = 0.5 * (corners + np.roll(corners, 1, axis=1))
     return np.concatenate([surface.vertices_mm, corners.mean(axis=1), middles.reshape(-1, 3)])

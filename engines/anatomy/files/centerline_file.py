@@ -44,8 +44,8 @@ def load_centerlines(path: Path | str) -> CenterlineTree:
 def read_centerlines(path: Path | str) -> DeclaredCenterlines:
     """Read centerlines into LPS mm, from the coordinate system and unit that the file declares (else LPS mm).
 
-    A file written by `save_centerlines` comes back branch by branch; any other file's lines are cut at branch
-    points and joined (see `tree_from_polylines`).
+    A file written by `save_centerlines` keeps its branches; lines of any other file are cut at branch points and
+    joined (see `tree_from_polylines`).
 
     Raises:
         InputError: unknown format, damaged, empty, not finite, in a coordinate system that is not read, not in
@@ -77,7 +77,7 @@ def read_centerlines(path: Path | str) -> DeclaredCenterlines:
 
 
 def save_centerlines(path: Path | str, tree: CenterlineTree) -> None:
-    """Write `.vtp`: a line a branch, point array `radius`, line arrays `name`, `vessel_class`, `parent`."""
+    """Write `.vtp`: one line per branch, point array `radius`, line arrays `name`, `vessel_class`, `parent`."""
     path = Path(path)
     if path.suffix.lower() != ".vtp":
         raise InputError(f"{path}: centerlines are written as .vtp; choose this ending")
@@ -130,7 +130,7 @@ def _stored_radius(data: PolyData) -> np.ndarray:
 
 
 def _stored_tree(polylines: list[Polyline], parents: np.ndarray | None) -> CenterlineTree | None:
-    """The tree as saved by this program, or None where the parents make no tree."""
+    """The tree as this program saved it, or None if the stored parents form no tree."""
     if parents is None or any(len(line.points_mm) < 2 for line in polylines):
         return None
     if any(not -1 <= parent < index for index, parent in enumerate(parents)):

@@ -10,16 +10,17 @@ from calibration.errors import InputError
 from engines.anatomy.files.nifti import is_nifti, read_nifti, write_nifti
 from engines.anatomy.vessel_model import CtVolume
 
-_MAX_HU = 100_000.0  # metal reaches 30,000 on extended scales; beyond it the numbers are no HU
+_MAX_HU = 100_000.0  # metal reaches 30,000 on extended scales; larger numbers are not HU
 
 
 def load_ct(path: Path | str) -> CtVolume:
     """Read one CT volume in Hounsfield units.
 
-    A folder is searched for one DICOM CT series; the path of one of its files chooses that file's series.
+    A folder must hold one DICOM CT series. If it holds several, the path of one file chooses that file's series.
 
     Raises:
-        InputError: no CT, several series, slices missing, doubled, unevenly spaced or tilted, damaged, too large.
+        InputError: there is no CT or there are several series; slices are missing, doubled, unevenly spaced or tilted;
+            the data are damaged or too large.
     """
     path = Path(path)
     if not path.exists():
@@ -33,7 +34,7 @@ def load_ct(path: Path | str) -> CtVolume:
 
 
 def save_ct(path: Path | str, ct: CtVolume) -> None:
-    """Write `.nii.gz`; whole numbers as int16."""
+    """Write `.nii.gz`, as int16 if all values are whole numbers."""
     voxels = ct.voxels_hu
     if voxels.dtype.kind != "f" or np.array_equal(voxels, np.rint(voxels)):
         voxels = np.clip(voxels, -32768, 32767).astype(np.int16)

@@ -24,9 +24,9 @@ _MAX_FILES = 20_000
 _MAX_SLICE_PX = 8192
 _AIR_HU = -1024
 _SAME_PLACE_MM = 0.01
-# Table positions are often written with one decimal: neighbours may differ by twice that rounding.
+# Table positions are often rounded to one decimal, so two slice distances may differ by twice that rounding.
 _UNEVEN_MM, _UNEVEN_SHARE = 0.11, 0.03
-_TILT_SHARE = 4e-3  # sideways drift a millimetre of travel: 0.2 degrees
+_TILT_SHARE = 4e-3  # sideways drift per millimetre of travel: 0.2 degrees
 _TAGS = ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "SeriesNumber", "Modality", "ImageType", "Rows",
          "Columns", "PixelSpacing", "ImageOrientationPatient", "ImagePositionPatient", "RescaleSlope",
          "RescaleIntercept", "FrameOfReferenceUID", "SamplesPerPixel", "PixelPaddingValue")  # fmt: skip
@@ -34,7 +34,7 @@ _TAGS = ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "SeriesNumber", "
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Slice:
-    """What one file's header says."""
+    """The geometry and scale that one file's header states."""
 
     path: Path
     series: str
@@ -54,7 +54,7 @@ def read_ct_series(path: Path) -> CtVolume:
     """Read the one CT series of a folder (searched with its subfolders), or the series of the given file.
 
     Raises:
-        InputError: no CT, several series, or a series that is no even, straight, whole stack.
+        InputError: there is no CT, there are several series, or the series is not a complete, even, straight stack.
     """
     folder = path if path.is_dir() else path.parent
     wanted = None if path.is_dir() else _header(path)
@@ -94,10 +94,10 @@ def _slices_of(folder: Path) -> list[_Slice]:
 
 
 def _header(path: Path) -> _Slice | None:
-    """The slice, or None where the file is no CT slice: reports, scouts and other objects lie in CT folders too."""
+    """The slice, or None if the file is no CT slice: CT folders also hold reports, scouts and other objects."""
     try:
         if transfer_syntax_of(path) == DeflatedExplicitVRLittleEndian:
-            dataset = open_dicom(path).header  # inflated within limits, which pydicom does not have
+            dataset = open_dicom(path).header  # decompresses within limits, which pydicom lacks
         else:
             dataset = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(_TAGS))
         sop_class, kind = dataset.get("SOPClassUID"), str(dataset.get("ImageType", ""))
@@ -162,7 +162,7 @@ def _one_series(slices: list[_Slice], folder: Path) -> None:
 
 
 def _stacked(slices: list[_Slice], folder: Path) -> tuple[list[_Slice], float]:
-    """Slices in order along their normal, and the step; refuses every stack that is not even and straight."""
+    """Slices sorted along their normal, and the step in mm; refuses a stack that is not even and straight."""
     first = slices[0]
     if len(slices) < 2:
         raise InputError(f"{first.path}: is the only CT slice here, a volume needs at least 2; copy the whole series")
@@ -208,7 +208,7 @@ def _stacked(slices: list[_Slice], folder: Path) -> tuple[list[_Slice], float]:
 
 
 def _voxels(slices: list[_Slice]) -> np.ndarray:
-    """(column, row, slice) in HU; int16 where every slice scales by whole numbers."""
+    """Voxels (column, row, slice) in HU; int16 if every slice scales by whole numbers."""
     rows, columns = slices[0].shape
     whole = all(float(part.slope).is_integer() and float(part.intercept).is_integer() for part in slices)
     voxels = np.empty((len(slices), rows, columns), dtype=np.int16 if whole else np.float32)
@@ -229,12 +229,12 @@ def _voxels(slices: list[_Slice]) -> np.ndarray:
 
 
 def _stored(path: Path) -> Int32[np.ndarray, "rows columns"]:
-    """Pixels as the file has them; sizes are checked before a decoder takes memory for them."""
+    """Stored pixel values; their size is checked before a decoder allocates memory."""
     stream = open_dicom(path)
     reader = PixelReader(stream, path.name)
     lifted, bits = reader.read(0)
     stored = lifted.astype(np.int32)
     if reader.format.photometric == "MONOCHROME1":
         stored = (1 << bits) - 1 - stored
-    # A run's reader lifts signed values above zero; Hounsfield units need their sign.
+    # The reader shifts signed values above zero; Hounsfield units need the sign, so shift them back.
     return stored - (1 << (bits - 1)) if reader.format.signed else stored

@@ -54,7 +54,7 @@ def load_labels(path: Path | str, names: Mapping[int, str] | None = None) -> Lab
 
 
 def save_labels(path: Path | str, labels: LabelVolume) -> None:
-    """Write the numbers; names go into `case.json` (`vessels_names`)."""
+    """Write the label numbers; `case.json` stores their names (`vessels_names`)."""
     largest = int(labels.labels.max(initial=0))
     write_nifti(Path(path), labels.labels.astype(np.uint8 if largest < 256 else np.uint16), labels.lps_from_index)
 

@@ -21,9 +21,9 @@ _PLY_DTYPES = {"char": "i1", "int8": "i1", "uchar": "u1", "uint8": "u1", "short"
 
 
 def read_stl(path: Path) -> PolyData:
-    """Triangles with equal corners merged, so that neighbours share vertices."""
+    """Read triangles and merge equal corners, so that neighbours share vertices."""
     content = _content(path)
-    # Binary files may begin with "solid" too; only the size tells them apart.
+    # Binary files may also begin with "solid"; only the size tells them from ASCII files.
     count = int(np.frombuffer(content[80:84], "<u4")[0]) if len(content) >= 84 else -1
     whole = 84 + count * _STL_RECORD.itemsize
     text = content[:_STL_TITLE_BYTES].removeprefix(b"\xef\xbb\xbf").lstrip()[:5].lower() == b"solid"
@@ -64,7 +64,7 @@ def read_obj(path: Path) -> PolyData:
                 points.append(words[1:4])
             elif words[:1] == [b"f"]:
                 numbers = [int(word.split(b"/")[0]) for word in words[1:]]
-                # Negative numbers count back from the latest vertex.
+                # Negative numbers count backwards from the latest vertex.
                 faces.append([number - 1 if number > 0 else len(points) + number for number in numbers])
         vertices = np.array(points, dtype=np.float64).reshape(-1, 3)
     except ValueError as error:

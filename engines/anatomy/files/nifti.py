@@ -1,4 +1,7 @@
-"""NIfTI volumes: RAS on disk, LPS inside; refused before memory is taken where they cannot be placed in space."""
+"""NIfTI volumes: RAS on disk, LPS inside.
+
+A volume that cannot be placed in space is refused before its voxels take memory.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ from calibration.store import write_atomically
 LPS_FROM_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 MAX_VOXELS = 1024 * 1024 * 1024  # 512x512 with 4096 slices; 2 GiB as int16
 MIN_SPACING_MM, MAX_SPACING_MM = 0.02, 20.0
-_MAX_SHEAR = 2e-3  # cosine between axes; float32 rounding stays far below, a gantry tilt of 0.2 degrees above
+_MAX_SHEAR = 2e-3  # cosine between axes; float32 rounding lies far below it, a gantry tilt of 0.2 degrees above it
 _MAX_DEFLATE_RATIO = 1040  # zlib cannot pack tighter
 _NIFTI_UNIT_MM = 2
 _MAX_EXTENSION_BYTES = 4 * 1024**2
@@ -34,7 +37,8 @@ def read_nifti(path: Path) -> tuple[np.ndarray, Float[np.ndarray, "4 4"]]:
     """Voxels as stored (scaled by slope and intercept) and `lps_from_index`.
 
     Raises:
-        InputError: not NIfTI, damaged, not 3-D, larger than the cap, without an orientation, sheared, not in mm.
+        InputError: the file is not NIfTI or is damaged; the volume is not 3-D, is too large, sheared, not in mm, or
+            has no orientation.
     """
     try:
         image = nib.load(path)
@@ -74,10 +78,10 @@ def names_in_nifti(path: Path) -> dict[int, str]:
 
 
 def write_nifti(path: Path, voxels: np.ndarray, lps_from_index: Float[np.ndarray, "4 4"]) -> None:
-    """Write `.nii` or `.nii.gz`, in RAS as the standard has it, whole or not at all."""
+    """Write a complete `.nii` or `.nii.gz`, or nothing; in RAS, as the standard demands."""
     image = nib.Nifti1Image(voxels, LPS_FROM_RAS @ lps_from_index)
     image.header.set_xyzt_units("mm")
-    image.set_qform(None, code=0)  # the sform alone: a quaternion would round the axes
+    image.set_qform(None, code=0)  # store the sform alone, because a quaternion would round the axes
     image.set_sform(LPS_FROM_RAS @ lps_from_index, code=1)
     write_atomically(Path(path), lambda beside: nib.save(image, beside))
 

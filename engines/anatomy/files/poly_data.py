@@ -1,4 +1,4 @@
-"""Points, lines and triangles with named arrays: what VTK files carry, before it means vessel or surface."""
+"""Points, lines and triangles with named arrays: the plain content of a VTK or mesh file."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from jaxtyping import Float, Int
 
 from calibration.errors import InputError
 
-# A whole-body surface at half a millimetre has about 20 million points; more is a broken header or a bomb.
+# A whole-body surface at 0.5 mm has about 20 million points; a larger number is a broken header or an attack.
 MAX_POINTS = 20_000_000
 MAX_FILE_BYTES = 2 * 1024**3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PolyData:
-    """Geometry as stored.
+    """Geometry as the file stores it.
 
     Args:
         points: (n, 3) in the units of the file.
@@ -36,7 +36,7 @@ class PolyData:
 
 
 def checked(data: PolyData, where: str) -> PolyData:
-    """Refuse cells that name points which are not there, points that are no numbers, and arrays cut short."""
+    """Refuse cells that name missing points, points that are not finite, and arrays of the wrong length."""
     if data.points.ndim != 2 or data.points.shape[1] != 3 or not 0 < len(data.points) <= MAX_POINTS:
         raise InputError(f"{where}: expected 1 to {MAX_POINTS} points of 3 numbers, found shape {data.points.shape}")
     if not np.isfinite(data.points).all():
@@ -63,7 +63,7 @@ def split_cells(connectivity: np.ndarray, offsets: np.ndarray, where: str) -> tu
 
 
 def fan_triangles(connectivity: np.ndarray, offsets: np.ndarray, where: str) -> Int[np.ndarray, "t 3"]:
-    """Polygons, given as VTK gives them, cut into fans of triangles."""
+    """Polygons in VTK's connectivity and offsets, cut into fans of triangles."""
     ends = _checked_ends(connectivity, offsets, where)
     connectivity = connectivity.astype(np.int64)
     sizes = np.diff(ends, prepend=0)

@@ -1,4 +1,4 @@
-"""Surfaces from and to files: STL, VTP, legacy VTK, OBJ, PLY; always LPS millimetres inside."""
+"""Read and write surfaces: STL, VTP, legacy VTK, OBJ, PLY; always LPS mm."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from engines.anatomy.files.vtk_legacy import read_vtk
 from engines.anatomy.files.vtk_xml import read_vtp, write_vtp
 from engines.anatomy.vessel_model import SurfaceMesh
 
-# Vessel models: the shortest is a piece of coronary, the longest an aorta with both legs.
+# The smallest vessel model is a piece of a coronary, the largest an aorta with both legs.
 MIN_EXTENT_MM = 2.0
 MAX_EXTENT_MM = 2000.0
 
@@ -69,7 +69,7 @@ def read_surface(path: Path | str) -> DeclaredSurface:
 
 
 def save_surface(path: Path | str, surface: SurfaceMesh) -> None:
-    """Write `.vtp` or binary `.stl`, whole or not at all."""
+    """Write a complete `.vtp` or binary `.stl`, or nothing."""
     path = Path(path)
     if path.suffix.lower() == ".vtp":
         triangles = np.asarray(surface.triangles, dtype=np.int64)
@@ -86,7 +86,7 @@ def save_surface(path: Path | str, surface: SurfaceMesh) -> None:
 
 
 def check_extent(points: Float[np.ndarray, "n 3"], where: str) -> None:
-    """Refuse a model that is not in millimetres: metres and micrometres are common and look fine until projected."""
+    """Refuse a model that is not in mm: metres and micrometres are common, and the error shows only when projected."""
     extent = float(np.ptp(points, axis=0).max())
     if MIN_EXTENT_MM <= extent <= MAX_EXTENT_MM:
         return

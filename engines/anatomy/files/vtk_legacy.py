@@ -24,7 +24,7 @@ def read_vtk(path: Path) -> PolyData:
     """Read points, lines, polygons and arrays of a legacy .vtk file.
 
     Raises:
-        InputError: not readable, damaged, another data set type, or larger than the caps.
+        InputError: the file is unreadable, damaged, too large, or holds another data set type.
     """
     path = Path(path)
     try:
@@ -42,7 +42,7 @@ def read_vtk(path: Path) -> PolyData:
 
 
 class _LegacyReader:
-    """Walks through one file, keyword by keyword."""
+    """Reads one file, keyword by keyword."""
 
     def __init__(self, content: bytes, where: str) -> None:
         self.content, self.where = content, where
@@ -146,7 +146,7 @@ class _LegacyReader:
         )
 
     def _cells(self, count: int, size: int) -> tuple[np.ndarray, np.ndarray]:
-        """Connectivity and end offsets; version 5 writes them so, earlier ones write sizes between the indices."""
+        """Connectivity and end offsets: version 5 stores both, earlier versions put each cell's size before its points."""
         mark = self.at
         if self._word().upper() == "OFFSETS":
             offsets = self._values(count, self._word())
@@ -176,7 +176,7 @@ class _LegacyReader:
         return values.astype(dtype)
 
     def _ascii(self, count: int, dtype: np.dtype) -> np.ndarray:
-        # Numbers only, up to the first keyword: letters begin one (but for e, n, i of 1e5, nan, inf).
+        # Read numbers up to the first keyword, which begins with a letter (other than the e, n, i of 1e5, nan, inf).
         tokens: list[bytes] = []
         at = self.at
         while len(tokens) < count:
