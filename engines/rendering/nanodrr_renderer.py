@@ -16,15 +16,15 @@ _SAMPLES_PER_CHUNK = 4_000_000  # about 50 MB of sample points at a time on the 
 
 
 class NanodrrRenderer(RayRenderer):
-    """Trilinear interpolation, midpoint rule, samples only where a ray is inside the volume.
+    """Trilinear interpolation with the midpoint rule; rays are sampled only inside the volume.
 
-    Rays are handed to nanodrr in our camera frame, so its own intrinsics, pixel corners and orientation presets
-    (its "PA" matrix mirrors) never come into play.
+    nanodrr gets its rays in our camera frame, so that its own intrinsics, pixel corners and orientation presets (its
+    "PA" matrix mirrors) are never used.
 
     Args:
         values: (i, j, k) float32.
         lps_from_index: 4x4, index of a voxel centre to LPS mm; any invertible affine.
-        samples_per_voxel: of the volume's diagonal; a ray along an axis is shorter and sampled that much finer.
+        samples_per_voxel: samples per voxel of the volume's diagonal; shorter rays are sampled more finely.
     """
 
     name = "nanodrr"
@@ -62,7 +62,7 @@ class NanodrrRenderer(RayRenderer):
     ) -> Float[torch.Tensor, "n rays"]:
         picture = nanodrr_render(
             self._subject,
-            k_inv=targets.new_zeros(1, 3, 3),  # unused: the rays are given
+            k_inv=targets.new_zeros(1, 3, 3),  # unused, because the rays are given
             rt_inv=lps_from_camera,
             sdd=targets.new_ones(1),
             height=1,
@@ -75,7 +75,7 @@ class NanodrrRenderer(RayRenderer):
 
 
 def _subject(values: Float[torch.Tensor, "i j k"], lps_from_index: Float[torch.Tensor, "4 4"]) -> Subject:
-    """nanodrr's volume without its torchio loader, which would force an axis-aligned RAS file in between."""
+    """nanodrr's volume, made without its torchio loader, which would require an axis-aligned RAS file."""
     image = values.permute(2, 1, 0)[None, None].contiguous()
     affine = lps_from_index.double()
     return Subject(

@@ -1,4 +1,4 @@
-"""What renderers that are asked ray by ray have alike."""
+"""The base of renderers that integrate ray by ray."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from engines.rendering.rays import pixel_centres
 
 
 class RayRenderer(ABC):
-    """See `Renderer`: whole pictures are the rays through their pixels' centres.
+    """See `Renderer`; a whole picture is rendered as the rays through its pixel centres.
 
     Args:
-        centroid_lps_mm: of the volume's values.
-        device: where the volume lies and pictures are made.
+        centroid_lps_mm: centroid of the volume's values.
+        device: torch device of the volume and the pictures.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Line integrals over the slices of a small volume: what training and population searches need on a CPU."""
+"""Line integrals over the slices of a small volume, fast enough on a CPU for training and population searches."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from engines.rendering.ray_renderer import RayRenderer
 from engines.rendering.rays import lps_from_camera, ray_directions
 
 _SAMPLES_PER_CHUNK = 2_000_000  # about 16 MB of sample points at a time
-_LEAST_SLOPE = 0.05  # voxels across slices per mm of depth: a ray nearly within a slice would be a division by zero
+_LEAST_SLOPE = 0.05  # voxels across slices per mm of depth; prevents a division by zero for rays within a slice
 
 
 class SliceRenderer(RayRenderer):
-    """One bilinear sample a slice, across the grid axis that a pose's central ray follows most.
+    """One bilinear sample per slice, with slices across the grid axis most parallel to the pose's central ray.
 
-    In-plane bilinear sampling is vectorised on CPUs where trilinear sampling is not, which makes this several times
-    faster than ray marching at the same density of samples. The price is a step of up to 1.7 voxels along
-    diagonal rays, and a picture that changes by that much of a rounding error where the axis changes.
+    CPUs vectorise bilinear sampling within a slice, but not trilinear sampling, so this is several times faster than
+    ray marching with as many samples. Its costs: diagonal rays are sampled only every 1.7 voxels, and the picture
+    jumps slightly at the pose where the axis changes.
 
     Args:
         values: (i, j, k) float32.
@@ -36,7 +36,7 @@ class SliceRenderer(RayRenderer):
         device: torch.device,
     ) -> None:
         super().__init__(centroid_lps_mm=centroid_lps_mm, device=device)
-        # For each axis the slices across it, (slices, 1, second axis, first axis) of the other two.
+        # For each axis, the slices across it: (slices, 1, second, first) of the other two axes.
         orders = ((0, 2, 1), (1, 2, 0), (2, 1, 0))
         self._slices = [values.permute(order)[:, None].contiguous().to(device) for order in orders]
         self._index_from_lps = torch.linalg.inv(lps_from_index.double()).float().to(device)
@@ -62,7 +62,7 @@ class SliceRenderer(RayRenderer):
     def _summed(
         self, axis: int, source: Float[torch.Tensor, " 3"], slope: Float[torch.Tensor, "rays 3"]
     ) -> Float[torch.Tensor, " rays"]:
-        """Sum of the samples times the depth between two slices."""
+        """The sum of the samples times the depth between two slices."""
         slices = self._slices[axis]
         along = slope[:, axis]
         across = torch.where(along.detach().abs() < _LEAST_SLOPE, _LEAST_SLOPE, along)
@@ -74,5 +74,5 @@ class SliceRenderer(RayRenderer):
         begin, rise = source[others] * (2.0 / size) - 1.0, slope[:, others] * (2.0 / size)
         place = begin + depth_mm[..., None] * rise
         values = grid_sample(slices, place[:, None], align_corners=True, padding_mode="zeros")[:, 0, 0]
-        # What lies behind the source is not on the ray.
+        # Samples behind the source do not belong to the ray.
         return (values * (depth_mm.detach() > 0.0)).sum(dim=0) / across.abs()

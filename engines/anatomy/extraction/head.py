@@ -37,7 +37,7 @@ WALL_OF_AIR_MM = 3.0  # thin bone around nose and sinuses is as bright as a vess
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Head:
     """Measures of a head CTA.
-    
+
     Args:
         brain_hu, noise_hu: centre and spread of brain tissue.
         blood_hu: level of well-filled arteries.

@@ -2,7 +2,8 @@
 
 Extracted arteries are all connected, through the circle of Willis and wherever thin ones touch. But one injection fills
 only what one carotid or the vertebral arteries feed. Fronts start at all inflows at once and run faster in wide
-vessels; a branch belongs to the inflow whose front reaches it first. The trees therefore part in the communicating arteries.
+vessels; a branch belongs to the inflow whose front reaches it first. The trees therefore part in the communicating
+arteries.
 """
 
 from __future__ import annotations

@@ -146,7 +146,7 @@ class _LegacyReader:
         )
 
     def _cells(self, count: int, size: int) -> tuple[np.ndarray, np.ndarray]:
-        """Connectivity and end offsets: version 5 stores both, earlier versions put each cell's size before its points."""
+        """Connectivity and end offsets; before version 5, files store each cell's size in front of its points."""
         mark = self.at
         if self._word().upper() == "OFFSETS":
             offsets = self._values(count, self._word())
