@@ -15,7 +15,8 @@ _VENOUS = ("vein", "vena", "venous", "vene_", "sinus_sag", "sigmoid_sinus", "sin
            "confluence", "torcul", "galen", "rosenthal")  # fmt: skip
 _VENOUS_WORDS = {"sigmoid", "ivc", "svc", "sss", "iss", "vog", "sinus", "sinuses", "vene", "venen"}
 _ARTERIAL = ("arter", "carotid", "basilar", "subclavia", "brachiocephalic", "innominat", "trunk", "truncus", "celiac",
-             "coeliac", "mesenteric", "iliac", "femoral", "coronar", "circumflex", "diagonal", "descending", "aneurysm",
+             "coeliac",
+             "mesenteric", "iliac", "femoral", "coronar", "circumflex", "diagonal", "descending", "aneurysm",
              "arch_vessel", "arch_branch", "left_main", "main_stem", "ophthalm", "communicating", "willis", "graft", "bypass")  # fmt: skip
 # Short names as angiographers write them, with or without a side: R-ICA, M1-left, LAD, OM2, d1.
 _SHORT = re.compile(
@@ -23,14 +24,40 @@ _SHORT = re.compile(
     r"plv|pla|rpda|rpl|om\d*|mo\d*|d\d|m[1-4]|a[1-5]|p[1-4]|c[1-7]|v[1-4]|ramus|sma|ima|lima|rima|cfa|sfa|cia|eia|bct|"
     r"vertebral|renal|septal|marginal|lusoria)(?:[lr]|left|right)?"
 )
-_OTHER_ANATOMY = ("vertebrae", "vertebra_", "rib_", "ribs", "sternum", "clavicul", "scapula", "humerus", "femur", "sacrum",
-                  "skull", "bone", "spine", "spinal", "lung", "liver", "spleen", "kidney", "heart", "atrium", "atrial",
+_OTHER_ANATOMY = ("vertebrae", "vertebra_", "rib_", "ribs", "sternum", "clavicul", "scapula", "humerus", "femur",
+                  "sacrum", "skull", "bone", "spine", "spinal", "lung", "liver", "spleen", "kidney", "heart", "atrium", "atrial",
                   "ventric", "myocard", "brain", "trachea", "esophag", "oesophag", "stomach", "pancreas", "gallbladder",
                   "colon", "bowel", "duodenum", "bladder", "prostate", "gland", "thyroid", "muscle", "gluteus",
                   "autochthon", "iliopsoas", "costal_cart", "calcif", "calcium", "thromb", "plaque", "valve", "leaflet",
                   "stent", "background", "clear_label", "intervertebral", "airway", "tumor", "tumour")  # fmt: skip
-_OTHER_WORDS = {"hip", "body", "skin", "fat", "pulp", "wall", "device", "air", "water", "lv", "rv", "la", "ra", "vertebra"}
-_ANY_VESSEL = {"vessel", "vessels", "lumen", "blood", "contrast", "vasculature", "vascular", "tree", "gefaesse", "foreground"}
+_OTHER_WORDS = {
+    "hip",
+    "body",
+    "skin",
+    "fat",
+    "pulp",
+    "wall",
+    "device",
+    "air",
+    "water",
+    "lv",
+    "rv",
+    "la",
+    "ra",
+    "vertebra",
+}
+_ANY_VESSEL = {
+    "vessel",
+    "vessels",
+    "lumen",
+    "blood",
+    "contrast",
+    "vasculature",
+    "vascular",
+    "tree",
+    "gefaesse",
+    "foreground",
+}
 _SAID = re.compile(r"\(([^()]*)\)\s*$")
 _GUESSED = "guessed"
 
@@ -46,7 +73,7 @@ def vessel_class_of(name: str) -> str:
 
 
 def structure_class_of(name: str) -> str:
-    """ "artery", "vein", "aorta", "true lumen", "false lumen", "none" for what is no vessel, "" where it says nothing."""
+    """One of `CLASSES`, "none" for what is no vessel, "" where the name says nothing."""
     stated = _stated(name)
     if stated:
         return stated

@@ -1,4 +1,4 @@
-"""Centerline tables: CSV, TSV and text with columns x,y,z (or r,a,s or l,p,s), radius and branch, as programs export them.
+"""Centerline tables: CSV, TSV and text with columns x,y,z (or r,a,s or l,p,s), radius and branch.
 
 3D Slicer names its columns r,a,s or l,p,s and states the coordinate system in a comment; VMTK calls the radius
 MaximumInscribedSphereRadius; ParaView calls the coordinates Points:0 to Points:2.

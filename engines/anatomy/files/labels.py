@@ -73,7 +73,9 @@ def _load_volume(path: Path) -> LabelVolume:
 def _load_masks(folder: Path) -> LabelVolume:
     files = sorted(file for file in folder.iterdir() if _is_mask(file) and not file.name.startswith("."))
     if not files:
-        raise InputError(f"{folder}: holds no .nii, .nii.gz or .nrrd masks; choose the folder with one mask a structure")
+        raise InputError(
+            f"{folder}: holds no .nii, .nii.gz or .nrrd masks; choose the folder with one mask a structure"
+        )
     masks = []
     reference = None
     for file in files:

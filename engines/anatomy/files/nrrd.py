@@ -57,7 +57,9 @@ def read_nrrd_labels(path: Path) -> LabelVolume:
     masks = []
     for name, layer, value in names:
         if not 0 <= layer < len(layers):
-            raise InputError(f"{path}: segment {name!r} is said to lie in layer {layer} of {len(layers)}; export it again")
+            raise InputError(
+                f"{path}: segment {name!r} is said to lie in layer {layer} of {len(layers)}; export it again"
+            )
         masks.append(NamedMask(name=name, mask=layers[layer] == value))
     return labels_of_masks(masks, lps_from_index, str(path))
 

@@ -34,14 +34,12 @@ class NamedLabels:
     notes: tuple[str, ...] = ()
 
 
-def load_named_labels(
-    path: Path | str, kind: str, names: str | None = None, ct: CtVolume | None = None
-) -> NamedLabels:
+def load_named_labels(path: Path | str, kind: str, names: str | None = None, ct: CtVolume | None = None) -> NamedLabels:
     """Read a label volume, name its structures, and leave out what is no vessel.
 
     Args:
         path: label volume (NIfTI, NRRD, DICOM SEG) or folder of masks.
-        kind: evt, tavi or coronary; nearly all vessels of a coronary model are arteries, so that nothing is asked there.
+        kind: evt, tavi or coronary; nothing is asked for coronary models, whose vessels are arteries.
         names: the option's text, or the path of a file that names labels; it goes before names found beside the volume.
         ct: helps to guess where nothing is named.
 
@@ -163,7 +161,9 @@ def _any_vessel_taken(labels: LabelVolume, kind: str) -> tuple[LabelVolume, list
         return labels, []
     taken = "aorta" if kind == "tavi" else "artery"
     names = {n: said_to_be(name, taken) if n in anything else name for n, name in labels.names.items()}
-    said = f"{', '.join(anything.values())}: taken as {taken}; where this is wrong, give --names NAME=CLASS ({_CHOICES})"
+    said = (
+        f"{', '.join(anything.values())}: taken as {taken}; where this is wrong, give --names NAME=CLASS ({_CHOICES})"
+    )
     return replace(labels, names=names), [said]
 
 
@@ -171,9 +171,7 @@ def _without(labels: LabelVolume, numbers: set[int], path: Path) -> LabelVolume:
     kept = {number: name for number, name in labels.names.items() if number not in numbers}
     if not kept:
         raise InputError(
-            f"{path}: none of its structures is a vessel by its name ({', '.join(list(labels.names.values())[:_SHOWN])}); "
-            "choose another segmentation, or say what each is with --names NAME=CLASS"
+            f"{path}: none of its structures is a vessel by its name "
+            f"({', '.join(list(labels.names.values())[:_SHOWN])}); choose another segmentation, or say what each is with --names NAME=CLASS"
         )
-    return replace(
-        labels, labels=np.where(np.isin(labels.labels, list(numbers)), 0, labels.labels), names=kept
-    )
+    return replace(labels, labels=np.where(np.isin(labels.labels, list(numbers)), 0, labels.labels), names=kept)

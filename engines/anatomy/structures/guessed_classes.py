@@ -1,8 +1,8 @@
 """What the structures of a label volume without names may be, from their shapes and places alone.
 
 A guess that a person sees and can correct, never knowledge: veins of a head are large and lie at its surface, behind,
-above and on the midline (the sinuses); arteries lie deep at its base. A false lumen lies along the aorta over most of its
-own length. Thresholds were set on the bundled cases and simulated ones.
+above and on the midline (the sinuses); arteries lie deep at its base. A false lumen lies along the aorta over most
+of its own length. Thresholds were set on the bundled cases and simulated ones.
 """
 
 from __future__ import annotations
@@ -167,14 +167,13 @@ def _lies_beside(structure: _Structure, aorta: _Structure, labels: LabelVolume) 
         name: np.unique(np.rint(np.argwhere(mask) @ affine[2, :3]).astype(int)).size
         for name, mask in (("own", own), ("touched", touched))
     }
-    return (
-        along_mm["touched"] >= _BESIDE_LENGTH_SHARE * along_mm["own"]
-        and float(touched.sum()) >= _BESIDE_WALL_SHARE * float(wall.sum())
-    )
+    return along_mm["touched"] >= _BESIDE_LENGTH_SHARE * along_mm["own"] and float(
+        touched.sum()
+    ) >= _BESIDE_WALL_SHARE * float(wall.sum())
 
 
 def _false_one(first: _Structure, second: _Structure, ct: CtVolume | None) -> _Structure:
-    """Contrast is brighter in the true lumen; without a CT, the one that holds the ascending aorta, in front, is true."""
+    """Contrast is brighter in the true lumen; without a CT, the one in front, with the ascending aorta, is true."""
     if ct is not None:
         level = [_level_hu(s, ct) for s in (first, second)]
         if abs(level[0] - level[1]) > _BRIGHTER_HU:

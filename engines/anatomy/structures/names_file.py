@@ -103,7 +103,9 @@ def _names_in(path: Path) -> dict[int, str]:
         try:
             pairs = list(_json_pairs(json.loads(text)))
         except (json.JSONDecodeError, RecursionError) as error:
-            raise InputError(f"{path}: is no JSON ({error}), so the labels have no names; repair or remove it") from error
+            raise InputError(
+                f"{path}: is no JSON ({error}), so the labels have no names; repair or remove it"
+            ) from error
     else:
         pairs = [*_line_pairs(text)] or [*_table_pairs(text)]
     return _unique(pairs, path)
