@@ -17,7 +17,8 @@ _VENOUS_WORDS = {"sigmoid", "ivc", "svc", "sss", "iss", "vog", "sinus", "sinuses
 _ARTERIAL = ("arter", "carotid", "basilar", "subclavia", "brachiocephalic", "innominat", "trunk", "truncus", "celiac",
              "coeliac",
              "mesenteric", "iliac", "femoral", "coronar", "circumflex", "diagonal", "descending", "aneurysm",
-             "arch_vessel", "arch_branch", "left_main", "main_stem", "ophthalm", "communicating", "willis", "graft", "bypass")  # fmt: skip
+             "arch_vessel", "arch_branch",
+             "left_main", "main_stem", "ophthalm", "communicating", "willis", "graft", "bypass")  # fmt: skip
 # Short names as angiographers write them, with or without a side: R-ICA, M1-left, LAD, OM2, d1.
 _SHORT = re.compile(
     r"[lr]?(?:aca|mca|pca|ica|eca|cca|va|ba|sca|pica|aica|acom+a?|pcom+a?|acha|lad|lcx|cx|rca|lca|lm|lmca|pda|pdb|plb|"
@@ -25,7 +26,8 @@ _SHORT = re.compile(
     r"vertebral|renal|septal|marginal|lusoria)(?:[lr]|left|right)?"
 )
 _OTHER_ANATOMY = ("vertebrae", "vertebra_", "rib_", "ribs", "sternum", "clavicul", "scapula", "humerus", "femur",
-                  "sacrum", "skull", "bone", "spine", "spinal", "lung", "liver", "spleen", "kidney", "heart", "atrium", "atrial",
+                  "sacrum", "skull", "bone", "spine", "spinal", "lung", "liver", "spleen", "kidney", "heart", "atrium",
+                  "atrial",
                   "ventric", "myocard", "brain", "trachea", "esophag", "oesophag", "stomach", "pancreas", "gallbladder",
                   "colon", "bowel", "duodenum", "bladder", "prostate", "gland", "thyroid", "muscle", "gluteus",
                   "autochthon", "iliopsoas", "costal_cart", "calcif", "calcium", "thromb", "plaque", "valve", "leaflet",

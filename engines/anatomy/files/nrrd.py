@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import SimpleITK as sitk
 from jaxtyping import Float
 
 from calibration.errors import InputError
 from engines.anatomy.files.nifti import MAX_VOXELS, check_affine
 from engines.anatomy.files.overlapping_masks import NamedMask, labels_of_masks
 from engines.anatomy.vessel_model import LabelVolume
+
+if TYPE_CHECKING:
+    import SimpleITK as sitk
 
 _MAX_DEFLATE_RATIO = 1040  # zlib cannot pack tighter
 _MAX_LAYERS = 64
@@ -35,6 +38,8 @@ def read_nrrd_labels(path: Path) -> LabelVolume:
     Raises:
         InputError: damaged, no labels, larger than the cap, a name given twice.
     """
+    import SimpleITK as sitk  # half a second, which only those pay who read such files
+
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
     reader.SetImageIO("NrrdImageIO")
@@ -83,6 +88,8 @@ def _affine(image: sitk.Image) -> Float[np.ndarray, "4 4"]:
 
 
 def _layers(image: sitk.Image, path: Path) -> list[np.ndarray]:
+    import SimpleITK as sitk
+
     voxels = sitk.GetArrayFromImage(image)  # (k, j, i[, layer])
     low, high = float(voxels.min()), float(voxels.max())
     if not 0 <= low <= high <= _MAX_LABEL or (voxels.dtype.kind == "f" and not np.array_equal(voxels, np.rint(voxels))):

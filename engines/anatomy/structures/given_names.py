@@ -172,6 +172,7 @@ def _without(labels: LabelVolume, numbers: set[int], path: Path) -> LabelVolume:
     if not kept:
         raise InputError(
             f"{path}: none of its structures is a vessel by its name "
-            f"({', '.join(list(labels.names.values())[:_SHOWN])}); choose another segmentation, or say what each is with --names NAME=CLASS"
+            f"({', '.join(list(labels.names.values())[:_SHOWN])}); choose another segmentation, or say "
+            "what each is with --names NAME=CLASS"
         )
     return replace(labels, labels=np.where(np.isin(labels.labels, list(numbers)), 0, labels.labels), names=kept)
