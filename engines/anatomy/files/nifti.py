@@ -151,7 +151,7 @@ def _chosen_form(image: nib.Nifti1Image, path: Path, form: str | None, note: Not
     if not all(valid.values()):
         return image.affine
     try:
-        forms = {"sform": header.get_sform(), "qform": header.get_qform()}
+        forms = {"sform": np.asarray(header.get_best_affine()), "qform": np.asarray(header.get_qform(coded=False))}
     except (HeaderDataError, ValueError, ArithmeticError, np.linalg.LinAlgError):
         return image.affine if form != "qform" else None
     chosen = forms[form or "sform"]

@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import ndimage
+from skimage.graph import MCP_Geometric
 
-from calibration.errors import InputError
-from engines.anatomy.centerlines.skeleton import centerlines_from_labels
 from engines.anatomy.structure_names import is_guessed, lumen_of, structure_class_of, vessel_class_of
 from engines.anatomy.vessel_model import Branch, CenterlineTree, LabelVolume, VesselModel
+from engines.anatomy.working_grid import coarser, largest_part
 
 _STEP_MM = 0.5
+_WAY_MM = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,14 +112,28 @@ def _add_lengths(length_mm: dict[int, float], branch: Branch, labels: LabelVolum
 
 
 def _own_length_mm(labels: LabelVolume, number: int) -> float:
-    alone = LabelVolume(
-        labels=(labels.labels == number).astype(np.uint8), lps_from_index=labels.lps_from_index, names={1: ""}
-    )
-    try:
-        tree = centerlines_from_labels(alone, min_branch_mm=10.0)
-    except InputError:
-        return 0.0  # a patch, no vessel
-    return sum(branch_length_mm(branch) for branch in tree.branches)
+    """The longest way through a structure: a lumen is often a crescent, whose thinning would be a bush."""
+    box = ndimage.find_objects((labels.labels == number).astype(np.uint8))[0]
+    mask = np.pad(largest_part(labels.labels[box] == number), 1)
+    spacing_mm = np.linalg.norm(labels.lps_from_index[:3, :3], axis=0)
+    blocks = np.maximum(1, np.floor(_WAY_MM / spacing_mm)).astype(int)
+    coarse = coarser(mask, (int(blocks[0]), int(blocks[1]), int(blocks[2])))
+    sampling = tuple((spacing_mm * blocks).tolist())
+
+    def farthest_from(place: tuple[int, ...]) -> tuple[int, ...]:
+        far = np.asarray(MCP_Geometric(np.where(coarse, 1.0, -1.0), sampling=sampling).find_costs([place])[0])
+        found = int(np.where(np.isfinite(far), far, -1.0).argmax())
+        return tuple(int(i) for i in np.unravel_index(found, far.shape))
+
+    begin = farthest_from(tuple(np.argwhere(coarse)[0].tolist()))
+    end = farthest_from(begin)
+    # Cheap in the middle, so that the way keeps off the walls of bends.
+    depth = np.asarray(ndimage.distance_transform_edt(coarse))
+    way = MCP_Geometric(np.where(coarse, 1.0 / np.maximum(depth, 1.0) ** 2, -1.0), sampling=sampling)
+    way.find_costs([begin], [end])
+    points = np.array(way.traceback(end)) * np.array(sampling)
+    smooth = ndimage.uniform_filter1d(points, 5, axis=0, mode="nearest")  # voxel steps are longer than the line
+    return float(np.linalg.norm(np.diff(smooth, axis=0), axis=1).sum())
 
 
 def _of_branches(tree: CenterlineTree) -> list[StructureSummary]:
