@@ -1,4 +1,4 @@
-"""Finished records beside the report that will hold them, so that an interrupted evaluation goes on where it stopped."""
+"""Finished records beside the report that will hold them: an interrupted evaluation goes on where it stopped."""
 
 from __future__ import annotations
 

@@ -154,12 +154,12 @@ def matched_course_maps(fusion: Fusion) -> LandmarkMaps:
 def _matches(
     mine: tuple[Landmark, ...], theirs: tuple[Landmark, ...], z: np.ndarray
 ) -> list[tuple[Landmark, Landmark]]:
-    found = []
+    found, frames = [], np.arange(len(z))
     for one in mine:
         near = [
             other for other in theirs
             if other.kind == one.kind
-            and abs(np.interp(one.place, np.arange(len(z)), z) - np.interp(other.place, np.arange(len(z)), z)) < _JOIN_MM
+            and abs(float(np.interp(one.place, frames, z) - np.interp(other.place, frames, z))) < _JOIN_MM
             and abs((one.angle_deg - other.angle_deg + 180) % 360 - 180) < _JOIN_DEG
         ]  # fmt: skip
         if near:

@@ -15,6 +15,7 @@ from engines.ivus.features.ct_maps import ct_maps
 from engines.ivus.features.gating import Gating, gate
 from engines.ivus.features.landmark_list import landmark_list
 from engines.ivus.features.landmark_maps import ANGLES, LandmarkMaps
+from engines.ivus.features.landmark_weights import load_landmark_network
 from engines.ivus.features.ultrasound_maps import ultrasound_maps
 from engines.ivus.files.contour_tables import Contours
 from engines.ivus.files.pullback import Pullback
@@ -22,7 +23,7 @@ from engines.ivus.fusion import Fusion
 from engines.ivus.geometry.ostial_end import ostial_end_sign
 from engines.ivus.geometry.vessel_course import VesselCourse, vessel_course
 from engines.ivus.search.candidates import distinct_answers, mass_behind, place_mass
-from engines.ivus.search.evidence import EvidenceWeights, frame_evidence
+from engines.ivus.search.evidence import EvidenceWeights, frame_evidence, load_evidence_weights
 from engines.ivus.search.path_search import SCALES, Posterior, search
 from engines.ivus.trust import TrustModel, flags_of, load_trust_model
 
@@ -53,7 +54,7 @@ def register(
     frame_maps, index, doubtful = frame_landmarks(source)
     progress("searching", 0.5)
     nominal = frame_maps.place_mm - frame_maps.place_mm[0]
-    evidence = frame_evidence(frame_maps, course_maps, weights or EvidenceWeights())
+    evidence = frame_evidence(frame_maps, course_maps, weights or load_evidence_weights())
     posteriors = search(evidence, nominal, course_maps.place_mm)
     progress("judging", 0.9)
     best = posteriors[0]
@@ -77,9 +78,7 @@ def register(
     )  # fmt: skip
 
 
-def oriented_course(
-    ct: CtVolume, line_mm: Float[np.ndarray, "n 3"]
-) -> tuple[VesselCourse, LandmarkMaps, float]:
+def oriented_course(ct: CtVolume, line_mm: Float[np.ndarray, "n 3"]) -> tuple[VesselCourse, LandmarkMaps, float]:
     """The vessel from its ostial end outwards, its landmarks, and how sure that end is."""
     course = vessel_course(ct, line_mm)
     maps = ct_maps(ct, course)
@@ -93,8 +92,12 @@ def oriented_course(
     return course, maps, abs(sign)
 
 
-def frame_landmarks(source: Pullback | Contours) -> tuple[LandmarkMaps, np.ndarray, bool]:
-    """Landmarks of the frames that the search uses, their numbers, and whether gating is in doubt."""
+def frame_landmarks(source: Pullback | Contours, *, learned: bool = True) -> tuple[LandmarkMaps, np.ndarray, bool]:
+    """Landmarks of the frames that the search uses, their numbers, and whether gating is in doubt.
+
+    Args:
+        learned: openings and calcium by the shipped network, else by rules.
+    """
     if isinstance(source, Contours):
         return contour_maps(source), np.arange(len(source.names)), False
     index, doubtful = np.arange(len(source.frames)), False
@@ -102,7 +105,8 @@ def frame_landmarks(source: Pullback | Contours) -> tuple[LandmarkMaps, np.ndarr
         gating = gate(source)
         index, doubtful = gating.frames, gating.doubtful
     index = _thinned(source.z_mm, index)
-    return ultrasound_maps(source, index), index, doubtful
+    network = load_landmark_network() if learned else None
+    return ultrasound_maps(source, index, network=network), index, doubtful
 
 
 def gating_of(pullback: Pullback) -> Gating:

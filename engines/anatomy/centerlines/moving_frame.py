@@ -94,7 +94,7 @@ def evenly_spaced(points_mm: Float[np.ndarray, "n 3"], step_mm: float) -> Float[
     count = max(2, round(arc[-1] / step_mm) + 1)
     at = np.linspace(0.0, arc[-1], count)
     if len(points) > 3:  # a cubic through the points: linear pieces would bend the tangent at every point
-        curve, _ = make_splprep(points.T, u=arc, s=0.0)
+        curve, _ = make_splprep(points.T, u=arc, s=0)
         return np.asarray(curve(at)).T
     return _interpolated(at, arc, points)
 

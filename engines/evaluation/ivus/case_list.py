@@ -15,6 +15,10 @@ from calibration.store import make_folder, write_bytes, write_json
 from engines.evaluation.cohort import Workplace, run_cohort
 
 _COLUMNS = ("id", "cta", "centerline")
+_SUMMARY = (
+    "id", "status", "confidence", "flags", "direction", "handedness", "offset_mm", "rotation_deg", "elapsed_ms",
+    "reason",
+)  # fmt: skip
 _FAILURE = "failure.json"
 
 
@@ -45,7 +49,9 @@ def read_case_list(path: Path, out: Path, *, method: str) -> tuple[ListedCase, .
         raise InputError(f"{path}: holds no cases; expected columns id, cta, centerline, pullback or contours")
     cases = []
     for number, row in enumerate(rows, start=2):
-        values = {str(key).strip().lower(): (value or "").strip() for key, value in row.items() if isinstance(value, str)}
+        values = {
+            str(key).strip().lower(): (value or "").strip() for key, value in row.items() if isinstance(value, str)
+        }
         missing = [name for name in _COLUMNS if not values.get(name)]
         if missing or bool(values.get("pullback")) == bool(values.get("contours")):
             what = f"has no {missing[0]}" if missing else "needs a pullback or contours, not both"
@@ -126,8 +132,7 @@ class _Listener:
 
 def _row(case: ListedCase) -> dict[str, Any]:
     folder = Path(case.out)
-    row: dict[str, Any] = {"id": case.id, "status": "failed", "confidence": "", "flags": "", "direction": "",
-                           "handedness": "", "offset_mm": "", "rotation_deg": "", "elapsed_ms": "", "reason": ""}  # fmt: skip
+    row: dict[str, Any] = dict.fromkeys(_SUMMARY, "") | {"id": case.id, "status": "failed"}
     if (folder / "result.json").exists():
         result = json.loads((folder / "result.json").read_text())
         best = result["candidates"][0] if result["candidates"] else {}

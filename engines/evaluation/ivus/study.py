@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -186,7 +187,7 @@ def summarise(records: Sequence[IvusRecord]) -> IvusSummary:
 def _reliability(confidence: np.ndarray, right: np.ndarray) -> list[dict[str, float]]:
     edges = np.array([0.0, 0.2, 0.4, 0.6, 0.8, 0.9, 0.97, 1.0001])
     rows = []
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in pairwise(edges):
         within = (confidence >= low) & (confidence < high)
         if within.any():
             rows.append({"stated": float(confidence[within].mean()), "right": float(right[within].mean()),
@@ -245,7 +246,7 @@ class _Listener:
             f"{item.confidence:.2f}, {' '.join(item.flags) or 'no flag'}, {item.seconds:.1f} s"
         )
 
-    def finished(self, task: IvusTask) -> None:
+    def finished(self, task: IvusTask) -> None:  # noqa: ARG002 - the cohort tells every listener so
         self._done += 1
 
     def failed(self, task: IvusTask, reason: str) -> None:

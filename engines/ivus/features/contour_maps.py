@@ -17,12 +17,10 @@ _DENSE = 720
 def contour_maps(contours: Contours) -> LandmarkMaps:
     """Maps of all frames about the centroid of each lumen; positions from 0, increasing."""
     centres = np.array([polygon_centroid(polygon) for polygon in contours.lumen])
-    radius = np.stack(
-        [_radii(polygon - centre) for polygon, centre in zip(contours.lumen, centres, strict=True)]
-    )
+    radius = np.stack([_radii(polygon - centre) for polygon, centre in zip(contours.lumen, centres, strict=True)])
     main = main_border(radius, np.ones_like(radius))
     branch = np.clip((radius - main - _BULGE_MM) / 0.3, 0.0, 1.0)
-    branch = np.maximum(branch, _covered(contours.branch, centres))
+    branch = np.maximum(branch, covered_angles(contours.branch, centres))
     wall = np.zeros_like(branch)
     for frame, drawn in enumerate(contours.eem):
         if drawn:
@@ -31,7 +29,7 @@ def contour_maps(contours: Contours) -> LandmarkMaps:
     return LandmarkMaps(
         place_mm=np.abs(contours.z_mm - contours.z_mm[0]),
         branch=circular_blur(branch, along=0.5, about=0.7),
-        calcium=circular_blur(_covered(contours.calcium, centres), along=0.5, about=0.7),
+        calcium=circular_blur(covered_angles(contours.calcium, centres), along=0.5, about=0.7),
         valid=np.ones_like(branch),
         radius_mm=main,
         wall_mm=circular_blur(wall, along=0.8, about=1.0),
@@ -67,7 +65,9 @@ def _densified(polygon: Polygon) -> Polygon:
     return np.column_stack([np.interp(at, arc, closed[:, k]) for k in range(2)])
 
 
-def _covered(polygons: Sequence[Sequence[Polygon]], centres: Float[np.ndarray, "f 2"]) -> Float[np.ndarray, "f a"]:
+def covered_angles(
+    polygons: Sequence[Sequence[Polygon]], centres: Float[np.ndarray, "f 2"]
+) -> Float[np.ndarray, "f a"]:
     """1 at the angles that a polygon of the frame covers."""
     out = np.zeros((len(centres), ANGLES))
     for frame, (drawn, centre) in enumerate(zip(polygons, centres, strict=True)):

@@ -22,7 +22,7 @@ _BRANCH_FROM_MM, _BRANCH_TO_MM = 0.55, 2.0  # beyond the artery's border
 def ct_maps(ct: CtVolume, course: VesselCourse) -> LandmarkMaps:
     """Maps along the whole course, a row each 0.3 mm."""
     hu = polar_sections(ct, course.frame, angles=ANGLES, step_mm=_STEP_MM, count=_COUNT)
-    hu = gaussian_filter(hu, (1.0, 0.7, 0.6), mode=("nearest", "wrap", "nearest"))
+    hu = gaussian_filter(hu, (1.0, 0.7, 0.6), mode=("nearest", "wrap", "nearest"))  # pyright: ignore[reportArgumentType]
     radius = (np.arange(_COUNT) + 0.5) * _STEP_MM
     blood = course.blood_hu[:, None, None]
     clipped = np.minimum(hu, blood)

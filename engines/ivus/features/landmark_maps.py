@@ -44,9 +44,7 @@ class LandmarkMaps:
         return np.sqrt(np.mean(self.radius_mm**2, axis=1))
 
 
-def main_border(
-    radius_mm: Float[np.ndarray, "n a"], weight: Float[np.ndarray, "n a"]
-) -> Float[np.ndarray, "n a"]:
+def main_border(radius_mm: Float[np.ndarray, "n a"], weight: Float[np.ndarray, "n a"]) -> Float[np.ndarray, "n a"]:
     """The artery's own border from one that leaks into side branches.
 
     A low-order Fourier series, fitted again and again with less weight where the border lies outside it.
@@ -75,7 +73,7 @@ def circular_blur(values: Float[np.ndarray, "n a"], *, along: float, about: floa
     """Gaussian over places (in samples) and angles (in bins)."""
     from scipy.ndimage import gaussian_filter
 
-    return gaussian_filter(values, (along, about), mode=("nearest", "wrap"))
+    return gaussian_filter(values, (along, about), mode=("nearest", "wrap"))  # pyright: ignore[reportArgumentType]
 
 
 def border_centroid(radius_mm: Float[np.ndarray, "n a"]) -> Float[np.ndarray, "n 2"]:

@@ -91,7 +91,7 @@ def polar_frames(
             far = np.hypot(x_mm + off[0], y_mm + off[1])
             out[k][far < _CATHETER_MM] = hidden.catheter
             out[k][far > hidden.rim_mm - 0.1] = hidden.rim
-    return gaussian_filter(out, (0.6, 1.0, 2.0), mode=("nearest", "wrap", "nearest"))
+    return gaussian_filter(out, (0.6, 1.0, 2.0), mode=("nearest", "wrap", "nearest"))  # pyright: ignore[reportArgumentType]
 
 
 def _threshold(polar: Float32[np.ndarray, "n a r"]) -> tuple[float, float]:
@@ -200,12 +200,10 @@ def _maps(
     return maps, profiles
 
 
-def _wall(
-    polar: np.ndarray, radius: np.ndarray, main: np.ndarray, shadow: np.ndarray, spacing_mm: float
-) -> np.ndarray:
+def _wall(polar: np.ndarray, radius: np.ndarray, main: np.ndarray, shadow: np.ndarray, spacing_mm: float) -> np.ndarray:
     """From the lumen to where the adventitia is brightest, against the frame's mean; 0 in shadows."""
     beyond = radius[None, None, :] - main[:, :, None]
-    smooth = gaussian_filter(polar, (0.5 / spacing_mm, 2.0, 3.0), mode=("nearest", "wrap", "nearest"))
+    smooth = gaussian_filter(polar, (0.5 / spacing_mm, 2.0, 3.0), mode=("nearest", "wrap", "nearest"))  # pyright: ignore[reportArgumentType]
     # Nearer is likelier: far structures are as bright now and then.
     score = np.where((beyond > 0.15) & (beyond < 2.2), smooth - 6.0 * beyond, -1e3)
     thickness = np.take_along_axis(beyond, np.argmax(score, axis=2)[:, :, None], axis=2)[:, :, 0]
@@ -223,9 +221,7 @@ def _layer_mm(bright: np.ndarray, last_mm: np.ndarray) -> np.ndarray:
     return np.maximum(end - last_gap, 0) * _STEP_MM
 
 
-def _openings(
-    polar: np.ndarray, radius: np.ndarray, main: np.ndarray, threshold: float, spread: float
-) -> np.ndarray:
+def _openings(polar: np.ndarray, radius: np.ndarray, main: np.ndarray, threshold: float, spread: float) -> np.ndarray:
     """Blood-dark places beyond the artery's border that end in tissue again."""
     dark = np.clip((threshold - polar) / spread + 0.3, 0.0, 1.0)
     dark = uniform_filter1d(dark, int(0.4 / _STEP_MM), axis=2)  # the media is thinner and never reaches 1

@@ -71,7 +71,8 @@ def checked_pullback(pullback: Pullback) -> Pullback:
     check_positions(z, len(frames), where)
     if not _PIXEL_MM[0] <= pullback.pixel_mm <= _PIXEL_MM[1]:
         raise InputError(
-            f"{where}: pixel size {pullback.pixel_mm:g} mm, expected {_PIXEL_MM[0]:g} to {_PIXEL_MM[1]:g}; state it in mm"
+            f"{where}: pixel size {pullback.pixel_mm:g} mm, "
+            f"expected {_PIXEL_MM[0]:g} to {_PIXEL_MM[1]:g}; state it in mm"
         )
     column, row = pullback.centre_px
     if not (0 <= column <= frames.shape[2] - 1 and 0 <= row <= frames.shape[1] - 1):

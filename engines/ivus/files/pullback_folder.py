@@ -83,7 +83,7 @@ def _frames(path: Path) -> UInt8[np.ndarray, "f rows columns"]:
     return np.ascontiguousarray(_bytes(voxels, path).transpose(2, 1, 0))
 
 
-def _bytes(voxels: np.ndarray, path: Path) -> UInt8[np.ndarray, "..."]:
+def _bytes(voxels: np.ndarray, path: Path) -> UInt8[np.ndarray, ...]:
     if voxels.dtype == np.uint8:
         return voxels
     values = voxels.astype(np.float32)

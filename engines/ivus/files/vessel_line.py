@@ -38,9 +38,7 @@ def load_vessel_line(path: Path | str) -> Float[np.ndarray, "n 3"]:
 
 def longest_path(tree: CenterlineTree) -> Float[np.ndarray, "n 3"]:
     """The longest way from a root to a tip."""
-    lengths = [
-        float(np.linalg.norm(np.diff(branch.points_mm, axis=0), axis=1).sum()) for branch in tree.branches
-    ]
+    lengths = [float(np.linalg.norm(np.diff(branch.points_mm, axis=0), axis=1).sum()) for branch in tree.branches]
     best: tuple[float, list[int]] = (0.0, [])
     for tip in range(len(tree.branches)):
         chain, here = [tip], tree.branches[tip].parent

@@ -12,7 +12,7 @@ from engines.anatomy.vessel_model import CtVolume
 OUTSIDE_HU = -1024.0
 
 
-def sample_ct(ct: CtVolume, points_mm: Float[np.ndarray, "... 3"]) -> Float32[np.ndarray, "..."]:
+def sample_ct(ct: CtVolume, points_mm: Float[np.ndarray, "... 3"]) -> Float32[np.ndarray, ...]:
     """Trilinear HU at LPS places; air outside the volume."""
     index_from_lps = np.linalg.inv(ct.lps_from_index)
     index = points_mm.reshape(-1, 3) @ index_from_lps[:3, :3].T + index_from_lps[:3, 3]

@@ -122,9 +122,7 @@ def _followed(
     return np.array(points).reshape(-1, 3)
 
 
-def _section(
-    ct: CtVolume, here: np.ndarray, heading: np.ndarray, blood_hu: float
-) -> tuple[np.ndarray, float, bool]:
+def _section(ct: CtVolume, here: np.ndarray, heading: np.ndarray, blood_hu: float) -> tuple[np.ndarray, float, bool]:
     side = np.cross(heading, np.eye(3)[np.argmin(np.abs(heading))])
     side /= np.linalg.norm(side)
     up = np.cross(heading, side)

@@ -55,9 +55,7 @@ def frame_evidence(
     """
     pairs = angular_agreements(frames, course)
     mine = np.concatenate([weight * pair[0] for weight, pair in zip(weights.angular, pairs, strict=True)], axis=1)
-    plain = sum(
-        weight * table for weight, table in zip(weights.plain, plain_agreements(frames, course), strict=True)
-    )
+    plain = sum(weight * table for weight, table in zip(weights.plain, plain_agreements(frames, course), strict=True))
     out = np.empty((2, len(frames.place_mm), len(course.place_mm), ANGLES), dtype=np.float32)
     for h, hand in enumerate((1, -1)):
         for k in range(ANGLES):

@@ -18,7 +18,9 @@ _FINE = 2  # sub-voxels along each axis near the artery
 _FAT_HU, _MUSCLE_HU, _WALL_HU, _LUNG_HU = -90.0, 105.0, 55.0, -820.0
 
 
-def paint_ct(rng: np.random.Generator, vessel: Vessel, centre_mm: Float[np.ndarray, " 3"], physics: Physics) -> CtVolume:
+def paint_ct(
+    rng: np.random.Generator, vessel: Vessel, centre_mm: Float[np.ndarray, " 3"], physics: Physics
+) -> CtVolume:
     """A crop of a CT about the artery; blooming arises from blur and clipped dense calcium by itself."""
     everything = np.concatenate([vessel.frame.points_mm, *(branch.points_mm[:40] for branch in vessel.branches)])
     first = everything.min(axis=0) - _MARGIN_MM
@@ -67,7 +69,9 @@ def _paint_tubes(
     total = np.zeros(len(voxels), dtype=np.float32)
     vein = _vein(rng, vessel, centre_mm)
     background = volume[tuple(voxels.T)]
-    for offset in np.stack(np.meshgrid(*[(np.arange(_FINE) + 0.5) / _FINE - 0.5] * 3, indexing="ij"), -1).reshape(-1, 3):
+    for offset in np.stack(np.meshgrid(*[(np.arange(_FINE) + 0.5) / _FINE - 0.5] * 3, indexing="ij"), -1).reshape(
+        -1, 3
+    ):
         total += _hu(coarse + offset * _SPACING_MM, background, vessel, vein, physics)
     volume[tuple(voxels.T)] = total / _FINE**3
 
@@ -80,9 +84,7 @@ def _hu(
     offset = points - frame.points_mm[nearest]
     along = np.einsum("ij,ij->i", offset, frame.tangent[nearest])
     arc = frame.arc_mm[nearest] + along
-    angle = np.arctan2(
-        np.einsum("ij,ij->i", offset, frame.v[nearest]), np.einsum("ij,ij->i", offset, frame.u[nearest])
-    )
+    angle = np.arctan2(np.einsum("ij,ij->i", offset, frame.v[nearest]), np.einsum("ij,ij->i", offset, frame.u[nearest]))
     lumen, wall = vessel.radii(arc, angle)
     beyond = np.sqrt(np.maximum(far**2 - along**2, 0.0)) - lumen
     past_end = np.abs(along) > 0.6

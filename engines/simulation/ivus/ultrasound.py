@@ -88,9 +88,7 @@ def _artery_coordinates(
     return arc, np.arctan2(across_v, across_u), np.hypot(across_u, across_v)
 
 
-def paint_frames(
-    rng: np.random.Generator, shapes: Shapes, physics: Physics
-) -> UInt8[np.ndarray, "f rows columns"]:
+def paint_frames(rng: np.random.Generator, shapes: Shapes, physics: Physics) -> UInt8[np.ndarray, "f rows columns"]:
     """Frames of `PIXEL_MM`, the catheter in the middle pixel."""
     frames = len(shapes.lumen_mm)
     size = 2 * int(REACH_MM / PIXEL_MM) + 1
@@ -119,7 +117,8 @@ def _guidewires(rng: np.random.Generator, frames: int) -> np.ndarray:
 
 def _texture(rng: np.random.Generator, frames: int) -> np.ndarray:
     """Slow changes of brightness in the wall and beyond it, (frames, angles, depths)."""
-    raw = gaussian_filter(rng.standard_normal((frames, 64, 46)).astype(np.float32), (2, 3, 3), mode=("nearest", "wrap", "nearest"))
+    white = rng.standard_normal((frames, 64, 46)).astype(np.float32)
+    raw = gaussian_filter(white, (2, 3, 3), mode=("nearest", "wrap", "nearest"))  # pyright: ignore[reportArgumentType]
     return raw / max(float(raw.std()), 1e-9)
 
 
@@ -149,7 +148,7 @@ def _scan(
         level = np.where(echo, 9.0, level)
         through = np.where((turn < np.deg2rad(8))[:, None] & (depth > at + 0.09), 0.06, through)
     amplitude = 10 ** (level / 20) * through * np.exp(-0.07 * depth)
-    amplitude = gaussian_filter(amplitude, (_px_angle(physics) * 0.5, 1.0), mode=("wrap", "nearest"))
+    amplitude = gaussian_filter(amplitude, (_px_angle(physics) * 0.5, 1.0), mode=("wrap", "nearest"))  # pyright: ignore[reportArgumentType]
     noise = rng.standard_normal((2, *_FINE)).astype(np.float32)
     axial = physics.axial_mm / (REACH_MM / _FINE[1])
     speckle = gaussian_filter1d(noise, axial, axis=2)

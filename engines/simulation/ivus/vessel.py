@@ -109,7 +109,7 @@ def draw_vessel(rng: np.random.Generator, centre_mm: Float[np.ndarray, " 3"], *,
     oval = 0.07 + 0.05 * smooth_noise(rng, count, STEP_MM, 8.0)
     turn = 1.5 * smooth_noise(rng, count, STEP_MM, 12.0) + rng.uniform(0, np.pi)
     shape = lumen[:, None] * (1.0 + oval[:, None] * np.cos(2 * (angle - turn[:, None])))
-    rough = gaussian_filter(rng.standard_normal(shape.shape), (6, 5), mode=("nearest", "wrap"))
+    rough = gaussian_filter(rng.standard_normal(shape.shape), (6, 5), mode=("nearest", "wrap"))  # pyright: ignore[reportArgumentType]
     shape = np.maximum(shape * (1.0 + 0.05 * rough / max(float(rough.std()), 1e-9)), 0.45)
     plaque_side = 1.2 * smooth_noise(rng, count, STEP_MM, 15.0) + rng.uniform(0, 2 * np.pi)
     plaque = np.clip(0.5 + 0.5 * smooth_noise(rng, count, STEP_MM, 8.0), 0, 1.5)

@@ -89,7 +89,9 @@ def centerline(
 
 def landmarks(
     out: Annotated[Path, typer.Option("--out", help="folder for landmarks.json and maps.npz")],
-    pullback: Annotated[Path | None, typer.Option("--pullback", help="DICOM ultrasound file or pullback folder")] = None,
+    pullback: Annotated[
+        Path | None, typer.Option("--pullback", help="DICOM ultrasound file or pullback folder")
+    ] = None,
     contours: Annotated[Path | None, typer.Option("--contours", help="instead: folder with lumen.csv")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print a summary as JSON")] = False,
 ) -> None:
@@ -119,7 +121,8 @@ def landmarks(
     if as_json:
         print(json.dumps({"folder": str(out), "frames": len(index), **counts, "gating": extra["gating"]}))
     else:
-        print(f"{out}: {len(index)} frames, {counts['bifurcation']} side branches, {counts['calcification']} calcified places")
+        branches, calcified = counts.values()
+        print(f"{out}: {len(index)} frames, {branches} side branches, {calcified} calcified places")
 
 
 def _register_one(

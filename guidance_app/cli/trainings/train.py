@@ -20,7 +20,10 @@ def add_to(app: typer.Typer) -> None:
 
 def train(
     name: Annotated[
-        str, typer.Argument(help="coronary, cerebral, aortic-upper, aortic-lower, pose, affine, correlation or prost")
+        str,
+        typer.Argument(
+            help="coronary, cerebral, aortic-upper, aortic-lower, pose, affine, correlation, prost or ivus-landmarks"
+        ),
     ],
     out: Annotated[Path, typer.Option(help="folder for checkpoint, weights, manifest and card")] = Path("out/models"),
     steps: Annotated[int, typer.Option(min=0, help="optimiser steps; 0: 1200, with --finetune 400")] = 0,
@@ -49,6 +52,11 @@ def train(
     With --finetune IMAGES MASKS it starts from the shipped weights, mixes a site's pictures with synthetic ones and
     writes a model folder for `--models`; of a network with several vessel classes the first one is what masks mark.
     """
+    if name == "ivus-landmarks":
+        from guidance_app.cli.trainings.train_ivus import train_ivus_landmarks
+
+        train_ivus_landmarks(out, steps=steps, seed=seed, threads=threads)
+        return
     if name == "pose":
         from guidance_app.cli.trainings.train_pose import train_pose_network
 

@@ -66,4 +66,6 @@ def test_a_case_is_written_whole(tmp_path):
     assert {"cta.nii.gz", "centerline.csv", "truth.json", "pullback/pullback.json", "contours/lumen.csv"} <= names
     truth = json.loads((folder / "truth.json").read_text())
     assert truth["schema"] == "guidance-app/ivus-truth/1"
-    assert len(truth["frames"]) == len(json.loads((folder / "pullback/pullback.json").read_text())["frame_positions_mm"])
+    assert len(truth["frames"]) == len(
+        json.loads((folder / "pullback/pullback.json").read_text())["frame_positions_mm"]
+    )

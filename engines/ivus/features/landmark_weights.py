@@ -1,0 +1,42 @@
+"""Read and write the weights of the landmark network."""
+
+from __future__ import annotations
+
+from importlib.resources import as_file, files
+from pathlib import Path
+
+from engines.inference.weights_list import FileRecord, WeightsList
+from engines.ivus.features.radial_profiles import COUNT, EXTRA
+from engines.networks.ivus_network import PolarLandmarkNet
+
+
+class LandmarkRecord(FileRecord):
+    """The network's list entry; `design` holds what is needed to build it."""
+
+    design: dict[str, float]
+
+
+IVUS_NETWORKS = WeightsList(
+    name="ivus_networks.json", schema="guidance-app/ivus-networks/1", of="networks", record=LandmarkRecord
+)
+_DATA = "invented pullbacks (engines/simulation/ivus, split train); no patient, no real picture"
+
+
+def save_landmark_network(net: PolarLandmarkNet, path: Path, *, steps: int, seed: int) -> None:
+    """Write the weights in half precision and enter them in the list beside them."""
+    IVUS_NETWORKS.save(path, net, design={"profiles": float(COUNT + EXTRA)}, steps=steps, seed=seed, data=_DATA)
+
+
+def load_landmark_network(path: Path | None = None) -> PolarLandmarkNet:
+    """The network in evaluation mode; the shipped one where no path is given.
+
+    Raises:
+        InputError: the file is missing, not in the list beside it, changed, or of something else.
+    """
+    if path is None:
+        with as_file(files("assets").joinpath("models/ivus_landmarks.safetensors")) as shipped:
+            return load_landmark_network(shipped)
+    record, tensors = IVUS_NETWORKS.load(path)
+    net = PolarLandmarkNet(int(record.design.get("profiles", COUNT + EXTRA)))
+    IVUS_NETWORKS.fill(net, tensors, path)
+    return net.eval()
