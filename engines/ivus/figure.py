@@ -28,10 +28,10 @@ def write_figure(
     path: Path, fusion: Fusion, source: Pullback | Contours, mpr: Int16[np.ndarray, "f rows columns"]
 ) -> None:
     """Draw the page as PNG."""
-    figure = Figure(figsize=(13.0, 13.6), dpi=110, facecolor="white")
+    figure = Figure(figsize=(13.0, 12.0), dpi=110, facecolor="white")
     FigureCanvasAgg(figure)
     grid = figure.add_gridspec(
-        6, 6, height_ratios=[0.42, 1.0, 1.0, 1.0, 1.0, 2.15], hspace=0.34, wspace=0.12,
+        6, 6, height_ratios=[0.5, 1.0, 1.0, 1.0, 1.0, 1.9], hspace=0.38, wspace=0.12,
         left=0.065, right=0.985, top=0.985, bottom=0.03,
     )  # fmt: skip
     _verdict(figure.add_subplot(grid[0, :]), fusion, source)

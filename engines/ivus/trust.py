@@ -60,21 +60,28 @@ def load_trust_model() -> TrustModel:
 
 
 def flags_of(signs: dict[str, float], confidence: float, limit: float) -> tuple[str, ...]:
-    """Flags in a fixed order; () only where the answer may be trusted."""
+    """Flags in a fixed order; () only where the answer may be trusted.
+
+    What lies in the input is always told. What the search is unsure of is told where the confidence is below the limit:
+    above it, few landmarks were enough.
+    """
     found = {
-        "FEW_LANDMARKS": signs["landmarks"] < 1.5 and confidence < 0.995,
-        "AMBIGUOUS_ROTATION": signs["place_mass"] - signs["mass"] > 0.25 and signs["mirror"] < 0.25,
-        "AMBIGUOUS_POSITION": signs["place_mass"] < 0.7,
         "INCOMPLETE_CENTERLINE": signs["outside_given_mm"] > 2.0,
-        "WRONG_BRANCH": signs["size_correlation"] < -0.3,
         "GUIDEWIRE_HEAVY": signs["hidden"] > 0.35,
-        "LOW_CONTRAST": signs["contrast_hu"] < 120.0,
+        "LOW_CONTRAST": signs["contrast_hu"] < 150.0,
         "GATING_DOUBTFUL": signs["gating_doubtful"] > 0.5,
-        "SCALE_CONFLICT": False,
-        "HANDEDNESS_CONFLICT": signs["mirror"] >= 0.25,
         "OSTIUM_UNCERTAIN": signs["ostium"] < 1.0,
     }
-    flags = [name for name, raised in found.items() if raised]
+    if confidence < limit:
+        found |= {
+            "FEW_LANDMARKS": signs["landmarks"] < 2.5,
+            "AMBIGUOUS_ROTATION": signs["place_mass"] - signs["mass"] > 0.15,
+            "AMBIGUOUS_POSITION": signs["place_mass"] < 0.75,
+            "WRONG_BRANCH": signs["size_correlation"] < 0.0,
+            "SCALE_CONFLICT": signs["edge"] > 0.5 and signs["size_correlation"] < 0.5,
+            "HANDEDNESS_CONFLICT": signs["mirror"] > 0.1,
+        }
+    flags = [name for name in FLAGS if found.get(name, False)]
     if confidence < limit and not flags:
         flags = ["UNCERTAIN"]
     return tuple(flags)
