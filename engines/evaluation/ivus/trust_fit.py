@@ -14,6 +14,7 @@ from engines.ivus.trust import TrustModel, sign_names
 _RIDGE = 2.0  # pulls weights to 0: a hundred cases do not settle eight signs
 _STEPS = 60
 _LEAST_CASES = 20
+_MARGIN = 0.25
 
 
 def fit_trust(
@@ -22,8 +23,8 @@ def fit_trust(
     """Fit on cases whose truth is known.
 
     Args:
-        precision: wanted among the answers above the limit. The limit is the lowest one that keeps it with one more
-            wrong answer than was seen, since few wrong ones were seen.
+        precision: wanted among the answers above the limit, with half a wrong answer more than was seen. The limit
+            lies a quarter of the way from the best answer that is left out to certainty, since few were seen.
 
     Raises:
         InputError: too few cases, or all of them right or all wrong.
@@ -79,13 +80,12 @@ def _logistic(design: Float[np.ndarray, "n k"], target: Float[np.ndarray, " n"])
 
 
 def _limit(confidence: Float[np.ndarray, " n"], right: Bool[np.ndarray, " n"], precision: float) -> float:
-    order = np.argsort(-confidence)
+    order = np.argsort(-confidence, kind="stable")
     good = np.cumsum(right[order])
     count = np.arange(1, len(order) + 1)
-    kept = np.flatnonzero(good / count >= precision)
+    kept = np.flatnonzero(good / (count + 0.5) >= precision)
     if not len(kept):
         return 0.999
-    last = int(kept[-1])
-    edge = float(confidence[order][last])
-    following = float(confidence[order][min(last + 1, len(order) - 1)])
-    return float(np.clip(0.5 * (edge + following), 0.5, 0.999))
+    below = confidence[order][int(kept[-1]) + 1 :]
+    highest = float(below.max()) if len(below) else 0.5
+    return float(np.clip(highest + _MARGIN * (1.0 - highest), 0.5, 0.999))
