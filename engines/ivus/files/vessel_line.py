@@ -9,12 +9,15 @@ from jaxtyping import Float
 
 from calibration.errors import InputError
 from engines.anatomy.files.centerline_file import load_centerlines
+from engines.anatomy.files.vtk_legacy import read_vtk
+from engines.anatomy.files.vtk_xml import read_vtp
 from engines.anatomy.vessel_model import CenterlineTree, CtVolume
 
 _LEAST_POINTS = 4
 _LEAST_MM = 8.0
 _JUMP_MM = 12.0
 _LEAST_INSIDE = 0.5
+_SAME_PLACE_MM = 1.0
 
 
 def load_vessel_line(path: Path | str) -> Float[np.ndarray, "n 3"]:
@@ -24,7 +27,9 @@ def load_vessel_line(path: Path | str) -> Float[np.ndarray, "n 3"]:
         InputError: no centerline, two points, too short, with a jump, or not in mm.
     """
     tree = load_centerlines(path)
-    points = longest_path(tree)
+    points = _from_common_start(Path(path))
+    if points is None:
+        points = longest_path(tree)
     steps = np.linalg.norm(np.diff(points, axis=0), axis=1)
     if len(points) < _LEAST_POINTS:
         raise InputError(f"{path}: its line has {len(points)} points, expected the whole vessel; export it again")
@@ -51,6 +56,46 @@ def longest_path(tree: CenterlineTree) -> Float[np.ndarray, "n 3"]:
     points = np.concatenate([tree.branches[index].points_mm for index in best[1]])
     keep = np.concatenate([[True], np.linalg.norm(np.diff(points, axis=0), axis=1) > 1e-6])
     return points[keep]
+
+
+def _from_common_start(path: Path) -> Float[np.ndarray, "n 3"] | None:
+    """The longest way from a place where several stored lines start; None where there is none.
+
+    Two branches without their common trunk look like one line from tip to tip to the tree, which then has its root at
+    a tip. Where both are stored from the ostium outwards, their starts tell.
+    """
+    if path.suffix.lower() not in (".vtp", ".vtk"):
+        return None
+    data = read_vtp(path) if path.suffix.lower() == ".vtp" else read_vtk(path)
+    lines = [data.points[line] for line in data.lines if len(line) >= 2]
+    starts = np.array([line[0] for line in lines]).reshape(-1, 3)
+    near = np.linalg.norm(starts[:, None] - starts[None], axis=2) < _SAME_PLACE_MM
+    roots = [
+        k for k in range(len(lines))
+        if near[k].sum() >= 2 and not any(np.linalg.norm(line[-1] - starts[k]) < _SAME_PLACE_MM for line in lines)
+    ]  # fmt: skip
+    if not roots:
+        return None
+    ways = [_onwards(k, lines, starts, ()) for k in roots]
+    return max(ways, key=_length)
+
+
+def _onwards(
+    first: int, lines: list[np.ndarray], starts: Float[np.ndarray, "k 3"], used: tuple[int, ...]
+) -> Float[np.ndarray, "n 3"]:
+    """A line and the longest of those that start where it ends."""
+    line, used = lines[first], (*used, first)
+    following = np.flatnonzero(np.linalg.norm(starts - line[-1], axis=1) < _SAME_PLACE_MM)
+    ways = [_onwards(int(k), lines, starts, used) for k in following if int(k) not in used]
+    if not ways:
+        return line
+    longest = max(ways, key=_length)
+    skip = 1 if np.linalg.norm(longest[0] - line[-1]) < 1e-6 else 0
+    return np.concatenate([line, longest[skip:]])
+
+
+def _length(points: Float[np.ndarray, "n 3"]) -> float:
+    return float(np.linalg.norm(np.diff(points, axis=0), axis=1).sum())
 
 
 def check_inside(points_mm: Float[np.ndarray, "n 3"], ct: CtVolume, path: Path | str) -> None:
