@@ -14,13 +14,14 @@ from engines.ivus.features.contour_maps import contour_maps
 from engines.ivus.features.ct_maps import ct_maps
 from engines.ivus.features.gating import Gating, gate
 from engines.ivus.features.landmark_list import landmark_list
-from engines.ivus.features.landmark_maps import ANGLES, LandmarkMaps
+from engines.ivus.features.landmark_maps import ANGLES, LandmarkMaps, circular_blur
 from engines.ivus.features.landmark_weights import load_landmark_network
 from engines.ivus.features.ultrasound_maps import ultrasound_maps
 from engines.ivus.files.contour_tables import Contours
 from engines.ivus.files.pullback import Pullback
 from engines.ivus.fusion import Fusion
 from engines.ivus.geometry.ostial_end import ostial_end_sign
+from engines.ivus.geometry.straightened import sample_ct
 from engines.ivus.geometry.vessel_course import VesselCourse, vessel_course
 from engines.ivus.search.candidates import distinct_answers, mass_behind, place_mass
 from engines.ivus.search.evidence import EvidenceWeights, frame_evidence, load_evidence_weights
@@ -28,6 +29,7 @@ from engines.ivus.search.path_search import SCALES, Posterior, search
 from engines.ivus.trust import TrustModel, flags_of, load_trust_model
 
 _LEAST_STEP_MM = 0.38  # frames closer than this say the same thing twice
+_WALL_HU = 50.0
 Progress = Callable[[str, float], None]
 
 
@@ -63,6 +65,7 @@ def register(
     poses = frame_poses(course.frame, place, angle, best.hypothesis.handedness,
                         _centres(source, frame_maps, z_mm, index))  # fmt: skip
     signs = _signs(course, course_maps, frame_maps, evidence, posteriors, ostium, doubtful=doubtful)
+    signs["in_lumen"] = _share_in_lumen(ct, course, best.place_mm)
     model = trust or load_trust_model()
     confidence = model.confidence(signs)
     names = np.arange(len(z_mm), dtype=np.float64)[index]
@@ -192,6 +195,7 @@ def _signs(
         "evidence": float((along * inside).sum()),
         "landmarks": _matched_lengths(matched, frame_maps.place_mm),
         "size_correlation": correlation,
+        "agreement": _map_agreement(frame_maps, course_maps, row, column, job.handedness),
         "outside": float(1.0 - inside.mean()),
         "outside_given_mm": float(beyond.max()),
         "ostium": float(min(ostium, 6.0)),
@@ -201,6 +205,29 @@ def _signs(
         "contrast_hu": float(np.median(course.blood_hu)),
         "gating_doubtful": float(doubtful),
     }
+
+
+def _share_in_lumen(ct: CtVolume, course: VesselCourse, place_mm: Float[np.ndarray, " f"]) -> float:
+    """Share of the frames whose place shows at least half the contrast in the CT."""
+    hu = sample_ct(ct, course.frame.at(place_mm).points_mm)
+    blood = np.interp(place_mm, course.frame.arc_mm, course.blood_hu)
+    return float((hu > 0.5 * (blood + _WALL_HU)).mean())
+
+
+def _map_agreement(
+    frames: LandmarkMaps, course: LandmarkMaps, row: np.ndarray, column: np.ndarray, handedness: int
+) -> float:
+    """Correlation of both maps of side branches and calcium where the answer lays them over each other."""
+    at = (column[:, None] + handedness * np.arange(ANGLES)[None, :]) % ANGLES
+    spacing = float(np.median(np.diff(frames.place_mm)))
+    total, scale = 0.0, 0.0
+    for mine, theirs in ((frames.branch, course.branch), (frames.calcium, course.calcium)):
+        one = circular_blur(mine, along=1.0 / spacing, about=2.0)
+        other = circular_blur(theirs[row[:, None], at], along=1.0 / spacing, about=2.0)
+        one, other = one - one.mean(), other - other.mean()
+        total += float((one * other).mean())
+        scale += float(one.std() * other.std())
+    return total / scale if scale > 1e-6 else 0.0
 
 
 def _matched_lengths(matched: Float[np.ndarray, " f"], place_mm: Float[np.ndarray, " f"]) -> float:

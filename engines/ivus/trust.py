@@ -14,7 +14,7 @@ FLAGS = {
     "AMBIGUOUS_ROTATION": "the turn about the vessel is not settled; compare a side branch in both pictures",
     "AMBIGUOUS_POSITION": "other places along the vessel fit nearly as well; look through the candidates",
     "INCOMPLETE_CENTERLINE": "frames lie beyond the given centerline; extend it and run again",
-    "WRONG_BRANCH": "the lumen's size disagrees along the line; check that it follows the imaged vessel",
+    "WRONG_BRANCH": "frames would lie where the CT shows no such lumen; check that the line follows the imaged vessel",
     "GUIDEWIRE_HEAVY": "wires or shadows hide much of the wall",
     "LOW_CONTRAST": "the CT shows little contrast in the vessel, or the frames hardly any difference",
     "GATING_DOUBTFUL": "no clear heart beat was found; positions may jump by the heart's motion",
@@ -23,7 +23,7 @@ FLAGS = {
     "OSTIUM_UNCERTAIN": "which end of the centerline is the ostium is not clear; give radii or turn it",
     "UNCERTAIN": "the calibrated probability is below the limit; look through the candidates",
 }
-_SIGNS = ("mass", "place_mass", "evidence", "landmarks", "size_correlation", "outside", "ostium", "edge")
+_SIGNS = ("mass", "place_mass", "evidence", "landmarks", "size_correlation", "agreement", "in_lumen", "ostium")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,12 +72,14 @@ def flags_of(signs: dict[str, float], confidence: float, limit: float) -> tuple[
         "GATING_DOUBTFUL": signs["gating_doubtful"] > 0.5,
         "OSTIUM_UNCERTAIN": signs["ostium"] < 1.0,
     }
+    if signs["in_lumen"] < 0.95:
+        found["WRONG_BRANCH"] = True
     if confidence < limit:
         found |= {
             "FEW_LANDMARKS": signs["landmarks"] < 2.5,
             "AMBIGUOUS_ROTATION": signs["place_mass"] - signs["mass"] > 0.15,
             "AMBIGUOUS_POSITION": signs["place_mass"] < 0.75,
-            "WRONG_BRANCH": signs["size_correlation"] < 0.0,
+            "WRONG_BRANCH": signs["size_correlation"] < 0.0 or signs["in_lumen"] < 0.95,
             "SCALE_CONFLICT": signs["edge"] > 0.5 and signs["size_correlation"] < 0.5,
             "HANDEDNESS_CONFLICT": signs["mirror"] > 0.1,
         }

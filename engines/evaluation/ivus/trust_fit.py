@@ -64,7 +64,7 @@ def _logistic(design: Float[np.ndarray, "n k"], target: Float[np.ndarray, " n"])
     ridge = np.full(design.shape[1], _RIDGE)
     ridge[0] = 1e-3
     free = np.ones(design.shape[1], dtype=bool)
-    signs_of = np.array([0.0, 1, 1, 1, 1, 1, -1, 1, -1])
+    signs_of = np.array([0.0, 1, 1, 1, 1, 1, 1, 1, 1])
     while True:
         weights = np.zeros(design.shape[1])
         part = design[:, free]

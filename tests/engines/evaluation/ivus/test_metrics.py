@@ -62,7 +62,7 @@ def test_a_mirror_turns_v_alone():
 def signs(**changes):
     usual = dict.fromkeys(sign_names(), 0.9) | {
         "outside_given_mm": 0.0, "hidden": 0.05, "contrast_hu": 350.0, "gating_doubtful": 0.0, "ostium": 6.0,
-        "mirror": 0.0, "evidence": 90.0, "landmarks": 5.0, "edge": 0.0, "outside": 0.0,
+        "mirror": 0.0, "evidence": 90.0, "landmarks": 5.0, "edge": 0.0, "outside": 0.0, "in_lumen": 1.0,
     }  # fmt: skip
     return usual | changes
 
