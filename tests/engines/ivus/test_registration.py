@@ -113,7 +113,7 @@ def test_a_centerline_that_ends_early_is_flagged_and_finite():
     assert fusion.flags
 
 
-@pytest.mark.parametrize(("name", "line"), [("ivus_rest", "centerline_rca.csv")])
+@pytest.mark.parametrize(("name", "line"), [("ivus_rest", "rca_cl.vtp")])
 def test_real_contours_on_a_real_centerline_without_matching_ct_are_never_trusted(name, line):
     from engines.anatomy.vessel_model import CtVolume
     from engines.ivus.files.vessel_line import load_vessel_line
