@@ -150,7 +150,7 @@ class Confirm:
         return near and move.agreement >= _HOLDS * self._still
 
     def _has_left(self, move: InPlaneMove, now: _Moment, key: ViewKey) -> bool:
-        """Whether patient or table have moved away: plainly and far, or the picture shows something else for a while."""
+        """Whether patient or table have moved away: plainly and far, or another picture for a while."""
         if move is NOWHERE:
             return False
         if move.agreement >= _HOLDS * self._still:
