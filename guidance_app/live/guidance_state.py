@@ -35,7 +35,7 @@ class Situation:
         pose_geometry: the view on which the registration was last found to fit, kept while stale: what the table's
             position is compared with.
         generation: goes up with every change of view or pose from outside the engine; older overlays are not drawn.
-        revision: goes up with every change from outside the engine; kept by `GuidanceKeeper`.
+        revision: goes up with every change from outside the engine; kept by `CurrentGuidance`.
         unconfirmed: the pose was only proposed, and nobody has accepted it: a check on another view does not either.
         registering: a cold start is running.
         wanted: a cold start is to begin on the next frame that shows enough vessel.

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     from guidance_app.live.guidance import ScreenState
     from guidance_app.window.annotated_video import VideoReport
-    from guidance_app.window.window import GuidanceWindow, GuidedSession
+    from guidance_app.window.guided_session import GuidedSession
+    from guidance_app.window.window import GuidanceWindow
 
 HEADLESS_SIZE_PX = (1536, 960)  # 16:10, so that the corner words fit beside a square picture
 _WATCH_MS = 20  # how soon a signal ends a run

@@ -73,8 +73,8 @@ def _registering_anew(session: LiveSession, every_s: float | None) -> Iterator[N
 
     def ask() -> None:
         while not over.wait(every_s):
-            session.reject()
-            session.request_registration()
+            session.commands.reject()
+            session.commands.request_registration()
 
     asking = threading.Thread(target=ask, name="guidance-bench-asks", daemon=True)
     if every_s is not None:
