@@ -105,7 +105,7 @@ def run_window(
                 loop.quit()
 
         window.on_painted, window.on_ticked = painted, ticked
-        # Until everything is written: who presses Ctrl-C twice wants the files too.
+        # Signals are held back until everything is written: a second Ctrl-C must not cost the files.
         with end:
             return _run(loop, window, session, exports, duration_s, end)
     finally:

@@ -1,4 +1,4 @@
-"""The window: one primary picture, a slim panel beside it, one line below; nothing modal."""
+"""The window: one large picture, a slim panel beside it, one line below, no modal dialogs."""
 
 from __future__ import annotations
 

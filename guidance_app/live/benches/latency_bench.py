@@ -68,7 +68,7 @@ def run_latency_bench(bench: LatencyBench, show: Callable[[LiveSession, Case, fl
 
 @contextmanager
 def _registering_anew(session: LiveSession, every_s: float | None) -> Iterator[None]:
-    """Meanwhile somebody rejects the pose and asks for a new one, again and again."""
+    """In the background, the pose is rejected and a new one asked for again and again."""
     over = threading.Event()
 
     def ask() -> None:

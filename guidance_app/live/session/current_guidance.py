@@ -86,7 +86,7 @@ class CurrentGuidance:
             self._supervisor.start()
 
     def stop(self) -> None:
-        """Not under the owner's lock: the supervisor may be telling news at this moment."""
+        """Must not be called under the owner's lock: the supervisor may be reporting at this moment."""
         if self._supervisor is not None:
             self._supervisor.stop()
 
@@ -121,7 +121,7 @@ class CurrentGuidance:
         return self._off or self._supervisor is None or self._supervisor.at_rest
 
     def is_done_with(self, index: int) -> bool:
-        """No more is to be expected for this frame."""
+        """Guidance will say no more about this frame."""
         if self._off:
             return True
         return self.engine_up and self._answered >= index and not self.situation.registering
@@ -214,7 +214,7 @@ class CurrentGuidance:
             self.situation = replace(situation, revision=self.situation.revision + 1)
 
     def _ask_again(self) -> None:
-        """The frame on the screen deserves an answer even if no other follows (pause, end of the recording)."""
+        """Offer the frame on the screen again: no other may follow (pause, end of the recording)."""
         if self._supervisor is not None and self._frame is not None:
             self._answered = min(self._answered, self._frame.index - 1)
             self._supervisor.offer(self._frame)

@@ -45,7 +45,7 @@ class ScreenComposer:
         return self.newest
 
     def was_given(self, frame: Frame) -> bool:
-        """The window has it: it may be painting this very moment."""
+        """Whether the window has this frame: it may be painting it at this moment."""
         return self.newest is not None and self.newest.frame is frame
 
     def _compose(self, frame: Frame | None, source_error: str, now_ns: int) -> ScreenState:

@@ -178,7 +178,7 @@ class LiveSession:
 
     @property
     def finished(self) -> bool:
-        """The source has ended, its last frame has been painted and guidance has had its say on it."""
+        """The source has ended, its last frame has been painted and guidance has answered for it."""
         with self._lock:
             if self._ended_ns is None:
                 return False
@@ -262,7 +262,7 @@ class LiveSession:
             pass
 
     def arrived(self, frame: Frame) -> None:
-        """Called by the source's reader, as the next four are."""
+        """The source's reader calls this method and the next four."""
         with self._lock:
             self._frames.arrived(frame)
             self._witnesses.frame(frame)
@@ -293,7 +293,7 @@ class LiveSession:
             self._ended_ns = time.monotonic_ns()
 
     def _look_for_silence(self, now_ns: int) -> None:
-        """Asked by the window too: a source that hangs in its driver would never tell the reading thread."""
+        """The window asks too: a source that hangs in its driver keeps the reading thread from noticing."""
         if self._ended_ns is None:
             self._signal(self._watch.silence(now_ns, paused=self._stands_still_on_purpose()))
 
@@ -322,7 +322,7 @@ class LiveSession:
         return None if self._frame is None else self._frame.index
 
     def _acknowledge(self) -> None:
-        """Call for the next frame of an unpaced recording once all that guidance said of this one was on the screen."""
+        """Ask an unpaced recording for its next frame once all that guidance said of this one was on the screen."""
         if self._acknowledged is None or self._frame is None or self._painted is None:
             return
         shown = self._painted.frame is self._frame and self._painted.result is self._guidance.result

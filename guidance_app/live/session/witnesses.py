@@ -1,4 +1,4 @@
-"""All who look on at a run, told as one."""
+"""Tells all witnesses of a run."""
 
 from __future__ import annotations
 
