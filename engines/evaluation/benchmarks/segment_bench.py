@@ -1,4 +1,4 @@
-"""How fast and how well every inference runtime of this machine segments a frame, beside eager torch.
+"""Measure how fast and how well every inference runtime of this machine segments a frame, against eager torch.
 
 Times are of the frames of a run in their order, as live guidance takes them: the field of view is remembered and
 checked (`Segmenter.for_run`). Frames each on its own, which are searched for it, are timed apart.
@@ -38,7 +38,7 @@ from engines.segmentation.segmenter import RunSegmenter, Segmenter
 from engines.simulation.angiograms.angiogram_synthesis import WORKING_PX, synthesize
 
 SCHEMA = "guidance-app/bench-segment/1"
-HELD_OUT_SEED = 3_000_000  # training seeds lie below, calibration pictures of the 8-bit graph elsewhere
+HELD_OUT_SEED = 3_000_000  # training seeds are smaller, those of the 8-bit graph's calibration differ
 PEER = "torch"
 _TURNS = 4  # blocks of consecutive frames of each runtime, so that a change of the load falls on all alike
 _TRIALS = 5  # frames that the number of threads is chosen on
@@ -46,7 +46,7 @@ _BUNDLED_CASES = {"coronary": "coronary", "cerebral": "evt", "aortic-upper": "ta
 
 
 class _Timed:
-    """A backend that notes how long its last run took."""
+    """A backend that records the duration of its last run."""
 
     def __init__(self, backend: Backend) -> None:
         self.name, self.device = backend.name, backend.device
@@ -80,7 +80,7 @@ class _Contestant:
             torch.set_num_threads(self.threads)
 
     def time(self, run: RunSegmenter, frame: Frame) -> None:
-        self.network.seconds = 0.0  # a frame that shows nothing never reaches the network
+        self.network.seconds = 0.0  # the network is not called for a frame that shows nothing
         began = time.perf_counter()
         _mask(run, frame)
         self.total_s.append(time.perf_counter() - began)
@@ -122,11 +122,11 @@ def run_segment_bench(
         seed: of the synthetic pictures.
         folder: of the networks.
         labelled: real frames with masks, for a second Dice.
-        labelled_name: what they are called in the figures.
+        labelled_name: their name in the figures.
         progress: called with a line before each part.
 
     Raises:
-        InputError: unknown model or runtime, or a count below 1.
+        InputError: a model or runtime is unknown, or a count is below 1.
     """
     if min([*sizes, rounds, pictures]) < 1 or threads < 0:
         raise InputError("bench segment needs sizes, rounds and pictures of at least 1, and threads of at least 0")
@@ -253,7 +253,7 @@ def _held_out(model: str, seed: int, index: int, size: int) -> LabelledPicture:
 
 
 def _sequence(model: str, size: int) -> list[Frame]:
-    """The frames of a bundled run at the size asked for."""
+    """The frames of a bundled run at this size."""
     run = open_run(bundled_cases_folder() / _BUNDLED_CASES[model] / "xa" / "run1.dcm")
     frames = [run.frame(index) for index in range(run.frame_count)]
     return [

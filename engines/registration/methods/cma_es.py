@@ -16,7 +16,7 @@ from jaxtyping import Float
 from engines.anatomy.vessel_model import VesselModel
 from engines.registration.alignment.pose_motion import ROTATION_SCALE_RAD, PoseMotion
 from engines.registration.initial_pose import InitialPose
-from engines.registration.methods.method import MethodResult, start_pose
+from engines.registration.methods.method import MethodResult, motion_from
 from engines.registration.registration import Stage
 from engines.registration.rendered.rendered_view import Measure, RenderedView, RendererOfModel, alike, ncc_and_gradient
 from engines.registration.view import RegistrationView
@@ -66,9 +66,7 @@ class CmaEs:
         renderer = self._renderer(views, model)
         began = time.perf_counter()
         chosen = self.options
-        centre = renderer.centroid_lps_mm.cpu().double().numpy()
-        geometries = [view.geometry for view in views]
-        motion = PoseMotion.about(start_pose(init, model), centre, geometries, renderer.device)
+        motion = motion_from(init, model, views, renderer)
         coarse = [RenderedView.of(view, renderer, chosen.coarse_px) for view in views]
         fine = [RenderedView.of(view, renderer, chosen.fine_px) for view in views]
         found = evolve(motion, coarse, fine, self.measure, chosen)

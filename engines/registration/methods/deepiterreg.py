@@ -14,7 +14,7 @@ import torch
 from engines.anatomy.vessel_model import VesselModel
 from engines.registration.alignment.pose_motion import PoseMotion
 from engines.registration.initial_pose import InitialPose
-from engines.registration.methods.method import MethodResult, start_pose
+from engines.registration.methods.method import MethodResult, motion_from
 from engines.registration.registration import Stage
 from engines.registration.rendered.adam_ascent import AdamLevel, ascend
 from engines.registration.rendered.image_similarity import mutual_information, ncc
@@ -43,9 +43,7 @@ class DeepIterRegOptimisation:
     def register(self, views: Sequence[RegistrationView], model: VesselModel, init: InitialPose) -> MethodResult:
         renderer = self._renderer(views, model)
         began = time.perf_counter()
-        centre = renderer.centroid_lps_mm.cpu().double().numpy()
-        geometries = [view.geometry for view in views]
-        motion = PoseMotion.about(start_pose(init, model), centre, geometries, renderer.device)
+        motion = motion_from(init, model, views, renderer)
         best = torch.zeros(6, dtype=torch.float64, device=renderer.device)
         segmented = [RenderedView.of(view, renderer, self.segmentation.long_side_px) for view in views]
         best, score, stage = _stage("ncc-vessels", motion, best, segmented, ncc, self.segmentation)

@@ -10,9 +10,11 @@ import numpy as np
 
 from calibration.pose import RigidPose
 from engines.anatomy.vessel_model import VesselModel
+from engines.registration.alignment.pose_motion import PoseMotion
 from engines.registration.initial_pose import InitialPose
 from engines.registration.registration import Registration, Stage
 from engines.registration.view import RegistrationView
+from engines.rendering.renderer import Renderer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -59,3 +61,11 @@ def start_pose(init: InitialPose, model: VesselModel) -> RigidPose:
     matrix = np.eye(4)
     matrix[:3, 3] = -model.centroid_mm()
     return RigidPose(matrix=matrix, target="isocentre", source="lps")
+
+
+def motion_from(
+    init: InitialPose, model: VesselModel, views: Sequence[RegistrationView], renderer: Renderer
+) -> PoseMotion:
+    """Motion from a start, with turns about the centre of the rendered vessels and scales that suit these views."""
+    centre = renderer.centroid_lps_mm.cpu().double().numpy()
+    return PoseMotion.about(start_pose(init, model), centre, [view.geometry for view in views], renderer.device)

@@ -8,9 +8,8 @@ from collections.abc import Sequence
 import torch
 
 from engines.anatomy.vessel_model import VesselModel
-from engines.registration.alignment.pose_motion import PoseMotion
 from engines.registration.initial_pose import InitialPose
-from engines.registration.methods.method import MethodResult, start_pose
+from engines.registration.methods.method import MethodResult, motion_from
 from engines.registration.registration import Stage
 from engines.registration.rendered.adam_ascent import AdamLevel, ascend
 from engines.registration.rendered.rendered_view import RenderedView, RendererOfModel, alike, ncc_and_gradient
@@ -43,9 +42,7 @@ class StockDrr:
     def register(self, views: Sequence[RegistrationView], model: VesselModel, init: InitialPose) -> MethodResult:
         renderer = self._renderer(views, model)
         began = time.perf_counter()
-        centre = renderer.centroid_lps_mm.cpu().double().numpy()
-        geometries = [view.geometry for view in views]
-        motion = PoseMotion.about(start_pose(init, model), centre, geometries, renderer.device)
+        motion = motion_from(init, model, views, renderer)
         best = torch.zeros(6, dtype=torch.float64, device=renderer.device)
         score, stages = 0.0, []
         for level in self.levels:
