@@ -15,8 +15,8 @@ from jaxtyping import Bool, Float
 
 from calibration.carm import CArmGeometry
 from engines.angiography.frame import Frame
-from engines.registration.follow import places_after_move
 from engines.registration.motion.deform_basis import Deformation
+from engines.registration.pose_after_move import places_after_move
 from engines.registration.registration import Registration
 from engines.registration.view import RegistrationView, view_of_frame
 from engines.segmentation.segmentation import Segmentation

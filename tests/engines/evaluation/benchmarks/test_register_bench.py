@@ -11,9 +11,9 @@ import pytest
 from calibration.errors import InputError
 from engines.evaluation.benchmarks import register_bench
 from engines.evaluation.benchmarks.register_bench import run_register_bench
+from engines.evaluation.registration.methods_table import methods_table
 from engines.evaluation.registration.study import discard_partial, evaluate
-from engines.evaluation.registration.table import methods_table
-from engines.evaluation.registration.work import Fewer
+from engines.evaluation.registration.trial_tasks import Fewer
 from tests.engines.evaluation.trials import OffBy, Refuses, ready, subject_of
 from tests.engines.registration.vessel_bed import Bed, bed
 

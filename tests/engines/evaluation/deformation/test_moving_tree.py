@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from calibration.errors import InputError
-from engines.evaluation.deformation.moving_bed import drawn_run, smooth_motion, tubes
+from engines.evaluation.deformation.drawn_motion import drawn_run, smooth_motion, tubes
 from engines.evaluation.deformation.moving_runs import MovingFrame, MovingRun, heart_runs
 from engines.evaluation.deformation.moving_tree import FrameErrors, evaluate_runs, summarise, summary_line
 from tests.engines.registration.vessel_bed import bed

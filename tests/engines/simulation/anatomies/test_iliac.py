@@ -10,7 +10,7 @@ from calibration.errors import InputError
 from engines.anatomy.cases.case import load_case
 from engines.segmentation.scenes import model_for_kind
 from engines.simulation.anatomies.anatomy import Patient
-from engines.simulation.case import draw_case, simulate_case
+from engines.simulation.simulated_case import draw_case, simulate_case
 
 
 @pytest.fixture(scope="module")

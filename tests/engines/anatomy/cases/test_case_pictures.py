@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from engines.anatomy.cases.pictures import mip_picture, model_picture, save_pictures
+from engines.anatomy.cases.case_pictures import mip_picture, model_picture, save_pictures
 from engines.anatomy.vessel_model import Branch, CenterlineTree, CtVolume, VesselModel
 from tests.engines.anatomy.shapes import tube_surface
 

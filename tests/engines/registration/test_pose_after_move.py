@@ -7,8 +7,8 @@ import pytest
 
 from calibration.pose import RigidPose
 from engines.registration.engine import register
-from engines.registration.follow import places_after_move
 from engines.registration.initial_pose import start_near
+from engines.registration.pose_after_move import places_after_move
 from engines.registration.track import track
 from tests.engines.registration.vessel_bed import bed
 
