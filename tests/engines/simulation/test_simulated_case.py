@@ -125,7 +125,7 @@ class TestBundledCase:
         from engines.simulation.anatomies import aorta, coronaries, head
         from engines.simulation.anatomies.model_tree import model_tree
 
-        # Tissue takes seconds to paint and does not touch the vessels.
+        # Tissue takes seconds to paint and does not affect the vessels.
         nothing = np.zeros((2, 2, 2), np.float32)
         monkeypatch.setattr(head, "_paint", lambda *_: nothing)
         for module in (aorta, coronaries):

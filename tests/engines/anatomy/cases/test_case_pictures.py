@@ -10,7 +10,7 @@ from tests.engines.anatomy.shapes import tube_surface
 
 
 def _ct(lps_from_index: np.ndarray, shape: tuple[int, int, int]) -> CtVolume:
-    """Dark but for one bright spot at LPS (+20, *, +30): the patient's left, near the head."""
+    """A dark volume with one bright spot at LPS (+20, *, +30): the patient's left, near the head."""
     voxels = np.full(shape, -1000, np.int16)
     index = np.linalg.inv(lps_from_index) @ (20, 5, 30, 1)
     centre = np.rint(index[:3]).astype(int)

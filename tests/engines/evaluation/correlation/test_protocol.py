@@ -97,7 +97,7 @@ def test_unknown_rows_are_refused(tmp_path):
         protocol_rows([], folder=None, descent=DescentOptions(), evolution=CmaEsOptions())
 
 
-def test_evolution_goes_on_from_the_descent_that_was_made(monkeypatch):
+def test_evolution_continues_from_a_stored_descent(monkeypatch):
     asked = []
 
     def counted(course, _scene, start):

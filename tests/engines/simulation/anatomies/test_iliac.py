@@ -1,4 +1,4 @@
-"""The access vessels of a TAVI patient: a case of its own, with the network that is for it."""
+"""The access vessels of a TAVI patient: a separate kind of case, with its own network."""
 
 import json
 from pathlib import Path
