@@ -69,7 +69,7 @@ class Case:
         file = self.files.get("cta")
         if file is None:
             return None
-        ct = load_ct(file.path)
+        ct = load_ct(file.path, note=_said_at_creation)
         return CtVolume(
             voxels_hu=ct.voxels_hu,
             lps_from_index=ct.lps_from_index,
@@ -96,6 +96,10 @@ class Case:
             str(self.folder),
             self.kind,
         )
+
+
+def _said_at_creation(_: str) -> None:
+    """What was assumed about a file was said when the case was made."""
 
 
 class _FileEntry(BaseModel):

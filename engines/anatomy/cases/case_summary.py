@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from engines.anatomy.cases.case import Case
-from engines.anatomy.vessel_model import Branch, CenterlineTree, CtVolume, SurfaceMesh, VesselModel
+from engines.anatomy.structures.structure_table import StructureSummary, branch_length_mm, structures_of
+from engines.anatomy.vessel_model import CenterlineTree, CtVolume, SurfaceMesh, VesselModel
 
 # Lower limit of the 95th percentile of a tree's radii: half the radius of a thin left main, carotid or iliac artery.
 _LEAST_WIDEST_MM = {"coronary": 0.7, "evt": 0.7, "tavi": 1.5}
@@ -51,12 +52,14 @@ class CaseSummary:
     labels: dict[str, int]
     surface_triangles: int | None
     centerlines: CenterlinesSummary | None
+    structures: list[StructureSummary]
     extent_mm: list[float]
     centre_lps_mm: list[float]
     recordings: list[dict[str, str]]
 
     def as_json(self) -> dict[str, Any]:
-        return {"schema": "guidance-app/case-summary/1", **asdict(self)}
+        structures = [structure.as_json() for structure in self.structures]
+        return {"schema": "guidance-app/case-summary/1", **asdict(self), "structures": structures}
 
 
 def scale_doubt(summary: CaseSummary) -> str:
@@ -90,6 +93,7 @@ def summarise(case: Case, model: VesselModel, ct: CtVolume | None) -> CaseSummar
         labels={} if labels is None else {n: int((labels.labels == v).sum()) for v, n in labels.names.items()},
         surface_triangles=None if model.surface is None else len(model.surface.triangles),
         centerlines=None if model.centerlines is None else _centerlines_summary(model.centerlines),
+        structures=structures_of(model),
         extent_mm=np.round(np.ptp(points_mm, axis=0), 1).tolist(),
         centre_lps_mm=np.round(points_mm.mean(axis=0), 1).tolist(),
         recordings=[{"path": run.relative, "kind": run.kind} for run in case.recordings],
@@ -106,7 +110,9 @@ def summary_lines(summary: CaseSummary) -> list[str]:
             f"cta          {size[0]} x {size[1]} x {size[2]} voxels of {spacing[0]:.3g} x {spacing[1]:.3g} x "
             f"{spacing[2]:.3g} mm, {summary.cta.lowest_hu:.0f} to {summary.cta.highest_hu:.0f} HU"
         )
-    lines += [f"label        {name}: {count} voxels" for name, count in summary.labels.items()]
+    lines += [structure.line() for structure in summary.structures[:_SHOWN_NAMES]]
+    if len(summary.structures) > _SHOWN_NAMES:
+        lines.append(f"structure    and {len(summary.structures) - _SHOWN_NAMES} more; --json lists all")
     if summary.surface_triangles is not None:
         lines.append(f"surface      {summary.surface_triangles} triangles")
     tree = summary.centerlines
@@ -153,7 +159,7 @@ def _centerlines_summary(tree: CenterlineTree) -> CenterlinesSummary:
         branches=len(tree.branches),
         roots=sum(branch.parent < 0 for branch in tree.branches),
         points=len(radius_mm),
-        length_mm=round(sum(map(_length_mm, tree.branches)), 1),
+        length_mm=round(sum(map(branch_length_mm, tree.branches)), 1),
         radius_known=round(len(known) / len(radius_mm), 3),
         radius_p5_mm=p5,
         radius_median_mm=median,
@@ -161,10 +167,6 @@ def _centerlines_summary(tree: CenterlineTree) -> CenterlinesSummary:
         names=sorted({branch.name for branch in tree.branches if branch.name}),
         classes=classes,
     )
-
-
-def _length_mm(branch: Branch) -> float:
-    return float(np.linalg.norm(np.diff(branch.points_mm, axis=0), axis=1).sum())
 
 
 def _points_of(model: VesselModel) -> np.ndarray:

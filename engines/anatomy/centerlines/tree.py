@@ -11,10 +11,13 @@ import numpy as np
 from jaxtyping import Float
 from scipy.spatial import KDTree
 
+from engines.anatomy.centerlines.polyline import Polyline, is_cut_into_pieces, welded
 from engines.anatomy.vessel_model import Branch, CenterlineTree
 
-# A line that stays within this share of the radius (or the floor below) of another line is the same vessel: some files
-# hold one line from the ostium to every tip.
+__all__ = ["Polyline", "joined_trees", "tree_from_polylines"]
+
+# A line that runs along another one within this share of the radius (at least the floor) is the same vessel, as in
+# files that hold one line from the ostium to every tip.
 _SHARED_RADIUS_SHARE = 0.3
 _SHARED_FLOOR_MM = 0.15
 _COINCIDENT_MM = 0.05  # exporters write three decimals
@@ -23,23 +26,6 @@ _COINCIDENT_MM = 0.05  # exporters write three decimals
 _END_TO_END_GAP_MM = 8.0
 _END_TO_MIDDLE_GAP_MM = 3.0
 _CRUMB_MM = 1.5
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Polyline:
-    """A line of points with radii (NaN where unknown), before it has a place in a tree."""
-
-    points_mm: Float[np.ndarray, "n 3"]
-    radius_mm: Float[np.ndarray, " n"]
-    name: str = ""
-    vessel_class: str = "artery"
-
-    @property
-    def length_mm(self) -> float:
-        return float(np.linalg.norm(np.diff(self.points_mm, axis=0), axis=1).sum())
-
-    def part(self, start: int, stop: int) -> Polyline:
-        return replace(self, points_mm=self.points_mm[start:stop], radius_mm=self.radius_mm[start:stop])
 
 
 def tree_from_polylines(polylines: Sequence[Polyline], *, shared_trunks: bool = True) -> CenterlineTree:
@@ -52,6 +38,8 @@ def tree_from_polylines(polylines: Sequence[Polyline], *, shared_trunks: bool = 
     """
     lines = [line for line in map(_without_repeats, polylines) if len(line.points_mm) >= 2]
     if shared_trunks:
+        if is_cut_into_pieces(lines):
+            lines = welded(lines)
         lines = _shared_once(lines)
     if not lines:
         return CenterlineTree(branches=())

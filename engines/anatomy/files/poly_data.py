@@ -22,8 +22,9 @@ class PolyData:
         points: (n, 3) in the units of the file.
         lines: point indices of each polyline.
         triangles: point indices; larger polygons are cut into fans on reading.
-        point_arrays: maps a name to (n,) or (n, c) values.
-        line_arrays: maps a name to one value (or row, or string) per line.
+        point_arrays: name to (n,) or (n, c) values.
+        line_arrays: name to one value (or row, or string) a line.
+        remarks: titles, comments and texts of field data ("SPACE=RAS"): what a file says of itself.
     """
 
     points: Float[np.ndarray, "n 3"]
@@ -31,6 +32,7 @@ class PolyData:
     triangles: Int[np.ndarray, "t 3"] = field(default_factory=lambda: np.zeros((0, 3), dtype=np.int64))
     point_arrays: dict[str, np.ndarray] = field(default_factory=dict)
     line_arrays: dict[str, np.ndarray | tuple[str, ...]] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
 
 
 def checked(data: PolyData, where: str) -> PolyData:

@@ -11,6 +11,7 @@ import binascii
 import re
 import zlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -43,17 +44,24 @@ def read_vtp(path: Path) -> PolyData:
     if len(pieces) != 1:
         raise InputError(f"{path}: expected one piece of geometry, found {len(pieces)}; merge it and save it as .vtp")
     reader = _ArrayReader(path, root, appended)
-    return checked(_piece(pieces[0], reader, str(path)), str(path))
+    data = checked(_piece(pieces[0], reader, str(path)), str(path))
+    return replace(data, remarks=_remarks(root, reader))
 
 
 def write_vtp(path: Path, data: PolyData) -> None:
-    """Write zlib-compressed .vtp that VTK, ParaView and 3D Slicer read."""
+    """Write zlib-compressed .vtp that VTK, ParaView and 3D Slicer read; `KEY=TEXT` remarks become field data."""
     path = Path(path)
     root = ElementTree.Element(
         "VTKFile", type="PolyData", version="1.0", byte_order="LittleEndian", header_type="UInt64", compressor=_ZLIB
     )
+    content = ElementTree.SubElement(root, "PolyData")
+    said = [remark.partition("=") for remark in data.remarks if "=" in remark]
+    if said:
+        fields = ElementTree.SubElement(content, "FieldData")
+        for key, _, text_ in said:
+            _add_array(fields, key, (text_,))
     piece = ElementTree.SubElement(
-        ElementTree.SubElement(root, "PolyData"),
+        content,
         "Piece",
         NumberOfPoints=str(len(data.points)),
         NumberOfVerts="0",
@@ -219,6 +227,16 @@ def _piece(piece: ElementTree.Element, reader: _ArrayReader, where: str) -> Poly
         point_arrays={name: values for name, values in arrays("PointData").items() if isinstance(values, np.ndarray)},
         line_arrays={name: values[first : first + len(lines)] for name, values in arrays("CellData").items()},
     )
+
+
+def _remarks(root: ElementTree.Element, reader: _ArrayReader) -> tuple[str, ...]:
+    """Texts of the field data: 3D Slicer keeps SPACE there."""
+    found = []
+    for element in root.findall("./PolyData/FieldData/*"):
+        if element.get("type") == "String":
+            values = reader.read(element)
+            found += [f"{element.get('Name')}={value}" for value in values[:1] if isinstance(value, str)]
+    return tuple(found)
 
 
 def _cells(arrays: dict[str, np.ndarray | tuple[str, ...]]) -> tuple[np.ndarray, np.ndarray] | None:

@@ -26,6 +26,7 @@ _META_LENGTH_ELEMENT_BYTES = 12
 _MAX_ITEMS = 1_000_000
 _PIXEL_GROUP = 0x7FE0
 _PIXEL_ELEMENT = 0x0010
+_PIXEL_VRS = (b"OB", b"OW", b"OV", b"UN")
 _ITEM, _SEQUENCE_END = 0xE000, 0xE0DD
 _UNDEFINED_LENGTH = 0xFFFFFFFF
 
@@ -240,10 +241,12 @@ def _pixel_value(file: BinaryIO, syntax: UID, source: str) -> tuple[int, int | N
     group, element = struct.unpack(order + "HH", head[:4])
     if (group, element) != (_PIXEL_GROUP, _PIXEL_ELEMENT):
         raise InputError(f"{source}: holds no integer pixel data; export it as a picture")
-    if syntax == ImplicitVRLittleEndian:
-        (length,) = struct.unpack(order + "I", head[4:])
-    else:
+    # Files exist that state explicit VR and hold implicit, and the other way round. The element itself tells: as an
+    # implicit length each of these would be odd, which no length is.
+    if head[4:6] in _PIXEL_VRS:
         (length,) = struct.unpack(order + "I", file.read(4).ljust(4, b"\0"))
+    else:
+        (length,) = struct.unpack(order + "I", head[4:])
     return file.tell(), None if length == _UNDEFINED_LENGTH else length
 
 
