@@ -301,7 +301,7 @@ def test_an_unusable_nifti_is_one_clear_line(
 def test_a_nifti_without_orientation_is_refused(tmp_path: Path) -> None:
     image = nib.Nifti1Image(_volume(), None)
     nib.save(image, tmp_path / "ct.nii")
-    with pytest.raises(InputError, match="nothing about its orientation"):
+    with pytest.raises(InputError, match="does not state its orientation"):
         load_ct(tmp_path / "ct.nii")
 
 
