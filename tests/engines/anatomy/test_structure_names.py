@@ -14,7 +14,8 @@ from engines.anatomy.structure_names import (
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("aorta", "aorta"), ("annulus_proper", "aorta"), ("sinus of Valsalva", "aorta"), ("aortic arch vessels", "aorta"),
+        ("aorta", "aorta"), ("annulus_proper", "aorta"), ("sinus of Valsalva", "aorta"),
+        ("aortic arch vessels", "aorta"),
         ("aorta_true_lumen", "true lumen"), ("aorta_false_lumen", "false lumen"), ("False Lumen", "false lumen"),
         ("falseLumen", "false lumen"), ("FL", "false lumen"), ("brachiocephalic_trunk", "artery"),
         ("common_carotid_artery_left", "artery"), ("R-ICA", "artery"), ("3rd-A2", "artery"), ("M1-left", "artery"),

@@ -40,7 +40,9 @@ def test_lumina_are_named_so_that_the_aorta_stays_in_the_word(tmp_path: Path) ->
 
 def test_masks_of_unknown_words_are_listed_and_their_class_is_asked_for(tmp_path: Path) -> None:
     folder = _masks(tmp_path / "m", "aorta.nii.gz", "blob.nii.gz", "thing_2.nii.gz")
-    with pytest.raises(InputError, match=r"blob, thing_2: .*--names 'blob=artery,thing_2=artery' \(artery, vein, ") as e:
+    with pytest.raises(
+        InputError, match=r"blob, thing_2: .*--names 'blob=artery,thing_2=artery' \(artery, vein, "
+    ) as e:
         load_named_labels(folder, "evt")
     assert "aorta=" not in str(e.value)
     found = load_named_labels(folder, "evt", "blob=vein,thing_2=none")

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -26,7 +28,7 @@ def _head() -> list[tuple[list[Segment], float]]:
     ]
     arch = np.linspace(0.15 * np.pi, np.pi, 12)
     curve = [(0.0, float(-75 * np.cos(a)), float(80 * np.sin(a)) - 10) for a in arch]
-    sinus: list[Segment] = [(a, b) for a, b in zip(curve, curve[1:], strict=False)]
+    sinus: list[Segment] = list(pairwise(curve))
     transverse: list[Segment] = [((0, 75, -10), (60, 40, -20))]
     return [*sides, (sinus, 4.0), (transverse, 4.0)]
 

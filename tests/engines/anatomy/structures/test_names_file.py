@@ -78,9 +78,7 @@ def test_nothing_beside_is_nothing(tmp_path: Path) -> None:
         ("none.txt", None, "cannot be read"),
     ],
 )
-def test_an_unusable_names_file_is_one_clear_line(
-    tmp_path: Path, name: str, content: str | None, message: str
-) -> None:
+def test_an_unusable_names_file_is_one_clear_line(tmp_path: Path, name: str, content: str | None, message: str) -> None:
     if content is not None:
         (tmp_path / name).write_text(content)
     with pytest.raises(InputError, match=message):
