@@ -5,9 +5,11 @@ A network that takes a rib for a vessel is misled in every frame; the run itself
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Float32
 
 from engines.angiography.contrast import ContrastCurve, contrast_curve, frames_without_contrast, log_picture
 from engines.angiography.frame import Frame
@@ -19,15 +21,43 @@ _SETTLED_RATIO = 1.5
 _SMOOTH_PX = 1.5
 _SMOOTHED = 0.2  # of the noise that this smoothing leaves
 _LEAST_CERTAIN = 0.01  # in log units: a noiseless picture must not call rounding contrast
+_EXPOSURE_STEP = 4  # every fourth pixel of each row and column tells how the exposure changed
 
 
-def contrast_gate(
-    run: Run, frame: Frame, curve: ContrastCurve | None = None
-) -> Float[np.ndarray, "rows columns"] | None:
-    """0..1 a pixel: how surely it is darker than anything near it was before contrast came.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Background:
+    """One view before contrast came, in log units.
 
-    None where the run is subtracted already or holds no frame without contrast: then nothing can be said.
-    `curve` is the run's `contrast_curve` where it is known already.
+    Args:
+        picture: smoothed as the frames are that it is compared with.
+        darkest_near: the darkest value around each pixel.
+        certain: a pixel that has darkened by this much surely holds contrast.
+        log_intensity: the pixels of this run are logarithms already.
+    """
+
+    picture: Float32[np.ndarray, "rows columns"]
+    darkest_near: Float32[np.ndarray, "rows columns"]
+    certain: float
+    log_intensity: bool = False
+
+    def gate(self, frame: Frame) -> Float[np.ndarray, "rows columns"]:
+        """0..1 a pixel: how surely it is darker now than anything near it was before contrast came.
+
+        The frame shows the same view in the same size.
+        """
+        smooth = cv2.GaussianBlur(log_picture(frame, log_intensity=self.log_intensity), (0, 0), _SMOOTH_PX)
+        # Exposure control moves the whole picture. The smoothed picture tells by how much: unsmoothed, 8-bit grey
+        # values are coarser than the shift.
+        smooth += np.median((self.picture - smooth)[::_EXPOSURE_STEP, ::_EXPOSURE_STEP])
+        return np.clip((self.darkest_near - smooth) / self.certain, 0.0, 1.0).astype(np.float32)
+
+
+def background_of(run: Run, like: Frame, curve: ContrastCurve | None = None) -> Background | None:
+    """The run's view before the bolus; None where the run is subtracted already or shows no frame without contrast.
+
+    Args:
+        like: a frame with contrast, whose size and noise the frames before the bolus must share.
+        curve: the run's `contrast_curve` where it is known already.
     """
     if run.kind == "dsa":
         return None
@@ -35,20 +65,28 @@ def contrast_gate(
     if not curve.rises:
         return None
     before = [run.frame(index) for index in frames_without_contrast(curve)]
-    now = log_picture(frame, log_intensity=run.log_intensity)
-    logs = [log_picture(p, log_intensity=run.log_intensity) for p in before if p.shape_px == frame.shape_px]
+    logs = [log_picture(p, log_intensity=run.log_intensity) for p in before if p.shape_px == like.shape_px]
+    noise = _noise(log_picture(like, log_intensity=run.log_intensity))
     # While the exposure settles, vessels full of contrast look paler: such frames are no background.
-    logs = [picture for picture in logs if _noise(picture) <= _SETTLED_RATIO * _noise(now)]
+    logs = [picture for picture in logs if _noise(picture) <= _SETTLED_RATIO * noise]
     if not logs:
         return None
-    background = np.mean(logs, axis=0)
-    # Exposure control moves the whole picture.
-    now = now + np.median(background - now)
-    smooth = cv2.GaussianBlur(now, (0, 0), _SMOOTH_PX)
-    size = max(3, round(_STILL_PX * max(frame.shape_px) / 512) | 1)
-    darkest_before = cv2.erode(cv2.GaussianBlur(background, (0, 0), 1.0), np.ones((size, size), np.uint8))
-    certain = max(_CERTAIN_SIGMAS * _SMOOTHED * _noise(now), _LEAST_CERTAIN)
-    return np.clip((darkest_before - smooth) / certain, 0.0, 1.0).astype(np.float32)
+    mean = np.mean(logs, axis=0).astype(np.float32)
+    size = max(3, round(_STILL_PX * max(like.shape_px) / 512) | 1)
+    return Background(
+        picture=cv2.GaussianBlur(mean, (0, 0), _SMOOTH_PX),
+        darkest_near=cv2.erode(cv2.GaussianBlur(mean, (0, 0), 1.0), np.ones((size, size), np.uint8)),
+        certain=max(_CERTAIN_SIGMAS * _SMOOTHED * noise, _LEAST_CERTAIN),
+        log_intensity=run.log_intensity,
+    )
+
+
+def contrast_gate(
+    run: Run, frame: Frame, curve: ContrastCurve | None = None
+) -> Float[np.ndarray, "rows columns"] | None:
+    """`Background.gate` of one frame of a run; None where nothing is known of the view before contrast."""
+    background = background_of(run, frame, curve)
+    return None if background is None else background.gate(frame)
 
 
 def _noise(picture: Float[np.ndarray, "rows columns"]) -> float:

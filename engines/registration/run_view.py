@@ -1,4 +1,4 @@
-"""From a recorded run to the view that a registration matches: frame, subtraction, segmentation."""
+"""Make the view that a registration matches from a recorded run: choose a frame, subtract, segment."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from engines.registration.view import RegistrationView, view_of_frame
 from engines.segmentation.segmenter import Segmenter
 
 MINIP_FRAME = -1
-_FILLED_SHARE = 0.006  # of the picture; a filled coronary or cerebral tree covers more
+_FILLED_SHARE = 0.006  # share of the picture; a filled coronary or cerebral tree covers more
 _LOOKED_AT = 8
-_BEFORE_VEINS = 0.65  # of a run that goes on into the veins
+_BEFORE_VEINS = 0.65  # share of a run before contrast reaches the veins
 
 
 def view_of_run(
@@ -37,16 +37,17 @@ def view_of_run(
 ) -> RegistrationView:
     """Segment one frame of a run, or its MinIP, for registration.
 
-    A run that states its mask is subtracted, and so is a cerebral run that holds frames without contrast; a beating
-    heart is not, since its mask never fits: there, what was as dark before the bolus is taken out of the probability.
+    A run that states its mask is subtracted, and so is a cerebral run that holds frames without contrast. A beating
+    heart is not subtracted, because its mask never fits; instead, pixels that were as dark before the bolus are
+    removed from the probability.
 
     Args:
-        frame: from 0; None takes the frame in which contrast fills the vessels most.
-        corrections: of the C-arm and the intensifier, from calibration files.
+        frame: frame number from 0; None takes the frame in which contrast fills the vessels most.
+        corrections: corrections of C-arm and intensifier, from calibration files.
 
     Raises:
         InputError: the run cannot be read or has no such frame.
-        MissingGeometryError: the frame does not say how it was projected.
+        MissingGeometryError: the frame does not state its projection geometry.
     """
     run = _opened(path, corrections)
     if isinstance(frame, int) and not 0 <= frame < run.frame_count:
@@ -60,7 +61,7 @@ def view_of_run(
     view = _view_of_frame(run, shown, contrast_frame(shown), segmenter, reference)
     if _filled_share(view) >= _FILLED_SHARE:
         return view
-    # A moving head can outshine the contrast; then the segmentation itself says which frame is full.
+    # A moving head can change the picture more than the contrast; then the segmentation decides which frame is full.
     steps = _moments(shown)
     return max((view, *(_view_of_frame(run, shown, index, segmenter, reference) for index in steps)), key=_filled_share)
 
@@ -68,7 +69,7 @@ def view_of_run(
 def other_views_of_run(
     path: Path, segmenter: Segmenter, *, case_kind: str, than: int, corrections: Corrections | None = None
 ) -> Iterator[RegistrationView]:
-    """Views of other moments of the run than frame `than`, the fullest first; for when that one was not convincing."""
+    """Views of other moments than frame `than`, the fullest first; used if that frame gave a doubtful result."""
     run = _opened(path, corrections)
     shown = subtracted_for(run, case_kind)
     reference = getattr(run, "frame_of_reference_uid", "")
@@ -114,7 +115,7 @@ def _view(
 
 
 def _moments(shown: Run) -> list[int]:
-    """Frames spread over the run; of a subtracted one only the part before the veins take over."""
+    """Frames spread over the run; of a subtracted run only the part before the veins fill."""
     last = shown.frame_count - 1 if not shown.mask else round(_BEFORE_VEINS * (shown.frame_count - 1))
     return np.unique(np.linspace(0, last, min(last + 1, _LOOKED_AT)).round().astype(int)).tolist()
 
@@ -124,7 +125,7 @@ def _filled_share(view: RegistrationView) -> float:
 
 
 def subtracted_for(run: Run, case_kind: str) -> Run:
-    """The run as its vessels show best: subtracted where that is meant, else as it is."""
+    """The run with the best visible vessels: subtracted if it is meant to be, else unchanged."""
     if run.kind == "dsa":
         return run
     if run.mask or (case_kind == "evt" and is_subtractable(run)):

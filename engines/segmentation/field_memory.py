@@ -54,14 +54,19 @@ class FieldMemory:
     def __init__(self) -> None:
         self._seen: _Seen | None = None
         self._last: Frame | None = None
+        self._key: object | None = None
         self._age_frames = 0
         self.searches = 0
 
-    def expect(self, frame: Frame) -> None:
-        """Announce the next picture's frame; forgets the field if the frame belongs to another view."""
-        if self._last is not None and not _same_view(self._last, frame):
+    def expect(self, frame: Frame, key: object | None = None) -> None:
+        """Announce the frame whose picture comes next; forgets what belongs to another view.
+
+        Args:
+            key: the same object for every frame of a view. Without one for both frames their geometries are compared.
+        """
+        if self._last is not None and not self._same_view(self._last, frame, key):
             self._seen = None
-        self._last = frame
+        self._last, self._key = frame, key
 
     def find(self, picture: Float[np.ndarray, "rows columns"]) -> Bool[np.ndarray, "rows columns"] | None:
         """As `find_field_of_view`, for pictures at the working size."""
@@ -75,10 +80,15 @@ class FieldMemory:
         self.searches += 1
         return field
 
+    def _same_view(self, last: Frame, frame: Frame, key: object | None) -> bool:
+        if last.shape_px != frame.shape_px or last.source_id != frame.source_id or last.kind != frame.kind:
+            return False
+        if key is not None and self._key is not None:
+            return key is self._key
+        return _same_geometry(last, frame)
 
-def _same_view(last: Frame, frame: Frame) -> bool:
-    if last.shape_px != frame.shape_px or last.source_id != frame.source_id or last.kind != frame.kind:
-        return False
+
+def _same_geometry(last: Frame, frame: Frame) -> bool:
     if last.geometry is None or frame.geometry is None:
         return last.geometry is frame.geometry
     return last.geometry.same_view(frame.geometry)

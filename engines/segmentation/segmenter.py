@@ -95,9 +95,14 @@ class RunSegmenter:
         self.classes = segmenter.classes
         self.threshold = segmenter.threshold
 
-    def segment(self, frame: Frame) -> Segmentation:
-        """As `Segmenter.segment`."""
-        self._memory.expect(frame)
+    def segment(self, frame: Frame, *, key: object | None = None) -> Segmentation:
+        """As `Segmenter.segment`.
+
+        Args:
+            key: of the view that the frame shows, for a caller who has compared the geometries already; see
+                `FieldMemory.expect`.
+        """
+        self._memory.expect(frame, key)
         return self._segmenter.segment(frame, find_field=self._memory.find)
 
 
