@@ -274,7 +274,7 @@ def test_choices_about_what_is_not_given_are_refused(tmp_path: Path) -> None:
     surface = _surface(tmp_path / "s.stl")
     with pytest.raises(InputError, match="give --vessels too"):
         create_case(tmp_path / "out", "evt", surface=surface, names="1=artery")
-    with pytest.raises(InputError, match="--phase and --hu-offset is about the CTA|give --cta too"):
+    with pytest.raises(InputError, match="--phase and --hu-offset is about the CTA; give --cta too"):
         create_case(tmp_path / "out", "evt", surface=surface, phase=2, hu_offset=-1024)
     with pytest.raises(InputError, match="expected sform or qform"):
         create_case(tmp_path / "out", "evt", cta=tmp_path, nifti_form="both")

@@ -40,7 +40,9 @@ def test_a_model_elsewhere_and_a_ct_without_contrast_are_said() -> None:
 def _surface(x_mm: float, y_mm: float) -> SurfaceMesh:
     tube = tube_surface(4.0, 40.0)
     wide = tube_surface(2.0, 40.0)  # far apart in one mesh, so that both boxes hold both lines
-    vertices = np.concatenate([tube.vertices_mm + (x_mm, y_mm, 0), wide.vertices_mm + (-x_mm, -y_mm - 12, 0)])
+    vertices = np.concatenate(
+        [tube.vertices_mm + np.array([x_mm, y_mm, 0]), wide.vertices_mm + np.array([-x_mm, -y_mm - 12, 0])]
+    )
     return SurfaceMesh(
         vertices_mm=vertices, triangles=np.concatenate([tube.triangles, wide.triangles + len(tube.vertices_mm)])
     )

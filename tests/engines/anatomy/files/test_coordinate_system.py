@@ -13,6 +13,7 @@ from vtkmodules.vtkIOXML import vtkXMLPolyDataWriter
 
 from calibration.errors import InputError
 from engines.anatomy.files.centerline_file import load_centerlines, read_centerlines, save_centerlines
+from engines.anatomy.files.coordinate_system import Declared
 from engines.anatomy.files.surface_file import load_surface, read_surface, save_surface
 from engines.anatomy.vessel_model import SurfaceMesh
 from tests.engines.anatomy.shapes import tube_surface
@@ -95,6 +96,13 @@ def test_a_stated_unit_is_obeyed_and_an_unknown_one_refused(tmp_path: Path) -> N
         load_surface(_write(path, "obj", "units: inch", tube.vertices_mm, tube.triangles))
     with pytest.raises(InputError, match="in LPS and in RAS"):
         load_surface(_write(path, "obj", "SPACE=RAS coordinate system: LPS", tube.vertices_mm, tube.triangles))
+
+
+def test_comments_about_something_else_declare_nothing(tmp_path: Path) -> None:
+    tube = _tube()
+    for said in ("color space=sRGB", "units: none", "workspace=Untitled", "Blender 4.1"):
+        found = read_surface(_write(tmp_path / "s.obj", "obj", said, tube.vertices_mm, tube.triangles))
+        assert found.declared == Declared()
 
 
 def test_what_this_program_writes_says_that_it_is_lps_and_a_silent_file_says_nothing(tmp_path: Path) -> None:

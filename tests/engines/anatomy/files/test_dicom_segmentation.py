@@ -75,6 +75,15 @@ def test_segments_lie_where_their_frames_say_and_left_out_frames_are_empty(tmp_p
     np.testing.assert_allclose((labels.lps_from_index @ (2, 1, 4, 1))[:3], (-19.0, 30.8, 108.0))
 
 
+def test_a_folder_with_one_segmentation_is_that_segmentation(tmp_path: Path) -> None:
+    frames = [(1, 0, _picture(1, 2)), (1, 1, _picture(1, 2))]
+    _segmentation(tmp_path / "s.dcm", frames, ["artery"])
+    assert load_labels(tmp_path).names == {1: "artery"}
+    _segmentation(tmp_path / "t.dcm", frames, ["artery"])
+    with pytest.raises(InputError, match="holds 2 DICOM segmentations; choose one"):
+        load_labels(tmp_path)
+
+
 def test_a_fraction_of_a_half_and_more_is_inside(tmp_path: Path) -> None:
     frames = [(1, 0, _picture(1, 2, 200)), (1, 1, _picture(1, 2, 100))]
     path = _segmentation(tmp_path / "s.dcm", frames, ["aorta"], "FRACTIONAL", MaximumFractionalValue=255)
