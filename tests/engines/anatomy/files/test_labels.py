@@ -42,6 +42,9 @@ def test_a_folder_of_masks_is_named_by_its_files(tmp_path: Path) -> None:
     labels = load_labels(tmp_path / "m")
     assert labels.names == {1: "aorta", 2: "carotid"}
     assert labels.labels[1, 1, 2] == 1
+    assert labels.mask_of("aorta").sum() == 2
+    with pytest.raises(KeyError):
+        labels.mask_of("vein")
     assert labels.labels[1, 1, 3] == 2  # the smaller structure keeps a shared voxel
 
 

@@ -55,6 +55,7 @@ def test_masks_of_unknown_words_are_listed_and_their_class_is_asked_for(tmp_path
 def test_coronary_branches_may_be_called_anything(tmp_path: Path) -> None:
     found = load_named_labels(_masks(tmp_path / "m", "blob.nii.gz"), "coronary")
     assert found.labels.names == {1: "blob"}
+    assert "blob: taken as arteries" in found.notes[0]
 
 
 def test_what_is_no_vessel_by_its_name_is_left_out(tmp_path: Path) -> None:
