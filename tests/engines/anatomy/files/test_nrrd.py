@@ -90,17 +90,37 @@ def test_masks_of_a_folder_may_be_nrrd(tmp_path: Path) -> None:
     assert load_labels(folder).names == {1: "aorta"}
 
 
-def test_an_unusable_nrrd_is_one_clear_line(tmp_path: Path) -> None:
+HEAD = b"NRRD0004\ntype: uchar\ndimension: 3\nspace: left-posterior-superior\nsizes: 6 7 8\n"
+HEAD += b"space directions: (1,0,0) (0,1,0) (0,0,1)\nencoding: raw\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"NRRD0004\nhello\n", "no blank line ends its header"),
+        (b"hello\n\n", "does not begin with NRRD"),
+        (HEAD + b"\nabc", "336 bytes of voxels promised, 3 found"),
+        (HEAD.replace(b"6 7 8", b"900 900 900").replace(b"raw", b"gzip") + b"\nabc", "promises 729000000 voxels"),
+        (HEAD.replace(b"6 7 8", b"90000 90000 900"), "no blank line|billion voxels"),
+        (HEAD.replace(b"left-posterior-superior", b"scanner-xyz") + b"\n", "space 'scanner-xyz', expected LPS or RAS"),
+        (HEAD.replace(b"raw", b"bzip2") + b"\n", "stored as bzip2"),
+        (HEAD.replace(b"space:", b"spaces:") + b"\n", "does not say where its voxels lie"),
+        (HEAD.replace(b"(1,0,0)", b"none") + b"\n", "2 directions in space"),
+        (HEAD.replace(b"(1,0,0)", b"(nan,0,0)") + b"\n", "no place in space"),
+        (HEAD + b"data file: a.raw\n\n", "in another file"),
+        (HEAD.replace(b"uchar", b"complex") + b"\n", "cannot be read as NRRD"),
+    ],
+)
+def test_an_unusable_nrrd_is_one_clear_line(tmp_path: Path, content: bytes, message: str) -> None:
     path = tmp_path / "s.seg.nrrd"
-    path.write_bytes(b"NRRD0004\nhello\n")
-    with pytest.raises(InputError, match="cannot be read as NRRD"):
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=message):
         load_labels(path)
-    path.write_bytes(
-        b"NRRD0004\ntype: uchar\ndimension: 3\nsizes: 900 900 900\nencoding: gzip\nkinds: domain domain domain\n\nabc"
-    )
-    with pytest.raises(InputError, match="promises 729000000 voxels"):
-        load_labels(path)
-    with pytest.raises(InputError, match="no such file"):
+
+
+def test_segments_that_contradict_themselves_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "s.seg.nrrd"
+    with pytest.raises(InputError, match="No such file"):
         load_labels(tmp_path / "none.nrrd")
     segments: list[dict[str, object]] = [{"Name": "a", "LabelValue": 1}, {"Name": "a", "LabelValue": 2}]
     voxels = np.zeros(SHAPE, np.uint8)
