@@ -119,6 +119,8 @@ def test_an_unusable_segmentation_is_one_clear_line(tmp_path: Path) -> None:
         load_labels(_segmentation(tmp_path / "s.dcm", frames, ["a", "a"]))
     with pytest.raises(InputError, match="cannot be read"):
         load_labels(_segmentation(tmp_path / "s.dcm", frames, ["a", "b"], SegmentSequence=[]))
+    with pytest.raises(InputError, match="5000 frames stated, 2 described"):
+        load_labels(_segmentation(tmp_path / "s.dcm", frames, ["a", "b"], NumberOfFrames=5000))
     with pytest.raises(InputError, match="all 2 masks are empty"):
         load_labels(_segmentation(tmp_path / "s.dcm", [(1, 0, _picture(0, 0, 0))] * 2, ["a", "b"]))
     with pytest.raises(InputError, match="no PlaneOrientationSequence"):
