@@ -32,10 +32,11 @@ class _Level:
     keep: int
 
 
-_SEARCH_PIXEL_MM, _SEARCH_BAND_MM, _SEARCH_CELL_MM, _CANDIDATES = 4.0, 12.0, 4.0, 10
-_COARSE = _Level(pixel_mm=4.0, band_mm=20.0, iterations=5, keep=10)
-_MIDDLE = _Level(pixel_mm=2.5, band_mm=8.0, iterations=5, keep=5)
-_FINE = _Level(pixel_mm=1.5, band_mm=5.0, iterations=8, keep=2)
+_SEARCH_PIXEL_MM, _SEARCH_BAND_MM, _SEARCH_CELL_MM, _CANDIDATES = 4.0, 12.0, 4.0, 8
+_MIDDLE_CELL_MM = 3.0
+_COARSE = _Level(pixel_mm=4.0, band_mm=20.0, iterations=4, keep=10)
+_MIDDLE = _Level(pixel_mm=2.5, band_mm=8.0, iterations=5, keep=4)
+_FINE = _Level(pixel_mm=1.5, band_mm=5.0, iterations=6, keep=2)
 _SAME_BASIN_MM, _OTHER_BASIN_MM = 2.0, 5.0
 _NUDGE_MM, _NUDGE_RAD = 1.5, 0.04
 _MODEL_POINTS = 260
@@ -46,8 +47,8 @@ class FilledStanding:
     """How the winner fits and stands out.
 
     Args:
-        fine: correlation in the narrow band, relative to what noise leaves attainable; the worst view's.
-        middle: correlation in the wider band.
+        fine, middle: correlation in the narrow and in the wider band, worst view.
+        clear: the narrow band's, relative to what noise leaves attainable.
         rival: best middle correlation of another basin, relative to the winner's.
         share: of the basins that were carried on, those that ended in the winner's.
         filled_share: of the model's volume that lies in the pictures, what is filled at least a tenth as much as most.
@@ -55,6 +56,7 @@ class FilledStanding:
     """
 
     fine: float
+    clear: float
     middle: float
     rival: float
     share: float
@@ -124,11 +126,11 @@ def _pictures(model: PreparedModel, views: Sequence[RegistrationView]) -> tuple[
     cloud = vessel_cloud(model.model)
     if cloud is None:
         return None
-    rough = cloud.thinned(_SEARCH_CELL_MM)
+    rough, medium = cloud.thinned(_SEARCH_CELL_MM), cloud.thinned(_MIDDLE_CELL_MM)
     wanted = (
         (rough, _SEARCH_PIXEL_MM, _SEARCH_BAND_MM),
         (rough, _COARSE.pixel_mm, _COARSE.band_mm),
-        (cloud, _MIDDLE.pixel_mm, _MIDDLE.band_mm),
+        (medium, _MIDDLE.pixel_mm, _MIDDLE.band_mm),
         (cloud, _FINE.pixel_mm, _FINE.band_mm),
     )
     made = [
@@ -178,7 +180,8 @@ def _standing(
 
     shifts = [(_NUDGE_MM, 0.0), (-_NUDGE_MM, 0.0), (0.0, _NUDGE_MM), (0.0, -_NUDGE_MM)]
     return FilledStanding(
-        fine=min(filling.clear for filling in fine.fillings(best.state)),
+        fine=best.ncc,
+        clear=min(filling.clear for filling in fine.fillings(best.state)),
         middle=own,
         rival=float(np.clip(max(rivals, default=0.0) / own, 0.0, 1.5)),
         share=float((apart <= _OTHER_BASIN_MM).mean()) if len(apart) else 0.0,
