@@ -19,6 +19,7 @@ from engines.registration.confidence import RIVAL, ConfidenceFeatures, Verdict, 
 from engines.registration.features.image_features import PreparedView, prepare_view
 from engines.registration.features.prepared_model import PreparedModel
 from engines.registration.features.projected_model import RigidState
+from engines.registration.filling.rendered_result import RenderedResult, judged_by_rendering
 from engines.registration.initial_pose import InitialPose, radiological_start
 from engines.registration.options import RegistrationOptions
 from engines.registration.registration import RegisteredView, Registration, RegistrationBackend, Stage
@@ -82,6 +83,9 @@ def register(
     if options.refine_drr:
         found, refined_stages, render = _refined_on_drr(found, views, ready, prepared, options)
         stages.extend(refined_stages)
+    rendered = judged_by_rendering(found, prepared, views, ready, prior) if options.judge_by_rendering else None
+    if rendered is not None:
+        return _by_rendering(rendered, views, ready, prepared, init, case_id, stages, began, options)
     features, verdict = _judged(found, ready, prior)
     if verdict.status != "accepted" and prior.supine and init.isocentre_from_lps is not None:
         anew = _accepted_from_header_alone(found, prepared, ready, prior, propose)
@@ -101,6 +105,41 @@ def register(
         stages=tuple(stages),
         elapsed_ms=1e3 * (time.perf_counter() - began),
         backend=RegistrationBackend(render=render, inference="", device=options.device),
+    )
+
+
+def _by_rendering(
+    rendered: RenderedResult,
+    views: Sequence[RegistrationView],
+    ready: Sequence[PreparedView],
+    prepared: PreparedModel,
+    init: InitialPose,
+    case_id: str,
+    stages: list[Stage],
+    began: float,
+    options: RegistrationOptions,
+) -> Registration:
+    stages.extend(rendered.stages)
+    if rendered.verdict.status != "accepted" and init.isocentre_from_lps is not None:
+        # As without rendering: a start that misled gives way to the header's pose where that may be drawn unchecked.
+        header = radiological_start().prior(prepared, len(views), _table_sigma_mm(views, options))
+        anew = judged_by_rendering(rendered.found, prepared, views, ready, header)
+        if anew is not None and anew.verdict.status == "accepted":
+            rendered = anew
+            stages.extend(anew.stages)
+    pose = rendered.found.alignment.state.pose(prepared)
+    return Registration(
+        case=case_id,
+        views=_registered(views, pose, rendered.found.alignment.state.shifts_mm),
+        isocentre_from_lps=pose,
+        status=rendered.verdict.status,
+        confidence=rendered.verdict.confidence,
+        expected_error_mm=rendered.verdict.expected_error_mm,
+        depth_sigma_mm=rendered.verdict.depth_sigma_mm,
+        reasons=rendered.reasons,
+        stages=tuple(stages),
+        elapsed_ms=1e3 * (time.perf_counter() - began),
+        backend=RegistrationBackend(render="filled parts", inference="", device="cpu"),
     )
 
 

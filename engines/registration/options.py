@@ -11,6 +11,8 @@ class RegistrationOptions:
 
     Args:
         ask_network: add the pose network's answers to the starts of the search.
+        judge_by_rendering: where a run shows what contrast darkened, search and fit by rendering the parts that fill,
+            and let that decide and judge.
         refine_drr: refine on rendered vessels; slower by seconds, and seldom better than the centerlines already are.
         device: where the renderer runs.
         table_shift_mm: standard deviation of an unknown table movement between the two views of a pair; None takes
@@ -18,6 +20,7 @@ class RegistrationOptions:
     """
 
     ask_network: bool = True
+    judge_by_rendering: bool = True
     refine_drr: bool = False
     device: str = "cpu"
     table_shift_mm: float | None = None
