@@ -82,8 +82,8 @@ def vessels_darkening(
 ) -> Float32[np.ndarray, "rows columns"]:
     """The same of a subtracted picture, whose grey values are logarithms already; in its own units.
 
-    `vessel` is the probability of vessels of any class: kept is what lies beside them. A head that moved since the mask leaves
-    the edges of its bones, darker than the vessels are.
+    `vessel` is the probability of vessels of any class: kept is what lies beside them. A head that moved since the
+    mask leaves the edges of its bones, darker than the vessels are.
     """
     darkness = frame.pixels.astype(np.float32) * (1.0 if frame.vessels_bright else -1.0)
     darkness = np.maximum(darkness - np.median(darkness), 0.0)

@@ -116,7 +116,9 @@ def _view(
         return replace(view, vessel=view.vessel * rise.gate(), contrast=rise.darkening())
     if picture.kind != "dsa":
         return view
-    return replace(view, contrast=vessels_darkening(picture, segmentation.vessel(), picture.geometry.isocentre_mm_per_px))
+    return replace(
+        view, contrast=vessels_darkening(picture, segmentation.vessel(), picture.geometry.isocentre_mm_per_px)
+    )
 
 
 def _for_rendering(view: RegistrationView, case_kind: str) -> RegistrationView:

@@ -17,7 +17,7 @@ Defect = Callable[[VesselModel, np.random.Generator], VesselModel]
 
 
 def with_unfilled_lumen(model: VesselModel, rng: np.random.Generator) -> VesselModel:
-    """A second lumen beside the largest structure, which no injection fills: a dissection of which only one side shows."""
+    """A second lumen beside the largest structure, which no injection fills, as in a dissection."""
     labels = model.labels
     assert labels is not None
     largest = max(labels.names, key=lambda value: int((labels.labels == value).sum()))

@@ -2,7 +2,8 @@
 
     PATIENT/masks/NAME.nii.gz          one structure a file
     PATIENT/scored_points_lps_mm.csv   points on which errors are measured
-    RUN/xa.dcm  RUN/truth.json         `patient`, `frame_argument`, `scored_frame`, `frames[i].projection_px_from_lps_mm`
+    RUN/xa.dcm  RUN/truth.json         `patient`, `frame_argument`, `scored_frame`,
+                                       `frames[i].projection_px_from_lps_mm`
     RUN/starts/NN.json                 POSE.json files to start from
 
 A patient's name begins with the kind of its case: evt0, tavi1.
@@ -12,7 +13,6 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path

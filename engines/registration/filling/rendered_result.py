@@ -1,4 +1,4 @@
-"""A cold start's pose given to the rendering, which moves it, weighs it against its own search and says how sure it is."""
+"""A cold start's pose given to the rendering, which moves it, weighs it against its own and says how sure it is."""
 
 from __future__ import annotations
 

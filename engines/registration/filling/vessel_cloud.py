@@ -1,7 +1,7 @@
 """The vessels' volume as weighted points in parts, each of which contrast may or may not fill.
 
 An injection fills one lumen of a dissected aorta, one side of a head, arteries before veins. Every structure is a part
-of its own, and large ones are halved until each piece is about as long as a bolus: within one, filling is taken as even.
+of its own, and large ones are halved until each piece is about as long as a bolus: within one, filling counts as even.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ def _of_tubes(tree: CenterlineTree, branch_classes: tuple[str, ...]) -> _Structu
             for angle in 2 * np.pi * np.arange(count) / count:
                 out = share * radius[:, None] * (np.cos(angle) * first + np.sin(angle) * second)
                 volume = area / count * np.pi * radius**2 * step_mm
-                parts.setdefault(branch.vessel_class, []).append((centre + out, volume))
+                parts.setdefault(branch.name or branch.vessel_class, []).append((centre + out, volume))
     return {name: (np.concatenate([p for p, _ in v]), np.concatenate([w for _, w in v])) for name, v in parts.items()}
 
 
