@@ -20,6 +20,7 @@ from jaxtyping import Float
 from pydantic import BaseModel, ConfigDict
 
 from calibration.errors import InputError
+from engines.registration.filling.filled_features import FILLED_NAMES
 from engines.registration.registration import RegistrationStatus
 
 # One short curve fits many patients: where little is seen, a rival pose is reason enough for a person to look.
@@ -122,9 +123,10 @@ def load_confidence_model() -> ConfidenceModel:
         model = ConfidenceModel.model_validate(json.loads(source.read_text(encoding="utf-8")))
     except (OSError, ValueError) as error:
         raise InputError(f"{source}: no usable confidence model ({error}); install the program again") from error
-    named = {part for fitted in (model.cold, model.warm) for name in fitted.features for part in name.split(" * ")}
-    if unknown := sorted(named - set(FEATURE_NAMES)):
-        raise InputError(f"{source}: fitted for features {unknown}, this version computes {FEATURE_NAMES}")
+    for fitted, names in ((model.cold, FEATURE_NAMES), (model.warm, FEATURE_NAMES), (model.filled, FILLED_NAMES)):
+        named = {part for name in fitted.features for part in name.split(" * ")}
+        if unknown := sorted(named - set(names)):
+            raise InputError(f"{source}: fitted for features {unknown}, this version computes {names}")
     return model
 
 

@@ -227,8 +227,8 @@ def confidence_model(samples: Sequence[Sample], kept: dict | None = None) -> dic
     provenance: dict = dict((kept or {}).get("provenance", {}))
     for kind, names in NAMES.items():
         of_kind = [s for s in samples if s.kind == kind]
-        if not of_kind and kept is not None:
-            content[kind] = kept[kind]
+        if not of_kind:
+            content |= {kind: kept[kind]} if kept is not None else {}
             continue
         confidence = held_out_confidence(of_kind, names)
         limits = thresholds(of_kind, confidence)

@@ -23,6 +23,7 @@ from engines.registration.features.prepared_model import PreparedModel
 from engines.registration.initial_pose import radiological_start, start_near
 from engines.registration.motion.deform import deformed
 from engines.registration.motion.deform_basis import MotionBasis
+from engines.registration.options import RegistrationOptions
 from engines.registration.registration import Registration
 from engines.registration.track import track
 from engines.registration.view import RegistrationView
@@ -63,7 +64,9 @@ def make_case_pipeline(folder: Path, backend: str, models: Path = BUNDLED_MODELS
     projected = ProjectedModel(model)
     on_gpu = not segmenter.backend.endswith("(cpu)")
     guarded = CpuBehind(segmenter, lambda: load_segmenter(name, "onnx", folder=models).for_run()) if on_gpu else None
-    registrar = CaseRegistrar(case.id, model, inference=segmenter.backend, deforms=case.kind == "coronary")
+    registrar = CaseRegistrar(
+        case.id, model, inference=segmenter.backend, renders=case.kind != "coronary", deforms=case.kind == "coronary"
+    )
     view = rehearsal_view(model, projected)
     rehearsed = registrar.warm_up(view)
     description = f"{segmenter.name} on {segmenter.backend}"
@@ -108,15 +111,20 @@ class CaseRegistrar:
     """Registers one case's model; the model is prepared once for each set of vessel classes.
 
     Args:
+        renders: let cold starts be judged by rendering where the frame shows what contrast darkened; not of use on
+            a beating heart, which moved since the frames without contrast.
         deforms: follow the motion that no rigid pose describes, frame by frame; of use on a beating heart alone.
     """
 
-    def __init__(self, case_id: str, model: VesselModel, *, inference: str, deforms: bool = False) -> None:
+    def __init__(
+        self, case_id: str, model: VesselModel, *, inference: str, renders: bool = True, deforms: bool = False
+    ) -> None:
         self._case_id = case_id
         self._model = model
         self._inference = inference
         self._prepared: dict[tuple[str, ...], PreparedModel] = {}
         self._deforms = deforms
+        self._options = RegistrationOptions(judge_by_rendering=renders)
         self._bases: dict[tuple[str, ...], MotionBasis] = {}
 
     def warm_up(self, view: RegistrationView) -> Registration | None:
@@ -147,10 +155,11 @@ class CaseRegistrar:
         """Near the last pose if there was one, else (or if that fails) from the C-arm's header alone."""
         if request.previous is not None:
             near = start_near(request.previous.isocentre_from_lps)
-            found = register([request.view], self._model, case_id=self._case_id, init=near)
+            found = register([request.view], self._model, case_id=self._case_id, init=near, options=self._options)
             if found.status != "rejected":
                 return found
-        return register([request.view], self._model, case_id=self._case_id, init=radiological_start())
+        header = radiological_start()
+        return register([request.view], self._model, case_id=self._case_id, init=header, options=self._options)
 
     def track(self, view: RegistrationView, previous: Registration) -> Registration:
         prepared = self._prepared.get(view.branch_classes)

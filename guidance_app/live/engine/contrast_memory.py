@@ -33,11 +33,17 @@ class Background:
 
     def gate(self, frame: Frame) -> Float[np.ndarray, "rows columns"]:
         """0..1 a pixel: how surely it is darker now than anything near it was then."""
+        return np.clip((self.darkest_near - self._now(frame)) / self.certain, 0.0, 1.0).astype(np.float32)
+
+    def darkening(self, frame: Frame) -> Float[np.ndarray, "rows columns"]:
+        """What contrast added since, in log units."""
+        return self.picture - self._now(frame)
+
+    def _now(self, frame: Frame) -> Float32[np.ndarray, "rows columns"]:
         smooth = cv2.GaussianBlur(log_picture(frame, log_intensity=False), (0, 0), _SMOOTH_PX)
         # Exposure control moves the whole picture. Every fourth pixel tells by how much, smoothed: grey values are
         # coarser than what is to be told.
-        smooth += np.median((self.picture - smooth)[::4, ::4])
-        return np.clip((self.darkest_near - smooth) / self.certain, 0.0, 1.0).astype(np.float32)
+        return smooth + np.median((self.picture - smooth)[::4, ::4])
 
 
 class ContrastMemory:

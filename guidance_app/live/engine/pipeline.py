@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from calibration.carm import CArmGeometry
+from engines.angiography.contrast_gate import vessels_darkening
 from engines.angiography.frame import Frame
 from engines.registration.follow import places_after_move
 from engines.registration.motion.deform_basis import Deformation
@@ -131,7 +132,12 @@ class Pipeline:
         """The cold start that a step asked for; takes seconds."""
         background = self._memory.learn(request.past) if self._memory is not None else None
         if background is not None:
-            request = replace(request, view=_gated(request.view, background.gate(request.frame)))
+            gated = _gated(request.view, background.gate(request.frame))
+            request = replace(request, view=replace(gated, contrast=background.darkening(request.frame)))
+        elif request.frame.kind == "dsa":
+            view = request.view
+            contrast = vessels_darkening(request.frame, view.vessel, view.geometry.isocentre_mm_per_px)
+            request = replace(request, view=replace(view, contrast=contrast))
         return self._registrar.register(request)
 
     def step(self, frame: Frame, situation: Situation) -> StepOutcome:
