@@ -24,10 +24,10 @@ from engines.registration.initial_pose import InitialPose, radiological_start
 from engines.registration.options import RegistrationOptions
 from engines.registration.registration import RegisteredView, Registration, RegistrationBackend, Stage
 from engines.registration.view import RegistrationView
+from engines.registration.view_pair import check_views, table_sigma_mm
 
 _MIN_VESSEL_MM = 25.0  # of segmented vessel; less fits anywhere
 _MIN_VISIBLE_SHARE = 0.03
-_UNKNOWN_TABLE_MM = 15.0
 _LOST_MM = 50.0  # stated error of a pose that nothing supports
 
 
@@ -64,7 +64,7 @@ def register(
     check_views(views)
     prepared = PreparedModel.of(model, branch_classes=views[0].branch_classes)
     ready = [prepare_view(view, edges=prepared.has_thick) for view in views]
-    prior = init.prior(prepared, len(views), _table_sigma_mm(views, options))
+    prior = init.prior(prepared, len(views), table_sigma_mm(views, options))
     stages = [Stage(name="features", similarity=1.0, elapsed_ms=1e3 * (time.perf_counter() - began))]
 
     empty = [view.file for view, features in zip(views, ready, strict=True) if features.length_mm < _MIN_VESSEL_MM]
@@ -122,7 +122,7 @@ def _by_rendering(
     stages.extend(rendered.stages)
     if rendered.verdict.status != "accepted" and init.isocentre_from_lps is not None:
         # As without rendering: a start that misled gives way to the header's pose where that may be drawn unchecked.
-        header = radiological_start().prior(prepared, len(views), _table_sigma_mm(views, options))
+        header = radiological_start().prior(prepared, len(views), table_sigma_mm(views, options))
         anew = judged_by_rendering(rendered.found, prepared, views, ready, header)
         if anew is not None and anew.verdict.status == "accepted":
             rendered = anew
@@ -241,35 +241,6 @@ def reasons(judged: Agreement, features: ConfidenceFeatures, confidence: float, 
     if features.image_decimetres < 0.8:
         said.append("little vessel is filled in this picture")
     return tuple(said)
-
-
-def check_views(views: Sequence[RegistrationView]) -> None:
-    """Refuse what no method can register jointly; raises InputError with the view and what to do."""
-    if not 1 <= len(views) <= 2:
-        raise InputError(f"registration takes one view or two, {len(views)} were given")
-    if len(views) == 2:
-        first, second = (view.frame_of_reference_uid for view in views)
-        if first and second and first != second:
-            raise InputError(
-                f"{views[1].file}: frame of reference {second} differs from {first} of {views[0].file}; "
-                "two views must show the same patient in the same place: register them one by one"
-            )
-        if views[0].branch_classes != views[1].branch_classes:
-            raise InputError(
-                f"{views[1].file}: shows other vessels ({', '.join(views[1].branch_classes) or 'all'}) than "
-                f"{views[0].file} ({', '.join(views[0].branch_classes) or 'all'}); choose frames of the same phase"
-            )
-
-
-def _table_sigma_mm(views: Sequence[RegistrationView], options: RegistrationOptions) -> float:
-    if len(views) < 2:
-        return 0.0
-    if options.table_shift_mm is not None:
-        return options.table_shift_mm
-    tables = [view.geometry.table_mm for view in views]
-    if tables[0] is not None and tables[1] is not None and np.allclose(tables[0], tables[1], atol=0.5):
-        return 0.0
-    return _UNKNOWN_TABLE_MM
 
 
 def _registered(

@@ -237,8 +237,9 @@ def confidence_model(samples: Sequence[Sample], kept: dict | None = None) -> dic
         content[kind] = fit_logistic(of_kind, names) | limits
         if kind != "filled":
             continue
-        by_defect = held_out_confidence(of_kind, names, [s.defect for s in of_kind])
-        provenance |= {f"filled_defect_out_{k}": v for k, v in scores(of_kind, by_defect, limits).items()}
+        if len({s.defect for s in of_kind}) > 1:
+            by_defect = held_out_confidence(of_kind, names, [s.defect for s in of_kind])
+            provenance |= {f"filled_defect_out_{k}": v for k, v in scores(of_kind, by_defect, limits).items()}
         provenance["filled_cases"] = ", ".join(sorted({s.patient for s in of_kind}))
         provenance["filled_samples"] = len(of_kind)
     others = [s for s in samples if s.kind != "filled"]
