@@ -58,7 +58,7 @@ class VesselCloud:
         )
 
 
-@functools.lru_cache(maxsize=8)
+@functools.lru_cache(maxsize=4)
 def vessel_cloud(model: VesselModel, branch_classes: tuple[str, ...] = ()) -> VesselCloud | None:
     """The parts of these classes (all when empty); made once a model. None where it has neither labels nor tubes."""
     structures = _of_labels(model.labels, branch_classes) if model.labels is not None else {}
