@@ -1,4 +1,4 @@
-"""A calibration in lines for a person."""
+"""Describe a calibration in lines of text for a person."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from calibration.calibration_file import AnyCalibration, CaptureFile, CArmFile, 
 
 
 def summary_lines(content: AnyCalibration) -> list[str]:
-    """What it is, what was found and how well, until when it holds, and what to look at."""
+    """The kind, results, residuals, validity and warnings of a calibration."""
     until = f"{content.valid_until:%Y-%m-%d}" if content.valid_until is not None else "its conditions change"
     lines = [f"{content.schema_}   made {content.created:%Y-%m-%d}, valid until {until}"]
     if content.device:

@@ -23,41 +23,50 @@ _SMOOTHED = 0.2  # of the noise that this smoothing leaves
 _BESIDE_MM = 2.0  # of a segmented vessel, isocentre plane: its own soft edge
 _SURE = 0.3  # probability from which a vessel is kept whole: the finest ones are seldom sure
 _LEAST_CERTAIN = 0.01  # in log units: a noiseless picture must not call rounding contrast
+_EXPOSURE_STEP = 4  # every fourth pixel of each row and column tells how the exposure changed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class ContrastRise:
-    """A view before contrast came and now, both in log units, the exposure control's part taken out."""
+class Background:
+    """One view before contrast came, in log units.
 
-    background: Float32[np.ndarray, "rows columns"]
-    now: Float32[np.ndarray, "rows columns"]
+    Args:
+        mean: of the frames before contrast.
+        picture: that, smoothed as the frames are that it is compared with.
+        darkest_near: the darkest value around each pixel.
+        certain: a pixel that has darkened by this much surely holds contrast.
+        log_intensity: the pixels of this run are logarithms already.
+    """
 
-    def gate(self) -> Float[np.ndarray, "rows columns"]:
-        """0..1 a pixel: how surely it is darker than anything near it was before contrast came."""
-        smooth = cv2.GaussianBlur(self.now, (0, 0), _SMOOTH_PX)
-        size = max(3, round(_STILL_PX * max(self.now.shape) / 512) | 1)
-        darkest_before = cv2.erode(cv2.GaussianBlur(self.background, (0, 0), 1.0), np.ones((size, size), np.uint8))
-        certain = max(_CERTAIN_SIGMAS * _SMOOTHED * _noise(self.now), _LEAST_CERTAIN)
-        return np.clip((darkest_before - smooth) / certain, 0.0, 1.0).astype(np.float32)
+    mean: Float32[np.ndarray, "rows columns"]
+    picture: Float32[np.ndarray, "rows columns"]
+    darkest_near: Float32[np.ndarray, "rows columns"]
+    certain: float
+    log_intensity: bool = False
 
-    def darkening(self) -> Float32[np.ndarray, "rows columns"]:
-        """What came with the contrast, linear in the thickness of filled lumen; 0 where nothing changed."""
-        return self.background - self.now
+    def gate(self, frame: Frame) -> Float[np.ndarray, "rows columns"]:
+        """0..1 a pixel: how surely it is darker now than anything near it was before contrast came.
+
+        The frame shows the same view in the same size.
+        """
+        smooth = cv2.GaussianBlur(log_picture(frame, log_intensity=self.log_intensity), (0, 0), _SMOOTH_PX)
+        # Exposure control moves the whole picture. The smoothed picture tells by how much: unsmoothed, 8-bit grey
+        # values are coarser than the shift.
+        smooth += np.median((self.picture - smooth)[::_EXPOSURE_STEP, ::_EXPOSURE_STEP])
+        return np.clip((self.darkest_near - smooth) / self.certain, 0.0, 1.0).astype(np.float32)
+
+    def darkening(self, frame: Frame) -> Float32[np.ndarray, "rows columns"]:
+        """What came with the contrast, linear in the thickness of filled lumen; about 0 where nothing changed."""
+        difference = self.mean - log_picture(frame, log_intensity=self.log_intensity)
+        return difference - np.median(difference)  # exposure control moves the whole picture
 
 
-def contrast_gate(
-    run: Run, frame: Frame, curve: ContrastCurve | None = None
-) -> Float[np.ndarray, "rows columns"] | None:
-    """`ContrastRise.gate`; None where `contrast_rise` is."""
-    rise = contrast_rise(run, frame, curve)
-    return None if rise is None else rise.gate()
+def background_of(run: Run, like: Frame, curve: ContrastCurve | None = None) -> Background | None:
+    """The run's view before the bolus; None where the run is subtracted already or shows no frame without contrast.
 
-
-def contrast_rise(run: Run, frame: Frame, curve: ContrastCurve | None = None) -> ContrastRise | None:
-    """The frame beside those before contrast.
-
-    None where the run is subtracted already or holds no frame without contrast: then nothing can be said.
-    `curve` is the run's `contrast_curve` where it is known already.
+    Args:
+        like: a frame with contrast, whose size and noise the frames before the bolus must share.
+        curve: the run's `contrast_curve` where it is known already.
     """
     if run.kind == "dsa":
         return None
@@ -65,22 +74,35 @@ def contrast_rise(run: Run, frame: Frame, curve: ContrastCurve | None = None) ->
     if not curve.rises:
         return None
     before = [run.frame(index) for index in frames_without_contrast(curve)]
-    now = log_picture(frame, log_intensity=run.log_intensity)
-    logs = [log_picture(p, log_intensity=run.log_intensity) for p in before if p.shape_px == frame.shape_px]
+    logs = [log_picture(p, log_intensity=run.log_intensity) for p in before if p.shape_px == like.shape_px]
+    noise = _noise(log_picture(like, log_intensity=run.log_intensity))
     # While the exposure settles, vessels full of contrast look paler: such frames are no background.
-    logs = [picture for picture in logs if _noise(picture) <= _SETTLED_RATIO * _noise(now)]
+    logs = [picture for picture in logs if _noise(picture) <= _SETTLED_RATIO * noise]
     if not logs:
         return None
-    background = np.mean(logs, axis=0)
-    # Exposure control moves the whole picture.
-    now = now + np.median(background - now)
-    return ContrastRise(background=background, now=now)
+    mean = np.mean(logs, axis=0).astype(np.float32)
+    size = max(3, round(_STILL_PX * max(like.shape_px) / 512) | 1)
+    return Background(
+        mean=mean,
+        picture=cv2.GaussianBlur(mean, (0, 0), _SMOOTH_PX),
+        darkest_near=cv2.erode(cv2.GaussianBlur(mean, (0, 0), 1.0), np.ones((size, size), np.uint8)),
+        certain=max(_CERTAIN_SIGMAS * _SMOOTHED * noise, _LEAST_CERTAIN),
+        log_intensity=run.log_intensity,
+    )
+
+
+def contrast_gate(
+    run: Run, frame: Frame, curve: ContrastCurve | None = None
+) -> Float[np.ndarray, "rows columns"] | None:
+    """`Background.gate` of one frame of a run; None where nothing is known of the view before contrast."""
+    background = background_of(run, frame, curve)
+    return None if background is None else background.gate(frame)
 
 
 def vessels_darkening(
     frame: Frame, vessel: Float[np.ndarray, "rows columns"], mm_per_px: float
 ) -> Float32[np.ndarray, "rows columns"]:
-    """The same of a subtracted picture, whose grey values are logarithms already; in its own units.
+    """`Background.darkening` of a subtracted picture, whose grey values are logarithms already; in its own units.
 
     `vessel` is the probability of vessels of any class: kept is what lies beside them. A head that moved since the
     mask leaves the edges of its bones, darker than the vessels are.

@@ -1,7 +1,7 @@
-"""The probability that a registration is right, from how it was found and how it fits.
+"""The probability that a registration is right, computed from how it was found and how it fits.
 
 A logistic model on a handful of features, fitted on simulated registrations whose error is known
-(`engines.evaluation.confidence.confidence_fit`); the coefficients and where they come from lie in
+(`engines.evaluation.confidence.confidence_fit`); the coefficients and their origin are stored in
 assets/models/confidence.json.
 """
 
@@ -23,24 +23,24 @@ from calibration.errors import InputError
 from engines.registration.filling.filled_features import FILLED_NAMES
 from engines.registration.registration import RegistrationStatus
 
-# One short curve fits many patients: where little is seen, a rival pose is reason enough for a person to look.
+# One short curve fits many patients, so with little visible vessel a rival pose is reason enough to ask a person.
 _LITTLE_DM = 2.0
-RIVAL = 0.8  # of the winner's score
+RIVAL = 0.8  # share of the winner's score that makes another pose a rival
 
 ConfidenceKind = Literal["cold", "warm", "filled"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfidenceFeatures:
-    """All dimensionless and within a few units of zero.
+    """The inputs of the confidence model; all are dimensionless and within a few units of zero.
 
     Args:
-        score, image_explained, model_explained, residual_mm, tight, edge_share: of the `Agreement`.
+        score, image_explained, model_explained, residual_mm, tight, edge_share: see `Agreement`.
         image_decimetres: length of segmented vessel, at most 10.
-        basin_share, runner_up: of the `ColdStart`; 1 and 0 for a warm step.
-        prior_distance: from the start, in standard deviations, at most 6.
-        depth_sigma_cm: along the beam, at most 10.
-        sharp, turn_sharp, chance: of the `Sharpness`; 0 for a warm step, which has no time for it.
+        basin_share, runner_up: see `ColdStart`; 1 and 0 for a tracking step.
+        prior_distance: distance from the start in standard deviations, at most 6.
+        depth_sigma_cm: standard deviation along the beam, at most 10.
+        sharp, turn_sharp, chance: see `Sharpness`; 0 for a tracking step, which has no time for it.
     """
 
     score: float
@@ -59,11 +59,11 @@ class ConfidenceFeatures:
     chance: float = 0.0
 
     def values(self) -> dict[str, float]:
-        """By name; `scarce` is near 1 where next to nothing is seen and fades with every decimetre."""
+        """The features by name; `scarce` is near 1 if almost no vessel is visible and falls with every decimetre."""
         return asdict(self) | {"scarce": 1.0 / (1.0 + self.image_decimetres)}
 
     def vector(self, names: Sequence[str]) -> Float[np.ndarray, " k"]:
-        """The named features; "a * b" is a product: what fits well depends on how much is seen, and as what."""
+        """The named features; "a * b" is a product of two, because a good fit means more if more vessel is visible."""
         values = self.values()
         return np.array([math.prod(values[part] for part in name.split(" * ")) for name in names], dtype=np.float64)
 
@@ -84,10 +84,10 @@ class _Logistic(BaseModel):
     scale: list[float]
     weights: list[float]
     bias: float
-    error_weights: list[float]  # of log(expected error in mm) where the registration is right
+    error_weights: list[float]  # for log(expected error in mm) of a right registration
     error_bias: float
-    wrong_mm: float  # mean error where it is wrong
-    depth_factor: float  # found / stated standard deviation along the beam
+    wrong_mm: float  # mean error of a wrong registration
+    depth_factor: float  # measured over stated standard deviation along the beam
     accept: float
     reject: float
 
@@ -131,7 +131,7 @@ def load_confidence_model() -> ConfidenceModel:
 
 
 def is_ambiguous(features: ConfidenceFeatures) -> bool:
-    """So little vessel that a rival pose may be the right one, however well this one fits."""
+    """Whether so little vessel is visible that a rival pose may be right, however well this one fits."""
     return features.image_decimetres < _LITTLE_DM and features.runner_up > RIVAL
 
 

@@ -1,4 +1,4 @@
-"""Registration of one view, or of two jointly: from pictures and a vessel model to a pose that says how sure it is."""
+"""Register a vessel model to one view, or to two jointly; the result is a pose with a confidence."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from engines.registration.registration import RegisteredView, Registration, Regi
 from engines.registration.view import RegistrationView
 from engines.registration.view_pair import check_views, table_sigma_mm
 
-_MIN_VESSEL_MM = 25.0  # of segmented vessel; less fits anywhere
+_MIN_VESSEL_MM = 25.0  # least length of segmented vessel; a shorter piece fits anywhere
 _MIN_VISIBLE_SHARE = 0.03
-_LOST_MM = 50.0  # stated error of a pose that nothing supports
+_LOST_MM = 50.0  # stated error of a pose without any evidence
 
 
 def register(
@@ -42,13 +42,13 @@ def register(
 ) -> Registration:
     """Find `isocentre_from_lps` so that the model projects onto the vessels of every view.
 
-    A picture without filled vessels, or one that the model does not explain, gives status `rejected` with its reason:
-    a result, not an error.
+    A picture without filled vessels, or one that the model does not explain, gives a result with status `rejected`
+    and the reason; it is not an error.
 
     Args:
         views: one, or two of the same patient at different angles.
         model: needs centerlines.
-        init: `radiological_start()` when None.
+        init: None takes `radiological_start()`.
         ct: not used yet; the refinement renders the vessel model itself.
 
     Raises:
@@ -57,7 +57,7 @@ def register(
     """
     options = options or RegistrationOptions()
     if options.ask_network:
-        # Loaded once a process and only where asked for; no registration's own time.
+        # Imported here because it loads torch: once per process, only if needed, and not in the measured time.
         import engines.registration.networks.network_proposal  # noqa: F401
     began = time.perf_counter()
     init = init or radiological_start()
@@ -156,9 +156,9 @@ def _accepted_from_header_alone(
     prior: PosePrior,
     propose: Proposer | None,
 ) -> tuple[ColdStart, ConfidenceFeatures, Verdict] | None:
-    """What the C-arm's header finds where a start misled; None unless that may be drawn without a check.
+    """The registration from the C-arm's header, for a misleading start; None unless it may be drawn without a check.
 
-    A start that somebody chose outweighs a doubtful answer: the header's pose, only likelier, can be the wrong one.
+    A person's start outweighs a doubtful answer: the header's result may be wrong even if its confidence is higher.
     """
     header = radiological_start().prior(model, len(views), prior.table_mm)
     anew = cold_start(model, views, header, propose=propose)
@@ -175,7 +175,7 @@ def _refined_on_drr(
     prepared: PreparedModel,
     options: RegistrationOptions,
 ) -> tuple[ColdStart, tuple[Stage, ...], str]:
-    """Refine on rendered vessels; kept only where the centerlines, which it never looked at, agree better too."""
+    """Refine on rendered vessels; keep the result only if the centerlines, which it did not use, also fit better."""
     from engines.registration.rendered.drr_stage import refine_views, vessel_renderer
 
     renderer = vessel_renderer(prepared.model, branch_classes=views[0].branch_classes, device=options.device)
@@ -217,13 +217,13 @@ def cold_features(found: ColdStart, views: Sequence[PreparedView], prior: PosePr
 
 
 def depth_sigma_mm(alignment: Alignment) -> float:
-    """Laplace approximation: spread of the pose along the first view's beam."""
+    """Standard deviation of the pose along the first view's beam (Laplace approximation)."""
     covariance = np.linalg.pinv(alignment.information)
     return float(np.sqrt(max(covariance[5, 5], 0.0)) * SCALES[5])
 
 
 def reasons(judged: Agreement, features: ConfidenceFeatures, confidence: float, status: str) -> tuple[str, ...]:
-    """Short sentences for a person; never empty unless the registration is accepted without a remark."""
+    """Short sentences for a person; empty only if the registration is accepted without a remark."""
     said = [
         f"the model explains {100 * judged.image_explained:.0f} % of the seen vessels, "
         f"and {100 * judged.model_explained:.0f} % of the model is seen filled"

@@ -1,4 +1,4 @@
-"""The pose after the table or the C-arm moved, as the header of the new frame states the move."""
+"""Predict the pose after a move of the table or the C-arm that the new frame's header states."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from calibration.carm import DISTANCE_TOLERANCE_MM, CArmGeometry
 from calibration.pose import RigidPose
 from engines.registration.registration import Registration
 
-_SEEN_APART_RAD = np.deg2rad(5.0)  # from this angle on, what was depth is seen as a shift
-_ALONG_OLD_BEAM = (-0.75, 0.75, -1.5, 1.5, -2.5, 2.5)  # of the stated depth sigma
+_SEEN_APART_RAD = np.deg2rad(5.0)  # from this angle on, the old view's depth is seen as a shift
+_ALONG_OLD_BEAM = (-0.75, 0.75, -1.5, 1.5, -2.5, 2.5)  # offsets in units of the stated depth sigma
 
 
 def places_after_move(found: Registration, before: CArmGeometry, now: CArmGeometry) -> tuple[Registration, ...]:
-    """Where the patient may lie, the likeliest first; where the headers state no move, the pose itself alone.
+    """Possible poses of the patient, the likeliest first; the pose alone if the headers state no move.
 
-    None of them is a registration of the new view: each waits for the tracker. There are several because a table's
-    move can be read in two ways, and because a pose found from one angle is unsure along that view's beam, which
-    another angle sees from the side.
+    None of them is a registration of the new view until the tracker confirms it. There are several, because a table's
+    move can be interpreted in two ways, and because a pose found from one angle is uncertain along that view's beam,
+    which another angle sees from the side.
 
     Args:
-        before: of the view that the pose was last found to fit.
+        before: geometry of the last view that the pose fitted.
     """
     shifts = _table_shifts_mm(before, now) or (np.zeros(3),)
     was, beam = (geometry.camera_from_isocentre().rotation[2] for geometry in (before, now))
@@ -33,10 +33,10 @@ def places_after_move(found: Registration, before: CArmGeometry, now: CArmGeomet
 
 
 def _table_shifts_mm(before: CArmGeometry, now: CArmGeometry) -> tuple[Float[np.ndarray, " 3"], ...]:
-    """Readings of the stated move, in isocentre axes; empty where there is none.
+    """Interpretations of the stated table move, in isocentre axes; empty if there is no move.
 
-    Systems differ in what they write: longitudinal runs towards LAO and lateral towards CRA by the standard, and the
-    other way round in its plain sense; and a gantry on a carriage states as the table's move what is none.
+    Systems differ in what they write. By the standard, longitudinal runs towards LAO and lateral towards CRA; by the
+    plain meaning of the words it is the other way round. And a gantry on a carriage states its own move as the table's.
     """
     if before.table_mm is None or now.table_mm is None:
         return ()

@@ -49,15 +49,15 @@ def simulate_case(
         out_dir: folder to be made; its parent is made too.
         field_of_view: "lower" for the access vessels of a "tavi" patient.
         case_id: default `<kind>-<seed>`, `<kind>-lower-<seed>`.
-        frames: a run, fewer than usual for a small case; None for the usual number.
-        compression: of the runs.
-        progress: told what is done and how far, 0 to 1.
+        frames: frames per run, fewer than usual for a small case; None for the usual number.
+        compression: compression of the runs' pictures.
+        progress: called with the current step and the progress, 0 to 1.
 
     Returns:
         `out_dir`, complete; nothing is left there if anything fails.
 
     Raises:
-        InputError: unknown kind, negative seed, a folder that exists or cannot be written to.
+        InputError: the kind is unknown, the seed negative, or the folder exists or cannot be written to.
     """
     if kind not in get_args(CaseKind):
         raise InputError(f"{kind}: no kind of case; choose one of {', '.join(get_args(CaseKind))}")
@@ -159,16 +159,16 @@ _SCENE_NUMBER = {"evt": 1, "tavi": 2, "coronary": 3, "tavi-lower": 4}
 
 
 def _streams(scene: str, seed: int) -> tuple[np.random.Generator, ...]:
-    # One for each part, so that a change to the pictures leaves the patients as they were.
+    # One generator per part, so that a change to the pictures does not change the patients.
     return tuple(np.random.default_rng(part) for part in np.random.SeedSequence([seed, _SCENE_NUMBER[scene]]).spawn(8))
 
 
 def draw_case(
     kind: str, seed: int, frames: int | None = None, *, field_of_view: FieldOfView = "upper"
 ) -> tuple[Patient, tuple[RunPlan, ...]]:
-    """The patient of a seed and the runs to be recorded, nothing exposed yet."""
+    """The patient of a seed and its planned runs, before any exposure."""
     patient_rng, plan_rng, *_ = _streams(_Scene(kind, field_of_view).name, seed)
-    # LPS of a CT starts wherever the scanner was zeroed, not at the isocentre of another room.
+    # The origin of a CT's LPS depends on the scanner; it is not the isocentre of the C-arm.
     offset_mm = patient_rng.uniform(-45.0, 45.0, size=3)
     if kind == "evt":
         from engines.simulation.anatomies.head import make_head

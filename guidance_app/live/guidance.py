@@ -52,11 +52,21 @@ class Overlay:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageTimes:
-    """Milliseconds a stage took for one frame; None where it did not run."""
+    """Milliseconds a stage took for one frame; None where it did not run.
+
+    Args:
+        segment: the network.
+        contrast: what of the vessels came with the bolus.
+        track: the check of the pose on this frame's vessels, and the state that follows from it.
+        motion: the search for the motion that no rigid pose describes.
+        render: all lines that are drawn.
+    """
 
     decode: float | None = None
     segment: float | None = None
+    contrast: float | None = None
     track: float | None = None
+    motion: float | None = None
     render: float | None = None
 
 

@@ -16,7 +16,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from calibration.store import write_json
 from engines.inference.machine import Machine
 
-StageName = Literal["decode", "segment", "track", "render", "paint", "ingest_to_paint", "ingest_to_overlay"]
+StageName = Literal[
+    "decode", "segment", "contrast", "track", "motion", "render", "paint", "ingest_to_paint", "ingest_to_overlay"
+]
 _KEPT = 50_000  # of each stage
 _RECENT = 75  # five seconds at 15 frames a second, for the figure in the window's corner
 

@@ -11,24 +11,25 @@ from jaxtyping import Float, UInt8
 from calibration.store import write_atomically
 from engines.anatomy.vessel_model import CenterlineTree, CtVolume, SurfaceMesh, VesselModel
 
-# LPS axes to the right and down: from the front (patient's left on the right) and from the patient's left side.
+# Per view: LPS axis and sign to the right, LPS axis and sign downwards, and the LPS axis along which one looks. The
+# front view shows the patient's left on the right; the left view is seen from the patient's left side.
 _VIEWS = {"front": (0, 1.0, 2, -1.0, 1), "left": (1, 1.0, 2, -1.0, 0)}
 _SIZE_PX = 800
 _MARGIN_PX = 40
 _MIP_WINDOW_HU = (-100.0, 900.0)
-# BGR; told apart by people with any colour vision (Okabe-Ito).
+# BGR; people with any colour vision can tell them apart (Okabe-Ito palette).
 _BRANCH_COLOURS = ((86, 180, 233), (230, 159, 0), (0, 158, 115), (240, 228, 66), (0, 114, 178), (213, 94, 0),
                    (204, 121, 167))  # fmt: skip
 _SURFACE_COLOUR = np.array([150.0, 150.0, 190.0])
 
 
 def mip_picture(ct: CtVolume, view: str) -> UInt8[np.ndarray, "h w 3"]:
-    """Maximum intensity projection along the voxel axis nearest to the view's, isotropic, head on top."""
+    """Maximum intensity projection along the voxel axis nearest to the viewing axis; isotropic, head on top."""
     right, right_sign, down, down_sign, along = _VIEWS[view]
-    # Which voxel axis runs along which patient axis, and which way.
+    # The patient axis along which each voxel axis runs; its sign is used below.
     nearest = [int(np.argmax(np.abs(ct.lps_from_index[axis, :3]))) for axis in range(3)]
     if sorted(nearest) != [0, 1, 2]:
-        nearest = [0, 1, 2]  # an oblique volume: show it along its own axes
+        nearest = [0, 1, 2]  # an oblique volume is shown along its own axes
     picture = ct.voxels_hu.max(axis=nearest[along]).astype(np.float32)
     rest = [axis for axis in range(3) if axis != nearest[along]]
     if rest.index(nearest[down]) == 1:
@@ -46,7 +47,7 @@ def mip_picture(ct: CtVolume, view: str) -> UInt8[np.ndarray, "h w 3"]:
 
 
 def model_picture(model: VesselModel, view: str) -> UInt8[np.ndarray, "h w 3"]:
-    """Surface in shaded grey, branches in their colours and widths, parallel projection, 10 mm scale bar."""
+    """Parallel projection of the surface in grey and the coloured branches at their widths, with a 10 mm scale bar."""
     right, right_sign, down, down_sign, along = _VIEWS[view]
     clouds = []
     if model.surface is not None:
@@ -73,7 +74,7 @@ def model_picture(model: VesselModel, view: str) -> UInt8[np.ndarray, "h w 3"]:
 
 
 def save_pictures(folder: Path, model: VesselModel, ct: CtVolume | None) -> list[Path]:
-    """Write `model-VIEW.png`, and `mip-VIEW.png` where there is a CT; returns their paths."""
+    """Write `model-VIEW.png`, and `mip-VIEW.png` if there is a CT; returns their paths."""
     pictures = {f"model-{view}.png": model_picture(model, view) for view in _VIEWS}
     if ct is not None:
         pictures |= {f"mip-{view}.png": mip_picture(ct, view) for view in _VIEWS}

@@ -1,10 +1,9 @@
-"""Fit the confidence of registrations on simulated ones whose error is known.
+"""Fit the confidence model on simulated registrations with known error.
 
     python -m engines.evaluation.confidence.confidence_fit samples.jsonl... [--keep OLD.json] [--out confidence.json]
 
-The samples are lines of `engines.evaluation.confidence.confidence_samples` (cold, warm) and of `filled_samples`
-beside it (filled). Thresholds and the figures in the file's
-provenance come from fits that left out the patient they judge.
+The samples are lines of `engines.evaluation.confidence.confidence_samples` (cold, warm) and of `filled_samples` beside
+it (filled). Thresholds and the figures in the file's provenance come from fits that left out the judged patient.
 """
 
 from __future__ import annotations
@@ -25,11 +24,12 @@ from engines.evaluation.confidence.confidence_samples import OTHER_ANATOMY_MM
 
 _RIGHT_MM = 5.0
 _RIDGE = 0.01
-# Share of the wrong ones below the threshold of acceptance, and of the other patients' below that of rejection.
+# Share of wrong registrations that must lie below the threshold of acceptance, and of registrations with another
+# patient's model that must lie below the threshold of rejection.
 _KNOWN_WRONG = 0.95
 _OTHERS_REJECTED = 0.99
 _ACCEPT_WITHIN = {"cold": (0.7, 0.985), "warm": (0.7, 0.985), "filled": (0.6, 0.985)}
-# A warm step that is rejected costs a cold start; what it follows was vetted by one already.
+# A rejected tracking step causes a cold start, although a cold start has confirmed the pose already: reject less.
 _REJECT_WITHIN = {"cold": (0.4, 0.7), "warm": (0.2, 0.4), "filled": (0.2, 0.6)}
 
 WARM_FEATURES = (
@@ -49,7 +49,7 @@ WARM_FEATURES = (
     "depth_sigma_cm * edge_share",
     "depth_sigma_cm * image_decimetres",
 )
-# Little vessel in the picture fits many models: then it counts how far from the start, and how firmly, it was found.
+# Little visible vessel fits many models; then the distance from the start and the support of the pose count more.
 COLD_FEATURES = (
     *WARM_FEATURES,
     "basin_share",
@@ -90,9 +90,9 @@ class Sample:
     """One simulated registration.
 
     Args:
-        patient: who is left out together.
+        patient: samples of one patient are left out together.
         defect: of the model, "" for none; left out together in a second look.
-        features: by name, as `ConfidenceFeatures.values`.
+        features: by name, as in `ConfidenceFeatures.values`.
     """
 
     kind: str
@@ -104,7 +104,7 @@ class Sample:
 
 
 def read_samples(paths: Sequence[Path]) -> list[Sample]:
-    """All lines of the files."""
+    """The samples in all lines of the files."""
     lines = [json.loads(line) for path in paths for line in path.read_text(encoding="utf-8").splitlines()]
     return [
         Sample(
@@ -120,7 +120,7 @@ def read_samples(paths: Sequence[Path]) -> list[Sample]:
 
 
 def table(samples: Sequence[Sample], names: Sequence[str]) -> Float[np.ndarray, "n k"]:
-    """One row a sample; "a * b" is a product."""
+    """The features, one row per sample; "a * b" is a product."""
     return np.array([[math.prod(s.features[part] for part in name.split(" * ")) for name in names] for s in samples])
 
 
@@ -143,7 +143,7 @@ def fit_logistic(samples: Sequence[Sample], names: Sequence[str]) -> dict:
     near = right > 0.5
     ridge = 0.05 * near.sum() * np.diag([1.0] * (design.shape[1] - 1) + [0.0])
     log_error = np.linalg.solve(design[near].T @ design[near] + ridge, design[near].T @ np.log(error[near]))
-    # The regression of a logarithm gives a middle value; what is stated is the mean.
+    # Regression of the logarithm predicts a typical error; shift it to the mean, which is what is stated.
     log_error[-1] += np.log(error[near].mean() / np.exp(design[near] @ log_error).mean())
     lost = error[(right < 0.5) & (error < OTHER_ANATOMY_MM)]
     good = [s for s in samples if s.error_mm < _RIGHT_MM]
@@ -181,7 +181,7 @@ def held_out_confidence(
 
 
 def thresholds(samples: Sequence[Sample], confidence: Float[np.ndarray, " n"]) -> dict[str, float]:
-    """From where on to accept, and below which to reject; between them a person looks."""
+    """The confidences from which to accept and below which to reject; between them a person decides."""
     error = np.array([s.error_mm for s in samples])
     wrong, other = confidence[error >= _RIGHT_MM], confidence[error >= OTHER_ANATOMY_MM]
     low, high = _ACCEPT_WITHIN[samples[0].kind]
@@ -194,7 +194,7 @@ def thresholds(samples: Sequence[Sample], confidence: Float[np.ndarray, " n"]) -
 def scores(
     samples: Sequence[Sample], confidence: Float[np.ndarray, " n"], limits: dict[str, float]
 ) -> dict[str, float]:
-    """Brier score; how often wrong, right and other patients' registrations meet which verdict."""
+    """Brier score, and the shares of verdicts on wrong, right and other patients' registrations."""
     error = np.array([s.error_mm for s in samples])
     right, other = error < _RIGHT_MM, error >= OTHER_ANATOMY_MM
     accepted, rejected = confidence >= limits["accept"], confidence < limits["reject"]

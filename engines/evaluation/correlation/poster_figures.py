@@ -1,4 +1,4 @@
-"""Figures of the correlation protocol, named as in the poster, and how sure they are."""
+"""Figures of the correlation protocol, named as in the poster, with confidence intervals."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class Best(BaseModel):
 
 
 class RowFigures(BaseModel):
-    """One line of the table; mTRE in space, mean projection distance in the isocentre plane.
+    """One row of the table; mTRE in space, mean projection distance in the isocentre plane.
 
-    The intervals take cases as independent; those of `within_10mm_over_patients` patients alone, who are few.
+    Intervals treat cases as independent; that of `within_10mm_over_patients` treats only patients as independent.
     """
 
     cases: int
@@ -43,8 +43,8 @@ class RowFigures(BaseModel):
 class Compared(BaseModel):
     """A row against the reference row on the same cases: differences with 95 % paired bootstrap intervals.
 
-    `success_points` is the gain in the share within 10 mm, in percentage points; `mtre_mm` the mean gain, each error
-    held at 100 mm so that one lost case cannot decide.
+    `success_points` is the gain in the share within 10 mm, in percentage points; `mtre_mm` the mean gain, with errors
+    limited to 100 mm, so that a single lost case cannot decide.
     """
 
     cases: int
@@ -85,13 +85,13 @@ def row_figures(trials: Sequence[PosterTrial]) -> RowFigures:
 
 
 def best_share(errors_mm: Float[np.ndarray, " n"], part: float) -> Best:
-    """Over the lowest `part` of the errors, at least one."""
+    """Mean and standard deviation of the lowest `part` of the errors, at least one."""
     kept = np.sort(errors_mm)[: max(1, round(part * len(errors_mm)))]
     return Best(share=part, mean=float(kept.mean()), sd=float(kept.std()))
 
 
 def compared(trials: Sequence[PosterTrial], reference: Sequence[PosterTrial], *, seed: int = 0) -> Compared:
-    """Gains over the reference on the cases that both have."""
+    """Gains over the reference on the cases of both."""
     theirs = {trial.case: trial.mtre_mm for trial in reference}
     pairs = np.array([(t.mtre_mm, theirs[t.case]) for t in trials if t.case in theirs])
     if not len(pairs):

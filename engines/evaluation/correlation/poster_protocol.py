@@ -1,8 +1,8 @@
-"""The protocol of correlation-driven registration: far starts, with and without evolution, on held-out patients.
+"""The protocol of correlation-driven registration: distant starts, with and without evolution, on held-out patients.
 
-After Chen et al. 2024 (turns N(0, 20) degrees about each axis, N(0, 30) mm across the beam, N(0, 60) mm along it).
-`P1` draws the start alone, about the centre of the CT; `P2` draws target and start; `P3` is P2 with the pivot 360 mm
-from the patient, which reproduces the poster's initial errors. Every method gets the same pictures and starts.
+It follows Chen et al. 2024: turns N(0, 20) degrees about each axis, moves N(0, 30) mm across and N(0, 60) mm along the
+beam. `P1` draws only the start, about the centre of the CT; `P2` draws target and start; `P3` is P2 with the pivot
+360 mm from the patient, which reproduces the poster's initial errors. All methods get the same pictures and starts.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ _FAR_PIVOT_MM = 360.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One line of the table; no course is the start itself.
+    """One row of the table; a row without a course is the start itself.
 
     Args:
-        weights: sha-256 of the network's file, "" where there is none: trials of other weights are not taken over.
+        weights: sha-256 of the network's file, or ""; stored trials of other weights are not reused.
     """
 
     name: str
@@ -65,7 +65,7 @@ class PosterTrial(BaseModel):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PosterCase:
-    """A picture, where the patient really lay, and where registration starts."""
+    """A picture, the patient's true pose, and the start of the registration."""
 
     number: int
     target: Target
@@ -75,7 +75,7 @@ class PosterCase:
 
 
 def variant_named(name: str) -> Variant:
-    """Raises InputError where there is no such variant."""
+    """The variant of this name. Raises InputError if there is none."""
     for variant in VARIANTS:
         if variant == name:
             return variant
@@ -83,7 +83,7 @@ def variant_named(name: str) -> Variant:
 
 
 def poster_case(variant: Variant, number: int, seed: int) -> PosterCase:
-    """The case of a number and seed, however many others are made."""
+    """The case of a number and seed; it does not depend on other cases."""
     shown = target(number % PATIENTS, seed)
     rng = np.random.default_rng([seed, number, VARIANTS.index(variant), 52])
     true = shown.nominal if variant == "P1" else drawn(shown, variant, rng)
@@ -92,7 +92,7 @@ def poster_case(variant: Variant, number: int, seed: int) -> PosterCase:
 
 
 def drawn(shown: Target, variant: Variant, rng: np.random.Generator) -> RigidPose:
-    """A pose about the nominal one: turned about the pivot, moved along the camera's axes."""
+    """A pose drawn about the nominal one: turned about the pivot, moved along the camera's axes."""
     turn = Rotation.from_rotvec(rng.normal(0.0, _TURN_RAD, 3)).as_matrix()
     camera = shown.geometry.camera_from_isocentre().rotation
     move = camera.T @ (rng.normal(size=3) * _MOVE_MM)
@@ -114,7 +114,7 @@ def run_protocol(
     log: PosterLog,
     progress: Callable[[str], None] = lambda _: None,
 ) -> list[PosterTrial]:
-    """Every row on every case; case by case, so that an interrupted run leaves complete pairs."""
+    """Run every row on every case, case by case, so that an interrupted run leaves complete comparisons."""
     trials = []
     for number in range(cases):
         missing = [row for row in rows if log.finished(row, number) is None]
@@ -133,13 +133,13 @@ def run_protocol(
 
 
 class Descents:
-    """Descents of one case that were made already: rows with and without evolution begin with the same one."""
+    """Stores the descents of one case, because rows with and without evolution begin with the same descent."""
 
     def __init__(self) -> None:
         self._made: dict[int, MethodResult] = {}
 
     def follow(self, course: Course, case: PosterCase) -> MethodResult:
-        """As `follow`; its time counts the descent wherever it was made."""
+        """As the function `follow`; the time includes a stored descent's."""
         if course.similarity is None or course.descent is None:
             return follow(course, case.scene, case.start)
         made = self._made.get(id(course.similarity))
@@ -153,7 +153,7 @@ class Descents:
 
 
 def run_case(row: Row, case: PosterCase, descents: Descents | None = None) -> PosterTrial:
-    """One registration, measured."""
+    """Run and measure one registration."""
     pose, seconds, score = case.start, 0.0, 0.0
     if row.course is not None:
         found = (descents or Descents()).follow(row.course, case)
@@ -172,7 +172,7 @@ def run_case(row: Row, case: PosterCase, descents: Descents | None = None) -> Po
 
 
 def projection_distance_mm(shown: Target, pose: RigidPose, true: RigidPose) -> float:
-    """Mean distance of the landmarks' pictures; capped at a metre where a pose puts them behind the source."""
+    """Mean distance of the landmarks' projections; limited to a metre, for poses that put them behind the source."""
     places: list[Float[np.ndarray, "n 2"]] = [
         shown.geometry.projection(at).project(shown.landmarks_mm)[0] for at in (pose, true)
     ]
@@ -181,7 +181,7 @@ def projection_distance_mm(shown: Target, pose: RigidPose, true: RigidPose) -> f
 
 
 class PosterLog:
-    """Finished trials, one JSON line each beside the report, after a first line with the settings.
+    """Finished trials in a file beside the report: a first line with the settings, then one JSON line each.
 
     Raises:
         InputError: the log belongs to other settings or cannot be written.
@@ -199,7 +199,7 @@ class PosterLog:
             try:
                 trial = PosterTrial.model_validate_json(line)
             except ValueError:
-                continue  # torn by a kill
+                continue  # cut off when the process was killed
             self._done[trial.row, trial.case] = trial
         kept = [settings, *(trial.model_dump_json() for trial in self._done.values())]
         write_bytes(self.path, ("\n".join(kept) + "\n").encode())
@@ -209,7 +209,7 @@ class PosterLog:
         return found if found is not None and found.weights == row.weights else None
 
     def add(self, trial: PosterTrial) -> None:
-        """Remember a trial, on disk at once."""
+        """Add a trial and write it to disk at once."""
         self._done[trial.row, trial.case] = trial
         if self.path is None:
             return

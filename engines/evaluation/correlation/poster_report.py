@@ -16,7 +16,7 @@ from engines.registration.methods.cma_es import CmaEsOptions
 
 
 def protocol_settings(variant: Variant, seed: int, descent: DescentOptions, evolution: CmaEsOptions) -> str:
-    """What must be equal for finished trials to be taken over; rows and cases may come and go."""
+    """The settings that must be equal for finished trials to be reused; rows and cases may differ."""
     return json.dumps(
         {"variant": variant, "seed": seed, "descent": asdict(descent), "evolution": asdict(evolution)}, sort_keys=True
     )
@@ -25,7 +25,7 @@ def protocol_settings(variant: Variant, seed: int, descent: DescentOptions, evol
 def poster_report(
     trials: Sequence[PosterTrial], *, variant: Variant, seed: int, settings: str, reference: str = REFERENCE
 ) -> PosterReport:
-    """Figures of every row, and its gain over the reference row where that was run; evolution alone by default."""
+    """Figures of every row and its gain over the reference row, if that was run; by default evolution alone."""
     rows = {name: [trial for trial in trials if trial.row == name] for name in dict.fromkeys(t.row for t in trials)}
     compared_with = rows.get(reference, [])
     return PosterReport(
@@ -48,7 +48,7 @@ def poster_report(
 
 
 def poster_table(report: PosterReport) -> str:
-    """Markdown, a line a row: errors in mm, shares in % with 95 % intervals, and the paired gain over the reference."""
+    """A Markdown table: errors in mm, shares in % with 95 % intervals, and the paired gain over the reference."""
     lines = [
         "| row | n | top 95 % | top 75 % | top 50 % | median mTRE | 95th percentile | within 10 mm | over patients "
         f"| within 5 mm | projected | seconds | points over {report.reference} |",

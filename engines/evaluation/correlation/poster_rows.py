@@ -1,4 +1,4 @@
-"""The lines of the protocol's table."""
+"""The rows of the protocol's table."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from engines.registration.methods.cma_es import CmaEsOptions
 from engines.registration.methods.correlation_driven import Course, with_evolution
 
 REFERENCE = "cma-es"
-# Alone, evolution has to reach the starts itself: three of these sigmas hold all but the farthest of them.
+# Without a descent, evolution itself must cover the starts: three of these sigmas reach all but the farthest.
 _ALONE = {"sigma_rad": float(np.deg2rad(15.0)), "sigma_mm": 25.0, "sigma_depth_mm": 45.0}
 
 
@@ -27,10 +27,10 @@ def poster_rows(
     """`initial`, `cma-es`, and similarities by name, each with and without `-cma-es`.
 
     Args:
-        folder: of weights trained here; None for those that come with the program.
+        folder: folder of weights; None for those of the program.
 
     Raises:
-        InputError: no such similarity, or no weights of it.
+        InputError: there is no such similarity, or it has no weights.
     """
     similarities: dict[str, Similarity] = {}
     rows = []

@@ -1,8 +1,8 @@
-"""Targets of the correlation protocol: an X-ray picture of a simulated patient, and the CT that is moved onto it.
+"""Targets of the correlation protocol: an X-ray picture of a simulated patient, and the CT that is registered to it.
 
-Neither mirrors the other. The picture comes from the simulator: native voxels, vessels as tubes of which one
-injection is filled, devices, three photon energies, scatter, noise, blur, and its own integrator. What is moved is a
-coarser CT with every vessel filled, rendered for one energy by the methods' renderer.
+The two are made independently. The picture comes from the simulator: native voxels, vessels as tubes of which one
+injection is filled, devices, three photon energies, scatter, noise, blur, and its own integrator. The moved CT is
+coarser, has every vessel filled, and is rendered for one energy by the methods' renderer.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ from engines.simulation.training_patients.small_volumes import tissue_volume, wi
 
 _KINDS: tuple[CaseKind, ...] = ("evt", "tavi")
 _LANDMARKS = 200
-_CT_NOISE = 0.01  # of water, after averaging to the coarse voxels
-_SMALL_PX = 128  # tissue is integrated at this size: finer than its voxels at the isocentre
+_CT_NOISE = 0.01  # relative to water, after averaging to the coarse voxels
+_SMALL_PX = 128  # tissue is integrated at this size, at which pixels are finer than voxels at the isocentre
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Target:
-    """One patient before one camera, at the patient's nominal place.
+    """One patient and one camera, at the patient's nominal pose.
 
     Args:
-        centre_lps_mm: of the moved CT; turns are about it.
-        landmarks_mm: points of the vessels, where errors are measured.
+        centre_lps_mm: centre of the moved CT and of turns.
+        landmarks_mm: points of the vessels at which errors are measured.
     """
 
     name: str
@@ -57,7 +57,7 @@ class Target:
 
 @lru_cache(maxsize=16)
 def target(number: int, seed: int) -> Target:
-    """Head and chest in turn, frontal and lateral; patients of seeds that nothing was trained or tuned on."""
+    """The target of a number: head and chest in turn, frontal and lateral; its seeds were never trained or tuned on."""
     kind, case_seed = _KINDS[number % 2], HELD_OUT_FROM_SEED + 300 + 20 * seed + number // 2
     patient, _ = draw_case(kind, case_seed)
     rng = np.random.default_rng([seed, number, 51])
@@ -82,7 +82,7 @@ def target(number: int, seed: int) -> Target:
 
 
 def exposed(shown: Target, true_pose: RigidPose, rng: np.random.Generator) -> PictureScene:
-    """The patient at `true_pose` as a C-arm shows it, beside the CT that methods move."""
+    """The patient's X-ray picture at `true_pose`, and the CT that methods move."""
     projection = shown.geometry.projection(true_pose)
     picture, field = _x_ray(shown.patient, projection, rng)
     view = DrrTarget(geometry=shown.geometry, picture=picture, mask=field)
@@ -97,7 +97,7 @@ def exposed(shown: Target, true_pose: RigidPose, rng: np.random.Generator) -> Pi
 def _x_ray(
     patient: Patient, projection: Projection, rng: np.random.Generator
 ) -> tuple[Float32[np.ndarray, "rows columns"], Bool[np.ndarray, "rows columns"]]:
-    """Log signal, growing with attenuation, after the display's own curve; and what the collimator leaves open."""
+    """Log signal, growing with attenuation, after the display curve, and the collimator's open field."""
     rows, columns = projection.shape_px
     small = projection.resized((_SMALL_PX, _SMALL_PX))
     water, bone = np.zeros((2, rows, columns), np.float32)
@@ -123,7 +123,7 @@ def _x_ray(
 
 
 def _iodine(patient: Patient, projection: Projection, rng: np.random.Generator) -> Float32[np.ndarray, "r c"]:
-    """One injection, none in every third picture, and up to two wires that the CT does not hold."""
+    """Iodine of one injection (none in every third picture), and up to two wires that the CT does not contain."""
     iodine = np.zeros(projection.shape_px)
     groups = sorted(set(patient.groups))
     if rng.uniform() < 2 / 3:
@@ -147,7 +147,7 @@ def _iodine(patient: Patient, projection: Projection, rng: np.random.Generator) 
 
 
 def _opening(rng: np.random.Generator, shape: tuple[int, int]) -> Bool[np.ndarray, "rows columns"]:
-    """Wide open, or collimated to a disc or a rectangle."""
+    """A fully open field, or one collimated to a disc or a rectangle."""
     rows, columns = np.mgrid[-1.0 : 1.0 : shape[0] * 1j, -1.0 : 1.0 : shape[1] * 1j]
     drawn = rng.uniform()
     if drawn < 0.5:

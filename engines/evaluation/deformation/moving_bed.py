@@ -1,4 +1,4 @@
-"""Trees after a smooth random motion, with the exact mask of what a view would show of them."""
+"""Trees after a smooth random motion, with the exact mask of a view."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _WAVE_MM = (60.0, 150.0)
 
 
 def drawn_runs(folder: Path | str, *, count: int, seed: int, size_mm: float) -> Iterator[MovingRun]:
-    """For each run of a simulated coronary case, `count` motions of its tree, each to be registered from a drawn start.
+    """For each run of a simulated coronary case, `count` motions of its tree, each with a drawn start.
 
     Args:
         size_mm: root mean square of the motion within the picture's plane, over the injected tree.
@@ -40,7 +40,7 @@ def drawn_runs(folder: Path | str, *, count: int, seed: int, size_mm: float) -> 
 def drawn_run(
     run: MovingRun, pose: RigidPose, start: RigidPose, rng: np.random.Generator, *, size_mm: float
 ) -> MovingRun:
-    """One frame: the run's tree after a motion, seen from `pose`, to be registered from `start`."""
+    """A run of one frame: the tree after a motion, seen at `pose`, to be registered from `start`."""
     tree, frame = run.model.centerlines, run.frames[run.begin]
     assert tree is not None
     geometry = frame.view.geometry
@@ -70,7 +70,7 @@ def drawn_run(
 
 
 def smooth_motion(rng: np.random.Generator, points_mm: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3"]:
-    """A sum of waves of 60 to 150 mm through space, of no particular size: not the motion that the modes expect."""
+    """A sum of spatial waves of 60 to 150 mm, not scaled; it differs from the motion that the modes expect."""
     motion = np.zeros((len(points_mm), 3))
     for _ in range(_WAVES):
         wave = rng.normal(size=3)
@@ -80,7 +80,7 @@ def smooth_motion(rng: np.random.Generator, points_mm: Float[np.ndarray, "n 3"])
 
 
 def tubes(tree: CenterlineTree, projection: Projection) -> Float[np.ndarray, "rows columns"]:
-    """1 where a branch at its projected width lies, to a sixteenth of a pixel."""
+    """The mask of all branches at their projected width, drawn to a sixteenth of a pixel."""
     mask = np.zeros(projection.shape_px, np.float32)
     for branch in tree.branches:
         px, depth_mm = projection.project(branch.points_mm)

@@ -1,4 +1,4 @@
-"""Pictures of registrations that went wrong: what was seen, where the model was put, and where it belongs."""
+"""Pictures of failed registrations: the vessels, the found place of the model, and its true place."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _FOUND_BGR = (60, 60, 255)
 
 
 def failure_name(trial: Trial) -> str:
-    """`<case>_<run>_<method>_<start>.png`, with the other case where the model was another patient's."""
+    """`<case>_<run>_<method>_<start>.png`, with the other case's name if the model was another patient's."""
     start = "header" if trial.number < 0 else f"{trial.number:03d}"
     parts = [trial.case, trial.run, trial.method, start, *([f"model-of-{trial.model_of}"] if trial.model_of else [])]
     return re.sub(r"[^\w.-]+", "-", "_".join(parts)) + ".png"

@@ -1,4 +1,4 @@
-"""Registration methods side by side as one table, for a page that people read."""
+"""A table of registration methods side by side, for a results page."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from collections.abc import Mapping
 from engines.evaluation.registration.figures import SUCCESS_MM, Summary
 from engines.evaluation.statistics import Interval
 
-_LEAST_FOR_CAPTURE = 20  # starts: a bin of one or two says nothing of how far a method captures
+_LEAST_FOR_CAPTURE = 20  # starts; with fewer, bins hold too few starts for a capture range
 
 
 def methods_table(methods: Mapping[str, Mapping[str, Summary]], *, start: str = "drawn") -> str:
-    """Markdown, a line a method: shares in % with their 95 % intervals, medians and 95th percentiles, in mm.
+    """A Markdown table, one row per method: shares in % with 95 % intervals, medians and 95th percentiles in mm.
 
-    Columns that nothing was measured for are left out: mTRE and the second view are of pairs alone, capture ranges of
+    Columns without measurements are left out: mTRE and the second view exist only for pairs, capture ranges only for
     20 starts or more.
 
     Args:
         methods: summaries by method and kind of start.
-        start: `drawn`, or `radiological` for the header's.
+        start: `drawn`, or `radiological` for the header's start.
     """
     rows = [(name, by_start[start]) for name, by_start in methods.items() if start in by_start]
     columns = [_columns(name, summary) for name, summary in rows]

@@ -1,4 +1,4 @@
-"""Every method on every start of one source: the task that an evaluation hands out, and the gathering of its trials."""
+"""The tasks of an evaluation (every method on every start of one source), and the collection of their trials."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from engines.registration.methods.method import RegistrationMethod
 from engines.registration.methods.method_recipe import MethodRecipe
 
 Progress = Callable[[str], None]
-# A name and what loads it; it travels to where the work is done, so it must be picklable.
+# A name and its loader, which must be picklable because it is sent to the worker.
 Source = tuple[str, Callable[[], Sequence[Subject]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fewer:
-    """What a slow method is tried on: the first drawn starts, none from the header, of the first sources.
+    """The part on which a slow method is tried: the first drawn starts of the first sources, without the header's.
 
     Args:
         sources: None for all of them.
@@ -38,13 +38,13 @@ class Fewer:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class SourceTask:
-    """All that decides the trials of one source, and nothing that cannot travel.
+    """Everything that determines the trials of one source, all of it picklable.
 
     Args:
-        fewer: of slow methods, by name.
-        number: of the source; with `seed` it decides the starts, wherever they are tried.
-        known: finished trials, not to be run again.
-        pictures: whether registrations that went wrong are to be drawn.
+        fewer: the smaller part for slow methods, by name.
+        number: number of the source; with `seed` it determines the starts, on every worker.
+        known: finished trials, which are not run again.
+        pictures: whether to draw failed registrations.
     """
 
     number: int
@@ -61,7 +61,7 @@ class SourceTask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class News:
-    """What a task tells: a trial, with a picture (PNG) where it went wrong, or a line for who waits."""
+    """A message of a task: a trial, with a picture (PNG) if it failed, or a line for a waiting person."""
 
     trial: Trial | None = None
     picture: bytes = b""
@@ -69,7 +69,7 @@ class News:
 
 
 def try_source(task: SourceTask, emit: Callable[[News], None]) -> None:
-    """Load the source, make the methods, run what is not known yet. Trials are told in a fixed order.
+    """Load the source, make the methods, and run the unknown trials, reported in a fixed order.
 
     Raises:
         InputError: the source cannot be read.
@@ -92,7 +92,7 @@ def try_source(task: SourceTask, emit: Callable[[News], None]) -> None:
 
 
 def _given_to(method: str, drawn: Sequence[DrawnStart], task: SourceTask) -> Sequence[DrawnStart]:
-    """All starts, or the first drawn ones: the same as those of the methods beside it."""
+    """All starts, or for a slow method the first drawn ones, which the other methods also get."""
     fewer = task.fewer.get(method)
     if fewer is None:
         return drawn
@@ -103,7 +103,7 @@ def _given_to(method: str, drawn: Sequence[DrawnStart], task: SourceTask) -> Seq
 def _tried(name: str, subject: Subject, start: DrawnStart, method: RegistrationMethod, task: SourceTask) -> News:
     trial, result = run_trial(subject, start, method)
     trial = trial.model_copy(update={"source": name})
-    # With another patient's model it went wrong if it was believed.
+    # With another patient's model, an accepted result is a failure.
     wrong = trial.status == "accepted" if trial.model_of else (trial.error_mm or 0.0) > WRONG_MM
     picture = b""
     if task.pictures and result is not None and wrong:
@@ -123,7 +123,7 @@ def _line(subject: Subject, method: str, found: Sequence[Trial]) -> str:
 
 @dataclass(slots=True, kw_only=True)
 class Gathering:
-    """Keeps what tasks tell: trials in the log at once, pictures in their folder, failures as lines."""
+    """Collects the tasks' messages: trials in the log at once, pictures in their folder, failures as lines."""
 
     log: TrialLog
     pictures: Path | None
@@ -170,10 +170,10 @@ def run_trials(
     place: Workplace | None = None,
     progress: Progress = lambda _: None,
 ) -> tuple[list[Trial], list[str]]:
-    """Every method on the same starts of every subject; trials that `log` already holds are not run again.
+    """Run every method on the same starts of every subject; trials in `log` are not run again.
 
     Returns:
-        the trials in a fixed order, and a line for each source that could not be read or broke off.
+        the trials in a fixed order, and a line for each source that could not be read or failed.
     """
     tasks = [
         SourceTask(

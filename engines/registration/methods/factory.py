@@ -1,4 +1,4 @@
-"""Registration methods by name."""
+"""Make registration methods by name."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ METHODS = (
 
 
 def make_method(name: str, *, device: str = "cpu", refine_drr: bool = False) -> RegistrationMethod:
-    """A method ready for any number of starts.
+    """A method that can register from any number of starts.
 
     Args:
         name: one of `METHODS`.
-        refine_drr: of `ours`: refine on rendered vessels.
+        refine_drr: for `ours`: refine on rendered vessels.
 
     Raises:
-        InputError: no such method, or a library that is not installed.
+        InputError: there is no such method, or its library is not installed.
     """
     if name not in METHODS:
         near = difflib.get_close_matches(name, METHODS, n=1, cutoff=0.4)

@@ -52,7 +52,7 @@ def plan_head_runs(rng: np.random.Generator, patient: Patient, frames: int | Non
 def _moments(
     rng: np.random.Generator, isocentre_from_lps: RigidPose, patient: Patient, count: int
 ) -> tuple[Moment, ...]:
-    """In some patients the head moves once, after the mask was taken."""
+    """The head's poses: in some patients it moves once, after the mask was taken."""
     still = Moment(isocentre_from_lps=isocentre_from_lps, contraction=0.0, breath_mm=np.zeros(3))
     if rng.uniform() < 0.5:
         return (still,) * count

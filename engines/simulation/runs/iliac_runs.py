@@ -19,7 +19,7 @@ _USUAL_FRAMES = (30, 24)
 
 
 def plan_iliac_runs(rng: np.random.Generator, patient: Patient, frames: int | None) -> tuple[RunPlan, ...]:
-    """Two runs: bifurcation from in front, then one groin from the other side's oblique, the table moved between."""
+    """Two runs: the bifurcation from the front, then one groin from the other side's oblique, after a table move."""
     side = int(rng.choice([-1, 1]))
     groin = patient.target_mm + np.array([side * 62.0, -25.0, -118.0])
     views = ((rng.uniform(-8, 8), rng.uniform(-8, 8)), (-side * rng.uniform(18, 38), rng.uniform(-6, 6)))
@@ -67,7 +67,7 @@ def _devices(rng: np.random.Generator, patient: Patient) -> tuple[Device, ...]:
 
 
 def _access_path(rng: np.random.Generator, patient: Patient, side: str, *, until: float) -> Float[np.ndarray, "n 3"]:
-    """From the groin up; a wire straightens what it lies in, so that it leaves the centerline within the lumen."""
+    """A path from the groin upwards; a stiff wire straightens, so it leaves the centerline within the lumen."""
     ways = [
         np.concatenate([b.points_mm for b in patient.tree.branches if b.name == name])
         for name in (f"common-femoral-{side}", f"external-iliac-{side}", f"common-iliac-{side}", "aorta")

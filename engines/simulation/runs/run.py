@@ -24,27 +24,27 @@ from engines.simulation.runs.motion import Beat, Moment, best_rigid_motion, defo
 
 BACKGROUND, ARTERY, VEIN, AORTA, DEVICE = range(5)
 LABEL_OF_CLASS = {"artery": ARTERY, "vein": VEIN, "aorta": AORTA}
-VISIBLE_SHARE = 0.15  # of the run's peak concentration: less is no longer called filled
+VISIBLE_SHARE = 0.15  # share of the run's peak concentration from which a vessel counts as filled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class RunPlan:
-    """What is to be recorded.
+    """The plan of a run to be recorded.
 
     Args:
         name: stem of its files.
         geometry: C-arm, the same for all frames.
-        frame_time_ms: between frames.
+        frame_time_ms: time between frames.
         moments: the patient at each frame.
         filling: contrast at each point of the tree.
         devices: catheters and wires in view.
         detector: exposure and display.
-        opening: collimator and burned-in text.
+        opening: collimator opening and burned-in text.
         mask_frames: frames without contrast for subtraction, () for fluoroscopy.
-        beat: motion of heart and diaphragm, None where the patient lies still.
-        vessels_beat: the vessels move with the heart.
-        blush: iodine in tissue behind the arteries, a share of their own shadow.
-        lobe_filling: point of the tree whose concentration fills the lobes.
+        beat: motion of heart and diaphragm; None if the patient lies still.
+        vessels_beat: whether the vessels move with the heart.
+        blush: iodine in the tissue around arteries, as a share of the arteries' shadow.
+        lobe_filling: the tree point whose concentration the lobes take.
     """
 
     name: str
@@ -69,9 +69,9 @@ class RenderedRun:
 
     Args:
         pixels: (frames, rows, columns).
-        labels: 0 background, 1 artery, 2 vein, 3 aorta, 4 device; a device hides the vessel it lies in.
-        isocentre_from_lps: per frame; the best rigid motion where the heart deforms, exact at end-diastole.
-        points_px: (frames, n, 2) where every point of `centerlines.vtp` really was seen.
+        labels: 0 background, 1 artery, 2 vein, 3 aorta, 4 device; a device hides the vessel around it.
+        isocentre_from_lps: per frame; the best rigid motion if the heart deforms, exact at end-diastole.
+        points_px: (frames, n, 2) true position of every point of `centerlines.vtp`.
     """
 
     plan: RunPlan
@@ -109,7 +109,7 @@ def render_run(
 
 
 class _Stage:
-    """Keeps what frames share: the background and, for a patient who lies still, the vessels' shadows."""
+    """Keeps what frames share: the background and, if the patient lies still, the vessels' shadows."""
 
     def __init__(self, patient: Patient, plan: RunPlan) -> None:
         self.patient, self.plan = patient, plan
@@ -239,7 +239,7 @@ class _Stage:
 def _layer_shadow(
     layer: TissueLayer, patient: Patient, projection: Projection
 ) -> tuple[Float32[np.ndarray, "rows columns"], Float32[np.ndarray, "rows columns"]]:
-    # Half the pixels each way: at the isocentre that is still finer than the voxels.
+    # At half the size each way, pixels are still finer than the voxels at the isocentre.
     rows, columns = projection.shape_px
     small = projection.resized((rows // 2, columns // 2))
     volumes = [layer.water, layer.bone] if layer.bone.any() else [layer.water]

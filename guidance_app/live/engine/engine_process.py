@@ -22,8 +22,9 @@ from calibration.carm import CArmGeometry
 from engines.angiography.frame import Frame
 from engines.registration.registration import Registration
 from guidance_app.live.engine.mailbox import Mailbox
-from guidance_app.live.engine.pipeline import ColdStart, Steps
+from guidance_app.live.engine.pipeline import Steps
 from guidance_app.live.engine.shared_frames import FrameReader, SharedPixels
+from guidance_app.live.engine.step.judge import ColdStart
 from guidance_app.live.guidance import GuidanceResult
 from guidance_app.live.guidance_state import Situation
 

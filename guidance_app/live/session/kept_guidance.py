@@ -171,9 +171,12 @@ class GuidanceKeeper:
     def _stepped(self, done: StepDone) -> None:
         self._answered = max(self._answered, done.result.frame_index)
         self.engine_text = ""
-        self._latency.add("segment", done.result.times.segment)
-        self._latency.add("track", done.result.times.track)
-        self._latency.add("render", done.result.times.render)
+        times = done.result.times
+        self._latency.add("segment", times.segment)
+        self._latency.add("contrast", times.contrast)
+        self._latency.add("track", times.track)
+        self._latency.add("motion", times.motion)
+        self._latency.add("render", times.render)
         if done.asked_at != self.situation.revision:
             return  # the view, a person or a cold start has moved things on meanwhile
         self.situation, self.result = done.situation, done.result

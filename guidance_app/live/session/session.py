@@ -249,7 +249,8 @@ class LiveSession:
         """One line on how the run went."""
         counts = self._frames.counts
         shown = ", ".join(f"{count} {state}" for state, count in counts.items() if count or state == "painted")
-        return f"{sum(counts.values())} frames: {shown}; guidance {self._guidance.situation.state}"
+        lost = f"; {self._frames.lost_lines} lines of frames.jsonl lost" if self._frames.lost_lines else ""
+        return f"{sum(counts.values())} frames: {shown}; guidance {self._guidance.situation.state}{lost}"
 
     @property
     def events(self) -> tuple[Event, ...]:

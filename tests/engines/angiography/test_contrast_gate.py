@@ -3,28 +3,34 @@
 import numpy as np
 import pytest
 
-from engines.angiography.contrast_gate import ContrastRise, vessels_darkening
+from engines.angiography.contrast import log_picture
+from engines.angiography.contrast_gate import Background, vessels_darkening
 from engines.angiography.frame import Frame
 
 
-def _rise() -> ContrastRise:
-    background = np.zeros((80, 80), np.float32)
-    background[20:24] = -0.5  # a rib
-    now = background.copy()
-    now[:, 50:56] -= 0.3  # a vessel that crosses it
-    return ContrastRise(background=background, now=now)
+def _picture(*, contrast: bool) -> Frame:
+    rows = np.full((96, 96), 200.0)
+    rows[20:24] *= 0.6  # a rib
+    if contrast:
+        rows[:, 50:56] *= 0.7  # a vessel that crosses it
+    return Frame(pixels=np.rint(rows).astype(np.uint8), kind="fluoro")
 
 
-def test_darkening_is_linear_in_contrast_and_leaves_ribs_out():
-    darkening = _rise().darkening()
-    np.testing.assert_allclose(darkening[:, 50:56], 0.3, atol=1e-6)
-    np.testing.assert_allclose(darkening[:, :50], 0.0, atol=1e-6)
+def _background() -> Background:
+    mean = log_picture(_picture(contrast=False), log_intensity=False)
+    return Background(mean=mean, picture=mean, darkest_near=mean, certain=0.05)
 
 
-def test_the_gate_is_open_on_contrast_and_shut_beside_it():
-    gate = _rise().gate()
-    assert gate[40:70, 52].min() > 0.9
-    assert gate[40:70, :40].max() == 0.0
+def test_darkening_leaves_ribs_out_and_rises_with_contrast():
+    darkening = _background().darkening(_picture(contrast=True))
+    assert darkening[40:70, 50:56].mean() == pytest.approx(-np.log(0.7), rel=0.05)
+    np.testing.assert_allclose(darkening[:, :50], 0.0, atol=0.01)
+
+
+def test_a_change_of_exposure_is_no_contrast():
+    brighter = _picture(contrast=False)
+    brighter = Frame(pixels=(brighter.pixels + 20).astype(np.uint8), kind="fluoro")
+    assert abs(float(np.median(_background().darkening(brighter)))) < 1e-6
 
 
 @pytest.mark.parametrize("bright", [False, True])

@@ -19,7 +19,9 @@ from engines.registration.registration import RegisteredView, Registration, Regi
 from engines.registration.view import RegistrationView
 from guidance_app.live import guidance_state
 from guidance_app.live.engine.engine_process import EngineRecipe
-from guidance_app.live.engine.pipeline import ColdStart, StepOutcome
+from guidance_app.live.engine.pipeline import StepOutcome
+from guidance_app.live.engine.step.door import ViewKey
+from guidance_app.live.engine.step.judge import ColdStart
 from guidance_app.live.guidance import GuidanceResult, Overlay, OverlayPath, StageTimes
 from guidance_app.live.guidance_state import Situation
 
@@ -154,6 +156,7 @@ class FakeSteps:
                 cold_start = ColdStart(
                     view=view_of(frame),
                     frame=frame,
+                    key=ViewKey(geometry=frame.geometry, shape_px=frame.shape_px),
                     past=(),
                     previous=situation.registration,
                     generation=situation.generation,
