@@ -28,9 +28,9 @@ _RIDGE = 0.01
 # patient's model that must lie below the threshold of rejection.
 _KNOWN_WRONG = 0.95
 _OTHERS_REJECTED = 0.99
-_ACCEPT_WITHIN = {"cold": (0.7, 0.985), "warm": (0.7, 0.985), "filled": (0.6, 0.985)}
+_ACCEPT_WITHIN = (0.7, 0.985)
 # A rejected tracking step causes a cold start, although a cold start has confirmed the pose already: reject less.
-_REJECT_WITHIN = {"cold": (0.4, 0.7), "warm": (0.2, 0.4), "filled": (0.2, 0.6)}
+_REJECT_WITHIN = {"cold": (0.4, 0.7), "warm": (0.2, 0.4), "filled": (0.4, 0.7)}
 
 WARM_FEATURES = (
     "score",
@@ -184,7 +184,7 @@ def thresholds(samples: Sequence[Sample], confidence: Float[np.ndarray, " n"]) -
     """The confidences from which to accept and below which to reject; between them a person decides."""
     error = np.array([s.error_mm for s in samples])
     wrong, other = confidence[error >= _RIGHT_MM], confidence[error >= OTHER_ANATOMY_MM]
-    low, high = _ACCEPT_WITHIN[samples[0].kind]
+    low, high = _ACCEPT_WITHIN
     accept = float(np.clip(np.quantile(wrong, _KNOWN_WRONG), low, high)) if len(wrong) else low
     least, most = _REJECT_WITHIN[samples[0].kind]
     reject = float(np.clip(np.quantile(other, _OTHERS_REJECTED), least, most)) if len(other) else least
