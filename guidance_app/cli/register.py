@@ -130,7 +130,7 @@ def _register(
             init=_start(init, seen, model),
             options=RegistrationOptions(refine_drr=bool(refine), judge_by_rendering=refine is not False),
         )
-        # Heads and aortas hardly deform, and two views see the heart at two moments.
+        # Heads and aortas hardly deform, and two views show the heart at two moments.
         moves = deform and case.kind == "coronary" and len(seen) == 1
         return with_motion(found, seen[0], model) if moves else found
 

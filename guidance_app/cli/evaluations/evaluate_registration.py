@@ -54,10 +54,15 @@ def add_to(evaluate: typer.Typer) -> None:
             False, "--biplane", help="Register the first two runs of each case jointly; of the phantom every two views."
         ),
         runs: int | None = typer.Option(
-            None, "--runs", min=1, help="No more than these many runs of a case: slow methods on more patients instead."
+            None,
+            "--runs",
+            min=1,
+            help="At most this many runs of a case, so that slow methods can be tried on more patients.",
         ),
         wrong_anatomy: bool = typer.Option(
-            False, "--wrong-anatomy", help="Also register each case with another patient's model, never to be accepted."
+            False,
+            "--wrong-anatomy",
+            help="Also register each case with another patient's model, which must never be accepted.",
         ),
         refine: bool = typer.Option(False, "--refine/--no-refine", help="Ours: refine on rendered vessels (seconds)."),
         backend: str = typer.Option("auto", help="Runtime of the segmentation network."),
@@ -78,7 +83,7 @@ def add_to(evaluate: typer.Typer) -> None:
             None, "--json", help="Write figures and every trial here; finished trials lie beside it meanwhile."
         ),
     ) -> None:
-        """Registration from many seeded starts: projection error, success, times, and does it know when it fails."""
+        """Registration from many seeded starts: projection error, success, times, and whether failures are known."""
         from calibration.store import make_folder, write_bytes, write_json
         from engines.evaluation.cohort import Workplace
         from engines.evaluation.confidence.reliability_diagram import write_reliability_diagram

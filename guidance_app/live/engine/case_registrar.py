@@ -68,7 +68,7 @@ class CaseRegistrar:
         self._deforms = False
 
     def register(self, request: ColdStart) -> Registration:
-        """Near the last pose if there was one, else (or if that fails) from the C-arm's header alone."""
+        """Search near the last pose. Without one, or if that fails, start from the C-arm's header alone."""
         if request.previous is not None:
             near = start_near(request.previous.isocentre_from_lps)
             found = register([request.view], self._model, case_id=self._case_id, init=near, options=self._options)

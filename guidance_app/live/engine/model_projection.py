@@ -82,7 +82,7 @@ class ProjectedModel:
 
 
 class _Silhouette:
-    """Edges between a triangle that faces the source and one that does not (or none)."""
+    """Edges between a triangle that faces the source and one that faces away, or edges with one triangle only."""
 
     def __init__(self, surface: SurfaceMesh, shown: Bool[np.ndarray, " vertices"]) -> None:
         self.vertices_mm = np.asarray(surface.vertices_mm, dtype=np.float64)

@@ -133,6 +133,10 @@ class StagedSession:
     def finished(self) -> bool:
         return self._at >= len(self._screens)
 
+    @property
+    def commands(self) -> StagedSession:
+        return self
+
     def request_registration(self) -> None:
         self.asked.append("register")
 

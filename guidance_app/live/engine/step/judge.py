@@ -1,4 +1,4 @@
-"""Second stage: does the pose fit what was seen, what is guidance's state now, and is a search from scratch due?"""
+"""Second stage: check the pose against what was seen, update guidance's state, decide on a search from scratch."""
 
 from __future__ import annotations
 
