@@ -21,6 +21,8 @@ _CERTAIN_SIGMAS = 4.0
 _SETTLED_RATIO = 1.5
 _SMOOTH_PX = 1.5
 _SMOOTHED = 0.2  # share of the noise that the smoothing leaves
+_BESIDE_MM = 2.0  # of a segmented vessel, isocentre plane: its own soft edge
+_SURE = 0.3  # probability from which a vessel is kept whole: the finest ones are seldom sure
 _LEAST_CERTAIN = 0.01  # in log units: without it, rounding in a noiseless picture would count as contrast
 _EXPOSURE_STEP = 4  # the change of exposure is measured on every fourth pixel of each row and column
 
@@ -30,12 +32,14 @@ class Background:
     """One view before contrast arrived, in log units.
 
     Args:
-        picture: smoothed like the frames that are compared with it.
+        mean: of the frames before contrast.
+        picture: that, smoothed like the frames that are compared with it.
         darkest_near: the darkest value around each pixel.
         certain: darkening from which a pixel surely holds contrast.
         log_intensity: whether the run's pixels are already logarithms.
     """
 
+    mean: Float32[np.ndarray, "rows columns"]
     picture: Float32[np.ndarray, "rows columns"]
     darkest_near: Float32[np.ndarray, "rows columns"]
     certain: float
@@ -51,6 +55,11 @@ class Background:
         # 8-bit grey values are coarser than that change.
         smooth += np.median((self.picture - smooth)[::_EXPOSURE_STEP, ::_EXPOSURE_STEP])
         return np.clip((self.darkest_near - smooth) / self.certain, 0.0, 1.0).astype(np.float32)
+
+    def darkening(self, frame: Frame) -> Float32[np.ndarray, "rows columns"]:
+        """What came with the contrast, linear in the thickness of filled lumen; about 0 where nothing changed."""
+        difference = self.mean - log_picture(frame, log_intensity=self.log_intensity)
+        return difference - np.median(difference)  # exposure control moves the whole picture
 
 
 def background_of(run: Run, like: Frame, curve: ContrastCurve | None = None) -> Background | None:
@@ -75,6 +84,7 @@ def background_of(run: Run, like: Frame, curve: ContrastCurve | None = None) -> 
     mean = np.mean(logs, axis=0).astype(np.float32)
     size = max(3, round(_STILL_PX * max(like.shape_px) / 512) | 1)
     return Background(
+        mean=mean,
         picture=cv2.GaussianBlur(mean, (0, 0), _SMOOTH_PX),
         darkest_near=cv2.erode(cv2.GaussianBlur(mean, (0, 0), 1.0), np.ones((size, size), np.uint8)),
         certain=max(_CERTAIN_SIGMAS * _SMOOTHED * noise, _LEAST_CERTAIN),
@@ -88,6 +98,22 @@ def contrast_gate(
     """`Background.gate` of one frame of a run; None if the run does not show the view before contrast."""
     background = background_of(run, frame, curve)
     return None if background is None else background.gate(frame)
+
+
+def vessels_darkening(
+    frame: Frame, vessel: Float[np.ndarray, "rows columns"], mm_per_px: float
+) -> Float32[np.ndarray, "rows columns"]:
+    """`Background.darkening` of a subtracted picture, whose grey values are logarithms already; in its own units.
+
+    `vessel` is the probability of vessels of any class: kept is what lies beside them. A head that moved since the
+    mask leaves the edges of its bones, darker than the vessels are.
+    """
+    darkness = frame.pixels.astype(np.float32) * (1.0 if frame.vessels_bright else -1.0)
+    darkness = np.maximum(darkness - np.median(darkness), 0.0)
+    reach = 2 * round(_BESIDE_MM / mm_per_px) + 1
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))
+    near = cv2.dilate(np.clip(vessel / _SURE, 0.0, 1.0).astype(np.float32), disc)
+    return darkness * cv2.GaussianBlur(near, (0, 0), 0.5 * _BESIDE_MM / mm_per_px)
 
 
 def _noise(picture: Float[np.ndarray, "rows columns"]) -> float:

@@ -78,7 +78,7 @@ def try_source(task: SourceTask, emit: Callable[[News], None]) -> None:
     subjects, methods = load(), [recipe.make() for recipe in task.methods]
     for index, subject in enumerate(subjects):
         rng = np.random.default_rng([task.seed, task.number, index])
-        drawn = starts_of(subject, task.starts, task.spread, rng, header=task.header)
+        drawn = list(subject.starts) or starts_of(subject, task.starts, task.spread, rng, header=task.header)
         for method in methods:
             found = []
             for start in _given_to(method.name, drawn, task):

@@ -21,6 +21,11 @@ def add_to(evaluate: typer.Typer) -> None:
         cases: list[str] = typer.Option([], "--cases", help="Case folder or bundled case with truth; may be repeated."),
         more: list[str] = typer.Argument(None, help="More case folders."),
         phantom: list[Path] = typer.Option([], "--phantom", help="Folder of the coronary phantom (placement.json)."),
+        foreign: list[Path] = typer.Option(
+            [],
+            "--foreign",
+            help="Folder of runs that another generator made (PATIENT/masks, RUN/xa.dcm, RUN/truth.json, RUN/starts).",
+        ),
         method: list[str] = typer.Option(
             ["ours"], "--method", help="Registration method; may be repeated: all get the same starts."
         ),
@@ -83,6 +88,8 @@ def add_to(evaluate: typer.Typer) -> None:
         from engines.evaluation.cohort import Workplace
         from engines.evaluation.confidence.reliability_diagram import write_reliability_diagram
         from engines.evaluation.registration.cases import sources, wrong_anatomy_sources
+        from engines.evaluation.registration.foreign import foreign_sources
+        from engines.evaluation.registration.foreign_table import foreign_markdown, foreign_rows
         from engines.evaluation.registration.methods_table import methods_table
         from engines.evaluation.registration.protocols import protocol_named
         from engines.evaluation.registration.study import discard_partial, evaluate
@@ -92,17 +99,19 @@ def add_to(evaluate: typer.Typer) -> None:
         folders = [*cases, *(more or [])]
         if biplane and runs == 1:
             raise InputError("--biplane takes the first two runs of a case; leave out --runs")
-        if not folders and not phantom:
-            raise InputError("evaluate registration: nothing to evaluate; give --cases DIR or --phantom DIR")
+        if not folders and not phantom and not foreign:
+            raise InputError("evaluate registration: nothing to evaluate; give --cases, --phantom or --foreign DIR")
         free = StartSpread(rotation_deg=rotation_deg, in_plane_mm=in_plane_mm, depth_mm=depth_mm)
         spread = protocol_named(protocol) if protocol else free
         methods = [recipe_named(name, device=device, refine_drr=refine) for name in dict.fromkeys(method)]
         place = Workplace(cluster=cluster, workers=workers)
-        foreign = wrong_anatomy_sources(folders, backend=backend) if wrong_anatomy else []
+        strangers = wrong_anatomy_sources(folders, backend=backend) if wrong_anatomy else []
+        for folder in foreign:
+            strangers += foreign_sources(folder, backend=backend, wrong_anatomy=wrong_anatomy)
         if pictures is not None:
             make_folder(pictures)
         report = evaluate(
-            [*sources(folders, phantom, backend=backend, biplane=biplane, runs=runs), *foreign],
+            [*sources(folders, phantom, backend=backend, biplane=biplane, runs=runs), *strangers],
             starts=starts,
             seed=seed,
             spread=spread,
@@ -115,10 +124,13 @@ def add_to(evaluate: typer.Typer) -> None:
             progress=lambda line: typer.echo(line, err=True),
         )
         _print(report)
+        of_foreign = foreign_markdown(foreign_rows(report.trials)) if foreign and not (folders or phantom) else ""
+        if of_foreign:
+            print(of_foreign, end="")
         if pictures is not None:
             write_reliability_diagram(pictures / "reliability.png", report.methods)
         if table is not None:
-            write_bytes(table, methods_table(report.methods).encode())
+            write_bytes(table, (of_foreign or methods_table(report.methods)).encode())
         if json_file is not None:
             write_json(json_file, report.model_dump(by_alias=True))
             discard_partial(json_file)

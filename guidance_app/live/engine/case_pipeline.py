@@ -43,7 +43,8 @@ def make_case_pipeline(folder: Path, backend: str, models: Path = BUNDLED_MODELS
     projected = ProjectedModel(model)
     on_gpu = not segmenter.backend.endswith("(cpu)")
     guarded = CpuBehind(segmenter, lambda: load_segmenter(name, "onnx", folder=models).for_run()) if on_gpu else None
-    registrar = CaseRegistrar(case.id, model, inference=segmenter.backend, deforms=case.kind == "coronary")
+    beats = case.kind == "coronary"
+    registrar = CaseRegistrar(case.id, model, inference=segmenter.backend, renders=not beats, deforms=beats)
     view = rehearsal_view(model, projected)
     rehearsed = registrar.warm_up(view)
     description = f"{segmenter.name} on {segmenter.backend}"

@@ -12,6 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
+from engines.angiography.contrast_gate import vessels_darkening
 from engines.angiography.frame import Frame
 from engines.registration.registration import Registration
 from guidance_app.live.engine.model_projection import ProjectedModel
@@ -142,7 +143,12 @@ class Pipeline:
         if self._memory is not None:
             background = self._memory.learn(request.past, request.frame, request.key)
             if background is not None:
-                request = replace(request, view=gated(request.view, background.gate(request.frame)))
+                view = gated(request.view, background.gate(request.frame))
+                request = replace(request, view=replace(view, contrast=background.darkening(request.frame)))
+        if request.frame.kind == "dsa":
+            view = request.view
+            contrast = vessels_darkening(request.frame, view.vessel, view.geometry.isocentre_mm_per_px)
+            request = replace(request, view=replace(view, contrast=contrast))
         return self._registrar.register(request)
 
 
