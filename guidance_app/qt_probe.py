@@ -1,4 +1,4 @@
-"""Whether Qt really paints here, told by a pixel and not by the absence of an error."""
+"""Whether Qt really paints on this machine: checked by a painted pixel."""
 
 from __future__ import annotations
 

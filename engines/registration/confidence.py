@@ -13,20 +13,21 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 from jaxtyping import Float
 from pydantic import BaseModel, ConfigDict
 
 from calibration.errors import InputError
+from engines.registration.filling.filled_features import FILLED_NAMES
 from engines.registration.registration import RegistrationStatus
 
 # One short curve fits many patients, so with little visible vessel a rival pose is reason enough to ask a person.
 _LITTLE_DM = 2.0
 RIVAL = 0.8  # share of the winner's score that makes another pose a rival
 
-ConfidenceKind = Literal["cold", "warm"]
+ConfidenceKind = Literal["cold", "warm", "filled"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +71,12 @@ class ConfidenceFeatures:
 FEATURE_NAMES = (*(field.name for field in fields(ConfidenceFeatures)), "scarce")
 
 
+class Features(Protocol):
+    """What a fitted model reads by name."""
+
+    def vector(self, names: Sequence[str]) -> Float[np.ndarray, " k"]: ...
+
+
 class _Logistic(BaseModel):
     model_config = ConfigDict(extra="forbid")
     features: list[str]
@@ -92,6 +99,7 @@ class ConfidenceModel(BaseModel):
     version: Literal[2] = 2
     cold: _Logistic
     warm: _Logistic
+    filled: _Logistic  # cold, and judged by rendering: its features are `FilledFeatures`
     provenance: dict[str, str | float | int | list[int] | list[float]]
 
 
@@ -115,9 +123,10 @@ def load_confidence_model() -> ConfidenceModel:
         model = ConfidenceModel.model_validate(json.loads(source.read_text(encoding="utf-8")))
     except (OSError, ValueError) as error:
         raise InputError(f"{source}: no usable confidence model ({error}); install the program again") from error
-    named = {part for fitted in (model.cold, model.warm) for name in fitted.features for part in name.split(" * ")}
-    if unknown := sorted(named - set(FEATURE_NAMES)):
-        raise InputError(f"{source}: fitted for features {unknown}, this version computes {FEATURE_NAMES}")
+    for fitted, names in ((model.cold, FEATURE_NAMES), (model.warm, FEATURE_NAMES), (model.filled, FILLED_NAMES)):
+        named = {part for name in fitted.features for part in name.split(" * ")}
+        if unknown := sorted(named - set(names)):
+            raise InputError(f"{source}: fitted for features {unknown}, this version computes {names}")
     return model
 
 
@@ -128,12 +137,21 @@ def is_ambiguous(features: ConfidenceFeatures) -> bool:
 
 def judge(features: ConfidenceFeatures, kind: ConfidenceKind, depth_sigma_mm: float) -> Verdict:
     """Confidence, expected error and status of a registration with these features."""
-    fitted = load_confidence_model().cold if kind == "cold" else load_confidence_model().warm
+    model = load_confidence_model()
+    return _judged(features, model.cold if kind == "cold" else model.warm, depth_sigma_mm, is_ambiguous(features))
+
+
+def judge_filled(features: Features, depth_sigma_mm: float) -> Verdict:
+    """The same where the rendering of the vessels has judged the pose."""
+    return _judged(features, load_confidence_model().filled, depth_sigma_mm, False)
+
+
+def _judged(features: Features, fitted: _Logistic, depth_sigma_mm: float, ambiguous: bool) -> Verdict:
     scaled = np.clip((features.vector(fitted.features) - fitted.mean) / fitted.scale, -4.0, 4.0)
     confidence = float(1.0 / (1.0 + np.exp(-np.clip(scaled @ fitted.weights + fitted.bias, -30.0, 30.0))))
     if_right = float(np.exp(np.clip(scaled @ fitted.error_weights + fitted.error_bias, -3.0, 5.0)))
     expected = confidence * if_right + (1.0 - confidence) * max(fitted.wrong_mm, if_right)
-    status: RegistrationStatus = "accepted" if confidence >= fitted.accept and not is_ambiguous(features) else "caution"
+    status: RegistrationStatus = "accepted" if confidence >= fitted.accept and not ambiguous else "caution"
     if confidence < fitted.reject:
         status = "rejected"
     return Verdict(

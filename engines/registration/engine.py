@@ -19,14 +19,15 @@ from engines.registration.confidence import RIVAL, ConfidenceFeatures, Verdict, 
 from engines.registration.features.image_features import PreparedView, prepare_view
 from engines.registration.features.prepared_model import PreparedModel
 from engines.registration.features.projected_model import RigidState
+from engines.registration.filling.rendered_result import RenderedResult, judged_by_rendering
 from engines.registration.initial_pose import InitialPose, radiological_start
 from engines.registration.options import RegistrationOptions
 from engines.registration.registration import RegisteredView, Registration, RegistrationBackend, Stage
 from engines.registration.view import RegistrationView
+from engines.registration.view_pair import check_views, table_sigma_mm
 
 _MIN_VESSEL_MM = 25.0  # least length of segmented vessel; a shorter piece fits anywhere
 _MIN_VISIBLE_SHARE = 0.03
-_UNKNOWN_TABLE_MM = 15.0
 _LOST_MM = 50.0  # stated error of a pose without any evidence
 
 
@@ -63,7 +64,7 @@ def register(
     check_views(views)
     prepared = PreparedModel.of(model, branch_classes=views[0].branch_classes)
     ready = [prepare_view(view, edges=prepared.has_thick) for view in views]
-    prior = init.prior(prepared, len(views), _table_sigma_mm(views, options))
+    prior = init.prior(prepared, len(views), table_sigma_mm(views, options))
     stages = [Stage(name="features", similarity=1.0, elapsed_ms=1e3 * (time.perf_counter() - began))]
 
     empty = [view.file for view, features in zip(views, ready, strict=True) if features.length_mm < _MIN_VESSEL_MM]
@@ -82,6 +83,9 @@ def register(
     if options.refine_drr:
         found, refined_stages, render = _refined_on_drr(found, views, ready, prepared, options)
         stages.extend(refined_stages)
+    rendered = judged_by_rendering(found, prepared, views, ready, prior) if options.judge_by_rendering else None
+    if rendered is not None:
+        return _by_rendering(rendered, views, ready, prepared, init, case_id, stages, began, options)
     features, verdict = _judged(found, ready, prior)
     if verdict.status != "accepted" and prior.supine and init.isocentre_from_lps is not None:
         anew = _accepted_from_header_alone(found, prepared, ready, prior, propose)
@@ -101,6 +105,41 @@ def register(
         stages=tuple(stages),
         elapsed_ms=1e3 * (time.perf_counter() - began),
         backend=RegistrationBackend(render=render, inference="", device=options.device),
+    )
+
+
+def _by_rendering(
+    rendered: RenderedResult,
+    views: Sequence[RegistrationView],
+    ready: Sequence[PreparedView],
+    prepared: PreparedModel,
+    init: InitialPose,
+    case_id: str,
+    stages: list[Stage],
+    began: float,
+    options: RegistrationOptions,
+) -> Registration:
+    stages.extend(rendered.stages)
+    if rendered.verdict.status != "accepted" and init.isocentre_from_lps is not None:
+        # As without rendering: a start that misled gives way to the header's pose where that may be drawn unchecked.
+        header = radiological_start().prior(prepared, len(views), table_sigma_mm(views, options))
+        anew = judged_by_rendering(rendered.found, prepared, views, ready, header)
+        if anew is not None and anew.verdict.status == "accepted":
+            rendered = anew
+            stages.extend(anew.stages)
+    pose = rendered.found.alignment.state.pose(prepared)
+    return Registration(
+        case=case_id,
+        views=_registered(views, pose, rendered.found.alignment.state.shifts_mm),
+        isocentre_from_lps=pose,
+        status=rendered.verdict.status,
+        confidence=rendered.verdict.confidence,
+        expected_error_mm=rendered.verdict.expected_error_mm,
+        depth_sigma_mm=rendered.verdict.depth_sigma_mm,
+        reasons=rendered.reasons,
+        stages=tuple(stages),
+        elapsed_ms=1e3 * (time.perf_counter() - began),
+        backend=RegistrationBackend(render="filled parts", inference="", device="cpu"),
     )
 
 
@@ -202,35 +241,6 @@ def reasons(judged: Agreement, features: ConfidenceFeatures, confidence: float, 
     if features.image_decimetres < 0.8:
         said.append("little vessel is filled in this picture")
     return tuple(said)
-
-
-def check_views(views: Sequence[RegistrationView]) -> None:
-    """Refuse views that no method can register jointly. Raises InputError with the view and what to do."""
-    if not 1 <= len(views) <= 2:
-        raise InputError(f"registration takes one view or two, {len(views)} were given")
-    if len(views) == 2:
-        first, second = (view.frame_of_reference_uid for view in views)
-        if first and second and first != second:
-            raise InputError(
-                f"{views[1].file}: frame of reference {second} differs from {first} of {views[0].file}; "
-                "two views must show the same patient in the same place: register them one by one"
-            )
-        if views[0].branch_classes != views[1].branch_classes:
-            raise InputError(
-                f"{views[1].file}: shows other vessels ({', '.join(views[1].branch_classes) or 'all'}) than "
-                f"{views[0].file} ({', '.join(views[0].branch_classes) or 'all'}); choose frames of the same phase"
-            )
-
-
-def _table_sigma_mm(views: Sequence[RegistrationView], options: RegistrationOptions) -> float:
-    if len(views) < 2:
-        return 0.0
-    if options.table_shift_mm is not None:
-        return options.table_shift_mm
-    tables = [view.geometry.table_mm for view in views]
-    if tables[0] is not None and tables[1] is not None and np.allclose(tables[0], tables[1], atol=0.5):
-        return 0.0
-    return _UNKNOWN_TABLE_MM
 
 
 def _registered(

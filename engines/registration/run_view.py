@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float
 
 from calibration.errors import InputError, MissingGeometryError
 from engines.angiography.calibrated_run import Corrections
 from engines.angiography.contrast import contrast_frame, is_subtractable
-from engines.angiography.contrast_gate import contrast_gate
+from engines.angiography.contrast_gate import Background, background_of, vessels_darkening
 from engines.angiography.dsa import minip, subtract
 from engines.angiography.files.open_run import open_run
 from engines.angiography.frame import Frame
@@ -55,15 +54,16 @@ def view_of_run(
     shown = subtracted_for(run, case_kind)
     reference = getattr(run, "frame_of_reference_uid", "")
     if frame == "minip":
-        return _view(run, minip(shown), MINIP_FRAME, segmenter, reference, gate=None)
+        return _for_rendering(_view(run, minip(shown), MINIP_FRAME, segmenter, reference, None), case_kind)
     if frame is not None:
-        return _view_of_frame(run, shown, frame, segmenter, reference)
+        return _for_rendering(_view_of_frame(run, shown, frame, segmenter, reference), case_kind)
     view = _view_of_frame(run, shown, contrast_frame(shown), segmenter, reference)
     if _filled_share(view) >= _FILLED_SHARE:
-        return view
+        return _for_rendering(view, case_kind)
     # A moving head can change the picture more than the contrast; then the segmentation decides which frame is full.
     steps = _moments(shown)
-    return max((view, *(_view_of_frame(run, shown, index, segmenter, reference) for index in steps)), key=_filled_share)
+    views = (view, *(_view_of_frame(run, shown, index, segmenter, reference) for index in steps))
+    return _for_rendering(max(views, key=_filled_share), case_kind)
 
 
 def other_views_of_run(
@@ -75,7 +75,7 @@ def other_views_of_run(
     reference = getattr(run, "frame_of_reference_uid", "")
     apart = max(1, run.frame_count // (2 * _LOOKED_AT))
     others = [index for index in _moments(shown) if abs(index - than) >= apart]
-    views = (_view_of_frame(run, shown, index, segmenter, reference) for index in others)
+    views = (_for_rendering(_view_of_frame(run, shown, index, segmenter, reference), case_kind) for index in others)
     yield from sorted((view for view in views if _filled_share(view) > 0), key=_filled_share, reverse=True)
 
 
@@ -86,7 +86,7 @@ def _opened(path: Path, corrections: Corrections | None) -> Run:
 
 def _view_of_frame(run: Run, shown: Run, index: int, segmenter: Segmenter, reference: str) -> RegistrationView:
     picture = shown.frame(index)
-    return _view(run, picture, index, segmenter, reference, gate=contrast_gate(shown, picture))
+    return _view(run, picture, index, segmenter, reference, background_of(shown, picture))
 
 
 def _view(
@@ -95,7 +95,7 @@ def _view(
     index: int,
     segmenter: Segmenter,
     reference: str,
-    gate: Float[np.ndarray, "rows columns"] | None,
+    background: Background | None,
 ) -> RegistrationView:
     if picture.geometry is None:
         shown = "minip" if index == MINIP_FRAME else str(index)
@@ -103,15 +103,26 @@ def _view(
             f"{run.source_id}: frame {shown} has no projection geometry ({picture.geometry_reason or 'not stated'}); "
             "registration needs C-arm angles, distances and pixel spacing"
         )
+    segmentation = segmenter.segment(picture)
     view = view_of_frame(
         picture,
-        segmenter.segment(picture),
+        segmentation,
         file=run.source_id,
         frame_index=index,
         threshold=segmenter.threshold,
         frame_of_reference_uid=reference,
     )
-    return view if gate is None else replace(view, vessel=view.vessel * gate)
+    if background is not None:
+        return replace(view, vessel=view.vessel * background.gate(picture), contrast=background.darkening(picture))
+    if picture.kind != "dsa":
+        return view
+    mm_per_px = picture.geometry.isocentre_mm_per_px
+    return replace(view, contrast=vessels_darkening(picture, segmentation.vessel(), mm_per_px))
+
+
+def _for_rendering(view: RegistrationView, case_kind: str) -> RegistrationView:
+    """A heart has moved since the frames without contrast: what it darkens elsewhere is no contrast."""
+    return replace(view, contrast=None) if case_kind == "coronary" else view
 
 
 def _moments(shown: Run) -> list[int]:

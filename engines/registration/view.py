@@ -29,6 +29,8 @@ class RegistrationView:
         image: the picture itself (dark vessels) for the intensity stages, or None.
         branch_classes: classes of model branches that `vessel` can show; empty for all.
         field_of_view: True where the collimator lets X-rays through; None if the whole frame is open.
+        contrast: (rows, columns) what contrast darkened, linear in log units of any scale, for the rendering stage;
+            None where the run does not tell: no frame without contrast, or a heart that moved since.
         frame_of_reference_uid: of the picture, "" if unknown.
         threshold: probability from which a pixel counts as vessel.
     """
@@ -41,6 +43,7 @@ class RegistrationView:
     image: np.ndarray | None = None
     branch_classes: tuple[str, ...] = ()
     field_of_view: Bool[np.ndarray, "rows columns"] | None = None
+    contrast: Float[np.ndarray, "rows columns"] | None = None
     frame_of_reference_uid: str = ""
     threshold: float = 0.5
 

@@ -44,6 +44,8 @@ class Subject:
         second: the other view of a biplane pair.
         second_isocentre_from_lps: the reference pose of `second`; it differs from the first by the motion of table or
             heart in between.
+        scored_points_mm: (n, 3) LPS on which errors are measured; the model's centerline points if None.
+        starts: tried instead of drawn ones; empty to draw them.
         model_of: the other case whose model this is ("" for its own); then every pose should be rejected.
     """
 
@@ -56,13 +58,17 @@ class Subject:
     second: RegistrationView | None = None
     second_isocentre_from_lps: RigidPose | None = None
     model_of: str = ""
+    scored_points_mm: Float[np.ndarray, "n 3"] | None = None
+    starts: tuple[DrawnStart, ...] = ()
 
     @property
     def views(self) -> tuple[RegistrationView, ...]:
         return (self.view,) if self.second is None else (self.view, self.second)
 
     def vessel_points_mm(self) -> Float[np.ndarray, "n 3"]:
-        """Centerline points of the model, LPS."""
+        """Points on which errors are measured, LPS: those given, else the model's centerline points."""
+        if self.scored_points_mm is not None:
+            return self.scored_points_mm
         assert self.model.centerlines is not None, "subjects come with centerlines"
         return self.model.centerlines.points_mm()
 

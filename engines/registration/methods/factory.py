@@ -24,6 +24,7 @@ METHODS = (
     "correlation",
     "correlation-cma-es",
     "ours",
+    "ours-centerlines",
     "ours-network",
 )
 
@@ -76,7 +77,8 @@ def make_method(name: str, *, device: str = "cpu", refine_drr: bool = False) -> 
     from engines.registration.methods.ours import Ours
     from engines.registration.options import RegistrationOptions
 
-    return Ours(RegistrationOptions(refine_drr=refine_drr, device=device))
+    rendered = name != "ours-centerlines"
+    return Ours(RegistrationOptions(refine_drr=refine_drr, judge_by_rendering=rendered, device=device))
 
 
 def _networked(name: str, device: str) -> RegistrationMethod:

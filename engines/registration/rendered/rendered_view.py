@@ -13,11 +13,11 @@ from jaxtyping import Float
 from calibration.errors import InputError
 from calibration.pose import RigidPose
 from engines.anatomy.vessel_model import VesselModel
-from engines.registration.engine import check_views
 from engines.registration.rendered.drr_stage import vessel_renderer
 from engines.registration.rendered.drr_target import DrrTarget, averaged, level_shape
 from engines.registration.rendered.image_similarity import gradient_ncc, ncc
 from engines.registration.view import RegistrationView
+from engines.registration.view_pair import check_views
 from engines.rendering.renderer import Renderer
 
 Measure = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]

@@ -14,6 +14,7 @@ from guidance_app.live.engine.engine_process import EngineRecipe
 from guidance_app.live.engine.model_projection import ProjectedModel
 from guidance_app.live.engine.pipeline import Pipeline
 from guidance_app.live.engine.rehearsal import rehearsal_view, rehearsed_step_ms
+from guidance_app.live.engine.step.confirm import Confirm
 from guidance_app.live.engine.step.contrast_memory import ContrastMemory
 
 # An overlay is shown until the next one comes: steps of this length keep it below the age at which it is marked as old.
@@ -42,7 +43,8 @@ def make_case_pipeline(folder: Path, backend: str, models: Path = BUNDLED_MODELS
     projected = ProjectedModel(model)
     on_gpu = not segmenter.backend.endswith("(cpu)")
     guarded = CpuBehind(segmenter, lambda: load_segmenter(name, "onnx", folder=models).for_run()) if on_gpu else None
-    registrar = CaseRegistrar(case.id, model, inference=segmenter.backend, deforms=case.kind == "coronary")
+    beats = case.kind == "coronary"
+    registrar = CaseRegistrar(case.id, model, inference=segmenter.backend, renders=not beats, deforms=beats)
     view = rehearsal_view(model, projected)
     rehearsed = registrar.warm_up(view)
     description = f"{segmenter.name} on {segmenter.backend}"
@@ -61,4 +63,7 @@ def make_case_pipeline(folder: Path, backend: str, models: Path = BUNDLED_MODELS
         description=description,
         degraded=(lambda: "") if guarded is None else (lambda: guarded.degraded),
         model_has_veins=has_veins(model),
+        confirm=Confirm(
+            bones_hold=case.kind != "coronary", pivot_lps_mm=model.centroid_mm(), threshold=segmenter.threshold
+        ),
     )

@@ -12,6 +12,7 @@ from engines.registration.features.prepared_model import PreparedModel
 from engines.registration.initial_pose import radiological_start, start_near
 from engines.registration.motion.deform import deformed
 from engines.registration.motion.deform_basis import MotionBasis
+from engines.registration.options import RegistrationOptions
 from engines.registration.registration import Registration
 from engines.registration.track import track
 from engines.registration.view import RegistrationView
@@ -26,15 +27,20 @@ class CaseRegistrar:
     """Registers one case's model; the model is prepared once for each set of vessel classes.
 
     Args:
+        renders: let rendering judge cold starts where the frame shows what contrast darkened; of no use on a beating
+            heart, which has moved since the frames without contrast.
         deforms: follow the motion that no rigid pose describes, frame by frame; of use on a beating heart alone.
     """
 
-    def __init__(self, case_id: str, model: VesselModel, *, inference: str, deforms: bool = False) -> None:
+    def __init__(
+        self, case_id: str, model: VesselModel, *, inference: str, renders: bool = True, deforms: bool = False
+    ) -> None:
         self._case_id = case_id
         self._model = model
         self._inference = inference
         self._prepared: dict[tuple[str, ...], PreparedModel] = {}
         self._deforms = deforms
+        self._options = RegistrationOptions(judge_by_rendering=renders)
         self._bases: dict[tuple[str, ...], MotionBasis] = {}
 
     def warm_up(self, view: RegistrationView) -> Registration | None:
@@ -62,13 +68,14 @@ class CaseRegistrar:
         self._deforms = False
 
     def register(self, request: ColdStart) -> Registration:
-        """Near the last pose if there was one, else (or if that fails) from the C-arm's header alone."""
+        """Search near the last pose. Without one, or if that fails, start from the C-arm's header alone."""
         if request.previous is not None:
             near = start_near(request.previous.isocentre_from_lps)
-            found = register([request.view], self._model, case_id=self._case_id, init=near)
+            found = register([request.view], self._model, case_id=self._case_id, init=near, options=self._options)
             if found.status != "rejected":
                 return found
-        return register([request.view], self._model, case_id=self._case_id, init=radiological_start())
+        header = radiological_start()
+        return register([request.view], self._model, case_id=self._case_id, init=header, options=self._options)
 
     def prepare(self, view: RegistrationView) -> ReadyView:
         """Raises InputError where the model has no branches of the classes that the view shows."""

@@ -1,4 +1,4 @@
-"""When the GPU fails in the middle of a run, frames go on being segmented on the CPU, and the run says so."""
+"""When the GPU fails in the middle of a run, the CPU segments the further frames, and the run says so."""
 
 from __future__ import annotations
 

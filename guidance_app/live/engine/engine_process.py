@@ -158,7 +158,7 @@ def _do(job: StepJob, reader: FrameReader, steps: Steps, cold_starts: Mailbox[Co
 
 
 def _cold_starts(requests: Mailbox[ColdStart], steps: Steps, sender: _Sender) -> None:
-    """One after the other; a newer request replaces one that waits, whose view or generation is gone."""
+    """Run the requests one after the other. A newer one replaces a waiting one, whose view or pose is out of date."""
     while True:
         request = requests.take(timeout_s=60.0)
         if request is not None:

@@ -1,4 +1,4 @@
-"""Where a frame comes in: whether it shows the view of the frames before it is asked here, once, and handed on."""
+"""Where a frame comes in: decides, for all stages, whether it shows the view of the frames before it."""
 
 from __future__ import annotations
 

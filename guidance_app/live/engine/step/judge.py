@@ -1,4 +1,4 @@
-"""Second stage: does the pose fit what was seen, what is guidance's state now, and is a search from scratch due?"""
+"""Second stage: check the pose against what was seen, update guidance's state, decide on a search from scratch."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Protocol
 from calibration.carm import CArmGeometry
 from engines.angiography.frame import Frame
 from engines.registration.features.image_features import PreparedView
-from engines.registration.follow import places_after_move
+from engines.registration.pose_after_move import places_after_move
 from engines.registration.registration import Registration
 from engines.registration.view import RegistrationView
 from guidance_app.live import guidance_state

@@ -197,7 +197,7 @@ def test_recorded_run_replays_with_the_same_frames_and_tells_what_happened(tmp_p
         source=source, recipe=fake_recipe(), out=tmp_path / "live", spare_engine=False, witnesses=[recorder]
     ) as session:
         drive(session, limit_s=90.0)
-        session.request_registration()
+        session.commands.request_registration()
     run = RecordedRun(tmp_path / "a.mcap")
     assert run.frame_count == 8
     assert [m["action"] for m in run.reader.messages(ACTIONS)] == ["request_registration"]

@@ -10,8 +10,8 @@ import numpy as np
 
 from calibration.store import write_bytes
 from engines.evaluation.cohort import Workplace, run_cohort
+from engines.evaluation.registration.failure_pictures import failure_name, failure_png
 from engines.evaluation.registration.figures import WRONG_MM
-from engines.evaluation.registration.pictures import failure_name, failure_png
 from engines.evaluation.registration.protocols import starts_of
 from engines.evaluation.registration.subject import DrawnStart, StartSpread, Subject
 from engines.evaluation.registration.trial import Trial, TrialKey, run_trial
@@ -78,7 +78,7 @@ def try_source(task: SourceTask, emit: Callable[[News], None]) -> None:
     subjects, methods = load(), [recipe.make() for recipe in task.methods]
     for index, subject in enumerate(subjects):
         rng = np.random.default_rng([task.seed, task.number, index])
-        drawn = starts_of(subject, task.starts, task.spread, rng, header=task.header)
+        drawn = list(subject.starts) or starts_of(subject, task.starts, task.spread, rng, header=task.header)
         for method in methods:
             found = []
             for start in _given_to(method.name, drawn, task):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from calibration.errors import GuidanceError
 from engines.angiography.frame import Frame
 from guidance_app.live import guidance_state
 from guidance_app.live.engine.engine_process import (
@@ -19,6 +20,7 @@ from guidance_app.live.guidance import GuidanceResult
 from guidance_app.live.guidance_state import Situation
 from guidance_app.live.latency import LatencyBook
 from guidance_app.live.run_log import EventLog
+from guidance_app.live.session.late_pose import LatePose
 from guidance_app.live.session.overlay_rule import ComputedOverlay, OverlayDecision, OverlayLimits, decide_overlay
 from guidance_app.live.session.source_watch import PictureFault
 from guidance_app.live.supervision.supervisor import EngineLost, EngineNews, EngineUp, Supervisor
@@ -27,7 +29,7 @@ from guidance_app.live.view_words import change_of_view
 _REMEMBERED_ARRIVALS = 256
 
 
-class GuidanceKeeper:
+class CurrentGuidance:
     """Owns the situation and the newest overlay; the session's lock guards it.
 
     The situation lives here and not in the engine, so that an engine that dies takes nothing along.
@@ -36,6 +38,7 @@ class GuidanceKeeper:
         recipe: how the engine makes its pipeline; None leaves guidance off.
         hear: called from the supervisor's thread; the owner takes its lock and hands on to `heard`.
         settled: called once the engine answers, or is known never to.
+        late_pose: a known pose that waits for a picture with geometry.
     """
 
     def __init__(
@@ -49,6 +52,7 @@ class GuidanceKeeper:
         hear: Callable[[EngineNews], None],
         settled: Callable[[], None],
         spare_engine: bool,
+        late_pose: LatePose | None = None,
     ) -> None:
         self.situation = initial
         self.result: GuidanceResult | None = None
@@ -59,6 +63,7 @@ class GuidanceKeeper:
         self.engine_description = ""
         self.degraded = ""  # what the engine has to do without
         self._off = recipe is None
+        self._late_pose = late_pose
         self._limits = limits
         self._events = events
         self._latency = latency
@@ -81,13 +86,15 @@ class GuidanceKeeper:
             self._supervisor.start()
 
     def stop(self) -> None:
-        """Not under the owner's lock: the supervisor may be telling news at this moment."""
+        """Must not be called under the owner's lock: the supervisor may be reporting at this moment."""
         if self._supervisor is not None:
             self._supervisor.stop()
 
     # Frames ---------------------------------------------------------------------------------------------------------
     def arrived(self, frame: Frame) -> None:
         """Note the view, then let the engine have the frame."""
+        if self._late_pose is not None:
+            self._begin_late(self._late_pose, frame)
         self._frame = frame
         self._received_ns[frame.index] = frame.received_ns
         self._received_ns.pop(frame.index - _REMEMBERED_ARRIVALS, None)
@@ -114,7 +121,7 @@ class GuidanceKeeper:
         return self._off or self._supervisor is None or self._supervisor.at_rest
 
     def is_done_with(self, index: int) -> bool:
-        """No more is to be expected for this frame."""
+        """Guidance will say no more about this frame."""
         if self._off:
             return True
         return self.engine_up and self._answered >= index and not self.situation.registering
@@ -175,6 +182,7 @@ class GuidanceKeeper:
         self._latency.add("segment", times.segment)
         self._latency.add("contrast", times.contrast)
         self._latency.add("track", times.track)
+        self._latency.add("evidence", times.evidence)
         self._latency.add("motion", times.motion)
         self._latency.add("render", times.render)
         if done.asked_at != self.situation.revision:
@@ -207,10 +215,21 @@ class GuidanceKeeper:
             self.situation = replace(situation, revision=self.situation.revision + 1)
 
     def _ask_again(self) -> None:
-        """The frame on the screen deserves an answer even if no other follows (pause, end of the recording)."""
+        """Offer the frame on the screen again: no other may follow (pause, end of the recording)."""
         if self._supervisor is not None and self._frame is not None:
             self._answered = min(self._answered, self._frame.index - 1)
             self._supervisor.offer(self._frame)
+
+    def _begin_late(self, pose: LatePose, frame: Frame) -> None:
+        try:
+            situation = pose.situation(frame)
+        except GuidanceError as error:
+            self._late_pose = None
+            self._events.add("registration_rejected", str(error), frame=frame.index)
+            return
+        if situation is not None:
+            self._late_pose = None
+            self.begin(situation)
 
     def _note_geometry(self, frame: Frame) -> None:
         before = self.situation
