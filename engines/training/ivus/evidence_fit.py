@@ -22,7 +22,7 @@ from engines.ivus.search.evidence import (
 
 _EVERY = 7  # frames: neighbours say the same thing
 _RIDGE = 0.02
-_TEMPER = 0.25
+_TEMPER = 0.15
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
