@@ -178,6 +178,7 @@ def _signs(
     column = np.rint(best.angle_rad / (2 * np.pi) * ANGLES).astype(int) % ANGLES
     inside = (best.place_mm >= places[0]) & (best.place_mm <= places[-1])
     along = evidence[0 if job.handedness > 0 else 1][np.arange(len(row)), row, column]
+    place = np.arange(len(row), dtype=np.float64)
     matched = np.clip(along - 0.5, 0.0, 1.0) * inside
     mine, theirs = np.log(frame_maps.size_mm), np.log(course_maps.size_mm[row])
     spread = float(mine.std() * theirs.std())
@@ -195,7 +196,9 @@ def _signs(
         "evidence": float((along * inside).sum()),
         "landmarks": _matched_lengths(matched, frame_maps.place_mm),
         "size_correlation": correlation,
-        "agreement": _map_agreement(frame_maps, course_maps, row, column, job.handedness),
+        "agreement": _map_agreement(frame_maps, course_maps, row, column, job.handedness, ("branch", "calcium")),
+        "branch_agreement": _map_agreement(frame_maps, course_maps, row, column, job.handedness, ("branch",)),
+        "branches_seen": float(sum(landmark.kind == "bifurcation" for landmark in landmark_list(frame_maps, place))),
         "outside": float(1.0 - inside.mean()),
         "outside_given_mm": float(beyond.max()),
         "ostium": float(min(ostium, 6.0)),
@@ -215,13 +218,15 @@ def _share_in_lumen(ct: CtVolume, course: VesselCourse, place_mm: Float[np.ndarr
 
 
 def _map_agreement(
-    frames: LandmarkMaps, course: LandmarkMaps, row: np.ndarray, column: np.ndarray, handedness: int
-) -> float:
-    """Correlation of both maps of side branches and calcium where the answer lays them over each other."""
+    frames: LandmarkMaps, course: LandmarkMaps, row: np.ndarray, column: np.ndarray, handedness: int,
+    names: tuple[str, ...],
+) -> float:  # fmt: skip
+    """Correlation of both modalities' maps where the answer lays them over each other."""
     at = (column[:, None] + handedness * np.arange(ANGLES)[None, :]) % ANGLES
     spacing = float(np.median(np.diff(frames.place_mm)))
     total, scale = 0.0, 0.0
-    for mine, theirs in ((frames.branch, course.branch), (frames.calcium, course.calcium)):
+    for name in names:
+        mine, theirs = getattr(frames, name), getattr(course, name)
         one = circular_blur(mine, along=1.0 / spacing, about=2.0)
         other = circular_blur(theirs[row[:, None], at], along=1.0 / spacing, about=2.0)
         one, other = one - one.mean(), other - other.mean()

@@ -23,6 +23,7 @@ FLAGS = {
     "OSTIUM_UNCERTAIN": "which end of the centerline is the ostium is not clear; give radii or turn it",
     "UNCERTAIN": "the calibrated probability is below the limit; look through the candidates",
 }
+_SEVERAL_BRANCHES, _LEAST_AGREEMENT = 3, 0.2
 _SIGNS = ("mass", "place_mass", "evidence", "landmarks", "size_correlation", "agreement", "in_lumen", "ostium")
 
 
@@ -74,11 +75,15 @@ def flags_of(signs: dict[str, float], confidence: float, limit: float) -> tuple[
     }
     if signs["in_lumen"] < 0.95:
         found["WRONG_BRANCH"] = True
+    # A calcification alone can look like a sure match; several side branches that the CT does not show there speak
+    # against it.
+    if signs["branches_seen"] >= _SEVERAL_BRANCHES and signs["branch_agreement"] < _LEAST_AGREEMENT:
+        found["AMBIGUOUS_POSITION"] = True
     if confidence < limit:
         found |= {
             "FEW_LANDMARKS": signs["landmarks"] < 2.5,
             "AMBIGUOUS_ROTATION": signs["place_mass"] - signs["mass"] > 0.15,
-            "AMBIGUOUS_POSITION": signs["place_mass"] < 0.75,
+            "AMBIGUOUS_POSITION": found.get("AMBIGUOUS_POSITION", False) or signs["place_mass"] < 0.75,
             "WRONG_BRANCH": signs["size_correlation"] < 0.0 or signs["in_lumen"] < 0.95,
             "SCALE_CONFLICT": signs["edge"] > 0.5 and signs["size_correlation"] < 0.5,
             "HANDEDNESS_CONFLICT": signs["mirror"] > 0.1,

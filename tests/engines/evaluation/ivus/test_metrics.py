@@ -63,6 +63,7 @@ def signs(**changes):
     usual = dict.fromkeys(sign_names(), 0.9) | {
         "outside_given_mm": 0.0, "hidden": 0.05, "contrast_hu": 350.0, "gating_doubtful": 0.0, "ostium": 6.0,
         "mirror": 0.0, "evidence": 90.0, "landmarks": 5.0, "edge": 0.0, "outside": 0.0, "in_lumen": 1.0,
+        "branches_seen": 4.0, "branch_agreement": 0.7,
     }  # fmt: skip
     return usual | changes
 
@@ -95,6 +96,8 @@ def test_the_shipped_model_trusts_strong_evidence_and_flags_weak():
         ({"gating_doubtful": 1.0}, "GATING_DOUBTFUL"),
         ({"ostium": 0.3}, "OSTIUM_UNCERTAIN"),
         ({"hidden": 0.6}, "GUIDEWIRE_HEAVY"),
+        ({"in_lumen": 0.8}, "WRONG_BRANCH"),
+        ({"branches_seen": 5.0, "branch_agreement": 0.0}, "AMBIGUOUS_POSITION"),
     ],
 )
 def test_what_lies_in_the_input_is_told_however_sure_the_search_is(changes, flag):
