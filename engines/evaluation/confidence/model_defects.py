@@ -52,8 +52,10 @@ def thicker_or_thinner(model: VesselModel, rng: np.random.Generator) -> VesselMo
     if rng.uniform() < 0.5:
         grown = ndimage.grey_dilation(labels.labels, footprint=ndimage.generate_binary_structure(3, 1))
         return _with(model, np.where(labels.labels > 0, labels.labels, grown))
-    filled = labels.labels > 0
-    kept = ndimage.binary_erosion(filled) | (np.asarray(ndimage.distance_transform_edt(filled)) > 1.5)
+    filled = np.asarray(labels.labels > 0)
+    kept = np.asarray(ndimage.binary_erosion(filled), dtype=bool) | (
+        np.asarray(ndimage.distance_transform_edt(filled)) > 1.5
+    )
     # The thinnest vessels are one voxel wide: erosion alone would take them out.
     return _with(model, np.where(kept | (ndimage.uniform_filter(filled.astype(float), 5) < 0.12), labels.labels, 0))
 
