@@ -60,6 +60,7 @@ _ANY_VESSEL = {
     "gefaesse",
     "foreground",
 }
+_FILLERS = {"all", "the", "pool", "mask", "label", "seg", "segmentation"}
 _SAID = re.compile(r"\(([^()]*)\)\s*$")
 _GUESSED = "guessed"
 
@@ -104,7 +105,7 @@ def structure_class_of(name: str) -> str:
 def names_any_vessel(name: str) -> bool:
     """Whether a name says only that this is a vessel: "vessels", "lumen", "blood"."""
     tokens = set(re.split(r"[^a-z]+", name.lower())) - {""}
-    return bool(tokens) and tokens <= _ANY_VESSEL | {"all", "the", "pool", "mask", "label", "seg", "segmentation"}
+    return bool(tokens & _ANY_VESSEL) and tokens <= _ANY_VESSEL | _FILLERS
 
 
 def lumen_of(name: str, among: Iterable[str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from jaxtyping import Float, Int, Integer
+from jaxtyping import Bool, Float, Int, Integer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -77,6 +77,10 @@ class LabelVolume:
     labels: Integer[np.ndarray, "i j k"]
     lps_from_index: Float[np.ndarray, "4 4"]
     names: dict[int, str] = field(default_factory=dict)
+
+    def mask_of(self, name: str) -> Bool[np.ndarray, "i j k"]:
+        """Voxels of one structure. Raises KeyError where no label has this name."""
+        return self.labels == {said: number for number, said in self.names.items()}[name]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -42,6 +42,7 @@ def welded(lines: Sequence[Polyline]) -> list[Polyline]:
     Contour filters and skeletons leave a tree as thousands of two-point cells. Lines of different names or classes are
     never welded: there the file says where a branch ends. A ring stays cut at one of its points.
     """
+    lines = _each_once(lines)
     if len(lines) < 2:
         return list(lines)
     meeting = _meeting_ends(lines)
@@ -60,6 +61,19 @@ def welded(lines: Sequence[Polyline]) -> list[Polyline]:
         result.append((min(line for line, _ in chain), _joined([lines[i] if forward else _turned(lines[i])
                                                                 for i, forward in chain])))  # fmt: skip
     return [line for _, line in sorted(result, key=lambda item: item[0])]
+
+
+def _each_once(lines: Sequence[Polyline]) -> list[Polyline]:
+    """Without two-point lines that repeat another one, in either direction."""
+    seen: set[frozenset[tuple[float, ...]]] = set()
+    kept = []
+    for line in lines:
+        ends = frozenset(tuple(point) for point in np.round(line.points_mm, 3).tolist())
+        if len(line.points_mm) > 2 or ends not in seen:
+            kept.append(line)
+        if len(line.points_mm) == 2:
+            seen.add(ends)
+    return kept
 
 
 def _meeting_ends(lines: Sequence[Polyline]) -> dict[int, list[tuple[int, int]]]:

@@ -15,11 +15,15 @@ import numpy as np
 from calibration.errors import InputError
 from engines.anatomy.files.poly_data import PolyData
 
-_SPACE = re.compile(r"\b(?:space|coordinate[ _]?system)\s*[=:]\s*\"?([A-Za-z0-9-]+)", re.IGNORECASE)
+# "Color space: sRGB" is about something else.
+_SPACE = re.compile(
+    r"(?<!colour )(?<!color )\b(?:space\s*=|coordinate[ _]?system\s*[=:])\s*\"?([A-Za-z0-9-]+)", re.IGNORECASE
+)
 _OWN = re.compile(r"^\s*(LPS|RAS) millimetres\b")  # the header of this program's STL files
 _UNIT = re.compile(r"\b(?:coordinate[ _]?)?units?\s*[=:]\s*\"?([A-Za-zµμ]+)", re.IGNORECASE)
 _NAMES = {"lps": "LPS", "ras": "RAS", "left-posterior-superior": "LPS", "right-anterior-superior": "RAS", "0": "RAS",
           "1": "LPS"}  # fmt: skip
+_NO_UNIT = ("none", "unknown", "unspecified")
 UNITS_MM = {"mm": 1.0, "millimetre": 1.0, "millimeter": 1.0, "millimetres": 1.0, "millimeters": 1.0, "cm": 10.0,
             "centimetre": 10.0, "centimeter": 10.0, "centimetres": 10.0, "centimeters": 10.0, "m": 1000.0,
             "metre": 1000.0, "meter": 1000.0, "metres": 1000.0, "meters": 1000.0, "um": 1e-3, "µm": 1e-3, "μm": 1e-3,
@@ -55,6 +59,7 @@ def declared_by(remarks: Iterable[str], where: str) -> Declared:
     named = sorted({_NAMES[system.lower()] for system in systems})
     if len(named) > 1:
         raise InputError(f"{where}: says of itself that it is in {' and in '.join(named)}; export it again in LPS mm")
+    units = [unit for unit in units if unit.lower() not in _NO_UNIT]
     strange = [unit for unit in units if unit.lower() not in UNITS_MM]
     if strange:
         raise InputError(f"{where}: says that its unit is {strange[0]}, expected mm; export it in millimetres")

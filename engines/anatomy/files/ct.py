@@ -66,13 +66,13 @@ def hu_doubt(voxels_hu: np.ndarray) -> str:
     def share(low: float, high: float) -> float:
         return float(((sample >= low) & (sample <= high)).mean())
 
-    tissue, offset = share(*_TISSUE_HU), 0
-    if sample.min() > _AIR_HU[1] and share(*(v + _OFFSET for v in _AIR_HU)) > _SEEN_SHARE:
+    offset = 0
+    if sample.min() > _AIR_HU[1] and share(*(value + _OFFSET for value in _AIR_HU)) > _SEEN_SHARE:
         offset = _OFFSET
-    elif share(*(v - _OFFSET for v in _AIR_HU)) > _SEEN_SHARE and tissue < _SEEN_SHARE:
+    elif share(*(value - _OFFSET for value in _AIR_HU)) > _SEEN_SHARE and share(*_TISSUE_HU) < _SEEN_SHARE:
         offset = -_OFFSET
-    moved = share(*(v + offset for v in _TISSUE_HU))
-    if not offset or moved < 5 * _SEEN_SHARE or moved < 2 * tissue:
+    between = share(_AIR_HU[1] + offset, _TISSUE_HU[0] + offset)
+    if not offset or share(*(value + offset for value in _TISSUE_HU)) < max(5 * _SEEN_SHARE, between):
         return ""
     low, middle = np.percentile(sample, 1), np.median(sample[(sample > -512 + offset) & (sample < 1500 + offset)])
     return (

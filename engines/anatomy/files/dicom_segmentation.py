@@ -8,12 +8,14 @@ import numpy as np
 import pydicom
 from jaxtyping import Float
 from pydicom.dataset import Dataset
+from pydicom.uid import DeflatedExplicitVRLittleEndian, RLELossless
 
 from calibration.dicom_values import DAMAGED
 from calibration.errors import InputError
 from engines.anatomy.files.nifti import MAX_VOXELS, check_affine
 from engines.anatomy.files.overlapping_masks import NamedMask, labels_of_masks
 from engines.anatomy.vessel_model import LabelVolume
+from engines.angiography.files.dicom_stream import open_dicom, transfer_syntax_of
 
 SEGMENTATION_CLASSES = {"1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7"}
 _MAX_SLICES = 8192
@@ -23,8 +25,11 @@ _UNEVEN_SHARE = 0.05  # of the spacing
 
 def is_dicom_segmentation(path: Path) -> bool:
     try:
-        return pydicom.dcmread(path, specific_tags=["SOPClassUID"]).get("SOPClassUID") in SEGMENTATION_CLASSES
-    except DAMAGED:
+        if transfer_syntax_of(path) == DeflatedExplicitVRLittleEndian:
+            return open_dicom(path).header.get("SOPClassUID") in SEGMENTATION_CLASSES
+        header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["SOPClassUID"])
+        return header.get("SOPClassUID") in SEGMENTATION_CLASSES
+    except (InputError, *DAMAGED):
         return False
 
 
@@ -35,6 +40,8 @@ def read_dicom_segmentation(path: Path) -> LabelVolume:
         InputError: damaged, not on one even grid, empty, larger than the cap, a name given twice.
     """
     try:
+        if transfer_syntax_of(path) == DeflatedExplicitVRLittleEndian:  # which pydicom inflates without limit
+            raise InputError(f"{path}: the DICOM segmentation is deflated; export it uncompressed")
         dataset = pydicom.dcmread(path)
         return _labels(dataset, path)
     except (RuntimeError, *DAMAGED) as error:
@@ -48,6 +55,13 @@ def _labels(dataset: Dataset, path: Path) -> LabelVolume:
     rows, columns = int(dataset.Rows), int(dataset.Columns)
     if len(frames) * rows * columns > MAX_VOXELS:
         raise InputError(f"{path}: {len(frames)} frames of {columns} x {rows} are too large; crop the segmentation")
+    if int(dataset.get("NumberOfFrames") or 1) != len(frames) or int(dataset.get("SamplesPerPixel") or 1) != 1:
+        raise ValueError(f"{dataset.get('NumberOfFrames')} frames stated, {len(frames)} described")
+    syntax = dataset.file_meta.TransferSyntaxUID
+    if syntax.is_encapsulated and syntax != RLELossless:  # whose streams state sizes of their own
+        raise InputError(
+            f"{path}: its frames are stored as {syntax.name}; export it uncompressed or run-length encoded"
+        )
     shared = dataset.get("SharedFunctionalGroupsSequence")
     common = shared[0] if shared else Dataset()
     slices, lps_from_index = _grid(frames, common, path)

@@ -73,9 +73,11 @@ def _load_volume(path: Path) -> LabelVolume:
 def _load_masks(folder: Path) -> LabelVolume:
     files = sorted(file for file in folder.iterdir() if _is_mask(file) and not file.name.startswith("."))
     if not files:
-        raise InputError(
-            f"{folder}: holds no .nii, .nii.gz or .nrrd masks; choose the folder with one mask a structure"
-        )
+        objects = sorted(file for file in folder.iterdir() if file.is_file() and is_dicom_segmentation(file))
+        if len(objects) == 1:
+            return read_dicom_segmentation(objects[0])
+        found = f"{len(objects)} DICOM segmentations" if objects else "no .nii, .nii.gz or .nrrd masks"
+        raise InputError(f"{folder}: holds {found}; choose one segmentation, or the folder with one mask a structure")
     masks = []
     reference = None
     for file in files:

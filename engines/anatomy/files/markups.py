@@ -36,7 +36,7 @@ def read_markups(path: Path) -> PolyData:
         remarks = [remark for markup in markups if markup["type"] in _CURVES for remark in _remarks(markup)]
     except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise InputError(f"{path}: cannot be read as JSON ({error}); save the curve again as .mrk.json") from error
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
         raise InputError(f"{path}: is no markups file of 3D Slicer ({error!r}); save the curve as .mrk.json") from error
     curves = [curve for curve in curves if len(curve[0]) >= 2]
     if not curves:

@@ -105,7 +105,10 @@ def _check_size(image: nib.Nifti1Image, path: Path, volume: int | None) -> None:
     if len(shape) == 4 and shape[3] > 1 and volume is not None:
         shape = shape[:3]
     if len(shape) < 3 or any(size != 1 for size in shape[3:]):
-        raise InputError(f"{path}: has shape {shape}, expected one 3-D volume; split the series and choose one")
+        raise InputError(
+            f"{path}: has shape {shape}, expected one 3-D volume; split the series, or choose a CTA's "
+            f"volume with --phase"
+        )
     if min(shape[:3]) < 2:
         raise InputError(f"{path}: has shape {shape}, expected at least 2 voxels along each axis; export the volume")
     voxels = int(np.prod([int(size) for size in shape[:3]]))
@@ -124,7 +127,7 @@ def _checked_affine(image: nib.Nifti1Image, path: Path, form: str | None, note: 
     header = image.header
     if int(header["sform_code"]) == 0 and int(header["qform_code"]) == 0:
         raise InputError(
-            f"{path}: says nothing about its orientation (sform and qform codes are 0); convert it from DICOM again"
+            f"{path}: does not state its orientation (sform and qform codes are 0); convert it from DICOM again"
         )
     unit = int(header["xyzt_units"]) & 7
     if unit not in (0, _NIFTI_UNIT_MM):

@@ -139,7 +139,11 @@ def _complete(labels: LabelVolume, kind: str, ct: CtVolume | None, path: Path, n
     labels, said = _any_vessel_taken(labels, kind)
     notes += said
     unknown = [name for name in labels.names.values() if not structure_class_of(name)]
-    if unknown and kind != "coronary":
+    if unknown and kind == "coronary":
+        notes.append(
+            f"{path}: {', '.join(unknown[:_SHOWN])}: taken as arteries; else give --names NAME=CLASS ({_CHOICES})"
+        )
+    elif unknown:
         listed = ", ".join(unknown[:_SHOWN]) + (f" and {len(unknown) - _SHOWN} more" if len(unknown) > _SHOWN else "")
         option = ",".join(f"{name}=artery" for name in unknown[:3]) + (",..." if len(unknown) > 3 else "")
         raise InputError(

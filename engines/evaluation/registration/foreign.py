@@ -29,7 +29,7 @@ from engines.anatomy.cases.case import CaseKind
 from engines.anatomy.cases.case_creation import create_case
 from engines.anatomy.vessel_model import VesselModel
 from engines.evaluation.registration.subject import DrawnStart, Subject, turned_and_moved
-from engines.evaluation.registration.work import Source
+from engines.evaluation.registration.trial_tasks import Source
 from engines.registration.initial_pose import InitialPose, radiological_start, start_from_file, start_near
 from engines.registration.run_view import view_of_run
 from engines.segmentation.segmenter import load_segmenter, model_for_kind
