@@ -1,6 +1,7 @@
-"""What contrast has darkened since before the bolus: ribs, spine and catheters were there already.
+"""Find the pixels that contrast has darkened since before the bolus.
 
-A network that takes a rib for a vessel is misled in every frame; the run itself shows what came with the contrast.
+A network may take a rib, the spine or a catheter for a vessel in every frame. But these were dark before the bolus too,
+so a comparison with earlier frames of the run tells them from contrast.
 """
 
 from __future__ import annotations
@@ -15,24 +16,24 @@ from engines.angiography.contrast import ContrastCurve, contrast_curve, frames_w
 from engines.angiography.frame import Frame
 from engines.angiography.run import Run
 
-_STILL_PX = 7  # of 512: something dark that moves less than half of this between both times is not contrast
+_STILL_PX = 7  # at 512 px: a dark structure that moved less than half of this since then is not contrast
 _CERTAIN_SIGMAS = 4.0
 _SETTLED_RATIO = 1.5
 _SMOOTH_PX = 1.5
-_SMOOTHED = 0.2  # of the noise that this smoothing leaves
-_LEAST_CERTAIN = 0.01  # in log units: a noiseless picture must not call rounding contrast
-_EXPOSURE_STEP = 4  # every fourth pixel of each row and column tells how the exposure changed
+_SMOOTHED = 0.2  # share of the noise that the smoothing leaves
+_LEAST_CERTAIN = 0.01  # in log units: without it, rounding in a noiseless picture would count as contrast
+_EXPOSURE_STEP = 4  # the change of exposure is measured on every fourth pixel of each row and column
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Background:
-    """One view before contrast came, in log units.
+    """One view before contrast arrived, in log units.
 
     Args:
-        picture: smoothed as the frames are that it is compared with.
+        picture: smoothed like the frames that are compared with it.
         darkest_near: the darkest value around each pixel.
-        certain: a pixel that has darkened by this much surely holds contrast.
-        log_intensity: the pixels of this run are logarithms already.
+        certain: darkening from which a pixel surely holds contrast.
+        log_intensity: whether the run's pixels are already logarithms.
     """
 
     picture: Float32[np.ndarray, "rows columns"]
@@ -41,23 +42,23 @@ class Background:
     log_intensity: bool = False
 
     def gate(self, frame: Frame) -> Float[np.ndarray, "rows columns"]:
-        """0..1 a pixel: how surely it is darker now than anything near it was before contrast came.
+        """0..1 for each pixel: how surely it is darker than anything near it was before contrast arrived.
 
-        The frame shows the same view in the same size.
+        The frame must show the same view in the same size.
         """
         smooth = cv2.GaussianBlur(log_picture(frame, log_intensity=self.log_intensity), (0, 0), _SMOOTH_PX)
-        # Exposure control moves the whole picture. The smoothed picture tells by how much: unsmoothed, 8-bit grey
-        # values are coarser than the shift.
+        # Exposure control brightens or darkens the whole picture. The smoothed picture tells by how much; unsmoothed
+        # 8-bit grey values are coarser than that change.
         smooth += np.median((self.picture - smooth)[::_EXPOSURE_STEP, ::_EXPOSURE_STEP])
         return np.clip((self.darkest_near - smooth) / self.certain, 0.0, 1.0).astype(np.float32)
 
 
 def background_of(run: Run, like: Frame, curve: ContrastCurve | None = None) -> Background | None:
-    """The run's view before the bolus; None where the run is subtracted already or shows no frame without contrast.
+    """The run's view before the bolus; None if the run is subtracted or has no frame without contrast.
 
     Args:
         like: a frame with contrast, whose size and noise the frames before the bolus must share.
-        curve: the run's `contrast_curve` where it is known already.
+        curve: the run's `contrast_curve`, if known already.
     """
     if run.kind == "dsa":
         return None
@@ -67,7 +68,7 @@ def background_of(run: Run, like: Frame, curve: ContrastCurve | None = None) -> 
     before = [run.frame(index) for index in frames_without_contrast(curve)]
     logs = [log_picture(p, log_intensity=run.log_intensity) for p in before if p.shape_px == like.shape_px]
     noise = _noise(log_picture(like, log_intensity=run.log_intensity))
-    # While the exposure settles, vessels full of contrast look paler: such frames are no background.
+    # While the exposure settles, vessels full of contrast look paler, so such frames cannot serve as background.
     logs = [picture for picture in logs if _noise(picture) <= _SETTLED_RATIO * noise]
     if not logs:
         return None
@@ -84,7 +85,7 @@ def background_of(run: Run, like: Frame, curve: ContrastCurve | None = None) -> 
 def contrast_gate(
     run: Run, frame: Frame, curve: ContrastCurve | None = None
 ) -> Float[np.ndarray, "rows columns"] | None:
-    """`Background.gate` of one frame of a run; None where nothing is known of the view before contrast."""
+    """`Background.gate` of one frame of a run; None if the run does not show the view before contrast."""
     background = background_of(run, frame, curve)
     return None if background is None else background.gate(frame)
 

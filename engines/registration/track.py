@@ -26,8 +26,8 @@ _MIN_VESSEL_MM = 25.0
 _SCALES_MM = (4.0, 2.0, 1.0)
 _ITERATIONS = 4
 _IMAGE_POINTS = 280
-# The edges of thick vessels are as well placed on the network's own 256 grid. Skeletons of thin ones are not: there
-# coronaries lose a tenth of a millimetre.
+# Edges of thick vessels are equally exact on the network's own grid of 256 px. Skeletons of thin vessels are not:
+# coronaries lose a tenth of a millimetre there.
 _THICK_SIZE_PX = 320
 _FORGET = 0.5  # share of the new frame in the confidence
 _UNSEEN_DECAY = 0.9
@@ -96,7 +96,7 @@ def track(
 
 
 def prepare_to_track(view: RegistrationView, model: PreparedModel) -> PreparedView:
-    """The view's features on the grid that tracking needs and no finer."""
+    """The view's features on the coarsest grid that is exact enough for tracking."""
     return prepare_view(view, edges=model.has_thick, max_size_px=_THICK_SIZE_PX if model.has_thick else MAX_SIZE_PX)
 
 

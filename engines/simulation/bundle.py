@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from engines.anatomy.cases.case import bundled_cases_folder
-from engines.simulation.case import simulate_case
+from engines.simulation.simulated_case import simulate_case
 
 # Chosen by eye among seeds below 100; evaluation uses seeds from 1000 on.
 SEEDS = {"evt": 2, "tavi": 1, "coronary": 2}

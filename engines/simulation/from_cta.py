@@ -33,7 +33,7 @@ from engines.simulation.runs.bolus import Filling, Injection, plan_filling
 from engines.simulation.runs.carm_views import draw_view, place_patient, view_text
 from engines.simulation.runs.coronary_runs import draw_cine_detector
 from engines.simulation.runs.motion import Moment
-from engines.simulation.runs.run import AORTA, VISIBLE_SHARE, RenderedRun, RunPlan
+from engines.simulation.runs.run_rendering import AORTA, VISIBLE_SHARE, RenderedRun, RunPlan
 from engines.simulation.runs.truth import write_truth
 from engines.simulation.shapes.voxels import BLOOD_HU
 

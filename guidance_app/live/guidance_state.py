@@ -183,6 +183,16 @@ def checked(now: Situation, tracked: Registration, geometry: CArmGeometry) -> Si
     return _missed(now)
 
 
+def anatomy_left(now: Situation) -> Situation:
+    """The bones are no longer where they were, and no header says why: what was true of the old place is not drawn."""
+    if now.state not in ("accepted", "proposed"):
+        return now
+    return replace(
+        now, state="stale", reason="the picture has moved and no header says so: the pose waits for a check",
+        checked_geometry=None, misses=0, doubts=0, by_person=False, wanted=not now.registering, rest_frames=0,
+    )  # fmt: skip
+
+
 def person_accepts(now: Situation) -> Situation:
     if now.state != "proposed" or now.checked_geometry is None:
         return now

@@ -19,7 +19,16 @@ from engines.inference.machine import Machine, this_machine
 from guidance_app.live.run_log import FrameState
 
 StageName = Literal[
-    "decode", "segment", "contrast", "track", "motion", "render", "paint", "ingest_to_paint", "ingest_to_overlay"
+    "decode",
+    "segment",
+    "contrast",
+    "track",
+    "evidence",
+    "motion",
+    "render",
+    "paint",
+    "ingest_to_paint",
+    "ingest_to_overlay",
 ]
 _KEPT = 50_000  # of each stage
 _RECENT = 75  # five seconds at 15 frames a second, for the figure in the window's corner

@@ -16,6 +16,7 @@ from typing import Literal
 
 from calibration.carm import CArmGeometry
 from engines.angiography.frame import Frame
+from guidance_app.live.evidence import Evidence
 from guidance_app.live.guidance import Overlay, OverlayState
 from guidance_app.live.line_file import LineFile
 from guidance_app.sources.source import CorruptFrame, SkippedFrame
@@ -101,6 +102,7 @@ class _Arrival:
     overlay: OverlayState = "hidden"
     overlay_age_ms: float | None = None
     overlay_geometry: CArmGeometry | None = None
+    evidence: Evidence | None = None
     reason: str = ""
 
 
@@ -173,6 +175,7 @@ class FrameLog:
             arrival.state = "painted"
             arrival.overlay, arrival.overlay_age_ms, arrival.reason = state, age_ms, reason
             arrival.overlay_geometry = overlay.geometry if overlay is not None else None
+            arrival.evidence = overlay.evidence if overlay is not None else None
             self._flush()
 
     def superseded(self, index: int) -> None:
@@ -240,8 +243,16 @@ def _line(arrival: _Arrival) -> dict[str, object]:
         "overlay_age_ms": None if age_ms is None else round(age_ms, 3),
         "geometry": angles_content(arrival.geometry),
         "overlay_geometry": angles_content(arrival.overlay_geometry),
+        **_evidence_content(arrival.evidence, age_ms),
         "reason": arrival.reason,
     }
+
+
+def _evidence_content(evidence: Evidence | None, overlay_age_ms: float | None) -> dict[str, object]:
+    """What was drawn rests on; nulls where nothing was. The age counts to the frame that it was drawn on."""
+    if evidence is None:
+        return {"evidence": None, "evidence_age_s": None}
+    return {"evidence": evidence.kind, "evidence_age_s": round(evidence.age_s + (overlay_age_ms or 0.0) / 1e3, 3)}
 
 
 def angles_content(geometry: CArmGeometry | None) -> dict[str, float] | None:

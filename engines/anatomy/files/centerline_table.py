@@ -81,7 +81,7 @@ def _text(path: Path) -> str:
             raise InputError(f"{path}: larger than {MAX_FILE_BYTES / 1e9:.1f} GB; export only the centerlines")
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise InputError(f"{path}: is no text; export the centerlines as CSV x,y,z[,radius][,branch]") from error
+        raise InputError(f"{path}: is not text; export the centerlines as CSV x,y,z[,radius][,branch]") from error
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
 

@@ -38,13 +38,13 @@ def read_stl(path: Path) -> PolyData:
         try:
             corners = np.array([words[i + 1 : i + 4] for i in at], dtype=np.float64).reshape(-1, 3)
         except ValueError as error:
-            raise InputError(f"{path}: a vertex of the ASCII STL is no three numbers; export it again") from error
+            raise InputError(f"{path}: a vertex of the ASCII STL lacks three numbers; export it again") from error
         if len(corners) % 3 or b"endsolid" not in content[-400:].lower():
             raise InputError(f"{path}: the ASCII STL is cut short ({len(corners)} corners); export it again")
     else:
         expected = 84 + max(count, 0) * _STL_RECORD.itemsize
         raise InputError(
-            f"{path}: is no whole STL: its header promises {max(count, 0)} triangles ({expected} bytes), "
+            f"{path}: is no complete STL: its header promises {max(count, 0)} triangles ({expected} bytes), "
             f"the file has {len(content)} bytes; export it again"
         )
     return replace(_merged(corners.astype(np.float64), str(path)), remarks=remarks)

@@ -127,7 +127,7 @@ def _checked_affine(image: nib.Nifti1Image, path: Path, form: str | None, note: 
     header = image.header
     if int(header["sform_code"]) == 0 and int(header["qform_code"]) == 0:
         raise InputError(
-            f"{path}: says nothing about its orientation (sform and qform codes are 0); convert it from DICOM again"
+            f"{path}: does not state its orientation (sform and qform codes are 0); convert it from DICOM again"
         )
     unit = int(header["xyzt_units"]) & 7
     if unit not in (0, _NIFTI_UNIT_MM):

@@ -15,7 +15,7 @@ from engines.evaluation.registration.figures import Summary, summarise
 from engines.evaluation.registration.study import evaluation_settings
 from engines.evaluation.registration.subject import StartSpread
 from engines.evaluation.registration.trial_log import TrialLog
-from engines.evaluation.registration.work import Source, run_trials
+from engines.evaluation.registration.trial_tasks import Source, run_trials
 from engines.inference.machine import this_machine
 from engines.registration.methods.method_recipe import recipe_named
 

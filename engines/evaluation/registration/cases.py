@@ -21,7 +21,7 @@ from engines.anatomy.vessel_model import VesselModel
 from engines.angiography.dsa import minip
 from engines.angiography.files.open_run import open_run
 from engines.evaluation.registration.subject import Subject, true_pose, turned_and_moved
-from engines.evaluation.registration.work import Source
+from engines.evaluation.registration.trial_tasks import Source
 from engines.registration.run_view import subtracted_for, view_of_run
 from engines.segmentation.segmenter import load_segmenter, model_for_kind
 

@@ -18,7 +18,7 @@ from engines.evaluation.registration.figures import Summary, WrongAnatomy, summa
 from engines.evaluation.registration.subject import StartSpread
 from engines.evaluation.registration.trial import Trial
 from engines.evaluation.registration.trial_log import TrialLog
-from engines.evaluation.registration.work import Fewer, Progress, Source, run_trials
+from engines.evaluation.registration.trial_tasks import Fewer, Progress, Source, run_trials
 from engines.inference.machine import Machine, this_machine
 from engines.registration.methods.method_recipe import MethodRecipe, recipe_named
 

@@ -73,7 +73,7 @@ def _of_view(
     visible = visible_share(state, model, view, index)
     near_model, near_image = [np.zeros((0, 2))], [np.zeros((0, 2))]
     for pair in feature_pairs(state, model, view, index):
-        part, image, usable = pair.model, pair.image, pair.model.usable
+        part, image, usable = pair.model, pair.seen, pair.model.usable
         to_model, to_image = _distances(pair)
         near_model.append(np.column_stack([to_image, part.weight[usable]]))
         near_image.append(np.column_stack([to_model, image.weight]))
@@ -94,7 +94,7 @@ def _distances(pair: FeaturePair) -> tuple[Float[np.ndarray, " m"], Float[np.nda
 
     Distances count across the line and hardly along it, so that the density of samples has no influence.
     """
-    usable, image = np.flatnonzero(pair.model.usable), pair.image
+    usable, image = np.flatnonzero(pair.model.usable), pair.seen
     plane, direction = pair.model.plane_mm[usable], pair.model.direction[usable]
     if not len(usable) or image.near is None:
         return np.full(len(image), _FAR_MM), np.full(len(usable), _FAR_MM)

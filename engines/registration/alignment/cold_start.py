@@ -221,7 +221,7 @@ def _near_share(state: RigidState, model: PreparedModel, view: PreparedView) -> 
     for pair in feature_pairs(state, model, view, 1):
         seen = pair.model.plane_mm[pair.model.usable]
         if len(seen):
-            distance = np.asarray(KDTree(seen).query(pair.image.points_mm)[0])
+            distance = np.asarray(KDTree(seen).query(pair.seen.points_mm)[0])
             total += pair.share * float((1.0 / (1.0 + (distance / _SEARCH_MM) ** 2)).mean())
     return total
 

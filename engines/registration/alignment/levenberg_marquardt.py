@@ -120,7 +120,7 @@ def _normal_equations(
     for index, view in enumerate(views):
         for pair in feature_pairs(state, model, view, index):
             # A segmentation may draw all edges of thick vessels too far out or in; this must not change the pose.
-            free = 1.0 / (_BORDER_MM**2 * evidence * pair.share) if pair.image is view.edge else None
+            free = 1.0 / (_BORDER_MM**2 * evidence * pair.share) if pair.seen is view.edge else None
             matches = _matched(pair, scale_mm, free)
             cost += evidence * pair.share * matches.loss
             if not len(matches.residual_mm):
@@ -152,7 +152,7 @@ def _matched(pair: FeaturePair, scale_mm: float, free_border: float | None) -> _
     Args:
         free_border: weight that pulls the edges' common offset to zero; None if there is no such offset.
     """
-    part, image = pair.model, pair.image
+    part, image = pair.model, pair.seen
     seen = np.flatnonzero(part.usable)
     if len(seen) < 3:
         none = np.zeros((0, 3))

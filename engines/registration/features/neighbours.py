@@ -6,15 +6,15 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.spatial import KDTree
 
-_BRUTE_PAIRS = 400_000  # from here on a tree is as quick as comparing every pair
+_BRUTE_PAIRS = 400_000  # from this number on, a tree is as fast as comparing every pair
 
 
 class Neighbours:
-    """Points that are asked again and again for the one nearest to others.
+    """Points among which nearest neighbours are searched repeatedly.
 
     All pairs are compared by one matrix product in single precision, which takes half the time of a tree at the few
-    hundred points of a tracked frame. Points of a whole picture and a whole model go through a tree, made when first
-    asked for.
+    hundred points of a tracked frame. For the points of a whole picture and a whole model, a tree is made on first
+    use.
 
     Args:
         points: (n, d), at least one.
@@ -22,7 +22,7 @@ class Neighbours:
 
     def __init__(self, points: Float[np.ndarray, "n d"]) -> None:
         self.points = points
-        # About their middle single precision keeps a thousandth of a millimetre.
+        # Relative to their mean, single precision keeps a thousandth of a millimetre.
         self._middle = points.mean(axis=0)
         self._doubled, self._plain = _rows(points - self._middle)
         self._tree: KDTree | None = None
@@ -42,7 +42,7 @@ class Neighbours:
     def nearest_among(
         self, others: Float[np.ndarray, "m d"], asking: Int[np.ndarray, " k"] | None = None
     ) -> Int[np.ndarray, " k"]:
-        """Index of the other that is nearest to each point, or to those that `asking` names."""
+        """Index of the other point nearest to each point, or to each of the points `asking`."""
         points, plain = (self.points, self._plain) if asking is None else (self.points[asking], self._plain[asking])
         if len(others) * len(points) > _BRUTE_PAIRS:
             return np.asarray(KDTree(others, balanced_tree=False, compact_nodes=False).query(points)[1])
@@ -51,7 +51,7 @@ class Neighbours:
 
 
 def _rows(points: Float[np.ndarray, "n d"]) -> tuple[Float[np.ndarray, "n d1"], Float[np.ndarray, "n d1"]]:
-    """Rows whose product is the squared distance of two points, less what is the same for all candidates.
+    """Rows whose product is the squared distance of two points, minus a term that is equal for all candidates.
 
     The first kind is for candidates, (-2 p, |p|^2), the second for those who ask, (p, 1).
     """

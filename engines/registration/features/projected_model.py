@@ -53,10 +53,10 @@ class ModelInView:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class FeaturePair:
-    """Model features, the picture's features of the same kind, and their share of the view's evidence."""
+    """Projected model features, the features seen in the picture, and their share of the view's evidence."""
 
     model: ModelInView
-    image: FeatureSet
+    seen: FeatureSet
     share: float
 
 
@@ -64,14 +64,14 @@ def feature_pairs(state: RigidState, model: PreparedModel, view: PreparedView, i
     """Pair centrelines with centrelines and, for thick branches, rims of the silhouette with edges."""
     core, heading = _core(state, model, view, index)
     if not len(view.edge):
-        return [FeaturePair(model=core, image=view.centreline, share=1.0)] if len(view.centreline) else []
+        return [FeaturePair(model=core, seen=view.centreline, share=1.0)] if len(view.centreline) else []
     features = len(view.centreline) + len(view.edge)
     pairs = []
     if len(view.centreline):
         thin = replace(core, usable=core.usable & (model.radius_mm < _THIN_BELOW * THICK_RADIUS_MM))
-        pairs.append(FeaturePair(model=thin, image=view.centreline, share=len(view.centreline) / features))
+        pairs.append(FeaturePair(model=thin, seen=view.centreline, share=len(view.centreline) / features))
     rims = _rims(core, heading, model, view) if model.outline is None else _outline(state, model, view, index)
-    pairs.append(FeaturePair(model=rims, image=view.edge, share=len(view.edge) / features))
+    pairs.append(FeaturePair(model=rims, seen=view.edge, share=len(view.edge) / features))
     return pairs
 
 

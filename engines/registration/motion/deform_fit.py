@@ -30,7 +30,7 @@ class DeformScene:
     part: ModelInView
     modes: Float[np.ndarray, "n m"]
     shown: Float[np.ndarray, " n"]
-    image: FeatureSet
+    seen: FeatureSet
 
     @classmethod
     def of(cls, state: RigidState, model: PreparedModel, basis: MotionBasis, view: PreparedView) -> DeformScene | None:
@@ -41,7 +41,7 @@ class DeformScene:
         if not part.usable.any():
             return None
         shown = view.sod_mm / np.maximum(part.camera_mm[:, 2], MIN_DEPTH_MM)
-        return cls(model=model, part=part, modes=basis.at(model.points_mm), shown=shown, image=view.centreline)
+        return cls(model=model, part=part, modes=basis.at(model.points_mm), shown=shown, seen=view.centreline)
 
     def motion_mm(self, amplitudes: Float[np.ndarray, "m 2"]) -> Float[np.ndarray, "n 2"]:
         return self.modes @ amplitudes
@@ -68,7 +68,7 @@ def fit(
     amplitudes, prior = start, (1.0 + trust) * np.eye(2 * count)
     for scale_mm in scales_mm:
         for _ in range(_ITERATIONS):
-            pairs = matched(scene.part, modes @ amplitudes, scene.image, of_model=of_model, of_image=of_image)
+            pairs = matched(scene.part, modes @ amplitudes, scene.seen, of_model=of_model, of_image=of_image)
             if pairs is None:
                 return amplitudes
             stiffness, force = pull(pairs, scale_mm, len(modes))

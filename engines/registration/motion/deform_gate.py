@@ -38,7 +38,7 @@ def held_out(
 ) -> HeldOut:
     """Divide the picture into a checkerboard, fit each colour alone, and judge it on the other colour."""
     still = np.zeros_like(expected)
-    model_dark, image_dark = _dark(scene.part.plane_mm), _dark(scene.image.points_mm)
+    model_dark, image_dark = _dark(scene.part.plane_mm), _dark(scene.seen.points_mm)
     before = after = 0.0
     total = still
     for fold in (False, True):
@@ -62,7 +62,7 @@ def why_unsafe(scene: DeformScene, amplitudes: Float[np.ndarray, "m 2"]) -> str:
     strain = np.linalg.norm(np.diff(motion_mm, axis=0)[along], axis=1) / np.maximum(step_mm, 1e-6)
     if len(strain) and strain.max() > _MAX_STRAIN:
         return f"a motion would stretch a branch by {100 * strain.max():.0f} %"
-    pairs = matched(scene.part, motion_mm * scene.shown[:, None], scene.image)
+    pairs = matched(scene.part, motion_mm * scene.shown[:, None], scene.seen)
     left = 1.0 if pairs is None else pairs.unexplained(_SCALE_MM)
     if left > _MAX_UNEXPLAINED:
         return f"after a motion {100 * left:.0f} % of the seen vessels would still lie elsewhere"
@@ -80,5 +80,5 @@ def _distance(
     of_image: Bool[np.ndarray, " k"],
 ) -> float:
     offset_mm = scene.motion_mm(amplitudes) * scene.shown[:, None]
-    pairs = matched(scene.part, offset_mm, scene.image, of_model=of_model, of_image=of_image)
+    pairs = matched(scene.part, offset_mm, scene.seen, of_model=of_model, of_image=of_image)
     return 0.0 if pairs is None else pairs.loss(_SCALE_MM)

@@ -11,7 +11,7 @@ from engines.simulation.imaging.xray import Detector
 from engines.simulation.runs.bolus import Filling, Injection, plan_filling
 from engines.simulation.runs.carm_views import draw_view, place_patient, view_text
 from engines.simulation.runs.motion import Moment
-from engines.simulation.runs.run import RunPlan
+from engines.simulation.runs.run_rendering import RunPlan
 
 _USUAL_FRAMES = 24
 _MASK_FRAMES = (0, 1)

@@ -11,7 +11,7 @@ from engines.simulation.runs.bolus import Injection, plan_filling
 from engines.simulation.runs.carm_views import draw_view, place_patient, view_text
 from engines.simulation.runs.coronary_runs import draw_cine_detector
 from engines.simulation.runs.motion import Moment
-from engines.simulation.runs.run import RunPlan
+from engines.simulation.runs.run_rendering import RunPlan
 from engines.simulation.shapes.curve import even_steps, smooth_path, wobble
 
 _FRAME_TIME_MS = 133.3  # 7.5 a second

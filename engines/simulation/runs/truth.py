@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from calibration.store import write_atomically, write_json
-from engines.simulation.runs.run import RenderedRun
+from engines.simulation.runs.run_rendering import RenderedRun
 
 REGISTRATION_SCHEMA = "guidance-app/registration/1"
 

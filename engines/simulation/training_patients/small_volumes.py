@@ -18,8 +18,8 @@ from engines.rendering.volume import vessel_volume
 from engines.simulation.anatomies.anatomy import CaseKind, Patient
 from engines.simulation.anatomies.model_tree import model_tree
 from engines.simulation.anatomies.models import lumen_distance_mm
-from engines.simulation.case import draw_case
 from engines.simulation.runs.carm_views import draw_view
+from engines.simulation.simulated_case import draw_case
 from engines.simulation.training_patients.patients import draw_geometry
 
 SIDE_PX = 64

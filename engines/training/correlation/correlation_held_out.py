@@ -80,8 +80,8 @@ Research use only, not a medical device.
 - Again: `guidance-app train {name} --steps {recipe.steps} --seed {record.seed}`.
 
 ## Unseen simulated patients (seeds from {HELD_OUT.first_seed})
-Angle between the descent and the way home, median with 95 % interval; 90 degrees is chance. The same pairs for all,
-fixed pictures randomised as in training.
+Angle between the descent and the direction to the right pose, median with 95 % interval; 90 degrees is chance. The
+same pairs for all, fixed pictures randomised as in training.
 
 | similarity | distance (rad, 100 mm, 400 mm of depth) | pairs | rotation, deg | translation, deg |
 | --- | --- | --- | --- | --- |

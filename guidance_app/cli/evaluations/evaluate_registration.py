@@ -12,7 +12,7 @@ from calibration.errors import InputError
 if TYPE_CHECKING:
     from engines.evaluation.registration.figures import CaptureRange, Summary
     from engines.evaluation.registration.study import Report
-    from engines.evaluation.registration.work import Fewer
+    from engines.evaluation.registration.trial_tasks import Fewer
 
 
 def add_to(evaluate: typer.Typer) -> None:
@@ -83,10 +83,10 @@ def add_to(evaluate: typer.Typer) -> None:
         from engines.evaluation.cohort import Workplace
         from engines.evaluation.confidence.reliability_diagram import write_reliability_diagram
         from engines.evaluation.registration.cases import sources, wrong_anatomy_sources
+        from engines.evaluation.registration.methods_table import methods_table
         from engines.evaluation.registration.protocols import protocol_named
         from engines.evaluation.registration.study import discard_partial, evaluate
         from engines.evaluation.registration.subject import StartSpread
-        from engines.evaluation.registration.table import methods_table
         from engines.registration.methods.method_recipe import recipe_named
 
         folders = [*cases, *(more or [])]
@@ -128,7 +128,7 @@ def add_to(evaluate: typer.Typer) -> None:
 
 def _fewer(texts: list[str], methods: list[str]) -> dict[str, Fewer]:
     """METHOD=N@C by method; raises InputError where it is none, or of a method that is not evaluated."""
-    from engines.evaluation.registration.work import Fewer
+    from engines.evaluation.registration.trial_tasks import Fewer
 
     fewer = {}
     for text in texts:

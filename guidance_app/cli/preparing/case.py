@@ -144,7 +144,7 @@ def _print_summary(name: str, json_output: bool, pictures: Path | None) -> None:
         print(f"warning: {summary.folder}: {doubt}", file=sys.stderr)
     saved: list[Path] = []
     if pictures is not None:
-        from engines.anatomy.cases.pictures import save_pictures
+        from engines.anatomy.cases.case_pictures import save_pictures
 
         saved = save_pictures(pictures, model, ct)
     if json_output:

@@ -14,6 +14,7 @@ from guidance_app.live.engine.engine_process import EngineRecipe
 from guidance_app.live.engine.model_projection import ProjectedModel
 from guidance_app.live.engine.pipeline import Pipeline
 from guidance_app.live.engine.rehearsal import rehearsal_view, rehearsed_step_ms
+from guidance_app.live.engine.step.confirm import Confirm
 from guidance_app.live.engine.step.contrast_memory import ContrastMemory
 
 # An overlay is shown until the next one comes: steps of this length keep it below the age at which it is marked as old.
@@ -61,4 +62,7 @@ def make_case_pipeline(folder: Path, backend: str, models: Path = BUNDLED_MODELS
         description=description,
         degraded=(lambda: "") if guarded is None else (lambda: guarded.degraded),
         model_has_veins=has_veins(model),
+        confirm=Confirm(
+            bones_hold=case.kind != "coronary", pivot_lps_mm=model.centroid_mm(), threshold=segmenter.threshold
+        ),
     )

@@ -15,6 +15,7 @@ from engines.angiography.frame import Frame
 from engines.registration.motion.deform_basis import Deformation
 from guidance_app.live.engine.lumen_border import lumen_border
 from guidance_app.live.engine.model_motion import ModelMotion
+from guidance_app.live.evidence import Evidence
 from guidance_app.live.guidance import Overlay, OverlayPath
 
 _CENTERLINE_STEP_MM = 1.0  # about 3 px at the isocentre: smooth to the eye, cheap to paint
@@ -46,6 +47,7 @@ class ProjectedModel:
         expected_error_mm: float | None,
         generation: int,
         deformation: Deformation | None = None,
+        evidence: Evidence | None = None,
     ) -> Overlay:
         """All that may be drawn of the model on this frame; without a stated error there is no halo."""
         projection = geometry.projection(isocentre_from_lps)
@@ -59,6 +61,7 @@ class ProjectedModel:
             halo_px=error_mm / geometry.isocentre_mm_per_px,
             generation=generation,
             motion_mm=None if deformation is None else deformation.mean_mm,
+            evidence=evidence,
         )
 
     def centerlines(self, projection: Projection, deformation: Deformation | None = None) -> tuple[OverlayPath, ...]:

@@ -1,4 +1,4 @@
-"""One frame through guidance: see, judge, place, draw. No thread, no clock of its own, no Qt.
+"""One frame through guidance: see, judge, confirm, place, draw. No thread, no clock of its own, no Qt.
 
 Live guidance, replay, benchmarks and tests all call `Pipeline.step`, so a recorded case goes through exactly the live
 path.
@@ -15,6 +15,7 @@ import numpy as np
 from engines.angiography.frame import Frame
 from engines.registration.registration import Registration
 from guidance_app.live.engine.model_projection import ProjectedModel
+from guidance_app.live.engine.step.confirm import Confirm
 from guidance_app.live.engine.step.contrast_memory import ContrastMemory
 from guidance_app.live.engine.step.door import Door
 from guidance_app.live.engine.step.draw import Draw, result_of
@@ -68,6 +69,7 @@ class Pipeline:
         clock_ns: only for the stage times in the result; never decides anything.
         degraded: says what the segmenter has had to do without, "" while all is well.
         model_has_veins: see `view_of_frame`.
+        confirm: weighs what else than vessels speaks for the pose.
     """
 
     def __init__(
@@ -82,6 +84,7 @@ class Pipeline:
         description: str = "",
         degraded: Callable[[], str] = lambda: "",
         model_has_veins: bool = False,
+        confirm: Confirm,
     ) -> None:
         self._segmenter = segmenter
         self._registrar = registrar
@@ -91,6 +94,7 @@ class Pipeline:
         self._door = Door()
         self._see = See(segmenter, memory, threshold=vessel_threshold, model_has_veins=model_has_veins)
         self._judge = Judge(registrar)
+        self._confirm = confirm
         self._placing = Placing(registrar)
         self._draw = Draw(model, threshold=vessel_threshold)
         self.description = description
@@ -113,19 +117,24 @@ class Pipeline:
         weighed = self._clock_ns()
         judged = self._judge.judge(admitted, seen)
         checked = self._clock_ns()
-        placed = self._placing.place(admitted, judged)
+        confirmed = self._confirm.confirm(admitted, seen, judged)
+        borne_out = self._clock_ns()
+        placed = self._placing.place(admitted, confirmed.judged)
         set_down = self._clock_ns()
-        drawn = self._draw.draw(frame, segmentation, placed)
+        drawn = self._draw.draw(frame, segmentation, placed, confirmed.evidence)
         times = StageTimes(
             decode=frame.decode_ms,
             segment=_ms(began, segmented),
             contrast=_ms(segmented, weighed),
             track=None if judged.tracked is None else _ms(weighed, checked),
-            motion=_ms(checked, set_down) if placed.moved else None,
+            evidence=_ms(checked, borne_out),
+            motion=_ms(borne_out, set_down) if placed.moved else None,
             render=_ms(set_down, self._clock_ns()),
         )
         return StepOutcome(
-            result=result_of(frame, placed, drawn, times), situation=placed.situation, cold_start=judged.cold_start
+            result=result_of(frame, placed, drawn, times, confirmed.evidence),
+            situation=placed.situation,
+            cold_start=judged.cold_start,
         )
 
     def register(self, request: ColdStart) -> Registration:

@@ -27,7 +27,7 @@ def guidance_content(result: GuidanceResult, *, used: bool) -> dict[str, Any]:
         "generation": result.generation,
         "stages_ms": {
             "decode": times.decode, "segment": times.segment, "contrast": times.contrast, "track": times.track,
-            "motion": times.motion, "render": times.render,
+            "evidence": times.evidence, "motion": times.motion, "render": times.render,
         },
     }  # fmt: skip
 

@@ -182,6 +182,7 @@ class CurrentGuidance:
         self._latency.add("segment", times.segment)
         self._latency.add("contrast", times.contrast)
         self._latency.add("track", times.track)
+        self._latency.add("evidence", times.evidence)
         self._latency.add("motion", times.motion)
         self._latency.add("render", times.render)
         if done.asked_at != self.situation.revision:

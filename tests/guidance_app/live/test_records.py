@@ -16,7 +16,7 @@ from tests.guidance_app.live.stand_ins import FakeRun, numbered
 
 MS = 1_000_000
 KEYS = ["index", "sop_instance_uid", "source_frame", "state", "overlay", "overlay_age_ms", "geometry",
-        "overlay_geometry", "reason"]  # fmt: skip
+        "overlay_geometry", "evidence", "evidence_age_s", "reason"]  # fmt: skip
 
 
 def _frame(index: int):

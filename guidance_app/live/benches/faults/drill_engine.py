@@ -23,6 +23,7 @@ from guidance_app.live.engine.engine_process import EngineRecipe
 from guidance_app.live.engine.pipeline import StepOutcome
 from guidance_app.live.engine.step.door import ViewKey
 from guidance_app.live.engine.step.judge import ColdStart
+from guidance_app.live.evidence import Evidence
 from guidance_app.live.guidance import GuidanceResult, Overlay, OverlayPath, StageTimes
 from guidance_app.live.guidance_state import Situation
 
@@ -125,6 +126,7 @@ def _result(frame: Frame, situation: Situation) -> GuidanceResult:
         overlay = Overlay(
             frame_index=frame.index, geometry=frame.geometry, centerlines=(line,), outline=(),
             halo_px=float(mark_of(frame)), generation=situation.generation,
+            evidence=Evidence(kind="vessel", age_s=0.0),
         )  # fmt: skip
     return GuidanceResult(
         frame_index=frame.index, state=situation.state, reason=situation.reason, overlay=overlay, vessel_outline=(),

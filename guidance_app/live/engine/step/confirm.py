@@ -93,6 +93,8 @@ class Confirm:
         self._spoken_at: _Moment | None = None
         self._differs_since: _Moment | None = None
         self._added_mm = 0.0
+        self._generation = 0
+        self._left: RigidPose | None = None  # as it was handed on
         self._beats: deque[np.ndarray] = deque(maxlen=_REMEMBERED_BEATS)
 
     def confirm(self, admitted: Admitted, seen: Seen, judged: Judged) -> Confirmed:
@@ -100,10 +102,14 @@ class Confirm:
         situation, key, now = judged.situation, admitted.key, _Moment.of(admitted.frame)
         if key is None or situation.registration is None or situation.state not in ("accepted", "proposed"):
             return Confirmed(judged=judged, evidence=None)
-        if self._anchored is not None and self._anchored.key is not key:
+        pose = situation.registration.isocentre_from_lps
+        if (self._anchored is not None and self._anchored.key is not key) or self._came_from_elsewhere(judged, pose):
             self._forget()
+        # A pose that comes in was found to fit somewhere; from now on pictures must speak for it.
+        self._spoken_at = self._spoken_at or now
+        self._generation, self._left = situation.generation, pose
         if judged.confirmed:
-            self._fitted(admitted.frame, seen, situation.registration.isocentre_from_lps, key, now)
+            self._fitted(admitted.frame, seen, pose, key, now)
             return Confirmed(judged=judged, evidence=Evidence(kind="vessel", age_s=0.0))
         move = self._compared(admitted.frame, seen)
         if seen.view is None and self._has_left(move, now, key):
@@ -115,6 +121,7 @@ class Confirm:
         assert self._anchored is not None
         geometry = key.geometry
         pose = followed_in_plane(self._anchored.pose, geometry, move, self._pivot_mm)
+        self._left = pose
         situation = replace(situation, registration=replace(situation.registration, isocentre_from_lps=pose))
         judged = replace(judged, situation=situation)
         if not self._bones_hold:
@@ -122,8 +129,15 @@ class Confirm:
             return Confirmed(judged=judged, evidence=self._without_bones(now, moved=moved))
         self._spoken_at = now
         self._added_mm = _ERROR_MM * math.sqrt(max(0.0, 1.0 - move.agreement / self._still))
-        age_s = math.inf if self._vessels_at is None else now.seconds_since(self._vessels_at)
+        assert self._vessels_at is not None, "an anchor is set where vessels fit"
+        age_s = now.seconds_since(self._vessels_at)
         return Confirmed(judged=judged, evidence=Evidence(kind="anatomy", age_s=age_s, added_error_mm=self._added_mm))
+
+    def _came_from_elsewhere(self, judged: Judged, pose: RigidPose) -> bool:
+        """A cold start or a person has set another pose since: the anchor's no longer counts."""
+        if self._left is None or judged.situation.generation == self._generation:
+            return False
+        return judged.confirmed or not np.array_equal(pose.matrix, self._left.matrix)
 
     def _fitted(self, frame: Frame, seen: Seen, pose: RigidPose, key: ViewKey, now: _Moment) -> None:
         """Vessels fit: from here on bones are compared with this picture's."""
@@ -166,7 +180,7 @@ class Confirm:
         since_vessels_s = math.inf if self._vessels_at is None else now.seconds_since(self._vessels_at)
         if since_vessels_s <= LIMITS.vessel_s and not moved:
             return Evidence(kind="vessel", age_s=since_vessels_s)
-        age_s = math.inf if self._spoken_at is None else now.seconds_since(self._spoken_at)
+        age_s = 0.0 if self._spoken_at is None else now.seconds_since(self._spoken_at)
         drift_mm = _DRIFT_MM_PER_S * min(age_s, LIMITS.carried_s)
         added_mm = math.hypot(self._added_mm, drift_mm, 0.0 if self._bones_hold else self._heart_mm())
         return Evidence(kind="carried", age_s=age_s, added_error_mm=added_mm)

@@ -36,7 +36,7 @@ def _placement(path: Path, matrix: Any) -> Path:
     return path
 
 
-def test_a_placement_of_numbers_beyond_all_is_refused(tmp_path: Path) -> None:
+def test_a_placement_with_absurd_numbers_is_refused(tmp_path: Path) -> None:
     placement = _placement(tmp_path / "p.json", [[10**400, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
     with pytest.raises(InputError, match="no 4x4 model_to_lps"):
         create_case(tmp_path / "out", "coronary", surface=_surface(tmp_path / "s.stl"), placement=placement)

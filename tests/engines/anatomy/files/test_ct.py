@@ -76,7 +76,7 @@ def _swap_tag(path: Path, **tags: object) -> None:
 
 
 def test_nested_and_mistyped_headers_are_refused_in_one_line(tmp_path: Path) -> None:
-    """Found by fuzzing: pydicom answers both with errors of kinds of its own."""
+    """Found by fuzzing: pydicom raises exceptions of its own types for both."""
     paths = write_series(tmp_path, 3)
     whole = paths[1].read_bytes()
     nested = struct.pack("<HH2sHI", 0x0008, 0x0000, b"SQ", 0, 0xFFFFFFFF) + b"\xfe\xff\x00\xe0\xff\xff\xff\xff"
@@ -129,7 +129,7 @@ def test_deflated_slice_is_inflated_only_as_far_as_its_picture_needs(tmp_path: P
             slice_.add_new(0x00091001, "OB", bytes(40 * 1024**2))
             content = file_bytes(slice_)
         (tmp_path / f"{index}.dcm").write_bytes(content)
-    with pytest.raises(InputError, match=r"0\.dcm"):  # its header alone is beyond what a header may take
+    with pytest.raises(InputError, match=r"0\.dcm"):  # its header alone exceeds the limit for headers
         load_ct(tmp_path)
 
 
@@ -235,7 +235,7 @@ def _volume() -> np.ndarray:
 
 def _save(path: Path, voxels: np.ndarray, affine: np.ndarray) -> Path:
     image = nib.Nifti1Image(voxels, None)
-    image.header.set_sform(affine, code=1)  # past nibabel's own checks: a singular affine must reach ours
+    image.header.set_sform(affine, code=1)  # bypasses nibabel's own checks, so that a singular affine reaches ours
     nib.save(image, path)
     return path
 
@@ -304,7 +304,7 @@ def test_an_unusable_nifti_is_one_clear_line(
 def test_a_nifti_without_orientation_is_refused(tmp_path: Path) -> None:
     image = nib.Nifti1Image(_volume(), None)
     nib.save(image, tmp_path / "ct.nii")
-    with pytest.raises(InputError, match="nothing about its orientation"):
+    with pytest.raises(InputError, match="does not state its orientation"):
         load_ct(tmp_path / "ct.nii")
 
 

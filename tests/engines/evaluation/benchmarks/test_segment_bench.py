@@ -15,7 +15,7 @@ from engines.inference.probe import Choice
 
 @pytest.fixture(autouse=True)
 def _chosen(monkeypatch):
-    """What auto takes is not measured here."""
+    """`auto` is replaced, so that nothing is measured here."""
     choice = Choice(key="k", name="openvino", threads=1, best_ms={"openvino": 1.0}, left_out={})
     monkeypatch.setattr(segment_bench, "choose", lambda *_, **__: choice)
 

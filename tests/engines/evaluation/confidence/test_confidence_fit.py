@@ -65,7 +65,7 @@ def test_stated_error_is_the_mean_of_the_right_ones_and_of_the_lost_ones():
 def test_the_file_says_which_features_it_weighs_and_products_are_products():
     content = json.loads(json.dumps(confidence_model([*_samples(0), *_samples(1, kind="warm")])))
     assert content["cold"]["features"] == list(COLD_FEATURES)
-    assert not {"basin_share", "sharp"} & set(content["warm"]["features"])  # what a warm step does not know
+    assert not {"basin_share", "sharp"} & set(content["warm"]["features"])  # a tracking step has neither
     features = ConfidenceFeatures(
         **dict.fromkeys((field.name for field in fields(ConfidenceFeatures)), 0.5) | {"edge_share": 0.25}
     )

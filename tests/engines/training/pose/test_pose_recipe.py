@@ -1,4 +1,4 @@
-"""Training of the pose network: offsets as wide as stated, losses that are zero at the truth, and going on."""
+"""Training of the pose network: stated spread of offsets, losses smallest at the truth, and resuming."""
 
 from __future__ import annotations
 

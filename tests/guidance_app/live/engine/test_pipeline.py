@@ -16,6 +16,7 @@ from engines.segmentation.segmentation import Segmentation
 from guidance_app.live import guidance_state
 from guidance_app.live.engine.model_projection import ProjectedModel, mask_outlines
 from guidance_app.live.engine.pipeline import Pipeline
+from guidance_app.live.engine.step.confirm import Confirm
 from guidance_app.live.engine.step.door import ViewKey
 from guidance_app.live.engine.step.judge import ReadyView
 from guidance_app.live.guidance_state import Situation
@@ -70,6 +71,7 @@ def pipeline(registrar=None) -> Pipeline:
         model=ProjectedModel(MODEL),
         vessel_threshold=0.5,
         clock_ns=lambda: next(ticks),
+        confirm=Confirm(bones_hold=True, pivot_lps_mm=np.zeros(3), threshold=0.5),
     )
 
 

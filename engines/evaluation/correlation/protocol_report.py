@@ -6,9 +6,9 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from engines.evaluation.correlation.poster_figures import PosterReport, compared, row_figures
-from engines.evaluation.correlation.poster_protocol import PATIENTS, PosterTrial, Variant
-from engines.evaluation.correlation.poster_rows import REFERENCE
+from engines.evaluation.correlation.protocol_figures import ProtocolReport, compared, row_figures
+from engines.evaluation.correlation.protocol_rows import REFERENCE
+from engines.evaluation.correlation.protocol_trials import PATIENTS, ProtocolTrial, Variant
 from engines.evaluation.statistics import Interval
 from engines.inference.machine import this_machine
 from engines.registration.correlation.descent import DescentOptions
@@ -22,13 +22,13 @@ def protocol_settings(variant: Variant, seed: int, descent: DescentOptions, evol
     )
 
 
-def poster_report(
-    trials: Sequence[PosterTrial], *, variant: Variant, seed: int, settings: str, reference: str = REFERENCE
-) -> PosterReport:
+def protocol_report(
+    trials: Sequence[ProtocolTrial], *, variant: Variant, seed: int, settings: str, reference: str = REFERENCE
+) -> ProtocolReport:
     """Figures of every row and its gain over the reference row, if that was run; by default evolution alone."""
     rows = {name: [trial for trial in trials if trial.row == name] for name in dict.fromkeys(t.row for t in trials)}
     compared_with = rows.get(reference, [])
-    return PosterReport(
+    return ProtocolReport(
         machine=this_machine(),
         seed=seed,
         variant=variant,
@@ -47,7 +47,7 @@ def poster_report(
     )
 
 
-def poster_table(report: PosterReport) -> str:
+def protocol_table(report: ProtocolReport) -> str:
     """A Markdown table: errors in mm, shares in % with 95 % intervals, and the paired gain over the reference."""
     lines = [
         "| row | n | top 95 % | top 75 % | top 50 % | median mTRE | 95th percentile | within 10 mm | over patients "

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 from pydantic import BaseModel, ConfigDict, Field
 
-from engines.evaluation.correlation.poster_protocol import PosterTrial
+from engines.evaluation.correlation.protocol_trials import ProtocolTrial
 from engines.evaluation.statistics import Interval, median, share, share_over_groups
 from engines.inference.machine import Machine
 
@@ -52,7 +52,7 @@ class Compared(BaseModel):
     mtre_mm: Interval
 
 
-class PosterReport(BaseModel):
+class ProtocolReport(BaseModel):
     """The file of `evaluate correlation-protocol`."""
 
     model_config = ConfigDict(serialize_by_alias=True)
@@ -65,10 +65,10 @@ class PosterReport(BaseModel):
     reference: str
     rows: dict[str, RowFigures]
     against_reference: dict[str, Compared]
-    trials: list[PosterTrial]
+    trials: list[ProtocolTrial]
 
 
-def row_figures(trials: Sequence[PosterTrial]) -> RowFigures:
+def row_figures(trials: Sequence[ProtocolTrial]) -> RowFigures:
     """Figures over the cases of one row."""
     mtre = np.array([trial.mtre_mm for trial in trials])
     return RowFigures(
@@ -90,7 +90,7 @@ def best_share(errors_mm: Float[np.ndarray, " n"], part: float) -> Best:
     return Best(share=part, mean=float(kept.mean()), sd=float(kept.std()))
 
 
-def compared(trials: Sequence[PosterTrial], reference: Sequence[PosterTrial], *, seed: int = 0) -> Compared:
+def compared(trials: Sequence[ProtocolTrial], reference: Sequence[ProtocolTrial], *, seed: int = 0) -> Compared:
     """Gains over the reference on the cases of both."""
     theirs = {trial.case: trial.mtre_mm for trial in reference}
     pairs = np.array([(t.mtre_mm, theirs[t.case]) for t in trials if t.case in theirs])

@@ -13,7 +13,7 @@ from calibration.projection import camera_from_projection_matrix
 from engines.anatomy.cases.case import load_case
 from engines.angiography.files.open_run import open_run
 from engines.simulation import case as case_module
-from engines.simulation.case import simulate_case
+from engines.simulation.simulated_case import simulate_case
 
 _FILES = {"cta.nii.gz", "vessels.nii.gz", "surface.vtp", "centerlines.vtp"}
 
@@ -125,7 +125,7 @@ class TestBundledCase:
         from engines.simulation.anatomies import aorta, coronaries, head
         from engines.simulation.anatomies.model_tree import model_tree
 
-        # Tissue takes seconds to paint and does not touch the vessels.
+        # Tissue takes seconds to paint and does not affect the vessels.
         nothing = np.zeros((2, 2, 2), np.float32)
         monkeypatch.setattr(head, "_paint", lambda *_: nothing)
         for module in (aorta, coronaries):

@@ -4,13 +4,13 @@ import cv2
 import numpy as np
 import pytest
 
-from engines.anatomy.cases.pictures import mip_picture, model_picture, save_pictures
+from engines.anatomy.cases.case_pictures import mip_picture, model_picture, save_pictures
 from engines.anatomy.vessel_model import Branch, CenterlineTree, CtVolume, VesselModel
 from tests.engines.anatomy.shapes import tube_surface
 
 
 def _ct(lps_from_index: np.ndarray, shape: tuple[int, int, int]) -> CtVolume:
-    """Dark but for one bright spot at LPS (+20, *, +30): the patient's left, near the head."""
+    """A dark volume with one bright spot at LPS (+20, *, +30): the patient's left, near the head."""
     voxels = np.full(shape, -1000, np.int16)
     index = np.linalg.inv(lps_from_index) @ (20, 5, 30, 1)
     centre = np.rint(index[:3]).astype(int)

@@ -21,7 +21,7 @@ from engines.angiography.files.xa_writer import Compression, XaRecord, instance_
 from engines.simulation.anatomies.anatomy import CaseKind, Patient
 from engines.simulation.anatomies.model_tree import model_tree
 from engines.simulation.anatomies.models import enhanced_ct, lumen_surface, vessel_labels
-from engines.simulation.runs.run import RenderedRun, RunPlan, render_run
+from engines.simulation.runs.run_rendering import RenderedRun, RunPlan, render_run
 from engines.simulation.runs.truth import write_truth
 
 HELD_OUT_FROM_SEED = 1000

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from calibration.errors import InputError
-from engines.evaluation.correlation.poster_protocol import Row
+from engines.evaluation.correlation.protocol_trials import Row
 from engines.inference.model_files import BUNDLED_MODELS
 from engines.registration.correlation.descent import DescentOptions
 from engines.registration.correlation.learned_similarity import MEASURES, Similarity, measured_similarity
@@ -21,7 +21,7 @@ REFERENCE = "cma-es"
 _ALONE = {"sigma_rad": float(np.deg2rad(15.0)), "sigma_mm": 25.0, "sigma_depth_mm": 45.0}
 
 
-def poster_rows(
+def protocol_rows(
     names: list[str], *, folder: Path | None, descent: DescentOptions, evolution: CmaEsOptions
 ) -> list[Row]:
     """`initial`, `cma-es`, and similarities by name, each with and without `-cma-es`.

@@ -7,8 +7,8 @@ import pytest
 
 from calibration.pose import RigidPose
 from engines.registration.engine import register
-from engines.registration.follow import places_after_move
 from engines.registration.initial_pose import start_near
+from engines.registration.pose_after_move import places_after_move
 from engines.registration.track import track
 from tests.engines.registration.vessel_bed import bed
 
@@ -50,7 +50,7 @@ def test_tracker_confirms_the_place_where_the_patient_lies(locked, swapped):
     table = (BEFORE[0] + head_mm, BEFORE[1] + left_mm, BEFORE[2])
     if swapped:
         table = (BEFORE[0] + left_mm, BEFORE[1] + head_mm, BEFORE[2])
-    # The camera moved the other way sees the very picture that a moved patient gives.
+    # A camera moved the opposite way sees the same picture as with a moved patient.
     places = places_after_move(found, _at_table(scene, BEFORE), _at_table(scene, table))
     moved_back = np.eye(4)
     moved_back[:3, 3] = (-left_mm, 0.0, -head_mm)

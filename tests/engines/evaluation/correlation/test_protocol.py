@@ -9,19 +9,19 @@ import numpy as np
 import pytest
 
 from calibration.errors import InputError
-from engines.evaluation.correlation import poster_protocol
-from engines.evaluation.correlation.poster_figures import best_share, compared, row_figures
-from engines.evaluation.correlation.poster_protocol import (
+from engines.evaluation.correlation import protocol_trials
+from engines.evaluation.correlation.protocol_figures import best_share, compared, row_figures
+from engines.evaluation.correlation.protocol_report import protocol_report, protocol_table
+from engines.evaluation.correlation.protocol_rows import protocol_rows
+from engines.evaluation.correlation.protocol_trials import (
     Descents,
-    PosterLog,
-    PosterTrial,
+    ProtocolLog,
+    ProtocolTrial,
     Row,
     drawn,
-    poster_case,
+    protocol_case,
     run_protocol,
 )
-from engines.evaluation.correlation.poster_report import poster_report, poster_table
-from engines.evaluation.correlation.poster_rows import poster_rows
 from engines.registration.correlation.descent import DescentOptions
 from engines.registration.correlation.learned_similarity import measured_similarity
 from engines.registration.methods.cma_es import CmaEsOptions
@@ -29,9 +29,9 @@ from engines.registration.methods.correlation_driven import Course
 from engines.registration.methods.method import MethodResult
 
 
-def _trials(row: str, errors: list[float]) -> list[PosterTrial]:
+def _trials(row: str, errors: list[float]) -> list[ProtocolTrial]:
     return [
-        PosterTrial(row=row, case=k, patient="p", mtre_mm=e, mpd_mm=0.5 * e, seconds=1.0, score=0.0)
+        ProtocolTrial(row=row, case=k, patient="p", mtre_mm=e, mpd_mm=0.5 * e, seconds=1.0, score=0.0)
         for k, e in enumerate(errors)
     ]
 
@@ -63,48 +63,48 @@ def test_gains_are_paired_and_one_lost_case_cannot_decide():
 
 def test_rows_are_compared_with_the_row_that_was_asked_for():
     trials = [*_trials("a", [1.0, 20.0]), *_trials("b", [20.0, 20.0]), *_trials("initial", [50.0, 50.0])]
-    report = poster_report(trials, variant="P1", seed=0, settings="{}", reference="b")
+    report = protocol_report(trials, variant="P1", seed=0, settings="{}", reference="b")
     assert (report.reference, set(report.against_reference)) == ("b", {"a", "initial"})
     assert report.against_reference["a"].success_points.value == pytest.approx(50.0)
     assert report.rows["a"].within_10mm_over_patients.n == 1
-    table = poster_table(report).splitlines()
+    table = protocol_table(report).splitlines()
     assert [line.count("|") for line in table] == [14] * 5
     assert table[2].startswith("| a | 2 | ")
     assert table[2].endswith("| +50 (+0 to +100) |")
     assert table[3].endswith("| - |")
-    assert poster_report(trials, variant="P1", seed=0, settings="{}").against_reference == {}
+    assert protocol_report(trials, variant="P1", seed=0, settings="{}").against_reference == {}
 
 
 def test_a_log_goes_on_and_refuses_other_settings(tmp_path):
     report = tmp_path / "report.json"
-    log = PosterLog(report, "settings")
+    log = ProtocolLog(report, "settings")
     for trial in _trials("a", [1.0, 2.0]):
         log.add(trial)
     with (tmp_path / "report.json.trials.jsonl").open("a") as file:
         file.write('{"row": "a", "ca')
-    again = PosterLog(report, "settings")
+    again = ProtocolLog(report, "settings")
     assert again.finished(Row(name="a", course=None), 1) is not None
     assert again.finished(Row(name="a", course=None), 2) is None
     assert again.finished(Row(name="a", course=None, weights="others"), 1) is None
     with pytest.raises(InputError, match="other settings"):
-        PosterLog(report, "others")
+        ProtocolLog(report, "others")
 
 
 def test_unknown_rows_are_refused(tmp_path):
     with pytest.raises(InputError, match="cannot read the list"):
-        poster_rows(["correlation"], folder=tmp_path, descent=DescentOptions(), evolution=CmaEsOptions())
+        protocol_rows(["correlation"], folder=tmp_path, descent=DescentOptions(), evolution=CmaEsOptions())
     with pytest.raises(InputError, match="no rows"):
-        poster_rows([], folder=None, descent=DescentOptions(), evolution=CmaEsOptions())
+        protocol_rows([], folder=None, descent=DescentOptions(), evolution=CmaEsOptions())
 
 
-def test_evolution_goes_on_from_the_descent_that_was_made(monkeypatch):
+def test_evolution_continues_from_a_stored_descent(monkeypatch):
     asked = []
 
     def counted(course, _scene, start):
         asked.append((course.descent is not None, course.evolution is not None, start))
         return MethodResult(isocentre_from_lps=f"after {start}", score=0.0, seconds=2.0)
 
-    monkeypatch.setattr(poster_protocol, "follow", counted)
+    monkeypatch.setattr(protocol_trials, "follow", counted)
     case, descents = SimpleNamespace(scene=None, start="start"), Descents()
     alone = Course(similarity=measured_similarity("ncc"))
     both = replace(alone, evolution=CmaEsOptions())
@@ -118,21 +118,21 @@ def test_evolution_goes_on_from_the_descent_that_was_made(monkeypatch):
 
 @pytest.mark.slow
 def test_cases_repeat_themselves_and_a_descent_is_measured():
-    one, two = poster_case("P2", 0, 7), poster_case("P2", 0, 7)
+    one, two = protocol_case("P2", 0, 7), protocol_case("P2", 0, 7)
     np.testing.assert_array_equal(one.scene.at(64)[0].picture.numpy(), two.scene.at(64)[0].picture.numpy())
     np.testing.assert_array_equal(one.start.matrix, two.start.matrix)
-    rows = poster_rows(
+    rows = protocol_rows(
         ["initial", "gradient-ncc"], folder=None, descent=DescentOptions(steps=2), evolution=CmaEsOptions()
     )
-    trials = run_protocol(rows, variant="P2", cases=1, seed=7, log=PosterLog(None, ""))
+    trials = run_protocol(rows, variant="P2", cases=1, seed=7, log=ProtocolLog(None, ""))
     assert [trial.row for trial in trials] == ["initial", "gradient-ncc"]
     assert trials[0].mtre_mm > 0.0
-    assert run_protocol([Row(name="initial", course=None)], variant="P2", cases=1, seed=7, log=PosterLog(None, ""))
+    assert run_protocol([Row(name="initial", course=None)], variant="P2", cases=1, seed=7, log=ProtocolLog(None, ""))
 
 
 @pytest.mark.slow
 def test_starts_have_the_protocols_spread():
-    shown = poster_case("P1", 0, 7).target
+    shown = protocol_case("P1", 0, 7).target
     rng = np.random.default_rng(0)
     centre = shown.centre_lps_mm[None]
     poses = [drawn(shown, "P1", rng) for _ in range(400)]

@@ -24,11 +24,11 @@ from engines.registration.rendered.drr_target import DrrTarget, averaged, level_
 from engines.registration.rendered.rendered_view import RenderedView
 from engines.rendering.renderer import Renderer
 from engines.simulation.anatomies.anatomy import CaseKind, Patient
-from engines.simulation.case import HELD_OUT_FROM_SEED, draw_case
 from engines.simulation.imaging.pieces import cut_into_pieces
 from engines.simulation.imaging.shadow import TubeSamples, cast_tubes, line_integrals_mm
 from engines.simulation.imaging.xray import STEEL_IODINE_G_PER_CM3, Detector, Shadow, expose, typical_signal
-from engines.simulation.runs.run import LABEL_OF_CLASS
+from engines.simulation.runs.run_rendering import LABEL_OF_CLASS
+from engines.simulation.simulated_case import HELD_OUT_FROM_SEED, draw_case
 from engines.simulation.training_patients.small_volumes import tissue_volume, wide_view
 
 _KINDS: tuple[CaseKind, ...] = ("evt", "tavi")

@@ -10,8 +10,8 @@ import numpy as np
 
 from calibration.store import write_bytes
 from engines.evaluation.cohort import Workplace, run_cohort
+from engines.evaluation.registration.failure_pictures import failure_name, failure_png
 from engines.evaluation.registration.figures import WRONG_MM
-from engines.evaluation.registration.pictures import failure_name, failure_png
 from engines.evaluation.registration.protocols import starts_of
 from engines.evaluation.registration.subject import DrawnStart, StartSpread, Subject
 from engines.evaluation.registration.trial import Trial, TrialKey, run_trial

@@ -21,7 +21,7 @@ from scipy.spatial.transform import Rotation
 from calibration.errors import InputError
 from calibration.pose import RigidPose
 from calibration.store import write_bytes
-from engines.evaluation.correlation.poster_targets import Target, exposed, target
+from engines.evaluation.correlation.protocol_targets import Target, exposed, target
 from engines.registration.methods.correlation_driven import Course, PictureScene, follow
 from engines.registration.methods.method import MethodResult
 
@@ -45,7 +45,7 @@ class Row:
     weights: str = ""
 
 
-class PosterTrial(BaseModel):
+class ProtocolTrial(BaseModel):
     """One registration of one case.
 
     `mtre_mm` is the mean distance in space of points of the vessels, `mpd_mm` that of their projections in the
@@ -64,7 +64,7 @@ class PosterTrial(BaseModel):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class PosterCase:
+class ProtocolCase:
     """A picture, the patient's true pose, and the start of the registration."""
 
     number: int
@@ -82,13 +82,13 @@ def variant_named(name: str) -> Variant:
     raise InputError(f"correlation-protocol: no variant {name!r}; choose one of {', '.join(VARIANTS)}")
 
 
-def poster_case(variant: Variant, number: int, seed: int) -> PosterCase:
+def protocol_case(variant: Variant, number: int, seed: int) -> ProtocolCase:
     """The case of a number and seed; it does not depend on other cases."""
     shown = target(number % PATIENTS, seed)
     rng = np.random.default_rng([seed, number, VARIANTS.index(variant), 52])
     true = shown.nominal if variant == "P1" else drawn(shown, variant, rng)
     start = drawn(shown, variant, rng)
-    return PosterCase(number=number, target=shown, scene=exposed(shown, true, rng), true=true, start=start)
+    return ProtocolCase(number=number, target=shown, scene=exposed(shown, true, rng), true=true, start=start)
 
 
 def drawn(shown: Target, variant: Variant, rng: np.random.Generator) -> RigidPose:
@@ -111,14 +111,14 @@ def run_protocol(
     variant: Variant,
     cases: int,
     seed: int,
-    log: PosterLog,
+    log: ProtocolLog,
     progress: Callable[[str], None] = lambda _: None,
-) -> list[PosterTrial]:
+) -> list[ProtocolTrial]:
     """Run every row on every case, case by case, so that an interrupted run leaves complete comparisons."""
     trials = []
     for number in range(cases):
         missing = [row for row in rows if log.finished(row, number) is None]
-        case = poster_case(variant, number, seed) if missing else None
+        case = protocol_case(variant, number, seed) if missing else None
         descents = Descents()
         for row in rows:
             done = log.finished(row, number)
@@ -138,7 +138,7 @@ class Descents:
     def __init__(self) -> None:
         self._made: dict[int, MethodResult] = {}
 
-    def follow(self, course: Course, case: PosterCase) -> MethodResult:
+    def follow(self, course: Course, case: ProtocolCase) -> MethodResult:
         """As the function `follow`; the time includes a stored descent's."""
         if course.similarity is None or course.descent is None:
             return follow(course, case.scene, case.start)
@@ -152,14 +152,14 @@ class Descents:
         return replace(found, seconds=made.seconds + found.seconds, stages=(*made.stages, *found.stages))
 
 
-def run_case(row: Row, case: PosterCase, descents: Descents | None = None) -> PosterTrial:
+def run_case(row: Row, case: ProtocolCase, descents: Descents | None = None) -> ProtocolTrial:
     """Run and measure one registration."""
     pose, seconds, score = case.start, 0.0, 0.0
     if row.course is not None:
         found = (descents or Descents()).follow(row.course, case)
         pose, seconds, score = found.isocentre_from_lps, found.seconds, found.score
     points = case.target.landmarks_mm
-    return PosterTrial(
+    return ProtocolTrial(
         row=row.name,
         case=case.number,
         patient=case.target.name,
@@ -180,7 +180,7 @@ def projection_distance_mm(shown: Target, pose: RigidPose, true: RigidPose) -> f
     return float(np.nan_to_num(apart, nan=1000.0).clip(max=1000.0).mean())
 
 
-class PosterLog:
+class ProtocolLog:
     """Finished trials in a file beside the report: a first line with the settings, then one JSON line each.
 
     Raises:
@@ -189,7 +189,7 @@ class PosterLog:
 
     def __init__(self, report: Path | None, settings: str) -> None:
         self.path = None if report is None else report.with_name(f"{report.name}.trials.jsonl")
-        self._done: dict[tuple[str, int], PosterTrial] = {}
+        self._done: dict[tuple[str, int], ProtocolTrial] = {}
         if self.path is None:
             return
         lines = self.path.read_text(encoding="utf-8").splitlines() if self.path.exists() else []
@@ -197,18 +197,18 @@ class PosterLog:
             raise InputError(f"{self.path}: holds trials of other settings; choose another --json, or remove it")
         for line in lines[1:]:
             try:
-                trial = PosterTrial.model_validate_json(line)
+                trial = ProtocolTrial.model_validate_json(line)
             except ValueError:
                 continue  # cut off when the process was killed
             self._done[trial.row, trial.case] = trial
         kept = [settings, *(trial.model_dump_json() for trial in self._done.values())]
         write_bytes(self.path, ("\n".join(kept) + "\n").encode())
 
-    def finished(self, row: Row, case: int) -> PosterTrial | None:
+    def finished(self, row: Row, case: int) -> ProtocolTrial | None:
         found = self._done.get((row.name, case))
         return found if found is not None and found.weights == row.weights else None
 
-    def add(self, trial: PosterTrial) -> None:
+    def add(self, trial: ProtocolTrial) -> None:
         """Add a trial and write it to disk at once."""
         self._done[trial.row, trial.case] = trial
         if self.path is None:
