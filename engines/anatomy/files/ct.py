@@ -48,7 +48,7 @@ def load_ct(
         voxels, lps_from_index = read_nifti(path, form=nifti_form, volume=phase, note=note)
         ct = CtVolume(voxels_hu=_as_hu(voxels, path), lps_from_index=lps_from_index)
     else:
-        from engines.anatomy.files.dicom_series import read_ct_series
+        from engines.anatomy.files.ct_series.dicom_series import read_ct_series
 
         ct = read_ct_series(path, phase, note)
     if hu_offset is not None:

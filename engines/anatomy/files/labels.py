@@ -10,10 +10,10 @@ import numpy as np
 from jaxtyping import Float
 
 from calibration.errors import InputError
-from engines.anatomy.files.dicom_segmentation import is_dicom_segmentation, read_dicom_segmentation
 from engines.anatomy.files.nifti import is_nifti, names_in_nifti, read_nifti, write_nifti
-from engines.anatomy.files.nrrd import is_nrrd, read_nrrd_labels
-from engines.anatomy.files.overlapping_masks import NamedMask, labels_of_masks
+from engines.anatomy.files.segmentations.dicom_segmentation import is_dicom_segmentation, read_dicom_segmentation
+from engines.anatomy.files.segmentations.nrrd import is_nrrd, read_nrrd_labels
+from engines.anatomy.files.segmentations.overlapping_masks import NamedMask, labels_of_masks
 from engines.anatomy.structures.names_file import names_beside, volume_stem
 from engines.anatomy.vessel_model import LabelVolume
 

@@ -30,7 +30,7 @@ _KNOWN_WRONG = 0.95
 _OTHERS_REJECTED = 0.99
 _ACCEPT_WITHIN = (0.7, 0.985)
 # A rejected tracking step causes a cold start, although a cold start has confirmed the pose already: reject less.
-_REJECT_WITHIN = {"cold": (0.4, 0.7), "warm": (0.2, 0.4), "filled": (0.4, 0.7)}
+_REJECT_WITHIN = {"cold": (0.4, 0.7), "warm": (0.2, 0.4), "filled": (0.2, 0.6)}
 
 WARM_FEATURES = (
     "score",

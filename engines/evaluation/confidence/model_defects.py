@@ -23,7 +23,7 @@ def with_unfilled_lumen(model: VesselModel, rng: np.random.Generator) -> VesselM
     largest = max(labels.names, key=lambda value: int((labels.labels == value).sum()))
     own = labels.labels == largest
     thickness = rng.uniform(4.0, 14.0) / _voxel_mm(labels)
-    around = ndimage.distance_transform_edt(~own) <= thickness
+    around = np.asarray(ndimage.distance_transform_edt(~own)) <= thickness
     index = np.stack(np.meshgrid(*(np.arange(size) for size in own.shape), indexing="ij"), axis=-1)
     middle = np.argwhere(own).mean(axis=0)
     side = _unit(rng) * [1.0, 1.0, 0.3]
@@ -52,8 +52,10 @@ def thicker_or_thinner(model: VesselModel, rng: np.random.Generator) -> VesselMo
     if rng.uniform() < 0.5:
         grown = ndimage.grey_dilation(labels.labels, footprint=ndimage.generate_binary_structure(3, 1))
         return _with(model, np.where(labels.labels > 0, labels.labels, grown))
-    filled = labels.labels > 0
-    kept = ndimage.binary_erosion(filled) | (ndimage.distance_transform_edt(filled) > 1.5)
+    filled = np.asarray(labels.labels > 0)
+    kept = np.asarray(ndimage.binary_erosion(filled), dtype=bool) | (
+        np.asarray(ndimage.distance_transform_edt(filled)) > 1.5
+    )
     # The thinnest vessels are one voxel wide: erosion alone would take them out.
     return _with(model, np.where(kept | (ndimage.uniform_filter(filled.astype(float), 5) < 0.12), labels.labels, 0))
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
-from scipy.fft import irfft2, next_fast_len, rfft2
+from scipy.fft import next_fast_len
 
 from engines.registration.alignment.levenberg_marquardt import PosePrior
 from engines.registration.features.image_features import PreparedView
@@ -45,7 +45,7 @@ def filled_search(
     padded = tuple(int(next_fast_len(2 * size, real=True)) for size in (rows, columns))  # type: ignore[arg-type]
     full = np.zeros(rows * columns)
     full[picture.index] = picture.target
-    spectrum = np.asarray(rfft2(full.reshape(rows, columns), padded))
+    spectrum = np.fft.rfft2(full.reshape(rows, columns), padded)
     norm = float(np.linalg.norm(picture.target))
     found: list[FilledCandidate] = []
     for rotation in rotations:
@@ -98,8 +98,8 @@ def _scores(
         return np.zeros(padded)
     flat = flat / np.sqrt(energy)[:, None]
     gram = flat @ flat.T
-    shifted = np.conj(np.asarray(rfft2(parts / np.sqrt(energy)[:, None, None], padded)))
-    along = np.asarray(irfft2(spectrum[None] * shifted, padded))
+    of_parts = np.fft.rfft2(parts / np.sqrt(energy)[:, None, None], padded)
+    along = np.fft.irfft2(spectrum[None] * np.conj(of_parts), padded)
     along = along.reshape(len(parts), -1).astype(np.float32)
     amount = np.zeros_like(along)
     for _ in range(_ROUNDS):

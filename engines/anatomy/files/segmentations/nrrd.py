@@ -17,8 +17,8 @@ from jaxtyping import Float, Integer
 
 from calibration.errors import InputError
 from engines.anatomy.files.nifti import MAX_VOXELS, check_affine
-from engines.anatomy.files.overlapping_masks import NamedMask, labels_of_masks
 from engines.anatomy.files.poly_data import MAX_FILE_BYTES
+from engines.anatomy.files.segmentations.overlapping_masks import NamedMask, labels_of_masks
 from engines.anatomy.vessel_model import LabelVolume
 
 _MAX_HEADER_BYTES = 16 * 1024**2

@@ -11,8 +11,8 @@ import numpy as np
 from jaxtyping import Float
 
 from calibration.errors import InputError
-from engines.anatomy.files.ct_phases import chosen_phase, phases_of, place_numbers
-from engines.anatomy.files.ct_slice import CtSlice, hounsfield, slices_of_file
+from engines.anatomy.files.ct_series.ct_phases import chosen_phase, phases_of, place_numbers
+from engines.anatomy.files.ct_series.ct_slice import CtSlice, hounsfield, slices_of_file
 from engines.anatomy.files.nifti import MAX_SPACING_MM, MAX_VOXELS, MIN_SPACING_MM
 from engines.anatomy.files.notes import Note, logged
 from engines.anatomy.vessel_model import CtVolume

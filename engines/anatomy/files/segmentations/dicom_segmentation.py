@@ -13,7 +13,7 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian, RLELossless
 from calibration.dicom_values import DAMAGED
 from calibration.errors import InputError
 from engines.anatomy.files.nifti import MAX_VOXELS, check_affine
-from engines.anatomy.files.overlapping_masks import NamedMask, labels_of_masks
+from engines.anatomy.files.segmentations.overlapping_masks import NamedMask, labels_of_masks
 from engines.anatomy.vessel_model import LabelVolume
 from engines.angiography.files.dicom_stream import open_dicom, transfer_syntax_of
 

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from calibration.errors import InputError
-from engines.anatomy.files.ct_slice import CtSlice
+from engines.anatomy.files.ct_series.ct_slice import CtSlice
 
 _SAME_PLACE_MM = 0.01
 _WHOLE_SHARE = 0.9  # of the places that a phase must fill

@@ -1,0 +1,1 @@
+"""Segmentations that name their structures: NRRD, DICOM SEG, and masks that overlap."""
