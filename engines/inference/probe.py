@@ -28,7 +28,7 @@ from engines.inference.model_files import ModelFiles, sha256
 from engines.inference.parity import agreement
 from engines.inference.runtimes import RUNTIMES, Runtime, load, weights_of, why_not
 
-SCHEMA = "guidance-app/probe/1"
+SCHEMA = "guidance-app/probe/2"
 BUDGET_S = 3.0
 _LOADING_SHARE = 0.6  # share of the budget; the loaded runtimes must still be timed
 _ROUNDS = 6
