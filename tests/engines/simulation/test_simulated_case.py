@@ -12,7 +12,7 @@ from calibration.errors import InputError
 from calibration.projection import camera_from_projection_matrix
 from engines.anatomy.cases.case import load_case
 from engines.angiography.files.open_run import open_run
-from engines.simulation import case as case_module
+from engines.simulation import simulated_case as case_module
 from engines.simulation.simulated_case import simulate_case
 
 _FILES = {"cta.nii.gz", "vessels.nii.gz", "surface.vtp", "centerlines.vtp"}
