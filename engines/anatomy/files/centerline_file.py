@@ -32,6 +32,24 @@ def load_centerlines(path: Path | str) -> CenterlineTree:
         InputError: unknown format, damaged, empty, not finite, not in millimetres, radii not positive.
     """
     path = Path(path)
+    polylines, parents = _polylines(_read_lines(path), str(path))
+    tree = _stored_tree(polylines, parents) or tree_from_polylines(polylines)
+    if not tree.branches:
+        raise InputError(f"{path}: no line has two different points; export the centerlines again")
+    return tree
+
+
+def load_polylines(path: Path | str) -> list[Polyline]:
+    """The lines of a file exactly as they are stored: neither cut, nor joined, nor turned round.
+
+    Raises:
+        InputError: unknown format, damaged, empty, not finite, not in millimetres, radii not positive.
+    """
+    path = Path(path)
+    return _polylines(_read_lines(path), str(path))[0]
+
+
+def _read_lines(path: Path) -> PolyData:
     suffix = path.suffix.lower()
     if suffix in (".vtp", ".vtk"):
         data = read_vtp(path) if suffix == ".vtp" else read_vtk(path)
@@ -43,11 +61,7 @@ def load_centerlines(path: Path | str) -> CenterlineTree:
         hint = "it holds a surface; pass it as surface" if len(data.triangles) else "export the centerlines again"
         raise InputError(f"{path}: has no lines; {hint}")
     check_extent(data.points[np.concatenate(data.lines)], str(path))
-    polylines, parents = _polylines(data, str(path))
-    tree = _stored_tree(polylines, parents) or tree_from_polylines(polylines)
-    if not tree.branches:
-        raise InputError(f"{path}: no line has two different points; export the centerlines again")
-    return tree
+    return data
 
 
 def save_centerlines(path: Path | str, tree: CenterlineTree) -> None:
@@ -129,7 +143,7 @@ def _read_csv(path: Path) -> PolyData:
     rows = [[_cell(cell) for cell in row] for row in csv.reader(lines, delimiter=delimiter, skipinitialspace=True)]
     header = ["x", "y", "z", "radius", "branch"]
     if rows and not _is_number(rows[0][0]):
-        header = [cell.lower() for cell in rows.pop(0)]
+        header = ["branch" if cell.lower() == "name" else cell.lower() for cell in rows.pop(0)]
     if not rows or any(axis not in header[: len(rows[0])] for axis in "xyz"):
         raise InputError(
             f"{path}: expected rows x,y,z[,radius][,branch] in mm, found {len(rows)} rows; export it again"
