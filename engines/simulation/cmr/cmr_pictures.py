@@ -13,7 +13,7 @@ from engines.simulation.cmr.patient import Patient, wall_value
 
 _FINE = 2  # sub-pixels a pixel along each axis
 _THROUGH = (-0.33, 0.0, 0.33)  # places in the slice's thickness
-_STATIC = {"lung": 0.03, "fat": 0.55, "liver": 0.16, "muscle": 0.14, "other": 0.10}
+_STATIC = {"lung": 0.03, "fat": 0.30, "liver": 0.16, "muscle": 0.14, "other": 0.10}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
