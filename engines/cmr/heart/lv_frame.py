@@ -20,6 +20,7 @@ _CAP_MM = 2.0
 _GAP_MM = 1.6  # masks of wall and cavity may lie a voxel apart without an opening between them
 _LEVELS_OF_INSERTION = np.linspace(0.35, 0.85, 11)
 _OFFSETS_MM = (1.0, 2.5, 4.0, 6.0)
+_NARROWEST_SEPTUM_DEG = 50.0
 _ANGLES = 120
 DEFAULT_SEPTUM_RAD = np.deg2rad(60.0)  # half of the septum where no right ventricle tells it
 
@@ -95,14 +96,14 @@ def frame_from_masks(heart: CtHeart) -> tuple[LvFrame, tuple[str, ...]]:
     """
     flags: list[str] = []
     cavity = largest_part(heart.masks["lv_cavity"])
-    mitral, opening_ml = _mitral_centre(heart, cavity)
+    mitral = _mitral_centre(heart, cavity)
     apex = _apex(heart, cavity, mitral)
     axis = (mitral - apex) / np.linalg.norm(mitral - apex)
     if heart.touches_border:
         flags.append(_cut_end(heart, apex, mitral))
     elif _apex_is_bare(heart, apex, axis):
         flags.append("APEX_CUT")
-    right_hint = _towards_right_ventricle(heart, mitral, axis)
+    right_hint = _towards_right_ventricle(heart, mitral)
     if right_hint is None:
         flags.append("RV_UNKNOWN")
         right_hint = np.array([-0.64, -0.76, 0.10])  # towards the patient's right and front
@@ -127,7 +128,7 @@ def _perpendicular(vector: np.ndarray, axis: np.ndarray) -> np.ndarray:
     return rest / np.linalg.norm(rest)
 
 
-def _mitral_centre(heart: CtHeart, cavity: np.ndarray) -> tuple[np.ndarray, float]:
+def _mitral_centre(heart: CtHeart, cavity: np.ndarray) -> np.ndarray:
     """Centroid of the faces between the cavity and what is neither cavity nor wall, in the largest such opening."""
     near_wall = within(heart.masks["lv_wall"], _GAP_MM, heart.spacing_mm)
     shell = np.asarray(ndimage.binary_dilation(cavity, np.ones((3, 3, 3)))) & ~cavity & ~near_wall
@@ -153,7 +154,7 @@ def _mitral_centre(heart: CtHeart, cavity: np.ndarray) -> tuple[np.ndarray, floa
             weights.append(np.full(len(at), area))
     index, weight = np.concatenate(centres), np.concatenate(weights)
     middle = np.average(index, axis=0, weights=weight)
-    return heart.lps_from_index[:3, :3] @ middle + heart.lps_from_index[:3, 3], float(sizes.max()) * heart.voxel_ml
+    return heart.lps_from_index[:3, :3] @ middle + heart.lps_from_index[:3, 3]
 
 
 def _apex(heart: CtHeart, cavity: np.ndarray, mitral: np.ndarray) -> np.ndarray:
@@ -185,32 +186,42 @@ def _apex_is_bare(heart: CtHeart, apex: np.ndarray, axis: np.ndarray) -> bool:
     return not (heart.sampled(heart.masks["lv_wall"], below) > 0.3).any()
 
 
-def _towards_right_ventricle(heart: CtHeart, mitral: np.ndarray, axis: np.ndarray) -> np.ndarray | None:
+def _towards_right_ventricle(heart: CtHeart, mitral: np.ndarray) -> np.ndarray | None:
     for name in ("rv", "ra"):
         if name in heart.masks and heart.masks[name].any():
             return heart.points_mm(heart.masks[name]).mean(axis=0) - mitral
-    del axis
     return None
 
 
 def _insertions(heart: CtHeart, frame: LvFrame) -> tuple[float, float] | None:
     """Angles at which the right ventricle leaves the left one's surface, median over the middle levels."""
+    found = insertions_by_level(heart, frame, _LEVELS_OF_INSERTION)
+    found = found[np.isfinite(found).all(axis=1)]
+    if len(found) < 3:
+        return None
+    anterior, inferior = np.median(found, axis=0)
+    return float(anterior), float(inferior)
+
+
+def insertions_by_level(heart: CtHeart, frame: LvFrame, levels: Float[np.ndarray, " n"]) -> Float[np.ndarray, "n 2"]:
+    """Angle of the anterior and inferior insertion a level; NaN where the right ventricle does not touch."""
+    found = np.full((len(levels), 2), np.nan)
+    if "rv" not in heart.masks or not heart.masks["rv"].any():
+        return found
     ventricle = (heart.masks["lv_wall"] | heart.masks["lv_cavity"]).astype(np.float32)
     rv = np.asarray(ndimage.gaussian_filter(heart.masks["rv"].astype(np.float32), 0.6))
-    ends = []
     angle = np.linspace(-np.pi, np.pi, 2 * _ANGLES * 3, endpoint=False)
-    for level in _LEVELS_OF_INSERTION:
+    for row, level in enumerate(levels):
         outer = outer_radius(heart, ventricle, frame, np.full_like(angle, level), angle)
+        if np.median(outer) < 8.0:
+            continue
         for offset in _OFFSETS_MM:
-            touch = heart.sampled(rv, frame.point(level, outer + offset, angle)) > 0.5
+            touch = heart.sampled(rv, frame.point(np.asarray(level), outer + offset, angle)) > 0.5
             run = _main_run(touch, angle)
-            if run is not None and run[0] - run[1] > np.deg2rad(50):
-                ends.append(run)
+            if run is not None and run[0] - run[1] > np.deg2rad(_NARROWEST_SEPTUM_DEG):
+                found[row] = run
                 break
-    if len(ends) < 3:
-        return None
-    anterior, inferior = np.median(np.array(ends), axis=0)
-    return float(anterior), float(inferior)
+    return found
 
 
 def _main_run(touch: np.ndarray, angle: np.ndarray) -> tuple[float, float] | None:
