@@ -60,7 +60,7 @@ def plan_slices(patient: Patient, random: np.random.Generator) -> list[SlicePlan
     plans = []
     for level in levels:
         middle = np.array([8.0, 0.0, level * shape.length_mm])
-        middle = middle + np.append(random.normal(0, 1.8, 2), 0.0)  # this breath-hold's shift
+        middle = middle + np.append(random.normal(0, 2.6, 2), 0.0)  # this breath-hold's shift
         affine = np.eye(4)
         # Seen from the apex: column to the right is the patient's left, rows run down.
         affine[:3, 0], affine[:3, 1] = rotation @ -column * pixel, rotation @ -row * pixel

@@ -156,8 +156,8 @@ def other_phase(shape: HeartShape, random: np.random.Generator) -> HeartShape:
     """The same heart as the CMR meets it: smaller cavity, thicker wall, a little deformed."""
     return HeartShape(
         length_mm=shape.length_mm * random.uniform(0.93, 1.0),
-        radius_mm=shape.radius_mm * random.uniform(0.82, 0.98),
-        wall_mm=shape.wall_mm * random.uniform(1.02, 1.22),
+        radius_mm=shape.radius_mm * random.uniform(0.74, 0.90),
+        wall_mm=shape.wall_mm * random.uniform(1.08, 1.32),
         apex_wall_mm=shape.apex_wall_mm * random.uniform(1.0, 1.2),
         septal_flattening=float(np.clip(shape.septal_flattening + random.normal(0, 0.03), 0.0, 0.2)),
         harmonics=shape.harmonics + random.normal(0.0, (0.02, 0.01), size=(2, 2)).T,
