@@ -18,7 +18,7 @@ from calibration.errors import GuidanceError
 # One module a command; each offers `add_to(app)` and imports what is heavy only when it runs.
 _COMMAND_MODULES = ("preparing.case", "segment", "register", "guiding.replay", "guiding.live", "guiding.recording",
                     "guiding.export", "guiding.demo", "guiding.gui", "benchmarks.bench", "evaluations.evaluate",
-                    "preparing.simulate", "trainings.train", "engines", "preparing.calibrate", "preparing.pacs",
+                    "preparing.simulate", "trainings.train", "engines", "preparing.calibrate", "preparing.pacs", "cmr",
                     "doctor")  # fmt: skip
 
 _INTERRUPTED, _TERMINATED = 130, 143  # 128 and the signal's number, as shells have it

@@ -51,7 +51,7 @@ class CtHeart:
         """Values of a volume on the working grid at LPS points; 0 outside."""
         index = (points_mm - self.lps_from_index[:3, 3]) @ np.linalg.inv(self.lps_from_index[:3, :3]).T
         flat = index.reshape(-1, 3).T
-        values = ndimage.map_coordinates(volume.astype(np.float32), flat, order=order, mode="constant")
+        values = ndimage.map_coordinates(volume.astype(np.float32, copy=False), flat, order=order, mode="constant")
         return values.reshape(points_mm.shape[:-1])
 
 

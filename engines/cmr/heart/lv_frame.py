@@ -21,7 +21,7 @@ _GAP_MM = 1.6  # masks of wall and cavity may lie a voxel apart without an openi
 _LEVELS_OF_INSERTION = np.linspace(0.35, 0.85, 11)
 _OFFSETS_MM = (1.0, 2.5, 4.0, 6.0)
 _NARROWEST_SEPTUM_DEG = 50.0
-_ANGLES = 120
+_ANGLES = 360
 DEFAULT_SEPTUM_RAD = np.deg2rad(60.0)  # half of the septum where no right ventricle tells it
 
 
@@ -210,8 +210,10 @@ def insertions_by_level(heart: CtHeart, frame: LvFrame, levels: Float[np.ndarray
         return found
     ventricle = (heart.masks["lv_wall"] | heart.masks["lv_cavity"]).astype(np.float32)
     rv = np.asarray(ndimage.gaussian_filter(heart.masks["rv"].astype(np.float32), 0.6))
-    angle = np.linspace(-np.pi, np.pi, 2 * _ANGLES * 3, endpoint=False)
+    angle = np.linspace(-np.pi, np.pi, _ANGLES, endpoint=False)
     for row, level in enumerate(levels):
+        if not 0.05 < level < 1.0:
+            continue
         outer = outer_radius(heart, ventricle, frame, np.full_like(angle, level), angle)
         if np.median(outer) < 8.0:
             continue
@@ -226,7 +228,7 @@ def insertions_by_level(heart: CtHeart, frame: LvFrame, levels: Float[np.ndarray
 
 def _main_run(touch: np.ndarray, angle: np.ndarray) -> tuple[float, float] | None:
     """Ends (upper, lower) of the longest run of contact, small gaps closed."""
-    closed = ndimage.binary_closing(np.concatenate([touch] * 3), np.ones(15))[len(touch) : 2 * len(touch)]
+    closed = ndimage.binary_closing(np.concatenate([touch] * 3), np.ones(9))[len(touch) : 2 * len(touch)]
     # The seam at +-180 degrees faces away from the right ventricle.
     parts, count = ndimage.label(closed)  # pyright: ignore[reportGeneralTypeIssues]
     if not count:
@@ -239,7 +241,7 @@ def _main_run(touch: np.ndarray, angle: np.ndarray) -> tuple[float, float] | Non
 
 def outer_radius(
     heart: CtHeart, mask: Float[np.ndarray, "i j k"], frame: LvFrame, level: np.ndarray, angle: np.ndarray, *,
-    longest_mm: float = 65.0, step_mm: float = 0.4,
+    longest_mm: float = 60.0, step_mm: float = 0.6,
 ) -> Float[np.ndarray, " n"]:  # fmt: skip
     """Distance from the axis at which rays leave a mask for good; 0 where they never meet it."""
     radius = np.arange(0.0, longest_mm, step_mm)

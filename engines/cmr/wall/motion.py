@@ -142,18 +142,19 @@ def _peak(agreement: np.ndarray, reach: np.ndarray) -> tuple[np.ndarray, float]:
 
 def _solve(count: int, pairs: np.ndarray, moves: np.ndarray, trust: np.ndarray) -> np.ndarray:
     """One shift a frame from shifts between pairs; pairs that contradict the others lose their weight."""
-    rows = np.arange(len(pairs))
-    design = np.zeros((len(pairs), count))
-    design[rows, pairs[:, 1]], design[rows, pairs[:, 0]] = 1.0, -1.0
+    later, earlier = pairs[:, 1], pairs[:, 0]
     weight = trust / trust.mean()
     solution = np.zeros((count, 2))
     for _ in range(_ROUNDS_OF_WEIGHTS):
-        root = np.sqrt(weight)[:, None]
-        tie = 1e-3 * np.eye(count)
-        solution = np.linalg.lstsq(
-            np.concatenate([design * root, tie]), np.concatenate([moves * root, np.zeros((count, 2))]), rcond=None
-        )[0]
-        left = np.linalg.norm(design @ solution - moves, axis=1)
+        normal = 1e-6 * np.eye(count)
+        right = np.zeros((count, 2))
+        for here, there, sign in ((later, earlier, 1.0), (earlier, later, -1.0)):
+            np.add.at(normal, (here, here), weight)
+            np.add.at(normal, (here, there), -weight)
+            np.add.at(right, here, sign * weight[:, None] * moves)
+        solution = np.linalg.solve(normal, right)
+        solution -= solution.mean(axis=0)
+        left = np.linalg.norm(solution[later] - solution[earlier] - moves, axis=1)
         weight = trust / trust.mean() / (0.3 + left) ** 1.5
     return solution.T
 

@@ -28,7 +28,7 @@ AHA_DEFAULT = {1: "LAD", 2: "LAD", 7: "LAD", 8: "LAD", 13: "LAD", 14: "LAD", 17:
 
 
 def simulate_cmr_case(
-    seed: int, folder: Path, *, spacing_mm: float = 0.9, progress: Callable[[str, float], None] | None = None
+    seed: int, folder: Path, *, spacing_mm: float = 1.0, progress: Callable[[str, float], None] | None = None
 ) -> Path:
     """Write one case into `folder`: cta.nii.gz, ct_masks/, coronaries.vtp, perfusion/, truth.json and truth/."""
     say = progress or (lambda text, share: None)

@@ -46,7 +46,7 @@ class Lesion:
 def draw_tree(shape: HeartShape, random: np.random.Generator) -> tuple[list[Artery], str]:
     """Arteries and the dominance (right, left or balanced)."""
     anterior, inferior = shape.insertions()
-    dominance = str(random.choice(["right", "left", "balanced"], p=[0.8, 0.1, 0.1]))
+    dominance = str(random.choice(["right", "left", "balanced"], p=[0.74, 0.13, 0.13]))
     length = shape.length_mm
     fat = random.uniform(1.0, 2.5)
 

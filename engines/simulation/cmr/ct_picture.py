@@ -11,7 +11,7 @@ from scipy.spatial import KDTree
 
 from engines.simulation.cmr.patient import Patient
 
-_FIELD_MM = 168.0
+_FIELD_MM = 158.0
 _FAT_HU, _LUNG_HU, _LIVER_HU, _MUSCLE_HU = -95.0, -830.0, 105.0, 50.0
 
 
@@ -25,7 +25,7 @@ class CtPicture:
     wall_depth: Float[np.ndarray, " n"]
 
 
-def ct_picture(patient: Patient, random: np.random.Generator, *, spacing_mm: float = 0.9) -> CtPicture:
+def ct_picture(patient: Patient, random: np.random.Generator, *, spacing_mm: float = 1.0) -> CtPicture:
     """Voxels in HU, true masks, and wall coordinates of every wall voxel (`wall_index` into the flat volume)."""
     shape = patient.ct_heart
     count = round(_FIELD_MM / spacing_mm)
@@ -35,10 +35,10 @@ def ct_picture(patient: Patient, random: np.random.Generator, *, spacing_mm: flo
     affine[:3, 3] = centre - affine[:3, :3] @ (np.full(3, (count - 1) / 2.0)) + random.uniform(-4, 4, 3)
     index = np.stack(np.meshgrid(*(np.arange(count, dtype=np.float32),) * 3, indexing="ij"), axis=-1).reshape(-1, 3)
     heart_from_index = np.linalg.inv(patient.lps_from_heart) @ affine
-    points = (index @ heart_from_index[:3, :3].T + heart_from_index[:3, 3]).astype(np.float32)
-    lps = index @ affine[:3, :3].T + affine[:3, 3]
+    points = index @ heart_from_index[:3, :3].T.astype(np.float32) + heart_from_index[:3, 3].astype(np.float32)
+    lps = index @ affine[:3, :3].T.astype(np.float32) + affine[:3, 3].astype(np.float32)
     masks = _masks(patient, points)
-    hu = _tissue(patient, random, points, lps - centre, masks, count, spacing_mm)
+    hu = _tissue(patient, random, points, lps - centre.astype(np.float32), masks, count, spacing_mm)
     grid = (count,) * 3
     fine = hu.reshape(grid)
     fine = ndimage.gaussian_filter(fine, 0.55 / spacing_mm)

@@ -73,8 +73,8 @@ def _plateau(time: np.ndarray, start: float) -> np.ndarray:
 def _exchange(time: np.ndarray, plasma: np.ndarray, flow_ml_min_g: float, *, shifted: bool) -> np.ndarray:
     """Tissue concentration: capillary plasma and interstitium, with a delay (Sourbron and Buckley 2012, adiabatic)."""
     flow = flow_ml_min_g / 60.0 * 1.05
-    capillary, interstitium = 0.08, 0.20
-    extraction = 1.0 - np.exp(-1.2 / max(flow_ml_min_g, 0.05)) if not shifted else 0.55
+    capillary, interstitium = 0.05, 0.20
+    extraction = 1.0 - np.exp(-(2.4 if not shifted else 1.6) / max(flow_ml_min_g, 0.05))
     transit = capillary / flow
     residue = np.where(time < transit, 1.0, extraction * np.exp(-(time - transit) * extraction * flow / interstitium))
     delayed = np.interp(time - 0.8, time, plasma, left=0.0)

@@ -31,10 +31,10 @@ def grown_territories(
     z, around = np.meshgrid(levels * shape.length_mm, theta, indexing="ij")
     places = shape.surface(np.maximum(z, 0.5), around, depth=0.6)
     noise = ndimage.gaussian_filter(random.normal(size=(LEVELS, ANGLES)), (4, 9), mode=("nearest", "wrap"))
-    slowness = np.exp(0.30 * noise / noise.std())
+    slowness = np.exp(0.45 * noise / noise.std())
     graph = _graph(places.reshape(-1, 3), slowness.ravel())
     sources, starts, owner, point = [], [], [], []
-    early = {name: random.normal(0.0, 2.5) for name in VESSELS}
+    early = {name: random.normal(0.0, 9.0) for name in VESSELS}
     for index, artery in enumerate(arteries):
         if not artery.vessel:
             continue
@@ -43,7 +43,7 @@ def grown_territories(
             node = int(far.argmin())
             if far.flat[node] < 16.0:
                 sources.append(node)
-                starts.append(max(0.0, 6.0 - 3.0 * np.log(artery.radius_mm[k] + 0.4) + early[artery.vessel]))
+                starts.append(max(0.0, 20.0 - 3.0 * np.log(artery.radius_mm[k] + 0.4) + early[artery.vessel]))
                 owner.append(index)
                 point.append(int(k))
     nodes = LEVELS * ANGLES
