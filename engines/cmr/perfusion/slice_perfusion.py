@@ -10,6 +10,7 @@ from scipy import ndimage
 
 from engines.cmr.perfusion.upslope import (
     PoolCurve,
+    denoised,
     late_frame,
     normalised,
     pool_curve,
@@ -83,8 +84,9 @@ def measure_slice(part: PerfusionSlice) -> SlicePerfusion:
         wall = _with_drawn(wall, part)
     pool = pool_curve(aligned, part.times_ms, wall, part.name, motion.excluded)
     interior, depth = wall_interior(wall, part.pixel_mm)
-    curves = normalised(aligned, interior, pool.baseline_frames, motion.excluded, 0.0)
-    pixel_curves = normalised(aligned, interior, pool.baseline_frames, motion.excluded, _SMOOTH_PX)
+    last = late_frame(part.times_ms, pool)
+    curves = denoised(normalised(aligned, interior, pool.baseline_frames, motion.excluded, 0.0), last)
+    pixel_curves = denoised(normalised(aligned, interior, pool.baseline_frames, motion.excluded, _SMOOTH_PX), last)
     found = SlicePerfusion(
         part=part, reference=reference, motion=motion, wall=wall, pool=pool, aligned=aligned, interior=interior,
         curves=curves, pixel_curves=pixel_curves, depth=depth, upslope_per_s=np.zeros(len(curves)),

@@ -44,7 +44,7 @@ def inject(random: np.random.Generator, *, stress: bool, saturation_s: float, sh
     """One injection; under stress the circulation is faster and the bolus shorter."""
     time = np.arange(0.0, 70.0, _FINE_S)
     arrival = random.uniform(6.0, 10.0)
-    width = random.uniform(1.5, 2.2) * (1.0 if stress else 1.3) * (1.2 if shifted else 1.0)
+    width = random.uniform(1.1, 1.6) * (1.0 if stress else 1.3) * (1.2 if shifted else 1.0)
     peak = random.uniform(1.8, 3.2)
     right = peak * 1.15 * _bolus(time, arrival, 0.75 * width)
     left = peak * _bolus(time, arrival + random.uniform(3.0, 4.5), width)
@@ -73,8 +73,8 @@ def _plateau(time: np.ndarray, start: float) -> np.ndarray:
 def _exchange(time: np.ndarray, plasma: np.ndarray, flow_ml_min_g: float, *, shifted: bool) -> np.ndarray:
     """Tissue concentration: capillary plasma and interstitium, with a delay (Sourbron and Buckley 2012, adiabatic)."""
     flow = flow_ml_min_g / 60.0 * 1.05
-    capillary, interstitium = 0.05, 0.20
-    extraction = 1.0 - np.exp(-(2.4 if not shifted else 1.6) / max(flow_ml_min_g, 0.05))
+    capillary, interstitium = 0.06, 0.28
+    extraction = 1.0 - np.exp(-(3.0 if not shifted else 2.2) / max(flow_ml_min_g, 0.05))
     transit = capillary / flow
     residue = np.where(time < transit, 1.0, extraction * np.exp(-(time - transit) * extraction * flow / interstitium))
     delayed = np.interp(time - 0.8, time, plasma, left=0.0)

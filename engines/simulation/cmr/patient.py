@@ -108,7 +108,7 @@ def _flow(
         if culprits[index]:
             # Collaterals soften the border over a few millimetres.
             mask = ndimage.gaussian_filter(fed[index], (1.6, 1.8), mode=("nearest", "wrap"))[..., None]
-            lost = random.uniform(0.45, 0.65) * (1.0 if lesion.percent >= 70 else 0.75)
+            lost = random.uniform(0.50, 0.72) * (1.0 if lesion.percent >= 70 else 0.75)
             stress = stress * (1.0 - lost * mask * (1.1 - 0.35 * depth))
     if random.random() < 0.08:  # microvascular: everywhere, worst inside
         stress = stress * (0.62 + 0.25 * depth)
