@@ -18,8 +18,9 @@ from engines.anatomy.working_grid import WorkingGrid, averaged
 from engines.cmr.heart.ventricle_search import RoughVentricle, TissueLevels, find_ventricle, profile, tissue_levels
 
 _SEARCH_MM, _FINE_MM = 2.0, 0.9
-_TILTS, _TURNS = 44, 72
-_OPENEST_RAD = np.deg2rad(128.0)  # rays from the apex's direction up to beyond the base
+_TILTS, _TURNS = 54, 72
+_OPENEST_RAD = np.deg2rad(160.0)  # rays from the apex's direction up to beyond the base
+_MIDDLE = 0.58  # level of the point that rays start from
 _STEP_MM = 0.5
 _REACH_MM = 80.0
 _INNER_WINDOWS_MM = (12.0, 8.0, 5.0, 3.5)
@@ -57,7 +58,7 @@ class _Star:
 
     def __init__(self, rough: RoughVentricle, grid: WorkingGrid, hu: np.ndarray) -> None:
         self.rough = rough
-        self.middle = rough.apex_mm + 0.5 * rough.length_mm * rough.axis
+        self.middle = rough.apex_mm + _MIDDLE * rough.length_mm * rough.axis
         right = _RIGHT_USUAL - (_RIGHT_USUAL @ rough.axis) * rough.axis
         self.right = right / np.linalg.norm(right)
         self.ahead = np.cross(rough.axis, self.right)
@@ -68,15 +69,18 @@ class _Star:
             -np.cos(tilt) * rough.axis + np.sin(tilt) * (np.cos(turn) * self.right + np.sin(turn) * self.ahead)
         )
         self.radius = np.arange(1.0, _REACH_MM, _STEP_MM)
-        points = self.middle + self.rays[:, :, None, :] * self.radius[:, None]
-        inverse = np.linalg.inv(grid.lps_from_index)
-        index = (points @ inverse[:3, :3].T + inverse[:3, 3]).reshape(-1, 3)
-        self.hu = ndimage.map_coordinates(hu, index.T, order=1, mode="nearest").reshape(_TILTS, _TURNS, -1)
+        self._picture, self._index_from_lps = hu, np.linalg.inv(grid.lps_from_index)
+        self.hu = self._read(self.rays[:, :, None, :] * self.radius[:, None])
         self.start = self._model_radius()
+
+    def _read(self, from_middle: Float[np.ndarray, "... 3"]) -> Float[np.ndarray, "..."]:
+        index = (self.middle + from_middle) @ self._index_from_lps[:3, :3].T + self._index_from_lps[:3, 3]
+        values = ndimage.map_coordinates(self._picture, index.reshape(-1, 3).T, order=1, mode="nearest")
+        return values.reshape(from_middle.shape[:-1])
 
     def _model_radius(self) -> np.ndarray:
         """Where rays leave the rough model's cavity."""
-        along = -np.cos(self.tilt)[:, None] * self.radius[None] / self.rough.length_mm + 0.5
+        along = -np.cos(self.tilt)[:, None] * self.radius[None] / self.rough.length_mm + _MIDDLE
         off = np.sin(self.tilt)[:, None] * self.radius[None]
         inside = (along > 0) & (off < self.rough.radius_mm * profile(np.clip(along, 0, 1.0)))
         last = np.where(inside.any(axis=1), len(self.radius) - 1 - np.argmax(inside[:, ::-1], axis=1), 20)
@@ -132,11 +136,11 @@ class _Star:
 
     def basal_plane(self, levels: TissueLevels, inner: np.ndarray) -> Float[np.ndarray, " 3"]:
         """Height over the middle (mm) and slopes towards `right` and `ahead` of the plane where the ring of muscle ends."""
-        muscle = 2.0 * np.exp(-0.5 * ((self.hu - levels.muscle_hu) / 38.0) ** 2) - 1.0
-        off = self.radius[None, None] - inner[..., None]
-        ring = (off > 1.5) & (off < 6.0)
-        likeness = (muscle * ring).sum(axis=2) / np.maximum(ring.sum(axis=2), 1)
         place = self.rays * inner[..., None]
+        # Straight outwards from the axis: along the rays, which lean upwards here, one would look beyond the base.
+        out = np.cos(self.turn)[:, None] * self.right + np.sin(self.turn)[:, None] * self.ahead
+        ring = place[:, :, None] + np.arange(2.0, 6.5, 0.5)[:, None] * out[None, :, None]
+        likeness = (2.0 * np.exp(-0.5 * ((self._read(ring) - levels.muscle_hu) / 38.0) ** 2) - 1.0).mean(axis=2)
         height = place @ self.rough.axis
         x, y = place @ self.right, place @ self.ahead
         steep = np.maximum(np.gradient(height, axis=0), 0.2)  # rays are denser on some levels than on others
@@ -167,7 +171,8 @@ class _Star:
         tilt = np.arccos(np.clip(-height / np.maximum(far, 1e-6), -1, 1))
         row = tilt / (self.tilt[1] - self.tilt[0])
         column = (np.arctan2(y, x) % (2 * np.pi)) / (2 * np.pi) * _TURNS
-        below = (height < plane[0] + plane[1] * x + plane[2] * y) & (tilt < _OPENEST_RAD)
+        # Inside the cone that no ray enters the opening lies far above: the last ray's border stands for it.
+        below = height < plane[0] + plane[1] * x + plane[2] * y
 
         def at(border: np.ndarray) -> np.ndarray:
             wide = np.concatenate([border, border[:, :1]], axis=1)
