@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from guidance_app.cli.evaluations import (
+    evaluate_cmr,
     evaluate_deformation,
     evaluate_poster,
     evaluate_registration,
@@ -21,3 +22,4 @@ def add_to(app: typer.Typer) -> None:
     evaluate_deformation.add_to(evaluate)
     evaluate_segmentation.add_to(evaluate)
     evaluate_zero_touch.add_to(evaluate)
+    evaluate_cmr.add_to(evaluate)

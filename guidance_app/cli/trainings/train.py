@@ -49,6 +49,10 @@ def train(
     With --finetune IMAGES MASKS it starts from the shipped weights, mixes a site's pictures with synthetic ones and
     writes a model folder for `--models`; of a network with several vessel classes the first one is what masks mark.
     """
+    if name in ("cmr-heart", "cmr-wall", "cmr-stn", "cmr-sdn"):
+        raise InputError(
+            f"train {name}: no such recipe exists yet; `cmr fuse` works without learning (edges, paths and time curves)"
+        )
     if name == "pose":
         from guidance_app.cli.trainings.train_pose import train_pose_network
 
