@@ -48,7 +48,7 @@ def fuse(
     Raises:
         InputError: no heart, no first pass, or a tree that lies nowhere near the heart.
     """
-    say = progress or (lambda text, share: None)
+    say = progress or (lambda _text, _share: None)
     clock = _Clock()
     say("heart in CT", 0.0)
     heart = _heart(ct, masks)
@@ -65,9 +65,7 @@ def fuse(
     if not any(-0.1 < link.level < 1.1 for link in links):
         raise InputError("no stress slice lies on the left ventricle of the CT; are CT and CMR of one patient?")
     dice = [wall_dice(heart, model, link, place.ct_from_cmr, elastic=False) for link in links]
-    registered = [
-        wall_dice(heart, model, link, np.linalg.inv(link.cmr_from_ct), elastic=True) for link in links
-    ]
+    registered = [wall_dice(heart, model, link, np.linalg.inv(link.cmr_from_ct), elastic=True) for link in links]
     clock.stage("registration")
     say("perfusion on the CT", 0.8)
     pool = max(zip(links, slices, strict=True), key=lambda pair: min(pair[0].level, 0.9))[1].pool.upslope_per_s
@@ -81,15 +79,32 @@ def fuse(
     segments = _segments(model, stress_table, rest_table, found, points)
     clock.stage("territories")
     flags = (
-        *series.flags, *heart.flags, *frame_flags, *study_flags(slices, rest, stress_table, rest_table),
-        *_registration_flags(place, links, dice, registered, frame_flags), *tree_flags,
-    )  # fmt: skip
+        *series.flags,
+        *heart.flags,
+        *frame_flags,
+        *study_flags(slices, rest, stress_table, rest_table),
+        *_registration_flags(place, links, dice, registered, frame_flags),
+        *tree_flags,
+    )
     return Fusion(
-        heart=heart, model=model, place=place, slices=slices, links=links, pool_per_s=pool, upslope=upslope, remote=remote,
-        segments=segments, tree=tree, territories=found, lesions=lesions, defects=defects,
-        dice_reoriented=float(np.mean(dice)), dice_registered=float(np.mean(registered)),
-        flags=tuple(dict.fromkeys(flags)), seconds=clock.seconds,
-    )  # fmt: skip
+        heart=heart,
+        model=model,
+        place=place,
+        slices=slices,
+        links=links,
+        pool_per_s=pool,
+        upslope=upslope,
+        remote=remote,
+        segments=segments,
+        tree=tree,
+        territories=found,
+        lesions=lesions,
+        defects=defects,
+        dice_reoriented=float(np.mean(dice)),
+        dice_registered=float(np.mean(registered)),
+        flags=tuple(dict.fromkeys(flags)),
+        seconds=clock.seconds,
+    )
 
 
 class _Clock:
@@ -112,7 +127,9 @@ def _heart(ct: CtVolume, masks: Mapping[str, Bool[np.ndarray, "i j k"]] | None) 
     return heart_on_grid(ct, found, flags)
 
 
-def _measured(parts: tuple[PerfusionSlice, ...], say: Progress, start: float, share: float) -> tuple[SlicePerfusion, ...]:
+def _measured(
+    parts: tuple[PerfusionSlice, ...], say: Progress, start: float, share: float
+) -> tuple[SlicePerfusion, ...]:
     found = []
     for index, part in enumerate(parts):
         say(f"slice {part.name}", start + share * index / len(parts))
@@ -139,9 +156,13 @@ def _rest_table(
         apart = nearest - own
         shifts.append(apart - (apart @ axis) * axis)
     moved = StackPlace(
-        ct_from_cmr=place.ct_from_cmr, slice_shift_mm=np.array(shifts), length_scale=place.length_scale, cost=place.cost,
-        turn_deg=place.turn_deg, level_sd=place.level_sd,
-    )  # fmt: skip
+        ct_from_cmr=place.ct_from_cmr,
+        slice_shift_mm=np.array(shifts),
+        length_scale=place.length_scale,
+        cost=place.cost,
+        turn_deg=place.turn_deg,
+        level_sd=place.level_sd,
+    )
     own_links = link_slices(model, tuple(part.part for part in rest), tuple(part.wall for part in rest), moved)
     pool = max(zip(own_links, rest, strict=True), key=lambda pair: min(pair[0].level, 0.9))[1].pool.upslope_per_s
     return segment_table(rest, [places_in_ct(model, *pair) for pair in zip(own_links, rest, strict=True)], pool)
@@ -171,15 +192,20 @@ def _territories(
     walls = [subtended(paths, tree, found, stenosis.branch, stenosis.point) for stenosis in stenoses]
     lesions, defects, remote = judge(heart, found, upslope, stenoses, walls, model.frame.segments(found.points_mm))
     for lesion in lesions:
-        if lesion.verdict == "shared" or (found.shared & lesion.wall).sum() > _WIDE_SHARED * max(int(lesion.wall.sum()), 1):
+        if lesion.verdict == "shared" or (found.shared & lesion.wall).sum() > _WIDE_SHARED * max(
+            int(lesion.wall.sum()), 1
+        ):
             flags.append("TERRITORY_SHARED")
     return found, lesions, defects, remote, tuple(flags)
 
 
 def _segments(
-    model: RadialModel, stress: Mapping[int, SegmentPerfusion], rest: Mapping[int, SegmentPerfusion] | None,
-    found: Territories | None, points: np.ndarray,
-) -> dict[int, SegmentFusion]:  # fmt: skip
+    model: RadialModel,
+    stress: Mapping[int, SegmentPerfusion],
+    rest: Mapping[int, SegmentPerfusion] | None,
+    found: Territories | None,
+    points: np.ndarray,
+) -> dict[int, SegmentFusion]:
     number = model.frame.segments(points)
     table = {}
     for segment in range(1, 18):
@@ -190,21 +216,32 @@ def _segments(
                 territory, share = VESSELS[int(counts.argmax())], float(counts.max() / counts.sum())
         own, other = stress[segment].relative_upslope, rest[segment].relative_upslope if rest else None
         table[segment] = SegmentFusion(
-            stress=stress[segment], reserve=own / other if own is not None and other else None, territory=territory,
-            territory_share=share, aha_default=AHA_DEFAULT[segment],
-        )  # fmt: skip
+            stress=stress[segment],
+            reserve=own / other if own is not None and other else None,
+            territory=territory,
+            territory_share=share,
+            aha_default=AHA_DEFAULT[segment],
+        )
     return table
 
 
 def _registration_flags(
-    place: StackPlace, links: tuple[SliceLink, ...], dice: list[float], registered: list[float], frame_flags: tuple[str, ...]
+    place: StackPlace,
+    links: tuple[SliceLink, ...],
+    dice: list[float],
+    registered: list[float],
+    frame_flags: tuple[str, ...],
 ) -> tuple[str, ...]:
     flags = []
     outside = any(link.level < 0.02 or link.level > 1.02 for link in links)
     doubtful = (
-        place.cost > _DOUBTFUL_COST or float(np.mean(registered)) < _DOUBTFUL_DICE or place.turn_deg > _FAR_TURN_DEG
-        or place.level_sd > _DOUBTFUL_LEVEL_SD or outside or "RV_UNKNOWN" in frame_flags
-    )  # fmt: skip
+        place.cost > _DOUBTFUL_COST
+        or float(np.mean(registered)) < _DOUBTFUL_DICE
+        or place.turn_deg > _FAR_TURN_DEG
+        or place.level_sd > _DOUBTFUL_LEVEL_SD
+        or outside
+        or "RV_UNKNOWN" in frame_flags
+    )
     if doubtful:
         flags.append("REGISTRATION_DOUBTFUL")
     if float(np.mean(dice)) < _PHASE_DICE:

@@ -17,10 +17,17 @@ from engines.cmr.results.result_file import result_json, write_fusion
 
 
 def fuse_files(
-    cta: Path, perfusion: Path, out: Path, *, ct_masks: Path | None = None, coronaries: Path | None = None,
-    stress_series: str = "", rest_series: str = "", ignore_cmr_masks: bool = False,
+    cta: Path,
+    perfusion: Path,
+    out: Path,
+    *,
+    ct_masks: Path | None = None,
+    coronaries: Path | None = None,
+    stress_series: str = "",
+    rest_series: str = "",
+    ignore_cmr_masks: bool = False,
     progress: Callable[[str, float], None] | None = None,
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """Read, fuse, write; returns what `result.json` holds.
 
     Raises:

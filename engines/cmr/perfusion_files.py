@@ -23,16 +23,20 @@ SCHEMA = "guidance-app/cmr-perfusion/1"
 
 
 def perfusion_files(
-    perfusion: Path, out: Path, *, stress_series: str = "", rest_series: str = "",
+    perfusion: Path,
+    out: Path,
+    *,
+    stress_series: str = "",
+    rest_series: str = "",
     progress: Callable[[str, float], None] | None = None,
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """Read, measure, write; returns what `result.json` holds.
 
     Raises:
         InputError: any input that cannot be used; nothing is written then.
     """
     started = time.perf_counter()
-    say = progress or (lambda text, share: None)
+    say = progress or (lambda _text, _share: None)
     make_folder(out)
     series = load_perfusion(perfusion, stress_series=stress_series, rest_series=rest_series)
     total = len(series.stress) + len(series.rest)
@@ -56,7 +60,7 @@ def perfusion_files(
         "flags": list(dict.fromkeys(flags)),
         "elapsed_ms": round(1000.0 * (time.perf_counter() - started), 1),
         "notice": "Research use only, not a medical device.",
-    }  # fmt: skip
+    }
 
     def fill(folder: Path) -> None:
         from engines.cmr.results.perfusion_figure import perfusion_figure
@@ -64,7 +68,9 @@ def perfusion_files(
         for kind, slices in measured.items():
             for index, part in enumerate(slices):
                 _write_maps(folder, f"{kind}_{index}", part)
-        write_bytes(folder / "figure.png", perfusion_figure(measured["stress"], stress, result["flags"], out.resolve().name))
+        write_bytes(
+            folder / "figure.png", perfusion_figure(measured["stress"], stress, result["flags"], out.resolve().name)
+        )
         write_json(folder / "result.json", result)
 
     say("files", 0.92)
@@ -93,13 +99,18 @@ def _write_maps(folder: Path, name: str, part: SlicePerfusion) -> None:
 def _slice_json(part: SlicePerfusion) -> dict[str, Any]:
     moved = np.linalg.norm(part.motion.shift_px * part.part.pixel_mm[:, None], axis=0)
     return {
-        "file": part.part.name, "reference_frame": int(part.reference), "excluded_frames": list(part.motion.excluded),
-        "wall": "given" if part.wall.given else "found", "largest_motion_mm": round(float(moved.max()), 2),
-        "roughness_before": round(part.motion.roughness_before, 4), "roughness_after": round(part.motion.roughness_after, 4),
-        "contrast_to_noise": round(part.pool.contrast_to_noise, 2), "peak_frame": int(part.pool.peak),
+        "file": part.part.name,
+        "reference_frame": int(part.reference),
+        "excluded_frames": list(part.motion.excluded),
+        "wall": "given" if part.wall.given else "found",
+        "largest_motion_mm": round(float(moved.max()), 2),
+        "roughness_before": round(part.motion.roughness_before, 4),
+        "roughness_after": round(part.motion.roughness_after, 4),
+        "contrast_to_noise": round(part.pool.contrast_to_noise, 2),
+        "peak_frame": int(part.pool.peak),
         "lv_pool_curve": [round(float(v), 4) for v in part.pool.signal],
         "lv_wall_curve": [round(float(v), 4) for v in part.curves.mean(axis=0)],
-    }  # fmt: skip
+    }
 
 
 def _segment_json(number: int, own: SegmentPerfusion, rest: Mapping[int, SegmentPerfusion] | None) -> dict[str, Any]:
@@ -109,7 +120,12 @@ def _segment_json(number: int, own: SegmentPerfusion, rest: Mapping[int, Segment
     other = rest[number].relative_upslope if rest else None
     reserve = own.relative_upslope / other if own.relative_upslope is not None and other else None
     return {
-        "relative_upslope": short(own.relative_upslope), "stress_mbf": None, "territory": None,
-        "aha_default": AHA_DEFAULT[number], "endo": short(own.endo), "epi": short(own.epi), "sigma": short(own.sigma),
+        "relative_upslope": short(own.relative_upslope),
+        "stress_mbf": None,
+        "territory": None,
+        "aha_default": AHA_DEFAULT[number],
+        "endo": short(own.endo),
+        "epi": short(own.epi),
+        "sigma": short(own.sigma),
         "reserve": short(reserve),
-    }  # fmt: skip
+    }

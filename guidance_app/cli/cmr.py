@@ -47,11 +47,16 @@ def fuse_command(
             raise InputError("--list: names the files of its cases itself; leave out --cta and --perfusion")
         from engines.evaluation.cmr.fusion_cohort import fuse_cohort
 
-        summary = fuse_cohort(cases, out, workers=workers, cluster=cluster, say=lambda text: print(text, file=sys.stderr))
+        summary = fuse_cohort(
+            cases, out, workers=workers, cluster=cluster, say=lambda text: print(text, file=sys.stderr)
+        )
         if as_json:
             print(json.dumps(summary, indent=1))
         else:
-            print(f"{out / 'summary.csv'}: {summary['done']} of {summary['cases']} cases done, {len(summary['failed'])} failed")
+            print(
+                f"{out / 'summary.csv'}: {summary['done']} of {summary['cases']} cases done, "
+                f"{len(summary['failed'])} failed"
+            )
         if summary["failed"]:
             raise typer.Exit(1)
         return
@@ -60,9 +65,15 @@ def fuse_command(
     from engines.cmr.fuse_files import fuse_files
 
     result = fuse_files(
-        cta, perfusion, out, ct_masks=ct_masks, coronaries=coronaries, stress_series=stress_series, rest_series=rest_series,
+        cta,
+        perfusion,
+        out,
+        ct_masks=ct_masks,
+        coronaries=coronaries,
+        stress_series=stress_series,
+        rest_series=rest_series,
         progress=_progress(quiet=as_json),
-    )  # fmt: skip
+    )
     _tell(result, out, as_json=as_json)
 
 
@@ -88,7 +99,10 @@ def _tell(result: dict, out: Path, *, as_json: bool) -> None:
         return
     for one in result.get("stenoses", []):
         share = "unseen" if one["of_remote"] is None else f"{one['of_remote']:.2f} of remote"
-        print(f"{one['branch']} {one['percent']:.0f} %: {one['subtended_mass_g']:.0f} g, upslope {share}, {one['verdict']}")
+        print(
+            f"{one['branch']} {one['percent']:.0f} %: {one['subtended_mass_g']:.0f} g, upslope {share}, "
+            f"{one['verdict']}"
+        )
     for one in result.get("unmatched_defects", []):
         print(f"defect without a stenosis: segments {one['segments']}, {one['mass_g']:.0f} g")
     print(f"flags: {', '.join(result['flags']) or 'none'}")

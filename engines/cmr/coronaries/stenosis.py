@@ -1,7 +1,7 @@
 """Stenoses from lumen radii: how far a diameter falls below what the branch would have if it were healthy.
 
-The healthy profile falls smoothly along a branch and steps down where side branches leave. It is fitted with dips left out, then
-corrected by the healthy stretches on both sides of each dip.
+The healthy profile falls smoothly along a branch and steps down where side branches leave. It is fitted with dips
+left out, then corrected by the healthy stretches on both sides of each dip.
 """
 
 from __future__ import annotations
@@ -72,10 +72,12 @@ def _of_branch(part: TreeBranch, index: int, origins_mm: list[float], least_perc
             continue
         found.append(
             Stenosis(
-                branch=index, point=int(np.argmin(np.abs(along - place[at]))), percent=float(percent),
+                branch=index,
+                point=int(np.argmin(np.abs(along - place[at]))),
+                percent=float(percent),
                 length_mm=float(len(dip) * _STEP_MM),
             )
-        )  # fmt: skip
+        )
     return found
 
 
@@ -99,9 +101,7 @@ def healthy_profile(
 ) -> Float[np.ndarray, " n"]:
     """Radius without dips: a smooth fall with steps at side branches, fitted with what lies below left out."""
     t = place_mm / max(float(place_mm[-1]), 1.0)
-    steps = [
-        (place_mm > origin).astype(np.float64) for origin in origins_mm if 4.0 < origin < place_mm[-1] - 4.0
-    ]
+    steps = [(place_mm > origin).astype(np.float64) for origin in origins_mm if 4.0 < origin < place_mm[-1] - 4.0]
     design = np.stack([np.ones_like(t), t, t**2, *steps], axis=1)
     scale = float(np.median(radius_mm))
     # Steps and bends only where the data insist: each is held back a little.
@@ -111,7 +111,9 @@ def healthy_profile(
     for _ in range(_ROUNDS):
         root = np.sqrt(weight)[:, None]
         solved = np.linalg.lstsq(
-            np.concatenate([design * root, hold]), np.concatenate([radius_mm * root[:, 0], np.zeros(design.shape[1])]), rcond=None
+            np.concatenate([design * root, hold]),
+            np.concatenate([radius_mm * root[:, 0], np.zeros(design.shape[1])]),
+            rcond=None,
         )[0]
         fitted = np.maximum(design @ solved, 0.15)
         short = (fitted - radius_mm) / fitted

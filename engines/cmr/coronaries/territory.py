@@ -1,7 +1,7 @@
 """Which wall each artery feeds: minimum-cost paths from the arteries through the wall itself.
 
-Paths run through myocardium alone, so the septum has depth and is reached from both grooves, and no path cuts across the cavity
-(Malkasian 2018 shows in swine that such masses agree with perfusion where population segments do not).
+Paths run through myocardium alone, so the septum has depth and is reached from both grooves, and no path cuts across
+the cavity (Malkasian 2018 shows in swine that such masses agree with perfusion where population segments do not).
 """
 
 from __future__ import annotations
@@ -81,18 +81,24 @@ class WallPaths:
 def territories(paths: WallPaths, tree: Sequence[TreeBranch]) -> Territories:
     wall = KDTree(paths.points_mm)
     sources = tuple(on_ventricle(part.branch, wall, _REACH_MM) & (part.vessel != "") for part in tree)
-    distances = np.stack([
-        paths.distance(_points(tree, [mask & (part.vessel == vessel) for mask, part in zip(sources, tree, strict=True)]))
-        for vessel in VESSELS
-    ])  # fmt: skip
+    distances = np.stack(
+        [
+            paths.distance(
+                _points(tree, [mask & (part.vessel == vessel) for mask, part in zip(sources, tree, strict=True)])
+            )
+            for vessel in VESSELS
+        ]
+    )
     order = np.sort(distances, axis=0)
     reached = np.isfinite(order[0])
     with np.errstate(invalid="ignore"):
         margin = np.where(np.isfinite(order[1]), order[1] - order[0], np.inf)
     return Territories(
-        points_mm=paths.points_mm, vessel=np.where(reached, distances.argmin(axis=0) + 1, 0),
-        margin_mm=np.where(reached, margin, 0.0), sources=sources,
-    )  # fmt: skip
+        points_mm=paths.points_mm,
+        vessel=np.where(reached, distances.argmin(axis=0) + 1, 0),
+        margin_mm=np.where(reached, margin, 0.0),
+        sources=sources,
+    )
 
 
 def subtended(

@@ -73,10 +73,14 @@ def coronary_tree(branches: Sequence[CoronaryBranch], frame: LvFrame) -> tuple[T
         name = branch.name or (vessel if trunk else f"{vessel} branch") or "LM"
         found.append(
             TreeBranch(
-                branch=branch, name=name, vessel=vessel, parent=parents[index][0], parent_point=parents[index][1],
+                branch=branch,
+                name=name,
+                vessel=vessel,
+                parent=parents[index][0],
+                parent_point=parents[index][1],
                 labelled=not branch.name,
             )
-        )  # fmt: skip
+        )
     return tuple(found)
 
 
@@ -136,9 +140,7 @@ def _distance_deg(points: Float[np.ndarray, "n 3"], frame: LvFrame, vessel: str)
     return float(np.rad2deg(np.abs(apart)).mean())
 
 
-def _by_anatomy(
-    branches: Sequence[CoronaryBranch], parents: list[tuple[int, int]], frame: LvFrame
-) -> list[str | None]:
+def _by_anatomy(branches: Sequence[CoronaryBranch], parents: list[tuple[int, int]], frame: LvFrame) -> list[str | None]:
     """Trunks by where they run; a short root that others spring from at its end is the left main."""
     vessels: list[str | None] = [None] * len(branches)
     mains = {
@@ -151,7 +153,9 @@ def _by_anatomy(
     for index in mains:
         vessels[index] = ""
     trunks = [
-        index for index in range(len(branches)) if index not in mains and (parents[index][0] < 0 or parents[index][0] in mains)
+        index
+        for index in range(len(branches))
+        if index not in mains and (parents[index][0] < 0 or parents[index][0] in mains)
     ]
     if not trunks:
         return vessels

@@ -52,13 +52,20 @@ class Defect:
 
 
 def judge(
-    heart: CtHeart, found: Territories, upslope: Float[np.ndarray, " n"], stenoses: Sequence[Stenosis],
-    walls: Sequence[Bool[np.ndarray, " n"]], segment: np.ndarray,
-) -> tuple[tuple[Lesion, ...], tuple[Defect, ...], float]:  # fmt: skip
+    heart: CtHeart,
+    found: Territories,
+    upslope: Float[np.ndarray, " n"],
+    stenoses: Sequence[Stenosis],
+    walls: Sequence[Bool[np.ndarray, " n"]],
+    segment: np.ndarray,
+) -> tuple[tuple[Lesion, ...], tuple[Defect, ...], float]:
     """Verdicts, unmatched defects, and the upslope of remote wall that both are measured against."""
     remote = remote_upslope(upslope, walls)
     defect = np.isfinite(upslope) & (upslope < _DEFECT * remote)
-    lesions = [_lesion(heart, found, upslope, stenosis, wall, defect, remote) for stenosis, wall in zip(stenoses, walls, strict=True)]
+    lesions = [
+        _lesion(heart, found, upslope, stenosis, wall, defect, remote)
+        for stenosis, wall in zip(stenoses, walls, strict=True)
+    ]
     explained = np.zeros(len(upslope), dtype=bool)
     for lesion in lesions:
         if lesion.verdict != "unmatched_lesion":
@@ -74,23 +81,37 @@ def remote_upslope(upslope: Float[np.ndarray, " n"], walls: Sequence[Bool[np.nda
     beyond = np.any(np.stack(walls), axis=0) if walls else np.zeros(len(upslope), dtype=bool)
     free = seen & ~beyond
     high = float(np.percentile(upslope[seen], 60))
-    return max(float(np.median(upslope[free])), high) if free.sum() > 0.15 * seen.sum() else float(np.percentile(upslope[seen], 80))
+    return (
+        max(float(np.median(upslope[free])), high)
+        if free.sum() > 0.15 * seen.sum()
+        else float(np.percentile(upslope[seen], 80))
+    )
 
 
 def _lesion(
-    heart: CtHeart, found: Territories, upslope: np.ndarray, stenosis: Stenosis, wall: np.ndarray, defect: np.ndarray, remote: float
+    heart: CtHeart,
+    found: Territories,
+    upslope: np.ndarray,
+    stenosis: Stenosis,
+    wall: np.ndarray,
+    defect: np.ndarray,
+    remote: float,
 ) -> Lesion:
     mass = float(wall.sum()) * heart.voxel_ml * G_PER_ML
     seen = wall & np.isfinite(upslope)
     if seen.sum() < 30 or not np.isfinite(remote):
-        return Lesion(stenosis=stenosis, mass_g=mass, mean_upslope=None, of_remote=None, verdict="unmatched_lesion", wall=wall)
+        return Lesion(
+            stenosis=stenosis, mass_g=mass, mean_upslope=None, of_remote=None, verdict="unmatched_lesion", wall=wall
+        )
     mean = float(upslope[seen].mean())
     hurt = seen & defect
     verdict = "unmatched_lesion"
     if mean < _MATCHED_MEAN * remote and hurt.sum() > _MATCHED_SHARE * seen.sum():
         in_band = float((hurt & found.shared).sum()) / max(int(hurt.sum()), 1)
         verdict = "shared" if in_band > _SHARED_SHARE else "matched"
-    return Lesion(stenosis=stenosis, mass_g=mass, mean_upslope=mean, of_remote=mean / remote, verdict=verdict, wall=wall)
+    return Lesion(
+        stenosis=stenosis, mass_g=mass, mean_upslope=mean, of_remote=mean / remote, verdict=verdict, wall=wall
+    )
 
 
 def _unexplained(

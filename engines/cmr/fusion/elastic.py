@@ -1,8 +1,8 @@
 """The elastic step of one slice: the CMR's wall carried onto the CT's by a smooth radial field that cannot fold.
 
-Along each ray of the heart's frame the inner and the outer border move by low harmonics of what separates them from the CT's, and
-what lies between moves in proportion. So a point keeps its wall coordinates (level, angle, depth), while the field stays as smooth
-as a deforming heart: details of the CMR's contour remain its own.
+Along each ray of the heart's frame the inner and the outer border move by low harmonics of what separates them from
+the CT's, and what lies between moves in proportion. So a point keeps its wall coordinates (level, angle, depth),
+while the field stays as smooth as a deforming heart: details of the CMR's contour remain its own.
 """
 
 from __future__ import annotations
@@ -69,7 +69,12 @@ def around(values: np.ndarray, angle: np.ndarray) -> np.ndarray:
 
 
 def _stretched(
-    radius: np.ndarray, angle: np.ndarray, inner: np.ndarray, outer: np.ndarray, new_inner: np.ndarray, new_outer: np.ndarray
+    radius: np.ndarray,
+    angle: np.ndarray,
+    inner: np.ndarray,
+    outer: np.ndarray,
+    new_inner: np.ndarray,
+    new_outer: np.ndarray,
 ) -> np.ndarray:
     a, b = around(inner, angle), around(outer, angle)
     c, d = around(new_inner, angle), around(new_outer, angle)
@@ -82,7 +87,8 @@ def link_slices(
     model: RadialModel, slices: tuple[PerfusionSlice, ...], walls: tuple[SliceWall, ...], place: StackPlace
 ) -> tuple[SliceLink, ...]:
     return tuple(
-        _link(model, part, wall, place.of_slice(index)) for index, (part, wall) in enumerate(zip(slices, walls, strict=True))
+        _link(model, part, wall, place.of_slice(index))
+        for index, (part, wall) in enumerate(zip(slices, walls, strict=True))
     )
 
 
@@ -101,10 +107,15 @@ def _link(model: RadialModel, part: PerfusionSlice, wall: SliceWall, ct_from_cmr
     inner_moved = inner + _low_pass(model.inner(level_in, grid) - inner)
     outer_moved = outer + _low_pass(model.outer(level_out, grid) - outer)
     return SliceLink(
-        part=part, wall=wall, cmr_from_ct=np.linalg.inv(ct_from_cmr), inner_mm=inner, outer_mm=outer,
-        inner_moved_mm=np.maximum(inner_moved, 0.5), outer_moved_mm=np.maximum(outer_moved, np.maximum(inner_moved, 0.5) + _THINNEST_MM),
+        part=part,
+        wall=wall,
+        cmr_from_ct=np.linalg.inv(ct_from_cmr),
+        inner_mm=inner,
+        outer_mm=outer,
+        inner_moved_mm=np.maximum(inner_moved, 0.5),
+        outer_moved_mm=np.maximum(outer_moved, np.maximum(inner_moved, 0.5) + _THINNEST_MM),
         level=float(0.5 * (level_in + level_out).mean()),
-    )  # fmt: skip
+    )
 
 
 def _low_pass(difference: np.ndarray) -> np.ndarray:
@@ -116,7 +127,7 @@ def _low_pass(difference: np.ndarray) -> np.ndarray:
 def wall_dice(
     heart: CtHeart, model: RadialModel, link: SliceLink, ct_from_cmr: Float[np.ndarray, "4 4"], *, elastic: bool
 ) -> float:
-    """2-D Dice of the CMR's wall and the CT's in the slice's plane, after a rigid move and with or without the elastic step."""
+    """2-D Dice of the CMR's wall and the CT's in the slice's plane, with or without the elastic step."""
     points = link.part.points_mm() @ ct_from_cmr[:3, :3].T + ct_from_cmr[:3, 3]
     if elastic:
         level, radius, angle = model.frame.local(points)
@@ -126,7 +137,9 @@ def wall_dice(
     return 2.0 * int((there & link.wall.wall).sum()) / total if total else 0.0
 
 
-def carried_wall(model: RadialModel, links: tuple[SliceLink, ...], ct_mm: Float[np.ndarray, "n 3"]) -> Bool[np.ndarray, " n"]:
+def carried_wall(
+    model: RadialModel, links: tuple[SliceLink, ...], ct_mm: Float[np.ndarray, "n 3"]
+) -> Bool[np.ndarray, " n"]:
     """Which CT points the CMR's own wall covers once it is carried over; only points that a slice sees."""
     level, radius, angle = model.frame.local(ct_mm)
     covered = np.zeros(len(ct_mm), dtype=bool)
@@ -136,9 +149,7 @@ def carried_wall(model: RadialModel, links: tuple[SliceLink, ...], ct_mm: Float[
             continue
         back = model.frame.point(level[seen], link.elastic_back(radius[seen], angle[seen]), angle[seen])
         index = link.pixel(back @ link.cmr_from_ct[:3, :3].T + link.cmr_from_ct[:3, 3])
-        wall = ndimage.map_coordinates(
-            link.wall.wall.astype(np.float32), index[:, :2].T, order=1, mode="constant"
-        )
+        wall = ndimage.map_coordinates(link.wall.wall.astype(np.float32), index[:, :2].T, order=1, mode="constant")
         covered[seen[wall >= 0.5]] = True
     return covered
 

@@ -1,8 +1,9 @@
 """Where the CMR stack lies in the CT: one rigid move, then a small shift of each breath-hold.
 
-Both patients lie on their back, so the axes agree within fifteen degrees and the start is no turn at all. What is fitted are the
-borders of the wall in the slices against the CT's in the heart's own frame, with the cavity and the whole ventricle free to be
-smaller or larger as the phase of the heart has it, and the RV insertions, which alone tell the roll.
+Both patients lie on their back, so the axes agree within fifteen degrees and the start is no turn at all. What is
+fitted are the borders of the wall in the slices against the CT's in the heart's own frame, with the cavity and the
+whole ventricle free to be smaller or larger as the phase of the heart has it, and the RV insertions, which alone tell
+the roll.
 """
 
 from __future__ import annotations
@@ -57,9 +58,7 @@ class StackPlace:
         return moved
 
 
-def place_stack(
-    model: RadialModel, slices: tuple[PerfusionSlice, ...], walls: tuple[SliceWall, ...]
-) -> StackPlace:
+def place_stack(model: RadialModel, slices: tuple[PerfusionSlice, ...], walls: tuple[SliceWall, ...]) -> StackPlace:
     """Fit the move; several starts along the axis, the best kept."""
     fit = _Fit(model, slices, walls)
     found = []
@@ -75,10 +74,13 @@ def place_stack(
     covariance = np.linalg.pinv(best.jac.T @ best.jac)
     along_sd = float(np.sqrt(max(model.frame.axis @ covariance[3:6, 3:6] @ model.frame.axis, 0.0)))
     return StackPlace(
-        ct_from_cmr=moved, slice_shift_mm=shifts, length_scale=float(scales[2]),
-        cost=float(2 * best.cost / len(best.fun)), turn_deg=float(np.rad2deg(np.linalg.norm(best.x[:3]))),
+        ct_from_cmr=moved,
+        slice_shift_mm=shifts,
+        length_scale=float(scales[2]),
+        cost=float(2 * best.cost / len(best.fun)),
+        turn_deg=float(np.rad2deg(np.linalg.norm(best.x[:3]))),
         level_sd=along_sd / model.frame.length_mm,
-    )  # fmt: skip
+    )
 
 
 def contour_points(part: PerfusionSlice, wall: SliceWall, radius_mm: np.ndarray) -> Float[np.ndarray, "72 3"]:
@@ -114,7 +116,9 @@ class _Fit:
     def start(self, along_mm: float) -> np.ndarray:
         frame = self.model.frame
         target = frame.apex_mm + (_MIDDLE_LEVEL * frame.length_mm + along_mm) * frame.axis
-        return np.concatenate([np.zeros(3), target - self.middle, np.zeros(2 * self.count), [_INNER_SCALE, _OUTER_SCALE, _LENGTH_SCALE]])
+        return np.concatenate(
+            [np.zeros(3), target - self.middle, np.zeros(2 * self.count), [_INNER_SCALE, _OUTER_SCALE, _LENGTH_SCALE]]
+        )
 
     def split(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         rotation = Rotation.from_rotvec(x[:3]).as_matrix()
@@ -139,16 +143,22 @@ class _Fit:
         inner = (radius - inner_scale * model.inner(level, angle)) / _INNER_SD_MM
         per = np.sqrt(6.0 / self.outer.shape[1])  # neighbouring angles are not independent
         parts = [
-            per * outer.ravel(), per * inner.ravel(), per * beyond.ravel(), x[:3] / _TURN_SD_RAD,
+            per * outer.ravel(),
+            per * inner.ravel(),
+            per * beyond.ravel(),
+            x[:3] / _TURN_SD_RAD,
             x[6 : 6 + 2 * self.count] / _SHIFT_SD_MM,
-            [(inner_scale - _INNER_SCALE) / _INNER_SCALE_SD, (outer_scale - _OUTER_SCALE) / _OUTER_SCALE_SD,
-             (length_scale - _LENGTH_SCALE) / _LENGTH_SD],
+            [
+                (inner_scale - _INNER_SCALE) / _INNER_SCALE_SD,
+                (outer_scale - _OUTER_SCALE) / _OUTER_SCALE_SD,
+                (length_scale - _LENGTH_SCALE) / _LENGTH_SD,
+            ],
             (rotation @ self.normal - frame.axis) / _TILT_SD_RAD,
             *self._insertions(local),
-        ]  # fmt: skip
+        ]
         return np.concatenate([np.ravel(part) for part in parts])
 
-    def _insertions(self, local) -> list[np.ndarray]:  # noqa: ANN001 - the closure of `residuals`
+    def _insertions(self, local) -> list[np.ndarray]:
         if self.table is None:
             return []
         levels, ends = self.table

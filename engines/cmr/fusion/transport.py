@@ -15,9 +15,12 @@ from engines.cmr.perfusion.slice_perfusion import SlicePerfusion
 
 
 def upslope_on_wall(
-    model: RadialModel, links: Sequence[SliceLink], slices: Sequence[SlicePerfusion], pool_per_s: float,
+    model: RadialModel,
+    links: Sequence[SliceLink],
+    slices: Sequence[SlicePerfusion],
+    pool_per_s: float,
     ct_mm: Float[np.ndarray, "n 3"],
-) -> Float[np.ndarray, " n"]:  # fmt: skip
+) -> Float[np.ndarray, " n"]:
     """Relative upslope at CT points of the wall; NaN where no slice saw them."""
     level, radius, angle = model.frame.local(ct_mm)
     depth = np.clip(model.depth(level, radius, angle), 0.0, 1.0)
@@ -41,5 +44,7 @@ def places_in_ct(model: RadialModel, link: SliceLink, part: SlicePerfusion) -> P
     points = part.part.points_mm()[part.interior] @ ct_from_cmr[:3, :3].T + ct_from_cmr[:3, 3]
     level, _, angle = model.frame.local(points)
     return PixelPlaces(
-        level=level, half_slab=0.5 * part.part.thickness_mm / model.frame.length_mm, degrees=model.frame.aha_degrees(angle)
+        level=level,
+        half_slab=0.5 * part.part.thickness_mm / model.frame.length_mm,
+        degrees=model.frame.aha_degrees(angle),
     )

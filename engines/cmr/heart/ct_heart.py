@@ -47,7 +47,7 @@ class CtHeart:
 
     def sampled(
         self, volume: np.ndarray, points_mm: Float[np.ndarray, "... 3"], *, order: int = 1
-    ) -> Float[np.ndarray, "..."]:
+    ) -> Float[np.ndarray, ...]:
         """Values of a volume on the working grid at LPS points; 0 outside."""
         index = (points_mm - self.lps_from_index[:3, 3]) @ np.linalg.inv(self.lps_from_index[:3, :3]).T
         flat = index.reshape(-1, 3).T
@@ -55,9 +55,7 @@ class CtHeart:
         return values.reshape(points_mm.shape[:-1])
 
 
-def heart_on_grid(
-    ct: CtVolume, masks: Mapping[str, Bool[np.ndarray, "i j k"]], flags: tuple[str, ...] = ()
-) -> CtHeart:
+def heart_on_grid(ct: CtVolume, masks: Mapping[str, Bool[np.ndarray, "i j k"]], flags: tuple[str, ...] = ()) -> CtHeart:
     """Crop to the left ventricle with a margin and average to about a millimetre."""
     ventricle = masks["lv_cavity"] | masks["lv_wall"]
     spacing = np.array(ct.spacing_mm)

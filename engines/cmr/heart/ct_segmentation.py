@@ -1,8 +1,9 @@
-"""LV cavity, LV wall and RV from a contrast CT without masks: a rough ventricle, then star-shaped borders at the CT's own edges.
+"""LV cavity, LV wall and RV from a contrast CT without masks: a rough ventricle, then star-shaped borders at the CT's
+own edges.
 
-Rays start in the middle of the ventricle. The inner border is the outermost edge of blood near the rough model, so that papillary
-muscles count as cavity; the outer one is where muscle ends, in fat, lung or the blood of the right ventricle. The basal plane is the
-one that best parts levels with a ring of muscle from levels without.
+Rays start in the middle of the ventricle. The inner border is the outermost edge of blood near the rough model, so
+that papillary muscles count as cavity; the outer one is where muscle ends, in fat, lung or the blood of the right
+ventricle. The basal plane is the one that best parts levels with a ring of muscle from levels without.
 """
 
 from __future__ import annotations
@@ -65,15 +66,13 @@ class _Star:
         self.tilt = np.linspace(0.0, _OPENEST_RAD, _TILTS)
         self.turn = 2 * np.pi * np.arange(_TURNS) / _TURNS
         tilt, turn = self.tilt[:, None, None], self.turn[None, :, None]
-        self.rays = (
-            -np.cos(tilt) * rough.axis + np.sin(tilt) * (np.cos(turn) * self.right + np.sin(turn) * self.ahead)
-        )
+        self.rays = -np.cos(tilt) * rough.axis + np.sin(tilt) * (np.cos(turn) * self.right + np.sin(turn) * self.ahead)
         self.radius = np.arange(1.0, _REACH_MM, _STEP_MM)
         self._picture, self._index_from_lps = hu, np.linalg.inv(grid.lps_from_index)
         self.hu = self._read(self.rays[:, :, None, :] * self.radius[:, None])
         self.start = self._model_radius()
 
-    def _read(self, from_middle: Float[np.ndarray, "... 3"]) -> Float[np.ndarray, "..."]:
+    def _read(self, from_middle: Float[np.ndarray, "... 3"]) -> Float[np.ndarray, ...]:
         index = (self.middle + from_middle) @ self._index_from_lps[:3, :3].T + self._index_from_lps[:3, 3]
         values = ndimage.map_coordinates(self._picture, index.reshape(-1, 3).T, order=1, mode="nearest")
         return values.reshape(from_middle.shape[:-1])
@@ -112,7 +111,9 @@ class _Star:
             worth = worth + 0.012 * np.clip(self.radius[None, None] - radius[..., None], 0, window)
             found = self.radius[np.argmax(worth, axis=2)]
             radius = _smoothed(found, 1.6)
-        strength = np.take_along_axis(edge, np.argmin(np.abs(self.radius - radius[..., None]), axis=2)[..., None], axis=2)
+        strength = np.take_along_axis(
+            edge, np.argmin(np.abs(self.radius - radius[..., None]), axis=2)[..., None], axis=2
+        )
         below = self.tilt < np.deg2rad(85.0)
         return radius, float(np.median(strength[below]))
 
@@ -135,7 +136,7 @@ class _Star:
         return inner + thickness
 
     def basal_plane(self, levels: TissueLevels, inner: np.ndarray) -> Float[np.ndarray, " 3"]:
-        """Height over the middle (mm) and slopes towards `right` and `ahead` of the plane where the ring of muscle ends."""
+        """Height over the middle (mm) and slopes of the plane where the ring of muscle ends."""
         place = self.rays * inner[..., None]
         # Straight outwards from the axis: along the rays, which lean upwards here, one would look beyond the base.
         out = np.cos(self.turn)[:, None] * self.right + np.sin(self.turn)[:, None] * self.ahead
@@ -148,7 +149,9 @@ class _Star:
 
         def worth(p: np.ndarray) -> float:
             below = 1.0 / (1.0 + np.exp((height - p[0] - p[1] * x - p[2] * y) / 1.2))
-            return -float((weight * likeness * (2 * below - 1)).sum()) + 6.0 * float(weight.sum() / 100.0) * (p[1] ** 2 + p[2] ** 2)
+            return -float((weight * likeness * (2 * below - 1)).sum()) + 6.0 * float(weight.sum() / 100.0) * (
+                p[1] ** 2 + p[2] ** 2
+            )
 
         best = min(np.arange(15.0, 75.0, 1.5), key=lambda h: worth(np.array([h, 0.0, 0.0])))
         start = np.array([best, 0.0, 0.0])
@@ -164,8 +167,13 @@ class _Star:
         low = np.clip(np.floor(ends.min(axis=0)).astype(int), 0, np.array(shape) - 1)
         high = np.clip(np.ceil(ends.max(axis=0)).astype(int) + 1, 1, shape)
         cut = tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
-        grid = np.stack(np.meshgrid(*(np.arange(a, b, dtype=np.float32) for a, b in zip(low, high, strict=True)), indexing="ij"), axis=-1)
-        from_middle = grid @ ct.lps_from_index[:3, :3].T.astype(np.float32) + (ct.lps_from_index[:3, 3] - self.middle).astype(np.float32)
+        grid = np.stack(
+            np.meshgrid(*(np.arange(a, b, dtype=np.float32) for a, b in zip(low, high, strict=True)), indexing="ij"),
+            axis=-1,
+        )
+        from_middle = grid @ ct.lps_from_index[:3, :3].T.astype(np.float32) + (
+            ct.lps_from_index[:3, 3] - self.middle
+        ).astype(np.float32)
         height, x, y = from_middle @ self.rough.axis, from_middle @ self.right, from_middle @ self.ahead
         far = np.sqrt(height**2 + x**2 + y**2)
         tilt = np.arccos(np.clip(-height / np.maximum(far, 1e-6), -1, 1))
@@ -176,7 +184,9 @@ class _Star:
 
         def at(border: np.ndarray) -> np.ndarray:
             wide = np.concatenate([border, border[:, :1]], axis=1)
-            return ndimage.map_coordinates(wide, [row.ravel(), column.ravel()], order=1, mode="nearest").reshape(row.shape)
+            return ndimage.map_coordinates(wide, [row.ravel(), column.ravel()], order=1, mode="nearest").reshape(
+                row.shape
+            )
 
         inside, whole = below & (far < at(inner)), below & (far < at(outer))
         masks = {"lv_cavity": np.zeros(shape, dtype=bool), "lv_wall": np.zeros(shape, dtype=bool)}
@@ -215,7 +225,13 @@ def _right_ventricle(
     from_middle = points - star.middle.astype(np.float32)
     height, x, y = from_middle @ star.rough.axis, from_middle @ star.right, from_middle @ star.ahead
     top = height[ventricle].max() if ventricle.any() else 0.0
-    region = (away > 0.4) & (away < 45.0) & (height < top + 2.0) & (x > -5.0) & (np.abs(np.arctan2(y, x)) < np.deg2rad(100.0))
+    region = (
+        (away > 0.4)
+        & (away < 45.0)
+        & (height < top + 2.0)
+        & (x > -5.0)
+        & (np.abs(np.arctan2(y, x)) < np.deg2rad(100.0))
+    )
     touching = region & (away < 4.0) & (np.abs(np.arctan2(y, x)) < np.deg2rad(35.0)) & (hu > 30.0)
     if touching.sum() * fine.voxel_mm3 < 400.0:
         return None

@@ -1,7 +1,7 @@
 """The left ventricle's own frame from its masks: mitral centre, endocardial apex, RV insertions, and wall coordinates.
 
-The mitral centre is the centroid of the cavity's whole basal opening, inflow and outflow: the contact with the left atrium alone
-leans towards the lateral wall and turns the axis by up to five degrees.
+The mitral centre is the centroid of the cavity's whole basal opening, inflow and outflow: the contact with the left
+atrium alone leans towards the lateral wall and turns the axis by up to five degrees.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class LvFrame:
 
     @property
     def anterior(self) -> Float[np.ndarray, " 3"]:
-        """Unit vector towards the anterior wall: seen from the apex the septum lies left and the anterior wall on top."""
+        """Unit vector towards the anterior wall, which is on top where the septum lies left, seen from the apex."""
         return np.cross(self.axis, self.right)
 
     def local(self, points_mm: Float[np.ndarray, "... 3"]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -118,7 +118,10 @@ def frame_from_masks(heart: CtHeart) -> tuple[LvFrame, tuple[str, ...]]:
             middle = 0.5 * (anterior + inferior)
             turned = np.cos(middle) * frame.right + np.sin(middle) * frame.anterior
             frame = LvFrame(
-                apex_mm=apex, mitral_mm=mitral, right=_perpendicular(turned, axis), anterior_rad=0.5 * (anterior - inferior)
+                apex_mm=apex,
+                mitral_mm=mitral,
+                right=_perpendicular(turned, axis),
+                anterior_rad=0.5 * (anterior - inferior),
             )
     return frame, tuple(dict.fromkeys(flags))
 
@@ -146,7 +149,9 @@ def _mitral_centre(heart: CtHeart, cavity: np.ndarray) -> np.ndarray:
     spacing = heart.spacing_mm
     for axis in range(3):
         area = float(np.prod(spacing) / spacing[axis])
-        first, second = [tuple(slice(a, b) if k == axis else slice(None) for k in range(3)) for a, b in ((None, -1), (1, None))]
+        first, second = [
+            tuple(slice(a, b) if k == axis else slice(None) for k in range(3)) for a, b in ((None, -1), (1, None))
+        ]
         for here, there in ((cavity[first] & opening[second], 1), (cavity[second] & opening[first], 1)):
             at = np.argwhere(here).astype(np.float64)
             at[:, axis] += 0.5 * there
@@ -240,9 +245,15 @@ def _main_run(touch: np.ndarray, angle: np.ndarray) -> tuple[float, float] | Non
 
 
 def outer_radius(
-    heart: CtHeart, mask: Float[np.ndarray, "i j k"], frame: LvFrame, level: np.ndarray, angle: np.ndarray, *,
-    longest_mm: float = 60.0, step_mm: float = 0.6,
-) -> Float[np.ndarray, " n"]:  # fmt: skip
+    heart: CtHeart,
+    mask: Float[np.ndarray, "i j k"],
+    frame: LvFrame,
+    level: np.ndarray,
+    angle: np.ndarray,
+    *,
+    longest_mm: float = 60.0,
+    step_mm: float = 0.6,
+) -> Float[np.ndarray, " n"]:
     """Distance from the axis at which rays leave a mask for good; 0 where they never meet it."""
     radius = np.arange(0.0, longest_mm, step_mm)
     inside = heart.sampled(mask, frame.point(level[:, None], radius[None], angle[:, None]))

@@ -61,7 +61,10 @@ def radial_model(heart: CtHeart, frame: LvFrame) -> RadialModel:
     inner = ndimage.gaussian_filter(inner, smooth, mode=("nearest", "wrap"))
     outer = ndimage.gaussian_filter(outer, smooth, mode=("nearest", "wrap"))
     return RadialModel(
-        frame=frame, inner_mm=inner, outer_mm=np.maximum(outer, inner + 0.5), insertions=insertions_by_level(heart, frame, LEVELS)
+        frame=frame,
+        inner_mm=inner,
+        outer_mm=np.maximum(outer, inner + 0.5),
+        insertions=insertions_by_level(heart, frame, LEVELS),
     )
 
 

@@ -1,6 +1,8 @@
-"""Where the left ventricle lies in a contrast CT: a half ellipsoid of blood in a shell of muscle, fitted from many starts.
+"""Where the left ventricle lies in a contrast CT: a half ellipsoid of blood in a shell of muscle, fitted from many
+starts.
 
-Atria, aorta and right ventricle hold as much contrast, but only the left ventricle has a centimetre of muscle around it.
+Atria, aorta and right ventricle hold as much contrast, but only the left ventricle has a centimetre of muscle around
+it.
 """
 
 from __future__ import annotations
@@ -156,9 +158,11 @@ def _fit(seed: np.ndarray, blood: np.ndarray, muscle: np.ndarray, inverse: np.nd
         def points(samples: np.ndarray, distance: np.ndarray, lower: np.ndarray) -> np.ndarray:
             u, a = samples[:, 0], samples[:, 1]
             return (
-                apex + (u * length - lower)[:, None] * axis
-                + (distance * np.cos(a))[:, None] * first + (distance * np.sin(a))[:, None] * second
-            )  # fmt: skip
+                apex
+                + (u * length - lower)[:, None] * axis
+                + (distance * np.cos(a))[:, None] * first
+                + (distance * np.sin(a))[:, None] * second
+            )
 
         inside = points(cavity, cavity[:, 2] * radius * profile(cavity[:, 0]), np.zeros(len(cavity)))
         # Near the apex the wall lies below the cavity as much as beside it.
@@ -174,7 +178,10 @@ def _fit(seed: np.ndarray, blood: np.ndarray, muscle: np.ndarray, inverse: np.nd
         start = np.array([0.0, 0.0, 0.0, 0.0, 0.0, length, radius])
         simplex = np.concatenate([start[None], start + np.diag([10.0, 10.0, 10.0, 0.3, 0.3, 12.0, 5.0])])
         result = optimize.minimize(
-            score, start, method="Nelder-Mead", options={"initial_simplex": simplex, "maxfev": 320, "xatol": 0.2, "fatol": 1e-3}
+            score,
+            start,
+            method="Nelder-Mead",
+            options={"initial_simplex": simplex, "maxfev": 320, "xatol": 0.2, "fatol": 1e-3},
         )
         if found is None or result.fun < found.fun:
             found = result

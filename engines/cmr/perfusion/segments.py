@@ -104,9 +104,12 @@ def _segment(parts: list[tuple[SlicePerfusion, np.ndarray]], pool_per_s: float) 
 
     share = np.array(weights) / count
     return SegmentPerfusion(
-        relative_upslope=mean(whole), sigma=float(np.sqrt((share**2 * np.array(variances)).sum())) / pool_per_s,
-        endo=mean(endo), epi=mean(epi), pixels=count,
-    )  # fmt: skip
+        relative_upslope=mean(whole),
+        sigma=float(np.sqrt((share**2 * np.array(variances)).sum())) / pool_per_s,
+        endo=mean(endo),
+        epi=mean(epi),
+        pixels=count,
+    )
 
 
 def _slope_variance(part: SlicePerfusion, keep: np.ndarray, error: float) -> float:

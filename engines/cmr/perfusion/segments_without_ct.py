@@ -1,4 +1,4 @@
-"""AHA segments of a short-axis stack alone: levels by order from the base, angles from the RV insertions of each slice."""
+"""AHA segments of a short-axis stack alone: levels by order from the base, angles from RV insertions."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def places_in_stack(slices: Sequence[SlicePerfusion]) -> tuple[list[PixelPlaces]
             PixelPlaces(
                 level=np.full(len(angle), level[index]), half_slab=0.0, degrees=np.rad2deg(half - angle) % 360.0
             )
-        )  # fmt: skip
+        )
     return found, bool(known)
 
 

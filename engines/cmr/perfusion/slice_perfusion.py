@@ -88,10 +88,19 @@ def measure_slice(part: PerfusionSlice) -> SlicePerfusion:
     curves = denoised(normalised(aligned, interior, pool.baseline_frames, motion.excluded, 0.0), last)
     pixel_curves = denoised(normalised(aligned, interior, pool.baseline_frames, motion.excluded, _SMOOTH_PX), last)
     found = SlicePerfusion(
-        part=part, reference=reference, motion=motion, wall=wall, pool=pool, aligned=aligned, interior=interior,
-        curves=curves, pixel_curves=pixel_curves, depth=depth, upslope_per_s=np.zeros(len(curves)),
+        part=part,
+        reference=reference,
+        motion=motion,
+        wall=wall,
+        pool=pool,
+        aligned=aligned,
+        interior=interior,
+        curves=curves,
+        pixel_curves=pixel_curves,
+        depth=depth,
+        upslope_per_s=np.zeros(len(curves)),
         dark_rim=_dark_rim(curves, depth[interior], pool),
-    )  # fmt: skip
+    )
     slope, _, _ = steepest(pixel_curves, part.times_ms, *found.window())
     return replace(found, upslope_per_s=slope)
 

@@ -18,9 +18,11 @@ _DOUBTFUL_WALL = 0.5
 
 
 def study_flags(
-    slices: Sequence[SlicePerfusion], rest: Sequence[SlicePerfusion], stress_table: Mapping[int, SegmentPerfusion],
+    slices: Sequence[SlicePerfusion],
+    rest: Sequence[SlicePerfusion],
+    stress_table: Mapping[int, SegmentPerfusion],
     rest_table: Mapping[int, SegmentPerfusion] | None,
-) -> tuple[str, ...]:  # fmt: skip
+) -> tuple[str, ...]:
     """MOTION_LEFT, AIF_SATURATED, LOW_SNR, DARK_RIM, WALL_DOUBTFUL, STRESS_REST_DOUBTFUL, FIRST_PASS_CUT."""
     flags = []
     for part in slices:
@@ -49,6 +51,9 @@ def study_flags(
             if stress_table[k].relative_upslope is not None and rest_table[k].relative_upslope is not None
         ]
         # Hyperaemia lifts healthy wall two- to threefold: even the better half must lie above rest.
-        if pairs and float(np.percentile([a / max(b, 1e-9) for a, b in pairs if a is not None and b is not None], 75)) < 1.0:
+        if (
+            pairs
+            and float(np.percentile([a / max(b, 1e-9) for a, b in pairs if a is not None and b is not None], 75)) < 1.0
+        ):
             flags.append("STRESS_REST_DOUBTFUL")
     return tuple(dict.fromkeys(flags))

@@ -1,7 +1,8 @@
-"""Relative upslope: the steepest rise of the wall during the first pass over that of the LV pool, each by its own baseline.
+"""Relative upslope: the steepest rise of the wall during the first pass over that of the LV pool, each by its own
+baseline.
 
-Dividing by the baseline removes the coil's shading. A straight line through four beats follows the clinical habit of three to five
-(Schwitter 2001; Biglands 2015 compares the indices). Upslope ratios underestimate flow reserve.
+Dividing by the baseline removes the coil's shading. A straight line through four beats follows the clinical habit of
+three to five (Schwitter 2001; Biglands 2015 compares the indices). Upslope ratios underestimate flow reserve.
 """
 
 from __future__ import annotations
@@ -46,14 +47,17 @@ class PoolCurve:
 
 
 def pool_curve(
-    frames: Float[np.ndarray, "columns rows time"], times_ms: Float[np.ndarray, " time"], wall: SliceWall, where: str,
+    frames: Float[np.ndarray, "columns rows time"],
+    times_ms: Float[np.ndarray, " time"],
+    wall: SliceWall,
+    where: str,
     excluded: tuple[int, ...] = (),
 ) -> PoolCurve:
     """Curve of the pool's brightest stable core.
 
     Raises:
         InputError: the pool does not brighten, or the series begins after the bolus has arrived.
-    """  # fmt: skip
+    """
     core = np.asarray(ndimage.binary_erosion(wall.pool, iterations=2))
     core = core if core.sum() >= 12 else wall.pool
     if not core.any():
@@ -74,7 +78,9 @@ def pool_curve(
         )
     onset = int(np.argmax(smooth > start + _ONSET * height))
     if onset < 2:
-        raise InputError(f"{where}: the bolus is there from the first frame on; expected pictures before it as baseline")
+        raise InputError(
+            f"{where}: the bolus is there from the first frame on; expected pictures before it as baseline"
+        )
     before = max(2, onset - 1)
     baseline = float(signal[:before].mean())
     if baseline <= 0:
@@ -83,16 +89,20 @@ def pool_curve(
     slope, _, _ = steepest(normal[None], times_ms, onset - 1, peak)
     top = smooth[max(peak - 2, 0) : peak + 3]
     return PoolCurve(
-        signal=normal, baseline_frames=before, onset=onset, peak=peak, upslope_per_s=float(slope[0]),
+        signal=normal,
+        baseline_frames=before,
+        onset=onset,
+        peak=peak,
+        upslope_per_s=float(slope[0]),
         contrast_to_noise=height / noise,
         saturated=bool(len(top) == 5 and float(np.ptp(top)) < 0.012 * height),
-    )  # fmt: skip
+    )
 
 
 def steepest(
     curves: Float[np.ndarray, "n time"], times_ms: Float[np.ndarray, " time"], first: int, last: int
 ) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"], np.ndarray]:
-    """Largest slope (1/s) of a line through four samples between two frames, its standard error, and its first frame."""
+    """Largest slope (1/s) of a line through four samples, its standard error, and its first frame."""
     t = times_ms / 1000.0
     first = max(first, 0)
     last = min(max(last, first + _BEATS - 1), len(t) - 1)
@@ -121,7 +131,9 @@ def _bridged(signal: np.ndarray, excluded: tuple[int, ...]) -> np.ndarray:
     return np.stack([np.interp(np.arange(signal.shape[-1]), kept, row[kept]) for row in signal])
 
 
-def wall_interior(wall: SliceWall, pixel_mm: Float[np.ndarray, " 2"]) -> tuple[Bool[np.ndarray, "c r"], Float[np.ndarray, "c r"]]:
+def wall_interior(
+    wall: SliceWall, pixel_mm: Float[np.ndarray, " 2"]
+) -> tuple[Bool[np.ndarray, "c r"], Float[np.ndarray, "c r"]]:
     """Pixels of the wall that no neighbour shines into, and every pixel's depth (0 inner, 1 outer border).
 
     Blood rises ten times as steeply as muscle: a pixel that holds a tenth of it is worth nothing.
@@ -143,10 +155,13 @@ def wall_interior(wall: SliceWall, pixel_mm: Float[np.ndarray, " 2"]) -> tuple[B
 
 
 def normalised(
-    frames: Float[np.ndarray, "columns rows time"], interior: Bool[np.ndarray, "columns rows"], baseline_frames: int,
-    excluded: tuple[int, ...], smooth_px: float,
+    frames: Float[np.ndarray, "columns rows time"],
+    interior: Bool[np.ndarray, "columns rows"],
+    baseline_frames: int,
+    excluded: tuple[int, ...],
+    smooth_px: float,
 ) -> Float[np.ndarray, "n time"]:
-    """Curves of the interior's pixels, smoothed within it and divided by the wall's own smooth baseline."""  # fmt: skip
+    """Curves of the interior's pixels, smoothed within it and divided by the wall's own smooth baseline."""
     weight = interior.astype(np.float64)
     kept = np.setdiff1d(np.arange(baseline_frames), excluded)
     before = frames[..., kept if len(kept) else np.arange(baseline_frames)].mean(axis=2)
@@ -164,7 +179,8 @@ def normalised(
 def denoised(curves: Float[np.ndarray, "n time"], last: int) -> Float[np.ndarray, "n time"]:
     """Curves up to frame `last` by the few shapes that all of a slice's wall shares; later frames stay as they are.
 
-    Healthy, slow and late wall differ by height, steepness and delay: three shapes hold them, and noise has no place in them.
+    Healthy, slow and late wall differ by height, steepness and delay: three shapes hold them, and noise has no place
+    in them.
     """
     last = min(last + 1, curves.shape[1])
     if len(curves) <= 3 * _SHAPES:

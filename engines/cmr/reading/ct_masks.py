@@ -39,7 +39,8 @@ def load_heart_masks(folder: Path | str, ct: CtVolume) -> Mapping[str, Bool[np.n
         volume = float(masks[name].sum()) * ml
         if not low <= volume <= high:
             raise InputError(
-                f"{files[name]}: holds {volume:.0f} ml, expected {low:.0f} to {high:.0f}; it leaks or is cut, draw it again"
+                f"{files[name]}: holds {volume:.0f} ml, expected {low:.0f} to {high:.0f}; "
+                "it leaks or is cut, draw it again"
             )
     return masks
 

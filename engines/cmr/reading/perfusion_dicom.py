@@ -230,7 +230,7 @@ def _slice(level: list[_Picture], name: str, folder: Path) -> PerfusionSlice:
 
 
 def _timed(level: list[_Picture], where: str) -> tuple[list[_Picture], Float[np.ndarray, " time"]]:
-    """Pictures in order of time: acquisition times where they tell pictures apart, else trigger times that accumulate."""
+    """Pictures in order of time: by acquisition times, else by trigger times that accumulate."""
     acquired = [picture.acquired_ms for picture in level]
     if all(value is not None for value in acquired) and len(set(acquired)) == len(level):
         order = np.argsort(np.array(acquired, dtype=np.float64), kind="stable")
@@ -244,6 +244,6 @@ def _timed(level: list[_Picture], where: str) -> tuple[list[_Picture], Float[np.
         if (np.diff(times) > 0).all() and times[-1] - times[0] > 5000.0:
             return by_instance, times - times[0]
     raise InputError(
-        f"{where} has {len(level)} pictures whose acquisition times are missing or equal and whose trigger times do not "
-        "accumulate; export the series with its acquisition times"
+        f"{where} has {len(level)} pictures whose acquisition times are missing or equal and whose trigger "
+        "times do not accumulate; export the series with its acquisition times"
     )

@@ -74,7 +74,12 @@ def _slice(entry: Any, what: str, folder: Path) -> PerfusionSlice:
         if name != "rv_pool" and border > _EDGE_SHARE * mask.sum():
             raise InputError(f"{where}: the {name} of {what} reaches the picture's border; it leaks, draw it again")
     return PerfusionSlice(
-        name=entry["file"], frames=frames, times_ms=times_ms, lps_from_index=lps_from_index, mask_frame=frame, masks=read
+        name=entry["file"],
+        frames=frames,
+        times_ms=times_ms,
+        lps_from_index=lps_from_index,
+        mask_frame=frame,
+        masks=read,
     )
 
 

@@ -42,7 +42,9 @@ def read_slice_over_time(path: Path) -> tuple[Float[np.ndarray, "columns rows ti
     return frames, lps_from_index
 
 
-def read_slice_mask(path: Path, shape: tuple[int, int], lps_from_index: Float[np.ndarray, "4 4"]) -> Bool[np.ndarray, "columns rows"]:
+def read_slice_mask(
+    path: Path, shape: tuple[int, int], lps_from_index: Float[np.ndarray, "4 4"]
+) -> Bool[np.ndarray, "columns rows"]:
     """A mask on the grid of its slice.
 
     Raises:
@@ -54,7 +56,8 @@ def read_slice_mask(path: Path, shape: tuple[int, int], lps_from_index: Float[np
         raise InputError(f"{path}: has shape {values.shape}, expected one mask of {shape[0]}x{shape[1]} as its slice")
     corner = np.array([shape[0] - 1, shape[1] - 1, 0, 1.0])
     apart = max(
-        float(np.linalg.norm((own - lps_from_index)[:3, 3])), float(np.linalg.norm(((own - lps_from_index) @ corner)[:3]))
+        float(np.linalg.norm((own - lps_from_index)[:3, 3])),
+        float(np.linalg.norm(((own - lps_from_index) @ corner)[:3])),
     )
     if apart > _SAME_PLACE_MM:
         raise InputError(f"{path}: lies {apart:.1f} mm from its slice, expected the same affine; export both together")

@@ -58,7 +58,9 @@ class _Plot:
         self.degrees = (np.rad2deg(np.arctan2(dy, dx)) - _START_DEG) % 360.0
         self.inside = share <= 1.0
         self.core = share < _CORE
-        self.segment = np.where(self.inside, np.where(self.core, 17, aha_segments(np.clip(self.level, 0, 0.9999), self.degrees)), 0)
+        self.segment = np.where(
+            self.inside, np.where(self.core, 17, aha_segments(np.clip(self.level, 0, 0.9999), self.degrees)), 0
+        )
 
     def sampled(self, table: np.ndarray) -> np.ndarray:
         row = np.clip(self.level * LEVEL_BINS, 0, LEVEL_BINS - 1e-6).astype(int)
@@ -94,9 +96,15 @@ class _Plot:
 
 
 def draw_perfusion(
-    canvas: Canvas, x: float, y: float, side: int, values: Mapping[int, float | None], remote: float,
-    territory: Int[np.ndarray, "30 120"] | None, most: float,
-) -> None:  # fmt: skip
+    canvas: Canvas,
+    x: float,
+    y: float,
+    side: int,
+    values: Mapping[int, float | None],
+    remote: float,
+    territory: Int[np.ndarray, "30 120"] | None,
+    most: float,
+) -> None:
     """Segments coloured by upslope in per cent of remote, AHA borders thin, the patient's territory borders bold."""
     plot = _Plot(side)
     share = np.full(18, np.nan)
@@ -106,7 +114,9 @@ def draw_perfusion(
     picture[plot.edges(plot.segment, 1.2)] = PAPER
     if territory is not None:
         labels = np.where(plot.inside & ~plot.core, plot.sampled(territory), 0)
-        border = plot.edges(np.where(plot.inside, plot.smooth_labels(territory), 0), 3.4) & ~plot.core & (plot.share < 0.995)
+        border = (
+            plot.edges(np.where(plot.inside, plot.smooth_labels(territory), 0), 3.4) & ~plot.core & (plot.share < 0.995)
+        )
         picture[border & (labels > 0)] = INK
     canvas.paste(picture, x, y)
     for segment in range(1, 18):
@@ -122,9 +132,15 @@ def draw_perfusion(
 
 
 def draw_territories(
-    canvas: Canvas, x: float, y: float, side: int, territory: Int[np.ndarray, "30 120"], shared: Float[np.ndarray, "30 120"],
-    outlines: list[Float[np.ndarray, "30 120"]], defaults: Mapping[int, str],
-) -> None:  # fmt: skip
+    canvas: Canvas,
+    x: float,
+    y: float,
+    side: int,
+    territory: Int[np.ndarray, "30 120"],
+    shared: Float[np.ndarray, "30 120"],
+    outlines: list[Float[np.ndarray, "30 120"]],
+    defaults: Mapping[int, str],
+) -> None:
     """Vessels in colour, pale where two share; dashed: the population's borders; white: walls beyond stenoses."""
     plot = _Plot(side)
     vessel = plot.smooth_labels(territory)

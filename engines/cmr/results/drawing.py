@@ -11,13 +11,24 @@ INK, FAINT, PAPER = (28, 32, 38), (120, 126, 134), (255, 255, 255)
 UNKNOWN = (206, 209, 213)
 VESSEL_COLOURS = {"LAD": (213, 94, 0), "LCx": (0, 114, 178), "RCA": (0, 158, 115)}
 CT_LINE, CMR_LINE = (86, 180, 233), (240, 228, 66)
-_VIRIDIS = np.array([
-    (68, 1, 84), (72, 40, 120), (62, 74, 137), (49, 104, 142), (38, 130, 142), (31, 158, 137), (53, 183, 121),
-    (110, 206, 88), (181, 222, 43), (253, 231, 37),
-], dtype=np.float64)  # fmt: skip
+_VIRIDIS = np.array(
+    [
+        (68, 1, 84),
+        (72, 40, 120),
+        (62, 74, 137),
+        (49, 104, 142),
+        (38, 130, 142),
+        (31, 158, 137),
+        (53, 183, 121),
+        (110, 206, 88),
+        (181, 222, 43),
+        (253, 231, 37),
+    ],
+    dtype=np.float64,
+)
 
 
-def colours(share: Float[np.ndarray, "..."]) -> UInt8[np.ndarray, "... 3"]:
+def colours(share: Float[np.ndarray, ...]) -> UInt8[np.ndarray, "... 3"]:
     """viridis from 0 to 1; grey where not a number."""
     place = np.clip(np.nan_to_num(share), 0.0, 1.0) * (len(_VIRIDIS) - 1)
     low = np.minimum(place.astype(int), len(_VIRIDIS) - 2)
@@ -35,13 +46,26 @@ class Canvas:
         self._fonts: dict[int, ImageFont.FreeTypeFont | ImageFont.ImageFont] = {}
 
     def text(
-        self, x: float, y: float, words: str, *, size: int = 13, colour: tuple[int, int, int] = INK, anchor: str = "la",
+        self,
+        x: float,
+        y: float,
+        words: str,
+        *,
+        size: int = 13,
+        colour: tuple[int, int, int] = INK,
+        anchor: str = "la",
         bold: bool = False,
-    ) -> None:  # fmt: skip
+    ) -> None:
         font = self._fonts.setdefault(size, ImageFont.load_default(size * SCALE))
         stroke = 1 if bold else 0
         self.draw.text(
-            (x * SCALE, y * SCALE), words, fill=colour, font=font, anchor=anchor, stroke_width=stroke, stroke_fill=colour
+            (x * SCALE, y * SCALE),
+            words,
+            fill=colour,
+            font=font,
+            anchor=anchor,
+            stroke_width=stroke,
+            stroke_fill=colour,
         )
 
     def width_of(self, words: str, size: int) -> float:
@@ -49,13 +73,20 @@ class Canvas:
         return self.draw.textlength(words, font=font) / SCALE
 
     def line(self, points: np.ndarray, colour: tuple[int, int, int], width: float = 1.0) -> None:
-        self.draw.line([(float(x) * SCALE, float(y) * SCALE) for x, y in points], fill=colour, width=round(width * SCALE), joint="curve")
+        self.draw.line(
+            [(float(x) * SCALE, float(y) * SCALE) for x, y in points],
+            fill=colour,
+            width=round(width * SCALE),
+            joint="curve",
+        )
 
     def paste(self, picture: UInt8[np.ndarray, "h w 3"], x: float, y: float) -> None:
         """A picture that is already at twice its size."""
         self.image.paste(Image.fromarray(picture), (round(x * SCALE), round(y * SCALE)))
 
-    def wrapped(self, x: float, y: float, words: str, width: float, *, size: int = 13, colour: tuple[int, int, int] = INK) -> float:
+    def wrapped(
+        self, x: float, y: float, words: str, width: float, *, size: int = 13, colour: tuple[int, int, int] = INK
+    ) -> float:
         """Text broken at `width`; returns the y below it."""
         line = ""
         for word in words.split():

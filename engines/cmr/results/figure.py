@@ -75,10 +75,13 @@ def verdict_sentences(fusion: Fusion) -> list[tuple[str, str]]:
         assert fusion.tree is not None
         name = fusion.tree[lesion.stenosis.branch].name
         seen = "not seen by any slice" if lesion.of_remote is None else f"upslope {lesion.of_remote:.2f} of remote"
-        found.append((
-            f"{name} {lesion.stenosis.percent:.0f} %: {lesion.mass_g:.0f} g subtended, {seen}: {words[lesion.verdict]}",
-            vessel_of_lesion(fusion, index),
-        ))  # fmt: skip
+        found.append(
+            (
+                f"{name} {lesion.stenosis.percent:.0f} %: {lesion.mass_g:.0f} g subtended, {seen}: "
+                f"{words[lesion.verdict]}",
+                vessel_of_lesion(fusion, index),
+            )
+        )
     return found
 
 
@@ -97,20 +100,26 @@ def _words(canvas: Canvas, fusion: Fusion) -> None:
         y = canvas.wrapped(x + 16, y, sentence, width - 16, size=14) + 7
     for one in fusion.defects[:3]:
         names = ", ".join(str(k) for k in one.segments)
-        words = f"Defect without a stenosis: segments {names}, {one.mass_g:.0f} g, {one.mean_upslope / fusion.remote:.2f} of remote"
+        share = one.mean_upslope / fusion.remote
+        words = f"Defect without a stenosis: segments {names}, {one.mass_g:.0f} g, {share:.2f} of remote"
         y = canvas.wrapped(x, y, words, width, size=14) + 7
     y += 8
     canvas.text(x, y, "Trust", size=16, bold=True)
     y += 28
     if fusion.flags:
-        y = canvas.wrapped(x, y, "Look before you trust: " + ", ".join(fusion.flags), width, size=13, colour=(170, 20, 90))
+        y = canvas.wrapped(
+            x, y, "Look before you trust: " + ", ".join(fusion.flags), width, size=13, colour=(170, 20, 90)
+        )
     else:
         y = canvas.wrapped(x, y, "No flag was raised.", width, size=13)
     y = canvas.wrapped(
-        x, y + 4,
-        f"Wall Dice in the slices: {fusion.dice_reoriented:.2f} after the rigid move, {fusion.dice_registered:.2f} after "
-        f"the elastic step. Remote upslope {fusion.remote:.3f} of the LV pool's.", width, size=13,
-    )  # fmt: skip
+        x,
+        y + 4,
+        f"Wall Dice in the slices: {fusion.dice_reoriented:.2f} after the rigid move, "
+        f"{fusion.dice_registered:.2f} after the elastic step. Remote upslope {fusion.remote:.3f} of the LV pool's.",
+        width,
+        size=13,
+    )
     differ = [k for k, one in fusion.segments.items() if k < 17 and one.territory and one.territory != one.aha_default]
     if fusion.territories is not None:
         words = (
@@ -161,7 +170,13 @@ def _curves(canvas: Canvas, fusion: Fusion, x: float, y: float, width: float, he
     left, bottom = x + 20, y + height
     for values, colour, scale in ((pool, INK, pool.max()), (fast, (181, 160, 0), None), (slow, (68, 1, 84), None)):
         top = float(scale) if scale is not None else float(max(fast.max(), slow.max()) * 1.9)
-        line = np.stack([left + (times - times[0]) / (times[-1] - times[0]) * width, bottom - (values - 0.9) / (top - 0.9) * height], axis=1)
+        line = np.stack(
+            [
+                left + (times - times[0]) / (times[-1] - times[0]) * width,
+                bottom - (values - 0.9) / (top - 0.9) * height,
+            ],
+            axis=1,
+        )
         canvas.line(line, colour, 1.8)
     first, last = part.window()
     for frame in (first, min(last, len(times) - 1)):
@@ -176,14 +191,21 @@ def _curves(canvas: Canvas, fusion: Fusion, x: float, y: float, width: float, he
         canvas.text(at, bottom - 8, "×", size=14, colour=(170, 20, 90), anchor="mm")
     y = bottom + 26
     x = left
-    for words, colour in (("LV pool", INK), ("fastest third of the wall", (181, 160, 0)), ("slowest third", (68, 1, 84))):
+    for words, colour in (
+        ("LV pool", INK),
+        ("fastest third of the wall", (181, 160, 0)),
+        ("slowest third", (68, 1, 84)),
+    ):
         canvas.line(np.array([[x, y + 8], [x + 18, y + 8]]), colour, 2.5)
         canvas.text(x + 24, y, words, size=12)
         x += 44 + canvas.width_of(words, 12)
     canvas.text(
-        left, y + 20, f"Signal over its own baseline, the pool's scale {pool.max():.1f}; grey: the first pass, where slopes are taken.",
-        size=11, colour=FAINT,
-    )  # fmt: skip
+        left,
+        y + 20,
+        f"Signal over its own baseline (pool up to {pool.max():.1f}); grey: where slopes are taken.",
+        size=11,
+        colour=FAINT,
+    )
 
 
 def _telling_slice(fusion: Fusion) -> SlicePerfusion:

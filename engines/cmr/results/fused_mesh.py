@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from scipy import ndimage
 from scipy.spatial import KDTree
@@ -15,8 +17,8 @@ from engines.cmr.fusion_result import Fusion
 def fused_mesh(fusion: Fusion) -> PolyData:
     """Triangles of the wall's surface, then coronary lines.
 
-    Point arrays: `relative_upslope` (NaN where no slice saw the wall), `distance_to_slice_mm`, `territory` (0 none, 1 LAD,
-    2 LCx, 3 RCA), `shared`, `segment`, `radius` (NaN on the wall), `part` (0 wall, 1 coronary artery).
+    Point arrays: `relative_upslope` (NaN where no slice saw the wall), `distance_to_slice_mm`, `territory` (0 none, 1
+    LAD, 2 LCx, 3 RCA), `shared`, `segment`, `radius` (NaN on the wall), `part` (0 wall, 1 coronary artery).
     """
     heart = fusion.heart
     wall = np.pad(heart.masks["lv_wall"].astype(np.float32), 1)
@@ -31,7 +33,9 @@ def fused_mesh(fusion: Fusion) -> PolyData:
     extra = sum(len(line) for line in lines)
     vessel = found.vessel[nearest] if found is not None else np.zeros(len(vertices), dtype=np.int64)
     shared = found.shared[nearest] if found is not None else np.zeros(len(vertices), dtype=bool)
-    on_line = [np.full(len(part.branch.points_mm), VESSELS.index(part.vessel) + 1 if part.vessel else 0) for part in tree]
+    on_line = [
+        np.full(len(part.branch.points_mm), VESSELS.index(part.vessel) + 1 if part.vessel else 0) for part in tree
+    ]
     starts = np.cumsum([len(vertices), *(len(line) for line in lines)])
 
     def both(values: np.ndarray, rest: np.ndarray) -> np.ndarray:
@@ -39,7 +43,7 @@ def fused_mesh(fusion: Fusion) -> PolyData:
 
     return PolyData(
         points=np.concatenate([vertices, *lines]),
-        lines=tuple(np.arange(a, b) for a, b in zip(starts[:-1], starts[1:], strict=True)),
+        lines=tuple(np.arange(a, b) for a, b in pairwise(starts)),
         triangles=faces.astype(np.int64),
         point_arrays={
             "relative_upslope": both(fusion.upslope[nearest], np.full(extra, np.nan)),
@@ -47,7 +51,9 @@ def fused_mesh(fusion: Fusion) -> PolyData:
             "territory": both(vessel, np.concatenate([np.zeros(0), *on_line])),
             "shared": both(shared, np.zeros(extra)),
             "segment": both(fusion.model.frame.segments(vertices), np.zeros(extra)),
-            "radius": both(np.full(len(vertices), np.nan), np.concatenate([np.zeros(0), *(p.branch.radius_mm for p in tree)])),
+            "radius": both(
+                np.full(len(vertices), np.nan), np.concatenate([np.zeros(0), *(p.branch.radius_mm for p in tree)])
+            ),
             "part": both(np.zeros(len(vertices)), np.ones(extra)),
         },
     )

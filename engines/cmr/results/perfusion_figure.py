@@ -80,8 +80,13 @@ def _curve(canvas: Canvas, x: float, y: float, width: float, height: float, part
     times = part.part.times_ms / 1000.0
     span = times[-1] - times[0]
     wall = part.curves.mean(axis=0)
-    for values, colour, top in ((part.pool.signal, INK, part.pool.signal.max()), (wall, (31, 130, 142), 1.9 * wall.max())):
-        line = np.stack([x + (times - times[0]) / span * width, y + height - (values - 0.9) / (top - 0.9) * height], axis=1)
+    for values, colour, top in (
+        (part.pool.signal, INK, part.pool.signal.max()),
+        (wall, (31, 130, 142), 1.9 * wall.max()),
+    ):
+        line = np.stack(
+            [x + (times - times[0]) / span * width, y + height - (values - 0.9) / (top - 0.9) * height], axis=1
+        )
         canvas.line(line, colour, 1.8)
     canvas.line(np.array([[x, y + height], [x + width, y + height]]), INK, 1.0)
     for frame in (part.window()[0], min(part.window()[1], len(times) - 1)):
@@ -90,7 +95,16 @@ def _curve(canvas: Canvas, x: float, y: float, width: float, height: float, part
     for second in range(0, int(span) + 1, 10):
         canvas.text(x + second / span * width, y + height + 4, f"{second} s", size=11, colour=FAINT, anchor="ma")
     for frame in part.motion.excluded:
-        canvas.text(x + (times[frame] - times[0]) / span * width, y + height - 8, "×", size=14, colour=(170, 20, 90), anchor="mm")
+        canvas.text(
+            x + (times[frame] - times[0]) / span * width,
+            y + height - 8,
+            "×",
+            size=14,
+            colour=(170, 20, 90),
+            anchor="mm",
+        )
     moved = float(np.linalg.norm(part.motion.shift_px * part.part.pixel_mm[:, None], axis=0).max())
-    words = f"LV pool (black, peak {part.pool.signal.max():.1f} of baseline) and wall (green); motion up to {moved:.1f} mm"
+    words = (
+        f"LV pool (black, peak {part.pool.signal.max():.1f} of baseline) and wall (green); motion up to {moved:.1f} mm"
+    )
     canvas.text(x, y + height + 22, words, size=11, colour=FAINT)

@@ -68,7 +68,11 @@ def result_json(fusion: Fusion, elapsed_ms: float) -> dict[str, Any]:
         "segments": {str(k): _segment(value) for k, value in fusion.segments.items()},
         "stenoses": [_stenosis(fusion, index) for index in range(len(fusion.lesions))],
         "unmatched_defects": [
-            {"segments": list(one.segments), "mass_g": _round(one.mass_g, 2), "mean_relative_upslope": _round(one.mean_upslope, 4)}
+            {
+                "segments": list(one.segments),
+                "mass_g": _round(one.mass_g, 2),
+                "mean_relative_upslope": _round(one.mean_upslope, 4),
+            }
             for one in fusion.defects
         ],
         "dice": {"reoriented": _round(fusion.dice_reoriented, 4), "registered": _round(fusion.dice_registered, 4)},
@@ -76,23 +80,34 @@ def result_json(fusion: Fusion, elapsed_ms: float) -> dict[str, Any]:
         "remote_relative_upslope": _round(fusion.remote, 4),
         "lps_ct_from_lps_cmr": [[float(v) for v in row] for row in fusion.place.ct_from_cmr],
         "slices": [
-            {"file": part.part.name, "reference_frame": part.reference, "excluded_frames": list(part.motion.excluded),
-             "level": _round(link.level, 3), "wall": "given" if part.wall.given else "found"}
+            {
+                "file": part.part.name,
+                "reference_frame": part.reference,
+                "excluded_frames": list(part.motion.excluded),
+                "level": _round(link.level, 3),
+                "wall": "given" if part.wall.given else "found",
+            }
             for part, link in zip(fusion.slices, fusion.links, strict=True)
         ],
         "seconds": {name: _round(value, 2) for name, value in fusion.seconds.items()},
         "elapsed_ms": _round(elapsed_ms, 1),
         "notice": "Research use only, not a medical device.",
-    }  # fmt: skip
+    }
 
 
 def _segment(value: SegmentFusion) -> dict[str, Any]:
     own = value.stress
     return {
-        "relative_upslope": _round(own.relative_upslope, 5), "stress_mbf": None, "territory": value.territory,
-        "aha_default": value.aha_default, "endo": _round(own.endo, 5), "epi": _round(own.epi, 5),
-        "sigma": _round(own.sigma, 5), "reserve": _round(value.reserve, 3), "territory_share": _round(value.territory_share, 3),
-    }  # fmt: skip
+        "relative_upslope": _round(own.relative_upslope, 5),
+        "stress_mbf": None,
+        "territory": value.territory,
+        "aha_default": value.aha_default,
+        "endo": _round(own.endo, 5),
+        "epi": _round(own.epi, 5),
+        "sigma": _round(own.sigma, 5),
+        "reserve": _round(value.reserve, 3),
+        "territory_share": _round(value.territory_share, 3),
+    }
 
 
 def _stenosis(fusion: Fusion, index: int) -> dict[str, Any]:
@@ -100,12 +115,15 @@ def _stenosis(fusion: Fusion, index: int) -> dict[str, Any]:
     assert fusion.tree is not None
     part = fusion.tree[lesion.stenosis.branch]
     return {
-        "branch": part.name, "vessel": vessel_of_lesion(fusion, index),
+        "branch": part.name,
+        "vessel": vessel_of_lesion(fusion, index),
         "percent": _round(lesion.stenosis.percent, 1),
         "point_lps_mm": _list(part.branch.points_mm[lesion.stenosis.point]),
-        "subtended_mass_g": _round(lesion.mass_g, 2), "mean_relative_upslope": _round(lesion.mean_upslope, 5),
-        "of_remote": _round(lesion.of_remote, 3), "verdict": lesion.verdict,
-    }  # fmt: skip
+        "subtended_mass_g": _round(lesion.mass_g, 2),
+        "mean_relative_upslope": _round(lesion.mean_upslope, 5),
+        "of_remote": _round(lesion.of_remote, 3),
+        "verdict": lesion.verdict,
+    }
 
 
 def vessel_of_lesion(fusion: Fusion, index: int) -> str:
@@ -139,7 +157,9 @@ def maps_on_ct(fusion: Fusion, ct: CtVolume, wall: Bool[np.ndarray, "i j k"]) ->
     carried = np.zeros(wall.shape, dtype=np.uint8)
     band = _band(wall, ct)
     place = np.argwhere(band)
-    carried[band] = carried_wall(fusion.model, fusion.links, place @ ct.lps_from_index[:3, :3].T + ct.lps_from_index[:3, 3])
+    carried[band] = carried_wall(
+        fusion.model, fusion.links, place @ ct.lps_from_index[:3, :3].T + ct.lps_from_index[:3, 3]
+    )
     return {"perfusion_on_ct": upslope, "territory_on_ct": territory, "warped_cmr_wall": carried}
 
 

@@ -37,7 +37,16 @@ def ct_picture(canvas: Canvas, x: float, y: float, side: int, fusion: Fusion, li
 
 
 def cmr_picture(
-    canvas: Canvas, x: float, y: float, side: int, fusion: Fusion, link: SliceLink, part: SlicePerfusion, *, overlay: bool, most: float
+    canvas: Canvas,
+    x: float,
+    y: float,
+    side: int,
+    fusion: Fusion,
+    link: SliceLink,
+    part: SlicePerfusion,
+    *,
+    overlay: bool,
+    most: float,
 ) -> None:
     """The CMR at the same place in the heart's frame; with `overlay` its relative upslope in per cent of remote."""
     points = _grid(fusion, link.level, side)

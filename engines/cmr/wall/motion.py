@@ -1,8 +1,10 @@
-"""In-plane motion of the heart over a first pass: edges first, then each frame against a picture that time itself explains.
+"""In-plane motion of the heart over a first pass: edges first, then each frame against a picture that time itself
+explains.
 
-Contrast comes and goes, so frames are never compared by raw intensity across the bolus. Step one compares edge orientations, which
-do not care which side is brighter, between many pairs of frames and solves for one shift a frame. Step two compares each frame
-with a synthetic one: the low-rank part of the aligned series, in which a steady scene with moving contrast is almost all there is.
+Contrast comes and goes, so frames are never compared by raw intensity across the bolus. Step one compares edge
+orientations, which do not care which side is brighter, between many pairs of frames and solves for one shift a frame.
+Step two compares each frame with a synthetic one: the low-rank part of the aligned series, in which a steady scene
+with moving contrast is almost all there is.
 """
 
 from __future__ import annotations
@@ -28,7 +30,8 @@ class Motion:
     Args:
         shift_px: (2, time) columns and rows from the reference picture to each frame.
         excluded: frames that do not fit the series even after correction.
-        roughness_before, roughness_after: mean absolute second difference over time inside the heart, share of its mean.
+        roughness_before, roughness_after: mean absolute second difference over time inside the heart, share of its
+            mean.
     """
 
     shift_px: Float[np.ndarray, "2 time"]
@@ -160,7 +163,7 @@ def _solve(count: int, pairs: np.ndarray, moves: np.ndarray, trust: np.ndarray) 
 
 
 def _by_model(series: np.ndarray, weight: np.ndarray, shift: np.ndarray, rank: int, pixel_mm: np.ndarray) -> np.ndarray:
-    """One round: low-rank pictures from the aligned series, then a Gauss-Newton shift of every frame towards its own."""
+    """One round: low-rank pictures from the aligned series, then a Gauss-Newton step of each frame."""
     root = np.sqrt(weight)
     smooth = ndimage.gaussian_filter(series, (0.6, 0.6, 0))
     aligned = shifted(smooth, shift).astype(np.float64)
@@ -211,6 +214,8 @@ def _roughness(series: np.ndarray, weight: np.ndarray) -> float:
     return float((second * weight).sum() / max((series.mean(axis=2) * weight).sum(), 1e-9))
 
 
-def in_frame(mask: Bool[np.ndarray, "columns rows"], shift_px: Float[np.ndarray, " 2"]) -> Bool[np.ndarray, "columns rows"]:
+def in_frame(
+    mask: Bool[np.ndarray, "columns rows"], shift_px: Float[np.ndarray, " 2"]
+) -> Bool[np.ndarray, "columns rows"]:
     """A mask of the reference picture where it lies in a frame that moved by `shift_px`."""
     return ndimage.shift(mask.astype(np.float32), shift_px, order=1, mode="constant") > 0.5

@@ -20,8 +20,11 @@ def insertion_angles(wall: SliceWall, pixel_mm: np.ndarray) -> tuple[float, floa
         return None
     soft = ndimage.gaussian_filter(wall.right_pool.astype(np.float32), 0.5)
     angle = np.linspace(0, 2 * np.pi, 720, endpoint=False)
-    outer = np.interp(angle / (2 * np.pi) * len(wall.outer_mm), np.arange(len(wall.outer_mm) + 1),
-                      np.append(wall.outer_mm, wall.outer_mm[0]))  # fmt: skip
+    outer = np.interp(
+        angle / (2 * np.pi) * len(wall.outer_mm),
+        np.arange(len(wall.outer_mm) + 1),
+        np.append(wall.outer_mm, wall.outer_mm[0]),
+    )
     for near in _NEAR_MM:
         radius = outer + near
         c = wall.centre_px[0] + radius * np.cos(angle) / pixel_mm[0]

@@ -19,7 +19,8 @@ class SliceWall:
         wall, pool: of the left ventricle; papillary muscles count as pool.
         right_pool: of the right ventricle; empty where the slice lies below it.
         centre_px: of the pool.
-        inner_mm, outer_mm: (72,) distance of the wall's borders from the centre, by angle from the first to the second axis
+        inner_mm, outer_mm: (72,) distance of the wall's borders from the centre, by angle from the first to the
+            second axis
             of the picture.
         given: drawn by a person, not found.
         doubt: 0 where the borders are clear, 1 where they were guessed.

@@ -1,7 +1,8 @@
 """LV wall, LV pool and RV pool found in a motion-corrected first pass.
 
-Blood brightens most; the right ventricle before the left. The wall lies around the left pool and brightens late; its outer border is
-where that brightening ends (lung, fat, liver) or where the right pool begins. Both borders are closed radial paths of least cost.
+Blood brightens most; the right ventricle before the left. The wall lies around the left pool and brightens late; its
+outer border is where that brightening ends (lung, fat, liver) or where the right pool begins. Both borders are closed
+radial paths of least cost.
 """
 
 from __future__ import annotations
@@ -30,7 +31,10 @@ def bolus_curves(
 
 
 def find_wall(
-    aligned: Float[np.ndarray, "columns rows time"], pixel_mm: Float[np.ndarray, " 2"], centre_px: Float[np.ndarray, " 2"], where: str
+    aligned: Float[np.ndarray, "columns rows time"],
+    pixel_mm: Float[np.ndarray, " 2"],
+    centre_px: Float[np.ndarray, " 2"],
+    where: str,
 ) -> SliceWall:
     """Find the wall around the left pool near `centre_px`.
 
@@ -43,14 +47,20 @@ def find_wall(
     centre = np.array(ndimage.center_of_mass(pool))
     left_share, right_share, wall_share = _shares(smooth, baseline, pool, right, peak, pixel_mm)
     inner, sure_in = _inner_border(left_share, pool, centre, pixel_mm)
-    outer, sure_out = _outer_border(wall_share, left_share, right_share, centre, pixel_mm, inner)
+    outer, sure_out = _outer_border(wall_share, right_share, centre, pixel_mm, inner)
     shape = aligned.shape[:2]
     inside = filled(inner, centre, pixel_mm, shape)
     both = filled(outer, centre, pixel_mm, shape)
     return SliceWall(
-        wall=both & ~inside, pool=inside, right_pool=right & ~both, centre_px=centre, inner_mm=inner, outer_mm=outer,
-        given=False, doubt=float(np.clip(1.0 - 0.5 * (sure_in + sure_out), 0.0, 1.0)),
-    )  # fmt: skip
+        wall=both & ~inside,
+        pool=inside,
+        right_pool=right & ~both,
+        centre_px=centre,
+        inner_mm=inner,
+        outer_mm=outer,
+        given=False,
+        doubt=float(np.clip(1.0 - 0.5 * (sure_in + sure_out), 0.0, 1.0)),
+    )
 
 
 def _arrival(smooth: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -65,20 +75,30 @@ def _arrival(smooth: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _pools(
-    smooth: np.ndarray, baseline: np.ndarray, rise: np.ndarray, arrival: np.ndarray, pixel_mm: np.ndarray,
-    centre_px: np.ndarray, noise: float, where: str,
-) -> tuple[np.ndarray, np.ndarray, int]:  # fmt: skip
+    smooth: np.ndarray,
+    baseline: np.ndarray,
+    rise: np.ndarray,
+    arrival: np.ndarray,
+    pixel_mm: np.ndarray,
+    centre_px: np.ndarray,
+    noise: float,
+    where: str,
+) -> tuple[np.ndarray, np.ndarray, int]:
     c, r = np.indices(rise.shape)
     away = np.hypot((c - centre_px[0]) * pixel_mm[0], (r - centre_px[1]) * pixel_mm[1])
     near = away < 75.0
     top = float(np.percentile(rise[near], 98.5))
     if top < _LEAST_RISE * noise:
-        raise InputError(f"{where}: nothing brightens (rise {top:.3g}, noise {noise:.3g}); expected the first pass of a bolus")
+        raise InputError(
+            f"{where}: nothing brightens (rise {top:.3g}, noise {noise:.3g}); expected the first pass of a bolus"
+        )
     blood = near & (rise > 0.5 * top)
     # Two arrivals, weighted by brightness: Otsu's rule on the frame of half rise.
     early, late, cut = _two_groups(arrival[blood], rise[blood])
     if late - early < 1.5:
-        raise InputError(f"{where}: no right and left ventricle brighten one after the other; is this a short-axis first pass?")
+        raise InputError(
+            f"{where}: no right and left ventricle brighten one after the other; is this a short-axis first pass?"
+        )
     left = _roundest(blood & (arrival > cut), rise, pixel_mm)
     if left is None:
         raise InputError(f"{where}: no LV pool was found; give masks in perfusion.json")
@@ -164,16 +184,21 @@ def _inner_border(
     radius = np.arange(3.0, 45.0, _STEP_MM)
     soft = np.maximum(ndimage.gaussian_filter(hull.astype(np.float64), 0.8), np.clip(left_share, 0, 1) * hull)
     fall = -np.gradient(sampled_polar(soft, centre, pixel_mm, radius), axis=1)
-    fall += 0.5 * np.clip(-np.gradient(sampled_polar(np.clip(left_share, 0, 1), centre, pixel_mm, radius), axis=1), 0, None)
+    fall += 0.5 * np.clip(
+        -np.gradient(sampled_polar(np.clip(left_share, 0, 1), centre, pixel_mm, radius), axis=1), 0, None
+    )
     path = closed_path(-fall)
     sure = float(np.clip(fall[np.arange(ANGLES), path].mean() / 0.15, 0, 1))
     return smooth_border(radius[path], harmonics=6), sure
 
 
 def _outer_border(
-    wall_share: np.ndarray, left_share: np.ndarray, right_share: np.ndarray, centre: np.ndarray, pixel_mm: np.ndarray,
+    wall_share: np.ndarray,
+    right_share: np.ndarray,
+    centre: np.ndarray,
+    pixel_mm: np.ndarray,
     inner: np.ndarray,
-) -> tuple[np.ndarray, float]:  # fmt: skip
+) -> tuple[np.ndarray, float]:
     thickness = np.arange(_THINNEST_MM, _THICKEST_MM, _STEP_MM)
     radius = inner[:, None] + np.concatenate([np.arange(1.0, _THINNEST_MM, _STEP_MM), thickness])[None]
     skip = radius.shape[1] - len(thickness)
@@ -219,5 +244,3 @@ def smooth_border(radius_mm: np.ndarray, *, harmonics: int) -> np.ndarray:
     spectrum = np.fft.rfft(ndimage.median_filter(radius_mm, 5, mode="wrap"))
     spectrum[harmonics + 1 :] = 0.0
     return np.fft.irfft(spectrum, ANGLES)
-
-

@@ -40,9 +40,14 @@ def evaluate_case(folder: Path, *, masks_given: bool) -> dict[str, Any]:
     seconds = time.perf_counter() - started
     truth["_folder"] = str(folder)
     figures: dict[str, Any] = {
-        "case": folder.name, "seed": truth["seed"], "split": truth["split"], "masks": "given" if masks_given else "predicted",
-        "flags": list(fusion.flags), "seconds": seconds, "stages": dict(fusion.seconds),
-    }  # fmt: skip
+        "case": folder.name,
+        "seed": truth["seed"],
+        "split": truth["split"],
+        "masks": "given" if masks_given else "predicted",
+        "flags": list(fusion.flags),
+        "seconds": seconds,
+        "stages": dict(fusion.seconds),
+    }
     figures |= _frame(fusion, truth)
     figures |= _walls(fusion, truth, drawn, masks_given)
     figures |= _motion(fusion, folder)
@@ -67,21 +72,24 @@ def _frame(fusion: Fusion, truth: dict[str, Any]) -> dict[str, Any]:
     right = np.array(truth["rv_direction_lps"])
     turned = right - (right @ frame.axis) * frame.axis
     return {
-        "axis_deg": _degrees(frame.axis, axis), "axis_axial_deg": in_plane(2), "axis_coronal_deg": in_plane(1),
+        "axis_deg": _degrees(frame.axis, axis),
+        "axis_axial_deg": in_plane(2),
+        "axis_coronal_deg": in_plane(1),
         "roll_deg": _degrees(frame.right, turned),
         "mitral_mm": float(np.linalg.norm(frame.mitral_mm - truth["mitral_lps_mm"])),
         "apex_mm": float(np.linalg.norm(frame.apex_mm - truth["apex_lps_mm"])),
-    }  # fmt: skip
+    }
 
 
 def _walls(fusion: Fusion, truth: dict[str, Any], drawn: Any, masks_given: bool) -> dict[str, Any]:
     true_move = np.array(truth["ct_from_cmr"])
     rigid = [wall_dice(fusion.heart, fusion.model, link, true_move, elastic=False) for link in fusion.links]
     found = {
-        "dice_true_rigid": float(np.mean(rigid)), "dice_reoriented": fusion.dice_reoriented,
+        "dice_true_rigid": float(np.mean(rigid)),
+        "dice_reoriented": fusion.dice_reoriented,
         "dice_registered": fusion.dice_registered,
         "folding_share": max(folding_share(link) for link in fusion.links),
-    }  # fmt: skip
+    }
     turn = fusion.place.ct_from_cmr[:3, :3] @ true_move[:3, :3].T
     found["move_turn_deg"] = float(np.rad2deg(np.arccos(np.clip((np.trace(turn) - 1) / 2, -1, 1))))
     if not masks_given:
@@ -105,23 +113,26 @@ def _motion(fusion: Fusion, folder: Path) -> dict[str, Any]:
         "motion_error_mm": float(np.median(np.concatenate(errors))),
         "motion_error_95_mm": float(np.percentile(np.concatenate(errors), 95)),
         "motion_true_95_mm": float(np.percentile(np.concatenate(moved), 95)),
-    }  # fmt: skip
+    }
 
 
 def _perfusion(fusion: Fusion, truth: dict[str, Any]) -> dict[str, Any]:
     pairs = [
-        (fusion.segments[k].stress.relative_upslope, truth["segments"][str(k)]["relative_upslope"]) for k in range(1, 17)
+        (fusion.segments[k].stress.relative_upslope, truth["segments"][str(k)]["relative_upslope"])
+        for k in range(1, 17)
     ]
     known = np.array([pair for pair in pairs if pair[0] is not None], dtype=np.float64)
     spread = float(known[:, 1].std() / known[:, 1].mean())
     ratio = known[:, 0] / known[:, 1]
     return {
-        "segments_seen": len(known), "true_spread": spread,
+        "segments_seen": len(known),
+        "true_spread": spread,
         # In a heart whose segments hardly differ a correlation measures noise: only hearts with a defect count.
         "segment_r": float(np.corrcoef(known.T)[0, 1]) if spread > _DEFECT_SPREAD else None,
-        "segment_bias": float(ratio.mean()), "segment_noise": float(ratio.std() / ratio.mean()),
+        "segment_bias": float(ratio.mean()),
+        "segment_noise": float(ratio.std() / ratio.mean()),
         "segments": [[None if a is None else float(a), float(b)] for a, b in pairs],
-    }  # fmt: skip
+    }
 
 
 def _voxels(fusion: Fusion, folder: Path) -> dict[str, Any]:
@@ -151,7 +162,9 @@ def _territory(fusion: Fusion, truth: dict[str, Any]) -> dict[str, Any]:
     segments = truth["segments"]
     own = [fusion.segments[k].territory == segments[str(k)]["territory"] for k in range(1, 17)]
     default = [segments[str(k)]["aha_default"] == segments[str(k)]["territory"] for k in range(1, 17)]
-    return {"territory_right": float(np.mean(own)), "aha_right": float(np.mean(default))} | _territory_mass(fusion, truth)
+    return {"territory_right": float(np.mean(own)), "aha_right": float(np.mean(default))} | _territory_mass(
+        fusion, truth
+    )
 
 
 def _territory_mass(fusion: Fusion, truth: dict[str, Any]) -> dict[str, Any]:
@@ -181,17 +194,25 @@ def _lesions(fusion: Fusion, truth: dict[str, Any]) -> dict[str, Any]:
         one = found[best[1]] if best[0] < _SAME_LESION_MM else None
         if one is not None:
             used.add(best[1])
-        rows.append({
-            "percent": lesion["percent"], "found_percent": one["percent"] if one else None,
-            "vessel_right": one["vessel"] == lesion["vessel"] if one else None,
-            "mass_g": lesion["subtended_mass_g"], "found_mass_g": one["subtended_mass_g"] if one else None,
-            "culprit": lesion["culprit"], "verdict": one["verdict"] if one else None,
-        })  # fmt: skip
+        rows.append(
+            {
+                "percent": lesion["percent"],
+                "found_percent": one["percent"] if one else None,
+                "vessel_right": one["vessel"] == lesion["vessel"] if one else None,
+                "mass_g": lesion["subtended_mass_g"],
+                "found_mass_g": one["subtended_mass_g"] if one else None,
+                "culprit": lesion["culprit"],
+                "verdict": one["verdict"] if one else None,
+            }
+        )
     culprits = {lesion["vessel"] for lesion in truth["stenoses"] if lesion["culprit"]}
     called = {one["vessel"] for one in found if one["verdict"] in ("matched", "shared")}
     tight = [row for row in rows if row["percent"] >= _TIGHT_PERCENT]
     return {
-        "lesions": rows, "invented": len(found) - len(used),
-        "tight": len(tight), "tight_found": sum(row["found_percent"] is not None for row in tight),
-        "culprits_right": culprits == called, "unmatched_defects": len(fusion.defects),
-    }  # fmt: skip
+        "lesions": rows,
+        "invented": len(found) - len(used),
+        "tight": len(tight),
+        "tight_found": sum(row["found_percent"] is not None for row in tight),
+        "culprits_right": culprits == called,
+        "unmatched_defects": len(fusion.defects),
+    }

@@ -58,10 +58,14 @@ def read_list(path: Path, out: Path) -> list[FusionTask]:
             raise InputError(f"{path}: line {number} has the id {case!r}; expected a word that can name a folder")
         tasks.append(
             FusionTask(
-                case=case, cta=place(row["cta"]), perfusion=place(row["perfusion"]), ct_masks=place(row.get("ct_masks")),
-                coronaries=place(row.get("coronaries")), out=str((out / case).resolve()),
+                case=case,
+                cta=place(row["cta"]),
+                perfusion=place(row["perfusion"]),
+                ct_masks=place(row.get("ct_masks")),
+                coronaries=place(row.get("coronaries")),
+                out=str((out / case).resolve()),
             )
-        )  # fmt: skip
+        )
     names = [task.case for task in tasks]
     if doubled := sorted({name for name in names if names.count(name) > 1}):
         raise InputError(f"{path}: the id {doubled[0]!r} stands in several lines; give each case its own")
@@ -76,7 +80,7 @@ def fuse_cohort(
     Raises:
         InputError: the list cannot be used, or the cluster went away.
     """
-    tell = say or (lambda text: None)
+    tell = say or (lambda _text: None)
     make_folder(out)
     tasks = read_list(cases, out)
     place = Workplace(cluster=cluster, workers=workers)
@@ -88,9 +92,11 @@ def fuse_cohort(
     _write_summary(out / "summary.csv", tasks, listener.failures)
     done = sum((Path(task.out) / "result.json").exists() for task in tasks)
     return {
-        "schema": "guidance-app/cmr-cohort/1", "cases": len(tasks), "done": done,
+        "schema": "guidance-app/cmr-cohort/1",
+        "cases": len(tasks),
+        "done": done,
         "failed": [{"id": name, "reason": reason} for name, reason in listener.failures.items()],
-    }  # fmt: skip
+    }
 
 
 def fuse_task(task: FusionTask, emit: Callable[[str], None]) -> None:
@@ -98,9 +104,12 @@ def fuse_task(task: FusionTask, emit: Callable[[str], None]) -> None:
     from engines.cmr.fuse_files import fuse_files
 
     fuse_files(
-        Path(task.cta), Path(task.perfusion), Path(task.out), ct_masks=Path(task.ct_masks) if task.ct_masks else None,
+        Path(task.cta),
+        Path(task.perfusion),
+        Path(task.out),
+        ct_masks=Path(task.ct_masks) if task.ct_masks else None,
         coronaries=Path(task.coronaries) if task.coronaries else None,
-    )  # fmt: skip
+    )
     emit(task.case)
 
 
@@ -128,19 +137,46 @@ class _Listener:
 def _write_summary(path: Path, tasks: list[FusionTask], failures: Mapping[str, str]) -> None:
     stream = io.StringIO()
     table = csv.writer(stream, lineterminator="\n")
-    table.writerow(["id", "status", "reason", "flags", "dice_reoriented", "dice_registered", "lowest_relative_upslope",
-                    "stenoses", "matched", "unmatched_lesions", "unmatched_defects", "seconds"])  # fmt: skip
+    table.writerow(
+        [
+            "id",
+            "status",
+            "reason",
+            "flags",
+            "dice_reoriented",
+            "dice_registered",
+            "lowest_relative_upslope",
+            "stenoses",
+            "matched",
+            "unmatched_lesions",
+            "unmatched_defects",
+            "seconds",
+        ]
+    )
     for task in tasks:
         file = Path(task.out) / "result.json"
         if not file.exists():
             table.writerow([task.case, "failed", failures.get(task.case, "not run"), *[""] * 9])
             continue
         found = json.loads(file.read_text(encoding="utf-8"))
-        upslopes = [one["relative_upslope"] for one in found["segments"].values() if one["relative_upslope"] is not None]
+        upslopes = [
+            one["relative_upslope"] for one in found["segments"].values() if one["relative_upslope"] is not None
+        ]
         verdicts = [one["verdict"] for one in found["stenoses"]]
-        table.writerow([
-            task.case, "done", "", " ".join(found["flags"]), found["dice"]["reoriented"], found["dice"]["registered"],
-            min(upslopes, default=""), len(verdicts), verdicts.count("matched"), verdicts.count("unmatched_lesion"),
-            len(found["unmatched_defects"]), round(found["elapsed_ms"] / 1000.0, 1),
-        ])  # fmt: skip
+        table.writerow(
+            [
+                task.case,
+                "done",
+                "",
+                " ".join(found["flags"]),
+                found["dice"]["reoriented"],
+                found["dice"]["registered"],
+                min(upslopes, default=""),
+                len(verdicts),
+                verdicts.count("matched"),
+                verdicts.count("unmatched_lesion"),
+                len(found["unmatched_defects"]),
+                round(found["elapsed_ms"] / 1000.0, 1),
+            ]
+        )
     write_bytes(path, stream.getvalue().encode())

@@ -1,4 +1,4 @@
-"""`evaluate cmr`: simulated patients of held-out seeds, with masks given and with masks predicted, and what it comes to."""
+"""`evaluate cmr`: simulated patients of held-out seeds, with masks given and with masks predicted."""
 
 from __future__ import annotations
 
@@ -17,11 +17,30 @@ from engines.evaluation.statistics import median, share
 SCHEMA = "guidance-app/evaluate-cmr/1"
 FIRST_SEED = {"test": 1000, "shift": 2000}
 _MEDIANS = (
-    "axis_deg", "axis_axial_deg", "axis_coronal_deg", "roll_deg", "mitral_mm", "apex_mm", "move_turn_deg", "dice_true_rigid",
-    "dice_reoriented", "dice_registered", "cmr_wall_dice", "folding_share", "motion_error_mm", "motion_error_95_mm",
-    "motion_true_95_mm", "segment_r", "segment_bias", "segment_noise", "voxel_r", "territory_right", "aha_right",
-    "territory_mass_right", "seconds",
-)  # fmt: skip
+    "axis_deg",
+    "axis_axial_deg",
+    "axis_coronal_deg",
+    "roll_deg",
+    "mitral_mm",
+    "apex_mm",
+    "move_turn_deg",
+    "dice_true_rigid",
+    "dice_reoriented",
+    "dice_registered",
+    "cmr_wall_dice",
+    "folding_share",
+    "motion_error_mm",
+    "motion_error_95_mm",
+    "motion_true_95_mm",
+    "segment_r",
+    "segment_bias",
+    "segment_noise",
+    "voxel_r",
+    "territory_right",
+    "aha_right",
+    "territory_mass_right",
+    "seconds",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,35 +72,46 @@ def study_tasks(cases: Path, *, test: int, shift: int, masks: str) -> list[Study
 
 
 def run_study(
-    cases: Path, *, test: int = 40, shift: int = 20, masks: str = "both", workers: int = 0, cluster: str = "",
+    cases: Path,
+    *,
+    test: int = 40,
+    shift: int = 20,
+    masks: str = "both",
+    workers: int = 0,
+    cluster: str = "",
     say: Callable[[str], None] | None = None,
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """Figures per case and in total.
 
     Raises:
         InputError: wrong options, a folder that cannot be written to, or no case that could be evaluated.
     """
-    tell = say or (lambda text: None)
+    tell = say or (lambda _text: None)
     tasks = study_tasks(cases, test=test, shift=shift, masks=masks)
     make_folder(cases)
     listener = _Listener(tell, len(tasks))
     run_cohort(study_task, tasks, listener, Workplace(cluster=cluster, workers=workers))
     if not listener.rows:
-        raise InputError(f"{cases}: no case could be evaluated; the first reason: {next(iter(listener.failures.values()), '?')}")
+        raise InputError(
+            f"{cases}: no case could be evaluated; the first reason: {next(iter(listener.failures.values()), '?')}"
+        )
     from engines.inference.machine import this_machine
 
     rows = sorted(listener.rows, key=lambda row: (row["masks"], row["split"], row["seed"]))
     return {
-        "schema": SCHEMA, "machine": this_machine().model_dump(), "seed": min(task.seed for task in tasks),
+        "schema": SCHEMA,
+        "machine": this_machine().model_dump(),
+        "seed": min(task.seed for task in tasks),
         "data": "simulated CT-CMR patients (simulate cmr); no public set pairs CT and perfusion CMR",
-        "cases": rows, "failed": listener.failures,
+        "cases": rows,
+        "failed": listener.failures,
         "totals": {
             f"{kind} {split}": totals([row for row in rows if row["masks"] == kind and row["split"] == split])
             for kind in ("given", "predicted")
             for split in ("test", "shift")
             if any(row["masks"] == kind and row["split"] == split for row in rows)
         },
-    }  # fmt: skip
+    }
 
 
 def study_task(task: StudyTask, emit: Callable[[dict[str, Any]], None]) -> None:
@@ -101,25 +131,26 @@ def totals(rows: list[dict[str, Any]]) -> dict[str, Any]:
         name: median(np.array([row[name] for row in rows if row.get(name) is not None], dtype=np.float64)).model_dump()
         for name in _MEDIANS
     }
-    pooled = np.array(
-        [pair for row in rows for pair in _relative(row["segments"])], dtype=np.float64
-    )
+    pooled = np.array([pair for row in rows for pair in _relative(row["segments"])], dtype=np.float64)
     found["pooled_segment_r"] = float(np.corrcoef(pooled.T)[0, 1]) if len(pooled) > 10 else None
     lesions = [lesion for row in rows for lesion in row["lesions"]]
     seen = [lesion for lesion in lesions if lesion["found_percent"] is not None]
     found |= {
-        "tight_stenoses_found": _share(lesion["found_percent"] is not None for lesion in lesions if lesion["percent"] >= 50),
+        "tight_stenoses_found": _share(
+            lesion["found_percent"] is not None for lesion in lesions if lesion["percent"] >= 50
+        ),
         "percent_within_10": _share(abs(lesion["found_percent"] - lesion["percent"]) <= 10 for lesion in seen),
         "lesion_vessel_right": _share(lesion["vessel_right"] for lesion in seen),
-        "verdicts_right": _share(
-            (lesion["verdict"] in ("matched", "shared")) == lesion["culprit"] for lesion in seen
-        ),
+        "verdicts_right": _share((lesion["verdict"] in ("matched", "shared")) == lesion["culprit"] for lesion in seen),
         "culprits_right": _share(row["culprits_right"] for row in rows),
-        "mass_error_g": median(np.array([abs(one["found_mass_g"] - one["mass_g"]) for one in seen], dtype=np.float64)).model_dump(),
-        "flagged": _share(bool(row["flags"]) for row in rows), "cases": len(rows),
+        "mass_error_g": median(
+            np.array([abs(one["found_mass_g"] - one["mass_g"]) for one in seen], dtype=np.float64)
+        ).model_dump(),
+        "flagged": _share(bool(row["flags"]) for row in rows),
+        "cases": len(rows),
         "invented_stenoses": sum(row["invented"] for row in rows),
         "cases_with_unmatched_defects": _share(row["unmatched_defects"] > 0 for row in rows),
-    }  # fmt: skip
+    }
     return found
 
 
@@ -159,4 +190,6 @@ class _Listener:
 
     def _next(self, task: StudyTask, text: str) -> None:
         self.seen += 1
-        self.tell(f"{self.seen}/{self.count} seed {task.seed}, masks {'given' if task.masks_given else 'predicted'}: {text}")
+        self.tell(
+            f"{self.seen}/{self.count} seed {task.seed}, masks {'given' if task.masks_given else 'predicted'}: {text}"
+        )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,8 @@ import nibabel as nib
 import numpy as np
 from jaxtyping import Float
 
-from calibration.store import write_atomically, write_json
+from calibration.errors import InputError
+from calibration.store import make_folder, write_atomically, write_json
 from engines.anatomy.files.nifti import LPS_FROM_RAS, write_nifti
 from engines.anatomy.files.poly_data import PolyData
 from engines.anatomy.files.vtk_xml import write_vtp
@@ -30,14 +33,38 @@ AHA_DEFAULT = {1: "LAD", 2: "LAD", 7: "LAD", 8: "LAD", 13: "LAD", 14: "LAD", 17:
 def simulate_cmr_case(
     seed: int, folder: Path, *, spacing_mm: float = 1.0, progress: Callable[[str, float], None] | None = None
 ) -> Path:
-    """Write one case into `folder`: cta.nii.gz, ct_masks/, coronaries.vtp, perfusion/, truth.json and truth/."""
-    say = progress or (lambda text, share: None)
+    """Write one case into `folder`: cta.nii.gz, ct_masks/, coronaries.vtp, perfusion/, truth.json and truth/.
+
+    Raises:
+        InputError: negative seed, or a folder that holds something or cannot be written to; nothing is left then.
+    """
+    if seed < 0:
+        raise InputError(f"seed {seed}: seeds are whole numbers from 0 on; choose one")
+    target = Path(folder)
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise InputError(f"{target}: exists and is not an empty folder; choose another output folder or remove it")
+    make_folder(target)
+    beside = Path(tempfile.mkdtemp(dir=target.resolve().parent, prefix=".part-"))
+    try:
+        _fill(seed, beside, spacing_mm, progress or (lambda _text, _share: None))
+        beside.chmod(0o755)
+        target.rmdir()
+        beside.replace(target)
+    except OSError as error:
+        raise InputError(
+            f"{target}: writing failed ({error.strerror or error}); free space or choose another"
+        ) from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    return target
+
+
+def _fill(seed: int, folder: Path, spacing_mm: float, say: Callable[[str, float], None]) -> None:
     say("heart and coronaries", 0.0)
     patient = draw_patient(seed)
     random = np.random.default_rng([171_000, seed])
     say("CT", 0.1)
     ct = ct_picture(patient, random, spacing_mm=spacing_mm)
-    folder.mkdir(parents=True, exist_ok=True)
     write_nifti(folder / "cta.nii.gz", ct.hu.astype(np.int16), ct.lps_from_index)
     for name, mask in ct.masks.items():
         write_nifti(folder / "ct_masks" / f"{name}.nii.gz", mask.astype(np.uint8), ct.lps_from_index)
@@ -63,19 +90,21 @@ def simulate_cmr_case(
     write_json(folder / "perfusion" / "perfusion.json", {**entries, "saturation_time_ms": 1000.0 * _SATURATION_S})
     say("truth", 0.95)
     write_json(folder / "truth.json", _truth(folder, patient, ct, plans, lookup))
-    return folder
 
 
 def _write_coronaries(path: Path, patient: Patient) -> None:
     pose = patient.lps_from_heart
     points = np.concatenate([artery.points for artery in patient.arteries]) @ pose[:3, :3].T + pose[:3, 3]
     ends = np.cumsum([len(artery.points) for artery in patient.arteries])
-    write_vtp(path, PolyData(
-        points=points,
-        lines=tuple(np.split(np.arange(ends[-1]), ends[:-1])),
-        point_arrays={"radius": np.concatenate([artery.radius_mm for artery in patient.arteries])},
-        line_arrays={"name": tuple(artery.name for artery in patient.arteries)},
-    ))  # fmt: skip
+    write_vtp(
+        path,
+        PolyData(
+            points=points,
+            lines=tuple(np.split(np.arange(ends[-1]), ends[:-1])),
+            point_arrays={"radius": np.concatenate([artery.radius_mm for artery in patient.arteries])},
+            line_arrays={"name": tuple(artery.name for artery in patient.arteries)},
+        ),
+    )
 
 
 def _write_slice(folder: Path, name: str, plan: SlicePlan, made: SlicePictures) -> dict[str, Any]:
@@ -84,7 +113,11 @@ def _write_slice(folder: Path, name: str, plan: SlicePlan, made: SlicePictures) 
         _nifti(folder / "perfusion" / f"{name}_{mask}.nii.gz", values[:, :, None].astype(np.uint8), plan.lps_from_index)
     motion = np.broadcast_to(made.motion_px[None, None], (plan.columns, plan.rows, *made.motion_px.shape))
     _nifti(folder / "truth" / f"motion_{name}.nii.gz", motion[::8, ::8].astype(np.float32), plan.lps_from_index)
-    _nifti(folder / "truth" / f"upslope_{name}.nii.gz", made.relative_upslope[..., None].astype(np.float32), plan.lps_from_index)
+    _nifti(
+        folder / "truth" / f"upslope_{name}.nii.gz",
+        made.relative_upslope[..., None].astype(np.float32),
+        plan.lps_from_index,
+    )
     return {
         "file": f"{name}.nii.gz",
         "times_ms": made.times_ms.tolist(),
@@ -132,30 +165,44 @@ def _truth(
         here = inside & seen if (inside & seen).sum() > 20 else inside
         counts = np.bincount(vessel[inside], minlength=4)
         segments[str(number)] = {
-            "relative_upslope": float(upslope[here].mean()), "territory": _VESSELS[int(counts[1:].argmax())],
-            "territory_share": float(counts.max() / max(counts.sum(), 1)), "aha_default": AHA_DEFAULT[number],
+            "relative_upslope": float(upslope[here].mean()),
+            "territory": _VESSELS[int(counts[1:].argmax())],
+            "territory_share": float(counts.max() / max(counts.sum(), 1)),
+            "aha_default": AHA_DEFAULT[number],
             "seen": bool((inside & seen).sum() > 20),
-        }  # fmt: skip
+        }
     stenoses = []
     for index, lesion in enumerate(patient.lesions):
         inside = wall_value(shape, patient.fed_beyond[index], p, depth) > 0.5
         artery = next(artery for artery in patient.arteries if artery.name == lesion.branch)
-        stenoses.append({
-            "branch": lesion.branch, "vessel": lesion.vessel, "percent": lesion.percent,
-            "point_lps_mm": (pose[:3, :3] @ artery.points[lesion.index] + pose[:3, 3]).tolist(),
-            "subtended_mass_g": float(inside.sum()) * ml * _G_PER_ML, "culprit": patient.culprits[index],
-        })  # fmt: skip
+        stenoses.append(
+            {
+                "branch": lesion.branch,
+                "vessel": lesion.vessel,
+                "percent": lesion.percent,
+                "point_lps_mm": (pose[:3, :3] @ artery.points[lesion.index] + pose[:3, 3]).tolist(),
+                "subtended_mass_g": float(inside.sum()) * ml * _G_PER_ML,
+                "culprit": patient.culprits[index],
+            }
+        )
     return {
-        "schema": SCHEMA, "seed": patient.seed, "split": patient.split, "dominance": patient.dominance,
-        "long_axis_lps": (pose[:3, :3] @ axis_heart).tolist(), "mitral_lps_mm": mitral.tolist(),
-        "apex_lps_mm": apex.tolist(), "rv_direction_lps": (pose[:3, :3] @ right).tolist(),
+        "schema": SCHEMA,
+        "seed": patient.seed,
+        "split": patient.split,
+        "dominance": patient.dominance,
+        "long_axis_lps": (pose[:3, :3] @ axis_heart).tolist(),
+        "mitral_lps_mm": mitral.tolist(),
+        "apex_lps_mm": apex.tolist(),
+        "rv_direction_lps": (pose[:3, :3] @ right).tolist(),
         "ct_from_cmr": (patient.lps_from_heart @ np.linalg.inv(patient.cmr_from_heart)).tolist(),
-        "segments": segments, "stenoses": stenoses, "wall_mass_g": len(p) * ml * _G_PER_ML,
-    }  # fmt: skip
+        "segments": segments,
+        "stenoses": stenoses,
+        "wall_mass_g": len(p) * ml * _G_PER_ML,
+    }
 
 
 def _segments(p: np.ndarray, axis: np.ndarray, length: float, right: np.ndarray, anterior: float) -> np.ndarray:
-    """AHA number of wall points: levels by thirds along the axis, angle from the anterior insertion through the septum."""
+    """AHA number of wall points: thirds of the axis, angle from the anterior insertion through the septum."""
     level = (p @ axis) / length
     ahead = np.cross(axis, right)
     middle = axis * length * 0.5

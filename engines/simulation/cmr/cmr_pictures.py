@@ -1,4 +1,4 @@
-"""Short-axis first-pass pictures: tissue by wall coordinates, breathing, coil shading, k-space truncation, Rician noise."""
+"""Short-axis first-pass pictures: tissue, breathing, coil shading, k-space truncation, Rician noise."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class SlicePictures:
 
 
 def plan_slices(patient: Patient, random: np.random.Generator) -> list[SlicePlan]:
-    """Three short-axis slices (sometimes more), planned a few degrees off the true axis, each breath-hold a little apart."""
+    """Three short-axis slices, planned a few degrees off the true axis, each breath-hold a little apart."""
     shape = patient.cmr_heart
     tilt = np.deg2rad(random.normal(0, 2.5, 2))
     normal = np.array([tilt[0], tilt[1], 1.0])
@@ -80,7 +80,13 @@ def beat_times(random: np.random.Generator, *, stress: bool, shifted: bool) -> F
 
 
 def slice_pictures(
-    patient: Patient, plan: SlicePlan, bolus: FirstPass, times_s: np.ndarray, random: np.random.Generator, *, stress: bool
+    patient: Patient,
+    plan: SlicePlan,
+    bolus: FirstPass,
+    times_s: np.ndarray,
+    random: np.random.Generator,
+    *,
+    stress: bool,
 ) -> SlicePictures:
     parts, beat = _parts(patient, plan, stress=stress), float(np.median(np.diff(times_s)))
     curves = _curves(bolus, times_s)
@@ -100,16 +106,22 @@ def slice_pictures(
         "rv_pool": _block_mean(parts["right"]) > 0.5,
     }
     return SlicePictures(
-        frames=frames, times_ms=np.round(1000.0 * times_s, 1), motion_px=motion, mask_frame=peak, masks=masks,
+        frames=frames,
+        times_ms=np.round(1000.0 * times_s, 1),
+        motion_px=motion,
+        mask_frame=peak,
+        masks=masks,
         relative_upslope=truth,
-    )  # fmt: skip
+    )
 
 
 def _parts(patient: Patient, plan: SlicePlan, *, stress: bool) -> dict[str, np.ndarray]:
     """Share of each tissue in every sub-pixel, mean over the slice's thickness, and the mean flow of its wall."""
     shape = patient.cmr_heart
     heart_from_cmr = np.linalg.inv(patient.cmr_from_heart)
-    c, r = np.meshgrid((np.arange(plan.columns * _FINE) - 0.5) / _FINE, (np.arange(plan.rows * _FINE) - 0.5) / _FINE, indexing="ij")
+    c, r = np.meshgrid(
+        (np.arange(plan.columns * _FINE) - 0.5) / _FINE, (np.arange(plan.rows * _FINE) - 0.5) / _FINE, indexing="ij"
+    )
     total: dict[str, np.ndarray] = {}
     flow_table = patient.stress_flow if stress else patient.rest_flow
     for place in _THROUGH:
@@ -130,16 +142,27 @@ def _parts(patient: Patient, plan: SlicePlan, *, stress: bool) -> dict[str, np.n
         flow[right_wall | papillary] = float(flow_table.mean())
         up = patient.lps_from_heart[:3, :3] @ p.T
         heart = epi | right | right_wall
-        near = ndimage.distance_transform_edt(~heart.reshape(c.shape)).ravel() * np.linalg.norm(plan.lps_from_index[:3, 0]) / _FINE
+        near = (
+            ndimage.distance_transform_edt(~heart.reshape(c.shape)).ravel()
+            * np.linalg.norm(plan.lps_from_index[:3, 0])
+            / _FINE
+        )
         fat = ~heart & (near < 5.0)
         liver = ~heart & ~fat & (up[2] < up[2][heart].min() + 12.0) if heart.any() else np.zeros(len(p), dtype=bool)
         chest = ~heart & ~fat & ~liver & (up[1] < (up[1][heart].min() if heart.any() else 0.0) - 8.0)
         lung = ~(heart | fat | liver | chest)
         for name, value in (
-            ("left", cavity & ~papillary), ("papillary", papillary), ("wall", wall), ("right", right),
-            ("right_wall", right_wall), ("flow", np.where(wall, flow, 0.0)), ("fat", fat), ("liver", liver),
-            ("muscle", chest), ("lung", lung),
-        ):  # fmt: skip
+            ("left", cavity & ~papillary),
+            ("papillary", papillary),
+            ("wall", wall),
+            ("right", right),
+            ("right_wall", right_wall),
+            ("flow", np.where(wall, flow, 0.0)),
+            ("fat", fat),
+            ("liver", liver),
+            ("muscle", chest),
+            ("lung", lung),
+        ):
             total[name] = total.get(name, 0.0) + value.reshape(c.shape).astype(np.float64) / len(_THROUGH)
     total["flow"] = total["flow"] / np.maximum(total["wall"], 1e-9)
     total["mean_flow"] = np.full_like(c, float(flow_table.mean()))
@@ -156,9 +179,13 @@ def _curves(bolus: FirstPass, times_s: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def _rendered(
-    parts: dict[str, np.ndarray], curves: dict[str, np.ndarray], motion: np.ndarray, plan: SlicePlan,
-    random: np.random.Generator, shifted: bool,
-) -> np.ndarray:  # fmt: skip
+    parts: dict[str, np.ndarray],
+    curves: dict[str, np.ndarray],
+    motion: np.ndarray,
+    plan: SlicePlan,
+    random: np.random.Generator,
+    shifted: bool,
+) -> np.ndarray:
     columns, rows = plan.columns, plan.rows
     grid = np.stack(np.meshgrid(np.arange(columns * _FINE), np.arange(rows * _FINE), indexing="ij"))
     heart = parts["left"] + parts["wall"] + parts["right"] + parts["right_wall"] + parts["papillary"]
@@ -167,7 +194,7 @@ def _rendered(
     still = sum(_STATIC[name] * parts[name] for name in ("fat", "liver", "muscle", "lung"))
     texture = ndimage.gaussian_filter(random.normal(size=still.shape), 3.0)
     still = still * (1.0 + 0.25 * texture / texture.std())
-    u, v = (np.meshgrid(np.linspace(-1, 1, columns), np.linspace(-1, 1, rows), indexing="ij"))
+    u, v = np.meshgrid(np.linspace(-1, 1, columns), np.linspace(-1, 1, rows), indexing="ij")
     coil = random.normal(0, 0.45, 2)
     shading = np.exp(coil[0] * u + coil[1] * v - 0.25 * (u**2 + v**2))
     bins = np.clip(np.searchsorted(curves["flows"], parts["flow"]), 1, len(curves["flows"]) - 1)
@@ -179,9 +206,12 @@ def _rendered(
     for t in range(motion.shape[1]):
         wall = (1 - mix) * curves["wall"][bins - 1, t] + mix * curves["wall"][bins, t]
         scene = (
-            still + parts["left"] * curves["left"][t] + parts["right"] * curves["right"][t] + parts["wall"] * wall
+            still
+            + parts["left"] * curves["left"][t]
+            + parts["right"] * curves["right"][t]
+            + parts["wall"] * wall
             + (parts["papillary"] + parts["right_wall"]) * other[t]
-        )  # fmt: skip
+        )
         where = grid - motion[:, t, None, None] * _FINE * moves
         moved = ndimage.map_coordinates(scene, where, order=1, mode="nearest")
         frames.append(_sampled(moved, columns, rows) * shading)
@@ -223,4 +253,7 @@ def _breathing(times_s: np.ndarray, random: np.random.Generator, pixel_mm: float
     drift = random.normal(0, 0.25 * amplitude) * times_s / times_s[-1]
     along = free + drift + random.normal(0, 0.25, len(times_s))
     across = 0.25 * random.normal() * free + random.normal(0, 0.2, len(times_s))
-    return np.stack([along * np.cos(angle) - across * np.sin(angle), along * np.sin(angle) + across * np.cos(angle)]) / pixel_mm
+    return (
+        np.stack([along * np.cos(angle) - across * np.sin(angle), along * np.sin(angle) + across * np.cos(angle)])
+        / pixel_mm
+    )

@@ -64,7 +64,9 @@ def draw_tree(shape: HeartShape, random: np.random.Generator) -> tuple[list[Arte
     split = shape.surface(np.array(length * 1.02), np.deg2rad(ant + 28.0), off_mm=3.0)
     trees: list[Artery] = []
 
-    def add(name: str, vessel: str, points: np.ndarray, start: float, end: float, parent: str, feeds_from: float = 0.0) -> None:
+    def add(
+        name: str, vessel: str, points: np.ndarray, start: float, end: float, parent: str, feeds_from: float = 0.0
+    ) -> None:
         spaced = _spaced(points)
         t = np.linspace(0, 1, len(spaced))
         noise = sum(random.normal(0, 0.02) * np.sin(2 * np.pi * k * t + random.uniform(0, 6)) for k in (2, 4, 7))
@@ -94,10 +96,15 @@ def draw_tree(shape: HeartShape, random: np.random.Generator) -> tuple[list[Arte
         reach, down = random.uniform(6, 26), random.uniform(0.25, 0.5)
         line = on_wall([0.96, 0.5 * (0.96 + down), down], [angle, angle + 0.7 * reach, angle + reach])
         add(f"OM{index + 1}", "LCx", np.concatenate([begin[None], line[4:]]), random.uniform(0.8, 1.2), 0.5, "LCx")
-    groove_rv = np.stack([
-        [14.0, 10.0, length + 18.0], [36.0, 30.0, length + 10.0], [64.0, 14.0, length + 6.0], [66.0, -14.0, length + 4.0],
-        [44.0, -38.0, length + 3.0],
-    ])  # fmt: skip
+    groove_rv = np.stack(
+        [
+            [14.0, 10.0, length + 18.0],
+            [36.0, 30.0, length + 10.0],
+            [64.0, 14.0, length + 6.0],
+            [66.0, -14.0, length + 4.0],
+            [44.0, -38.0, length + 3.0],
+        ]
+    )
     crux = shape.surface(np.array(0.985 * length), np.deg2rad(inf - 2.0), off_mm=fat)
     feeder = "LCx" if dominance == "left" else "RCA"
     stop = groove_rv[-2] if dominance == "left" else crux
@@ -144,7 +151,12 @@ def narrowed(arteries: list[Artery], random: np.random.Generator) -> tuple[list[
         dip = (percent / 100.0) * np.exp(-0.5 * ((along - at) / (0.6 * half)) ** 2)
         arteries[index] = replace(artery, radius_mm=artery.radius_mm * (1.0 - dip))
         lesions.append(
-            Lesion(branch=artery.name, vessel=artery.vessel, percent=float(percent), index=int(np.argmin(np.abs(along - at))))
+            Lesion(
+                branch=artery.name,
+                vessel=artery.vessel,
+                percent=float(percent),
+                index=int(np.argmin(np.abs(along - at))),
+            )
         )
     return arteries, lesions
 

@@ -1,4 +1,4 @@
-"""The contrast CT of a simulated heart: chambers, aorta, coronaries, fat, lung, liver and chest wall, with true masks."""
+"""The contrast CT of a simulated heart: chambers, coronaries, fat, lung, liver, chest wall; true masks."""
 
 from __future__ import annotations
 
@@ -47,10 +47,15 @@ def ct_picture(patient: Patient, random: np.random.Generator, *, spacing_mm: flo
     fine = np.clip(fine + sigma * noise / noise.std(), -1024, 3000)
     wall = np.flatnonzero(masks["lv_wall"])
     return CtPicture(
-        hu=np.rint(fine).astype(np.float32), lps_from_index=affine,
-        masks={name: mask.reshape(grid) for name, mask in masks.items() if name not in ("rv_wall", "valve", "papillary")},
-        heart_points=points[wall].astype(np.float64), wall_index=wall, wall_depth=shape.depth(points[wall].astype(np.float64)),
-    )  # fmt: skip
+        hu=np.rint(fine).astype(np.float32),
+        lps_from_index=affine,
+        masks={
+            name: mask.reshape(grid) for name, mask in masks.items() if name not in ("rv_wall", "valve", "papillary")
+        },
+        heart_points=points[wall].astype(np.float64),
+        wall_index=wall,
+        wall_depth=shape.depth(points[wall].astype(np.float64)),
+    )
 
 
 def _masks(patient: Patient, p: np.ndarray) -> dict[str, np.ndarray]:
@@ -63,9 +68,12 @@ def _masks(patient: Patient, p: np.ndarray) -> dict[str, np.ndarray]:
     above = p[:, 2] > length + p[:, :2] @ np.array(shape.base_tilt)
     radius = shape.radius_mm
     left_atrium = above & (_ellipsoid(p, (-9.0, -9.0, length + 19.0), (1.05 * radius, 1.0 * radius, 21.0)))
-    aorta = above & _tube(p, np.array([[7, 8, length], [8, 10, length + 14], [12, 26, length + 34], [10, 60, length + 52]]),
-                          0.50 * radius)  # fmt: skip
-    left_atrium &= ~aorta & ~_tube(p, np.array([[7, 8, length], [8, 10, length + 14], [12, 26, length + 34]]), 0.5 * radius + 2)
+    aorta = above & _tube(
+        p, np.array([[7, 8, length], [8, 10, length + 14], [12, 26, length + 34], [10, 60, length + 52]]), 0.50 * radius
+    )
+    left_atrium &= ~aorta & ~_tube(
+        p, np.array([[7, 8, length], [8, 10, length + 14], [12, 26, length + 34]]), 0.5 * radius + 2
+    )
     right_atrium = _ellipsoid(p, (40.0, -10.0, length + 24.0), (19.0, 21.0, 18.0)) & ~right & ~right_wall & ~aorta
     right_atrium &= ~left_atrium & ~epicardium & (p[:, 2] > length + 6)
     opening = np.hypot(*np.moveaxis(p[:, :2] - np.array([-9.0, -9.0]), -1, 0)) < 0.62 * radius
@@ -76,18 +84,30 @@ def _masks(patient: Patient, p: np.ndarray) -> dict[str, np.ndarray]:
         middle = shape.surface(np.array(0.45 * length), np.array(theta), depth=0.0, off_mm=-4.0)
         papillary |= cavity & _ellipsoid(p, tuple(middle), (size, size, 0.17 * length))
     return {
-        "lv_cavity": cavity, "lv_wall": epicardium & ~cavity, "rv": right, "la": left_atrium, "ra": right_atrium,
-        "aorta": aorta, "rv_wall": right_wall, "valve": valve, "papillary": papillary,
-    }  # fmt: skip
+        "lv_cavity": cavity,
+        "lv_wall": epicardium & ~cavity,
+        "rv": right,
+        "la": left_atrium,
+        "ra": right_atrium,
+        "aorta": aorta,
+        "rv_wall": right_wall,
+        "valve": valve,
+        "papillary": papillary,
+    }
 
 
 def _tissue(
-    patient: Patient, random: np.random.Generator, points: np.ndarray, lps: np.ndarray, masks: dict[str, np.ndarray],
-    count: int, spacing_mm: float,
-) -> np.ndarray:  # fmt: skip
+    patient: Patient,
+    random: np.random.Generator,
+    points: np.ndarray,
+    lps: np.ndarray,
+    masks: dict[str, np.ndarray],
+    count: int,
+    spacing_mm: float,
+) -> np.ndarray:
     left, right = random.uniform(320, 450), random.uniform(110, 330)
     wall = random.uniform(90, 130)
-    everything = np.any([mask for mask in masks.values()], axis=0)
+    everything = np.any(list(masks.values()), axis=0)
     far = ndimage.distance_transform_edt(~everything.reshape((count,) * 3), sampling=spacing_mm).ravel()
     hu = np.full(len(points), _LUNG_HU, dtype=np.float32)
     heart_low = lps[everything, 2].min()

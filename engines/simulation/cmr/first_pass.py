@@ -48,7 +48,9 @@ def inject(random: np.random.Generator, *, stress: bool, saturation_s: float, sh
     peak = random.uniform(1.8, 3.2)
     right = peak * 1.15 * _bolus(time, arrival, 0.75 * width)
     left = peak * _bolus(time, arrival + random.uniform(3.0, 4.5), width)
-    recirculation = 0.22 * peak * _bolus(time, arrival + 15.0, 4.0 * width) + 0.18 * peak * _plateau(time, arrival + 8.0)
+    recirculation = 0.22 * peak * _bolus(time, arrival + 15.0, 4.0 * width) + 0.18 * peak * _plateau(
+        time, arrival + 8.0
+    )
     left, right = left + recirculation, right + recirculation
     flows = np.linspace(0.05, 4.5, 60)
     wall = np.array([_exchange(time, left, flow, shifted=shifted) for flow in flows])
@@ -57,7 +59,11 @@ def inject(random: np.random.Generator, *, stress: bool, saturation_s: float, sh
         return 1.0 - np.exp(-saturation_s * (r1 + _RELAXIVITY * concentration))
 
     return FirstPass(
-        time_s=time, left=signal(left, _R1_BLOOD), right=signal(right, _R1_BLOOD), flows=flows, wall=signal(wall, _R1_WALL)
+        time_s=time,
+        left=signal(left, _R1_BLOOD),
+        right=signal(right, _R1_BLOOD),
+        flows=flows,
+        wall=signal(wall, _R1_WALL),
     )
 
 

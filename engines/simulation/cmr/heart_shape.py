@@ -1,7 +1,7 @@
 """The shape of one heart in its own frame: nested half ellipsoids with a flattened septum, a bend and a crescent RV.
 
-Frame of the heart (mm): origin at the endocardial apex, x towards the mid-septum, y towards the anterior wall, z towards the
-base. `theta` is the angle about z from x to y; the septum faces 0.
+Frame of the heart (mm): origin at the endocardial apex, x towards the mid-septum, y towards the anterior wall, z
+towards the base. `theta` is the angle about z from x to y; the septum faces 0.
 """
 
 from __future__ import annotations
@@ -65,14 +65,14 @@ class HeartShape:
         x, y = np.moveaxis(points[..., :2] - self.bow(z), -1, 0)
         return np.hypot(x, y), np.arctan2(y, x), z
 
-    def below_base(self, points: Float[np.ndarray, "... 3"]) -> Bool[np.ndarray, "..."]:
+    def below_base(self, points: Float[np.ndarray, "... 3"]) -> Bool[np.ndarray, ...]:
         return points[..., 2] <= self.length_mm + points[..., :2] @ np.array(self.base_tilt)
 
-    def in_cavity(self, points: Float[np.ndarray, "... 3"]) -> Bool[np.ndarray, "..."]:
+    def in_cavity(self, points: Float[np.ndarray, "... 3"]) -> Bool[np.ndarray, ...]:
         r, theta, z = self.polar(points)
         return self.below_base(points) & (z > 0) & (r < self.radius(z, theta, 0.0))
 
-    def in_epicardium(self, points: Float[np.ndarray, "... 3"]) -> Bool[np.ndarray, "..."]:
+    def in_epicardium(self, points: Float[np.ndarray, "... 3"]) -> Bool[np.ndarray, ...]:
         r, theta, z = self.polar(points)
         return self.below_base(points) & (z > -self.apex_wall_mm) & (r < self.radius(z, theta, 1.0))
 
@@ -131,7 +131,9 @@ class HeartShape:
         rim = self.surface(z, theta, depth=0.0)
         x, y = rim[:, 0], rim[:, 1]
         cross = x * np.roll(y, -1) - np.roll(x, -1) * y
-        centre = np.array([((x + np.roll(x, -1)) * cross).sum(), ((y + np.roll(y, -1)) * cross).sum()]) / (3 * cross.sum())
+        centre = np.array([((x + np.roll(x, -1)) * cross).sum(), ((y + np.roll(y, -1)) * cross).sum()]) / (
+            3 * cross.sum()
+        )
         return np.array([*centre, self.length_mm + float(centre @ tilt)])
 
 

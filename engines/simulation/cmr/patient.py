@@ -72,10 +72,21 @@ def draw_patient(seed: int) -> Patient:
     centre = (lps_from_heart @ [0, 0, 0.5 * ct_heart.length_mm, 1.0])[:3]
     moved[:3, 3] = centre + random.uniform(-90, 90, 3) - turn @ centre
     return Patient(
-        seed=seed, split=split_of(seed), ct_heart=ct_heart, cmr_heart=cmr_heart, lps_from_heart=lps_from_heart,
-        cmr_from_heart=moved @ lps_from_heart, arteries=tuple(arteries), dominance=dominance, lesions=tuple(lesions),
-        culprits=culprits, fed_beyond=fed, territory=territory, stress_flow=stress, rest_flow=rest,
-    )  # fmt: skip
+        seed=seed,
+        split=split_of(seed),
+        ct_heart=ct_heart,
+        cmr_heart=cmr_heart,
+        lps_from_heart=lps_from_heart,
+        cmr_from_heart=moved @ lps_from_heart,
+        arteries=tuple(arteries),
+        dominance=dominance,
+        lesions=tuple(lesions),
+        culprits=culprits,
+        fed_beyond=fed,
+        territory=territory,
+        stress_flow=stress,
+        rest_flow=rest,
+    )
 
 
 def _pose(random: np.random.Generator) -> Float[np.ndarray, "4 4"]:
@@ -119,9 +130,11 @@ def wall_value(shape: HeartShape, table: np.ndarray, points: Float[np.ndarray, "
     """A table over (level, angle[, depth]) at points in the wall of a heart; whole numbers stay whole."""
     levels, _ = level_grid()
     _, theta, z = shape.polar(points)
-    l = np.clip(z / shape.length_mm, 0, 1) * (len(levels) - 1)
-    a = (theta + np.pi) / (2 * np.pi) * ANGLES
+    row = np.clip(z / shape.length_mm, 0, 1) * (len(levels) - 1)
+    column = (theta + np.pi) / (2 * np.pi) * ANGLES
     if table.ndim == 2:
-        return table[np.rint(l).astype(int), np.rint(a).astype(int) % ANGLES]
+        return table[np.rint(row).astype(int), np.rint(column).astype(int) % ANGLES]
     padded = np.concatenate([table, table[:, :1]], axis=1)
-    return ndimage.map_coordinates(padded, [l, np.clip(a, 0, ANGLES), depth * (DEPTHS - 1)], order=1, mode="nearest")
+    return ndimage.map_coordinates(
+        padded, [row, np.clip(column, 0, ANGLES), depth * (DEPTHS - 1)], order=1, mode="nearest"
+    )

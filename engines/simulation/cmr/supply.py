@@ -1,7 +1,7 @@
 """Which artery feeds which wall: growth over the epicardium at a speed that differs from place to place.
 
-The speed field is random and smooth, wider arteries start earlier, and growth is uneven between the arteries: no rule of an
-estimator is in it.
+The speed field is random and smooth, wider arteries start earlier, and growth is uneven between the arteries: no rule
+of an estimator is in it.
 """
 
 from __future__ import annotations
@@ -51,14 +51,18 @@ def grown_territories(
     extra = sparse.csr_matrix(
         (np.maximum(starts, 1e-3), (np.arange(len(sources)) + nodes, sources)), shape=(nodes + len(sources),) * 2
     )
-    wide = sparse.csr_matrix((graph.data, graph.indices, np.concatenate([graph.indptr, np.full(len(sources), graph.nnz)])),
-                             shape=(nodes + len(sources),) * 2)  # fmt: skip
+    wide = sparse.csr_matrix(
+        (graph.data, graph.indices, np.concatenate([graph.indptr, np.full(len(sources), graph.nnz)])),
+        shape=(nodes + len(sources),) * 2,
+    )
     _, _, source = dijkstra(
         wide + extra, indices=np.arange(len(sources)) + nodes, min_only=True, return_predecessors=True
     )
     first = np.clip(source[:nodes] - nodes, 0, len(sources) - 1).reshape(LEVELS, ANGLES)
     artery_of, point_of = np.array(owner)[first], np.array(point)[first]
-    vessel_of = np.array([VESSELS.index(arteries[k].vessel) + 1 if arteries[k].vessel else 0 for k in range(len(arteries))])
+    vessel_of = np.array(
+        [VESSELS.index(arteries[k].vessel) + 1 if arteries[k].vessel else 0 for k in range(len(arteries))]
+    )
     return vessel_of[artery_of], artery_of, point_of
 
 
@@ -72,4 +76,6 @@ def _graph(places: Float[np.ndarray, "n 3"], slowness: Float[np.ndarray, " n"]) 
     a, b = np.concatenate(pairs, axis=1)
     cost = np.linalg.norm(places[a] - places[b], axis=1) * 0.5 * (slowness[a] + slowness[b]) + 1e-3
     n = LEVELS * ANGLES
-    return sparse.csr_matrix((np.concatenate([cost, cost]), (np.concatenate([a, b]), np.concatenate([b, a]))), shape=(n, n))
+    return sparse.csr_matrix(
+        (np.concatenate([cost, cost]), (np.concatenate([a, b]), np.concatenate([b, a]))), shape=(n, n)
+    )

@@ -10,24 +10,36 @@ from typing import Annotated, Any
 import typer
 
 _ROWS = (
-    ("axis_deg", "long axis, degrees"), ("roll_deg", "roll, degrees"), ("mitral_mm", "mitral centre, mm"),
-    ("apex_mm", "apex, mm"), ("dice_true_rigid", "wall Dice, true rigid move"), ("dice_reoriented", "wall Dice, reoriented"),
-    ("dice_registered", "wall Dice, registered"), ("cmr_wall_dice", "CMR wall Dice against truth"),
-    ("motion_error_mm", "motion error, mm"), ("segment_r", "segment upslope r, hearts with a defect"),
-    ("voxel_r", "voxel upslope r, hearts with a defect"), ("territory_right", "segments with the right vessel"),
-    ("aha_right", "the same by AHA default"), ("territory_mass_right", "wall mass with the right vessel"),
-    ("mass_error_g", "subtended mass error, g"), ("tight_stenoses_found", "stenoses >= 50 % found"),
-    ("percent_within_10", "percent within 10 points"), ("verdicts_right", "verdicts right"),
-    ("culprits_right", "culprit vessels exact"), ("flagged", "cases with a flag"), ("seconds", "seconds a case"),
-)  # fmt: skip
+    ("axis_deg", "long axis, degrees"),
+    ("roll_deg", "roll, degrees"),
+    ("mitral_mm", "mitral centre, mm"),
+    ("apex_mm", "apex, mm"),
+    ("dice_true_rigid", "wall Dice, true rigid move"),
+    ("dice_reoriented", "wall Dice, reoriented"),
+    ("dice_registered", "wall Dice, registered"),
+    ("cmr_wall_dice", "CMR wall Dice against truth"),
+    ("motion_error_mm", "motion error, mm"),
+    ("segment_r", "segment upslope r, hearts with a defect"),
+    ("voxel_r", "voxel upslope r, hearts with a defect"),
+    ("territory_right", "segments with the right vessel"),
+    ("aha_right", "the same by AHA default"),
+    ("territory_mass_right", "wall mass with the right vessel"),
+    ("mass_error_g", "subtended mass error, g"),
+    ("tight_stenoses_found", "stenoses >= 50 % found"),
+    ("percent_within_10", "percent within 10 points"),
+    ("verdicts_right", "verdicts right"),
+    ("culprits_right", "culprit vessels exact"),
+    ("flagged", "cases with a flag"),
+    ("seconds", "seconds a case"),
+)
 
 
 def add_to(evaluate: typer.Typer) -> None:
     @evaluate.command("cmr")
     def cmr(
-        cases: Annotated[Path, typer.Option("--cases", help="folder of simulated cases; missing ones are made there")] = Path(
-            "out/cmr-cases"
-        ),
+        cases: Annotated[
+            Path, typer.Option("--cases", help="folder of simulated cases; missing ones are made there")
+        ] = Path("out/cmr-cases"),
         test: Annotated[int, typer.Option(min=0, help="cases of seeds from 1000")] = 40,
         shift: Annotated[int, typer.Option(min=0, help="cases of seeds from 2000: other physics")] = 20,
         masks: Annotated[str, typer.Option(help="given, predicted or both")] = "both",
@@ -42,9 +54,14 @@ def add_to(evaluate: typer.Typer) -> None:
         if json_file is not None:
             check_place_for(json_file)
         found = run_study(
-            cases, test=test, shift=shift, masks=masks, workers=workers, cluster=cluster,
+            cases,
+            test=test,
+            shift=shift,
+            masks=masks,
+            workers=workers,
+            cluster=cluster,
             say=lambda text: print(text, file=sys.stderr, flush=True),
-        )  # fmt: skip
+        )
         if json_file is not None:
             write_json(json_file, json.loads(json.dumps(found)))
         for name, total in found["totals"].items():
