@@ -22,7 +22,7 @@ from engines.cmr.heart.ct_heart import CtHeart, heart_on_grid
 from engines.cmr.heart.lv_frame import frame_from_masks
 from engines.cmr.heart.radial_model import RadialModel, radial_model
 from engines.cmr.perfusion.segments import SegmentPerfusion, segment_table
-from engines.cmr.perfusion.slice_perfusion import SlicePerfusion, measure_slice
+from engines.cmr.perfusion.slice_perfusion import SlicePerfusion, measure_slices
 from engines.cmr.perfusion.study_flags import study_flags
 from engines.cmr.reading.coronaries import CoronaryBranch
 from engines.cmr.series import PerfusionSeries, PerfusionSlice
@@ -56,12 +56,13 @@ def fuse(
     model = radial_model(heart, frame)
     tree = coronary_tree(branches, frame) if branches else None
     clock.stage("heart")
-    slices = _measured(series.stress, say, 0.1, 0.35)
-    rest = _measured(series.rest, say, 0.45, 0.25)
+    slices, lost = _measured(series.stress, say, 0.1, 0.35)
+    rest, lost_rest = _measured(series.rest, say, 0.45, 0.25)
     clock.stage("motion, wall and curves")
     say("registration", 0.72)
-    place = place_stack(model, series.stress, tuple(part.wall for part in slices))
-    links = link_slices(model, series.stress, tuple(part.wall for part in slices), place)
+    stress, walls = tuple(part.part for part in slices), tuple(part.wall for part in slices)
+    place = place_stack(model, stress, walls)
+    links = link_slices(model, stress, walls, place)
     if not any(-0.1 < link.level < 1.1 for link in links):
         raise InputError("no stress slice lies on the left ventricle of the CT; are CT and CMR of one patient?")
     dice = [wall_dice(heart, model, link, place.ct_from_cmr, elastic=False) for link in links]
@@ -80,6 +81,7 @@ def fuse(
     clock.stage("territories")
     flags = (
         *series.flags,
+        *(("SLICE_LEFT_OUT",) if lost or lost_rest else ()),
         *heart.flags,
         *frame_flags,
         *study_flags(slices, rest, stress_table, rest_table),
@@ -129,12 +131,10 @@ def _heart(ct: CtVolume, masks: Mapping[str, Bool[np.ndarray, "i j k"]] | None) 
 
 def _measured(
     parts: tuple[PerfusionSlice, ...], say: Progress, start: float, share: float
-) -> tuple[SlicePerfusion, ...]:
-    found = []
-    for index, part in enumerate(parts):
-        say(f"slice {part.name}", start + share * index / len(parts))
-        found.append(measure_slice(part))
-    return tuple(found)
+) -> tuple[tuple[SlicePerfusion, ...], tuple[str, ...]]:
+    if not parts:
+        return (), ()
+    return measure_slices(parts, lambda part: say(f"slice {part.name}", start + share * parts.index(part) / len(parts)))
 
 
 def _rest_table(

@@ -13,7 +13,7 @@ from calibration.store import make_folder, write_bytes, write_json
 from engines.cmr.fusion_result import AHA_DEFAULT
 from engines.cmr.perfusion.segments import SegmentPerfusion, segment_table
 from engines.cmr.perfusion.segments_without_ct import places_in_stack
-from engines.cmr.perfusion.slice_perfusion import SlicePerfusion, measure_slice
+from engines.cmr.perfusion.slice_perfusion import SlicePerfusion, measure_slices
 from engines.cmr.perfusion.study_flags import study_flags
 from engines.cmr.reading.perfusion import load_perfusion
 from engines.cmr.reading.slice_files import write_slice
@@ -40,14 +40,20 @@ def perfusion_files(
     make_folder(out)
     series = load_perfusion(perfusion, stress_series=stress_series, rest_series=rest_series)
     total = len(series.stress) + len(series.rest)
-    measured: dict[str, list[SlicePerfusion]] = {"stress": [], "rest": []}
+    seen = iter(range(total))
+    reasons: list[str] = []
+    measured: dict[str, tuple[SlicePerfusion, ...]] = {"stress": (), "rest": ()}
     for kind, parts in (("stress", series.stress), ("rest", series.rest)):
-        for part in parts:
-            say(f"slice {part.name}", 0.9 * (len(measured["stress"]) + len(measured["rest"])) / total)
-            measured[kind].append(measure_slice(part))
+        if parts:
+            measured[kind], lost = measure_slices(
+                parts, lambda part: say(f"slice {part.name}", 0.9 * next(seen) / total)
+            )
+            reasons.extend(lost)
     stress, knows_rv = _table(measured["stress"])
     rest = _table(measured["rest"])[0] if measured["rest"] else None
     flags = [*series.flags, *study_flags(measured["stress"], measured["rest"], stress, rest)]
+    if reasons:
+        flags.append("SLICE_LEFT_OUT")
     if not knows_rv:
         flags.append("RV_UNKNOWN")
     if len(series.stress) < 3:
@@ -57,6 +63,7 @@ def perfusion_files(
         "slices": [_slice_json(part) for part in measured["stress"]],
         "rest_slices": [_slice_json(part) for part in measured["rest"]],
         "segments": {str(k): _segment_json(k, stress[k], rest) for k in range(1, 18)},
+        "left_out": reasons,
         "flags": list(dict.fromkeys(flags)),
         "elapsed_ms": round(1000.0 * (time.perf_counter() - started), 1),
         "notice": "Research use only, not a medical device.",
@@ -65,9 +72,10 @@ def perfusion_files(
     def fill(folder: Path) -> None:
         from engines.cmr.results.perfusion_figure import perfusion_figure
 
-        for kind, slices in measured.items():
-            for index, part in enumerate(slices):
-                _write_maps(folder, f"{kind}_{index}", part)
+        for kind, parts in (("stress", series.stress), ("rest", series.rest)):
+            number = {id(part): index for index, part in enumerate(parts)}
+            for part in measured[kind]:
+                _write_maps(folder, f"{kind}_{number[id(part.part)]}", part)
         write_bytes(
             folder / "figure.png", perfusion_figure(measured["stress"], stress, result["flags"], out.resolve().name)
         )

@@ -206,7 +206,7 @@ def _smoothed(radius: np.ndarray, sigma: float) -> np.ndarray:
     """Median against outliers, then Gaussian; around the turn it wraps, at the apex all turns are one ray."""
     wide = np.concatenate([radius[:, -3:], radius, radius[:, :3]], axis=1)
     calm = ndimage.median_filter(wide, (5, 7), mode="nearest")[:, 3:-3]
-    calm = ndimage.gaussian_filter(calm, sigma, mode=("nearest", "wrap"))
+    calm = ndimage.gaussian_filter(calm, sigma, mode=("nearest", "wrap"))  # pyright: ignore[reportArgumentType]
     calm[0] = calm[0].mean()
     return calm
 
@@ -243,7 +243,7 @@ def _right_ventricle(
     parts, count = ndimage.label(core)  # pyright: ignore[reportGeneralTypeIssues]
     if not count:
         return None
-    near = core & (away < 12.0) & (np.abs(np.arctan2(y, x)) < np.deg2rad(45.0))
+    near = np.logical_and(core, (away < 12.0) & (np.abs(np.arctan2(y, x)) < np.deg2rad(45.0)))
     votes = np.bincount(parts[near], minlength=count + 1)
     votes[0] = 0
     if not votes.any():
@@ -252,9 +252,10 @@ def _right_ventricle(
     if best.sum() * fine.voxel_mm3 < 3000.0:
         return None
     grown = np.asarray(ndimage.distance_transform_edt(~best, sampling=fine.spacing_mm)) < 4.2
-    small = (grown & blood).astype(np.float32)
+    small = np.logical_and(grown, blood).astype(np.float32)
     back = np.linalg.inv(fine.lps_from_index) @ ct.lps_from_index
     if fine.blocks == (1, 1, 1) and small.shape == ct.voxels_hu.shape:
         return small > 0.5
     # affine_transform maps output index to input index: exactly the grid change wanted.
-    return ndimage.affine_transform(small, back[:3, :3], back[:3, 3], output_shape=ct.voxels_hu.shape, order=1) >= 0.5
+    turn, offset = back[:3, :3], back[:3, 3]
+    return ndimage.affine_transform(small, turn, offset, output_shape=ct.voxels_hu.shape, order=1) >= 0.5  # pyright: ignore[reportArgumentType]

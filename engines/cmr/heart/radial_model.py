@@ -58,8 +58,8 @@ def radial_model(heart: CtHeart, frame: LvFrame) -> RadialModel:
             thin = inner[row] < 0.5 * inner[row - 1]
             inner[row][thin] = inner[row - 1][thin]
     smooth = (0.8, 1.0)
-    inner = ndimage.gaussian_filter(inner, smooth, mode=("nearest", "wrap"))
-    outer = ndimage.gaussian_filter(outer, smooth, mode=("nearest", "wrap"))
+    inner = ndimage.gaussian_filter(inner, smooth, mode=("nearest", "wrap"))  # pyright: ignore[reportArgumentType]
+    outer = ndimage.gaussian_filter(outer, smooth, mode=("nearest", "wrap"))  # pyright: ignore[reportArgumentType]
     return RadialModel(
         frame=frame,
         inner_mm=inner,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
 from scipy import ndimage
 
+from calibration.errors import InputError
 from engines.cmr.perfusion.upslope import (
     PoolCurve,
     denoised,
@@ -103,6 +105,27 @@ def measure_slice(part: PerfusionSlice) -> SlicePerfusion:
     )
     slope, _, _ = steepest(pixel_curves, part.times_ms, *found.window())
     return replace(found, upslope_per_s=slope)
+
+
+def measure_slices(
+    parts: Sequence[PerfusionSlice], say: Callable[[PerfusionSlice], None]
+) -> tuple[tuple[SlicePerfusion, ...], tuple[str, ...]]:
+    """Measure every slice that can be measured, and the reasons of the others.
+
+    Raises:
+        InputError: none can be.
+    """
+    found: list[SlicePerfusion] = []
+    reasons: list[str] = []
+    for part in parts:
+        say(part)
+        try:
+            found.append(measure_slice(part))
+        except InputError as error:
+            reasons.append(str(error))
+    if parts and not found:
+        raise InputError(reasons[0])
+    return tuple(found), tuple(reasons)
 
 
 def _start(part: PerfusionSlice) -> tuple[np.ndarray, int]:

@@ -62,10 +62,10 @@ def pool_curve(
     core = core if core.sum() >= 12 else wall.pool
     if not core.any():
         raise InputError(f"{where}: the LV pool is empty; draw lv_pool or leave the masks out")
-    pixels = frames[core].astype(np.float64)
+    pixels = np.asarray(frames[core], dtype=np.float64)
     # Papillary muscles inside the core brighten less: the brighter half is blood alone.
-    rise = np.percentile(pixels, 95, axis=1) - np.percentile(pixels, 5, axis=1)
-    pixels = pixels[rise >= np.median(rise)]
+    rise = np.ptp(np.percentile(pixels, (5, 95), axis=1), axis=0)
+    pixels = pixels[np.flatnonzero(rise >= np.median(rise))]
     signal = _bridged(pixels.mean(axis=0), excluded)
     noise = float(np.median(np.abs(np.diff(pixels, axis=1)))) / 0.6745 / np.sqrt(2.0) + 1e-9
     smooth = ndimage.gaussian_filter1d(signal, 0.8)

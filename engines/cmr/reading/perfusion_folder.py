@@ -64,8 +64,8 @@ def _slice(entry: Any, what: str, folder: Path) -> PerfusionSlice:
     if frame is not None and not (isinstance(frame, int) and not isinstance(frame, bool) and 0 <= frame < len(times)):
         raise InputError(f"{where}: {what} has mask_frame {frame!r}, expected 0 to {len(times) - 1}")
     masks = entry.get("masks") or {}
-    if not isinstance(masks, dict) or (unknown := sorted(set(masks) - set(MASK_NAMES))):
-        found = unknown if isinstance(masks, dict) else masks
+    if not isinstance(masks, dict) or set(masks) - set(MASK_NAMES):
+        found = sorted(set(masks) - set(MASK_NAMES)) if isinstance(masks, dict) else masks
         raise InputError(f"{where}: {what} has masks {found!r}, expected some of {', '.join(MASK_NAMES)}")
     shape = (frames.shape[0], frames.shape[1])
     read = {name: read_slice_mask(folder / str(file), shape, lps_from_index) for name, file in masks.items()}

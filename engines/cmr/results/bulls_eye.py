@@ -29,7 +29,7 @@ def polar_table(
     total, count = np.zeros((LEVEL_BINS, ANGLE_BINS)), np.zeros((LEVEL_BINS, ANGLE_BINS))
     np.add.at(total, (row, column), values[inside])
     np.add.at(count, (row, column), 1.0)
-    soft = [ndimage.gaussian_filter(table, (0.7, 1.0), mode=("nearest", "wrap")) for table in (total, count)]
+    soft = [ndimage.gaussian_filter(table, (0.7, 1.0), mode=("nearest", "wrap")) for table in (total, count)]  # pyright: ignore[reportArgumentType]
     known = count > 0
     if not known.any():
         return np.zeros((LEVEL_BINS, ANGLE_BINS))

@@ -33,7 +33,7 @@ def _eyes(canvas: Canvas, fusion: Fusion) -> None:
     values = {k: one.stress.relative_upslope for k, one in fusion.segments.items()}
     frame = fusion.model.frame
     found = fusion.territories
-    territory = None
+    territory, shared, outlines = None, None, []
     if found is not None:
         level, _, angle = frame.local(found.points_mm)
         degrees = frame.aha_degrees(angle)
@@ -47,7 +47,7 @@ def _eyes(canvas: Canvas, fusion: Fusion) -> None:
     bulls_eye.draw_scale(canvas, 62, 556, 230, MOST)
     canvas.text(530, 86, "Coronary territories", size=16, bold=True)
     canvas.text(530, 108, "dashed: AHA default · pale: within 5 mm of a second vessel", size=12, colour=FAINT)
-    if found is None or territory is None:
+    if found is None or territory is None or shared is None:
         canvas.text(560, 320, "no coronary tree was given", size=14, colour=FAINT)
         return
     bulls_eye.draw_territories(canvas, 560, 132, _EYE, territory, shared, outlines, AHA_DEFAULT)

@@ -18,6 +18,7 @@ from engines.cmr.wall.slice_wall import ANGLES, SliceWall, filled, sampled_polar
 _STEP_MM = 0.5
 _THINNEST_MM, _THICKEST_MM = 4.0, 19.0
 _STEEPEST = 2  # radial steps between neighbouring angles
+_LEAST_DELAY = 1.5  # frames between the arrivals in both ventricles
 _LEAST_RISE = 3.0  # of the left pool, against the series' noise
 
 
@@ -95,10 +96,8 @@ def _pools(
     blood = near & (rise > 0.5 * top)
     # Two arrivals, weighted by brightness: Otsu's rule on the frame of half rise.
     early, late, cut = _two_groups(arrival[blood], rise[blood])
-    if late - early < 1.5:
-        raise InputError(
-            f"{where}: no right and left ventricle brighten one after the other; is this a short-axis first pass?"
-        )
+    if late - early < _LEAST_DELAY:  # one arrival: a slice below the right ventricle shows the left pool alone
+        cut = float(arrival[blood].min()) - 1.0
     left = _roundest(blood & (arrival > cut), rise, pixel_mm)
     if left is None:
         raise InputError(f"{where}: no LV pool was found; give masks in perfusion.json")
@@ -166,7 +165,7 @@ def _shares(
         at = int(np.argmax(curve[: peak + 1]))
         early = above[..., max(at - 1, 0) : at + 2].mean(axis=2)
         right_share = early / float(np.percentile(early[right], 60))
-    ring = ndimage.distance_transform_edt(~np.asarray(convex_hull_image(pool)), sampling=pixel_mm)
+    ring = np.asarray(ndimage.distance_transform_edt(~np.asarray(convex_hull_image(pool)), sampling=pixel_mm))
     around = (ring > 2.5) & (ring < 6.0) & (right_share < 0.35)
     level = float(np.median(late[around])) if around.any() else float(np.median(late[pool])) * 0.4
     return left_share, right_share, late / max(level, 1e-9)
@@ -176,7 +175,8 @@ def _inner_border(
     left_share: np.ndarray, pool: np.ndarray, centre: np.ndarray, pixel_mm: np.ndarray
 ) -> tuple[np.ndarray, float]:
     """Outermost edge of the pool, hulled so that papillary muscles stay inside."""
-    half = (left_share > 0.5) & (ndimage.distance_transform_edt(~pool, sampling=pixel_mm) < 6.0)
+    near = np.asarray(ndimage.distance_transform_edt(~pool, sampling=pixel_mm)) < 6.0
+    half = (left_share > 0.5) & near
     parts, _ = ndimage.label(half)  # pyright: ignore[reportGeneralTypeIssues]
     names = np.bincount(parts[pool & half], minlength=2)
     names[0] = 0

@@ -128,7 +128,7 @@ def _perfusion(fusion: Fusion, truth: dict[str, Any]) -> dict[str, Any]:
         "segments_seen": len(known),
         "true_spread": spread,
         # In a heart whose segments hardly differ a correlation measures noise: only hearts with a defect count.
-        "segment_r": float(np.corrcoef(known.T)[0, 1]) if spread > _DEFECT_SPREAD else None,
+        "segment_r": float(np.corrcoef(known[:, 0], known[:, 1])[0, 1]) if spread > _DEFECT_SPREAD else None,
         "segment_bias": float(ratio.mean()),
         "segment_noise": float(ratio.std() / ratio.mean()),
         "segments": [[None if a is None else float(a), float(b)] for a, b in pairs],

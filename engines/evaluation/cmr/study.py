@@ -132,7 +132,7 @@ def totals(rows: list[dict[str, Any]]) -> dict[str, Any]:
         for name in _MEDIANS
     }
     pooled = np.array([pair for row in rows for pair in _relative(row["segments"])], dtype=np.float64)
-    found["pooled_segment_r"] = float(np.corrcoef(pooled.T)[0, 1]) if len(pooled) > 10 else None
+    found["pooled_segment_r"] = float(np.corrcoef(pooled[:, 0], pooled[:, 1])[0, 1]) if len(pooled) > 10 else None
     lesions = [lesion for row in rows for lesion in row["lesions"]]
     seen = [lesion for lesion in lesions if lesion["found_percent"] is not None]
     found |= {

@@ -143,7 +143,7 @@ def _parts(patient: Patient, plan: SlicePlan, *, stress: bool) -> dict[str, np.n
         up = patient.lps_from_heart[:3, :3] @ p.T
         heart = epi | right | right_wall
         near = (
-            ndimage.distance_transform_edt(~heart.reshape(c.shape)).ravel()
+            np.asarray(ndimage.distance_transform_edt(~heart.reshape(c.shape))).ravel()
             * np.linalg.norm(plan.lps_from_index[:3, 0])
             / _FINE
         )
@@ -189,9 +189,9 @@ def _rendered(
     columns, rows = plan.columns, plan.rows
     grid = np.stack(np.meshgrid(np.arange(columns * _FINE), np.arange(rows * _FINE), indexing="ij"))
     heart = parts["left"] + parts["wall"] + parts["right"] + parts["right_wall"] + parts["papillary"]
-    far = ndimage.distance_transform_edt(heart < 0.5) / _FINE
+    far = np.asarray(ndimage.distance_transform_edt(heart < 0.5)) / _FINE
     moves = np.exp(-((np.clip(far - 6.0, 0, None) / 18.0) ** 2))  # the chest stays where it is
-    still = sum(_STATIC[name] * parts[name] for name in ("fat", "liver", "muscle", "lung"))
+    still = np.sum([_STATIC[name] * parts[name] for name in ("fat", "liver", "muscle", "lung")], axis=0)
     texture = ndimage.gaussian_filter(random.normal(size=still.shape), 3.0)
     still = still * (1.0 + 0.25 * texture / texture.std())
     u, v = np.meshgrid(np.linspace(-1, 1, columns), np.linspace(-1, 1, rows), indexing="ij")

@@ -108,7 +108,8 @@ def _tissue(
     left, right = random.uniform(320, 450), random.uniform(110, 330)
     wall = random.uniform(90, 130)
     everything = np.any(list(masks.values()), axis=0)
-    far = ndimage.distance_transform_edt(~everything.reshape((count,) * 3), sampling=spacing_mm).ravel()
+    outside = ~everything.reshape((count,) * 3)
+    far = np.asarray(ndimage.distance_transform_edt(outside, sampling=spacing_mm)).ravel()
     hu = np.full(len(points), _LUNG_HU, dtype=np.float32)
     heart_low = lps[everything, 2].min()
     hu[lps[:, 2] < heart_low + 14.0 + 0.10 * lps[:, 0] + 0.15 * lps[:, 1]] = _LIVER_HU + random.normal(0, 8)
@@ -134,7 +135,7 @@ def _paint_arteries(patient: Patient, points: np.ndarray, hu: np.ndarray, level:
     near = np.flatnonzero(((points > low) & (points < high)).all(axis=1) & (hu < 0))
     far, which = KDTree(line).query(points[near], distance_upper_bound=4.0)
     found = np.isfinite(far)
-    near, far, radius = near[found], far[found], radius[which[found]]
+    near, far, radius = near[found], far[found], radius[np.asarray(which)[found]]
     # Partial volume at the lumen's border and a thin wall around it.
     share = np.clip((radius - far) / spacing_mm + 0.5, 0.0, 1.0)
     around = np.clip((radius + 0.8 - far) / spacing_mm + 0.5, 0.0, 1.0)

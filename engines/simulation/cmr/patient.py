@@ -110,7 +110,7 @@ def _axes(base: np.ndarray, right: np.ndarray) -> Float[np.ndarray, "3 3"]:
 def _flow(
     random: np.random.Generator, fed: np.ndarray, lesions: list[Lesion], culprits: tuple[bool, ...]
 ) -> tuple[np.ndarray, np.ndarray]:
-    noise = ndimage.gaussian_filter(random.normal(size=(LEVELS, ANGLES)), (5, 10), mode=("nearest", "wrap"))
+    noise = ndimage.gaussian_filter(random.normal(size=(LEVELS, ANGLES)), (5, 10), mode=("nearest", "wrap"))  # pyright: ignore[reportArgumentType]
     uneven = 1.0 + 0.07 * noise / noise.std()
     depth = np.linspace(0, 1, DEPTHS)
     stress = random.uniform(2.2, 3.4) * uneven[..., None] * (0.95 + 0.10 * depth)
@@ -118,7 +118,7 @@ def _flow(
     for index, lesion in enumerate(lesions):
         if culprits[index]:
             # Collaterals soften the border over a few millimetres.
-            mask = ndimage.gaussian_filter(fed[index], (1.6, 1.8), mode=("nearest", "wrap"))[..., None]
+            mask = ndimage.gaussian_filter(fed[index], (1.6, 1.8), mode=("nearest", "wrap"))[..., None]  # pyright: ignore[reportArgumentType]
             lost = random.uniform(0.50, 0.72) * (1.0 if lesion.percent >= 70 else 0.75)
             stress = stress * (1.0 - lost * mask * (1.1 - 0.35 * depth))
     if random.random() < 0.08:  # microvascular: everywhere, worst inside

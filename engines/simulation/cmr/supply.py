@@ -30,7 +30,7 @@ def grown_territories(
     levels, theta = level_grid()
     z, around = np.meshgrid(levels * shape.length_mm, theta, indexing="ij")
     places = shape.surface(np.maximum(z, 0.5), around, depth=0.6)
-    noise = ndimage.gaussian_filter(random.normal(size=(LEVELS, ANGLES)), (4, 9), mode=("nearest", "wrap"))
+    noise = ndimage.gaussian_filter(random.normal(size=(LEVELS, ANGLES)), (4, 9), mode=("nearest", "wrap"))  # pyright: ignore[reportArgumentType]
     slowness = np.exp(0.45 * noise / noise.std())
     graph = _graph(places.reshape(-1, 3), slowness.ravel())
     sources, starts, owner, point = [], [], [], []
