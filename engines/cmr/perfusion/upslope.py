@@ -19,6 +19,7 @@ from engines.cmr.wall.slice_wall import SliceWall
 _BEATS = 4
 _AFTER_PEAK_S = 9.0  # an ischaemic wall brightens late
 _ONSET = 0.10
+_EARLY = 0.3
 _SHAPES = 3
 _SATURATED = 0.12  # of the rise: a plateau this flat around the peak
 
@@ -76,8 +77,10 @@ def pool_curve(
         raise InputError(
             f"{where}: the LV pool brightens by {height:.3g} over {start:.3g}; expected the first pass of a bolus"
         )
+    # A bolus that fades from the first frame on never returns so far below its own beginning.
+    early = start - float(np.percentile(smooth, 3)) > _EARLY * height
     onset = int(np.argmax(smooth > start + _ONSET * height))
-    if onset < 2:
+    if onset < 2 or early:
         raise InputError(
             f"{where}: the bolus is there from the first frame on; expected pictures before it as baseline"
         )

@@ -18,8 +18,12 @@ from scipy import ndimage
 _FIELD_MM = 110.0
 _REACH_MM = 22.0
 _NEIGHBOURS = (1, 2, 3, 5, 8, 13, 21)
-_RANKS = (2, 3, 4, 4)
+_RANKS = (3, 4)
 _ROUNDS_OF_WEIGHTS = 12
+_CHANCE_PEAK = 4.5  # height of the best of some hundred agreements by chance, in deviations
+_FOLLOW = 0.6
+_CORRELATED_PX = 300.0  # noise, and what a low-rank picture cannot say: not every pixel is a witness of its own
+_ANCHOR_SD_PX = 0.4  # of what the model may add to what edges say
 _BEYOND_REPAIR = 6.0  # residual against its neighbours', in robust deviations
 
 
@@ -62,10 +66,10 @@ def estimate_motion(
     """Shifts of the heart around `centre_px` against the picture of frame `reference`."""
     cut, weight = _window(frames.shape[:2], centre_px, pixel_mm)
     series = frames[cut].astype(np.float64)
-    shift = _by_edges(series, weight, pixel_mm)
+    anchor = _by_edges(series, weight, pixel_mm)
+    shift = anchor
     for rank in _RANKS:
-        shift = _by_model(series, weight, shift, rank, pixel_mm)
-        shift -= np.median(shift, axis=1, keepdims=True)
+        shift = _by_model(series, weight, shift, anchor, rank, pixel_mm)
     shift -= shift[:, reference : reference + 1]
     aligned = shifted(series, shift)
     return Motion(
@@ -146,10 +150,15 @@ def _peak(agreement: np.ndarray, reach: np.ndarray) -> tuple[np.ndarray, float]:
 def _solve(count: int, pairs: np.ndarray, moves: np.ndarray, trust: np.ndarray) -> np.ndarray:
     """One shift a frame from shifts between pairs; pairs that contradict the others lose their weight."""
     later, earlier = pairs[:, 1], pairs[:, 0]
-    weight = trust / trust.mean()
+    start = np.clip(trust - _CHANCE_PEAK, 0.0, None) ** 2
+    start = start / max(float(start.mean()), 1e-9) + 1e-3
+    weight = start.copy()
+    # Where pictures show nothing to hold on to, before contrast comes, a frame stays where its neighbours are.
+    follow = _FOLLOW * (np.eye(count, k=1)[:-1] - np.eye(count)[:-1])
+    smooth = follow.T @ follow
     solution = np.zeros((count, 2))
     for _ in range(_ROUNDS_OF_WEIGHTS):
-        normal = 1e-6 * np.eye(count)
+        normal = 1e-6 * np.eye(count) + smooth
         right = np.zeros((count, 2))
         for here, there, sign in ((later, earlier, 1.0), (earlier, later, -1.0)):
             np.add.at(normal, (here, here), weight)
@@ -158,17 +167,20 @@ def _solve(count: int, pairs: np.ndarray, moves: np.ndarray, trust: np.ndarray) 
         solution = np.linalg.solve(normal, right)
         solution -= solution.mean(axis=0)
         left = np.linalg.norm(solution[later] - solution[earlier] - moves, axis=1)
-        weight = trust / trust.mean() / (0.3 + left) ** 1.5
+        weight = start / (0.3 + left) ** 1.5
     return solution.T
 
 
-def _by_model(series: np.ndarray, weight: np.ndarray, shift: np.ndarray, rank: int, pixel_mm: np.ndarray) -> np.ndarray:
+def _by_model(
+    series: np.ndarray, weight: np.ndarray, shift: np.ndarray, anchor: np.ndarray, rank: int, pixel_mm: np.ndarray
+) -> np.ndarray:
     """One round: low-rank pictures from the aligned series, then a Gauss-Newton step of each frame."""
     root = np.sqrt(weight)
     smooth = ndimage.gaussian_filter(series, (0.6, 0.6, 0))
     aligned = shifted(smooth, shift).astype(np.float64)
     model = _low_rank(aligned * root[..., None], rank) / np.maximum(root[..., None], 1e-3)
     result = shift.copy()
+    variance = float(np.median(np.abs(np.diff(smooth, axis=2)))) ** 2 * 2.0 * _CORRELATED_PX
     limit = 2.0 * 4.0 / float(pixel_mm.mean())
     for t in range(series.shape[2]):
         picture = model[..., t]
@@ -176,11 +188,14 @@ def _by_model(series: np.ndarray, weight: np.ndarray, shift: np.ndarray, rank: i
         columns = np.stack([gx, gy, picture, np.ones_like(picture)], axis=-1).reshape(-1, 4)
         weighted = columns * weight.reshape(-1, 1)
         normal = weighted.T @ columns
-        normal[0, 0] += 1e-3 * normal[0, 0] + 1e-9
-        normal[1, 1] += 1e-3 * normal[1, 1] + 1e-9
+        hold = variance / _ANCHOR_SD_PX**2
+        normal[0, 0] += hold
+        normal[1, 1] += hold
         for _ in range(5):
             seen = ndimage.shift(smooth[..., t], -result[:, t], order=1, mode="nearest")
-            step = np.linalg.lstsq(normal, weighted.T @ (seen - picture).ravel(), rcond=None)[0][:2]
+            right = weighted.T @ (seen - picture).ravel()
+            right[:2] += hold * (result[:, t] - anchor[:, t])
+            step = np.linalg.lstsq(normal, right, rcond=None)[0][:2]
             # seen(x) = frame(x + shift); where the shift is short by e, seen = model + e' . gradient with e' = -e.
             result[:, t] -= np.clip(step, -0.7, 0.7)
             if np.abs(step).max() < 0.01:

@@ -82,6 +82,9 @@ def _exchange(time: np.ndarray, plasma: np.ndarray, flow_ml_min_g: float, *, shi
     capillary, interstitium = 0.06, 0.28
     extraction = 1.0 - np.exp(-(3.0 if not shifted else 2.2) / max(flow_ml_min_g, 0.05))
     transit = capillary / flow
-    residue = np.where(time < transit, 1.0, extraction * np.exp(-(time - transit) * extraction * flow / interstitium))
+    behind = extraction * np.exp(-np.clip(time - transit, 0.0, None) * extraction * flow / interstitium)
+    # The sample in which the capillary's blood leaves holds both.
+    whole = np.clip((transit - time) / _FINE_S + 0.5, 0.0, 1.0)
+    residue = whole + (1.0 - whole) * behind
     delayed = np.interp(time - 0.8, time, plasma, left=0.0)
     return flow * np.convolve(delayed, residue)[: len(time)] * _FINE_S

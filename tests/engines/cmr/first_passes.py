@@ -39,10 +39,12 @@ def pictures(shift_px: np.ndarray | None = None, *, noise: float = 0.01, defect:
     """(columns, rows, time); `defect` scales the wall's rise where the row lies above the centre."""
     found, curve = masks(), curves()
     soft = {name: ndimage.gaussian_filter(mask.astype(float), 0.6) for name, mask in found.items()}
-    _, r = np.indices((SIDE, SIDE))
+    c, r = np.indices((SIDE, SIDE))
     own = np.where(r < CENTRE[1], defect, 1.0)
     random = np.random.default_rng(3)
     texture = 0.05 * ndimage.gaussian_filter(random.normal(size=(SIDE, SIDE)), 2.0)
+    away = np.hypot(c - CENTRE[0], r - CENTRE[1]) * PIXEL_MM
+    texture = texture + 0.12 * ((away > OUTER_MM) & (away < OUTER_MM + 5.0))  # fat, bright at all times
     frames = []
     for t in range(FRAMES):
         scene = 0.1 + texture + soft["lv_pool"] * curve["left"][t] + soft["rv_pool"] * curve["right"][t]

@@ -71,8 +71,9 @@ def test_local_coordinates_come_back() -> None:
 
 @pytest.mark.parametrize(
     ("level", "degrees", "segment"),
-    [(0.8, 10, 2), (0.8, 70, 3), (0.8, 130, 4), (0.8, 190, 5), (0.8, 250, 6), (0.8, 310, 1), (0.5, 10, 8), (0.5, 310, 7),
-     (0.2, 20, 14), (0.2, 110, 15), (0.2, 200, 16), (0.2, 300, 13), (0.2, 10, 13), (-0.05, 0, 17), (1.05, 0, 0)],
+    [(0.8, 10, 2), (0.8, 70, 3), (0.8, 130, 4), (0.8, 190, 5), (0.8, 250, 6), (0.8, 310, 1), (0.5, 10, 8),
+     (0.5, 310, 7), (0.2, 20, 14), (0.2, 110, 15), (0.2, 200, 16), (0.2, 300, 13), (0.2, 10, 13), (-0.05, 0, 17),
+     (1.05, 0, 0)],
 )  # fmt: skip
 def test_aha_segments_as_the_contract_numbers_them(level: float, degrees: float, segment: int) -> None:
     assert int(aha_segments(np.array(level), np.array(float(degrees)))) == segment

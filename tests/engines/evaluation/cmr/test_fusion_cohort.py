@@ -35,7 +35,7 @@ def test_done_cases_are_kept_and_broken_ones_listed(tmp_path: Path, monkeypatch:
     done.clear()
     fuse_cohort(path, tmp_path / "out")
     assert done == ["b"]
-    rows = list(csv.DictReader((tmp_path / "out" / "summary.csv").open()))
+    rows = list(csv.DictReader((tmp_path / "out" / "summary.csv").read_text().splitlines()))
     assert [(row["id"], row["status"]) for row in rows] == [("a", "done"), ("b", "failed"), ("c", "done")]
     assert rows[1]["reason"] == "b: no such CT"
 
