@@ -1,4 +1,4 @@
-"""What is true of the imaging chain: poses, C-arm, projection, DICOM geometry.
+"""The geometry of the imaging chain: poses, C-arm, projection, DICOM geometry.
 
 Two conventions hold everywhere in this project and are stated only here:
 
@@ -8,6 +8,6 @@ Two conventions hold everywhere in this project and are stated only here:
 
 The camera is right-handed with its origin in the X-ray source and z along the central ray to the detector. At
 primary = secondary = 0 the source is posterior (postero-anterior beam), camera x is the patient's left and camera y
-the head. A picture shows the head on top, so the row axis runs against camera y: this mirror, like any other, lives
-in the intrinsics and never in the rotation.
+the head. A picture shows the head on top, so the row axis runs against camera y. This mirror, like any other, is part
+of the intrinsics and never of the rotation.
 """

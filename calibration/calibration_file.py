@@ -1,4 +1,4 @@
-"""Calibration files: versioned JSON that says what it holds for, until when, and how well it fits."""
+"""Calibration files: versioned JSON that states the valid conditions, the expiry date and the quality of the fit."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ Matrix = list[list[float]]
 
 
 class CalibrationFile(BaseModel, frozen=True):
-    """What every calibration says about itself.
+    """The fields that every calibration file has.
 
     Args:
         created: when it was made, with its time zone.
-        valid_until: end of validity; None for one that only its conditions end.
-        valid_for: conditions in words, such as a picture size or a device.
+        valid_until: end of validity; None if only its conditions limit it.
+        valid_for: the conditions in words, such as a picture size or a device.
         device: what was calibrated, as its header or its user names it.
-        machine: the computer that calculated it.
-        warnings: what a person should look at before use.
+        machine: the computer that computed it.
+        warnings: points that a person should check before use.
     """
 
     model_config = ConfigDict(extra="allow", populate_by_name=True, allow_inf_nan=False)
@@ -42,7 +42,7 @@ class CalibrationFile(BaseModel, frozen=True):
     warnings: list[str] = []
 
     def require_valid(self, source: str, now: datetime | None = None) -> None:
-        """Raises InputError once the calibration has expired, or where it is dated in the future."""
+        """Raises InputError if the calibration has expired or is dated in the future."""
         now = now or datetime.now(UTC)
         require_unexpired(self.valid_until, source, now)
         if self.created > now + timedelta(days=1):
@@ -53,13 +53,13 @@ class CalibrationFile(BaseModel, frozen=True):
 
 
 def require_unexpired(valid_until: datetime | None, source: str, now: datetime | None = None) -> None:
-    """Raises InputError once the end of validity has passed; None never does."""
+    """Raises InputError if the end of validity has passed; None never passes."""
     if valid_until is not None and (now or datetime.now(UTC)) > valid_until:
         raise InputError(f"{source}: the calibration expired on {valid_until:%Y-%m-%d %H:%M %Z}; calibrate again")
 
 
 class BeadResidual(BaseModel):
-    """Where a bead was seen and how far that is from where the found view puts it."""
+    """Where a bead was seen, and its distance from the place that the fitted view predicts."""
 
     model_config = ConfigDict(frozen=True)
     bead: str
@@ -68,17 +68,18 @@ class BeadResidual(BaseModel):
 
 
 class CArmView(BaseModel):
-    """One calibrated view; the phantom's axes stand for the patient's (LPS), its origin for the table's mark.
+    """One calibrated view. The phantom's axes stand for the patient's (LPS), its origin for the mark on the table.
 
     Args:
         projection_px_from_phantom_mm: 3x4.
         focal_spot_mm: X-ray source in the phantom frame; `focal_spot_sigma_mm` is its one-sigma uncertainty.
         focal_length_px: distance from source to detector in row spacings.
         sid_mm: None where neither the pixel's size nor the distance is known.
-        primary_deg: of the beam through the picture's centre (PS3.3 C.8.7.5.1.2); `normal_*` of its normal.
-        roll_deg: turn of the picture about the beam.
-        sod_mm: source to isocentre; known from two views on.
-        offset_primary_deg: found minus stated in the header; None without a header or with a turned phantom.
+        primary_deg: angle of the beam through the picture's centre (PS3.3 C.8.7.5.1.2); `normal_*` are those of the
+            detector's normal.
+        roll_deg: rotation of the picture about the beam.
+        sod_mm: source to isocentre; known if there are at least two views.
+        offset_primary_deg: fitted angle minus the header's; None without a header or if the phantom was turned.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -130,7 +131,7 @@ class CArmFile(CalibrationFile, frozen=True):
 
 
 class DistortionFile(CalibrationFile, frozen=True):
-    """Distortion of an image intensifier: polynomials of the picture's normalised coordinates, and their residuals."""
+    """Distortion of an image intensifier: polynomials in the picture's normalised coordinates, and their residuals."""
 
     schema_: Literal["guidance-app/distortion/1"] = Field(default="guidance-app/distortion/1", alias="schema")
     shape_px: list[int] = Field(min_length=2, max_length=2)
@@ -149,15 +150,16 @@ class DistortionFile(CalibrationFile, frozen=True):
 
 
 class CaptureFile(CalibrationFile, frozen=True):
-    """What part of a captured screen is the X-ray picture.
+    """The part of a captured screen that shows the X-ray picture.
 
     Args:
         region_px: [column, row, width, height].
         text_masks_px: boxes of text to ignore, each [column, row, width, height], in pixels of the whole screen.
-        pixel_spacing_mm: [row, column] where the known object lay, on the detector unless said otherwise; or None.
+        pixel_spacing_mm: [row, column] in the plane of the known object, which lies on the detector unless stated
+            otherwise; or None.
         aspect: width over height of the region.
         screen_shape_px: (rows, columns) of the whole captured picture.
-        geometry: the view that the C-arm stays in: primary_deg, secondary_deg, sid_mm, sod_mm.
+        geometry: the fixed view of the C-arm: primary_deg, secondary_deg, sid_mm, sod_mm.
     """
 
     schema_: Literal["guidance-app/capture/1"] = Field(default="guidance-app/capture/1", alias="schema")
@@ -179,7 +181,7 @@ _File = TypeVar("_File", CArmFile, DistortionFile, CaptureFile)
 
 
 def write_calibration(path: Path, content: AnyCalibration) -> None:
-    """Write the file, whole or not at all."""
+    """Write the complete file, or nothing."""
     write_json(path, calibration_content(content))
 
 
@@ -191,7 +193,7 @@ def read_calibration(path: Path, *, now: datetime | None = None) -> AnyCalibrati
     """Read any calibration file of this program.
 
     Raises:
-        InputError: not there, of another program or version, damaged, or expired.
+        InputError: the file is missing, of another program or version, damaged, or expired.
     """
     raw = _read_object(path)
     schema = raw.get("schema")
@@ -210,7 +212,7 @@ def read_calibration(path: Path, *, now: datetime | None = None) -> AnyCalibrati
 
 
 def read_calibration_of(path: Path, kind: type[_File], *, now: datetime | None = None) -> _File:
-    """Read a calibration of one kind. Raises InputError as `read_calibration` does, and for another kind."""
+    """Read a calibration of one kind. Raises InputError as `read_calibration` does, and if it is of another kind."""
     content = read_calibration(path, now=now)
     if not isinstance(content, kind):
         wanted = kind.model_fields["schema_"].default

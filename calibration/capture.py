@@ -1,4 +1,4 @@
-"""A captured screen: where the X-ray picture is on it, what text is burned in, and how large a pixel is."""
+"""Calibrate a captured screen: the place of the X-ray picture, burned-in text, and the size of a pixel."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from scipy import ndimage
 
 from calibration.errors import InputError
 
-_BAR_TOLERANCE = 10  # grey values; lossy video spreads a flat bar by a few
+_BAR_TOLERANCE = 10  # grey values; lossy video varies a flat bar by a few
 _MIN_BAR_BORDER_SHARE = 0.5
-_TEXT_STROKE_PX = 7  # thinner than this is text or a line, not picture
+_TEXT_STROKE_PX = 7  # thinner structures are text or lines, not picture
 _MIN_REGION_SHARE = 0.05
-_STATIC_RANGE = 8  # grey values over time; compression moves static pixels a little
-_TEXT_CONTRAST, _TEXT_CONTRAST_STILL = 50, 90  # grey values over the surroundings
+_STATIC_RANGE = 8  # grey values over time; compression changes static pixels a little
+_TEXT_CONTRAST, _TEXT_CONTRAST_STILL = 50, 90  # grey values above the surroundings
 _LETTER_GAP_PX = 9
 _MIN_TEXT_HEIGHT_PX, _MAX_TEXT_HEIGHT_SHARE, _MIN_TEXT_WIDTH_PX = 5, 0.12, 6
 _TEXT_MARGIN_PX = 3
-_MIN_STROKE_SHARE = 0.08  # of a text box that its strokes fill
+_MIN_STROKE_SHARE = 0.08  # smallest share of a text box that its strokes fill
 _MIN_DISC_PX, _MAX_DISC_ASPECT, _THRESHOLDS = 12, 1.25, 20
-_LEAST_STEP_SHARE = 0.3  # of the median step at a disc's edge
+_LEAST_STEP_SHARE = 0.3  # smallest step at a disc's edge, relative to the median step around it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Box:
-    """Pixels column .. column + width - 1 and row .. row + height - 1."""
+    """A box of pixels: columns column .. column + width - 1, rows row .. row + height - 1."""
 
     column: int
     row: int
@@ -39,7 +39,7 @@ class Box:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Disc:
-    """A round object's picture; axes along columns and rows."""
+    """The picture of a round object: an ellipse with axes along columns and rows."""
 
     column_px: float
     row_px: float
@@ -50,10 +50,10 @@ class Disc:
 def active_region(frames: UInt8[np.ndarray, "frames rows columns"], *, source: str) -> Box:
     """The part of the screen that shows the picture, without bars at its sides.
 
-    A bar is flat in place and time and reaches the screen's border; text on a bar does not make it picture.
+    A bar is constant over place and time and reaches the screen's border; a bar with text on it is still a bar.
 
     Raises:
-        InputError: nothing but bars.
+        InputError: the screen shows only bars, or the picture is too small.
     """
     low, high = frames.min(axis=0), frames.max(axis=0)
     bar = _bar_level(low, high)
@@ -82,8 +82,8 @@ def active_region(frames: UInt8[np.ndarray, "frames rows columns"], *, source: s
 def text_boxes(frames: UInt8[np.ndarray, "frames rows columns"], region: Box) -> list[Box]:
     """Boxes of burned-in text and marks inside the region, in pixels of the whole screen.
 
-    Over several frames text is what stands still while the picture's noise moves; in one frame only bright, thin
-    strokes count, so that a video finds more.
+    Over several frames, text is recognised as static while the picture's noise changes. In a single frame only bright,
+    thin strokes count, so a video finds more text.
     """
     part = frames[:, region.row : region.row + region.height, region.column : region.column + region.width]
     middle = np.median(part, axis=0).astype(np.float64)
@@ -92,7 +92,7 @@ def text_boxes(frames: UInt8[np.ndarray, "frames rows columns"], region: Box) ->
     strokes = bright > _TEXT_CONTRAST_STILL
     if len(part) > 1:
         spread = part.max(axis=0).astype(int) - part.min(axis=0)
-        if np.median(spread) > _STATIC_RANGE / 2:  # the picture moves: what does not is drawn on it
+        if np.median(spread) > _STATIC_RANGE / 2:  # the picture changes, so whatever does not is drawn on it
             still = spread <= _STATIC_RANGE
             dark = ndimage.grey_closing(middle, size=size) - middle
             strokes = still & ((bright > _TEXT_CONTRAST) | (dark > _TEXT_CONTRAST))
@@ -102,12 +102,12 @@ def text_boxes(frames: UInt8[np.ndarray, "frames rows columns"], region: Box) ->
 def spacing_from_points(
     known_mm: float, first_px: tuple[float, float], second_px: tuple[float, float], region: Box, *, source: str
 ) -> tuple[float, float]:
-    """(row, column) spacing in the object's plane from two points (column, row) a known distance apart.
+    """(row, column) spacing in the object's plane, from two points (column, row) at a known distance.
 
-    Square pixels are taken for granted; a disc tells both spacings.
+    Pixels are assumed to be square; a disc would give both spacings.
 
     Raises:
-        InputError: the points coincide or lie outside the region, or the distance makes no sense.
+        InputError: the points coincide or lie outside the region, or the distance is implausible.
     """
     for column, row in (first_px, second_px):
         if not (
@@ -131,7 +131,7 @@ def find_disc(frames: UInt8[np.ndarray, "frames rows columns"], region: Box, *, 
     """The dark or bright disc (a coin, a ball) that stands out most.
 
     Raises:
-        InputError: none is seen.
+        InputError: no disc was found.
     """
     part = frames[:, region.row : region.row + region.height, region.column : region.column + region.width]
     picture = ndimage.gaussian_filter(part.mean(axis=0, dtype=np.float64), 1.0)
@@ -155,7 +155,7 @@ def find_disc(frames: UInt8[np.ndarray, "frames rows columns"], region: Box, *, 
 
 
 def spacing_from_disc(diameter_mm: float, disc: Disc, *, source: str) -> tuple[float, float]:
-    """(row, column) spacing in the disc's plane. Raises InputError for a diameter that makes no sense."""
+    """(row, column) spacing in the disc's plane. Raises InputError for an implausible diameter."""
     return (
         _checked_spacing(diameter_mm / disc.height_px, source),
         _checked_spacing(diameter_mm / disc.width_px, source),
@@ -169,7 +169,7 @@ def _checked_spacing(spacing_mm: float, source: str) -> float:
 
 
 def _bar_level(low: UInt8[np.ndarray, "rows columns"], high: UInt8[np.ndarray, "rows columns"]) -> int | None:
-    """Grey of the bars, None where the screen's border is picture."""
+    """The bars' grey value; None if the picture reaches the screen's border."""
     border = np.concatenate(
         [edge for image in (low, high) for edge in (image[0], image[-1], image[:, 0], image[:, -1])]
     )
@@ -181,7 +181,7 @@ def _bar_level(low: UInt8[np.ndarray, "rows columns"], high: UInt8[np.ndarray, "
 def _pieces(
     mask: Bool[np.ndarray, "rows columns"], neighbours: Float[np.ndarray, "3 3"] | None = None
 ) -> tuple[Integer[np.ndarray, "rows columns"], int]:
-    """Connected pieces numbered from 1, 0 around them, and how many there are."""
+    """Connected pieces, numbered from 1 on a background of 0, and their number."""
     labels, count = ndimage.label(mask, neighbours)  # pyright: ignore[reportGeneralTypeIssues] - a number only with `output`
     return labels, count
 
@@ -211,7 +211,7 @@ def _boxes(strokes: Bool[np.ndarray, "rows columns"], region: Box) -> list[Box]:
 
 
 def _discs(picture: Float[np.ndarray, "rows columns"], threshold: float) -> list[tuple[float, Disc]]:
-    """Discs among what is above the threshold, with their edge's sharpness."""
+    """Discs among the spots above the threshold, with the sharpness of their edge."""
     labels, count = _pieces(picture > threshold)
     if not count or count > 500:
         return []
@@ -234,11 +234,11 @@ def _discs(picture: Float[np.ndarray, "rows columns"], threshold: float) -> list
 def _ellipse(
     picture: Float[np.ndarray, "rows columns"], place: tuple[slice, slice], blob: Bool[np.ndarray, "h w"]
 ) -> tuple[float, Disc] | None:
-    """Disc with its edge at half height; None where the shape is no filled ellipse along the axes."""
+    """The disc with its edge at half height; None if the shape is no filled ellipse along the axes."""
     rows, columns = place
     down, across = np.nonzero(blob)
     row, column = rows.start + down.mean(), columns.start + across.mean()
-    # A filled ellipse has a variance of a quarter of its half axis squared; a pixel adds a twelfth.
+    # The variance of a filled ellipse is a quarter of its squared half axis; a pixel's width adds a twelfth.
     half_height = 2 * np.sqrt(max(down.var() - 1 / 12, 0.1))
     half_width = 2 * np.sqrt(max(across.var() - 1 / 12, 0.1))
     inside_row, inside_column = np.mgrid[rows, columns]
@@ -246,7 +246,7 @@ def _ellipse(
     filled = blob.sum() / (np.pi * half_height * half_width)
     if not 0.93 < filled < 1.07 or (distance <= 1)[blob].mean() < 0.95:
         return None
-    # Across the edge all around: the background may slope, the step must be there on every side.
+    # Check the edge all around: the background may slope, but the step must exist on every side.
     angle = np.linspace(0, 2 * np.pi, 72, endpoint=False)
     across_edge = [
         ndimage.map_coordinates(
@@ -272,12 +272,12 @@ def _ellipse(
 def _diameter(
     picture: Float[np.ndarray, "rows columns"], row: float, column: float, half: float, other_half: float, *, axis: int
 ) -> float | None:
-    """Diameter along an axis where rays near that axis cross the edge at half height."""
+    """The diameter along an axis, from rays near that axis that cross the edge at half height."""
     widths = []
     for tilt in np.deg2rad(np.linspace(-20, 20, 9)):
         ends = []
         for sign in (-1, 1):
-            # In the ellipse's own coordinates, so that the other axis does not mix in.
+            # In the ellipse's own coordinates, so that the other axis has no influence.
             radius = np.arange(0.6 * half, 1.4 * half, 0.25)
             along, aside = sign * radius * np.cos(tilt), radius * np.sin(tilt) * other_half / half
             at = np.array([row + along, column + aside]) if axis == 0 else np.array([row + aside, column + along])

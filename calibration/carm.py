@@ -1,4 +1,4 @@
-"""The C-arm: where source and detector stand for given angles."""
+"""The C-arm: positions of source and detector for given angles."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ class CArmGeometry:
         secondary_rad: positioner secondary angle, + is cranial.
         sid_mm: source to detector.
         sod_mm: source to isocentre (DICOM Distance Source to Patient).
-        column_spacing_mm: detector distance between neighbouring columns, at the detector.
-        row_spacing_mm: detector distance between neighbouring rows, at the detector.
+        column_spacing_mm: distance between neighbouring columns, at the detector.
+        row_spacing_mm: distance between neighbouring rows, at the detector.
         shape_px: (rows, columns) as stored.
         principal_point_px: (column, row) where the central ray meets the picture.
-        spacing_source: DICOM attribute that the spacing came from, or "calibration".
-        table_mm: (lateral, longitudinal, vertical) table position as stated, or None. Only differences mean anything.
-        mirrored: the stored picture is mirrored left to right.
+        spacing_source: DICOM attribute from which the spacing was read, or "calibration".
+        table_mm: (lateral, longitudinal, vertical) table position as stated, or None. Only differences have a meaning.
+        mirrored: whether the stored picture is mirrored left to right.
     """
 
     primary_rad: float
@@ -48,7 +48,7 @@ class CArmGeometry:
     mirrored: bool = False
 
     def camera_from_isocentre(self) -> RigidPose:
-        """Camera pose against the isocentre, whose axes are LPS axes for a supine, head-first patient.
+        """Camera pose relative to the isocentre, whose axes are LPS axes for a supine, head-first patient.
 
         The detector lies at (sin p cos s, -cos p cos s, sin s) from the isocentre; angles as in PS3.3 C.8.7.5.1.2.
         """
@@ -62,7 +62,7 @@ class CArmGeometry:
         return RigidPose(matrix=matrix, target="camera", source="isocentre")
 
     def intrinsics_px(self) -> Float[np.ndarray, "3 3"]:
-        """3x3 pinhole matrix; rows run against camera y, a mirrored picture runs against camera x too."""
+        """3x3 pinhole matrix; rows run against camera y, and columns of a mirrored picture against camera x."""
         column_focal_px = self.sid_mm / self.column_spacing_mm * (-1.0 if self.mirrored else 1.0)
         return np.array(
             [
@@ -106,5 +106,5 @@ class CArmGeometry:
 
 
 def _within(differences: ArrayLike, tolerance: float) -> bool:
-    """False for a NaN among them: what is not known is not the same."""
+    """Whether all differences are within the tolerance; False if one is NaN, because unknown values are not equal."""
     return bool(np.all(np.abs(differences) <= tolerance))

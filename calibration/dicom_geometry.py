@@ -1,4 +1,4 @@
-"""Where source and detector stood, from the header of an X-ray angiographic object."""
+"""Read the positions of source and detector from the header of an X-ray angiographic object."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ XA_SOP_CLASSES = {
 }
 _ENHANCED = ("1.2.840.10008.5.1.4.1.1.12.1.1", "1.2.840.10008.5.1.4.1.1.12.2.1")
 
-# Limits of what a C-arm can be; outside them the tag is a mistake (metres, micrometres, zero for "unknown").
+# Limits of real C-arms; a value outside them is a mistake (metres, micrometres, zero for "unknown").
 _SID_LIMITS_MM = (300.0, 2500.0)
 _MIN_SOD_MM = 100.0
 _SPACING_LIMITS_MM = (0.01, 10.0)
 _PRIMARY_LIMIT_DEG, _SECONDARY_LIMIT_DEG = 180.0, 90.0  # PS3.3 C.8.7.5.1.2
-_MAX_SPACING_RATIO = 1.05  # detector pixels are square; a field of view that says otherwise is not that of the picture
-_MIN_ORIENTATION_COSINE = 0.5  # a letter of Patient Orientation less aligned than this says nothing about mirroring
+_MAX_SPACING_RATIO = 1.05  # detector pixels are square; otherwise the stated field of view is not the picture's
+_MIN_ORIENTATION_COSINE = 0.5  # a less aligned letter of Patient Orientation does not tell about mirroring
 _LPS_OF_LETTER = {"L": (1, 0, 0), "R": (-1, 0, 0), "P": (0, 1, 0), "A": (0, -1, 0), "H": (0, 0, 1), "F": (0, 0, -1)}
 _WAY_OUT = "it is never guessed; have the machine export the run with it"
 
@@ -36,17 +36,17 @@ def xa_geometry(dataset: Dataset, frame: int, *, source: str) -> CArmGeometry:
     """Geometry of one frame of an XA, XRF, Enhanced XA or Enhanced XRF object.
 
     XA and XRF state the first frame's angles and table position, and offsets from them (PS3.3 C.8.7.5.1.3 and
-    C.8.7.4); the enhanced objects state absolute values a frame (C.8.19.6). Spacing is taken at the detector: from
-    Imager Pixel Spacing, else field of view over matrix, else intensifier size over matrix; `spacing_source` tells.
+    C.8.7.4); enhanced objects state absolute values for each frame (C.8.19.6). Spacing is that at the detector: Imager
+    Pixel Spacing, else field of view over matrix, else intensifier size over matrix; `spacing_source` tells which.
 
     Args:
         dataset: header; pixel data are not needed.
-        frame: from 0.
+        frame: frame number, from 0.
         source: name for error messages (a file name, no patient text).
 
     Raises:
-        MissingGeometryError: a value that guidance needs is absent, or not a plausible one.
-        InputError: no X-ray angiographic object, or no such frame.
+        MissingGeometryError: a value that guidance needs is absent or implausible.
+        InputError: the data set is no X-ray angiographic object, or has no such frame.
     """
     sop_class = require_xa(dataset, source)
     header = _Header(dataset=dataset, frame=frame, source=source, enhanced=sop_class in _ENHANCED)
@@ -62,7 +62,7 @@ def xa_geometry(dataset: Dataset, frame: int, *, source: str) -> CArmGeometry:
         column_spacing_mm=column_mm,
         row_spacing_mm=row_mm,
         shape_px=shape_px,
-        # The central ray meets the middle of the field of view; integer coordinates are pixel centres.
+        # The central ray is assumed to meet the middle of the picture; integer coordinates are pixel centres.
         principal_point_px=((shape_px[1] - 1) / 2, (shape_px[0] - 1) / 2),
         spacing_source=spacing_source,
         table_mm=_table_mm(header),
@@ -83,7 +83,7 @@ def require_xa(dataset: Dataset, source: str) -> str:
 
 
 class _Header:
-    """Numbers of one frame's header; every refusal names file and attribute."""
+    """The numbers of one frame's header; every error names file and attribute."""
 
     def __init__(self, *, dataset: Dataset, frame: int, source: str, enhanced: bool) -> None:
         self.dataset, self.frame, self.source, self.enhanced = dataset, frame, source, enhanced
@@ -92,7 +92,7 @@ class _Header:
             raise InputError(f"{source}: has {self.frames} frames, no frame {frame} (frames count from 0)")
 
     def place(self, group: str) -> Dataset | None:
-        """Where an attribute lives: the data set itself, or the frame's functional group in an enhanced object."""
+        """The data set that holds an attribute: the object itself, or the frame's group of an enhanced object."""
         if not self.enhanced:
             return self.dataset
         per_frame = self.dataset.get("PerFrameFunctionalGroupsSequence") or ()
@@ -108,7 +108,7 @@ class _Header:
         return None
 
     def numbers(self, keyword: str, place: Dataset | None = None) -> list[float] | None:
-        """Finite values, None where the attribute is absent or empty. Raises MissingGeometryError for garbage."""
+        """Finite values; None if the attribute is absent or empty. Raises MissingGeometryError for invalid values."""
         try:
             return stored_numbers(self.dataset if place is None else place, keyword)
         except ValueError as error:
@@ -160,7 +160,7 @@ def _angles_deg(header: _Header) -> tuple[float, float]:
 
 
 def _offset(header: _Header, keyword: str) -> float | None:
-    """Offset of this frame from the first one: one average step, or one offset a frame (PS3.3 C.8.7.5.1.3)."""
+    """Offset of this frame from the first, from one average step or one offset per frame (PS3.3 C.8.7.5.1.3)."""
     values = header.numbers(keyword)
     if values is None:
         return None
@@ -192,14 +192,14 @@ def _distances_mm(header: _Header) -> tuple[float, float]:
 
 
 def _spacing_mm(header: _Header, shape_px: tuple[int, int]) -> tuple[float, float, str]:
-    """(row spacing, column spacing, where they come from); DICOM puts the row value first (PS3.3 10.7.1.3)."""
+    """(row spacing, column spacing, source attribute); DICOM puts the row value first (PS3.3 10.7.1.3)."""
     pixel_data = header.place("FramePixelDataPropertiesSequence")
     field_of_view = header.place("FieldOfViewSequence")
     dimensions = "FieldOfViewDimensionsInFloat" if header.enhanced else "FieldOfViewDimensions"
     candidates = (
         ("ImagerPixelSpacing", pixel_data, (1, 1), "ImagerPixelSpacing"),
         (dimensions, field_of_view, shape_px, f"{dimensions} / Columns"),
-        # The largest field of the intensifier: right only when the picture is not zoomed.
+        # The intensifier's largest field, which is right only if the picture is not zoomed.
         ("IntensifierSize", header.dataset, shape_px, "IntensifierSize / Columns"),
     )
     for keyword, place, divisor, spacing_source in candidates:
@@ -244,7 +244,7 @@ def _flipped(header: _Header) -> bool:
 
 
 def _checked_against_orientation(geometry: CArmGeometry, header: _Header) -> CArmGeometry:
-    """Patient Orientation, where stated, must not contradict the picture that the geometry predicts."""
+    """The geometry, after a check that the stated Patient Orientation does not contradict it."""
     place = header.place("PatientOrientationInFrameSequence")
     stated = place.get("PatientOrientation") if place is not None else None
     if not stated or isinstance(stated, str) or len(stated) != 2:

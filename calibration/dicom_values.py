@@ -12,7 +12,7 @@ from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.errors import BytesLengthException, InvalidDicomError
 
-# What pydicom raises on damaged values, sequences and headers.
+# The exceptions that pydicom raises for damaged values, sequences and headers.
 DAMAGED = (
     ValueError,
     TypeError,
@@ -31,10 +31,10 @@ DAMAGED = (
 
 
 def stored_numbers(dataset: Dataset, keyword: str) -> list[float] | None:
-    """Finite numbers of an attribute; None where it is absent or empty.
+    """Finite numbers of an attribute; None if it is absent or empty.
 
     Raises:
-        ValueError: the attribute holds something else than finite numbers.
+        ValueError: the attribute holds anything but finite numbers.
     """
     try:
         values = _values(dataset, keyword)
@@ -47,7 +47,7 @@ def stored_numbers(dataset: Dataset, keyword: str) -> list[float] | None:
 
 
 def stored_text(dataset: Dataset, keyword: str) -> str:
-    """An attribute's text, several values joined by a backslash; "" where it is absent or damaged."""
+    """An attribute's text, several values joined by a backslash; "" if it is absent or damaged."""
     try:
         value = dataset.get(keyword)
     except DAMAGED:
@@ -58,7 +58,7 @@ def stored_text(dataset: Dataset, keyword: str) -> str:
 
 
 def attribute_name(keyword: str) -> str:
-    """Attribute as people look it up: keyword and tag."""
+    """The attribute's keyword and tag, for messages."""
     tag = tag_for_keyword(keyword) or 0
     return f"{keyword} ({tag >> 16:04x},{tag & 0xFFFF:04x})"
 
@@ -69,7 +69,7 @@ def _values(dataset: Dataset, keyword: str) -> list[Any] | None:
         return None
     element = dataset.get_item(tag)
     if isinstance(element, RawDataElement) and (element.VR or dictionary_VR(tag)) in ("DS", "IS"):
-        # Real files write numbers longer than 16 characters; they are fine, and no reason for pydicom's warnings.
+        # Real files hold numbers longer than 16 characters; they are usable, so pydicom's warnings are avoided.
         value: Any = (element.value or b"").decode("ascii").strip(" \0")
     else:
         value = dataset[tag].value

@@ -1,13 +1,12 @@
-"""Errors that a person reads: one line that says what, where, found, expected and what to do."""
+"""Errors for a person: one line that says what is wrong, where, what was found and expected, and what to do."""
 
 _MAX_CHARACTERS = 600
 
 
 class GuidanceError(Exception):
-    """Root of every error this program raises on purpose; its text is one line, fit for a terminal or a banner.
+    """Base of every error that this program raises on purpose; its text is one line, fit for a terminal or a banner.
 
-    It may quote what a hostile file says: letters that would steer a terminal are shown as such, and a long quotation
-    loses its middle.
+    The text may quote a hostile file, so control characters are shown escaped, and the middle of a long text is cut.
     """
 
     def __str__(self) -> str:
@@ -20,8 +19,8 @@ class GuidanceError(Exception):
 
 
 class InputError(GuidanceError):
-    """A file, folder or option that cannot be used as it is; the text names it and the way out."""
+    """A file, folder or option that cannot be used as it is; the text names it and says what to do."""
 
 
 class MissingGeometryError(InputError):
-    """The picture does not say how it was projected; guidance needs the missing value, never a default."""
+    """The picture lacks a value of its projection geometry that guidance needs and that is never guessed."""

@@ -21,7 +21,7 @@ class RigidPose:
         source: name of the frame that points come from.
 
     Raises:
-        ValueError: the matrix is no rigid transform (wrong shape, not finite, mirrored or scaled).
+        ValueError: the matrix is not a rigid transform (wrong shape, not finite, mirrored or scaled).
     """
 
     matrix: Float[np.ndarray, "4 4"]
@@ -55,7 +55,7 @@ class RigidPose:
         target: str,
         source: str,
     ) -> RigidPose:
-        """Axis times angle in radians, then a translation in the target frame."""
+        """A pose from axis times angle in radians, followed by a translation in the target frame."""
         matrix = np.eye(4)
         matrix[:3, :3] = Rotation.from_rotvec(np.asarray(rotation_rad, dtype=np.float64)).as_matrix()
         matrix[:3, 3] = translation_mm
@@ -83,14 +83,14 @@ class RigidPose:
         return np.asarray(points_mm, dtype=np.float64) @ self.rotation.T + self.translation_mm
 
     def __matmul__(self, other: RigidPose) -> RigidPose:
-        """Compose; neighbouring frame names must cancel. Raises ValueError where they do not."""
+        """Compose two poses. Raises ValueError if the neighbouring frame names do not cancel."""
         if self.source != other.target:
             raise ValueError(f"{self.target}_from_{self.source} @ {other.target}_from_{other.source} does not chain")
         return RigidPose(matrix=_orthonormal(self.matrix @ other.matrix), target=self.target, source=other.source)
 
 
 def _orthonormal(matrix: Float[np.ndarray, "4 4"]) -> Float[np.ndarray, "4 4"]:
-    # Thousands of warm-tracking compositions would otherwise drift away from a rotation.
+    # Without this, thousands of compositions during tracking would drift away from a rotation.
     u, _, vt = np.linalg.svd(matrix[:3, :3])
     clean = matrix.copy()
     clean[:3, :3] = u @ vt

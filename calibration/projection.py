@@ -14,7 +14,7 @@ _MIN_DEPTH_MM = 1e-3
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Projection:
-    """Where a point of the patient appears in a picture.
+    """Maps points of the patient to pixels of a picture.
 
     Args:
         intrinsics_px: 3x3; focal lengths (signed: a mirrored axis is negative) and principal point in pixels.
@@ -56,9 +56,9 @@ class Projection:
         return Projection(intrinsics_px=self.intrinsics_px, camera_from_lps=camera_from_lps, shape_px=self.shape_px)
 
     def resized(self, shape_px: tuple[int, int]) -> Projection:
-        """The same view on a picture resampled to (rows, columns), pixel edges kept in place."""
+        """The same view for a picture resampled to (rows, columns) with its edges in place."""
         scale_row, scale_column = shape_px[0] / self.shape_px[0], shape_px[1] / self.shape_px[1]
-        # Edges stay, centres move: (c + 1/2) scales, not c.
+        # Pixel edges stay and centres move, so (c + 1/2) scales, not c.
         resample = np.array(
             [
                 [scale_column, 0.0, 0.5 * scale_column - 0.5],
@@ -74,12 +74,12 @@ class Projection:
 def camera_from_projection_matrix(
     matrix: Float[np.ndarray, "3 4"], intrinsics_px: Float[np.ndarray, "3 3"]
 ) -> RigidPose:
-    """Recover the camera pose from a 3x4 projection and the frame's intrinsics.
+    """The camera pose of a 3x4 projection, given the frame's intrinsics.
 
-    The matrix may carry any overall scale or sign. The rotation is the nearest proper one.
+    The matrix may have any overall scale or sign. The rotation is the nearest proper one.
 
     Raises:
-        ValueError: no rigid camera with these intrinsics explains the matrix (picture of another size, other SID).
+        ValueError: no rigid camera with these intrinsics explains the matrix (another picture size or SID).
     """
     matrix = np.asarray(matrix, dtype=np.float64)
     if matrix.shape != (3, 4) or not np.isfinite(matrix).all():

@@ -1,4 +1,4 @@
-"""Files that are either whole or not there."""
+"""Write files completely or not at all."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from calibration.errors import InputError
 
 
 def write_atomically(path: Path, writer: Callable[[Path], None]) -> None:
-    """Let `writer` fill a neighbour of `path`, then rename it into place; on any error nothing is left.
+    """Let `writer` fill a temporary file beside `path`, then rename it to `path`; any error removes it.
 
-    The neighbour keeps the suffixes of `path`, since many writers choose the format by them.
+    The temporary file keeps the suffixes of `path`, because many writers choose the format by them.
 
     Raises:
         InputError: the folder cannot be written to or the disk is full.
@@ -39,10 +39,10 @@ def write_atomically(path: Path, writer: Callable[[Path], None]) -> None:
 
 
 def make_folder(path: Path) -> None:
-    """Make an output folder before long work, so that a wrong one is told at once.
+    """Make an output folder before long work, so that an unusable one is reported at once.
 
     Raises:
-        InputError: it cannot be made or written to.
+        InputError: the folder cannot be made or written to.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -52,10 +52,10 @@ def make_folder(path: Path) -> None:
 
 
 def check_folder_for(path: Path) -> None:
-    """Refuse a folder that could not be made, before long work; nothing is made.
+    """Before long work, refuse a folder that could not be made; makes nothing.
 
     Raises:
-        InputError: the nearest folder above it that exists cannot be written to.
+        InputError: the nearest existing folder above it cannot be written to.
     """
     nearest = next(above for above in path.resolve().parents if above.exists())
     if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
@@ -64,10 +64,10 @@ def check_folder_for(path: Path) -> None:
 
 
 def check_place_for(path: Path) -> None:
-    """Refuse a place for a result before the minutes of work that it takes.
+    """Before long work, refuse a path at which the result could not be written.
 
     Raises:
-        InputError: a folder has this name, or its folder cannot be made or written to.
+        InputError: the path is a folder, or its parent folder cannot be made or written to.
     """
     if path.is_dir():
         raise InputError(f"{path}: is a folder, expected the name of a file; name one in it")
@@ -75,7 +75,7 @@ def check_place_for(path: Path) -> None:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file that is already in memory, whole or not at all."""
+    """Write bytes to a file completely, or write nothing."""
 
     def write(beside: Path) -> None:
         beside.write_bytes(content)
@@ -84,7 +84,7 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write JSON atomically; NaN is refused, since no other reader would accept it."""
+    """Write JSON atomically; NaN is refused, because other readers would not accept it."""
     text = json.dumps(content, indent=1, allow_nan=False) + "\n"
     write_atomically(path, lambda beside: _write_text(beside, text))
 

@@ -212,7 +212,7 @@ def _shared_memory() -> Finding:
 def _optional_module(name: str, module: str, remedy: str) -> Finding:
     # In a process of its own: importing a broken runtime must not take the diagnosis down with it.
     probe = subprocess.run(
-        [sys.executable, "-c", f"import {module}"], capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, "-P", "-c", f"import {module}"], capture_output=True, text=True, check=False, timeout=60
     )
     if probe.returncode == 0:
         return Finding(name=name, level="ok", detail=importlib.metadata.version(name))

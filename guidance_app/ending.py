@@ -7,10 +7,12 @@ from types import FrameType, TracebackType
 
 
 class EndRequest:
-    """Within its `with` block the first signal only sets `asked`; whoever runs must look. Entering again is harmless.
+    """Within its `with` block the first signal only sets `asked`, which the running code must check.
 
-    Entered before a port is opened, it spares no peer an orderly end: a run that is asked to end while it still opens
-    begins, writes its files and ends.
+    Entering twice is harmless.
+
+    Enter it before a port is opened. A run that is asked to end while it still opens then begins, writes its files and
+    ends, so that every peer sees an orderly end.
 
     Attributes:
         asked: the run is to end.

@@ -1,4 +1,4 @@
-"""Whether Qt really paints here, told by a pixel and not by the absence of an error."""
+"""Whether Qt really paints on this machine: checked by a painted pixel."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _complaints(code: str, environment: dict[str, str]) -> list[str]:
     """What a process that runs this code said before it failed; [] if it did not."""
     try:
         probe = subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60, env=environment
+            [sys.executable, "-P", "-c", code], capture_output=True, text=True, check=False, timeout=60, env=environment
         )
     except subprocess.TimeoutExpired:
         return ["Qt did not answer within 60 s"]

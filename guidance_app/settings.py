@@ -45,7 +45,10 @@ def settings_path() -> Path:
 
 
 def load_settings(path: Path | None = None) -> Settings:
-    """The stored settings; the defaults where there are none. A bad file is moved aside and said so, never fatal."""
+    """The stored settings, or the defaults where there are none.
+
+    A bad file is moved aside and reported; it never stops the program.
+    """
     path = path or settings_path()
     try:
         return Settings.model_validate(json.loads(path.read_text(encoding="utf-8")))
@@ -57,7 +60,7 @@ def load_settings(path: Path | None = None) -> Settings:
 
 
 def save_settings(settings: Settings, path: Path | None = None) -> None:
-    """Store the settings; a read-only home is noted and never stops the program."""
+    """Store the settings; a read-only home is reported and never stops the program."""
     try:
         write_json(path or settings_path(), settings.model_dump())
     except (GuidanceError, OSError) as error:

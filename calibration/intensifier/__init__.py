@@ -1,1 +1,1 @@
-"""The distortion of image intensifiers, measured on a grid and undone."""
+"""Measure the distortion of image intensifiers with a grid, and correct it."""

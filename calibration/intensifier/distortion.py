@@ -1,7 +1,7 @@
 """The distortion of an image intensifier: a polynomial, and its exact inverse.
 
-The curved input screen stretches the picture's border (pincushion), the earth's magnetic field turns it into an S that
-changes with the C-arm's angles. Both are smooth, so that two polynomials of the picture's coordinates hold them.
+The curved input screen stretches the picture's border (pincushion). The earth's magnetic field bends lines into an S
+that changes with the C-arm's angles. Both are smooth, so two polynomials in the picture's coordinates describe them.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ class Distortion:
     """Undistorted pixel = pixel + polynomial of ((pixel - centre) / scale).
 
     Args:
-        coefficients_px: for column and row, one for each monomial x^i y^j with i + j <= degree, i and then j rising.
-        hull_px: corners, in turn, of the part of the stored picture that the calibration grid covered.
+        coefficients_px: for column and row, one per monomial x^i y^j with i + j <= degree, ordered by i, then j.
+        hull_px: corners, in order, of the part of the stored picture that the calibration grid covered.
     """
 
     shape_px: tuple[int, int]
@@ -37,7 +37,7 @@ class Distortion:
 
     @classmethod
     def from_file(cls, content: DistortionFile) -> Distortion:
-        """Raises InputError for a file whose coefficients do not fit its degree."""
+        """The distortion of a file. Raises InputError if its coefficients do not fit its degree."""
         terms = len(monomials(content.degree))
         coefficients = [np.asarray(row, float) for row in content.coefficients_px]
         if any(row.shape != (terms,) for row in coefficients):
@@ -52,20 +52,20 @@ class Distortion:
         )
 
     def undistort(self, points_px: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n 2"]:
-        """Where points of the stored picture belong; NaN outside what the grid covered."""
+        """The undistorted positions of points of the stored picture; NaN outside the grid's area."""
         points_px = np.asarray(points_px, float)
         moved = points_px + self._shift(points_px)
         moved[~self.covers(points_px)] = np.nan
         return moved
 
     def distort(self, points_px: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n 2"]:
-        """The inverse of `undistort`, solved to a millionth of a pixel; NaN outside what the grid covered."""
+        """The inverse of `undistort`, solved to a millionth of a pixel; NaN outside the grid's area."""
         found = self._solved(np.asarray(points_px, float))
         found[~self.covers(found)] = np.nan
         return found
 
     def covers(self, points_px: Float[np.ndarray, "n 2"]) -> Bool[np.ndarray, " n"]:
-        """Whether the grid reached there (points of the stored picture)."""
+        """Whether points of the stored picture lie in the area that the grid covered."""
         points_px = np.asarray(points_px, float)
         inside = np.ones(len(points_px), bool)
         for corner, following in zip(self.hull_px, np.roll(self.hull_px, -1, axis=0), strict=True):
@@ -82,9 +82,9 @@ class Distortion:
             )
 
     def sampling_px(self) -> Float[np.ndarray, "2 rows columns"]:
-        """(row, column) of the stored picture for every pixel of the undistorted one; NaN where there is none."""
+        """(row, column) in the stored picture of every undistorted pixel; NaN outside the grid's area."""
         rows, columns = self.shape_px
-        # The inverse is as smooth as the polynomial: solved on a coarse lattice and interpolated between.
+        # The inverse is as smooth as the polynomial, so it is solved on a coarse lattice and interpolated.
         row = np.linspace(0, rows - 1, max(rows // _LATTICE_PX, 5))
         column = np.linspace(0, columns - 1, max(columns // _LATTICE_PX, 5))
         lattice = np.stack(np.meshgrid(column, row), axis=-1).reshape(-1, 2)
@@ -100,10 +100,10 @@ class Distortion:
     def undistort_picture(
         self, picture: Float[np.ndarray, "rows columns"], *, source: str = "picture", fill: float = 0.0
     ) -> Float[np.ndarray, "rows columns"]:
-        """The picture as a detector without distortion would have seen it (bilinear); `fill` where the grid was not.
+        """The picture as a detector without distortion would show it (bilinear); `fill` outside the grid's area.
 
         Raises:
-            InputError: a picture of another size.
+            InputError: the picture has another size.
         """
         self.require_shape((picture.shape[0], picture.shape[1]), source)
         sampling = self.sampling_px()
@@ -114,10 +114,10 @@ class Distortion:
         return np.where(there, undistorted, fill)
 
     def _solved(self, points_px: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n 2"]:
-        """Fixed-point iteration; it contracts, since a distortion changes little from pixel to pixel."""
+        """Solve by fixed-point iteration, which converges because the distortion changes little from pixel to pixel."""
         found = points_px.copy()
         for _ in range(_INVERSE_STEPS):
-            # The polynomial is only good where it was fitted; a step that leaves this region is taken back to its edge.
+            # The polynomial is valid only where it was fitted; a step that leaves this area is moved back to its edge.
             before = found
             found = self._near(points_px - self._shift(before))
             if not len(found) or np.abs(found - before).max() < _INVERSE_PX:
@@ -138,7 +138,7 @@ def monomials(degree: int) -> list[tuple[int, int]]:
 
 
 def design(normalised: Float[np.ndarray, "n 2"], degree: int) -> Float[np.ndarray, "n terms"]:
-    """Columns x^i y^j."""
+    """The design matrix: one column per monomial x^i y^j."""
     x = np.vander(normalised[:, 0], degree + 1, increasing=True)
     y = np.vander(normalised[:, 1], degree + 1, increasing=True)
     return np.column_stack([x[:, i] * y[:, j] for i, j in monomials(degree)])

@@ -1,7 +1,8 @@
-"""From the picture of a grid on an image intensifier to its distortion.
+"""Measure an image intensifier's distortion on the picture of a grid.
 
-The grid may be of dots or of crossing wires. Points are numbered outwards from the middle, step by step, so that the
-grid may be turned and bent; a polynomial then takes them to an even grid, and points that it never saw say how well.
+The grid may be of dots or of crossing wires. Points are numbered outwards from the middle, step by step, so
+the grid may be turned and bent. A polynomial then maps them to an even grid; points that were held out of the fit
+measure its error.
 """
 
 from __future__ import annotations
@@ -21,15 +22,15 @@ _DEGREES = (3, 5, 7)
 _FOLDS = 5
 _MIN_POINTS = 49
 _SIGMA_PX = 2.0
-_LEAST_SHARE = 0.15  # of a strong point's response
-_STEP_TOLERANCE = 0.28  # of a grid step, between where a neighbour is expected and found
+_LEAST_SHARE = 0.15  # smallest response, relative to a strong point's
+_STEP_TOLERANCE = 0.28  # largest distance of a neighbour from its expected place, in grid steps
 MAX_HELD_OUT_PX = 1.0
 _STRAY_SIGMAS, _LEAST_STRAY_PX, _MOST_STRAYS = 4.0, 0.5, 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class GridPoints:
-    """Points of the grid in the picture and their numbers along both of its axes."""
+    """The grid's points in the picture, and their numbers along both grid axes."""
 
     points_px: Float[np.ndarray, "n 2"]
     numbers: Integer[np.ndarray, "n 2"]
@@ -37,7 +38,7 @@ class GridPoints:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class DistortionFit:
-    """A distortion and how far it leaves grid points from an even grid, seen and not seen by the fit."""
+    """A distortion, and the residuals from an even grid of fitted and of held-out points."""
 
     distortion: Distortion
     pixel_spacing_mm: float
@@ -49,10 +50,10 @@ class DistortionFit:
 
 
 def find_grid(line_integral: Float[np.ndarray, "rows columns"], *, source: str) -> GridPoints:
-    """Dots or crossings of an even grid, numbered.
+    """Find and number the dots or crossings of an even grid.
 
     Raises:
-        InputError: too few points, or points that make no grid.
+        InputError: there are too few points, or they form no grid.
     """
     points = _points(line_integral)
     if len(points) < _MIN_POINTS:
@@ -77,10 +78,10 @@ def fit_distortion(
     source: str,
     max_held_out_px: float = MAX_HELD_OUT_PX,
 ) -> DistortionFit:
-    """The polynomial of the degree that predicts points best that it was not fitted to.
+    """The distortion polynomial; its degree is the one that best predicts held-out points.
 
     Raises:
-        InputError: no degree predicts them to within `max_held_out_px` (root mean square).
+        InputError: no degree predicts held-out points to within `max_held_out_px` (root mean square).
     """
     grid = _without_strays(grid, shape_px, source)
     points = grid.points_px
@@ -89,7 +90,7 @@ def fit_distortion(
     half = max(shape_px) / 2
     normalised = (points - centre) / half
     shift = even - points
-    # Every fifth point along diagonals is held out in turn: neighbours of it stay in the fit, as in use.
+    # Every fifth point along diagonals is held out in turn; its neighbours stay in the fit, as they do in use.
     fold = (grid.numbers[:, 0] + 2 * grid.numbers[:, 1]) % _FOLDS
     held_out: dict[int, Float[np.ndarray, " n"]] = {}
     for degree in _DEGREES:
@@ -132,10 +133,10 @@ def fit_distortion(
 
 
 def _without_strays(grid: GridPoints, shape_px: tuple[int, int], source: str) -> GridPoints:
-    """Without points that a smooth distortion does not explain: dots cut off by the rim of the field, dust.
+    """The grid without points that no smooth distortion explains: dust, or dots cut off at the field's rim.
 
     Raises:
-        InputError: so many that the grid itself must be in doubt.
+        InputError: so many points do not fit that the grid itself is doubtful.
     """
     numbers, points = grid.numbers, grid.points_px
     kept = np.ones(len(points), bool)
@@ -143,14 +144,14 @@ def _without_strays(grid: GridPoints, shape_px: tuple[int, int], source: str) ->
     even = (numbers - np.median(numbers, axis=0)) / max(1, np.ptp(numbers) / 2)
     weight = np.ones(len(points))
     length = np.zeros(len(points))
-    # A stiff bend first: strays at the rim would pull a supple one to themselves before they are known as strays.
+    # Fit a low degree first: a high degree would follow outliers at the rim before they are recognised.
     for degree in (_DEGREES[0],) * 15 + (_DEGREES[1],) * 15:
         even_axes = design(even, degree)
-        # From numbers to pixels without asking that the grid be even: strays must not turn or scale it.
+        # Map numbers to pixels directly instead of to an even grid, which outliers could turn or scale.
         solved, *_ = np.linalg.lstsq(even_axes * weight[:, None], points * weight[:, None] / half, rcond=None)
         length = np.linalg.norm(points - even_axes @ solved * half, axis=1)
         sigma = max(float(np.median(length)) / 1.1774, 0.02)
-        weight = 1 / (1 + (length / (2.4 * sigma)) ** 2)  # Cauchy: a stray at the rim has great leverage
+        weight = 1 / (1 + (length / (2.4 * sigma)) ** 2)  # Cauchy weight: an outlier at the rim has great leverage
         kept = length <= max(_STRAY_SIGMAS * sigma, _LEAST_STRAY_PX)
     if kept.sum() < max(_MIN_POINTS, (1 - _MOST_STRAYS) * len(points)):
         raise InputError(
@@ -161,7 +162,7 @@ def _without_strays(grid: GridPoints, shape_px: tuple[int, int], source: str) ->
 
 
 def _points(picture: Float[np.ndarray, "rows columns"]) -> Float[np.ndarray, "n 2"]:
-    """Peaks of the Hessian's determinant: dots and crossings have one, single wires and slopes do not."""
+    """Peaks of the Hessian's determinant, which dots and crossings have, but single wires and slopes have not."""
     smooth = gaussian_filter(picture, _SIGMA_PX)
     across, down, mixed = (
         gaussian_filter(picture, _SIGMA_PX, order=order)  # pyright: ignore[reportArgumentType] - one order per axis
@@ -173,14 +174,14 @@ def _points(picture: Float[np.ndarray, "rows columns"]) -> Float[np.ndarray, "n 
     rows, columns = np.nonzero((response == maximum_filter(response, size=7)) & (response > 0))
     if not len(rows):
         return np.empty((0, 2))
-    # Noise has many weak peaks, a grid some dozens or hundreds of strong ones.
+    # Noise has many weak peaks, a grid has dozens or hundreds of strong ones.
     strength = np.sqrt(response[rows, columns])
     strong = strength > _LEAST_SHARE * np.quantile(np.sort(strength)[-_MIN_POINTS:], 0.5)
     return np.array([_peak(smooth, int(c), int(r)) for c, r in zip(columns[strong], rows[strong], strict=True)])
 
 
 def _peak(smooth: Float[np.ndarray, "rows columns"], column: int, row: int) -> Float[np.ndarray, " 2"]:
-    """Top of the paraboloid through 5x5 smoothed pixels; a sloping background moves it by slope over curvature."""
+    """The top of the paraboloid through 5x5 smoothed pixels; a sloping background shifts it by slope over curvature."""
     reach = 2
     patch = smooth[row - reach : row + reach + 1, column - reach : column + reach + 1]
     down, across = np.mgrid[-reach : reach + 1, -reach : reach + 1]
@@ -193,7 +194,7 @@ def _peak(smooth: Float[np.ndarray, "rows columns"], column: int, row: int) -> F
 
 
 def _numbered(points: Float[np.ndarray, "n 2"], shape_px: tuple[int, ...]) -> GridPoints:
-    """Number the points outwards from the middle; what does not fit its neighbours stays without a number."""
+    """Number the points outwards from the middle; a point that does not fit its neighbours gets no number."""
     tree = KDTree(points)
     middle = np.array([(shape_px[1] - 1) / 2, (shape_px[0] - 1) / 2])
     best: dict[tuple[int, int], int] = {}
@@ -211,7 +212,7 @@ def _spread(points: Float[np.ndarray, "n 2"], tree: KDTree, seed: int) -> dict[t
     near = points[np.atleast_1d(tree.query(points[seed], k=9)[1])[1:]] - points[seed]
     first = near[0] if abs(near[0, 0]) > abs(near[0, 1]) else np.array([near[0, 1], -near[0, 0]])
     first = first * np.sign(first[0])
-    # The two grid axes: nearest neighbours, at about right angles and of about one length.
+    # The two grid axes: nearest neighbours at about right angles and of similar length.
     second = np.array([-first[1], first[0]])
     second = near[np.linalg.norm(near - second, axis=1).argmin()]
     first = near[np.linalg.norm(near - first, axis=1).argmin()]
@@ -234,18 +235,18 @@ def _spread(points: Float[np.ndarray, "n 2"], tree: KDTree, seed: int) -> dict[t
                 continue
             found[key] = index
             taken.add(index)
-            # The step follows the bend from point to point.
+            # The step is updated at each point, so that it follows the bend.
             seen = points[index] - here
             queue.append((*key, seen * di if di else along, seen * dj if dj else down))
     return found
 
 
 def _even(grid: GridPoints) -> tuple[Float[np.ndarray, "n 2"], float]:
-    """Even grid nearest to the seen points (a similarity), and its step in pixels."""
+    """The even grid nearest to the found points (a similarity transform), and its step in pixels."""
     numbers = grid.numbers.astype(float)
     source = numbers[:, 0] + 1j * numbers[:, 1]
     target = grid.points_px[:, 0] + 1j * grid.points_px[:, 1]
-    # Numbers may run the other way round than the picture; the handedness that fits is taken.
+    # The numbering may be mirrored against the picture, so take the handedness that fits.
     best = None
     for candidate in (source, np.conj(source)):
         terms = np.column_stack([candidate, np.ones_like(candidate)])
@@ -258,7 +259,7 @@ def _even(grid: GridPoints) -> tuple[Float[np.ndarray, "n 2"], float]:
 
 
 def _hull(points: Float[np.ndarray, "n 2"], step_px: float) -> Float[np.ndarray, "corners 2"]:
-    """Corners of what the grid covers, half a step outwards: the polynomial is still good there."""
+    """Corners of the grid's area, extended by half a step, in which the polynomial is still valid."""
     corners = points[ConvexHull(points).vertices]
     outwards = corners - corners.mean(axis=0)
     length = np.linalg.norm(outwards, axis=1, keepdims=True)

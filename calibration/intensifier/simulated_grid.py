@@ -1,4 +1,4 @@
-"""Pictures of calibration grids through a known image-intensifier distortion."""
+"""Simulate pictures of calibration grids through a known image-intensifier distortion."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from scipy.ndimage import gaussian_filter
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intensifier:
-    """How an intensifier bends its picture: pincushion and an S, in pixels at the picture's edge."""
+    """An intensifier's distortion: pincushion and S-shape, in pixels at the picture's edge."""
 
     side_px: int = 512
     pincushion_px: float = 14.0
     s_shape_px: float = 6.0
 
     def stored(self, ideal_px: Float[np.ndarray, "... 2"]) -> Float[np.ndarray, "... 2"]:
-        """Where a point of the undistorted picture is stored."""
+        """The position in the stored picture of a point of the undistorted picture."""
         middle, half = (self.side_px - 1) / 2, self.side_px / 2
         x, y = (ideal_px[..., 0] - middle) / half, (ideal_px[..., 1] - middle) / half
         squared = x * x + y * y
@@ -44,7 +44,7 @@ def grid_picture(
     turned_deg: float = 2.0,
     photons: float = 3000.0,
 ) -> UInt16[np.ndarray, "rows columns"]:
-    """12 bit picture of a grid of dots or wires, inside the intensifier's round field, with noise and vignetting."""
+    """A 12 bit picture of a grid of dots or wires in the intensifier's round field, with noise and vignetting."""
     side = intensifier.side_px
     row, column = np.mgrid[:side, :side].astype(float)
     ideal = _ideal(intensifier, np.stack([column, row], axis=-1))

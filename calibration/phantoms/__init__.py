@@ -1,1 +1,1 @@
-"""Bead phantoms: what is known in space, found in a picture, and what a C-arm's view follows from it."""
+"""Calibrate a C-arm's view with a bead phantom: known points in space, found again in a picture."""

@@ -1,8 +1,8 @@
-"""Which spot of a picture is which bead of the phantom.
+"""Match the spots of a picture to the beads of the phantom.
 
-The large code beads are tried in every order under an affine camera; what an affine camera makes of the others' places
-sorts the orders out. The best ones are refined with perspective (DeMenthon & Davis, Int J Comput Vis 15, 1995) and
-matched to every spot. A mirrored picture is tried apart: its affine camera looks the same from behind.
+The large code beads are tried in every order. Each order gives an affine camera, whose prediction of the other beads
+ranks the orders. The best ones are refined with perspective (DeMenthon & Davis, Int J Comput Vis 15, 1995) and matched
+to every spot. A mirrored picture is tried separately, because its affine camera equals that of a view from behind.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ from calibration.pose import RigidPose
 _EXTRA_CANDIDATES, _MOST_CANDIDATES = 3, 12
 _MOST_SUBSETS, _KEPT_A_SUBSET = 70, 12
 _MAX_AXIS_RATIO, _MAX_AXIS_COSINE = 1.35, 0.3
-_CODE_TOLERANCE = 0.15  # of the code beads' spread: perspective that an affine camera does not have
-_DEPTHS_MM = (550.0, 750.0, 1000.0)  # source to phantom
-_COARSE_SHARE, _FINE_PX = 0.012, 3.0  # search radius: of the picture's larger side, then pixels
-_GOOD_SHARE = 0.8  # of all beads matched: no further order is tried
-_LEAST_ORDERED = 0.85  # share of pairs, see `_sizes_agree`
+_CODE_TOLERANCE = 0.15  # relative to the code beads' spread; allows for the perspective that an affine camera lacks
+_DEPTHS_MM = (550.0, 750.0, 1000.0)  # distances from source to phantom that are tried
+_COARSE_SHARE, _FINE_PX = 0.012, 3.0  # search radius: first as a share of the picture's larger side, then in pixels
+_GOOD_SHARE = 0.8  # if this share of all beads is matched, no further order is tried
+_LEAST_ORDERED = 0.85  # smallest share of pairs, see `_sizes_agree`
 _TRIED, _LEAST_SHARE, _STEPS = 40, 0.45, 25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Identity:
-    """Beads with their spots, and the view that puts them there.
+    """Beads matched to spots, and the view that projects them there.
 
     Args:
         beads: indices into the phantom's beads.
-        spots: indices into the seen spots, in the same order.
+        spots: indices into the found spots, in the same order.
     """
 
     beads: Integer[np.ndarray, " n"]
@@ -49,11 +49,11 @@ class Identity:
 def identify_beads(
     phantom: Phantom, seen: list[SeenBead], shape_px: tuple[int, int], *, aspect: float = 1.0, mirrored: bool = False
 ) -> Identity | None:
-    """The order that explains most spots, None where none explains enough to fit a view.
+    """The match that explains most spots; None if no match explains enough to fit a view.
 
     Args:
         aspect: row spacing over column spacing.
-        mirrored: look for a picture that is mirrored left to right.
+        mirrored: whether the picture is taken to be mirrored left to right.
     """
     if len(seen) < 6:
         return None
@@ -74,10 +74,11 @@ def identify_beads(
 
 
 def _sizes_agree(code: Bool[np.ndarray, " n"], strength: Float[np.ndarray, " n"]) -> bool:
-    """Whether the beads taken for the large ones cast the larger shadows.
+    """Whether the beads matched as large ones cast the larger shadows.
 
-    A helix turned over by half a turn is the same helix: only its code beads tell, and half of them may fit by chance.
-    The share of pairs of a large and a small bead in the right order is 1 for the true identity and near 0.7 there.
+    A helix turned upside down is the same helix: only its code beads tell the difference, and half of them may fit by
+    chance. The share of (large, small) pairs in which the large bead is the stronger one is 1 for the true match and
+    near 0.7 for the turned one.
     """
     large, small = strength[code], strength[~code]
     if not len(large) or not len(small):
@@ -86,12 +87,12 @@ def _sizes_agree(code: Bool[np.ndarray, " n"], strength: Float[np.ndarray, " n"]
 
 
 def _better(one: Identity, other: Identity) -> bool:
-    # A bead more is worth a residual that grows by a tenth.
+    # One more matched bead outweighs a residual that is a tenth larger.
     return len(one.beads) - 10 * np.log(one.rms_px + 0.05) > len(other.beads) - 10 * np.log(other.rms_px + 0.05)
 
 
 def _orders(phantom: Phantom, seen: list[SeenBead], aspect: float) -> Iterator[Float[np.ndarray, "4 2"]]:
-    """Affine cameras (transposed) by plausibility, from every order of four code beads."""
+    """Affine cameras (transposed) from every order of four code beads, the most plausible first."""
     code = phantom.positions_mm()[phantom.code()]
     strongest = sorted(seen, key=lambda bead: -bead.strength)
     strongest = strongest[: min(len(code) + _EXTRA_CANDIDATES, _MOST_CANDIDATES)]
@@ -124,14 +125,14 @@ def _orders(phantom: Phantom, seen: list[SeenBead], aspect: float) -> Iterator[F
         score = np.minimum(distance / tolerance, 1.0).sum(axis=1)
         for place in np.argsort(score)[:_KEPT_A_SUBSET]:
             hypotheses.append(affine[place] / [aspect, 1.0])
-    # A code bead may hide behind another one; all beads together tell the orders apart.
+    # A code bead may be hidden behind another bead, so all beads together rank the orders.
     every = np.column_stack([phantom.positions_mm(), np.ones(len(phantom.beads))])
     places = KDTree([[bead.column_px, bead.row_px] for bead in seen])
     strength, is_code = np.array([bead.strength for bead in seen]), phantom.code()
     far = tolerance / 2
 
     def implausible(affine: Float[np.ndarray, "4 2"]) -> tuple[bool, float]:
-        """Orders whose large beads fall on large spots come first; among them those that hit most spots."""
+        """Sort key: orders whose large beads fall on large spots first, then those that hit most spots."""
         distance, nearest = places.query(every @ affine)
         near = distance < far
         agree = _sizes_agree(is_code[near], strength[np.asarray(nearest)[near]])
@@ -157,7 +158,7 @@ def _grown(
         for radius in (2 * coarse, coarse, coarse):
             if len(beads) < 6:
                 break
-            # Few matches hold the six parameters of a weak perspective, not the nine of a pinhole.
+            # Few matches determine the six parameters of a weak perspective, but not the nine of a pinhole.
             pinhole = _posed(pinhole, space[beads], spots[near])
             beads, near = _matched(pinhole.project(space), spots, radius)
         grown.append((beads, near, pinhole))
@@ -213,7 +214,7 @@ def _with_perspective(
 
 
 def _posed(pinhole: Pinhole, space: Float[np.ndarray, "k 3"], spots: Float[np.ndarray, "k 2"]) -> Pinhole:
-    """One step of pose from orthography with scaling iterations: the depth is kept, everything else is solved."""
+    """One step of pose from orthography with scaling: keeps the depth and solves for everything else."""
     centre = np.array(pinhole.principal_point_px)
     camera = pinhole.camera_from_phantom
     middle = space.mean(axis=0)
@@ -238,7 +239,7 @@ def _pinhole(
     aspect: float,
     mirrored: bool,
 ) -> Pinhole:
-    """Camera whose axes are nearest to these rows, with `middle_mm` at this depth and this offset from the centre."""
+    """The camera with axes nearest to these rows that sees `middle_mm` at this depth and offset from the centre."""
     u, _, vt = np.linalg.svd(rows, full_matrices=False)
     axes = u @ vt
     rotation = np.vstack([axes, np.cross(axes[0], axes[1])])
@@ -265,7 +266,7 @@ def _pinhole(
 def _matched(
     predicted: Float[np.ndarray, "n 2"], spots: Float[np.ndarray, "m 2"], radius_px: float
 ) -> tuple[Integer[np.ndarray, " k"], Integer[np.ndarray, " k"]]:
-    """Pairs that are each other's nearest and within the radius."""
+    """Pairs that are mutually nearest and within the radius."""
     distance = np.linalg.norm(predicted[:, None] - spots[None], axis=2)
     distance = np.where(np.isfinite(distance), distance, np.inf)
     nearest_spot, nearest_bead = distance.argmin(axis=1), distance.argmin(axis=0)

@@ -1,4 +1,4 @@
-"""Beads in an X-ray picture, to a few hundredths of a pixel."""
+"""Find beads in an X-ray picture, to a few hundredths of a pixel."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from scipy.optimize import least_squares
 _SMALLEST_SIGMA_PX, _SCALES, _STEP = 1.4, 6, 1.3
 _NOISE_SIGMAS = 8.0
 _MOST_CANDIDATES = 400
-_LOG_FLOOR = 0.005  # share of full scale
-_LEAST_SHARE = 0.08  # of the median strong response
+_LOG_FLOOR = 0.005  # share of full scale, added before the logarithm
+_LEAST_SHARE = 0.08  # smallest response, relative to the median of the strong ones
 _MOST_ELONGATION = 1.35
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeenBead:
-    """A round shadow.
+    """The round shadow of a bead.
 
     Args:
         column_px, row_px: centre.
         sigma_px: width of the Gaussian that fits it best.
-        strength: attenuation summed over the shadow, in pixels: goes with the ball's volume.
+        strength: attenuation summed over the shadow, in pixels; proportional to the ball's volume.
     """
 
     column_px: float
@@ -40,11 +40,11 @@ def attenuation(
     log_intensity: bool = False,
     dense_bright: bool = False,
 ) -> Float[np.ndarray, "rows columns"]:
-    """Line integral up to scale and a constant.
+    """The line integral of attenuation, up to scale and a constant.
 
     Args:
-        log_intensity: the pixels are logarithms of the intensity already.
-        dense_bright: what absorbs is bright, as in inverted pictures.
+        log_intensity: whether the pixels are already logarithms of the intensity.
+        dense_bright: whether dense objects are bright, as in inverted pictures.
     """
     share = pixels.astype(np.float64) / ((1 << bits_stored) - 1)
     if dense_bright:
@@ -53,10 +53,10 @@ def attenuation(
 
 
 def find_beads(line_integral: Float[np.ndarray, "rows columns"]) -> list[SeenBead]:
-    """Round spots that are denser than their surroundings, the strongest first.
+    """Round spots denser than their surroundings, the strongest first.
 
-    The Laplacian of a Gaussian does not see a background that changes evenly; each of its peaks is then fitted by a
-    Gaussian on a plane. Overlapping beads make no round spot and are left out.
+    The Laplacian of a Gaussian ignores an evenly changing background; at each of its peaks a Gaussian on a plane is
+    fitted. Overlapping beads form no round spot and are left out.
     """
     peaks = _peaks(line_integral)
     seen = [bead for peak in peaks if (bead := _fitted(line_integral, *peak)) is not None]
@@ -71,7 +71,7 @@ def find_beads(line_integral: Float[np.ndarray, "rows columns"]) -> list[SeenBea
 
 
 def _peaks(picture: Float[np.ndarray, "rows columns"]) -> list[tuple[int, int, float]]:
-    """(column, row, sigma) of the maxima over place and scale that stand out of the noise."""
+    """(column, row, sigma) of the maxima over place and scale that exceed the noise."""
     sigmas = _SMALLEST_SIGMA_PX * _STEP ** np.arange(_SCALES)
     stack = np.stack([-(sigma**2) * gaussian_laplace(picture, sigma) for sigma in sigmas])
     best = stack.max(axis=0)

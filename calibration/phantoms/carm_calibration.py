@@ -1,4 +1,4 @@
-"""A C-arm's view from the picture of a bead phantom: focal spot, detector, angles, and what they are worth."""
+"""Calibrate a C-arm's view on the picture of a bead phantom: focal spot, detector, angles and their uncertainty."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from calibration.phantoms.phantom import MIN_BEADS, Phantom, is_coplanar
 from calibration.phantoms.resection import Pinhole, Resection, fit_pinhole
 
 MAX_RESIDUAL_PX = 0.6
-_MIN_SEEN_SHARE = 0.5  # of the beads that lie in the picture
-_OUTLIER_SIGMAS, _LEAST_OUTLIER_PX = 4.0, 0.15  # shadows that touch pull each other's centres
-_RAYLEIGH_MEDIAN = 1.1774  # median length of a residual over its sigma an axis
+_MIN_SEEN_SHARE = 0.5  # smallest share of the beads inside the picture that must be found
+_OUTLIER_SIGMAS, _LEAST_OUTLIER_PX = 4.0, 0.15  # touching shadows shift each other's centres
+_RAYLEIGH_MEDIAN = 1.1774  # median length of a 2-D residual, relative to its sigma per axis
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -29,8 +29,8 @@ class PhantomPicture:
     Args:
         line_integral: see `beads.attenuation`.
         source: name for messages.
-        header: what the header says about the view, if anything.
-        row_over_column: row spacing over column spacing where no header tells.
+        header: the view as the file's header states it, or None.
+        row_over_column: row spacing over column spacing, used without a header.
     """
 
     line_integral: Float[np.ndarray, "rows columns"]
@@ -61,11 +61,11 @@ class CArmAngles:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class CalibratedView:
-    """A view that fits.
+    """A fitted view.
 
     Args:
         beads: indices into the phantom's beads, one for each row of `seen_px` and of the fit's residuals.
-        dropped: ids of beads that were seen but not where the view puts them; shadows that overlap do that.
+        dropped: ids of found beads that lie off their predicted place, as overlapping shadows do.
     """
 
     source: str
@@ -80,7 +80,7 @@ class CalibratedView:
         return self.fit.pinhole
 
     def beam(self) -> Float[np.ndarray, " 3"]:
-        """Unit vector in the phantom frame from the focal spot to the middle of the picture."""
+        """Unit vector from the focal spot to the middle of the picture, in the phantom frame."""
         return beam_direction(self.pinhole, self.shape_px)
 
     def beam_angles(self) -> CArmAngles:
@@ -90,14 +90,14 @@ class CalibratedView:
         return angles_of(self.pinhole.camera_from_phantom.rotation[2])
 
     def roll_deg(self) -> float:
-        """Turn of the picture about the beam, against a C-arm that only has its two angles."""
+        """Rotation of the picture about the beam, relative to a C-arm with only its two angles."""
         angles = self.normal_angles()
         level = np.array([math.cos(math.radians(angles.primary_deg)), math.sin(math.radians(angles.primary_deg)), 0.0])
         rotation = self.pinhole.camera_from_phantom.rotation
         return math.degrees(math.atan2(float(rotation[1] @ level), float(rotation[0] @ level)))
 
     def angle_sigma_deg(self) -> float:
-        """Of the beam, one sigma; the larger of both angles'."""
+        """One sigma of the beam's angles; the larger of the two."""
 
         def both(pinhole: Pinhole) -> Float[np.ndarray, " 2"]:
             found = angles_of(beam_direction(pinhole, self.shape_px))
@@ -107,10 +107,10 @@ class CalibratedView:
 
 
 def beam_direction(pinhole: Pinhole, shape_px: tuple[int, int]) -> Float[np.ndarray, " 3"]:
-    """Unit vector in the phantom frame from the source to the middle of the picture.
+    """Unit vector from the source to the middle of the picture, in the phantom frame.
 
-    A turn of the detector and a shift of the principal point look nearly alike in one view; the ray through the middle
-    of the picture does not depend on which of both it was.
+    One view can hardly tell a turn of the detector from a shift of the principal point; the ray through the middle of
+    the picture is the same for both.
     """
     middle = np.array([(shape_px[1] - 1) / 2, (shape_px[0] - 1) / 2, 1.0])
     ray = pinhole.camera_from_phantom.rotation.T @ np.linalg.solve(pinhole.intrinsics_px(), middle)
@@ -118,7 +118,7 @@ def beam_direction(pinhole: Pinhole, shape_px: tuple[int, int]) -> Float[np.ndar
 
 
 def angles_of(direction: Float[np.ndarray, " 3"]) -> CArmAngles:
-    """Angles at which the detector lies in this direction from the isocentre."""
+    """The angles for which the detector lies in this direction from the isocentre."""
     return CArmAngles(
         primary_deg=math.degrees(math.atan2(direction[0], -direction[1])),
         secondary_deg=math.degrees(math.asin(np.clip(direction[2], -1, 1))),
@@ -128,10 +128,11 @@ def angles_of(direction: Float[np.ndarray, " 3"]) -> CArmAngles:
 def calibrate_view(
     picture: PhantomPicture, phantom: Phantom, *, max_residual_px: float = MAX_RESIDUAL_PX
 ) -> CalibratedView:
-    """Find the beads, tell which is which, and fit the view.
+    """Find the beads, match them to the phantom, and fit the view.
 
     Raises:
-        InputError: too few beads, beads of one plane, a residual that is too high, a mirrored picture; each is named.
+        InputError: there are too few beads, they lie in one plane, the residual is too high, or the picture is
+            mirrored; the message says which.
     """
     seen = find_beads(picture.line_integral)
     if len(seen) < MIN_BEADS:

@@ -1,4 +1,4 @@
-"""What calibrated views say together: angle offsets and their spread, the isocentre, and the file that keeps them."""
+"""Combine calibrated views: angle offsets and their spread, the isocentre, and the content of the file."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from calibration.errors import InputError
 from calibration.phantoms.carm_calibration import CalibratedView
 from calibration.phantoms.phantom import Phantom
 
-MAX_OFFSET_DEG = 15.0  # beyond it the phantom stands turned, which says nothing about the C-arm
+MAX_OFFSET_DEG = 15.0  # a larger offset means that the phantom was turned, not that the C-arm is off
 _MIN_BETWEEN_DEG = 15.0
 _SID_LIMITS_MM = (300.0, 2500.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownScale:
-    """What ties pixels to millimetres: the pixel's row spacing at the detector, or the distance; both may be absent."""
+    """The known scale of a view: the pixel's row spacing at the detector, or the distance; both may be absent."""
 
     row_spacing_mm: float | None = None
     sid_mm: float | None = None
@@ -30,7 +30,7 @@ class KnownScale:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Isocentre:
-    """The point nearest to all beams, in the phantom frame, and how far they pass from it."""
+    """The point nearest to all beams, in the phantom frame, and the beams' distance from it."""
 
     point_mm: Float[np.ndarray, " 3"]
     rms_mm: float
@@ -38,7 +38,7 @@ class Isocentre:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AngleOffsets:
-    """Mean of found minus stated angles; `spread_deg` is the largest departure of one view from it."""
+    """Mean of fitted minus stated angles; `spread_deg` is the largest deviation of one view from it."""
 
     primary_deg: float
     secondary_deg: float
@@ -55,10 +55,10 @@ def view_content(
     sop_instance_uid: str = "",
     frame: int = 0,
 ) -> CArmView:
-    """One view as its file keeps it.
+    """One view as the calibration file stores it.
 
     Raises:
-        InputError: pixel size and focal length give a distance that no C-arm has.
+        InputError: pixel size and focal length imply a distance that no C-arm has.
     """
     pinhole, fit = view.pinhole, view.fit
     spacing = scale.row_spacing_mm
@@ -116,7 +116,7 @@ def view_content(
 
 
 def angle_offsets(views: Sequence[CArmView]) -> AngleOffsets | None:
-    """Over all views that have a header; None where none has."""
+    """The angle offsets over all views with a header; None if no view has one."""
     pairs = [
         (view.offset_primary_deg, view.offset_secondary_deg)
         for view in views
@@ -132,7 +132,7 @@ def angle_offsets(views: Sequence[CArmView]) -> AngleOffsets | None:
 
 
 def find_isocentre(views: Sequence[CalibratedView]) -> Isocentre | None:
-    """Least squares over the beams; None where they are fewer than two or nearly parallel."""
+    """The isocentre by least squares over the beams; None for fewer than two beams or nearly parallel ones."""
     beams = np.array([view.beam() for view in views])
     if len(beams) < 2 or np.min(np.abs(beams @ beams.T)) > math.cos(math.radians(_MIN_BETWEEN_DEG)):
         return None
@@ -144,7 +144,7 @@ def find_isocentre(views: Sequence[CalibratedView]) -> Isocentre | None:
 
 
 def warnings_of(views: Sequence[CArmView], phantom: Phantom) -> list[str]:
-    """What a person should look at before these views are used."""
+    """Warnings that a person should read before using these views."""
     found = []
     for view in views:
         if view.header_primary_deg is not None and view.offset_primary_deg is None:
@@ -172,7 +172,7 @@ def _offsets(view: CalibratedView, header: CArmGeometry | None) -> tuple[float |
 
 
 def _detector_centre(view: CalibratedView, sid_mm: float) -> Float[np.ndarray, " 3"]:
-    """Where the beam meets the detector's plane, in the phantom frame."""
+    """The point where the beam meets the detector's plane, in the phantom frame."""
     beam = view.beam()
     normal = view.pinhole.camera_from_phantom.rotation[2]
     return view.pinhole.source_mm() + beam * sid_mm / float(beam @ normal)

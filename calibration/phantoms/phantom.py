@@ -1,7 +1,7 @@
-"""Bead phantoms: known points in space whose picture tells how they were projected.
+"""Bead phantoms: known points in space whose picture determines the projection.
 
 A phantom is placed at the isocentre with its axes along the patient's: +x to the patient's left, +y down to the table,
-+z to the head (LPS of a supine patient). A few larger beads are the code that tells which bead is which.
++z to the head (LPS of a supine patient). A few larger beads form a code that identifies all beads.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from calibration.errors import InputError
 
 _MAX_FILE_BYTES = 1024 * 1024
 MIN_BEADS, MIN_CODE_BEADS = 10, 5
-_MIN_DEPTH_SHARE = 0.08  # thickness over extent; a flatter layout does not tell the distance
+_MIN_DEPTH_SHARE = 0.08  # thickness over extent; a flatter layout does not determine the distance
 
-# The default: 36 beads on two turns of a cylinder. Steps of 3.4 mm along the axis keep neighbours apart at its limb.
+# The default: 36 beads on two turns of a cylinder. Steps of 3.4 mm along the axis separate beads at its rim.
 _COUNT, _TURNS, _RADIUS_MM, _HEIGHT_MM = 36, 2.0, 45.0, 120.0
 _SMALL_MM, _LARGE_MM = 2.0, 3.2
-# No two gaps of 3, 2, 7, 2, 6, 8, 5 read the same from both ends, so that the code has a direction.
+# The gaps 3, 2, 7, 2, 6, 8, 5 differ when read from the other end, so the code has a direction.
 _CODE = (1, 4, 6, 13, 15, 21, 29, 34)
 
 
@@ -39,7 +39,7 @@ class Bead(BaseModel):
 
 
 class Phantom(BaseModel):
-    """PHANTOM.json."""
+    """The content of PHANTOM.json."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
     schema_: Literal["guidance-app/phantom/1"] = Field(default="guidance-app/phantom/1", alias="schema")
@@ -71,7 +71,7 @@ class Phantom(BaseModel):
 
 
 def is_coplanar(points_mm: Float[np.ndarray, "n 3"]) -> bool:
-    """Whether the points have too little depth (or are too few) to tell a projection."""
+    """Whether the points have too little depth (or are too few) to determine a projection."""
     if len(points_mm) < 4:
         return True
     extents = np.linalg.svd(points_mm - points_mm.mean(axis=0), compute_uv=False)
@@ -79,10 +79,10 @@ def is_coplanar(points_mm: Float[np.ndarray, "n 3"]) -> bool:
 
 
 def default_phantom() -> Phantom:
-    """The layout that comes along: bead k at 20 k degrees and 3.43 k - 60 mm along +z, on a radius of 45 mm.
+    """The built-in layout: bead k lies at 20 k degrees and 3.43 k - 60 mm along +z, on a radius of 45 mm.
 
-    36 steel beads of 2 mm, of which numbers 1, 4, 6, 13, 15, 21, 29 and 34 (from 0) are of 3.2 mm; the helix is
-    right-handed about +z and begins at +x.
+    It has 36 steel beads of 2 mm, except numbers 1, 4, 6, 13, 15, 21, 29 and 34 (from 0), which have 3.2 mm. The
+    helix is right-handed about +z and begins at +x.
     """
     beads = []
     for k in range(_COUNT):
@@ -105,7 +105,7 @@ def default_phantom() -> Phantom:
 
 
 def read_phantom(path: Path) -> Phantom:
-    """Read PHANTOM.json. Raises InputError: not there, damaged, or a layout that cannot be told apart."""
+    """Read PHANTOM.json. Raises InputError: the file is missing or damaged, or the layout is ambiguous."""
     try:
         if path.stat().st_size > _MAX_FILE_BYTES:
             raise InputError(f"{path}: is larger than {_MAX_FILE_BYTES >> 20} MiB, so no phantom file")

@@ -1,4 +1,4 @@
-"""Where the source and the detector stood, from points known in space and seen in a picture.
+"""Fit the positions of source and detector to points known in space and found in a picture.
 
 Direct linear transformation with normalised coordinates (Hartley & Zisserman, Multiple View Geometry, 2nd ed.,
 algorithm 7.1), then Levenberg-Marquardt on the reprojection error of a pinhole with square or known-aspect pixels.
@@ -19,7 +19,7 @@ from calibration.pose import RigidPose
 _PARAMETERS = 9
 _HUBER_PX = 1.0
 _MOST_STEPS, _CONVERGED = 60, 1e-9
-_SCALE = np.array([1e-3, 1e-3, 1e-3, 1.0, 1.0, 10.0, 1e-2, 10.0, 10.0])  # makes the parameters alike in effect
+_SCALE = np.array([1e-3, 1e-3, 1e-3, 1.0, 1.0, 10.0, 1e-2, 10.0, 10.0])  # scales the parameters to similar effect
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -31,7 +31,7 @@ class Pinhole:
         focal_px: distance from source to detector in row spacings.
         aspect: row spacing over column spacing.
         principal_point_px: (column, row).
-        mirrored: the picture runs against camera x.
+        mirrored: whether columns run against camera x.
     """
 
     camera_from_phantom: RigidPose
@@ -51,7 +51,7 @@ class Pinhole:
         return self.intrinsics_px() @ self.camera_from_phantom.matrix[:3]
 
     def project(self, points_mm: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 2"]:
-        """Pixels; NaN for what is not in front of the source."""
+        """Pixels of points; NaN for points that are not in front of the source."""
         camera = self.camera_from_phantom.apply(points_mm)
         depth = np.where(camera[:, 2] > 1.0, camera[:, 2], np.nan)
         homogeneous = camera @ self.intrinsics_px().T
@@ -64,10 +64,10 @@ class Pinhole:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Resection:
-    """A pinhole that fits, with its uncertainty.
+    """A fitted pinhole with its uncertainty.
 
     Args:
-        residual_px: seen minus projected, one row a point.
+        residual_px: found minus projected, one row per point.
         covariance: of (rotation in the camera frame, rad; translation, mm; log focal length; principal point, px).
     """
 
@@ -81,7 +81,7 @@ class Resection:
         return float(np.sqrt((self.residual_px**2).sum(axis=1).mean()))
 
     def sigma_of(self, quantity: Callable[[Pinhole], Float[np.ndarray, " k"]]) -> Float[np.ndarray, " k"]:
-        """One sigma of anything that a pinhole determines, by first-order propagation."""
+        """One sigma of any quantity computed from the pinhole, by first-order propagation."""
         steps = np.sqrt(np.diag(self.covariance)) * 0.1 + 1e-12
         start = quantity(self.pinhole)
         columns = []
@@ -96,7 +96,7 @@ class Resection:
 def direct_linear(
     points_mm: Float[np.ndarray, "n 3"], points_px: Float[np.ndarray, "n 2"], *, aspect: float = 1.0
 ) -> Pinhole | None:
-    """Closed form from six or more points; None where they do not determine a pinhole."""
+    """The pinhole in closed form from six or more points; None if they do not determine one."""
     space, normal_space = _normalised(points_mm)
     picture, normal_picture = _normalised(points_px)
     zero = np.zeros_like(space)
@@ -122,10 +122,10 @@ def fit_pinhole(
     robust: bool = False,
     most_steps: int = _MOST_STEPS,
 ) -> Resection:
-    """Levenberg-Marquardt from a start; `robust` weighs residuals beyond a pixel down (Huber).
+    """Fit by Levenberg-Marquardt from a start; `robust` reduces the weight of residuals beyond a pixel (Huber).
 
     Raises:
-        ValueError: fewer than five points.
+        ValueError: there are fewer than five points.
     """
     if 2 * len(points_px) <= _PARAMETERS:
         raise ValueError(f"{len(points_px)} points do not determine {_PARAMETERS} parameters")
@@ -175,7 +175,7 @@ def _cost(rest: Float[np.ndarray, "n 2"], robust: bool) -> float:
 
 
 def _jacobian(pinhole: Pinhole, points_mm: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 2 9"]:
-    """Change of the projected pixels for a small `change` of `_moved`."""
+    """Derivative of the projected pixels by the parameters of `_moved`."""
     turned = np.asarray(points_mm) @ pinhole.camera_from_phantom.rotation.T
     camera = turned + pinhole.camera_from_phantom.translation_mm
     focal = np.diag(pinhole.intrinsics_px())[:2]
@@ -184,7 +184,7 @@ def _jacobian(pinhole: Pinhole, points_mm: Float[np.ndarray, "n 3"]) -> Float[np
     by_camera = np.zeros((len(camera), 2, 3))
     by_camera[:, [0, 1], [0, 1]] = focal / depth[:, None]
     by_camera[:, :, 2] = -focal * across / depth[:, None]
-    skew = np.zeros((len(camera), 3, 3))  # of d(rotation vector) x turned
+    skew = np.zeros((len(camera), 3, 3))  # cross-product matrices of d(rotation vector) x turned
     skew[:, 0, 1], skew[:, 0, 2], skew[:, 1, 2] = turned[:, 2], -turned[:, 1], turned[:, 0]
     skew -= skew.transpose(0, 2, 1)
     jacobian = np.zeros((len(camera), 2, _PARAMETERS))
@@ -197,7 +197,7 @@ def _jacobian(pinhole: Pinhole, points_mm: Float[np.ndarray, "n 3"]) -> Float[np
 
 def _moved(pinhole: Pinhole, change: Float[np.ndarray, " 9"]) -> Pinhole:
     old = pinhole.camera_from_phantom.matrix
-    # The rotation turns about the phantom's origin, so that it and the translation hide each other little.
+    # Rotating about the phantom's origin keeps rotation and translation nearly independent.
     rotation = Rotation.from_rotvec(change[:3]).as_matrix()
     matrix = np.eye(4)
     matrix[:3, :3] = rotation @ old[:3, :3]
@@ -222,11 +222,11 @@ def _normalised(points: Float[np.ndarray, "n d"]) -> tuple[Float[np.ndarray, "n 
 
 
 def _decomposed(matrix: Float[np.ndarray, "3 4"], aspect: float) -> Pinhole | None:
-    """Intrinsics and pose; the mirror, if any, goes into the intrinsics."""
+    """The intrinsics and pose of a projection matrix; a mirror becomes part of the intrinsics."""
     determinant = np.linalg.det(matrix[:, :3])
     if not np.isfinite(determinant) or abs(determinant) < np.finfo(float).tiny:
         return None
-    # Rows run against camera y: a picture that is not mirrored has a negative determinant.
+    # Rows run against camera y, so a picture that is not mirrored has a negative determinant.
     mirrored = determinant > 0
     upper, rotation = rq(matrix[:, :3])
     wanted = np.array([-1.0 if mirrored else 1.0, -1.0, 1.0])

@@ -1,4 +1,4 @@
-"""Pictures of phantoms and grids whose truth is known exactly: for tests and for the self-test of a calibration."""
+"""Simulate pictures of phantoms with exactly known truth, for tests and for the self-test of a calibration."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _FULL_SCALE = 4095
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PictureQuality:
-    """What stands between the exact shadow and the stored picture.
+    """The degradations of the exact shadow in the stored picture.
 
     Args:
-        photons: mean count a pixel in the open beam.
+        photons: mean count per pixel in the open beam.
         gradient: change of the background's logarithm from one side of the picture to the other.
-        blur_px: focal spot and detector together, one sigma.
-        cylinder_attenuation: logarithm that the phantom's body takes from the beam at its thickest.
+        blur_px: one sigma of focal spot and detector blur together.
+        cylinder_attenuation: attenuation (line integral) of the phantom's body where it is thickest.
     """
 
     photons: float = 4000.0
@@ -46,7 +46,7 @@ class SimulatedView:
 
 
 def random_view(rng: np.random.Generator, *, side_px: int = 768, phantom: Phantom | None = None) -> SimulatedView:
-    """A view within what C-arms do: angles, distances, off-centre placement, principal point, quality."""
+    """A random plausible view: angles, distances, off-centre placement, principal point, quality."""
     sod_mm = rng.uniform(680, 820)
     sid_mm = sod_mm * rng.uniform(1.35, 1.55)
     spacing_mm = rng.uniform(280, 330) / side_px
@@ -60,7 +60,7 @@ def random_view(rng: np.random.Generator, *, side_px: int = 768, phantom: Phanto
         shape_px=(side_px, side_px),
         principal_point_px=tuple((side_px - 1) / 2 + rng.normal(0, 6, 2)),
     )
-    # Where the phantom stands, and how much the detector is turned in its plane.
+    # The phantom's placement, and the rotation of the detector in its plane.
     isocentre_from_phantom = RigidPose.from_rotation_vector(
         np.zeros(3), rng.normal(0, 8, 3), target="isocentre", source="lps"
     )
@@ -85,7 +85,7 @@ def rendered(
     quality: PictureQuality,
     rng: np.random.Generator,
 ) -> SimulatedView:
-    """Exact chord lengths through every bead, summed in the exponent, blurred, with photon noise."""
+    """A picture from exact chord lengths through every bead, with blur and photon noise."""
     rows, columns = projection.shape_px
     line_integral = np.zeros((rows, columns))
     inverse = np.linalg.inv(projection.intrinsics_px)
@@ -100,7 +100,7 @@ def rendered(
     )
     intensity = gaussian_filter(np.exp(-line_integral - background), quality.blur_px)
     counts = rng.poisson(quality.photons * intensity)
-    # The brightest thousandth may clip, as on a detector.
+    # The brightest thousandth of the pixels may clip, as on a detector.
     gain = _FULL_SCALE / np.quantile(counts, 0.999)
     pixels = np.clip(np.rint(counts * gain), 0, _FULL_SCALE).astype(np.uint16)
     return SimulatedView(pixels=pixels, bits_stored=12, projection=projection, geometry=geometry, phantom=phantom)
@@ -122,7 +122,7 @@ def _add_ball(
     high = np.minimum(np.ceil(middle + reach) + 1, (columns, rows)).astype(int)
     if (high <= low).any():
         return
-    part = 3  # samples a side of each pixel: a ball's edge is sharp
+    part = 3  # samples per side of each pixel, because a ball's edge is sharp
     steps = (np.arange(part) + 0.5) / part - 0.5
     column = (np.arange(low[0], high[0])[:, None] + steps).ravel()
     row = (np.arange(low[1], high[1])[:, None] + steps).ravel()

@@ -1,4 +1,4 @@
-"""Placing a model that was made in a frame of its own into the patient's LPS frame."""
+"""Place a model that has its own frame in the patient's LPS frame."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def read_placement(path: Path | str) -> RigidPose:
     """`model_to_lps` of a JSON file: 4x4, mm, taking model points into LPS.
 
     Raises:
-        InputError: not there, no JSON, no such key, or a matrix that is no rigid transform.
+        InputError: the file is missing or no JSON, the key is missing, or the matrix is not a rigid transform.
     """
     path = Path(path)
     try:

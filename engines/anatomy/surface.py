@@ -12,13 +12,13 @@ from skimage.measure import marching_cubes
 from calibration.errors import InputError
 from engines.anatomy.vessel_model import LabelVolume, SurfaceMesh
 
-# Taubin 1995, "A signal processing approach to fair surface design": a shrinking and a growing step, pass band 0.1.
+# Taubin 1995, "A signal processing approach to fair surface design": shrinking and growing steps, pass band 0.1.
 _TAUBIN_SHRINK, _TAUBIN_GROW, _TAUBIN_ROUNDS = 0.50, -0.53, 12
 _MAX_MESH_VOXELS = 60_000_000
 
 
 def surface_from_labels(labels: LabelVolume, only: Iterable[int] | None = None) -> SurfaceMesh:
-    """Surface of all labelled voxels, or of the labels in `only`; encloses the volume of those voxels.
+    """Surface of all labelled voxels, or of the labels in `only`; it encloses the same volume as these voxels.
 
     Raises:
         InputError: no voxel carries one of the labels.
@@ -28,7 +28,7 @@ def surface_from_labels(labels: LabelVolume, only: Iterable[int] | None = None) 
     if not boxes:
         raise InputError("the label volume has no voxel of the wanted vessels; choose other labels")
     box = boxes[0]
-    # A rim of background closes vessels that leave the volume.
+    # A rim of background closes the surface of vessels that leave the volume.
     cropped = np.pad(mask[box], 1)
     lps_from_index = labels.lps_from_index @ _shift([part.start - 1 for part in box])
     vertices, triangles, _, _ = marching_cubes(cropped.astype(np.float32), 0.5)
@@ -46,14 +46,14 @@ def mask_from_surface(
 ) -> tuple[Bool[np.ndarray, "i j k"], Float[np.ndarray, "4 4"]]:
     """Voxels inside a surface, and `lps_from_index`.
 
-    A ray along each axis counts the walls it crosses; the majority of the three axes decides, so that a vessel's
-    open end, common in exported models, does not leak.
+    For each voxel, rays along the three axes count the walls they cross, and the majority decides. So the open end
+    of a vessel, common in exported models, does not leak.
     """
-    low = surface.vertices_mm.min(axis=0) - 2.5 * step_mm  # the first wall half way between two voxels
+    low = surface.vertices_mm.min(axis=0) - 2.5 * step_mm  # puts the first wall halfway between two voxels
     shape = np.ceil((surface.vertices_mm.max(axis=0) + 2.5 * step_mm - low) / step_mm).astype(int) + 1
     if int(np.prod(shape)) > _MAX_MESH_VOXELS:
         raise InputError(f"the surface needs {np.prod(shape) / 1e6:.0f} million voxels of {step_mm:g} mm; give labels")
-    # An odd offset keeps rays off vertices, where crossings would count twice.
+    # An irregular offset keeps rays away from vertices, where crossings would count twice.
     corners = (surface.vertices_mm[surface.triangles] - low) / step_mm + np.array([1.23e-4, 2.71e-4, 3.17e-4])
     votes = np.zeros(shape, dtype=np.uint8)
     for axis in range(3):
@@ -66,7 +66,7 @@ def mask_from_surface(
 
 
 def _parity(corners: Float[np.ndarray, "t 3 3"], shape: tuple[int, ...]) -> Bool[np.ndarray, "i j k"]:
-    """Inside where a ray along the last axis has crossed an odd number of triangles."""
+    """Voxels at which a ray along the last axis has crossed an odd number of triangles; these lie inside."""
     crossings = np.zeros((shape[0], shape[1], shape[2] + 1), dtype=np.uint8)
     low = np.maximum(np.ceil(corners[:, :, :2].min(axis=1)), 0).astype(int)
     high = np.minimum(np.floor(corners[:, :, :2].max(axis=1)), np.array(shape[:2]) - 1).astype(int)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from jaxtyping import Float, Int, Integer
+from jaxtyping import Bool, Float, Int, Integer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -16,7 +16,7 @@ class Branch:
         points_mm: (n, 3) LPS, n >= 2.
         radius_mm: (n,) lumen radius; NaN where unknown.
         name: anatomical name or "" ("LAD", "M1-left", "aorta").
-        vessel_class: "artery", "vein" or "aorta"; says with which class of a frame it may be matched.
+        vessel_class: "artery", "vein" or "aorta"; a branch is matched only with this class of a frame.
         parent: index of the branch it springs from, -1 for a root.
     """
 
@@ -44,7 +44,7 @@ class CenterlineTree:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class SurfaceMesh:
-    """Triangles in LPS mm; normals by the right-hand rule point outwards."""
+    """Triangles in LPS mm, ordered so that normals by the right-hand rule point outwards."""
 
     vertices_mm: Float[np.ndarray, "v 3"]
     triangles: Int[np.ndarray, "t 3"]
@@ -57,7 +57,7 @@ class CtVolume:
     Args:
         voxels_hu: (i, j, k) float32 or int16; index order is that of `lps_from_index`.
         lps_from_index: 4x4 affine, index (i, j, k) of a voxel CENTRE to LPS mm.
-        frame_of_reference_uid: "" where the source has none.
+        frame_of_reference_uid: "" if the source has none.
     """
 
     voxels_hu: Float[np.ndarray, "i j k"] | Integer[np.ndarray, "i j k"]
@@ -78,10 +78,14 @@ class LabelVolume:
     lps_from_index: Float[np.ndarray, "4 4"]
     names: dict[int, str] = field(default_factory=dict)
 
+    def mask_of(self, name: str) -> Bool[np.ndarray, "i j k"]:
+        """Voxels of one structure. Raises KeyError where no label has this name."""
+        return self.labels == {said: number for number, said in self.names.items()}[name]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class VesselModel:
-    """What is registered and drawn; at least one of the three is present."""
+    """The vessels that are registered and drawn; at least one of the three parts is present."""
 
     centerlines: CenterlineTree | None = None
     surface: SurfaceMesh | None = None
@@ -92,7 +96,7 @@ class VesselModel:
             raise ValueError("a vessel model needs a centerline tree, a surface or a label volume")
 
     def centroid_mm(self) -> Float[np.ndarray, " 3"]:
-        """Mean of the centerline points, else of the surface, else of the labelled voxels; LPS mm."""
+        """Mean of the centerline points, else of the surface vertices, else of the labelled voxels; LPS mm."""
         if self.centerlines is not None:
             return self.centerlines.points_mm().mean(axis=0)
         if self.surface is not None:

@@ -1,4 +1,4 @@
-"""Grids that extraction works on: blocks of voxels averaged, morphology by millimetres, neighbours by distance."""
+"""The voxel grid on which extraction works: averaged blocks of voxels, and morphology measured in mm."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from engines.anatomy.vessel_model import CtVolume
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class WorkingGrid:
-    """A CT averaged to about one voxel size.
+    """A CT averaged to roughly isotropic voxels.
 
     Args:
         hu: (i, j, k) means of whole blocks.
-        lps_from_index: of the blocks' centres.
-        blocks: voxels of the CT a block, along each axis.
+        lps_from_index: 4x4 affine, index of a block's centre to LPS mm.
+        blocks: CT voxels per block along each axis.
     """
 
     hu: Float[np.ndarray, "i j k"]
@@ -35,19 +35,19 @@ class WorkingGrid:
         return float(np.prod(self.spacing_mm))
 
     def steps(self, mm: float) -> int:
-        """Voxels in a length, at least one."""
+        """The number of voxels in a length, at least one."""
         return max(1, round(mm / float(self.spacing_mm.min())))
 
 
 def averaged(ct: CtVolume, grid_mm: float) -> WorkingGrid:
-    """Means of whole blocks of voxels of about `grid_mm`; a block of one changes nothing."""
+    """Means over whole blocks of about `grid_mm`; a block of one voxel changes nothing."""
     blocks = np.maximum(1, np.floor(grid_mm / np.array(ct.spacing_mm) + 1e-3)).astype(int)
     blocks = np.minimum(blocks, ct.voxels_hu.shape)
     index_from_block = np.diag([*blocks.astype(float), 1.0])
     index_from_block[:3, 3] = 0.5 * (blocks - 1)
     counts = np.array(ct.voxels_hu.shape) // blocks
     cut = ct.voxels_hu[tuple(slice(0, int(n)) for n in counts * blocks)]
-    # Slab by slab: the mean of a 512 x 512 x 300 volume at once would hold it a second time in float.
+    # Slab by slab, because averaging a 512 x 512 x 300 volume at once would hold a second copy of it in float.
     slabs = [_block_means(cut[k * blocks[0] : (k + 1) * blocks[0]], blocks) for k in range(int(counts[0]))]
     a, b, c = blocks.tolist()
     return WorkingGrid(hu=np.concatenate(slabs), lps_from_index=ct.lps_from_index @ index_from_block, blocks=(a, b, c))
@@ -60,7 +60,7 @@ def _block_means(slab: np.ndarray, blocks: Int[np.ndarray, " 3"]) -> Float[np.nd
 
 
 def opened(mask: Bool[np.ndarray, "i j k"], radius: int) -> Bool[np.ndarray, "i j k"]:
-    """Where a ball of about `radius` voxels fits, and what it covers."""
+    """Morphological opening: what a ball of about `radius` voxels covers wherever it fits into the mask."""
     core = within(~mask, radius, beyond=True)
     return mask & within(core, radius + 0.5)
 
@@ -68,7 +68,7 @@ def opened(mask: Bool[np.ndarray, "i j k"], radius: int) -> Bool[np.ndarray, "i 
 def closed(
     mask: Bool[np.ndarray, "i j k"], radius_mm: float, spacing_mm: Float[np.ndarray, " 3"]
 ) -> Bool[np.ndarray, "i j k"]:
-    """Gaps up to twice the radius filled."""
+    """Morphological closing: the mask with gaps of up to twice the radius filled."""
     margin = (np.ceil(radius_mm / spacing_mm).astype(int) + 1).tolist()
     padded = np.pad(mask, [(size, size) for size in margin])
     grown = within(padded, radius_mm, spacing_mm)
@@ -83,7 +83,7 @@ def within(
     *,
     beyond: bool = False,
 ) -> Bool[np.ndarray, "i j k"]:
-    """Voxels at most so far from the mask, or farther with `beyond`; in voxels unless a spacing is given."""
+    """Voxels at most this far from the mask, or farther with `beyond`; in voxels unless a spacing is given."""
     if not mask.any():
         return np.full(mask.shape, beyond)
     far = np.asarray(ndimage.distance_transform_edt(~mask, sampling=spacing_mm))
@@ -108,7 +108,7 @@ def parts_touching(mask: Bool[np.ndarray, "i j k"], seeds: Bool[np.ndarray, "i j
 
 
 def parts_of_at_least(mask: Bool[np.ndarray, "i j k"], voxels: float) -> Bool[np.ndarray, "i j k"]:
-    """Components (26 neighbours) of at least so many voxels."""
+    """Components (26 neighbours) of at least this many voxels."""
     parts = np.asarray(label(mask, connectivity=3))
     keep = np.bincount(parts.ravel()) >= voxels
     keep[0] = False
@@ -116,14 +116,14 @@ def parts_of_at_least(mask: Bool[np.ndarray, "i j k"], voxels: float) -> Bool[np
 
 
 def coarser(mask: Bool[np.ndarray, "i j k"], blocks: tuple[int, int, int]) -> Bool[np.ndarray, "a b c"]:
-    """One voxel a block: set where any of its voxels is."""
+    """One voxel per block, set if any voxel of the block is set."""
     padded = np.pad(mask, [(0, -size % block) for size, block in zip(mask.shape, blocks, strict=True)])
     shape = [n for size, block in zip(padded.shape, blocks, strict=True) for n in (size // block, block)]
     return np.asarray(padded.reshape(shape).any(axis=(1, 3, 5)))
 
 
 def finer(coarse: np.ndarray, blocks: tuple[int, int, int], shape: tuple[int, ...]) -> np.ndarray:
-    """Each voxel repeated over its block; what the blocks do not reach stays 0."""
+    """Each voxel repeated over its block; voxels outside all blocks stay 0."""
     fine = coarse
     for axis, block in enumerate(blocks):
         fine = fine.repeat(block, axis=axis)
@@ -139,7 +139,7 @@ def along_lps(grid: WorkingGrid, axis: int) -> Float[np.ndarray, "i j k"]:
 
 
 def thick_parts(grid: WorkingGrid, mask: Bool[np.ndarray, "i j k"], radius_mm: float) -> Bool[np.ndarray, "i j k"]:
-    """What a ball of this radius covers within the mask."""
+    """What a ball of this radius covers wherever it fits into the mask."""
     boxes = ndimage.find_objects(mask.astype(np.uint8))
     if not boxes:
         return mask.copy()
@@ -152,5 +152,5 @@ def thick_parts(grid: WorkingGrid, mask: Bool[np.ndarray, "i j k"], radius_mm: f
 
 
 def grown(mask: Bool[np.ndarray, "i j k"], steps: int) -> Bool[np.ndarray, "i j k"]:
-    """Dilated by so many voxels along the axes."""
+    """The mask dilated by this many voxels along the axes."""
     return np.asarray(ndimage.binary_dilation(mask, iterations=steps), dtype=bool)

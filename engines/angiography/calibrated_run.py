@@ -1,4 +1,4 @@
-"""A run seen through calibrations: straightened pictures, corrected angles."""
+"""A run with calibrations applied: straightened pictures and corrected angles."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from engines.angiography.run import MaskOperation, Run
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Corrections:
-    """What calibration files say is to be corrected.
+    """The corrections that calibration files state.
 
     Args:
-        offset_primary_deg: added to the header's angle, as `offset_secondary_deg` is.
-        pixel_spacing_mm: of straightened pictures, at the detector.
+        offset_primary_deg: added to the header's primary angle; `offset_secondary_deg` to the secondary one.
+        pixel_spacing_mm: pixel spacing of straightened pictures, at the detector.
     """
 
     offset_primary_deg: float = 0.0
@@ -34,7 +34,7 @@ class Corrections:
     pixel_spacing_mm: float | None = None
 
     def applied_to(self, run: Run) -> Run:
-        """Raises InputError where the run's pictures are not of the size that the distortion was calibrated on."""
+        """The corrected run. Raises InputError if its pictures have another size than the calibration's."""
         return CalibratedRun(run, self)
 
     def corrected(self, geometry: CArmGeometry) -> CArmGeometry:
@@ -53,7 +53,7 @@ def read_corrections(paths: Sequence[Path]) -> Corrections:
     """Corrections of a C-arm file, a distortion file, or one of each.
 
     Raises:
-        InputError: a file is foreign, expired, of a kind that corrects no run, or the second of its kind.
+        InputError: a file is no calibration, has expired, corrects no run, or is the second of its kind.
     """
     found = Corrections()
     seen: set[str] = set()
@@ -79,7 +79,7 @@ def read_corrections(paths: Sequence[Path]) -> Corrections:
 
 
 class CalibratedRun:
-    """A run (see `Run`) with its corrections; what the distortion grid did not reach is dark."""
+    """A run (see `Run`) with its corrections applied; pixels outside the distortion grid are dark."""
 
     def __init__(self, run: Run, corrections: Corrections) -> None:
         self.uncorrected, self._corrections = run, corrections
@@ -100,7 +100,7 @@ class CalibratedRun:
         return self._corrections.corrected(self.uncorrected.geometry(index))
 
     def frame(self, index: int) -> Frame:
-        """As `Run.frame`; a frame of another size than the first is refused."""
+        """As `Run.frame`, but refuses a frame of another size than the first."""
         frame = self.uncorrected.frame(index)
         geometry = None if frame.geometry is None else self._corrections.corrected(frame.geometry)
         if self._sampling is None or self._corrections.distortion is None:

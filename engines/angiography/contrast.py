@@ -1,4 +1,4 @@
-"""When contrast is in the vessels, read from the pictures of a run alone."""
+"""Find the frames of a run in which contrast fills the vessels, from the pictures alone."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ from engines.angiography.frame import Frame
 from engines.angiography.pixel_shift import estimate_shift_px, shifted
 from engines.angiography.run import FrameDecodeError, Run
 
-LOG_FLOOR = 0.02  # share of full scale: keeps the noise of unexposed corners out of the logarithm
-_CURVE_FLOOR = 0.1  # when it fills is seen as well with little of the darkest pixels' noise
-_SIDE_PX = 128  # a bolus is seen on coarse pixels, where quantum noise has averaged out
-_MAX_FRAMES = 48  # longer runs are looked at in steps: a bolus lasts for seconds
+LOG_FLOOR = 0.02  # share of full scale; without it, the logarithm would amplify the noise of unexposed corners
+_CURVE_FLOOR = 0.1  # higher for the curve: it damps the darkest pixels' noise, and the time of filling stays visible
+_SIDE_PX = 128  # a bolus is visible on coarse pixels, in which quantum noise averages out
+_MAX_FRAMES = 48  # of longer runs only every n-th frame is read, because a bolus lasts for seconds
 _NOISE_SIGMAS = 3.0
-_EDGE_PX = 3  # of the coarse picture, kept clear of the collimator's blades
-# Phantom runs that are full of contrast throughout reach 3e-4 by noise and exposure settling alone.
+_EDGE_PX = 3  # margin of the coarse picture, left out because of the collimator's blades
+# Phantom runs with contrast in every frame reach 3e-4 by noise and exposure settling alone.
 _MIN_CONTRAST = 8e-4
-_MAX_MASK_SHARE = 0.35  # a mask frame may hold this share of the fullest frame's contrast
+_MAX_MASK_SHARE = 0.35  # a mask frame may hold at most this share of the fullest frame's contrast
 _MASK_FRAMES = 3
-# Veins of the head together darken up to twice as much as its arteries do. Where no mask is stated the heart and the
-# breath move and raise peaks of their own, so that less may pass for a bolus.
+# The veins of a head together darken the picture up to twice as much as the arteries. If no mask is stated, heartbeat
+# and breathing raise peaks of their own, so an early peak must come closer to the highest one to count as the bolus.
 _NEARLY_FULLEST, _NEARLY_FULLEST_OF_DSA, _PEAK_HALF_WIDTH = 0.85, 0.35, 2
-_MOST_NOISE = 1.5  # times the usual
-_LEAST_NOISE = 1e-4  # log units; a noiseless picture must not divide by zero
+_MOST_NOISE = 1.5  # relative to the median noise of the frames
+_LEAST_NOISE = 1e-4  # log units; prevents a division by zero for a noiseless picture
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ContrastCurve:
-    """How much contrast each looked-at frame holds.
+    """How much contrast each examined frame holds.
 
     Args:
-        frames: indices in the run.
-        amount: mean darkening in log units over the exposed field, above noise, against the run's own background.
-        vesselness: strength of thin dark structures over noise; also tells frames apart that all hold contrast.
+        frames: indices of the examined frames in the run.
+        amount: mean darkening against the run's own background, above noise, over the exposed field, in log units.
+        vesselness: strength of thin dark structures over noise; it also ranks frames that all hold contrast.
     """
 
     frames: tuple[int, ...]
@@ -48,19 +48,19 @@ class ContrastCurve:
 
     @property
     def rises(self) -> bool:
-        """Whether contrast comes during the run, rather than being there from its start or never."""
+        """Whether contrast arrives during the run; False if it is there from the start or never."""
         full = int(np.argmax(self.amount))
         before = self.amount[: full + 1].min()
         return bool(self.amount[full] >= _MIN_CONTRAST and before <= _MAX_MASK_SHARE * self.amount[full])
 
 
 def contrast_curve(run: Run) -> ContrastCurve:
-    """Look through the run. Frames that are damaged, or were taken before the exposure settled, are left out.
+    """Measure the contrast of the run's frames; damaged frames and those before the exposure settled are left out.
 
     Raises:
         InputError: not one frame can be decoded.
     """
-    # A subtraction made here was aligned frame by frame at full size; the run it came from says the same, and sooner.
+    # A `SubtractedRun` aligns every frame at full size, which is slow; its original run gives the same answer.
     run = getattr(run, "unsubtracted", run)
     step = -(-run.frame_count // _MAX_FRAMES)
     frames, small = [], []
@@ -84,16 +84,16 @@ def contrast_curve(run: Run) -> ContrastCurve:
 
 
 def contrast_frame(run: Run) -> int:
-    """The frame in which contrast fills the vessels most; where it fills them throughout, the one that shows most.
+    """The frame in which contrast fills the vessels most; if it fills them throughout, the frame with most vesselness.
 
-    Of two peaks that are nearly as full the earlier one is taken: arteries fill before veins, and a model of arteries
-    has nothing to match in a late venous frame.
+    Of two similar peaks, the earlier one counts: arteries fill before veins, and a model of arteries matches nothing
+    in a late venous frame.
     """
     curve = contrast_curve(run)
     stored_dsa = run.kind == "dsa" and not hasattr(run, "unsubtracted")
     measure = curve.amount if stored_dsa or run.mask or curve.rises else curve.vesselness
-    # A stated mask holds no contrast. What a patient who moved after it makes of its edges is there from then on, so
-    # that the rise since then is what tells.
+    # A stated mask holds no contrast. If the patient moved after it, false edges stay from then on, so only the rise
+    # since that moment counts.
     masks = [frame for operation in run.mask for frame in operation.mask_frames]
     later = np.array(curve.frames) > max(masks, default=-1)
     if masks and later.any():
@@ -103,14 +103,14 @@ def contrast_frame(run: Run) -> int:
 
 
 def is_subtractable(run: Run) -> bool:
-    """Whether the run holds frames without contrast to subtract: by its mask module, else by its pictures."""
+    """Whether the run holds frames without contrast to subtract, by its mask module or else by its pictures."""
     if run.kind == "dsa" or run.frame_count < 2:
         return False
     return bool(run.mask) or contrast_curve(run).rises
 
 
 def frames_without_contrast(curve: ContrastCurve) -> tuple[int, ...]:
-    """Up to three frames before the bolus, the emptiest ones, in order; for use as a mask."""
+    """Up to three frames with least contrast before the bolus, in order; for use as a mask."""
     full = int(np.argmax(curve.amount))
     before = np.argsort(curve.amount[: max(full, 1)], kind="stable")[:_MASK_FRAMES]
     emptiest = curve.amount[before[0]]
@@ -119,16 +119,16 @@ def frames_without_contrast(curve: ContrastCurve) -> tuple[int, ...]:
 
 
 def log_picture(frame: Frame, *, log_intensity: bool, floor: float = LOG_FLOOR) -> Float32[np.ndarray, "rows columns"]:
-    """Logarithm of the X-rays that came through, up to a constant; contrast is low.
+    """Logarithm of the transmitted X-ray intensity, up to a constant; contrast has low values.
 
     Args:
-        log_intensity: the pixels are logarithms already.
-        floor: share of full scale that is added, so that darkness does not drown in its own noise.
+        log_intensity: whether the pixels are already logarithms.
+        floor: share of full scale that is added before the logarithm, which limits the noise of dark pixels.
     """
     share = frame.pixels.astype(np.float32) / float((1 << frame.bits_stored) - 1)
     if frame.vessels_bright:
         share = 1.0 - share
-    # A picture in the logarithm already spans about the range that 2 % to 100 % of full scale does.
+    # A logarithmic picture is scaled to the same range, as if it spanned 2 % to 100 % of full intensity.
     return share * -np.log(np.float32(LOG_FLOOR)) if log_intensity else np.log(share + np.float32(floor))
 
 
@@ -150,12 +150,12 @@ def _small_log(frame: Frame, *, log_intensity: bool) -> Float32[np.ndarray, "row
 def _amounts(logs: Float32[np.ndarray, "n rows columns"], *, subtracted: bool) -> Float[np.ndarray, " n"]:
     exposed = np.ones(logs[0].shape, bool) if subtracted else _exposed(np.median(logs, axis=0))
     if not subtracted:
-        # A patient who moved would show as darkness along every edge.
+        # Without alignment, a patient's motion would darken the picture along every edge.
         logs = np.stack([logs[0], *(shifted(p, estimate_shift_px(p, logs[0], exposed)) for p in logs[1:])])
-    # Contrast darkens for a while; what is bright most of the time is the background.
+    # Contrast darkens a pixel for a while only, so the pixel's bright values are its background.
     background = np.zeros_like(logs[0]) if subtracted else np.percentile(logs, 90, axis=0)
     darker = (background - logs)[:, exposed]
-    darker -= np.median(darker, axis=1, keepdims=True)  # exposure control moves the whole picture
+    darker -= np.median(darker, axis=1, keepdims=True)  # exposure control brightens or darkens the whole picture
     noise = 1.4826 * np.median(np.abs(darker), axis=1, keepdims=True)
     return np.maximum(darker - _NOISE_SIGMAS * noise, 0.0).mean(axis=1).astype(np.float64)
 
@@ -163,7 +163,7 @@ def _amounts(logs: Float32[np.ndarray, "n rows columns"], *, subtracted: bool) -
 def _settled(
     logs: Float32[np.ndarray, "n rows columns"], exposed: Bool[np.ndarray, "rows columns"]
 ) -> Bool[np.ndarray, " n"]:
-    """Frames about as noisy as the usual one; the first ones of a run often are not."""
+    """Which frames have about the usual noise; the first frames of a run often have more."""
     noise = np.array([_noise(picture, exposed) for picture in logs])
     return noise <= _MOST_NOISE * np.median(noise)
 
@@ -174,7 +174,7 @@ def _noise(picture: Float32[np.ndarray, "rows columns"], exposed: Bool[np.ndarra
 
 
 def _exposed(picture: Float[np.ndarray, "rows columns"]) -> Bool[np.ndarray, "rows columns"]:
-    """The open field without its edge; the whole picture without its border where no collimator is seen."""
+    """The open field without its edge; the whole picture without its border if no collimator is visible."""
     field = find_field_of_view(picture)
     open_field = np.ones(picture.shape, np.uint8) if field is None else field.astype(np.uint8)
     side = 2 * _EDGE_PX + 1
@@ -192,6 +192,6 @@ def _vesselness(picture: Float32[np.ndarray, "rows columns"], exposed: Bool[np.n
 
 
 def _smooth(values: Sequence[float] | Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-    """Median of three: one flashed or half-exposed frame must not be the fullest."""
+    """Median of three neighbours, so that a single flashed or half-exposed frame cannot be the fullest."""
     padded = np.pad(np.asarray(values, dtype=np.float64), 1, mode="edge")
     return np.median(np.stack([padded[:-2], padded[1:-1], padded[2:]]), axis=0)

@@ -1,33 +1,73 @@
-"""What contrast has darkened since before the bolus: ribs, spine and catheters were there already.
+"""Find the pixels that contrast has darkened since before the bolus.
 
-A network that takes a rib for a vessel is misled in every frame; the run itself shows what came with the contrast.
+A network may take a rib, the spine or a catheter for a vessel in every frame. But these were dark before the bolus too,
+so a comparison with earlier frames of the run tells them from contrast.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Float32
 
 from engines.angiography.contrast import ContrastCurve, contrast_curve, frames_without_contrast, log_picture
 from engines.angiography.frame import Frame
 from engines.angiography.run import Run
 
-_STILL_PX = 7  # of 512: something dark that moves less than half of this between both times is not contrast
+_STILL_PX = 7  # at 512 px: a dark structure that moved less than half of this since then is not contrast
 _CERTAIN_SIGMAS = 4.0
 _SETTLED_RATIO = 1.5
 _SMOOTH_PX = 1.5
-_SMOOTHED = 0.2  # of the noise that this smoothing leaves
-_LEAST_CERTAIN = 0.01  # in log units: a noiseless picture must not call rounding contrast
+_SMOOTHED = 0.2  # share of the noise that the smoothing leaves
+_BESIDE_MM = 2.0  # of a segmented vessel, isocentre plane: its own soft edge
+_SURE = 0.3  # probability from which a vessel is kept whole: the finest ones are seldom sure
+_LEAST_CERTAIN = 0.01  # in log units: without it, rounding in a noiseless picture would count as contrast
+_EXPOSURE_STEP = 4  # the change of exposure is measured on every fourth pixel of each row and column
 
 
-def contrast_gate(
-    run: Run, frame: Frame, curve: ContrastCurve | None = None
-) -> Float[np.ndarray, "rows columns"] | None:
-    """0..1 a pixel: how surely it is darker than anything near it was before contrast came.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Background:
+    """One view before contrast arrived, in log units.
 
-    None where the run is subtracted already or holds no frame without contrast: then nothing can be said.
-    `curve` is the run's `contrast_curve` where it is known already.
+    Args:
+        mean: of the frames before contrast.
+        picture: that, smoothed like the frames that are compared with it.
+        darkest_near: the darkest value around each pixel.
+        certain: darkening from which a pixel surely holds contrast.
+        log_intensity: whether the run's pixels are already logarithms.
+    """
+
+    mean: Float32[np.ndarray, "rows columns"]
+    picture: Float32[np.ndarray, "rows columns"]
+    darkest_near: Float32[np.ndarray, "rows columns"]
+    certain: float
+    log_intensity: bool = False
+
+    def gate(self, frame: Frame) -> Float[np.ndarray, "rows columns"]:
+        """0..1 for each pixel: how surely it is darker than anything near it was before contrast arrived.
+
+        The frame must show the same view in the same size.
+        """
+        smooth = cv2.GaussianBlur(log_picture(frame, log_intensity=self.log_intensity), (0, 0), _SMOOTH_PX)
+        # Exposure control brightens or darkens the whole picture. The smoothed picture tells by how much; unsmoothed
+        # 8-bit grey values are coarser than that change.
+        smooth += np.median((self.picture - smooth)[::_EXPOSURE_STEP, ::_EXPOSURE_STEP])
+        return np.clip((self.darkest_near - smooth) / self.certain, 0.0, 1.0).astype(np.float32)
+
+    def darkening(self, frame: Frame) -> Float32[np.ndarray, "rows columns"]:
+        """What came with the contrast, linear in the thickness of filled lumen; about 0 where nothing changed."""
+        difference = self.mean - log_picture(frame, log_intensity=self.log_intensity)
+        return difference - np.median(difference)  # exposure control moves the whole picture
+
+
+def background_of(run: Run, like: Frame, curve: ContrastCurve | None = None) -> Background | None:
+    """The run's view before the bolus; None if the run is subtracted or has no frame without contrast.
+
+    Args:
+        like: a frame with contrast, whose size and noise the frames before the bolus must share.
+        curve: the run's `contrast_curve`, if known already.
     """
     if run.kind == "dsa":
         return None
@@ -35,20 +75,45 @@ def contrast_gate(
     if not curve.rises:
         return None
     before = [run.frame(index) for index in frames_without_contrast(curve)]
-    now = log_picture(frame, log_intensity=run.log_intensity)
-    logs = [log_picture(p, log_intensity=run.log_intensity) for p in before if p.shape_px == frame.shape_px]
-    # While the exposure settles, vessels full of contrast look paler: such frames are no background.
-    logs = [picture for picture in logs if _noise(picture) <= _SETTLED_RATIO * _noise(now)]
+    logs = [log_picture(p, log_intensity=run.log_intensity) for p in before if p.shape_px == like.shape_px]
+    noise = _noise(log_picture(like, log_intensity=run.log_intensity))
+    # While the exposure settles, vessels full of contrast look paler, so such frames cannot serve as background.
+    logs = [picture for picture in logs if _noise(picture) <= _SETTLED_RATIO * noise]
     if not logs:
         return None
-    background = np.mean(logs, axis=0)
-    # Exposure control moves the whole picture.
-    now = now + np.median(background - now)
-    smooth = cv2.GaussianBlur(now, (0, 0), _SMOOTH_PX)
-    size = max(3, round(_STILL_PX * max(frame.shape_px) / 512) | 1)
-    darkest_before = cv2.erode(cv2.GaussianBlur(background, (0, 0), 1.0), np.ones((size, size), np.uint8))
-    certain = max(_CERTAIN_SIGMAS * _SMOOTHED * _noise(now), _LEAST_CERTAIN)
-    return np.clip((darkest_before - smooth) / certain, 0.0, 1.0).astype(np.float32)
+    mean = np.mean(logs, axis=0).astype(np.float32)
+    size = max(3, round(_STILL_PX * max(like.shape_px) / 512) | 1)
+    return Background(
+        mean=mean,
+        picture=cv2.GaussianBlur(mean, (0, 0), _SMOOTH_PX),
+        darkest_near=cv2.erode(cv2.GaussianBlur(mean, (0, 0), 1.0), np.ones((size, size), np.uint8)),
+        certain=max(_CERTAIN_SIGMAS * _SMOOTHED * noise, _LEAST_CERTAIN),
+        log_intensity=run.log_intensity,
+    )
+
+
+def contrast_gate(
+    run: Run, frame: Frame, curve: ContrastCurve | None = None
+) -> Float[np.ndarray, "rows columns"] | None:
+    """`Background.gate` of one frame of a run; None if the run does not show the view before contrast."""
+    background = background_of(run, frame, curve)
+    return None if background is None else background.gate(frame)
+
+
+def vessels_darkening(
+    frame: Frame, vessel: Float[np.ndarray, "rows columns"], mm_per_px: float
+) -> Float32[np.ndarray, "rows columns"]:
+    """`Background.darkening` of a subtracted picture, whose grey values are logarithms already; in its own units.
+
+    `vessel` is the probability of vessels of any class: kept is what lies beside them. A head that moved since the
+    mask leaves the edges of its bones, darker than the vessels are.
+    """
+    darkness = frame.pixels.astype(np.float32) * (1.0 if frame.vessels_bright else -1.0)
+    darkness = np.maximum(darkness - np.median(darkness), 0.0)
+    reach = 2 * round(_BESIDE_MM / mm_per_px) + 1
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))
+    near = cv2.dilate(np.clip(vessel / _SURE, 0.0, 1.0).astype(np.float32), disc)
+    return darkness * cv2.GaussianBlur(near, (0, 0), 0.5 * _BESIDE_MM / mm_per_px)
 
 
 def _noise(picture: Float[np.ndarray, "rows columns"]) -> float:

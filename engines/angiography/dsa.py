@@ -1,4 +1,4 @@
-"""Digital subtraction: what contrast added to a run, and its minimum over time."""
+"""Digital subtraction angiography of a run, and its minimum over time (MinIP)."""
 
 from __future__ import annotations
 
@@ -26,12 +26,13 @@ from engines.angiography.run import FrameDecodeError, MaskOperation, Run
 
 __all__ = ["SubtractedRun", "contrast_frame", "is_subtractable", "minip", "subtract"]
 
-MINIP_FRAME = -1  # CONTRACT: stands for the run's MinIP where a frame number is written
-# 16 bit grey from -2 to +2 in log units: 13 % transmission at one end, a trace of contrast in a mask at the other.
+MINIP_FRAME = -1  # CONTRACT: as a frame number, it means the run's MinIP
+# 16 bit grey covers -2 to +2 in log units: the lower end means 13 % transmission, the upper half is for contrast in the
+# mask.
 _LOG_RANGE = 2.0
 _FULL_SCALE = 65535
-_WINDOW_LOG = 0.8  # shown range; a filled cerebral artery darkens by 0.1 to 0.4
-# Frames much darker or noisier than the usual one were taken before the exposure settled.
+_WINDOW_LOG = 0.8  # displayed range; a filled cerebral artery darkens by 0.1 to 0.4
+# Frames much darker or noisier than the median were taken before the exposure settled.
 _LEAST_BRIGHTNESS, _MOST_NOISE = 0.8, 1.5
 
 
@@ -43,7 +44,7 @@ class _Mask:
 
 
 class SubtractedRun:
-    """A run minus its masks, frame by frame (see `Run`): mid-grey where nothing changed, vessels dark."""
+    """A run (see `Run`) from which its masks are subtracted: unchanged pixels are mid-grey, vessels dark."""
 
     def __init__(self, run: Run, mask: tuple[MaskOperation, ...], *, align: bool) -> None:
         self.unsubtracted, self.mask, self._align = run, mask, align
@@ -58,7 +59,7 @@ class SubtractedRun:
         return self.unsubtracted.geometry(index)
 
     def frame(self, index: int) -> Frame:
-        """Raises FrameDecodeError where the frame or all of its masks are damaged, or no mask applies to it."""
+        """The subtracted frame. Raises FrameDecodeError if it or all its masks are damaged, or it has no mask."""
         live = self.unsubtracted.frame(index)
         started_ns = time.perf_counter_ns()
         operation, frames = self._operation(index)
@@ -106,12 +107,12 @@ def subtract(run: Run, *, mask_frames: Sequence[int] | None = None, align: bool 
     """Subtract a run in the logarithm of intensity.
 
     Args:
-        mask_frames: frames (from 0) to average as mask; None follows the run's mask module, else takes the emptiest
-            frames before the bolus.
-        align: move the mask to each frame by phase correlation, where the mask module states no shift of its own.
+        mask_frames: frames (from 0) to average as the mask; None follows the run's mask module, or without one takes
+            the frames with least contrast before the bolus.
+        align: align the mask with each frame by phase correlation, unless the mask module states a shift.
 
     Raises:
-        InputError: already subtracted, mask frames that the run does not have, or no frame free of contrast.
+        InputError: the run is subtracted already, lacks the mask frames, or has no frame free of contrast.
     """
     if run.kind == "dsa":
         raise InputError(f"{run.source_id}: is subtracted already; use it as it is")
@@ -133,13 +134,13 @@ def subtract(run: Run, *, mask_frames: Sequence[int] | None = None, align: bool 
 
 
 def minip(run: Run) -> Frame:
-    """Every vessel that filled at any time: the darkest value of each pixel over the run.
+    """The darkest value of each pixel over the run, which shows every vessel that filled at any time.
 
-    Damaged frames are left out, and so are those taken before the exposure settled. The geometry is that of the
-    run if the C-arm stood still, else None with a reason.
+    Damaged frames and those taken before the exposure settled are left out. The geometry is that of the run if the
+    C-arm stood still, else None with a reason.
 
     Raises:
-        InputError: not one frame can be decoded, or they differ in size.
+        InputError: no frame can be decoded, or frames differ in size.
     """
     usual_brightness, usual_noise = _usual(run)
     darkest: Frame | None = None
@@ -187,7 +188,7 @@ def _usual(run: Run) -> tuple[float, float]:
 
 
 def _quality(frame: Frame) -> tuple[float, float]:
-    """(brightness, noise) in the frame's own units; neighbours differ by noise, at most places by little else."""
+    """(brightness, noise) in the frame's own units; noise dominates the difference of neighbouring pixels."""
     pixels = frame.pixels.astype(np.float32)
     brightness = float(np.median(pixels))
     full = float((1 << frame.bits_stored) - 1)

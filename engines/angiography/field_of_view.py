@@ -1,4 +1,4 @@
-"""Where the collimator lets X-rays through."""
+"""Find the open field: the area in which the collimator lets X-rays through."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ _ANALYSIS_SIDE_PX = 256
 _MIN_CLOSED_SHARE = 0.01
 _MIN_OPEN_SHARE = 0.15
 _MIN_CONVEXITY = 0.94
-_MIN_EDGE_STEP = 0.15  # of the picture's range, across the collimator's edge
-EDGE_MARGIN_PX = 2  # at the analysis size, that the field keeps from the edge
+_MIN_EDGE_STEP = 0.15  # smallest brightness step at the collimator's edge, as a share of the picture's range
+EDGE_MARGIN_PX = 2  # distance of the field from that edge, in pixels of the analysis size
 _MAX_SHOULDER_SHARE = 0.04
 
 
 def find_field_of_view(picture: Float[np.ndarray, "rows columns"]) -> Bool[np.ndarray, "rows columns"] | None:
-    """The open field inside rectangular, circular or polygonal collimator blades; None where no blade is seen.
+    """The open field inside rectangular, circular or polygonal collimator blades; None if no blade is visible.
 
-    Blades are flat, reach the picture's border, end in a sharp step, and leave a convex opening. They are dark as
-    stored in most pictures and bright in inverted ones; both are tried.
+    Blades are flat, reach the picture's border, end in a sharp step, and leave a convex opening. Most
+    pictures store them dark, inverted ones bright; both are tried.
     """
     rows, columns = picture.shape
     scale = min(1.0, _ANALYSIS_SIDE_PX / max(rows, columns))
@@ -43,12 +43,12 @@ def _open_field(dark: Float[np.ndarray, "rows columns"]) -> np.ndarray | None:
     floor = float(np.percentile(border, 5))
     if floor > 0.2:
         return None
-    # Between the blades and the anatomy. A low threshold misses a blade's blurred shoulder, a high one eats dark
-    # anatomy: go up while the opening stays convex and sharply bounded and shrinks by little.
+    # Find the threshold between blades and anatomy. A low one misses a blade's blurred shoulder, a high one takes dark
+    # anatomy for a blade: raise it while the opening stays convex and sharply bounded and shrinks only a little.
     found: np.ndarray | None = None
     for threshold in (floor + 0.06, floor + 0.1, floor + 0.16, floor + 0.24):
         below = (dark <= threshold).astype(np.uint8)
-        # Opened first: a thin dark vessel that leaves the picture is no blade.
+        # Morphological opening first removes thin dark vessels that leave the picture; they are no blades.
         closed = _reaching_the_border(cv2.morphologyEx(below, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)))
         share = np.count_nonzero(closed) / closed.size
         if share < _MIN_CLOSED_SHARE or share > 1 - _MIN_OPEN_SHARE:
@@ -68,8 +68,8 @@ def _open_field(dark: Float[np.ndarray, "rows columns"]) -> np.ndarray | None:
 
 def _reaching_the_border(mask: np.ndarray) -> np.ndarray:
     count, labels = cv2.connectedComponents(mask, connectivity=4)
-    labels = np.asarray(labels, np.int32)  # as they are; OpenCV's stubs would let them be floats
-    # A table to look labels up in: searching for them took most of the conditioning's time.
+    labels = np.asarray(labels, np.int32)  # already int32; OpenCV's type stubs do not say so
+    # A lookup table of labels, because searching for them took most of the conditioning's time.
     touching = np.zeros(count, np.uint8)
     for border in (labels[0], labels[-1], labels[:, 0], labels[:, -1]):
         touching[border] = 1

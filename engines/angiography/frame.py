@@ -1,4 +1,4 @@
-"""One picture of a run, with the geometry it was taken at."""
+"""One picture of a run, with its acquisition geometry."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ FrameKind = Literal["fluoro", "dsa"]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Frame:
-    """A picture as it arrived; never changed afterwards.
+    """A picture as it arrived; it never changes afterwards.
 
     Args:
-        pixels: (rows, columns) stored values, uint8 or uint16, vessel dark unless `vessels_bright`.
-        bits_stored: how many of the bits carry the picture.
-        kind: `dsa` for a digitally subtracted picture.
-        received_ns: monotonic clock (`time.monotonic_ns`) at arrival; 0 for a picture read at leisure.
-        decode_ms: time its decoding took.
+        pixels: (rows, columns) stored values, uint8 or uint16; vessels are dark unless `vessels_bright`.
+        bits_stored: number of bits that hold the picture.
+        kind: `dsa` if the picture is digitally subtracted.
+        received_ns: monotonic clock (`time.monotonic_ns`) at arrival; 0 for a picture read from a file.
+        decode_ms: duration of its decoding.
         acquired: DICOM date and time text of the acquisition, if known.
         geometry: None where the header does not state it; `geometry_reason` says what is missing.
         source_id: file name or stream name; no patient text.
-        sop_instance_uid: of the object the frame came from, "" if it has none.
+        sop_instance_uid: UID of the DICOM object that holds the frame, "" if there is none.
         source_frame: index of the frame in that object, from 0.
-        index: running number of arrival in this run, from 0.
+        index: running number in order of arrival in this run, from 0.
         frame_time_ms: nominal time to the next frame, None if unknown.
-        linear_intensity: the header says that values are proportional to the beam that came through; False for
-            logarithms, for pictures made for display, and where nothing is said.
+        linear_intensity: the header says that values are proportional to the transmitted beam; False for logarithms,
+            for pictures made for display, and if the header does not say.
     """
 
     pixels: UInt8[np.ndarray, "rows columns"] | UInt16[np.ndarray, "rows columns"]

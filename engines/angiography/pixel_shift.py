@@ -1,4 +1,4 @@
-"""How far the patient moved between mask and contrast frame, to a fraction of a pixel."""
+"""Estimate the patient's motion between mask and contrast frame to a fraction of a pixel."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float32, UInt8
 
-_MAX_SHIFT_PX = 24.0  # farther is not motion between two frames but a wrong peak
-_LEAST_GAIN = 0.995  # residual after over before; a shift that does not help is noise
-_FINE_SIGMA_PX, _COARSE_SIGMA_PX = 0.7, 4.0  # band kept: below it quantum noise, above it shading
-_SIDE_PX = 256  # motion is estimated on this size: a tenth of its pixels is enough, and a live frame cannot wait
-_EDGE_PX = 8  # the blades do not move with the patient: their edge and its blur are kept out
+_MAX_SHIFT_PX = 24.0  # a larger shift is a wrong peak, not motion between two frames
+_LEAST_GAIN = 0.995  # largest ratio of the residual after to the one before; otherwise the shift is noise
+_FINE_SIGMA_PX, _COARSE_SIGMA_PX = 0.7, 4.0  # band-pass that removes quantum noise and shading
+_SIDE_PX = 256  # size for the estimate: few pixels suffice, and a live frame cannot wait
+_EDGE_PX = 8  # margin to the blades' blurred edge, which does not move with the patient
 _REFINE_STEPS, _REFINE_EPSILON = 30, 1e-4
 _REFINE_ROUNDS, _ALIKE_SHARE = 3, 0.9
 _MIN_INSIDE_PX = 400
-_MIN_SIDE_PX = 8  # a narrower strip tells nothing of two directions
+_MIN_SIDE_PX = 8  # a narrower strip cannot determine a shift in two directions
 
 
 def estimate_shift_px(
@@ -22,14 +22,14 @@ def estimate_shift_px(
     live: Float32[np.ndarray, "rows columns"],
     field: Bool[np.ndarray, "rows columns"] | None = None,
 ) -> tuple[float, float]:
-    """(rows, columns) to move the mask by so that it lies on the live picture; (0, 0) where none is clearly better.
+    """The shift (rows, columns) that moves the mask onto the live picture; (0, 0) if no shift is clearly better.
 
     Phase correlation (Kuglin and Hines 1975) on a band of spatial frequencies gives the start; maximising the
-    enhanced correlation coefficient (Evangelidis and Psarakis 2008) takes it to a fraction of a pixel, since parallax
-    and contrast broaden the peak.
+    enhanced correlation coefficient (Evangelidis and Psarakis 2008) refines it to a fraction of a pixel, because
+    parallax and contrast broaden the correlation peak.
 
     Args:
-        field: where the collimator is open; None takes the whole picture.
+        field: mask of the open field; None takes the whole picture.
     """
     scale = min(1.0, _SIDE_PX / max(mask.shape))
     if scale * min(mask.shape) < _MIN_SIDE_PX:
@@ -56,7 +56,7 @@ def estimate_shift_px(
 def shifted(
     picture: Float32[np.ndarray, "rows columns"], shift_px: tuple[float, float]
 ) -> Float32[np.ndarray, "rows columns"]:
-    """The picture moved down and to the right by (rows, columns); its edge is repeated where nothing is known."""
+    """The picture moved down and right by (rows, columns); uncovered pixels repeat its edge."""
     if not any(shift_px):
         return picture
     move = np.array([[1.0, 0.0, shift_px[1]], [0.0, 1.0, shift_px[0]]])
@@ -66,7 +66,7 @@ def shifted(
 def _inside(
     field: Bool[np.ndarray, "rows columns"] | None, shape: tuple[int, ...], scale: float
 ) -> Bool[np.ndarray, "small_rows small_columns"]:
-    """The open field without its edge; the whole picture's middle where the field is unknown or too small."""
+    """The open field without its edge; the middle of the picture if the field is unknown or too small."""
     size = (max(1, round(shape[1] * scale)), max(1, round(shape[0] * scale)))
     whole = np.ones(size[::-1], np.uint8)
     side = 2 * min(_EDGE_PX, min(size) // 8) + 1
@@ -88,7 +88,7 @@ def _refined(
 ) -> tuple[float, float]:
     moved = start_px
     for _ in range(_REFINE_ROUNDS):
-        # Contrast is in the live picture alone; where the two differ most it would pull the mask along.
+        # Only the live picture holds contrast, which would bias the shift: leave out the most different pixels.
         difference = np.abs(live - shifted(mask, moved))
         different = (difference > np.quantile(difference[inside], _ALIKE_SHARE)).astype(np.uint8)
         different = cv2.morphologyEx(different, cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
@@ -103,12 +103,12 @@ def _correlated(
     where: UInt8[np.ndarray, "rows columns"],
     start_px: tuple[float, float],
 ) -> tuple[float, float]:
-    # ECC wants the place in the mask that a live pixel came from: the way back.
+    # ECC wants the inverse: the place in the mask from which a live pixel came.
     back = np.array([[1.0, 0.0, -start_px[1]], [0.0, 1.0, -start_px[0]]], np.float32)
     stop = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, _REFINE_STEPS, _REFINE_EPSILON)
     try:
         _, back = cv2.findTransformECC(live, mask, back, cv2.MOTION_TRANSLATION, stop, where, 1)
-    except cv2.error:  # flat pictures, or no overlap: there is nothing to refine
+    except cv2.error:  # flat pictures or no overlap cannot be refined
         return start_px
     return -float(back[1, 2]), -float(back[0, 2])
 
@@ -121,6 +121,6 @@ def _band(
 
 
 def _residual(difference: Float32[np.ndarray, "rows columns"], inside: Bool[np.ndarray, "rows columns"]) -> float:
-    """Mean absolute difference inside the field, the strongest fifth (contrast) left out."""
+    """Mean absolute difference inside the field without the largest fifth (contrast)."""
     values = np.abs(difference[inside])
     return float(np.sort(values)[: max(1, values.size * 8 // 10)].mean()) if values.size else 0.0

@@ -1,4 +1,4 @@
-"""A run: pictures taken one after the other in one view, and how they are subtracted."""
+"""A run: successive pictures of one view, and how they are subtracted."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from calibration.carm import CArmGeometry
 from calibration.errors import InputError
 from engines.angiography.frame import Frame, FrameKind
 
-# CONTRACT: larger pictures and runs are refused before memory is taken.
+# CONTRACT: larger pictures and runs are refused before memory is allocated.
 MAX_SIDE_PX = 8192
 MAX_DECODED_BYTES = 2 * 1024**3
 
@@ -24,10 +24,10 @@ class MaskOperation:
     """One item of the Mask Module (PS3.3 C.7.6.10), frames counted from 0.
 
     Args:
-        operation: AVG_SUB subtracts the mean of `mask_frames`; TID the frame `tid_offset` earlier, REV_TID the frame
-            mirrored about the first one of the range.
-        ranges: (first, last) inclusive frames it applies to; () for all.
-        shift_px: (rows, columns) that the mask is moved by before it is subtracted.
+        operation: AVG_SUB subtracts the mean of `mask_frames`, TID the frame `tid_offset` earlier, and REV_TID the
+            frame mirrored about the first one of the range.
+        ranges: (first, last) frames, inclusive, to which it applies; () for all.
+        shift_px: shift (rows, columns) of the mask before it is subtracted.
     """
 
     operation: Literal["AVG_SUB", "TID", "REV_TID"]
@@ -37,7 +37,7 @@ class MaskOperation:
     shift_px: tuple[float, float] = (0.0, 0.0)
 
     def masks_of(self, frame: int, frame_count: int) -> tuple[int, ...]:
-        """Frames whose mean is the mask of `frame`; () where this operation does not apply."""
+        """Frames whose mean is the mask of `frame`; () if this operation does not apply to it."""
         if self.ranges and not any(first <= frame <= last for first, last in self.ranges):
             return ()
         if self.operation == "AVG_SUB":
@@ -71,7 +71,7 @@ class Run(Protocol):
 
     @property
     def sop_instance_uid(self) -> str:
-        """Of the DICOM object, "" where there is none."""
+        """UID of the DICOM object, "" if there is none."""
         ...
 
     @property
@@ -79,16 +79,16 @@ class Run(Protocol):
 
     @property
     def mask(self) -> tuple[MaskOperation, ...]:
-        """How the object says it is to be subtracted; () if it does not say."""
+        """The subtraction that the object states; () if it states none."""
         ...
 
     @property
     def log_intensity(self) -> bool:
-        """Whether pixel values are proportional to the logarithm of the X-ray intensity already."""
+        """Whether pixel values are already proportional to the logarithm of the X-ray intensity."""
         ...
 
     def frame(self, index: int) -> Frame:
-        """Picture with its geometry, or with the reason why there is none.
+        """The picture with its geometry, or with the reason why it has none.
 
         Raises:
             FrameDecodeError: this frame is damaged or missing.
@@ -97,12 +97,12 @@ class Run(Protocol):
         ...
 
     def geometry(self, index: int) -> CArmGeometry:
-        """Raises MissingGeometryError where the source does not state it."""
+        """The frame's geometry. Raises MissingGeometryError if the source does not state it."""
         ...
 
 
 def check_size(source: str, rows: int, columns: int, bytes_per_pixel: int, frames: int) -> None:
-    """Refuse pictures beyond the caps before any memory is taken. Raises InputError."""
+    """Refuse pictures beyond the caps before memory is allocated. Raises InputError."""
     if not (1 <= rows <= MAX_SIDE_PX and 1 <= columns <= MAX_SIDE_PX):
         raise InputError(
             f"{source}: frames are {rows} rows x {columns} columns, accepted are 1 to {MAX_SIDE_PX}; "

@@ -1,1 +1,1 @@
-"""Metrics, protocols and benchmarks."""
+"""Metrics, evaluation protocols and benchmarks."""

@@ -1,4 +1,4 @@
-"""How well calibration recovers what is known: simulated bead phantoms and grids, noise and blur included."""
+"""Measure how well calibration recovers the truth of simulated bead phantoms and grids with noise and blur."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from calibration.phantoms.simulated_phantom import random_view
 from engines.inference.machine import Machine, this_machine
 
 SCHEMA = "guidance-app/calibration-check/1"
-LIMIT_DISTORTION_PX = 0.3  # a residual above a third of a pixel would show beside a vessel's edge
+LIMIT_DISTORTION_PX = 0.3  # a residual above a third of a pixel would be visible at a vessel's edge
 _SIDE_PX = 512
 _GRID_MM, _GRID_PX = 10.0, 26.0
 _BITS = 12
-_GRIDS_FROM = 10_000  # grids draw from seeds of their own
+_GRIDS_FROM = 10_000  # first seed of the grids, separate from the phantoms' seeds
 
 Progress = Callable[[int, int], None]
 
 
 class Spread(BaseModel):
-    """Of one error over all accepted pictures."""
+    """The spread of one error over all accepted pictures."""
 
     model_config = ConfigDict(frozen=True)
     median: float
@@ -53,7 +53,7 @@ class PhantomFigures(BaseModel):
 
 
 class GridFigures(BaseModel):
-    """Distortion: what the fit says of itself, and what it leaves of the simulated truth."""
+    """Distortion: the residuals that the fit states, and those against the simulated truth."""
 
     model_config = ConfigDict(frozen=True)
     pictures: int
@@ -112,7 +112,7 @@ def check_calibration(count: int, seed: int, progress: Progress = lambda *_: Non
 
 
 def check_lines(check: CalibrationCheck) -> list[str]:
-    """For a person: median, 95th percentile and largest error of each quantity."""
+    """Lines for a person: median, 95th percentile and largest error of each quantity."""
     phantom, grid = check.phantom, check.distortion
     rows: list[tuple[str, Spread | None]] = [
         ("focal spot mm", phantom.focal_spot_mm),
@@ -185,7 +185,7 @@ def _grid(seed: int) -> _GridErrors | str:
 
 
 def _against_truth_px(fit: DistortionFit, bent: Intensifier) -> float:
-    """What is left of the bend between known points; a turn, a scale and a shift of the whole are the grid's own."""
+    """The remaining distortion between known points, apart from a turn, a scale and a shift of the whole grid."""
     ideal = np.random.default_rng(0).uniform(0.2 * _SIDE_PX, 0.8 * _SIDE_PX, (400, 2))
     straight = fit.distortion.undistort(bent.stored(ideal))
     seen = np.isfinite(straight).all(axis=1)

@@ -1,7 +1,7 @@
-"""Many cases, each a task of its own: in this process, on processes of this machine, or on a Dask cluster.
+"""Run many cases, each as one task: in this process, on processes of this machine, or on a Dask cluster.
 
-What comes out does not depend on where it was computed, as long as a task draws from its own seed. A task that fails
-is told about and the others go on; one whose worker is lost is given to another worker.
+Results do not depend on where they are computed, as long as each task has its own seed. A failed task is reported and
+the others go on; a task whose worker is lost is given to another worker.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from calibration.errors import GuidanceError, InputError
 TaskT = TypeVar("TaskT", contravariant=True)
 ItemT = TypeVar("ItemT", contravariant=True)
 _CONNECT_S = 15.0
-_LOOK_AGAIN_S = 5.0  # between two looks at whether any worker is left
+_LOOK_AGAIN_S = 5.0  # time between two checks whether any worker is left
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,9 +24,9 @@ class Workplace:
     """Where tasks run.
 
     Args:
-        cluster: address of a Dask scheduler ("tcp://host:8786"), "" for this machine. Its workers run what this
-            process sends them, so the scheduler must be a trusted one, with this program installed on every worker.
-        workers: processes of this machine; 0 for this very process.
+        cluster: address of a Dask scheduler ("tcp://host:8786"), "" for this machine. Its workers run code that
+            this process sends, so the scheduler must be trusted; every worker needs this program installed.
+        workers: processes of this machine; 0 for this process alone.
     """
 
     cluster: str = ""
@@ -37,13 +37,13 @@ class Workplace:
             raise InputError(f"--workers {self.workers}: a cluster brings its own; leave out --workers or --cluster")
 
 
-# What is done for a task: it hands each result to the second argument as soon as it is there. It must be picklable, and
-# make by itself what is not: networks, renderers, open files.
+# The work for a task; it passes each result to the second argument at once. It must be picklable, so it makes by itself
+# what is not picklable: networks, renderers, open files.
 Work = Callable[[TaskT, Callable[[ItemT], None]], None]
 
 
 class Listener(Protocol[TaskT, ItemT]):
-    """Who hears of results, always in the process that asked for them."""
+    """Receives results, always in the process that started the cohort."""
 
     def item(self, task: TaskT, item: ItemT) -> None: ...
 
@@ -52,7 +52,7 @@ class Listener(Protocol[TaskT, ItemT]):
     def failed(self, task: TaskT, reason: str) -> None: ...
 
     def note(self, text: str) -> None:
-        """Something about the workers that a waiting person should know."""
+        """Receive a remark about the workers for a waiting person."""
         ...
 
 
@@ -62,12 +62,12 @@ def run_cohort(
     listener: Listener[TaskT, ItemT],
     place: Workplace | None = None,
 ) -> None:
-    """Do every task; results arrive as they are finished, of one task at a time and in its own order.
+    """Do every task; results arrive when finished, one task at a time and in the task's order.
 
-    In this process each item arrives at once; from elsewhere the items of a task arrive together when it is done.
+    In this process each item arrives at once; from other processes a task's items arrive together when it is done.
 
     Raises:
-        InputError: no scheduler at the address, or it went away; what has arrived until then stays valid.
+        InputError: no scheduler answers, or it went away; results that arrived before stay valid.
     """
     place = place or Workplace()
     if place.cluster:
@@ -100,7 +100,7 @@ def _here(work: Work, tasks: Sequence[Any], listener: Listener) -> None:
 def _on_processes(work: Work, tasks: Sequence[Any], listener: Listener, workers: int) -> None:
     from distributed import LocalCluster
 
-    # Closed to the outside.
+    # Not reachable from other machines.
     with LocalCluster(
         n_workers=workers, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address="127.0.0.1:0",
         silence_logs=50,
@@ -164,7 +164,7 @@ def _tell_end(listener: Listener, task: Any, reason: str) -> None:
 
 
 class _ListenerFailed(BaseException):
-    """A full disk is no fault of the task that had something to keep: it ends the whole cohort."""
+    """The listener failed, for example on a full disk; this is not the task's fault and ends the whole cohort."""
 
     def __init__(self, why: Exception) -> None:
         super().__init__(str(why))
@@ -173,13 +173,13 @@ class _ListenerFailed(BaseException):
 
 @dataclass(frozen=True, slots=True)
 class _Held:
-    """Keeps Dask from looking for tasks inside a task's description."""
+    """Holds a task so that Dask does not search for tasks inside it."""
 
     task: Any
 
 
 def _collected(work: Work, held: _Held, threads: int) -> tuple[list[Any], str]:
-    """On a worker: what the task gave until it ended or failed."""
+    """Run on a worker: the task's results until it ended or failed."""
     if threads:
         import torch
 
@@ -189,11 +189,11 @@ def _collected(work: Work, held: _Held, threads: int) -> tuple[list[Any], str]:
 
 
 def _reason_of(work: Work, held: _Held, emit: Callable[[Any], None]) -> str:
-    """Do the task; "" or why it failed."""
+    """Do the task; returns "", or why it failed."""
     try:
         work(held.task, emit)
     except GuidanceError as error:
         return str(error)
-    except Exception as error:  # whatever a case brings to light: it costs this case and no other
+    except Exception as error:  # any error of a case fails this case and no other
         return f"{type(error).__name__}: {error}"
     return ""

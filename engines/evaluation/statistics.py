@@ -1,4 +1,4 @@
-"""Shares and medians with the spread that their number of trials allows."""
+"""Shares and medians with confidence intervals."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _RESAMPLES = 1000
 
 
 class Interval(BaseModel):
-    """A figure with its 95 % confidence interval; null where there was nothing to count."""
+    """A figure with its 95 % confidence interval; null if there was nothing to count."""
 
     model_config = ConfigDict(frozen=True)
     value: float | None
@@ -23,7 +23,7 @@ class Interval(BaseModel):
 
 
 def share(successes: int, n: int) -> Interval:
-    """A proportion with Wilson's interval, which stays sensible near 0 and 1 (Wilson 1927)."""
+    """A proportion with Wilson's interval, which stays valid near 0 and 1 (Wilson 1927)."""
     if n == 0:
         return Interval(value=None, low=None, high=None, n=0)
     p = successes / n
@@ -35,7 +35,7 @@ def share(successes: int, n: int) -> Interval:
 def share_over_groups(right: Bool[np.ndarray, " n"], groups: Sequence[str], *, seed: int = 0) -> Interval:
     """A proportion whose interval resamples whole groups (percentile bootstrap); `n` counts the groups.
 
-    Starts of one patient fail together, so they are not as many independent trials as Wilson's interval takes them for.
+    Starts of one patient often fail together, so they are not independent trials, as Wilson's interval assumes.
     """
     names = sorted(set(groups))
     if not names:

@@ -1,4 +1,4 @@
-"""From a CTA alone and a first run to an overlay, with no click: how often it is accepted, and how often right."""
+"""Evaluate the way from a CTA and a first run to an overlay without a click: how often accepted, how often right."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from engines.registration.run_view import other_views_of_run, view_of_run
 from engines.registration.view import RegistrationView
 from engines.segmentation.segmenter import Segmenter, load_segmenter, model_for_kind
 
-_OTHER_MOMENTS = 3  # frames tried when the fullest one does not convince, as `register` does
+_OTHER_MOMENTS = 3  # other frames tried if the fullest one gives a doubtful result, as in `register`
 _RIGHT_MM, _CLOSE_MM = 5.0, 2.0
 
 
 class ModelScore(BaseModel):
-    """How the extracted vessels agree with the simulated ones.
+    """Agreement of the extracted vessels with the simulated ones.
 
     `cl_dice` counts centerline points (Shit et al., CVPR 2021): found ones in true vessels, true ones in found vessels.
     """
@@ -47,7 +47,7 @@ class ModelScore(BaseModel):
 
 
 class RunScore(BaseModel):
-    """One run registered without a start from a person; errors on the true centerlines, in the isocentre plane."""
+    """One run, registered without a person's start; errors on the true centerlines, in the isocentre plane."""
 
     model_config = ConfigDict(frozen=True)
     run: str
@@ -94,15 +94,15 @@ class ZeroTouchReport(BaseModel):
 def evaluate_zero_touch(
     folders: Sequence[str], *, backend: str = "auto", progress: Callable[[str], None] = lambda _: None
 ) -> ZeroTouchReport:
-    """Make every case again from its CTA, register all its runs from the header, and compare with the truth.
+    """Make every case anew from its CTA, register all its runs from the header, and compare with the truth.
 
     Args:
         folders: simulated cases with `truth/<run>.json`; their models are used for scores only.
         backend: runtime of the segmentation network.
-        progress: told a line a case.
+        progress: called with one line per case.
 
     Raises:
-        InputError: a folder is no case, or has no CTA or no truth.
+        InputError: a folder is no case, or has no CTA, or no truth.
     """
     scores = []
     for folder in folders:
@@ -114,7 +114,7 @@ def evaluate_zero_touch(
 
 
 def score_case(case: Case, *, backend: str = "auto") -> CaseScore:
-    """One case from its CTA alone."""
+    """Score one case from its CTA alone."""
     cta = case.folder / "cta.nii.gz"
     runs = [r.path for r in case.recordings if (case.folder / "truth" / f"{r.path.stem}.json").is_file()]
     if not cta.is_file() or not runs:
@@ -190,7 +190,7 @@ def _score_run(case: Case, path: Path, model: VesselModel, truth: VesselModel, s
 def _registered(
     case: Case, path: Path, view: RegistrationView, model: VesselModel, segmenter: Segmenter
 ) -> tuple[Registration, RegistrationView]:
-    """From the header; where the fullest frame does not convince, up to three others."""
+    """Register a run from the header, with up to three other frames if the fullest gives a doubtful result."""
     best = register([view], model, case_id=case.id, init=radiological_start()), view
     if best[0].status == "accepted":
         return best

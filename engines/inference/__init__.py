@@ -1,1 +1,1 @@
-"""One seam for every inference runtime."""
+"""One interface for every inference runtime."""

@@ -1,4 +1,4 @@
-"""The seam between networks and the runtimes that execute them."""
+"""The interface between networks and the runtimes that execute them."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class Backend(Protocol):
 
 
 def check_batch(batch: Float[np.ndarray, "n channels rows columns"], channels: int) -> None:
-    """What every backend refuses alike. Raises ValueError."""
-    stride = 16  # four poolings
+    """Refuse a batch that no backend accepts. Raises ValueError."""
+    stride = 16  # the network has four poolings
     if (
         batch.ndim != 4
         or batch.shape[1] != channels
@@ -37,15 +37,15 @@ def check_batch(batch: Float[np.ndarray, "n channels rows columns"], channels: i
 
 
 def usable_cores() -> int:
-    """Cores this process may run on, which can be fewer than the machine has."""
+    """Number of cores this process may use, which can be fewer than the machine has."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
 
 
 def thread_count(threads: int) -> int:
-    """`threads`, or for 0 as many as are of use: a small network gains nothing from more than 8."""
+    """`threads`, or for 0 all usable cores up to 8: a small network gains nothing from more."""
     return threads if threads > 0 else min(usable_cores(), 8)
 
 
 def live_threads() -> int:
-    """What the network of a live picture may use: one core paints, and more than 4 give a network this small little."""
+    """Threads for the network of a live picture: one core is left to paint, and more than 4 gain little."""
     return max(1, min(usable_cores() - 1, 4))

@@ -1,4 +1,4 @@
-"""Where what was built or measured on this machine is kept between runs; all of it can be deleted at any time."""
+"""The cache folder for what was built or measured on this machine; it can be deleted at any time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def cache_folder() -> Path:
-    """`guidance-app/engines` below the user's cache folder of this platform; not made yet."""
+    """`guidance-app/engines` below the platform's user cache folder; does not create it."""
     if sys.platform == "win32":
         root = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
     elif sys.platform == "darwin":

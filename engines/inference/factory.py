@@ -1,4 +1,4 @@
-"""Which runtime executes a network here."""
+"""Choose and load the runtime that executes a network."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ BACKENDS = ("auto", *RUNTIMES)
 
 
 def make_backend(name: str, files: ModelFiles, *, threads: int = 1) -> Backend:
-    """Load a network on the runtime called `name`; `auto` takes what was measured as fastest on this machine.
+    """Load a network on the runtime called `name`; `auto` takes the one measured as fastest on this machine.
 
-    The runtime that was taken is the result's `name` and `device`; `engines.inference.probe.choose` says why.
+    The result's `name` and `device` tell which runtime was taken; `engines.inference.probe.choose` says why.
 
     Args:
-        name: of `BACKENDS`.
-        files: of the network.
-        threads: of one call, 0 for all that are of use.
+        name: one of `BACKENDS`, or "auto".
+        files: the network's files.
+        threads: threads of one call, 0 for all useful ones.
 
     Raises:
-        InputError: unknown runtime, one that does not run here, or unusable weights.
+        InputError: the runtime is unknown or does not run here, or the weights are unusable.
     """
     if name != "auto":
         return load(runtime_named(name), files, threads=threads)
@@ -40,7 +40,7 @@ def make_backend(name: str, files: ModelFiles, *, threads: int = 1) -> Backend:
 
 
 def runtime_named(name: str) -> Runtime:
-    """Raises InputError with the nearest known name."""
+    """The runtime of this name. Raises InputError that suggests the nearest known name."""
     if name in RUNTIMES:
         return RUNTIMES[name]
     close = difflib.get_close_matches(name, BACKENDS, n=1)

@@ -1,4 +1,4 @@
-"""What there is to execute each network on this machine: per runtime the file, its size, its key, and its time."""
+"""List how each network can run on this machine: for each runtime the file, its size, its key and its time."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ class Engine:
     Args:
         model: name of the network.
         backend: name of the runtime.
-        ready: it can run here and now; `reason` says why not, or what must be built first.
-        file: what it loads; None where there is nothing to load yet.
-        bytes: size of the file.
+        ready: whether it can run here now; `reason` says why not, or what must be built first.
+        file: the file it loads; None if it does not exist yet.
+        bytes: size of that file.
         key: sha-256 of the weights, or the key of a built plan.
-        best_ms: as `auto` measured it, None if it did not.
-        chosen: `auto` takes this one.
+        best_ms: time as `auto` measured it, None if not measured.
+        chosen: whether `auto` takes this runtime.
     """
 
     model: str
@@ -38,7 +38,7 @@ class Engine:
 
 
 def inventory(folder: Path, *, threads: int = 1) -> list[Engine]:
-    """Every network of a folder on every runtime; measures and builds nothing."""
+    """Every network of a folder on every runtime; neither measures nor builds anything."""
     engines = []
     for name, record in read_manifest(folder).models.items():
         files = ModelFiles(name=name, folder=folder, record=record)

@@ -1,4 +1,4 @@
-"""The machine that figures were measured on; every benchmark names it."""
+"""Describe the machine on which figures are measured; every benchmark names it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _NAMED_PACKAGES = ("numpy", "scipy", "torch", "onnxruntime", "openvino", "nanodr
 
 
 class Machine(BaseModel):
-    """CPU, cores this process may use, GPU and the versions that matter for speed."""
+    """CPU, number of cores this process may use, GPU, and the versions that affect speed."""
 
     model_config = ConfigDict(frozen=True)
     cpu: str
@@ -51,7 +51,7 @@ def _cpu_name() -> str:
 
 
 def _gpu_name() -> str | None:
-    """From the driver's own listing, so that it costs nothing and needs no torch."""
+    """The GPU's name from the driver's own listing, which is fast and needs no torch."""
     names = []
     for information in sorted(Path("/proc/driver/nvidia/gpus").glob("*/information")):
         for line in information.read_text(encoding="utf-8", errors="replace").splitlines():

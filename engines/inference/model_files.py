@@ -1,4 +1,4 @@
-"""The files of a shipped network and the manifest that vouches for them."""
+"""The files of a shipped network, and the manifest that lists their checksums."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BUNDLED_MODELS = Path(__file__).resolve().parents[2] / "assets" / "models"
 
 
 class Int8Gate(pydantic.BaseModel):
-    """What the 8-bit graph lost against the 32-bit one on unseen synthetic pictures; Dice in percentage points.
+    """The Dice that the 8-bit graph loses against the 32-bit one on unseen synthetic pictures, in percentage points.
 
     `dice` and `dice_int8` map each class to its pooled Dice over all the pictures.
     """
@@ -31,7 +31,7 @@ class Int8Gate(pydantic.BaseModel):
 
     @property
     def lost_points(self) -> float:
-        """Of the class that lost most; negative where every class gained."""
+        """The loss of the class that lost most; negative if every class gained."""
         return max(self.dice[name] - self.dice_int8.get(name, 0.0) for name in self.dice)
 
     @property
@@ -42,8 +42,8 @@ class Int8Gate(pydantic.BaseModel):
 class ModelRecord(pydantic.BaseModel):
     """One network in `manifest.json`.
 
-    `files` maps a file name to its sha-256; no other file is ever loaded for the network. `int8` is there where
-    an 8-bit graph ships too. Connected pieces of a class smaller than `smallest_px`, on the working grid, are none.
+    `files` maps each file name to its sha-256; no other file is ever loaded for the network. `int8` is present if an
+    8-bit graph ships too. Connected pieces of a class smaller than `smallest_px` on the working grid are discarded.
     """
 
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
@@ -78,9 +78,9 @@ class ModelFiles:
     """A network's verified files.
 
     Args:
-        name: of the network.
-        folder: where the files lie.
-        record: its line in the manifest.
+        name: the network's name.
+        folder: the folder of the files.
+        record: its entry in the manifest.
     """
 
     name: str
@@ -101,14 +101,14 @@ class ModelFiles:
 
     @property
     def has_int8(self) -> bool:
-        """Whether the manifest vouches for an 8-bit graph and states what it loses."""
+        """Whether the manifest lists an 8-bit graph and states what it loses."""
         return self.int8_onnx.name in self.record.files and self.record.int8 is not None
 
     def read(self, path: Path) -> bytes:
-        """The file's bytes, once its sha-256 is the manifest's.
+        """The file's bytes, after its sha-256 was compared with the manifest's.
 
         Raises:
-            InputError: the file is missing, unreadable, not in the manifest, or not the one that was shipped.
+            InputError: the file is missing, unreadable, not in the manifest, or differs from the shipped one.
         """
         expected = self.record.files.get(path.name)
         if expected is None:
@@ -117,7 +117,7 @@ class ModelFiles:
 
 
 def read_manifest(folder: Path = BUNDLED_MODELS) -> Manifest:
-    """Raises InputError where there is none or it cannot be understood."""
+    """The manifest of a model folder. Raises InputError if it is missing or cannot be understood."""
     path = folder / MANIFEST_NAME
     try:
         return Manifest.model_validate_json(path.read_text(encoding="utf-8"))
@@ -132,13 +132,13 @@ def read_manifest(folder: Path = BUNDLED_MODELS) -> Manifest:
 
 
 def verified_bytes(path: Path, expected: str, vouching: str) -> bytes:
-    """The file's bytes, once their sha-256 is the expected one.
+    """The file's bytes, after their sha-256 was compared with the expected one.
 
     Args:
-        vouching: name of the list that states it, for a person.
+        vouching: name of the list that states the sha-256, for messages.
 
     Raises:
-        InputError: the file is missing, unreadable, or not the one that was listed.
+        InputError: the file is missing, unreadable, or differs from the listed one.
     """
     try:
         content = path.read_bytes()

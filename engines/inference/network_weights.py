@@ -1,4 +1,4 @@
-"""From a model's safetensors to a torch network, for whoever computes with torch."""
+"""Load a model's safetensors into a torch network."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from engines.networks.dru_net import DruNet
 
 
 def load_network(files: ModelFiles) -> DruNet:
-    """The network with its verified weights, in evaluation mode; it gives logits.
+    """The network with its verified weights, in evaluation mode; it returns logits.
 
     Raises:
-        InputError: the weights are missing, changed, or of another network.
+        InputError: the weights are missing, were changed, or belong to another network.
     """
     record = files.record
     net = DruNet(len(record.classes), record.width, record.channels)

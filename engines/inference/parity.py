@@ -1,4 +1,4 @@
-"""How far a runtime's answers are from those of an exact one, and what may be asked of which precision."""
+"""Compare a runtime's answers with the exact reference, and state the limits for each precision."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-_EMPTY = 1.0  # summed probability below which two answers agree that there is nothing
+_EMPTY = 1.0  # summed probability below which an answer counts as empty
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What answers of a precision may differ by.
+    """The largest differences from the reference that are allowed for a precision.
 
     Args:
-        largest: of one probability; None for rounded arithmetic, where a pixel at a vessel's border may flip.
-        mean: of the probabilities' differences over a picture.
-        changed_share: of the pixels that change sides at the threshold.
+        largest: difference of one probability; None for rounded arithmetic, which may flip a pixel at a border.
+        mean: mean difference of the probabilities over a picture.
+        changed_share: share of pixels that change sides at the threshold.
     """
 
     largest: float | None
@@ -28,12 +28,12 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parity:
-    """Answers beside those of the reference, the worst of several pictures.
+    """Differences of a runtime's answers from the reference; the worst of several pictures.
 
     Args:
-        largest: difference of one probability.
-        mean: difference over a picture.
-        changed_share: pixels that change sides at the threshold.
+        largest: largest difference of one probability.
+        mean: mean difference over a picture.
+        changed_share: share of pixels that change sides at the threshold.
     """
 
     largest: float
@@ -41,7 +41,7 @@ class Parity:
     changed_share: float
 
     def faults(self, limits: Limits) -> tuple[str, ...]:
-        """What exceeds its limit, in words. Written so that NaN does."""
+        """Every difference that exceeds its limit, in words; NaN counts as exceeding."""
         stated = (
             ("a probability differs by", self.largest, limits.largest),
             ("probabilities differ on average by", self.mean, limits.mean),
@@ -57,7 +57,7 @@ class Parity:
 def parity(
     answers: Iterable[Float[np.ndarray, ...]], reference: Iterable[Float[np.ndarray, ...]], threshold: float
 ) -> Parity:
-    """Compare picture by picture; both hold probabilities of one shape."""
+    """Compare two sets of probabilities of the same shape, picture by picture."""
     differences, changed = [], []
     for answer, exact in zip(answers, reference, strict=True):
         differences.append(np.abs(answer - exact))
@@ -70,6 +70,6 @@ def parity(
 
 
 def agreement(answer: Float[np.ndarray, ...], exact: Float[np.ndarray, ...]) -> float:
-    """Dice of two probability maps, in 0..1, without a threshold: overlap over mean mass; 1 where both are empty."""
+    """Dice of two probability maps, in 0..1, without a threshold: overlap over mean mass; 1 if both are empty."""
     mass = float(answer.sum() + exact.sum())
     return 2.0 * float(np.minimum(answer, exact).sum()) / mass if not mass < _EMPTY else 1.0

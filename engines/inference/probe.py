@@ -1,7 +1,7 @@
-"""`auto`: which runtime is fastest for a network on this machine, measured once and remembered.
+"""The `auto` backend: measure once which runtime is fastest for a network on this machine, and remember it.
 
-The measurement takes a few seconds at most and is kept in the user's cache, under a key of the weights, the machine
-and the versions. A cache that is absent, broken or not writable costs a new measurement and nothing else.
+The measurement takes a few seconds at most. It is kept in the user's cache under a key made of the weights, the
+machine and the versions. If the cache is absent, broken or not writable, the runtimes are simply measured again.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ from engines.inference.runtimes import RUNTIMES, Runtime, load, weights_of, why_
 
 SCHEMA = "guidance-app/probe/1"
 BUDGET_S = 3.0
-_LOADING_SHARE = 0.6  # of the budget; what is loaded must be timed too
+_LOADING_SHARE = 0.6  # share of the budget; the loaded runtimes must still be timed
 _ROUNDS = 6
-_INCOMPLETE_HOLDS_S = 3600.0  # a busy moment must not decide for ever
-# Below this gain the more exact runtime is worth more than the time.
+_INCOMPLETE_HOLDS_S = 3600.0  # an incomplete choice expires, so that a busy moment does not decide for ever
+# A less exact runtime must take at most this share of the more exact one's time, or the more exact one is kept.
 _WORTHWHILE = 0.9
 # Dice of the probability maps on the probe's picture. Measured on AVX-512 with VNNI over four networks: bfloat16 0.983
 # to 0.999, ONNX Runtime's 8 bits 0.973 to 0.988, OpenVINO's 0.87 to 0.95.
 _LEAST_AGREEMENT = 0.965
 _PRECISIONS = ("f32", "bf16", "f16", "int8")  # the most exact first
-# The most promising first: on a machine too busy to measure all of them the rest are left out.
+# The most promising first, because a busy machine may measure only some of them.
 _CPU_CANDIDATES = ("openvino-bf16", "openvino-int8", "openvino", "onnx", "onnx-int8")
 _CPU_WITHOUT_OPENVINO = ("onnx", "onnx-int8")
 _CUDA_CANDIDATES = ("torch", "tensorrt", "tensorrt-rtx")
@@ -48,13 +48,13 @@ Loader = Callable[[Runtime, ModelFiles, int], Backend]
 
 
 class Choice(pydantic.BaseModel):
-    """The runtime that `auto` takes, and why.
+    """The runtime that `auto` chose, and why.
 
     Args:
-        name: of the runtime.
-        best_ms: of each candidate, the network alone on one picture at the working size.
+        name: the runtime's name.
+        best_ms: best time of each candidate for the network alone, on one picture at the working size.
         left_out: candidates that were not measured, with the reason.
-        complete: no candidate was left out for want of time; otherwise it is measured again after an hour.
+        complete: whether there was time for every candidate; otherwise the choice is measured again after an hour.
     """
 
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
@@ -69,7 +69,7 @@ class Choice(pydantic.BaseModel):
 
     @property
     def why(self) -> str:
-        """One line for a person."""
+        """The reason in one line for a person."""
         if not self.best_ms:
             return f"{self.name}: nothing could be measured"
         others = ", ".join(f"{n} {ms:.1f}" for n, ms in sorted(self.best_ms.items(), key=lambda i: i[1]))
@@ -89,38 +89,38 @@ def choose(
     """The remembered choice for this machine, or a new measurement.
 
     Args:
-        files: of the network.
-        threads: that one call may use.
-        folder: of the cache, by default the user's.
+        files: the network's files.
+        threads: threads that one call may use.
+        folder: the cache folder, by default the user's.
         refresh: measure again.
         loader: makes a backend; tests inject their own.
-        clock: in seconds; tests inject their own.
-        budget_s: after which nothing more is started.
+        clock: returns seconds; tests inject their own.
+        budget_s: time after which no further measurement starts.
 
     Raises:
-        InputError: weights that a candidate would read are missing or were changed.
+        InputError: the weights that a candidate reads are missing or were changed.
     """
     key = probe_key(files, threads)
     path = probe_path(key, folder)
     if not refresh:
         remembered = _remembered(path, key)
-        # An earlier version may have taken what this one knows not to run here.
+        # An earlier version may have chosen a runtime that, as this version knows, does not run here.
         if remembered is not None and why_not(RUNTIMES[remembered.name], files) is None:
             return remembered
     choice = _measured(files, key, threads, loader or _load, clock, budget_s)
-    with contextlib.suppress(InputError):  # not writable: the next start measures again
+    with contextlib.suppress(InputError):  # if the cache is not writable, the next start measures again
         write_json(path, choice.model_dump(mode="json", by_alias=True))
     return choice
 
 
 def remembered_choice(files: ModelFiles, *, threads: int = 1, folder: Path | None = None) -> Choice | None:
-    """What an earlier run chose, or None; measures nothing."""
+    """The choice of an earlier run, or None; measures nothing."""
     key = probe_key(files, threads)
     return _remembered(probe_path(key, folder), key)
 
 
 def probe_key(files: ModelFiles, threads: int) -> str:
-    """Of the weights, the gate, the machine and the versions; a change of any asks for a new measurement."""
+    """Key of the weights, the 8-bit gate, the machine and the versions; a change of any causes a new measurement."""
     machine = this_machine().model_dump(exclude={"memory_gib", "python"})
     gate = files.record.int8.model_dump() if files.record.int8 else None
     content = {"schema": SCHEMA, "files": files.record.files, "int8": gate, "machine": machine, "threads": threads,
@@ -133,7 +133,7 @@ def probe_path(key: str, folder: Path | None = None) -> Path:
 
 
 def probe_picture(channels: int, side_px: int) -> Float[np.ndarray, "1 channels side side"]:
-    """Smooth ground with noise and a few dark tubes: structures that a trained network answers to."""
+    """A smooth noisy background with a few dark tubes, to which a trained network responds as to vessels."""
     random = np.random.default_rng(0)
     plane = cv2.GaussianBlur(random.normal(size=(side_px, side_px)).astype(np.float32), (0, 0), 12) * 8
     for width in (2, 3, 5, 8):
@@ -157,7 +157,7 @@ def _measured(
         if reason is None and loaded and clock() - began > _LOADING_SHARE * budget_s:
             reason, complete = "no time left in the measurement", False
         if reason is None:
-            files.read(weights_of(RUNTIMES[name], files))  # changed weights are an error, never a reason to take others
+            files.read(weights_of(RUNTIMES[name], files))  # raises for changed weights
             try:
                 backend = loader(RUNTIMES[name], files, threads)
                 answers[name], loaded[name] = backend.run(picture), backend
@@ -191,19 +191,19 @@ def _why_left_out(runtime: Runtime, files: ModelFiles) -> str | None:
     if runtime.library in ("tensorrt", "tensorrt-rtx"):
         from engines.inference.tensorrt.tensorrt_plans import stored_plan
 
-        # A build takes minutes: nobody waits for it at the start of a case.
+        # A build takes minutes, too long for the start of a case.
         path, why = stored_plan(files, runtime.library)
         return None if path is not None else f"no plan yet ({why}); run `guidance-app engines build`"
     return None
 
 
 def _disagreeing(answers: dict[str, np.ndarray]) -> dict[str, str]:
-    """Runtimes whose answer is far from that of the most exact one: broken on this machine."""
+    """Runtimes that are wrong on this machine: their answer is far from that of the most exact runtime."""
     order = _most_exact_first(answers)
     reasons = {}
     for name in order:
         alike = agreement(answers[name], answers[order[0]])
-        # Written so that NaN is refused too.
+        # The negated comparison also refuses NaN.
         if not alike >= _LEAST_AGREEMENT:
             reasons[name] = (
                 f"its answer to the probe's picture agrees with that of {order[0]} by {alike:.3f} (Dice), "
@@ -215,7 +215,7 @@ def _disagreeing(answers: dict[str, np.ndarray]) -> dict[str, str]:
 def _timed(
     loaded: dict[str, Backend], picture: np.ndarray, clock: Callable[[], float], *, until: float
 ) -> dict[str, float]:
-    """Best time of each; rounds are interleaved, so that another program's load falls on all alike."""
+    """Best time of each; the rounds are interleaved, so that the load of other programs affects all equally."""
     best_s: dict[str, float] = {}
     for turn in range(_ROUNDS):
         if turn and clock() > until:
@@ -229,7 +229,7 @@ def _timed(
 
 def _best(best_s: dict[str, float]) -> str:
     if not best_s:
-        return "onnx"  # every installation has it, and its own error says what is wrong
+        return "onnx"  # every installation has it, and its error message says what is wrong
     order = _most_exact_first(best_s)
     chosen = order[0]
     for name in order[1:]:

@@ -1,4 +1,4 @@
-"""Every runtime by name: what it needs, which file it reads, and why it does not run here."""
+"""Every runtime by name: what it needs, which file it reads, and whether it runs here."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class Runtime:
     """One way to execute a network.
 
     Args:
-        name: as on the command line.
-        library: that executes it.
-        precision: "f32" is exact; the others are held to it by their limits and a Dice gate.
-        limits: of the difference to the reference, on pictures with vessels.
+        name: its name on the command line.
+        library: the library that executes it.
+        precision: "f32" is exact; the others are compared with it by their limits and a Dice gate.
+        limits: limits of the difference from the reference, on pictures with vessels.
     """
 
     name: str
@@ -39,13 +39,13 @@ class Runtime:
 
 
 _EXACT = Limits(largest=1e-3, mean=1e-4, changed_share=1e-4)
-# Torch's weights were rounded before batch norm was folded in, those of the ONNX after.
+# Torch's weights are rounded before batch norm is folded in, those of the ONNX file after.
 _FOLDED_LATER = Limits(largest=1.5e-2, mean=1e-4, changed_share=1e-4)
 _SIXTEEN_BITS = Limits(largest=None, mean=1e-3, changed_share=1e-3)
 _EIGHT_BITS = Limits(largest=None, mean=5e-3, changed_share=5e-3)
 # OpenVINO moves the rounding of a convolution's input before the branch to the residual addition, so that the skip
 # path is rounded as well: measured on VNNI 6 times the mean difference of ONNX Runtime on the same graph, and 0.7
-# points of Dice. `auto` therefore takes it only where its answer to the probe's picture agrees.
+# points of Dice. `auto` therefore takes it only if its answer to the probe's picture agrees.
 _FUSED_EIGHT_BITS = Limits(largest=None, mean=3e-2, changed_share=2e-2)
 
 RUNTIMES = {
@@ -71,7 +71,7 @@ def weights_of(runtime: Runtime, files: ModelFiles) -> Path:
 
 
 def why_not(runtime: Runtime, files: ModelFiles) -> str | None:
-    """Why this runtime cannot execute this network here, with the way out; None where it can. Loads no weights."""
+    """Why this runtime cannot execute this network here and what to do; None if it can. Loads no weights."""
     if runtime.precision == "int8" and not files.has_int8:
         return f"no 8-bit graph ships with {files.name}; `guidance-app engines quantise` makes one"
     if runtime.library == "openvino":
@@ -82,7 +82,7 @@ def why_not(runtime: Runtime, files: ModelFiles) -> str | None:
 
 
 def load(runtime: Runtime, files: ModelFiles, *, threads: int) -> Backend:
-    """Load a network. Raises InputError: the runtime does not run here, or unusable weights."""
+    """Load a network. Raises InputError: the runtime does not run here, or the weights are unusable."""
     reason = why_not(runtime, files)
     if reason is not None:
         raise InputError(f"backend {runtime.name}: {reason}; use --backend auto")

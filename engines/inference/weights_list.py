@@ -1,4 +1,4 @@
-"""Weights of the small networks on disk: one safetensors file each, in half precision, vouched for by a list."""
+"""Weights of the small networks on disk: one half-precision safetensors file each, and a list of their checksums."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from engines.inference.model_files import sha256, verified_bytes
 
 
 class FileRecord(pydantic.BaseModel):
-    """What a list says of a network; each sort of network adds what is needed to build it."""
+    """A network's entry in a list; each sort of network adds the fields that are needed to build it."""
 
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
     steps: int
@@ -32,11 +32,11 @@ Record = TypeVar("Record", bound=FileRecord)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WeightsList(Generic[Record]):
-    """The list of one sort of networks, a JSON file beside their weights: no file is loaded that it does not state.
+    """The list of one sort of network, a JSON file beside the weights; only listed files are ever loaded.
 
     Args:
-        name: of the file.
-        of: what is listed, for a person.
+        name: the list's file name.
+        of: what is listed, for messages.
     """
 
     name: str
@@ -45,7 +45,7 @@ class WeightsList(Generic[Record]):
     record: type[Record]
 
     def save(self, path: Path, net: torch.nn.Module, **stated: Any) -> Record:
-        """Write the weights, whole or not at all, and enter them with what is `stated` of them."""
+        """Write the complete weights or nothing, and enter them in the list with the fields `stated`."""
         halved = {n: (v.half() if v.is_floating_point() else v).contiguous() for n, v in net.state_dict().items()}
         content = safetensors.torch.save(halved, metadata={"schema": self.schema})
         known = self.read(path.parent) if (path.parent / self.name).exists() else {}
@@ -56,7 +56,7 @@ class WeightsList(Generic[Record]):
         return record
 
     def load(self, path: Path) -> tuple[Record, dict[str, torch.Tensor]]:
-        """What is stated of a file and its tensors in full precision, once its sha-256 is the list's.
+        """A file's list entry and its tensors in full precision, after its sha-256 was compared with the list's.
 
         Raises:
             InputError: the file is missing, not in the list, changed or damaged.
@@ -73,7 +73,7 @@ class WeightsList(Generic[Record]):
         return record, {n: v.float() if v.dtype == torch.float16 else v for n, v in tensors.items()}
 
     def fill(self, net: torch.nn.Module, tensors: dict[str, torch.Tensor], path: Path) -> None:
-        """Load tensors and set evaluation mode; InputError where they are of another network."""
+        """Load tensors into a network and set evaluation mode. Raises InputError if they belong to another network."""
         try:
             net.load_state_dict(tensors)
         except RuntimeError as error:
@@ -83,13 +83,13 @@ class WeightsList(Generic[Record]):
         net.eval()
 
     def read(self, folder: Path, again: str = "restore the model folder") -> dict[str, Record]:
-        """The networks of a folder by name.
+        """The list entries of a folder's networks by name.
 
         Args:
-            again: what to do where there is no list.
+            again: what to do if there is no list, for the message.
 
         Raises:
-            InputError: there is no list, or it cannot be understood.
+            InputError: the list is missing, or cannot be understood.
         """
         path = folder / self.name
         try:

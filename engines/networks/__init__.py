@@ -1,1 +1,1 @@
-"""The networks as plain modules: layers and shapes. No file, no training, no patient."""
+"""The networks as plain torch modules: layers and shapes, without files or training."""

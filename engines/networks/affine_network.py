@@ -9,7 +9,7 @@ from torch.nn.functional import affine_grid, grid_sample
 
 PAPER_PX = 256
 _FILTERS = (32, 64, 64, 128, 128, 128, 128, 256, 256)
-_POOLED_AFTER = (2, 4, 6, 8)  # from the third layer on, every other one (counted from 0)
+_POOLED_AFTER = (2, 4, 6, 8)  # the layers (counted from 0) that end in a pooling
 _HIDDEN = 1024
 
 
@@ -17,8 +17,8 @@ class AffineNetwork(nn.Module):
     """Nine convolutions (the first 5x5, the others 3x3) with batch norm and ReLU, then 1024 and 6 units.
 
     Args:
-        size_px: side of the pictures; the paper's 256 makes the 1024 units 67 M weights, 96 makes them 9 M.
-        share: of the paper's filters and units; 1 is the published network.
+        size_px: side of the pictures; at the paper's 256 the layer of 1024 units has 67 M weights, at 96 it has 9 M.
+        share: share of the paper's filters and units; 1 is the published network.
     """
 
     def __init__(self, size_px: int = PAPER_PX, share: float = 1.0) -> None:
@@ -37,14 +37,14 @@ class AffineNetwork(nn.Module):
         self.features = nn.Sequential(*layers)
         hidden = max(16, round(_HIDDEN * share))
         last = nn.Linear(hidden, 6)
-        # It begins with the identity: the projection where the header puts it.
+        # Zero weights make the untrained answer the identity: the projection as the header states it.
         nn.init.zeros_(last.weight)
         nn.init.zeros_(last.bias)
         flat = inside * (size_px // 2 ** len(_POOLED_AFTER)) ** 2
         self.head = nn.Sequential(nn.Flatten(), nn.Linear(flat, hidden), nn.ReLU(), last)
 
     def forward(self, moving: Float[Tensor, "n 1 s s"], fixed: Float[Tensor, "n 1 s s"]) -> Float[Tensor, "n 2 3"]:
-        """The map from moving to fixed, in picture units: -1 and 1 are the picture's edges."""
+        """The affine map from the moving to the fixed picture; -1 and 1 are the picture's edges."""
         return identity_maps(len(moving)).to(moving) + self.head(self.features(torch.cat([moving, fixed], 1))).reshape(
             -1, 2, 3
         )
@@ -57,7 +57,7 @@ def identity_maps(count: int) -> Float[Tensor, "n 2 3"]:
 def transformed(moving: Float[Tensor, "n 1 s s"], maps: Float[Tensor, "n 2 3"]) -> Float[Tensor, "n 1 s s"]:
     """The moving picture after the map (spatial transformer, bilinear), differentiable in both."""
     last = maps.new_tensor([0.0, 0.0, 1.0]).expand(len(maps), 1, 3)
-    # A sampler asks each pixel of the result where it came from: the inverse.
+    # The sampler needs, for each pixel of the result, its place in the moving picture: the inverse map.
     inverse = torch.linalg.inv(torch.cat([maps, last], dim=1))[:, :2]
     grid = affine_grid(inverse, list(moving.shape), align_corners=False)
     return grid_sample(moving, grid, align_corners=False, padding_mode="zeros")

@@ -1,4 +1,7 @@
-"""Parts of the encoder; smooth activations alone, since training differentiates the gradient once more."""
+"""Parts of the correlation network's encoder.
+
+All activations are smooth, because training differentiates the network's gradient once more.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from jaxtyping import Float
 from torch import nn
 
 _GROUPS = 4
-_MOST_LOG_SCALE = 1.0  # of a coupling: a squared factor of e at the most keeps three in a row invertible in float32
+_MOST_LOG_SCALE = 1.0  # limit of a coupling's log scale: keeps three couplings in a row invertible in float32
 
 
 class Stage(nn.Module):
@@ -27,7 +30,7 @@ class Stage(nn.Module):
 
 
 class FourierBlock(nn.Module):
-    """Fast Fourier convolution as a residual (Chi et al. 2020): half of the channels see the whole picture at once."""
+    """Fast Fourier convolution as a residual (Chi et al. 2020); half of the channels cover the whole picture."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -47,11 +50,11 @@ class FourierBlock(nn.Module):
 
 
 class Coupling(nn.Module):
-    """One affine coupling step (Dinh et al. 2017): invertible, so no detail is lost on the way.
+    """One affine coupling step (Dinh et al. 2017); it is invertible, so it loses no detail.
 
     Args:
-        depthwise: look around with the published inverted bottleneck; its second derivative takes a convolution a
-            channel on a CPU, six times the time of a plain one.
+        depthwise: whether to use the published inverted bottleneck; on a CPU its second derivative takes one
+            convolution per channel, six times the time of a plain convolution.
     """
 
     def __init__(self, channels: int, *, depthwise: bool = False) -> None:
@@ -63,10 +66,10 @@ class Coupling(nn.Module):
         first, second = features.chunk(2, dim=1)
         second = second + self.add(first)
         first = first * torch.exp(self._log_scale(second)) + self.shift(second)
-        return torch.cat([second, first], dim=1)  # the halves change places, so that the next step moves both
+        return torch.cat([second, first], dim=1)  # swap the halves, so that the next step changes the other one
 
     def inverse(self, features: Float[torch.Tensor, "n c rows columns"]) -> Float[torch.Tensor, "n c rows columns"]:
-        """What `forward` was given."""
+        """The input that `forward` maps to these features."""
         second, first = features.chunk(2, dim=1)
         first = (first - self.shift(second)) * torch.exp(-self._log_scale(second))
         return torch.cat([first, second - self.add(first)], dim=1)
@@ -84,7 +87,7 @@ def _plain(channels: int) -> nn.Sequential:
 
 
 def _bottleneck(channels: int) -> nn.Sequential:
-    """Inverted residual without its residual: widen, look around, narrow."""
+    """An inverted bottleneck without its residual: widen, convolve each channel, narrow."""
     wide = 2 * channels
     return nn.Sequential(
         nn.Conv2d(channels, wide, 1),

@@ -1,4 +1,4 @@
-"""The similarity network in the size that a CPU trains: shared encoder, global and local branch, gated heads."""
+"""The correlation network at a size that a CPU can train: shared encoder, global and local branch, gated heads."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _TINY = 1e-6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Design:
-    """What the network consists of.
+    """The variant of the network.
 
     Args:
         branches: "single" is one encoder with one head, as in ProST (Gao et al. 2020).
-        gate: a head's value is weighed by how much its features are to be trusted.
+        gate: whether a head weights its value by how far its features can be trusted.
     """
 
     branches: Branches = "global-local"
@@ -35,12 +35,12 @@ class Design:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Comparison:
-    """What the network found in pairs of pictures.
+    """The network's comparison of pairs of pictures.
 
     Args:
-        distance: 0 for equal pictures, growing with the distance of their poses.
-        fixed_global, moving_global, fixed_local, moving_local: the features of both branches; a single encoder has
-            its features in the global ones and no local ones.
+        distance: 0 for equal pictures; it grows with the distance of their poses.
+        fixed_global, moving_global, fixed_local, moving_local: the features of both branches; a single encoder
+            stores its features as global ones and has no local ones.
     """
 
     distance: Float[torch.Tensor, " n"]
@@ -51,9 +51,9 @@ class Comparison:
 
 
 class CorrelationNetwork(nn.Module):
-    """Distance of the poses that two pictures were taken at; below 0.5 M weights, any picture size from 32 px on.
+    """Estimates the distance between the poses of two pictures; below 0.5 M weights, pictures from 32 px on.
 
-    The published network flattens its features into heads of 353 M weights; pooled features do with a thousandth.
+    The published network flattens its features into heads of 353 M weights; pooled features need a thousandth.
     """
 
     def __init__(self, design: Design | None = None) -> None:
@@ -72,7 +72,7 @@ class CorrelationNetwork(nn.Module):
     def forward(
         self, fixed: Float[torch.Tensor, "n 1 rows columns"], moving: Float[torch.Tensor, "n 1 rows columns"]
     ) -> Comparison:
-        """Compare picture by picture; grey levels of any scale, both of the same polarity."""
+        """Compare pairs of pictures; grey levels may have any scale, but both pictures the same polarity."""
         pair = self.shared(standardised(torch.cat([fixed, moving])))
         if not self.has_local:
             fixed_features, moving_features = self.whole(pair).chunk(2)
@@ -92,9 +92,9 @@ class CorrelationNetwork(nn.Module):
 
 
 class Head(nn.Module):
-    """From squared differences to a distance: how much they differ, times what the pattern says that is worth.
+    """Turns squared feature differences into a distance: their size times a weight that depends on their pattern.
 
-    Without the first factor equal pictures would not be at a distance of exactly 0, nor at a stationary point.
+    Because of the first factor, equal pictures have a distance of exactly 0 and lie at a stationary point.
     """
 
     def __init__(self, channels: int, *, gate: bool) -> None:
@@ -111,7 +111,7 @@ class Head(nn.Module):
 
 
 def standardised(pictures: Float[torch.Tensor, "n 1 rows columns"]) -> Float[torch.Tensor, "n 1 rows columns"]:
-    """Mean 0 and standard deviation 1, picture by picture; a constant one becomes 0."""
+    """Each picture scaled to mean 0 and standard deviation 1; a constant picture becomes 0."""
     centred = pictures - pictures.mean(dim=(1, 2, 3), keepdim=True)
     power = (centred**2).mean(dim=(1, 2, 3), keepdim=True)
     return centred / (power + _TINY * (pictures.detach() ** 2).mean(dim=(1, 2, 3), keepdim=True) + 1e-12).sqrt()

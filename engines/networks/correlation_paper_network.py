@@ -1,8 +1,8 @@
-"""The published network at its published size, for training where there is a GPU.
+"""The published correlation network at its published size, for training on a GPU.
 
-After the released code of Chen et al. 2024, which differs from the poster: its global branch is a fast Fourier
-convolution and no transformer. The residual network on the volume is left out: it needs the renderer in the graph.
-Almost all of the weights sit in the two heads.
+It follows the released code of Chen et al. 2024. That code differs from the poster: its global branch is a fast Fourier
+convolution, not a transformer. The residual network on the volume is left out, because it needs the renderer in the
+graph. Almost all of the weights lie in the two heads.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _FLAT = 64 * (PICTURE_PX // 2 ** len(_STAGES)) ** 2
 
 
 class PaperNetwork(nn.Module):
-    """256x256 pictures of three equal channels; shallow encoder shared, branches one each for X-ray and DRR."""
+    """Takes 256x256 pictures of three equal channels; X-ray and DRR share the shallow encoder, not the branches."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -50,7 +50,7 @@ class PaperNetwork(nn.Module):
 
 
 class PaperHead(nn.Module):
-    """Flattened squared differences to one value, times a gate that reads the second hidden layer."""
+    """Maps flattened squared differences to one value, times a gate computed from the second hidden layer."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -63,7 +63,7 @@ class PaperHead(nn.Module):
 
 
 class _PoolStage(nn.Module):
-    """Patches of 2x2, then two blocks that mix by the picture's mean."""
+    """Merges patches of 2x2, then applies two blocks that mix in the picture's mean."""
 
     def __init__(self, before: int, after: int) -> None:
         super().__init__()

@@ -12,7 +12,7 @@ INPUT_STRIDE_PX = 16  # four 2x2 poolings: rows and columns must be multiples of
 class ResidualBlock(nn.Module):
     """Two 3x3 convolutions, each with batch norm and ReLU, and the block's input added to its output.
 
-    Where the number of channels changes the input passes a 1x1 convolution first; the paper leaves that open.
+    If the number of channels changes, the input passes through a 1x1 convolution first; the paper leaves that open.
     """
 
     def __init__(self, channels_in: int, channels_out: int) -> None:
@@ -38,7 +38,7 @@ class _UpBlock(nn.Module):
 
     def __init__(self, channels_low: int, channels_skip: int) -> None:
         super().__init__()
-        # Narrowed before upsampling: the full-resolution concatenation is where a CPU spends its time.
+        # Narrowed before upsampling, because a CPU spends most time on the full-resolution concatenation.
         self.narrow = nn.Conv2d(channels_low, channels_skip, 1, bias=False)
         self.up = nn.Upsample(scale_factor=2, mode="nearest")
         self.fuse = ResidualBlock(2 * channels_skip, channels_skip)
@@ -52,12 +52,12 @@ class _UpBlock(nn.Module):
 class DruNet(nn.Module):
     """Encoder of four residual blocks with 2x2 max-pooling after each, decoder by upsampling and concatenation.
 
-    Returns one LOGIT map a class; classes are independent (a device may cross a vessel), so a sigmoid follows.
+    Returns one LOGIT map per class; classes are independent (a device may cross a vessel), so a sigmoid follows.
 
     Args:
         classes: number of output maps.
-        width: channels of the first block; the next have twice as many each (default 16-32-64-128), and the
-            bottom block as many as the last.
+        width: channels of the first block; each next block has twice as many (default 16-32-64-128), and the
+            bottom block has as many as the last.
         channels: input channels (see `engines.segmentation.conditioning`).
     """
 
@@ -88,7 +88,7 @@ class DruNet(nn.Module):
 
 
 class ProbabilityNet(nn.Module):
-    """The network as it ships: float32 in, probabilities out."""
+    """The network as it is shipped: takes float32 and returns probabilities."""
 
     def __init__(self, net: DruNet) -> None:
         super().__init__()

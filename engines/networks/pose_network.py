@@ -1,9 +1,9 @@
-"""A network that looks at a model's projection beside the seen vessels and says how the model must move.
+"""A network that compares a model's projection with the vessels in the picture and predicts how the model must move.
 
-After the initialisation of DeepIterReg (Downs et al. 2025, doi:10.1007/s11548-025-03412-2): a ResNet18 on two vessel
-masks gives rotation and translation. Ours is narrower by default, states the move in the camera's own terms, so that
-one network serves every C-arm angle, distance and picture size, and is asked several times, each time from where it
-last put the model.
+It follows the initialisation of DeepIterReg (Downs et al. 2025, doi:10.1007/s11548-025-03412-2): a ResNet18 on two
+vessel masks predicts rotation and translation. Ours is narrower by default. It states the motion in the camera's frame,
+so that one network serves every C-arm angle, distance and picture size. It is applied several times, each time to the
+projection at its last answer.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 PICTURE_PX = 96  # side of both input pictures
-SIGMA_PX = 0.7  # blur of the drawn model; a mask averaged down to this size looks alike
-# What an output of 1 means: a typical start is off by about that much.
+SIGMA_PX = 0.7  # blur of the drawn model, which matches a mask averaged down to this size
+# The motion that an output of 1 means: about the error of a typical start.
 _TURN_RAD = 0.15
 _SHIFT_WIDTHS = 0.1
 _DEPTH_LOG = 0.04
 
 
 class _Block(nn.Module):
-    """Two 3x3 convolutions with batch normalisation around a shortcut (He et al. 2016)."""
+    """Two 3x3 convolutions with batch normalisation, bridged by a shortcut (He et al. 2016)."""
 
     def __init__(self, inside: int, outside: int, stride: int) -> None:
         super().__init__()
@@ -41,7 +41,7 @@ class _Block(nn.Module):
 
 
 class PoseNetwork(nn.Module):
-    """ResNet18 with two input channels (drawn model, seen vessels) and six outputs, zero at first.
+    """ResNet18 with two input channels (drawn model, vessels of the picture) and six outputs, which start at zero.
 
     Args:
         width: channels of the first stage; 64 is the published network (11.2 M weights), 16 has 0.7 M.
@@ -59,7 +59,7 @@ class PoseNetwork(nn.Module):
             stages += [_Block(inside, outside, stride), _Block(outside, outside, 1)]
             inside = outside
         self.stages = nn.Sequential(*stages)
-        # The last maps are kept in place (3x3), not averaged: where a vessel lies is what is asked.
+        # The last maps keep 3x3 places instead of one average, because the position of a vessel matters.
         self.head = nn.Sequential(nn.AdaptiveAvgPool2d(3), nn.Flatten(), nn.Linear(9 * inside, 6))
         last = self.head[-1]
         assert isinstance(last, nn.Linear)
@@ -72,11 +72,11 @@ class PoseNetwork(nn.Module):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class CameraView:
-    """Cameras that look at the same patient's pivot, and how wide their pictures are.
+    """A batch of cameras with one pivot in the patient and one set of intrinsics.
 
     Args:
-        camera_from_lps: (n, 4, 4).
-        intrinsics_px: (3, 3) of the small picture of PICTURE_PX.
+        camera_from_lps: (n, 4, 4) poses, mm.
+        intrinsics_px: (3, 3) intrinsics of the small picture with PICTURE_PX sides.
         pivot_lps_mm: (3,) point about which the model turns.
     """
 
@@ -85,7 +85,7 @@ class CameraView:
     pivot_lps_mm: Float[Tensor, " 3"]
 
     def moved(self, outputs: Float[Tensor, "n 6"]) -> CameraView:
-        """Where the network's outputs put the model: turned about the pivot, shifted on the picture, nearer or farther.
+        """The cameras after the network's motion: a turn about the pivot, a shift in the picture, a change of depth.
 
         Differentiable in the outputs.
         """

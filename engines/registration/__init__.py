@@ -1,1 +1,1 @@
-"""2D/3D registration: initialise, refine, track, judge."""
+"""2D/3D registration: find, refine, track and judge the pose of a vessel model in X-ray pictures."""

@@ -1,7 +1,7 @@
-"""The probability that a registration is right, from how it was found and how it fits.
+"""The probability that a registration is right, computed from how it was found and how it fits.
 
 A logistic model on a handful of features, fitted on simulated registrations whose error is known
-(`engines.evaluation.confidence.confidence_fit`); the coefficients and where they come from lie in
+(`engines.evaluation.confidence.confidence_fit`); the coefficients and their origin are stored in
 assets/models/confidence.json.
 """
 
@@ -13,33 +13,34 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 from jaxtyping import Float
 from pydantic import BaseModel, ConfigDict
 
 from calibration.errors import InputError
+from engines.registration.filling.filled_features import FILLED_NAMES
 from engines.registration.registration import RegistrationStatus
 
-# One short curve fits many patients: where little is seen, a rival pose is reason enough for a person to look.
+# One short curve fits many patients, so with little visible vessel a rival pose is reason enough to ask a person.
 _LITTLE_DM = 2.0
-RIVAL = 0.8  # of the winner's score
+RIVAL = 0.8  # share of the winner's score that makes another pose a rival
 
-ConfidenceKind = Literal["cold", "warm"]
+ConfidenceKind = Literal["cold", "warm", "filled"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfidenceFeatures:
-    """All dimensionless and within a few units of zero.
+    """The inputs of the confidence model; all are dimensionless and within a few units of zero.
 
     Args:
-        score, image_explained, model_explained, residual_mm, tight, edge_share: of the `Agreement`.
+        score, image_explained, model_explained, residual_mm, tight, edge_share: see `Agreement`.
         image_decimetres: length of segmented vessel, at most 10.
-        basin_share, runner_up: of the `ColdStart`; 1 and 0 for a warm step.
-        prior_distance: from the start, in standard deviations, at most 6.
-        depth_sigma_cm: along the beam, at most 10.
-        sharp, turn_sharp, chance: of the `Sharpness`; 0 for a warm step, which has no time for it.
+        basin_share, runner_up: see `ColdStart`; 1 and 0 for a tracking step.
+        prior_distance: distance from the start in standard deviations, at most 6.
+        depth_sigma_cm: standard deviation along the beam, at most 10.
+        sharp, turn_sharp, chance: see `Sharpness`; 0 for a tracking step, which has no time for it.
     """
 
     score: float
@@ -58,16 +59,22 @@ class ConfidenceFeatures:
     chance: float = 0.0
 
     def values(self) -> dict[str, float]:
-        """By name; `scarce` is near 1 where next to nothing is seen and fades with every decimetre."""
+        """The features by name; `scarce` is near 1 if almost no vessel is visible and falls with every decimetre."""
         return asdict(self) | {"scarce": 1.0 / (1.0 + self.image_decimetres)}
 
     def vector(self, names: Sequence[str]) -> Float[np.ndarray, " k"]:
-        """The named features; "a * b" is a product: what fits well depends on how much is seen, and as what."""
+        """The named features; "a * b" is a product of two, because a good fit means more if more vessel is visible."""
         values = self.values()
         return np.array([math.prod(values[part] for part in name.split(" * ")) for name in names], dtype=np.float64)
 
 
 FEATURE_NAMES = (*(field.name for field in fields(ConfidenceFeatures)), "scarce")
+
+
+class Features(Protocol):
+    """What a fitted model reads by name."""
+
+    def vector(self, names: Sequence[str]) -> Float[np.ndarray, " k"]: ...
 
 
 class _Logistic(BaseModel):
@@ -77,10 +84,10 @@ class _Logistic(BaseModel):
     scale: list[float]
     weights: list[float]
     bias: float
-    error_weights: list[float]  # of log(expected error in mm) where the registration is right
+    error_weights: list[float]  # for log(expected error in mm) of a right registration
     error_bias: float
-    wrong_mm: float  # mean error where it is wrong
-    depth_factor: float  # found / stated standard deviation along the beam
+    wrong_mm: float  # mean error of a wrong registration
+    depth_factor: float  # measured over stated standard deviation along the beam
     accept: float
     reject: float
 
@@ -92,6 +99,7 @@ class ConfidenceModel(BaseModel):
     version: Literal[2] = 2
     cold: _Logistic
     warm: _Logistic
+    filled: _Logistic  # cold, and judged by rendering: its features are `FilledFeatures`
     provenance: dict[str, str | float | int | list[int] | list[float]]
 
 
@@ -115,25 +123,35 @@ def load_confidence_model() -> ConfidenceModel:
         model = ConfidenceModel.model_validate(json.loads(source.read_text(encoding="utf-8")))
     except (OSError, ValueError) as error:
         raise InputError(f"{source}: no usable confidence model ({error}); install the program again") from error
-    named = {part for fitted in (model.cold, model.warm) for name in fitted.features for part in name.split(" * ")}
-    if unknown := sorted(named - set(FEATURE_NAMES)):
-        raise InputError(f"{source}: fitted for features {unknown}, this version computes {FEATURE_NAMES}")
+    for fitted, names in ((model.cold, FEATURE_NAMES), (model.warm, FEATURE_NAMES), (model.filled, FILLED_NAMES)):
+        named = {part for name in fitted.features for part in name.split(" * ")}
+        if unknown := sorted(named - set(names)):
+            raise InputError(f"{source}: fitted for features {unknown}, this version computes {names}")
     return model
 
 
 def is_ambiguous(features: ConfidenceFeatures) -> bool:
-    """So little vessel that a rival pose may be the right one, however well this one fits."""
+    """Whether so little vessel is visible that a rival pose may be right, however well this one fits."""
     return features.image_decimetres < _LITTLE_DM and features.runner_up > RIVAL
 
 
 def judge(features: ConfidenceFeatures, kind: ConfidenceKind, depth_sigma_mm: float) -> Verdict:
     """Confidence, expected error and status of a registration with these features."""
-    fitted = load_confidence_model().cold if kind == "cold" else load_confidence_model().warm
+    model = load_confidence_model()
+    return _judged(features, model.cold if kind == "cold" else model.warm, depth_sigma_mm, is_ambiguous(features))
+
+
+def judge_filled(features: Features, depth_sigma_mm: float) -> Verdict:
+    """The same where the rendering of the vessels has judged the pose."""
+    return _judged(features, load_confidence_model().filled, depth_sigma_mm, False)
+
+
+def _judged(features: Features, fitted: _Logistic, depth_sigma_mm: float, ambiguous: bool) -> Verdict:
     scaled = np.clip((features.vector(fitted.features) - fitted.mean) / fitted.scale, -4.0, 4.0)
     confidence = float(1.0 / (1.0 + np.exp(-np.clip(scaled @ fitted.weights + fitted.bias, -30.0, 30.0))))
     if_right = float(np.exp(np.clip(scaled @ fitted.error_weights + fitted.error_bias, -3.0, 5.0)))
     expected = confidence * if_right + (1.0 - confidence) * max(fitted.wrong_mm, if_right)
-    status: RegistrationStatus = "accepted" if confidence >= fitted.accept and not is_ambiguous(features) else "caution"
+    status: RegistrationStatus = "accepted" if confidence >= fitted.accept and not ambiguous else "caution"
     if confidence < fitted.reject:
         status = "rejected"
     return Verdict(

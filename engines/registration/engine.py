@@ -1,4 +1,4 @@
-"""Registration of one view, or of two jointly: from pictures and a vessel model to a pose that says how sure it is."""
+"""Register a vessel model to one view, or to two jointly; the result is a pose with a confidence."""
 
 from __future__ import annotations
 
@@ -19,15 +19,16 @@ from engines.registration.confidence import RIVAL, ConfidenceFeatures, Verdict, 
 from engines.registration.features.image_features import PreparedView, prepare_view
 from engines.registration.features.prepared_model import PreparedModel
 from engines.registration.features.projected_model import RigidState
+from engines.registration.filling.rendered_result import RenderedResult, judged_by_rendering
 from engines.registration.initial_pose import InitialPose, radiological_start
 from engines.registration.options import RegistrationOptions
 from engines.registration.registration import RegisteredView, Registration, RegistrationBackend, Stage
 from engines.registration.view import RegistrationView
+from engines.registration.view_pair import check_views, table_sigma_mm
 
-_MIN_VESSEL_MM = 25.0  # of segmented vessel; less fits anywhere
+_MIN_VESSEL_MM = 25.0  # least length of segmented vessel; a shorter piece fits anywhere
 _MIN_VISIBLE_SHARE = 0.03
-_UNKNOWN_TABLE_MM = 15.0
-_LOST_MM = 50.0  # stated error of a pose that nothing supports
+_LOST_MM = 50.0  # stated error of a pose without any evidence
 
 
 def register(
@@ -41,13 +42,13 @@ def register(
 ) -> Registration:
     """Find `isocentre_from_lps` so that the model projects onto the vessels of every view.
 
-    A picture without filled vessels, or one that the model does not explain, gives status `rejected` with its reason:
-    a result, not an error.
+    A picture without filled vessels, or one that the model does not explain, gives a result with status `rejected`
+    and the reason; it is not an error.
 
     Args:
         views: one, or two of the same patient at different angles.
         model: needs centerlines.
-        init: `radiological_start()` when None.
+        init: None takes `radiological_start()`.
         ct: not used yet; the refinement renders the vessel model itself.
 
     Raises:
@@ -56,14 +57,14 @@ def register(
     """
     options = options or RegistrationOptions()
     if options.ask_network:
-        # Loaded once a process and only where asked for; no registration's own time.
+        # Imported here because it loads torch: once per process, only if needed, and not in the measured time.
         import engines.registration.networks.network_proposal  # noqa: F401
     began = time.perf_counter()
     init = init or radiological_start()
     check_views(views)
     prepared = PreparedModel.of(model, branch_classes=views[0].branch_classes)
     ready = [prepare_view(view, edges=prepared.has_thick) for view in views]
-    prior = init.prior(prepared, len(views), _table_sigma_mm(views, options))
+    prior = init.prior(prepared, len(views), table_sigma_mm(views, options))
     stages = [Stage(name="features", similarity=1.0, elapsed_ms=1e3 * (time.perf_counter() - began))]
 
     empty = [view.file for view, features in zip(views, ready, strict=True) if features.length_mm < _MIN_VESSEL_MM]
@@ -82,6 +83,9 @@ def register(
     if options.refine_drr:
         found, refined_stages, render = _refined_on_drr(found, views, ready, prepared, options)
         stages.extend(refined_stages)
+    rendered = judged_by_rendering(found, prepared, views, ready, prior) if options.judge_by_rendering else None
+    if rendered is not None:
+        return _by_rendering(rendered, views, ready, prepared, init, case_id, stages, began, options)
     features, verdict = _judged(found, ready, prior)
     if verdict.status != "accepted" and prior.supine and init.isocentre_from_lps is not None:
         anew = _accepted_from_header_alone(found, prepared, ready, prior, propose)
@@ -104,6 +108,41 @@ def register(
     )
 
 
+def _by_rendering(
+    rendered: RenderedResult,
+    views: Sequence[RegistrationView],
+    ready: Sequence[PreparedView],
+    prepared: PreparedModel,
+    init: InitialPose,
+    case_id: str,
+    stages: list[Stage],
+    began: float,
+    options: RegistrationOptions,
+) -> Registration:
+    stages.extend(rendered.stages)
+    if rendered.verdict.status != "accepted" and init.isocentre_from_lps is not None:
+        # As without rendering: a start that misled gives way to the header's pose where that may be drawn unchecked.
+        header = radiological_start().prior(prepared, len(views), table_sigma_mm(views, options))
+        anew = judged_by_rendering(rendered.found, prepared, views, ready, header)
+        if anew is not None and anew.verdict.status == "accepted":
+            rendered = anew
+            stages.extend(anew.stages)
+    pose = rendered.found.alignment.state.pose(prepared)
+    return Registration(
+        case=case_id,
+        views=_registered(views, pose, rendered.found.alignment.state.shifts_mm),
+        isocentre_from_lps=pose,
+        status=rendered.verdict.status,
+        confidence=rendered.verdict.confidence,
+        expected_error_mm=rendered.verdict.expected_error_mm,
+        depth_sigma_mm=rendered.verdict.depth_sigma_mm,
+        reasons=rendered.reasons,
+        stages=tuple(stages),
+        elapsed_ms=1e3 * (time.perf_counter() - began),
+        backend=RegistrationBackend(render="filled parts", inference="", device="cpu"),
+    )
+
+
 def _proposer(views: Sequence[RegistrationView], model: PreparedModel) -> Proposer | None:
     from engines.registration.networks.network_proposal import network_proposer
 
@@ -117,9 +156,9 @@ def _accepted_from_header_alone(
     prior: PosePrior,
     propose: Proposer | None,
 ) -> tuple[ColdStart, ConfidenceFeatures, Verdict] | None:
-    """What the C-arm's header finds where a start misled; None unless that may be drawn without a check.
+    """The registration from the C-arm's header, for a misleading start; None unless it may be drawn without a check.
 
-    A start that somebody chose outweighs a doubtful answer: the header's pose, only likelier, can be the wrong one.
+    A person's start outweighs a doubtful answer: the header's result may be wrong even if its confidence is higher.
     """
     header = radiological_start().prior(model, len(views), prior.table_mm)
     anew = cold_start(model, views, header, propose=propose)
@@ -136,7 +175,7 @@ def _refined_on_drr(
     prepared: PreparedModel,
     options: RegistrationOptions,
 ) -> tuple[ColdStart, tuple[Stage, ...], str]:
-    """Refine on rendered vessels; kept only where the centerlines, which it never looked at, agree better too."""
+    """Refine on rendered vessels; keep the result only if the centerlines, which it did not use, also fit better."""
     from engines.registration.rendered.drr_stage import refine_views, vessel_renderer
 
     renderer = vessel_renderer(prepared.model, branch_classes=views[0].branch_classes, device=options.device)
@@ -178,13 +217,13 @@ def cold_features(found: ColdStart, views: Sequence[PreparedView], prior: PosePr
 
 
 def depth_sigma_mm(alignment: Alignment) -> float:
-    """Laplace approximation: spread of the pose along the first view's beam."""
+    """Standard deviation of the pose along the first view's beam (Laplace approximation)."""
     covariance = np.linalg.pinv(alignment.information)
     return float(np.sqrt(max(covariance[5, 5], 0.0)) * SCALES[5])
 
 
 def reasons(judged: Agreement, features: ConfidenceFeatures, confidence: float, status: str) -> tuple[str, ...]:
-    """Short sentences for a person; never empty unless the registration is accepted without a remark."""
+    """Short sentences for a person; empty only if the registration is accepted without a remark."""
     said = [
         f"the model explains {100 * judged.image_explained:.0f} % of the seen vessels, "
         f"and {100 * judged.model_explained:.0f} % of the model is seen filled"
@@ -202,35 +241,6 @@ def reasons(judged: Agreement, features: ConfidenceFeatures, confidence: float, 
     if features.image_decimetres < 0.8:
         said.append("little vessel is filled in this picture")
     return tuple(said)
-
-
-def check_views(views: Sequence[RegistrationView]) -> None:
-    """Refuse what no method can register jointly; raises InputError with the view and what to do."""
-    if not 1 <= len(views) <= 2:
-        raise InputError(f"registration takes one view or two, {len(views)} were given")
-    if len(views) == 2:
-        first, second = (view.frame_of_reference_uid for view in views)
-        if first and second and first != second:
-            raise InputError(
-                f"{views[1].file}: frame of reference {second} differs from {first} of {views[0].file}; "
-                "two views must show the same patient in the same place: register them one by one"
-            )
-        if views[0].branch_classes != views[1].branch_classes:
-            raise InputError(
-                f"{views[1].file}: shows other vessels ({', '.join(views[1].branch_classes) or 'all'}) than "
-                f"{views[0].file} ({', '.join(views[0].branch_classes) or 'all'}); choose frames of the same phase"
-            )
-
-
-def _table_sigma_mm(views: Sequence[RegistrationView], options: RegistrationOptions) -> float:
-    if len(views) < 2:
-        return 0.0
-    if options.table_shift_mm is not None:
-        return options.table_shift_mm
-    tables = [view.geometry.table_mm for view in views]
-    if tables[0] is not None and tables[1] is not None and np.allclose(tables[0], tables[1], atol=0.5):
-        return 0.0
-    return _UNKNOWN_TABLE_MM
 
 
 def _registered(

@@ -1,4 +1,4 @@
-"""Where a registration starts: the C-arm's header alone, or a pose from a file."""
+"""The start of a registration: from the C-arm's header alone, or from a pose file."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from engines.registration.features.prepared_model import PreparedModel
 from engines.registration.features.projected_model import RigidState
 from engines.registration.pose_file import read_pose
 
-_SUPINE_RAD = np.deg2rad(6.0)  # a patient on the table against the same patient in the scanner, about each axis
-_LIES_OTHERWISE = 3.6  # sigmas, of 200 supine patients' guesses one is turned further: then the guess is believed
+_SUPINE_RAD = np.deg2rad(6.0)  # rotation between the patient on the table and in the scanner, about each axis
+_LIES_OTHERWISE = 3.6  # sigmas; 1 of 200 guesses for supine patients is turned further: such a guess is believed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class InitialPose:
-    """A first guess with its uncertainty (standard deviations, about the model's centroid).
+    """A first guess of the pose with its standard deviations, for rotations about the model's centroid.
 
     Args:
-        isocentre_from_lps: None puts the model's centroid on the isocentre with the patient supine, head first.
+        isocentre_from_lps: None places the model's centroid on the isocentre with the patient supine, head first.
     """
 
     name: str
@@ -34,7 +34,7 @@ class InitialPose:
     depth_mm: float
 
     def prior(self, model: PreparedModel, views: int, table_mm: float) -> PosePrior:
-        """The guess as a prior; where it says that the patient lies supine, that knowledge sharpens its rotation."""
+        """The guess as a prior; if it has the patient supine, that knowledge reduces its rotational uncertainty."""
         rotation_rad, supine = self.rotation_rad, True
         if self.isocentre_from_lps is None:
             state = RigidState(rotation=np.eye(3), pivot_mm=np.zeros(3), shifts_mm=np.zeros((views, 3)))
@@ -44,7 +44,7 @@ class InitialPose:
             doubt_rad = np.hypot(self.rotation_rad, _SUPINE_RAD)
             supine = bool(np.linalg.norm(turned) < _LIES_OTHERWISE * doubt_rad)
             if supine:
-                # Two independent Gaussian opinions of one rotation; the angles are small.
+                # Combine two independent Gaussian estimates of one rotation; the angles are small.
                 share = (_SUPINE_RAD / doubt_rad) ** 2
                 state = replace(state, rotation=rotation_matrix(share * turned))
                 rotation_rad = float(self.rotation_rad * _SUPINE_RAD / doubt_rad)
@@ -59,14 +59,14 @@ class InitialPose:
 
 
 def radiological_start() -> InitialPose:
-    """The header's angles and distances; the CT's centre is not the isocentre, hence the wide doubt in plane."""
+    """A start from the header; its in-plane sigma is wide, because the CT's centre is not the isocentre."""
     return InitialPose(
         name="radiological", isocentre_from_lps=None, rotation_rad=_SUPINE_RAD, in_plane_mm=50.0, depth_mm=40.0
     )
 
 
 def start_near(isocentre_from_lps: RigidPose, *, name: str = "pose") -> InitialPose:
-    """A pose that someone set: by hand, from an earlier run or from a file."""
+    """A start from a known pose: set by hand, from an earlier run, or from a file."""
     return InitialPose(
         name=name,
         isocentre_from_lps=isocentre_from_lps,
@@ -77,7 +77,7 @@ def start_near(isocentre_from_lps: RigidPose, *, name: str = "pose") -> InitialP
 
 
 def start_from_file(path: Path, geometry: CArmGeometry) -> InitialPose:
-    """The pose of `views[0].projection_px_from_lps_mm` in a pose file, for a frame of this geometry.
+    """A start from `views[0].projection_px_from_lps_mm` of a pose file, for a frame of this geometry.
 
     Raises:
         InputError: the file cannot be read, or its projection does not fit the frame's intrinsics.

@@ -1,4 +1,4 @@
-"""Choices of a registration."""
+"""The options of a registration."""
 
 from __future__ import annotations
 
@@ -7,17 +7,20 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistrationOptions:
-    """How much work a registration may do.
+    """Options of a registration.
 
     Args:
-        ask_network: add the pose network's answers to the starts of the search.
-        refine_drr: refine on rendered vessels; slower by seconds, and seldom better than the centerlines already are.
-        device: where the renderer runs.
+        ask_network: whether to add the pose network's answers to the starts of the search.
+        judge_by_rendering: whether rendering the parts that fill searches, fits and judges, where the run shows what
+            contrast darkened.
+        refine_drr: whether to refine on rendered vessels; takes seconds more, and is seldom better than without.
+        device: torch device of the renderer.
         table_shift_mm: standard deviation of an unknown table movement between the two views of a pair; None takes
-            0 where both headers state the same table position and 15 mm where they do not say.
+            0 if both headers state the same table position, and 15 mm if they do not state it.
     """
 
     ask_network: bool = True
+    judge_by_rendering: bool = True
     refine_drr: bool = False
     device: str = "cpu"
     table_shift_mm: float | None = None

@@ -1,4 +1,4 @@
-"""`registration.json` / `POSE.json`: written for every registration, read to start from."""
+"""`registration.json` / `POSE.json`: written for every registration, and read as a start."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class _Backend(BaseModel):
 
 
 class PoseFile(BaseModel):
-    """The file as it lies on disk; only `views[0].projection_px_from_lps_mm` must be there."""
+    """The file's content; only `views[0].projection_px_from_lps_mm` is required."""
 
     model_config = ConfigDict(extra="allow", populate_by_name=True)
     schema_: str = Field(default=SCHEMA, alias="schema")
@@ -100,7 +100,7 @@ def registration_content(registration: Registration) -> dict[str, Any]:
 
 
 def write_registration(path: Path, registration: Registration) -> None:
-    """Write the file whole or not at all."""
+    """Write the complete file, or nothing."""
     write_json(Path(path), registration_content(registration))
 
 
@@ -108,7 +108,7 @@ def read_pose_file(path: Path) -> PoseFile:
     """Read and check a pose file.
 
     Raises:
-        InputError: it cannot be read or says no projection.
+        InputError: the file cannot be read or states no projection.
     """
     try:
         return PoseFile.model_validate(json.loads(Path(path).read_text(encoding="utf-8")))
@@ -126,7 +126,7 @@ def read_pose(path: Path, geometry: CArmGeometry, view: int = 0) -> RigidPose:
     """`isocentre_from_lps` of a pose file's view, for a frame of this geometry.
 
     Raises:
-        InputError: no such view, or its projection does not fit the frame's intrinsics.
+        InputError: there is no such view, or its projection does not fit the frame's intrinsics.
     """
     content = read_pose_file(path)
     if not 0 <= view < len(content.views):
@@ -140,7 +140,7 @@ def read_pose(path: Path, geometry: CArmGeometry, view: int = 0) -> RigidPose:
 
 
 def read_registration(path: Path, geometry: CArmGeometry) -> Registration:
-    """A registration as it was stored, for frames of this geometry; its numbers are taken as written.
+    """The stored registration, for frames of this geometry; its figures are taken as written.
 
     Raises:
         InputError: as `read_pose`.

@@ -1,4 +1,4 @@
-"""The outcome of a registration, and its file (`registration.json`, `POSE.json`)."""
+"""The result of a registration."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ RegistrationStatus = Literal["accepted", "caution", "rejected"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegisteredView:
-    """One picture and the projection found for it; `frame` counts from 0, -1 stands for the run's MinIP."""
+    """One picture and the projection found for it; `frame` counts from 0; -1 means the run's MinIP."""
 
     file: str
     sop_instance_uid: str
@@ -24,7 +24,7 @@ class RegisteredView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """One step of the pipeline; `similarity` is higher for better and comparable only within one stage name."""
+    """One step of a registration; a higher `similarity` is better, comparable only among stages of one name."""
 
     name: str
     similarity: float
@@ -40,19 +40,19 @@ class RegistrationBackend:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registration:
-    """Where the patient lies, how sure we are, and how it was found.
+    """The patient's pose, its confidence, and how it was found.
 
     Args:
         case: case id.
         views: the pictures used, with their projections.
-        isocentre_from_lps: the patient's place in the room; with a view's C-arm geometry it gives the camera.
-        status: `accepted` may be drawn, `caution` only marked as unverified, `rejected` never.
+        isocentre_from_lps: the patient's pose in the room; with a view's C-arm geometry it gives the camera pose.
+        status: an `accepted` pose may be drawn, a `caution` pose only marked as unverified, a `rejected` one never.
         confidence: calibrated probability that the mean projection error is below 5 mm in the isocentre plane.
         expected_error_mm: expected mean projection error in the isocentre plane.
-        depth_sigma_mm: standard deviation along the beam, weakly seen by one view.
+        depth_sigma_mm: standard deviation along the beam, which one view determines only weakly.
         reasons: short sentences for a person.
-        generation: running number; results computed for an older one are dropped.
-        deformation: what the tree of this frame does beyond its pose; None where it is shown rigid.
+        generation: running number; results computed for an older generation are dropped.
+        deformation: motion of this frame's tree beyond its pose; None if it is shown rigid.
     """
 
     case: str

@@ -1,4 +1,4 @@
-"""What one X-ray view brings to a registration."""
+"""One X-ray view as input of a registration."""
 
 from __future__ import annotations
 
@@ -12,24 +12,26 @@ from calibration.errors import InputError, MissingGeometryError
 from engines.angiography.frame import Frame
 from engines.segmentation.segmentation import Segmentation
 
-# Which branches of a model can be seen where a network reports a class.
+# For each class that a network reports, the classes of model branches that it can show.
 _BRANCH_CLASSES = {"artery": ("artery", "aorta"), "vein": ("vein",), "aorta": ("aorta", "artery"), "vessel": ()}
-_MIN_FILLED_SHARE = 5e-4  # of the picture; below it a vessel class is taken as empty
-_MIXED = 0.5  # veins of so many times the arteries' area: the two are mistaken for each other there
+_MIN_FILLED_SHARE = 5e-4  # share of the picture; a vessel class with less counts as empty
+_MIXED = 0.5  # if the veins' area exceeds this share of the arteries', the two may be confused
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class RegistrationView:
-    """A picture's vessels and how it was projected.
+    """A picture's vessels and its projection geometry.
 
     Args:
-        file: name of the file, for the result.
-        frame: index from 0; -1 stands for the MinIP of the run.
+        file: file name, for the result.
+        frame: index from 0; -1 means the MinIP of the run.
         vessel: (rows, columns) probability that a pixel shows a contrast-filled vessel.
         image: the picture itself (dark vessels) for the intensity stages, or None.
         branch_classes: classes of model branches that `vessel` can show; empty for all.
         field_of_view: True where the collimator lets X-rays through; None if the whole frame is open.
-        frame_of_reference_uid: of the picture, "" where unknown.
+        contrast: (rows, columns) what contrast darkened, linear in log units of any scale, for the rendering stage;
+            None where the run does not tell: no frame without contrast, or a heart that moved since.
+        frame_of_reference_uid: of the picture, "" if unknown.
         threshold: probability from which a pixel counts as vessel.
     """
 
@@ -41,6 +43,7 @@ class RegistrationView:
     image: np.ndarray | None = None
     branch_classes: tuple[str, ...] = ()
     field_of_view: Bool[np.ndarray, "rows columns"] | None = None
+    contrast: Float[np.ndarray, "rows columns"] | None = None
     frame_of_reference_uid: str = ""
     threshold: float = 0.5
 
@@ -62,13 +65,13 @@ def view_of_frame(
     frame_of_reference_uid: str = "",
     model_has_veins: bool = False,
 ) -> RegistrationView:
-    """The view of a segmented frame; matches veins only in a frame where veins are filled and arteries are not.
+    """The view of a segmented frame; it shows veins only if veins are filled and arteries are not.
 
     Args:
-        model_has_veins: then both are matched together while contrast passes from the arteries into the veins.
+        model_has_veins: if True, both are matched together while contrast passes from the arteries into the veins.
 
     Raises:
-        MissingGeometryError: the frame's header does not say how it was projected.
+        MissingGeometryError: the frame's header does not state its projection geometry.
     """
     if frame.geometry is None:
         raise MissingGeometryError(

@@ -1,1 +1,1 @@
-"""One seam for digitally reconstructed radiographs, and the centerline splat."""
+"""One interface for renderers of digitally reconstructed radiographs (DRR), and the centerline splat."""

@@ -1,4 +1,4 @@
-"""Ray tracing by DiffDRR: slower, the reference that the fast renderer is held to."""
+"""Ray tracing by DiffDRR: slow; it is the reference for the fast renderers."""
 
 from __future__ import annotations
 
@@ -9,55 +9,38 @@ import torch
 from diffdrr.renderers import Siddon, Trilinear
 from jaxtyping import Float
 
-from engines.rendering.ray_renderer import RayRenderer
-from engines.rendering.rays import far_depth_mm, grid_corners_lps_mm, lps_from_camera, ray_directions
+from engines.rendering.ray_renderer import RayRenderer, RenderedVolume
+from engines.rendering.rays import far_depth_mm, lps_from_camera
 
-# Index coordinates with integer voxel centres need this shift; 0.0 is 2.4 px off DiffDRR's own point projection.
+# Index coordinates with integer voxel centres need this shift; with 0.0 the picture is 2.4 px off DiffDRR's own point
+# projection.
 _VOXEL_SHIFT = 0.5
 _SAMPLES_PER_CHUNK = 4_000_000
 
 
 class DiffdrrRenderer(RayRenderer):
-    """DiffDRR's own renderers on rays of our camera; its detector and orientation presets are left aside.
+    """DiffDRR's own renderers on the rays of our camera, without DiffDRR's detector and orientation presets.
 
-    `siddon` is exact for a volume of constant voxels, `trilinear` for an interpolated one. Siddon follows the whole
-    line, so a volume that surrounds the source counts on both of its sides; one behind the source gives 0.
-
-    Args:
-        values: (i, j, k) float32.
-        lps_from_index: 4x4, index of a voxel centre to LPS mm; any invertible affine.
+    `siddon` is exact for a volume of constant voxels, `trilinear` for an interpolated volume. Siddon integrates along
+    the whole line, so a volume around the source counts on both sides of it; a volume behind the source gives 0.
     """
 
-    def __init__(
-        self,
-        values: Float[torch.Tensor, "i j k"],
-        lps_from_index: Float[torch.Tensor, "4 4"],
-        *,
-        centroid_lps_mm: Float[torch.Tensor, " 3"],
-        device: torch.device,
-        method: Literal["siddon", "trilinear"] = "siddon",
-    ) -> None:
+    def __init__(self, volume: RenderedVolume, method: Literal["siddon", "trilinear"]) -> None:
+        super().__init__(volume)
         self.name = "diffdrr" if method == "siddon" else "diffdrr-trilinear"
-        super().__init__(centroid_lps_mm=centroid_lps_mm, device=device)
-        self._shape = (values.shape[0], values.shape[1], values.shape[2])
-        self._values = values.contiguous().to(device)
-        self._index_from_lps = torch.linalg.inv(lps_from_index.double()).float().to(device)
-        self._corners = grid_corners_lps_mm(self._shape, lps_from_index).to(device)
+        self._shape = volume.shape
+        self._values = volume.values.contiguous().to(volume.device)
+        self._index_from_lps, self._corners = volume.index_from_lps(), volume.corners_lps_mm()
         self._siddon = Siddon(voxel_shift=_VOXEL_SHIFT) if method == "siddon" else None
         self._trilinear = Trilinear(voxel_shift=_VOXEL_SHIFT) if method == "trilinear" else None
 
-    def render_rays(
-        self,
-        camera_from_lps: Float[torch.Tensor, "n 4 4"],
-        intrinsics_px: Float[torch.Tensor, "3 3"],
-        pixels_px: Float[torch.Tensor, "rays 2"],
+    def _integrals(
+        self, camera_from_lps: Float[torch.Tensor, "n 4 4"], directions: Float[torch.Tensor, "rays 3"]
     ) -> Float[torch.Tensor, "n rays"]:
-        pose = camera_from_lps.to(self.device, torch.float32)
-        targets = ray_directions(intrinsics_px.to(self.device), pixels_px.to(self.device))
-        targets = targets * far_depth_mm(pose, self._corners)
-        index_from_camera = self._index_from_lps @ lps_from_camera(pose)
+        targets = directions * far_depth_mm(camera_from_lps, self._corners)
+        index_from_camera = self._index_from_lps @ lps_from_camera(camera_from_lps)
         source = index_from_camera[:, None, :3, 3]
-        chunk = max(1, _SAMPLES_PER_CHUNK // (sum(self._shape) * len(pose)))
+        chunk = max(1, _SAMPLES_PER_CHUNK // (sum(self._shape) * len(camera_from_lps)))
         parts = [self._trace(source, index_from_camera, part) for part in targets.split(chunk)]
         return torch.cat(parts, dim=1)
 
@@ -75,7 +58,7 @@ class DiffdrrRenderer(RayRenderer):
         assert self._trilinear is not None
         near, far, voxels = self._crossed(source.detach(), target.detach())
         if far <= near:
-            return target.sum(dim=-1) * 0.0  # every ray misses: zero, and still attached to the pose
+            return target.sum(dim=-1) * 0.0  # every ray misses: zero, but still differentiable in the pose
         return self._trilinear(
             self._values, source, target, length_mm, n_points=max(2, math.ceil(voxels)), alphamin=near, alphamax=far
         )[:, 0]
@@ -87,7 +70,7 @@ class DiffdrrRenderer(RayRenderer):
     def _crossed(
         self, source: Float[torch.Tensor, "n 1 3"], target: Float[torch.Tensor, "n rays 3"]
     ) -> tuple[torch.Tensor, torch.Tensor, float]:
-        """Fractions of the rays between which any of them is inside the volume, and the voxels they pass there."""
+        """The range of ray fractions in which any ray is inside the volume, and the voxels passed there."""
         ray = target - source
         ray = torch.where(ray.abs() < 1e-9, 1e-9, ray)
         entry = (-1.0 - source) / ray

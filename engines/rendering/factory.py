@@ -1,4 +1,4 @@
-"""Renderers by name."""
+"""Make renderers by name."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 
 from calibration.errors import InputError
+from engines.rendering.ray_renderer import RenderedVolume
 from engines.rendering.renderer import Renderer
 
 RENDERERS = ("nanodrr", "slices", "diffdrr", "diffdrr-trilinear")
@@ -24,40 +25,47 @@ def make_renderer(
     """A renderer over one volume.
 
     Args:
-        name: one of `RENDERERS`; `diffdrr` is Siddon's method, as published.
-        values: what is integrated, on any voxel grid.
+        name: one of `RENDERERS`; `diffdrr` uses Siddon's method, as published.
+        values: the volume that is integrated, on any voxel grid.
         lps_from_index: index of a voxel centre to LPS mm; oblique, anisotropic and flipped grids included.
         device: torch device to render on.
 
     Raises:
-        InputError: no such renderer or device, or a library that is not installed.
+        InputError: there is no such renderer or device, or its library is not installed.
         ValueError: the volume is not three-dimensional and finite, or its affine cannot be inverted.
     """
     if name not in RENDERERS:
         near = difflib.get_close_matches(name, RENDERERS, n=1, cutoff=0.4)
         hint = f"did you mean {near[0]}?" if near else "choose one of them"
         raise InputError(f"no renderer is called {name!r}; there are {', '.join(RENDERERS)}; {hint}")
-    volume = torch.as_tensor(values, dtype=torch.float32)
-    affine = torch.as_tensor(np.array(lps_from_index, dtype=np.float64))
-    _check(volume, affine)
-    place = _device(device)
-    centroid = _centroid_lps_mm(volume, affine)
+    volume = _volume(values, lps_from_index, device)
     if name == "nanodrr":
         from engines.rendering.nanodrr_renderer import NanodrrRenderer
 
-        return NanodrrRenderer(volume, affine, centroid_lps_mm=centroid, device=place)
+        return NanodrrRenderer(volume)
     if name == "slices":
         from engines.rendering.slice_renderer import SliceRenderer
 
-        return SliceRenderer(volume, affine, centroid_lps_mm=centroid, device=place)
+        return SliceRenderer(volume)
     if importlib.util.find_spec("diffdrr") is None:
         raise InputError(
             "renderer diffdrr is not installed; install the extra with `pip install guidance-app[diffdrr]`"
         )
     from engines.rendering.diffdrr_renderer import DiffdrrRenderer
 
-    method = "siddon" if name == "diffdrr" else "trilinear"
-    return DiffdrrRenderer(volume, affine, centroid_lps_mm=centroid, device=place, method=method)
+    return DiffdrrRenderer(volume, "siddon" if name == "diffdrr" else "trilinear")
+
+
+def _volume(
+    values: Float[np.ndarray, "i j k"] | Float[torch.Tensor, "i j k"],
+    lps_from_index: Float[np.ndarray, "4 4"] | Float[torch.Tensor, "4 4"],
+    device: str | torch.device,
+) -> RenderedVolume:
+    volume = torch.as_tensor(values, dtype=torch.float32)
+    affine = torch.as_tensor(np.array(lps_from_index, dtype=np.float64))
+    _check(volume, affine)
+    place, centroid = _device(device), _centroid_lps_mm(volume, affine)
+    return RenderedVolume(values=volume, lps_from_index=affine, centroid_lps_mm=centroid, device=place)
 
 
 def _device(device: str | torch.device) -> torch.device:

@@ -9,52 +9,34 @@ from jaxtyping import Float
 from nanodrr.data import Subject
 from nanodrr.drr import render as nanodrr_render
 
-from engines.rendering.ray_renderer import RayRenderer
-from engines.rendering.rays import far_depth_mm, grid_corners_lps_mm, lps_from_camera, ray_directions
+from engines.rendering.ray_renderer import RayRenderer, RenderedVolume
+from engines.rendering.rays import far_depth_mm, lps_from_camera
 
 _SAMPLES_PER_CHUNK = 4_000_000  # about 50 MB of sample points at a time on the CPU path
+_SAMPLES_PER_VOXEL = 0.6  # of the volume's diagonal; shorter rays are sampled more finely
 
 
 class NanodrrRenderer(RayRenderer):
-    """Trilinear interpolation, midpoint rule, samples only where a ray is inside the volume.
+    """Trilinear interpolation with the midpoint rule; rays are sampled only inside the volume.
 
-    Rays are handed to nanodrr in our camera frame, so its own intrinsics, pixel corners and orientation presets
-    (its "PA" matrix mirrors) never come into play.
-
-    Args:
-        values: (i, j, k) float32.
-        lps_from_index: 4x4, index of a voxel centre to LPS mm; any invertible affine.
-        samples_per_voxel: of the volume's diagonal; a ray along an axis is shorter and sampled that much finer.
+    nanodrr gets its rays in our camera frame, so that its own intrinsics, pixel corners and orientation presets (its
+    "PA" matrix mirrors) are never used.
     """
 
     name = "nanodrr"
 
-    def __init__(
-        self,
-        values: Float[torch.Tensor, "i j k"],
-        lps_from_index: Float[torch.Tensor, "4 4"],
-        *,
-        centroid_lps_mm: Float[torch.Tensor, " 3"],
-        device: torch.device,
-        samples_per_voxel: float = 0.6,
-    ) -> None:
-        shape = (values.shape[0], values.shape[1], values.shape[2])
-        super().__init__(centroid_lps_mm=centroid_lps_mm, device=device)
-        self.samples = max(2, math.ceil(samples_per_voxel * math.hypot(*(size + 1 for size in shape))))
-        self._corners = grid_corners_lps_mm(shape, lps_from_index).to(device)
-        self._subject = _subject(values, lps_from_index).to(device)
+    def __init__(self, volume: RenderedVolume) -> None:
+        super().__init__(volume)
+        self.samples = max(2, math.ceil(_SAMPLES_PER_VOXEL * math.hypot(*(size + 1 for size in volume.shape))))
+        self._corners = volume.corners_lps_mm()
+        self._subject = _subject(volume).to(volume.device)
 
-    def render_rays(
-        self,
-        camera_from_lps: Float[torch.Tensor, "n 4 4"],
-        intrinsics_px: Float[torch.Tensor, "3 3"],
-        pixels_px: Float[torch.Tensor, "rays 2"],
+    def _integrals(
+        self, camera_from_lps: Float[torch.Tensor, "n 4 4"], directions: Float[torch.Tensor, "rays 3"]
     ) -> Float[torch.Tensor, "n rays"]:
-        pose = camera_from_lps.to(self.device, torch.float32)
-        directions = ray_directions(intrinsics_px.to(self.device), pixels_px.to(self.device))
-        targets = (directions * far_depth_mm(pose, self._corners))[None]
-        inverse = lps_from_camera(pose)
-        chunk = max(1, _SAMPLES_PER_CHUNK // (self.samples * len(pose)))
+        targets = (directions * far_depth_mm(camera_from_lps, self._corners))[None]
+        inverse = lps_from_camera(camera_from_lps)
+        chunk = max(1, _SAMPLES_PER_CHUNK // (self.samples * len(camera_from_lps)))
         return torch.cat([self._march(inverse, part) for part in targets.split(chunk, dim=1)], dim=1)
 
     def _march(
@@ -62,7 +44,7 @@ class NanodrrRenderer(RayRenderer):
     ) -> Float[torch.Tensor, "n rays"]:
         picture = nanodrr_render(
             self._subject,
-            k_inv=targets.new_zeros(1, 3, 3),  # unused: the rays are given
+            k_inv=targets.new_zeros(1, 3, 3),  # unused, because the rays are given
             rt_inv=lps_from_camera,
             sdd=targets.new_ones(1),
             height=1,
@@ -74,10 +56,10 @@ class NanodrrRenderer(RayRenderer):
         return picture[:, 0, 0]
 
 
-def _subject(values: Float[torch.Tensor, "i j k"], lps_from_index: Float[torch.Tensor, "4 4"]) -> Subject:
-    """nanodrr's volume without its torchio loader, which would force an axis-aligned RAS file in between."""
-    image = values.permute(2, 1, 0)[None, None].contiguous()
-    affine = lps_from_index.double()
+def _subject(volume: RenderedVolume) -> Subject:
+    """nanodrr's volume, made without its torchio loader, which would require an axis-aligned RAS file."""
+    image = volume.values.permute(2, 1, 0)[None, None].contiguous()
+    affine = volume.lps_from_index.double()
     return Subject(
         imagedata=image,
         labeldata=torch.zeros(1, 1, 1, 1, 1),  # one class: never sampled

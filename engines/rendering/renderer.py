@@ -1,4 +1,4 @@
-"""The seam between registration and the DRR engines."""
+"""The interface between registration and the DRR renderers."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ class Renderer(Protocol):
     """Line integrals through one volume, differentiable with respect to the camera.
 
     Attributes:
-        name: as `make_renderer` knows it.
-        device: where poses are expected and pictures come back.
+        name: its name in `make_renderer`.
+        device: torch device of the poses and of the returned pictures.
         centroid_lps_mm: centre of the volume's values, LPS mm; rotations about it move the picture least.
     """
 
@@ -40,5 +40,5 @@ class Renderer(Protocol):
         intrinsics_px: Float[torch.Tensor, "3 3"],
         pixels_px: Float[torch.Tensor, "rays 2"],
     ) -> Float[torch.Tensor, "n rays"]:
-        """The same integrals for some (column, row) points only: a vessel fills few of a picture's pixels."""
+        """The same integrals for chosen (column, row) points only; a vessel fills few of a picture's pixels."""
         ...

@@ -1,4 +1,4 @@
-"""Centerlines drawn as a soft picture in one matrix product: the cheap, smooth stand-in for a DRR."""
+"""Draw centerlines as a soft picture with one matrix product: a cheap and smooth substitute for a DRR."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from jaxtyping import Float
 
 from engines.anatomy.vessel_model import CenterlineTree
 
-_MIN_DEPTH_MM = 1.0  # nothing of a patient is that near the source; nearer points are not drawn
+_MIN_DEPTH_MM = 1.0  # no part of a patient is this near to the source; nearer points are not drawn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -20,9 +20,9 @@ class CenterlineCloud:
     """Centerline points that each stand for a short piece of tube.
 
     Args:
-        points_mm: LPS.
+        points_mm: positions, LPS.
         radius_mm: lumen radius.
-        length_mm: of the piece of tube.
+        length_mm: length of the piece of tube.
     """
 
     points_mm: Float[torch.Tensor, "points 3"]
@@ -42,7 +42,7 @@ def centerline_cloud(
 
     Args:
         vessel_classes: only these branches; empty for all.
-        unknown_radius_mm: stands for a radius the model does not know.
+        unknown_radius_mm: used where the model has no radius.
 
     Raises:
         ValueError: no branch is of these classes.
@@ -55,7 +55,7 @@ def centerline_cloud(
         steps = np.linalg.norm(np.diff(branch.points_mm, axis=0), axis=1)
         points.append(branch.points_mm)
         radius.append(np.nan_to_num(branch.radius_mm, nan=unknown_radius_mm))
-        length.append(0.5 * (np.append(steps, 0.0) + np.append(0.0, steps)))  # each end stands for half a step
+        length.append(0.5 * (np.append(steps, 0.0) + np.append(0.0, steps)))  # an end point counts half a step
     parts = [
         torch.tensor(np.concatenate(part), dtype=torch.float32, device=device) for part in (points, radius, length)
     ]
@@ -71,13 +71,13 @@ def splat_centerlines(
     sigma_px: float,
     kind: Literal["silhouette", "thickness"] = "silhouette",
 ) -> Float[torch.Tensor, "n 1 rows columns"]:
-    """Picture of the tubes, blurred by `sigma_px`, differentiable in the camera and batched over it.
+    """A picture of the tubes, blurred by `sigma_px`, batched over cameras and differentiable in them.
 
     `silhouette` approaches a vessel mask blurred by the same Gaussian (crossings add up), `thickness` the blurred
-    line integral in mm of contrast. A tube's own width enters as the variance of its profile. Points at or behind
-    the source have weight 0.
+    line integral in mm of contrast. The width of a tube adds the variance of its profile to the blur. Points at or
+    behind the source have weight 0.
     """
-    # exp(-(du^2 + dv^2)/2s^2) separates into rows and columns, so the sum over points is one matrix product.
+    # exp(-(du^2 + dv^2)/2s^2) is a product of a row and a column factor, so the sum over points is one matrix product.
     pose = camera_from_lps.to(cloud.points_mm)
     intrinsics = intrinsics_px.to(cloud.points_mm)
     camera = cloud.points_mm @ pose[:, :3, :3].transpose(1, 2) + pose[:, None, :3, 3]
@@ -95,10 +95,10 @@ def splat_centerlines(
 
 
 def _profile(cloud: CenterlineCloud, kind: str) -> tuple[torch.Tensor, torch.Tensor]:
-    """Variance across the tube in mm^2, and what a piece adds up to: mm^2 of mask, or mm^2 times mm of contrast."""
-    if kind == "silhouette":  # a box of width 2 r
+    """The variance across the tube in mm^2, and the integral of a piece: mm^2 of mask, or mm^2 times mm of contrast."""
+    if kind == "silhouette":  # the profile is a box of width 2 r
         return cloud.radius_mm**2 / 3.0, 2.0 * cloud.radius_mm * cloud.length_mm
-    return cloud.radius_mm**2 / 4.0, math.pi * cloud.radius_mm**2 * cloud.length_mm  # a half circle of height 2 r
+    return cloud.radius_mm**2 / 4.0, math.pi * cloud.radius_mm**2 * cloud.length_mm  # a half ellipse of height 2 r
 
 
 def _bell(

@@ -1,4 +1,4 @@
-"""The volume that a vessel DRR integrates: contrast where a vessel is, cropped to the vessels."""
+"""The volume that a vessel DRR integrates: the vessel share of each voxel, cropped to the vessels."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MARGIN_VOXELS = 2  # an interpolated value must fade to zero inside the grid
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ValueVolume:
-    """What `make_renderer` takes: share of each voxel that is vessel, 0..1.
+    """The input of `make_renderer`: the share of each voxel that is vessel, 0..1.
 
     Args:
         values: (i, j, k) float32.
@@ -36,10 +36,10 @@ class ValueVolume:
 def vessel_volume(
     model: VesselModel, *, vessel_classes: tuple[str, ...] = (), spacing_mm: float | None = None
 ) -> ValueVolume | None:
-    """From the model's labels, else from tubes around its centerlines; None if it has neither.
+    """A volume from the model's labels, else from tubes around its centerlines; None if it has neither.
 
-    Labels know the vessels' true cross-section (an aortic root is no tube). They are passed over where some branches
-    are to be left out and the labels' names do not say which class every label belongs to.
+    Labels have the vessels' true cross-section (an aortic root is no tube). They are not used if only some classes
+    are wanted and the labels' names do not tell the class of every label.
 
     Args:
         vessel_classes: only branches and labels of these classes ("artery", "vein", "aorta"); empty for all.
@@ -60,7 +60,7 @@ def volume_from_labels(
 
     Args:
         names: only labels whose name starts with one of these; empty for every label above 0.
-        spacing_mm: of the result; by default the finest that keeps every axis within 128 voxels.
+        spacing_mm: voxel size of the result; by default the finest that keeps every axis within 128 voxels.
 
     Raises:
         ValueError: no voxel carries such a label.
@@ -76,7 +76,7 @@ def volume_from_labels(
     size = np.array([part.stop - part.start for part in box])
     target_mm = spacing_mm or float((size * spacing).max()) / (_MAX_VOXELS_PER_AXIS - 2 * _MARGIN_VOXELS - 1)
     block = np.maximum(1, np.round(target_mm / spacing)).astype(int)
-    # Whole blocks of source voxels: the mean over a block keeps the amount of contrast exactly.
+    # Whole blocks of source voxels, because the mean over a block keeps the amount of contrast exactly.
     cells = -(-size // block) + 2 * _MARGIN_VOXELS
     padded = np.zeros(cells * block, dtype=np.float32)
     offset = _MARGIN_VOXELS * block
@@ -95,12 +95,12 @@ def volume_from_centerlines(
     vessel_classes: tuple[str, ...] = (),
     unknown_radius_mm: float = 1.0,
 ) -> ValueVolume:
-    """Tubes around the centerlines on an LPS-aligned grid, edges softened over one voxel.
+    """Tubes around the centerlines on an LPS-aligned grid, with edges softened over one voxel.
 
     Args:
         spacing_mm: voxel size; by default the finest that keeps every axis within 128 voxels.
         vessel_classes: only these branches; empty for all.
-        unknown_radius_mm: stands for a radius the model does not know.
+        unknown_radius_mm: used where the model has no radius.
 
     Raises:
         ValueError: no branch is of these classes.
@@ -129,12 +129,12 @@ def volume_from_centerlines(
 
 
 def _draw_ball(values: Float[np.ndarray, "i j k"], centre: Float[np.ndarray, " 3"], radius: float) -> None:
-    """Raise voxels inside a ball to the share of them that it fills (exact for flat edges one voxel wide)."""
+    """Raise each voxel to the share of it that the ball fills (exact for flat edges one voxel wide)."""
     low = np.maximum(np.floor(centre - radius - 1).astype(int), 0)
     high = np.minimum(np.ceil(centre + radius + 1).astype(int) + 1, values.shape)
     axes = [np.arange(a, b) - c for a, b, c in zip(low, high, centre, strict=True)]
     distance = np.sqrt(axes[0][:, None, None] ** 2 + axes[1][None, :, None] ** 2 + axes[2][None, None, :] ** 2)
-    # A tube thinner than a voxel keeps its cross-section: less than the whole voxel is vessel.
+    # A tube thinner than a voxel fills only the share of the voxel that its cross-section covers.
     filled = np.clip(radius + 0.5 - distance, 0.0, min(1.0, np.pi * radius**2 if radius < 0.5 else 1.0))
     part = values[low[0] : high[0], low[1] : high[1], low[2] : high[2]]
     np.maximum(part, filled, out=part)

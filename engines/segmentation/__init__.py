@@ -1,1 +1,1 @@
-"""From a frame to class probabilities."""
+"""Segment a frame into class probabilities."""

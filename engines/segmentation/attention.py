@@ -1,7 +1,7 @@
-"""Which parts of a picture a network's answer for a class rests on: Grad-CAM (Selvaraju et al., ICCV 2017).
+"""Show which parts of a picture a network's answer for a class depends on: Grad-CAM (Selvaraju et al., ICCV 2017).
 
-For a segmentation the score that is explained is the sum of the class's logits over the pixels that it was found in
-(Vinogradova et al., AAAI 2020). A map of a deep layer is coarse: it says where evidence lay, not where the edge is.
+For a segmentation, the explained score is the sum of the class's logits over the pixels in which it was found
+(Vinogradova et al., AAAI 2020). The map of a deep layer is coarse: it shows where the evidence lies, not the edge.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ LAYERS = (
 STANDARD_LAYER = "decoder-3"
 RESEARCH_LINE = "Research use only - not a medical device"
 _FOOT_PX = 44
-_LEAST_WIDTH_PX = 480  # the words below the picture need it
+_LEAST_WIDTH_PX = 480  # for the words below the picture
 _MOST_ENLARGED = 4
 _TEXT_BGR = (220, 217, 214)
 _OUTLINE_BGR = (255, 208, 63)
@@ -44,12 +44,12 @@ _OUTLINE_BGR = (255, 208, 63)
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class AttentionMap:
-    """Evidence for a class, on the frame's grid.
+    """The evidence for a class on the frame's grid.
 
     Args:
-        values: 0 for none, 1 for the strongest in this frame; all 0 where the class was not found.
-        found: where the class was found.
-        class_name: what was asked for.
+        values: 0 for no evidence, 1 for the strongest in this frame; all 0 if the class was not found.
+        found: mask of the pixels in which the class was found.
+        class_name: the class asked for.
         layer: one of `LAYERS`.
     """
 
@@ -60,7 +60,7 @@ class AttentionMap:
 
 
 class AttentionMapper:
-    """Explains one network; a frame takes about three times its segmentation in torch. One thread at a time."""
+    """Explains one network, in about three times the time of a segmentation in torch. For one thread at a time."""
 
     def __init__(self, files: ModelFiles) -> None:
         """Raises InputError for unusable weights."""
@@ -104,13 +104,13 @@ class AttentionMapper:
 
 
 def check_layer(name: str) -> None:
-    """Raises InputError with the nearest known name."""
+    """Refuse an unknown layer. Raises InputError that suggests the nearest known name."""
     if name not in LAYERS:
         raise InputError(f"no layer is called {name!r}; {nearest(name, LAYERS)}")
 
 
 def layer_named(net: DruNet, name: str) -> nn.Module:
-    """Raises InputError with the nearest known name."""
+    """The network's layer of this name. Raises InputError that suggests the nearest known name."""
     check_layer(name)
     if name == "bottom":
         return net.bottom
@@ -140,7 +140,7 @@ def grad_cam(
 
 
 def attention_picture(frame: Frame, attention: AttentionMap) -> UInt8[np.ndarray, "rows columns 3"]:
-    """Heat over the picture, the found class as an outline, with a scale in words and the research-use line."""
+    """The picture with evidence as heat, the found class as an outline, a legend, and the research-use line."""
     values = frame.pixels.astype(np.float32)
     low, high = np.percentile(values, [0.5, 99.5])
     grey = np.clip((values - low) / max(float(high - low), 1e-6) * 255, 0, 255).astype(np.uint8)

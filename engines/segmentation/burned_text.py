@@ -1,4 +1,4 @@
-"""Letters that a system has burnt into the picture: dark ones would be taken for vessels."""
+"""Find letters that a system has burnt into the picture; dark letters would be taken for vessels."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float, Num
 
-# Shares of the longer side; from annotations of common systems and of screen captures.
+# Shares of the picture's longer side, taken from annotations of common systems and of screen captures.
 _GLYPH_HEIGHT = (0.010, 0.060)
-_BORDER = 0.2  # annotations keep to the edges
+_BORDER = 0.2  # annotations lie near the picture's edges
 _GAP = 0.025
 _LEAST_GLYPH_PX = 4
 _LEAST_INK_PX = 30
-_LONGEST_WORD = 12  # heights
-_LEAST_STROKES = 4  # that a row through the line crosses; a clipped vessel is crossed once or twice
-_MOST_SATURATED = 0.6  # a picture that is nearly all one value has no ground for text to stand on
+_LONGEST_WORD = 12  # in letter heights
+_LEAST_STROKES = 4  # strokes that a row through the line crosses; a row crosses a clipped vessel once or twice
+_MOST_SATURATED = 0.6  # in a picture of nearly one value, text cannot be told from the background
 
 
 def find_text(pixels: Num[np.ndarray, "rows columns"]) -> Bool[np.ndarray, "rows columns"] | None:
-    """Pixels of text, with the rim that smoothing leaves around it; None where there is none.
+    """Pixels of text, with the rim that smoothing leaves around it; None if there is no text.
 
-    Text is written in the darkest or the brightest value of the picture near its border, in lines of pieces (letters,
-    or words whose letters touch) of like height that a row crosses many times.
+    Text has the darkest or the brightest value of the picture and lies near its border. It forms lines of pieces
+    (letters, or words whose letters touch) of similar height, which a row of pixels crosses many times.
     """
     found = np.zeros(pixels.shape, np.uint8)
     for value in (pixels.min(), pixels.max()):
@@ -34,12 +34,12 @@ def find_text(pixels: Num[np.ndarray, "rows columns"]) -> Bool[np.ndarray, "rows
 
 
 def without_text(pixels: Num[np.ndarray, "rows columns"]) -> Float[np.ndarray, "rows columns"] | None:
-    """The picture with its surroundings drawn on through the letters; None where there are none."""
+    """The picture with letters replaced by their surroundings; None if there are no letters."""
     text = find_text(pixels)
     if text is None:
         return None
     picture = np.asarray(pixels, np.float32)
-    # Mean of what lies around, from near to far: exact enough below strokes of a few pixels.
+    # Fill from near to far with the mean of the surroundings: exact enough for strokes of a few pixels.
     open_ground = (~text).astype(np.float32)
     for width_px in (3, 9, 27, 81):
         weight = cv2.blur(open_ground, (width_px, width_px))
@@ -73,7 +73,7 @@ def _lines(ink: np.ndarray) -> np.ndarray:
         for other in candidates[1:]:
             if _continues(boxes[line[-1]], boxes[other], _GAP * side):
                 line.append(other)
-        # Only the line's own box is looked at: whole pictures would cost milliseconds a candidate.
+        # Only the line's own box is examined, because a whole picture would take milliseconds per candidate.
         box = _box(boxes[line])
         written = np.isin(labels[box], line)
         if _strokes(written) >= _LEAST_STROKES:
@@ -84,7 +84,7 @@ def _lines(ink: np.ndarray) -> np.ndarray:
 
 
 def _continues(before: np.ndarray, after: np.ndarray, gap_px: float) -> bool:
-    """Whether a stroke stands on the line of the one before, close behind it and of like height."""
+    """Whether a stroke continues the line of the one before it: close behind and of similar height."""
     left, top, width, height = before[:4]
     apart = after[cv2.CC_STAT_LEFT] - (left + width)
     foot = top + height - (after[cv2.CC_STAT_TOP] + after[cv2.CC_STAT_HEIGHT])
@@ -93,13 +93,13 @@ def _continues(before: np.ndarray, after: np.ndarray, gap_px: float) -> bool:
 
 
 def _strokes(written: np.ndarray) -> float:
-    """Median over the rows of a line of how often the row goes from ground to ink."""
+    """The number of changes from background to ink in a row; the median over the rows of a line."""
     rows = written[written.any(axis=1)].astype(np.int8)
     return float(np.median((np.diff(rows, axis=1, prepend=0) == 1).sum(axis=1)))
 
 
 def _box(parts: np.ndarray) -> tuple[slice, slice]:
-    """Rows and columns that these pieces take up."""
+    """The rows and columns that these pieces cover."""
     first = parts[:, [cv2.CC_STAT_TOP, cv2.CC_STAT_LEFT]]
     end = first + parts[:, [cv2.CC_STAT_HEIGHT, cv2.CC_STAT_WIDTH]]
     (top, left), (foot, right) = first.min(axis=0).tolist(), end.max(axis=0).tolist()

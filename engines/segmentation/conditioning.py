@@ -1,10 +1,10 @@
-"""From any picture to what the networks see; training and inference share every line of this.
+"""Condition any picture for the networks; training and inference share this code.
 
 Two channels at the working size, both zero outside the collimator's opening:
 
 0. the picture, robustly scaled over the field of view;
-1. the picture against its neighbourhood (local mean removed, divided by the local deviation), in which a vessel
-   looks alike over lung, spine or a subtracted background.
+1. the picture relative to its neighbourhood (minus the local mean, divided by the local deviation), in which a vessel
+   looks the same over lung, spine or a subtracted background.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from engines.segmentation.burned_text import without_text
 FindsField = Callable[[Float[np.ndarray, "rows columns"]], Bool[np.ndarray, "rows columns"] | None]
 
 CHANNELS = 2
-MIN_SIDE_PX = 8  # nothing smaller shows a vessel
-# Kernel widths as a share of the working size; measured against the widest coronary and the aorta.
+MIN_SIDE_PX = 8  # a smaller picture shows no vessel
+# Kernel width as a share of the working size, chosen for the widest coronary and the aorta.
 _LOCAL_MEAN_SHARE = 0.06
 _LOCAL_DEVIATION_SHARE = 0.12
 _CLIP = 5.0
 _FLAT = 1e-6
-_LOG_FLOOR = 0.02  # of the brightest parts; blades and lead letters lie below it
-# A picture counts as bright-on-dark only on clear evidence, so that an empty frame does not flip a run.
+_LOG_FLOOR = 0.02  # share of the brightest parts; blades and lead letters lie below it
+# Vessels count as bright only on clear evidence, so that an empty frame does not change a run's polarity.
 _POLARITY_EVIDENCE = 1.6
-_POLARITY_LEVELS = 127  # of 8 bits, for values up to the clip
+_POLARITY_LEVELS = 127  # 8-bit steps for values up to the clip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -41,7 +41,7 @@ class Conditioned:
     Args:
         channels: (2, size, size) float32.
         field_of_view: on the working grid, or None if the whole picture is open.
-        inverted: the vessels were bright and the picture was turned over.
+        inverted: whether vessels were bright, so that the picture was inverted.
     """
 
     channels: Float[np.ndarray, "2 rows columns"]
@@ -57,14 +57,14 @@ def condition(
     log: bool = False,
     find_field: FindsField = find_field_of_view,
 ) -> Conditioned | None:
-    """Condition a picture of any size and depth; None where it shows nothing (constant or too small).
+    """Condition a picture of any size and depth; None if it shows nothing (constant or too small).
 
     Args:
         pixels: stored values.
-        size_px: working size, square.
+        size_px: side of the square working picture.
         vessels_bright: polarity if known; False and None ask for detection.
-        log: the values are linear in dose, so that attenuation is their logarithm.
-        find_field: on the picture at the working size; the frames of a run share a `FieldMemory`.
+        log: whether the values are linear in dose, so that the logarithm must be taken.
+        find_field: finds the open field at the working size; the frames of a run share a `FieldMemory`.
     """
     rows, columns = pixels.shape
     if min(rows, columns) < MIN_SIDE_PX:
@@ -83,7 +83,7 @@ def condition(
 
 
 def _logarithm(picture: Float[np.ndarray, "rows columns"]) -> Float[np.ndarray, "rows columns"]:
-    """Of the share of the brightest parts; a floor keeps the noise of the darkest from filling the range."""
+    """The logarithm relative to the brightest parts; a floor stops dark noise from filling the range."""
     picture = picture - min(float(picture.min()), 0.0)
     return np.log(picture / max(float(np.percentile(picture, 99.5)), _FLAT) + _LOG_FLOOR)
 
@@ -95,13 +95,13 @@ def condition_working(
     working_px: int | None = None,
     find_field: FindsField = find_field_of_view,
 ) -> Conditioned | None:
-    """The part after resizing; training feeds it patches of a picture that would be `working_px` wide."""
+    """Condition a resized picture; training calls this for patches of a picture `working_px` wide."""
     field = find_field(picture)
     inside = np.ones(picture.shape, bool) if field is None else field
     low, middle, high = np.percentile(picture[inside], [1, 50, 99])
     if high - low < _FLAT:
         return None
-    # Text and clips saturate: they must not set the scale of anything below.
+    # Clip the values, so that saturated text and clips do not set the scale of the local steps below.
     scaled = np.clip((picture - middle) / (high - low), -1.5, 1.5).astype(np.float32)
     weight = inside.astype(np.float32)
     local = _against_neighbourhood(scaled, weight, working_px or max(picture.shape))
@@ -125,7 +125,7 @@ def _against_neighbourhood(
 def _masked_blur(
     picture: Float[np.ndarray, "rows columns"], weight: Float[np.ndarray, "rows columns"], sigma_px: float
 ) -> Float[np.ndarray, "rows columns"]:
-    """Gaussian mean over the open field alone; wide kernels run on a smaller grid."""
+    """The Gaussian mean over the open field only; wide kernels run on a smaller grid."""
     step = max(int(sigma_px / 4), 1)
     shape = (picture.shape[1], picture.shape[0])
     small = (max(shape[0] // step, 1), max(shape[1] // step, 1))
@@ -138,7 +138,7 @@ def _masked_blur(
 
 def _vessels_look_bright(local: Float[np.ndarray, "rows columns"], inside: Bool[np.ndarray, "rows columns"]) -> bool:
     """Whether thin bright structures clearly outweigh thin dark ones."""
-    # In 8 bits: OpenCV's morphology is several times faster, and a step is a 25th of the local deviation.
+    # 8 bits make OpenCV's morphology several times faster, and one step is a 25th of the local deviation.
     smooth = cv2.GaussianBlur(local, (0, 0), 1.2)
     smooth = np.rint(smooth * (_POLARITY_LEVELS / _CLIP) + _POLARITY_LEVELS).astype(np.uint8)
     size = max(3, int(0.05 * max(local.shape)) | 1)
@@ -150,7 +150,7 @@ def _vessels_look_bright(local: Float[np.ndarray, "rows columns"], inside: Bool[
         np.bincount(cv2.morphologyEx(smooth, operation, kernel)[core], minlength=256)
         for operation in (cv2.MORPH_BLACKHAT, cv2.MORPH_TOPHAT)
     )
-    # The noise floor of both is alike; vessels are the upper tail.
+    # Dark and bright structures share the same noise floor; vessels are the upper tail.
     both = np.cumsum(dark + bright)
     floor = int(np.searchsorted(both, both[-1] / 2))
     excess = np.maximum(np.arange(256) - 2 * floor, 0) * (_CLIP / _POLARITY_LEVELS)

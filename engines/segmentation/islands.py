@@ -1,4 +1,4 @@
-"""Small pieces that no vessel tree would leave on its own."""
+"""Remove small isolated pieces, which are no vessels."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float
 
-_DAMPED = 0.5  # an island's probabilities end below this share of the threshold
+_DAMPED = 0.5  # an island's probabilities are scaled below this share of the threshold
 
 
 def without_islands(
@@ -15,10 +15,10 @@ def without_islands(
     smallest_px: int,
     classes: tuple[str, ...],
 ) -> Float[np.ndarray, "classes rows columns"]:
-    """Damp connected pieces above the threshold that are smaller than `smallest_px`, each class of vessel alone.
+    """Lower the probabilities of connected pieces smaller than `smallest_px`, separately for each vessel class.
 
-    Noise, rib edges and burnt-in marks answer in specks, contrast in long connected pieces. Devices are left as they
-    are: of a wire often only a piece is seen.
+    Noise, rib edges and burnt-in marks appear as specks, contrast as long connected pieces. Devices are not changed,
+    because often only a piece of a wire is visible.
     """
     if smallest_px <= 1:
         return probabilities

@@ -1,4 +1,4 @@
-"""The scenes that a network is trained for, and which one suits a case."""
+"""The scenes for which networks are trained, and the network for each kind of case."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ CaseKind = Literal["evt", "tavi", "coronary"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """What a network of this name sees and says.
+    """The pictures a network is for, and its output classes.
 
     Args:
         name: model name.
         classes: output maps, each with its own sigmoid.
-        careful_scales: of the picture, that a careful look takes (`careful_probabilities`).
+        careful_scales: scales of the picture that `careful_probabilities` averages over.
         paper_loss: loss of Li et al. for this field of view ("dice" eq. 1, "bce" eq. 2), for the `paper` recipe.
     """
 
@@ -43,7 +43,7 @@ _LOWER = {"tavi": "aortic-lower"}
 
 
 def scene_named(name: str) -> Scene:
-    """Raises InputError with the nearest known name."""
+    """The scene of this name. Raises InputError that suggests the nearest known name."""
     if name not in SCENES:
         raise InputError(f"no model is called {name!r}; {nearest(name, SCENES)}")
     return SCENES[name]
@@ -53,10 +53,10 @@ def model_for_kind(kind: str, field_of_view: str = "upper") -> str:
     """Name of the network for a case of this kind.
 
     Args:
-        field_of_view: "lower" for the access vessels of a TAVI case (Li et al. part their frames alike).
+        field_of_view: "lower" for the access vessels of a TAVI case (Li et al. divide their frames in the same way).
 
     Raises:
-        InputError: an unknown kind.
+        InputError: the kind is unknown.
     """
     if kind not in _MODEL_OF_KIND:
         raise InputError(f"no case kind is called {kind!r}; {nearest(kind, _MODEL_OF_KIND)}")

@@ -13,8 +13,8 @@ class Segmentation:
     """Probabilities on the frame's own pixel grid.
 
     Args:
-        probabilities: (classes, rows, columns) float32 in 0..1; each class independent of the others.
-        classes: names, one a channel: some of "vessel", "artery", "vein", "aorta", "device".
+        probabilities: (classes, rows, columns) float32 in 0..1; classes are independent of each other.
+        classes: one name per channel, of "vessel", "artery", "vein", "aorta", "device".
         model: name of the network.
         backend: runtime and device that computed it.
         field_of_view: True where the collimator lets X-rays through, or None if the whole frame is open.
@@ -27,7 +27,7 @@ class Segmentation:
     field_of_view: Bool[np.ndarray, "rows columns"] | None = None
 
     def probability(self, *classes: str) -> Float[np.ndarray, "rows columns"]:
-        """The largest probability over the named classes (those the model has).
+        """The largest probability over those of the named classes that the model has.
 
         Raises:
             KeyError: the model has none of them.
@@ -38,5 +38,5 @@ class Segmentation:
         return self.probabilities[channels].max(axis=0)
 
     def vessel(self) -> Float[np.ndarray, "rows columns"]:
-        """Everything filled with contrast, devices excluded."""
+        """The probability of any vessel, without devices."""
         return self.probability("vessel", "artery", "vein", "aorta")

@@ -1,4 +1,4 @@
-"""A network with its conditioning: from a frame of any size and depth to probabilities on the frame's own grid."""
+"""Segment a frame of any size and depth into probabilities on the frame's own grid."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ class Segmenter:
     """Segments frames; one instance belongs to one thread.
 
     Attributes:
-        name: of the network.
-        backend: runtime and device that executes it, "onnx (cpu)".
+        name: the network's name.
+        backend: runtime and device that execute it, as "onnx (cpu)".
         classes: output maps.
-        threshold: probability from which a pixel counts, chosen on simulated pictures.
-        careful: every frame is looked at several times (`careful_probabilities`), at four to six times the cost; for
-            pictures read at leisure, never live.
+        threshold: probability from which a pixel counts as found; chosen on simulated pictures.
+        careful: every frame is segmented several times (`careful_probabilities`), at four to six times the cost; for
+            stored pictures, never live.
     """
 
     def __init__(self, name: str, record: ModelRecord, backend: Backend, *, careful: bool = False) -> None:
@@ -48,7 +48,7 @@ class Segmenter:
         self._network = backend
 
     def segment(self, frame: Frame, *, find_field: FindsField = find_field_of_view) -> Segmentation:
-        """Probabilities of every class; a frame that shows nothing (constant, tiny) gets zeros."""
+        """Probabilities of every class; all zeros for a frame that shows nothing (constant or tiny)."""
         conditioned = condition_frame(frame, self._working_px, find_field=find_field)
         rows, columns = frame.shape_px
         if conditioned is None:
@@ -68,7 +68,7 @@ class Segmenter:
         return self._result(full, open_field)
 
     def for_run(self) -> RunSegmenter:
-        """This segmenter for the frames of one run in their order; faster, since they share a field of view."""
+        """This segmenter for the frames of one run in order; faster, because they share a field of view."""
         return RunSegmenter(self)
 
     def _result(self, probabilities: Float[np.ndarray, "classes rows columns"], field) -> Segmentation:
@@ -82,9 +82,9 @@ class Segmenter:
 
 
 class RunSegmenter:
-    """A segmenter that remembers the field of view from frame to frame and checks it against each.
+    """A segmenter that remembers the field of view and checks it against every frame.
 
-    Other runs may follow: a change of source, size or geometry starts anew.
+    Another run may follow: a change of source, size or geometry starts a new search.
     """
 
     def __init__(self, segmenter: Segmenter) -> None:
@@ -95,14 +95,19 @@ class RunSegmenter:
         self.classes = segmenter.classes
         self.threshold = segmenter.threshold
 
-    def segment(self, frame: Frame) -> Segmentation:
-        """As `Segmenter.segment`."""
-        self._memory.expect(frame)
+    def segment(self, frame: Frame, *, key: object | None = None) -> Segmentation:
+        """As `Segmenter.segment`.
+
+        Args:
+            key: of the view that the frame shows, for a caller who has compared the geometries already; see
+                `FieldMemory.expect`.
+        """
+        self._memory.expect(frame, key)
         return self._segmenter.segment(frame, find_field=self._memory.find)
 
 
 def condition_frame(frame: Frame, size_px: int, *, find_field: FindsField = find_field_of_view) -> Conditioned | None:
-    """What every network gets to see of a frame; None where it shows nothing."""
+    """The network input of a frame; None if the frame shows nothing."""
     return condition(
         frame.pixels, size_px, vessels_bright=frame.vessels_bright, log=frame.linear_intensity, find_field=find_field
     )  # fmt: skip
@@ -119,14 +124,14 @@ def load_segmenter(
     """Load a network by name.
 
     Args:
-        model: `coronary`, `cerebral`, `aortic-upper` or `aortic-lower`, or another in `folder`.
+        model: `coronary`, `cerebral`, `aortic-upper`, `aortic-lower`, or another network in `folder`.
         backend: `auto`, or a runtime by name.
-        threads: that one frame may use.
-        folder: where the weights and their manifest lie.
+        threads: threads that one frame may use.
+        folder: the folder of the weights and their manifest.
         careful: see `Segmenter`.
 
     Raises:
-        InputError: unknown name, or weights that are missing, changed or unreadable.
+        InputError: the name is unknown, or the weights are missing, changed or unreadable.
     """
     models = read_manifest(folder).models
     if model not in models:

@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 from engines.anatomy.cases.case import bundled_cases_folder
-from engines.simulation.case import simulate_case
+from engines.simulation.simulated_case import simulate_case
 
-# Chosen by eye among seeds below 100; evaluation starts at 1000.
+# Chosen by eye among seeds below 100; evaluation uses seeds from 1000 on.
 SEEDS = {"evt": 2, "tavi": 1, "coronary": 2}
 
 
@@ -18,7 +18,7 @@ def make_bundled_cases(folder: Path) -> None:
     for kind, seed in SEEDS.items():
         fresh = folder / f".new-{kind}"
         shutil.rmtree(fresh, ignore_errors=True)
-        # Lossy as in most archives: three small cases weigh less than one lossless.
+        # Lossy as in most archives: three small cases are smaller than one lossless case.
         simulate_case(kind, seed, fresh, case_id=f"{kind}-demo", compression="jpeg2000-lossy")
         shutil.rmtree(folder / kind, ignore_errors=True)
         fresh.replace(folder / kind)

@@ -1,4 +1,4 @@
-"""A real CTA as anatomy: fluoroscopy of its own tissue, contrast run through its labelled lumen, with exact truth."""
+"""Simulate fluoroscopy of a real CTA: its own tissue, and contrast in its labelled lumen, with exact truth."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ from engines.simulation.runs.bolus import Filling, Injection, plan_filling
 from engines.simulation.runs.carm_views import draw_view, place_patient, view_text
 from engines.simulation.runs.coronary_runs import draw_cine_detector
 from engines.simulation.runs.motion import Moment
-from engines.simulation.runs.run import AORTA, VISIBLE_SHARE, RenderedRun, RunPlan
+from engines.simulation.runs.run_rendering import AORTA, VISIBLE_SHARE, RenderedRun, RunPlan
 from engines.simulation.runs.truth import write_truth
 from engines.simulation.shapes.voxels import BLOOD_HU
 
 _FRAME_TIME_MS = 66.7
-_PIECES = 10  # of the lumen, each filled as one
-_LUMEN_HU, _LUMEN_MM = 170.0, 3.0  # enhanced chambers and vessels beside the lumen are emptied: thicker and brighter
+_PIECES = 10  # pieces of the lumen; each is filled as a whole
+_LUMEN_HU, _LUMEN_MM = 170.0, 3.0  # from this level and thickness on, enhanced vessels beside the lumen are emptied
 _VISIBLE_MM = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Body:
-    """What the beam passes."""
+    """The body that the beam passes."""
 
     water: Float32[np.ndarray, "i j k"]
     bone: Float32[np.ndarray, "i j k"]
@@ -58,7 +58,7 @@ class _Body:
 def simulate_from_cta(
     ct: CtVolume, labels: LabelVolume, seed: int, out_dir: Path | str, *, runs: int = 2, frames: int = 24
 ) -> Path:
-    """Write a TAVI case whose CTA is real and whose runs are simulated; truth is exact, the labels need not be.
+    """Write a TAVI case with a real CTA and simulated runs; the truth is exact even if the labels are not.
 
     The CTA's own contrast is taken out of the lumen and of everything as bright and thick as blood; then a bolus
     runs through the lumen from the centerline's root. Nothing moves. The case's models are those of `labels`.
@@ -66,13 +66,13 @@ def simulate_from_cta(
     Args:
         ct: the anatomy.
         labels: the lumen, on the CT's grid.
-        seed: of views, place on the table, bolus and detector.
+        seed: for views, position on the table, bolus and detector.
         out_dir: folder to be made.
-        runs: how many views.
-        frames: a run.
+        runs: number of views.
+        frames: frames per run.
 
     Raises:
-        InputError: labels on another grid, an empty lumen, a folder that exists.
+        InputError: the labels lie on another grid, the lumen is empty, or the folder exists.
     """
     target = Path(out_dir)
     if target.exists():
@@ -156,7 +156,7 @@ def _write(
     (folder / "truth").mkdir()
     recordings = []
     points = tree.points_mm()
-    # The arch and what lies before it: where a procedure at the valve looks.
+    # The arch and the aorta before it, which a procedure at the valve shows.
     target_mm = points[points[:, 2] > np.percentile(points[:, 2], 45)].mean(axis=0)
     pose = place_patient(rng, target_mm)
     for number in range(runs):
@@ -235,7 +235,7 @@ def _run(
 
 
 def _paths_mm(body: _Body, plan: RunPlan) -> list[Float32[np.ndarray, "rows columns"]]:
-    """Water, bone, then every piece of the lumen."""
+    """Ray lengths in water, in bone, then in every piece of the lumen."""
     projection = plan.geometry.projection(plan.moments[0].isocentre_from_lps)
     rows, columns = projection.shape_px
     small = projection.resized((rows // 2, columns // 2))

@@ -1,1 +1,1 @@
-"""One recipe a network."""
+"""Training of the networks: one recipe per network."""

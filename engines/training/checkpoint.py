@@ -1,4 +1,4 @@
-"""What a training leaves behind: a slow average of its weights, and all that lets it go on where it stopped."""
+"""The average of a training's weights, and the checkpoint from which an interrupted training goes on."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from calibration.store import write_atomically
 
 
 class Part(Protocol):
-    """A network, an optimiser: whatever has a state."""
+    """Anything with a state to save: a network, an optimiser."""
 
     def state_dict(self) -> dict[str, Any]: ...
 
@@ -20,12 +20,12 @@ class Part(Protocol):
 
 
 class WeightAverage:
-    """Exponential average of a network's weights over the steps; counts, such as batch norm's, are the last ones.
+    """Exponential average of a network's weights over the steps; integer counts, as batch norm's, are copied.
 
     Args:
         decay: share of the old average that a step keeps.
-        young: steps after which a step keeps half. Young averages follow quickly, or the random start would weigh on
-            them for as long as the decay lasts.
+        young: number of steps after which a step keeps half. The average follows quickly at first; otherwise the
+            random initial weights would stay in it as long as the decay lasts.
     """
 
     def __init__(self, net: torch.nn.Module, decay: float, *, young: int = 20) -> None:
@@ -34,7 +34,7 @@ class WeightAverage:
 
     @torch.no_grad()
     def add(self, net: torch.nn.Module, step: int) -> None:
-        """Take in the weights after `step` steps."""
+        """Add the weights after `step` steps."""
         for name, value in net.state_dict().items():
             if value.is_floating_point():
                 self.weights[name].lerp_(value, 1.0 - min(self._decay, step / (step + self._young)))
@@ -43,12 +43,12 @@ class WeightAverage:
 
 
 class Checkpoint:
-    """The file that an interrupted training goes on from.
+    """The file from which an interrupted training goes on.
 
     Args:
-        recipe: all that decides the weights; a file of another one is refused.
-        of: what is trained, for a person.
-        parts: network, optimiser and the like, by the name that each has in the file.
+        recipe: everything that determines the weights; a file of another recipe is refused.
+        of: what is trained, for messages.
+        parts: network, optimiser and similar objects by their name in the file.
     """
 
     def __init__(
@@ -57,16 +57,16 @@ class Checkpoint:
         self.path, self.recipe, self.of, self.average, self.parts = path, recipe, of, average, parts
 
     def save(self, step: int) -> None:
-        """Whole or not at all."""
+        """Write the complete file, or nothing."""
         states = {name: part.state_dict() for name, part in self.parts.items()}
         content = {"recipe": self.recipe, "step": step, "average": self.average.weights, **states}
         write_atomically(self.path, lambda beside: torch.save(content, beside))
 
     def resume(self, device: str = "cpu") -> int:
-        """Put every part back, and the number of steps done; 0 where there is no file yet.
+        """Restore every part; returns the number of steps done, 0 if there is no file yet.
 
         Raises:
-            InputError: not readable, or of another recipe.
+            InputError: the file is not readable, or belongs to another recipe.
         """
         if not self.path.exists():
             return 0
@@ -80,7 +80,7 @@ class Checkpoint:
         try:
             content = torch.load(self.path, map_location=device, weights_only=True)
             found = content["recipe"]
-        except Exception as error:  # torch raises whatever its unpickler meets
+        except Exception as error:  # torch raises any error that its unpickler meets
             raise InputError(f"{self.path}: no checkpoint of {self.of} ({error}); remove it to begin anew") from error
         if found != self.recipe:
             raise InputError(f"{self.path}: belongs to another recipe ({found}); choose another --out, or remove it")

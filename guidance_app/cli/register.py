@@ -39,7 +39,12 @@ def add_to(app: typer.Typer) -> None:
             "seen vessels; matching:LEFT,TOP,RIGHT,BOTTOM looks at that part alone), or a POSE.json file.",
         ),
         out: Path | None = typer.Option(None, "--out", help="Write the registration here (POSE.json)."),
-        refine: bool = typer.Option(False, "--refine/--no-refine", help="Refine on rendered vessels (seconds)."),
+        refine: bool | None = typer.Option(
+            None,
+            "--refine/--no-refine",
+            help="Refine by ray casting too (seconds); with --no-refine centerlines alone decide. Default: rendering "
+            "the parts that fill judges where the run shows its contrast.",
+        ),
         deform: bool = typer.Option(
             True, "--deform/--rigid", help="Coronary, one view: fit the motion that an accepted pose leaves over, too."
         ),
@@ -92,7 +97,7 @@ def _register(
     frames: list[int | Literal["minip"] | None],
     init: str,
     *,
-    refine: bool,
+    refine: bool | None,
     deform: bool,
     backend: str,
     calibration: list[Path],
@@ -123,9 +128,9 @@ def _register(
             model,
             case_id=case.id,
             init=_start(init, seen, model),
-            options=RegistrationOptions(refine_drr=refine),
+            options=RegistrationOptions(refine_drr=bool(refine), judge_by_rendering=refine is not False),
         )
-        # Heads and aortas hardly deform, and two views see the heart at two moments.
+        # Heads and aortas hardly deform, and two views show the heart at two moments.
         moves = deform and case.kind == "coronary" and len(seen) == 1
         return with_motion(found, seen[0], model) if moves else found
 

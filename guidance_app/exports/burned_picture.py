@@ -109,7 +109,7 @@ class BurnedPictures:
 
 
 def _corners(frame: Frame, pose: ExportPose | None, number: int, total: int) -> Corners:
-    """No name of a file, a case or a patient."""
+    """The corners' text, without the name of a file, a case or a patient."""
     geometry = frame.geometry
     view = ("angles unknown",) if geometry is None else (angles_text(geometry), f"SID {geometry.sid_mm:.0f} mm")
     guidance = []

@@ -80,7 +80,7 @@ class ExportContent:
         return (this_ns - first_ns) / 1e6
 
     def age_ms(self, index: int, pose: ExportPose) -> float:
-        """How far apart a frame and the one its pose was found on are."""
+        """Time between a frame and the frame that its pose was found on."""
         return 0.0 if pose.index == index else abs(self.shown_ms(index) - self.shown_ms(pose.index))
 
     def source_of(self, index: int) -> tuple[str, int]:

@@ -1,4 +1,4 @@
-"""Who a patient is stays behind unless it is asked for; objects of one export still refer to each other."""
+"""Exports do not name the patient unless asked to. Objects of one export still refer to each other."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class ExportIdentity:
 
     @property
     def pseudonym(self) -> str:
-        """Says nothing, and keeps the exports of two patients apart in an archive."""
+        """A name without meaning, which keeps the exports of two patients apart in an archive."""
         return "RESEARCH-" + self.new_uid("pseudonym")[-8:]
 
     def describe(self, dataset: Dataset) -> None:

@@ -36,7 +36,7 @@ def write_secondary_capture(
     dataset.PatientOrientation = ""
     dataset.ImageComments = RESEARCH_LINE
     dataset.DerivationDescription = f"Vessel model drawn on the picture. {RESEARCH_LINE}"
-    # Whatever the X-ray machine wrote into its pictures is still there, and our own words are.
+    # Text that the X-ray machine wrote into its pictures is still there, and so is ours.
     dataset.BurnedInAnnotation = "YES"
     dataset.NumberOfFrames = count
     if count > 1:

@@ -1,1 +1,1 @@
-"""From a frame to a guidance result, without a window."""
+"""The live path, from a frame to a guidance result, without a window."""

@@ -10,6 +10,7 @@ from jaxtyping import Float
 
 from calibration.carm import CArmGeometry
 from engines.angiography.frame import Frame
+from guidance_app.live.evidence import Evidence
 
 SourceState = Literal["no_signal", "live", "frozen", "replay"]
 GuidanceState = Literal["unregistered", "proposed", "accepted", "stale", "rejected"]
@@ -39,6 +40,7 @@ class Overlay:
 
     `geometry` is that of the frame it was computed for. `outline` is the closed border of all that it covers.
     `motion_mm` is how far it was moved from its rigid place to follow the heart, on average; None where it is rigid.
+    `evidence` is what its own frame said for the pose; None where nothing was asked, which is never valid.
     """
 
     frame_index: int
@@ -48,15 +50,28 @@ class Overlay:
     halo_px: float
     generation: int
     motion_mm: float | None = None
+    evidence: Evidence | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageTimes:
-    """Milliseconds a stage took for one frame; None where it did not run."""
+    """Milliseconds a stage took for one frame; None where it did not run.
+
+    Args:
+        segment: the network.
+        contrast: what of the vessels came with the bolus.
+        track: the check of the pose on this frame's vessels, and the state that follows from it.
+        evidence: what else speaks for the pose: the bones, where no vessels do.
+        motion: the search for the motion that no rigid pose describes.
+        render: all lines that are drawn.
+    """
 
     decode: float | None = None
     segment: float | None = None
+    contrast: float | None = None
     track: float | None = None
+    evidence: float | None = None
+    motion: float | None = None
     render: float | None = None
 
 

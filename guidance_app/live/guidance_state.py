@@ -1,7 +1,7 @@
 """Whether the registration may be trusted right now: an explicit state machine of pure transitions.
 
 `unregistered` -> (`proposed` or `accepted`) -> `stale` whenever the view changes, and back only through a check on
-the new view. The pose of the patient in the room is kept while stale; what is lost is the right to draw it.
+the new view. While stale, the pose of the patient is kept but must not be drawn.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Situation:
         pose_geometry: the view on which the registration was last found to fit, kept while stale: what the table's
             position is compared with.
         generation: goes up with every change of view or pose from outside the engine; older overlays are not drawn.
-        revision: goes up with every change from outside the engine; kept by `GuidanceKeeper`.
+        revision: goes up with every change from outside the engine; kept by `CurrentGuidance`.
         unconfirmed: the pose was only proposed, and nobody has accepted it: a check on another view does not either.
         registering: a cold start is running.
         wanted: a cold start is to begin on the next frame that shows enough vessel.
@@ -150,7 +150,7 @@ def _surer_already(now: Situation, found: Registration) -> bool:
 
 
 def _not_found(now: Situation, found: Registration) -> Situation:
-    """A pose that is on the screen stays there; one that waits for a check goes on waiting."""
+    """A pose that is on the screen stays there; a pose that waits for a check still waits."""
     tried = replace(now, registering=False, wanted=now.state != "accepted", rest_frames=REST_FRAMES)
     if now.state in ("accepted", "proposed"):
         return tried
@@ -183,6 +183,16 @@ def checked(now: Situation, tracked: Registration, geometry: CArmGeometry) -> Si
     return _missed(now)
 
 
+def anatomy_left(now: Situation) -> Situation:
+    """The bones are no longer where they were, and no header says why: what was true of the old place is not drawn."""
+    if now.state not in ("accepted", "proposed"):
+        return now
+    return replace(
+        now, state="stale", reason="the picture has moved and no header says so: the pose waits for a check",
+        checked_geometry=None, misses=0, doubts=0, by_person=False, wanted=not now.registering, rest_frames=0,
+    )  # fmt: skip
+
+
 def person_accepts(now: Situation) -> Situation:
     if now.state != "proposed" or now.checked_geometry is None:
         return now
@@ -212,7 +222,7 @@ def person_asks(now: Situation) -> Situation:
 
 
 def engine_lost(now: Situation) -> Situation:
-    """The engine process died: what it was computing is gone. The pose is kept here, so its right to be drawn stays."""
+    """The engine process died: what it was computing is gone. The pose is kept here, and may still be drawn."""
     return replace(
         now, generation=now.generation + 1, registering=False, wanted=now.wanted or now.registering,
         reason=_NOT_REGISTERED if now.state == "unregistered" else now.reason,
@@ -220,7 +230,7 @@ def engine_lost(now: Situation) -> Situation:
 
 
 def _doubted(now: Situation) -> Situation:
-    """A pose that nothing confirms any more is shown as one that waits for a person, until a picture confirms it."""
+    """A pose that no picture confirms any more becomes a proposal, until a picture or a person confirms it."""
     if now.state != "accepted" or now.by_person:
         return now
     if now.doubts + 1 < DOUBTS_BEFORE_PROPOSED:

@@ -6,6 +6,7 @@ import math
 import random
 from array import array
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -14,9 +15,21 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from calibration.store import write_json
-from engines.inference.machine import Machine
+from engines.inference.machine import Machine, this_machine
+from guidance_app.live.run_log import FrameState
 
-StageName = Literal["decode", "segment", "track", "render", "paint", "ingest_to_paint", "ingest_to_overlay"]
+StageName = Literal[
+    "decode",
+    "segment",
+    "contrast",
+    "track",
+    "evidence",
+    "motion",
+    "render",
+    "paint",
+    "ingest_to_paint",
+    "ingest_to_overlay",
+]
 _KEPT = 50_000  # of each stage
 _RECENT = 75  # five seconds at 15 frames a second, for the figure in the window's corner
 
@@ -129,3 +142,25 @@ class LatencyBook:
 
     def percentiles(self) -> dict[StageName, Percentiles]:
         return {name: durations.percentiles() for name, durations in self.stages.items()}
+
+
+def report_of(
+    book: LatencyBook, counts: Mapping[FrameState, int], *, source: str, paced_fps: float | None, seconds: float
+) -> LatencyReport:
+    """What `latency.json` says of a run on this machine."""
+    return LatencyReport(
+        machine=this_machine(),
+        source=source,
+        paced_fps=paced_fps,
+        seconds=round(seconds, 3),
+        frames=sum(counts.values()),
+        painted=counts["painted"],
+        superseded=counts["superseded"],
+        dropped=counts["dropped"],
+        corrupt=counts["corrupt"],
+        max_overlay_age_ms=book.overlay_age.percentiles().max,
+        stages_ms=book.percentiles(),
+        overlay_age_ms=book.overlay_age.percentiles(),
+        jitter_ms=book.jitter.percentiles(),
+        tick_ms=book.tick.percentiles() if book.tick.count else None,
+    )

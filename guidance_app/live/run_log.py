@@ -1,9 +1,10 @@
-"""`frames.jsonl` and `events.jsonl`: what happened, line by line as it happens."""
+"""`frames.jsonl` and `events.jsonl`: what happened, line by line as it happens.
+
+Lines are handed to a thread that writes them (see `LineFile`): who adds one never waits for the disk.
+"""
 
 from __future__ import annotations
 
-import contextlib
-import json
 import math
 import threading
 import time
@@ -14,9 +15,10 @@ from pathlib import Path
 from typing import Literal
 
 from calibration.carm import CArmGeometry
-from calibration.errors import InputError
 from engines.angiography.frame import Frame
+from guidance_app.live.evidence import Evidence
 from guidance_app.live.guidance import Overlay, OverlayState
+from guidance_app.live.line_file import LineFile
 from guidance_app.sources.source import CorruptFrame, SkippedFrame
 
 FrameState = Literal["painted", "superseded", "dropped", "corrupt"]
@@ -27,7 +29,7 @@ EventKind = Literal[
     "source_disconnected", "message_ignored",
 ]  # fmt: skip
 _KEPT_EVENTS = 200  # for the window's list; the file has them all
-_WAITING_BYTES = 4 * 1024**2  # lines that a full disk does not take are kept until it does, up to here
+_MOST_OPEN = 128  # frames: a window that is hidden or hangs paints none of them, however many come
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +56,7 @@ class EventLog:
         heard: Callable[[Event], None] | None = None,
         clock_ns: Callable[[], int] = time.time_ns,
     ) -> None:
-        self._file = _open_for_lines(path)
+        self._file = _line_file(path)
         self._clock_ns = clock_ns
         self._heard = heard
         self._lock = threading.Lock()
@@ -64,7 +66,8 @@ class EventLog:
         event = Event(t_ns=self._clock_ns(), kind=kind, frame=frame, text=text)
         with self._lock:
             self._events.append(event)
-            _write_line(self._file, {"t_ns": event.t_ns, "kind": event.kind, "frame": event.frame, "text": event.text})
+            if self._file is not None:
+                self._file.add({"t_ns": event.t_ns, "kind": event.kind, "frame": event.frame, "text": event.text})
         if self._heard is not None:
             self._heard(event)
 
@@ -77,11 +80,14 @@ class EventLog:
         with self._lock:
             return tuple(self._events)
 
+    def settle(self) -> None:
+        """Wait until all events so far are in the file."""
+        if self._file is not None:
+            self._file.settle()
+
     def close(self) -> None:
-        with self._lock:
-            if self._file is not None:
-                self._file.close()
-                self._file = None
+        if self._file is not None:
+            self._file.close()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -96,14 +102,19 @@ class _Arrival:
     overlay: OverlayState = "hidden"
     overlay_age_ms: float | None = None
     overlay_geometry: CArmGeometry | None = None
+    evidence: Evidence | None = None
     reason: str = ""
 
 
 class FrameLog:
-    """One line an arrived frame, in the order of arrival, each written as soon as its fate is known."""
+    """One line an arrived frame, in the order of arrival, each written as soon as its fate is known.
+
+    Of frames whose fate is open the newest 128 are kept. An older one was given to a window that does not paint, and
+    counts as superseded.
+    """
 
     def __init__(self, path: Path | None) -> None:
-        self._file = _open_for_lines(path)
+        self._file = _line_file(path)
         self._lock = threading.Lock()
         self._open: deque[_Arrival] = deque()
         self.counts: dict[FrameState, int] = {"painted": 0, "superseded": 0, "dropped": 0, "corrupt": 0}
@@ -118,6 +129,7 @@ class FrameLog:
                     geometry=frame.geometry,
                 )
             )
+            self._bound()
 
     def corrupt(self, error: CorruptFrame) -> None:
         with self._lock:
@@ -131,6 +143,7 @@ class FrameLog:
             )
             self._open.append(arrival)
             self._flush()
+            self._bound()
 
     def skipped(self, frame: SkippedFrame) -> None:
         """It arrived, and the source let it go for newer ones before it was read."""
@@ -146,6 +159,7 @@ class FrameLog:
                 )
             )
             self._flush()
+            self._bound()
 
     def painted(
         self, index: int, *, overlay: Overlay | None, state: OverlayState, age_ms: float | None, reason: str
@@ -161,6 +175,7 @@ class FrameLog:
             arrival.state = "painted"
             arrival.overlay, arrival.overlay_age_ms, arrival.reason = state, age_ms, reason
             arrival.overlay_geometry = overlay.geometry if overlay is not None else None
+            arrival.evidence = overlay.evidence if overlay is not None else None
             self._flush()
 
     def superseded(self, index: int) -> None:
@@ -177,14 +192,29 @@ class FrameLog:
                 if arrival.state is None:
                     arrival.state, arrival.reason = "dropped", "the run ended before it was painted"
             self._flush()
-            if self._file is not None:
-                self._file.close()
-                self._file = None
+        if self._file is not None:
+            self._file.close()
+
+    def settle(self) -> None:
+        """Wait until all lines so far are in the file."""
+        if self._file is not None:
+            self._file.settle()
 
     @property
-    def arrivals(self) -> int:
+    def open_frames(self) -> int:
+        """Frames whose fate is not known yet, and those that wait behind one of them for their line."""
         with self._lock:
-            return sum(self.counts.values()) + len(self._open)
+            return len(self._open)
+
+    @property
+    def lost_lines(self) -> int:
+        """Lines that a full or hanging disk had no room for."""
+        return 0 if self._file is None else self._file.lost
+
+    def _bound(self) -> None:
+        while len(self._open) > _MOST_OPEN:
+            _supersede(self._open[0])  # its fate is open: it would have been written otherwise
+            self._flush()
 
     def _find(self, index: int) -> _Arrival | None:
         return next((arrival for arrival in self._open if arrival.index == index and arrival.state is None), None)
@@ -194,7 +224,8 @@ class FrameLog:
             arrival = self._open.popleft()
             assert arrival.state is not None
             self.counts[arrival.state] += 1
-            _write_line(self._file, _line(arrival))
+            if self._file is not None:
+                self._file.add(_line(arrival))
 
 
 def _supersede(arrival: _Arrival) -> None:
@@ -212,8 +243,16 @@ def _line(arrival: _Arrival) -> dict[str, object]:
         "overlay_age_ms": None if age_ms is None else round(age_ms, 3),
         "geometry": angles_content(arrival.geometry),
         "overlay_geometry": angles_content(arrival.overlay_geometry),
+        **_evidence_content(arrival.evidence, age_ms),
         "reason": arrival.reason,
     }
+
+
+def _evidence_content(evidence: Evidence | None, overlay_age_ms: float | None) -> dict[str, object]:
+    """What was drawn rests on; nulls where nothing was. The age counts to the frame that it was drawn on."""
+    if evidence is None:
+        return {"evidence": None, "evidence_age_s": None}
+    return {"evidence": evidence.kind, "evidence_age_s": round(evidence.age_s + (overlay_age_ms or 0.0) / 1e3, 3)}
 
 
 def angles_content(geometry: CArmGeometry | None) -> dict[str, float] | None:
@@ -227,38 +266,5 @@ def angles_content(geometry: CArmGeometry | None) -> dict[str, float] | None:
     }
 
 
-class _Lines:
-    """Each line is on the disk when `write` returns, even if this process is killed then.
-
-    A full disk ends no run: what it does not take waits for the next line, as it may have room again by then.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("wb", buffering=0)
-        self._waiting = bytearray()
-
-    def write(self, line: str) -> None:
-        if len(self._waiting) < _WAITING_BYTES:
-            self._waiting += line.encode()
-        with contextlib.suppress(OSError):
-            while self._waiting:
-                del self._waiting[: self._file.write(self._waiting) or 0]
-
-    def close(self) -> None:
-        self.write("")
-        self._file.close()
-
-
-def _open_for_lines(path: Path | None) -> _Lines | None:
-    if path is None:
-        return None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return _Lines(path)
-    except OSError as error:
-        raise InputError(f"{path}: cannot write here ({error.strerror}); choose another output folder") from error
-
-
-def _write_line(file: _Lines | None, content: dict[str, object]) -> None:
-    if file is not None:
-        file.write(json.dumps(content, allow_nan=False) + "\n")
+def _line_file(path: Path | None) -> LineFile | None:
+    return None if path is None else LineFile(path)

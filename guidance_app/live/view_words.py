@@ -1,4 +1,4 @@
-"""A view in words, as it is said in the room."""
+"""A view in words, as people in the room say it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from calibration.carm import DISTANCE_TOLERANCE_MM, CArmGeometry
 
 
 def angles_text(geometry: CArmGeometry) -> str:
-    """The C-arm angles as they are said in the room."""
+    """The C-arm angles as people in the room say them."""
     primary, secondary = math.degrees(geometry.primary_rad), math.degrees(geometry.secondary_rad)
     side = "RAO" if primary < 0 else "LAO"
     tilt = "CAU" if secondary < 0 else "CRA"

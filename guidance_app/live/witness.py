@@ -1,4 +1,4 @@
-"""Who may look on at a run: a recorder, or a comparison with an earlier one."""
+"""What a recorder, or the comparison with an earlier run, must offer to be told of a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One conversation with an archive: opened, used, and closed whatever happens."""
+"""One association with an archive. It is closed whatever happens."""
 
 from __future__ import annotations
 

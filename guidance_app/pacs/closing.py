@@ -1,4 +1,4 @@
-"""Our end of a DICOM connection is closed whatever the peer does first."""
+"""Closes our end of a DICOM connection, whatever the peer does first."""
 
 from __future__ import annotations
 

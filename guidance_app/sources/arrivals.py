@@ -88,7 +88,7 @@ class Arrivals:
         raise SourceTimeout(f"{self.source_id}: no frame within {timeout_s:g} s")
 
     def end(self, why: str) -> None:
-        """Nothing more will come; what waits is still handed out."""
+        """Nothing more will come; waiting pictures are still handed out."""
         with self._changed:
             self._ended = f"{self.source_id}: {why}"
             self._changed.notify_all()

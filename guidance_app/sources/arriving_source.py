@@ -1,4 +1,4 @@
-"""What sources whose pictures come from threads of their own have alike."""
+"""The common part of sources whose pictures come from threads of their own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""News from a source's own threads to whoever keeps the log, without letting a peer fill the disk."""
+"""News from a source's own threads to the log. A peer cannot fill the disk with them."""
 
 from __future__ import annotations
 

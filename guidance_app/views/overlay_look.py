@@ -1,4 +1,4 @@
-"""How an overlay, or its absence, is marked: colour, line and words, so that no cue stands alone."""
+"""How an overlay, or its absence, is marked: by colour, line and words together."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def look_of(screen: ScreenState) -> OverlayLook | None:
 
 
 def badge_of(screen: ScreenState, *, held: bool, raw: bool, frozen: bool = False) -> Badge:
-    """The one badge on the picture. A picture that is not of now never goes without saying so.
+    """The one badge on the picture. A picture that does not show the present is always marked as such.
 
     Args:
         frozen: a person holds the picture, and the source goes on.

@@ -64,15 +64,17 @@ def _band(lines: tuple[OverlayPath, ...], overlay: Overlay) -> UInt8[np.ndarray,
     band = np.zeros(overlay.geometry.shape_px, dtype=np.uint8)
     width = int(np.clip(round(2.0 * overlay.halo_px), 1, _MAX_LINE_PX))
     pieces = [_fixed_point(piece) for piece in _thinned(lines)]
-    cv2.polylines(band, pieces, False, 255, width, cv2.LINE_AA, _SUBPIXEL_BITS)
+    # Its edge is faint and magnified smoothly: antialiasing a band this wide would cost most of a paint.
+    cv2.polylines(band, pieces, False, 255, width, cv2.LINE_8, _SUBPIXEL_BITS)
     return band
 
 
 def _thinned(lines: tuple[OverlayPath, ...]) -> list[Float[np.ndarray, "n 2"]]:
     """Finite pieces without the points that no eye would miss; a closed one ends where it began."""
     thinned = []
+    whole = not lines or bool(np.isfinite(np.concatenate([line.points_px for line in lines])).all())
     for line in lines:
-        for piece in _finite_pieces(line.points_px):
+        for piece in (slice(None),) if whole else _finite_pieces(line.points_px):
             thin = cv2.approxPolyDP(line.points_px[piece].astype(np.float32)[:, None], _TOLERANCE_PX, line.closed)[:, 0]
             thinned.append(np.concatenate([thin, thin[:1]]) if line.closed else thin)
     return thinned

@@ -1,4 +1,4 @@
-"""How a person left the picture, and how it is set up again."""
+"""Stores how a person set up the picture, and sets it up in the same way next time."""
 
 from __future__ import annotations
 

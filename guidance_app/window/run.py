@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     from guidance_app.live.guidance import ScreenState
     from guidance_app.window.annotated_video import VideoReport
-    from guidance_app.window.window import GuidanceWindow, GuidedSession
+    from guidance_app.window.guided_session import GuidedSession
+    from guidance_app.window.window import GuidanceWindow
 
 HEADLESS_SIZE_PX = (1536, 960)  # 16:10, so that the corner words fit beside a square picture
 _WATCH_MS = 20  # how soon a signal ends a run
@@ -104,7 +105,7 @@ def run_window(
                 loop.quit()
 
         window.on_painted, window.on_ticked = painted, ticked
-        # Until everything is written: who presses Ctrl-C twice wants the files too.
+        # Signals are held back until everything is written: a second Ctrl-C must not cost the files.
         with end:
             return _run(loop, window, session, exports, duration_s, end)
     finally:

@@ -188,7 +188,7 @@ class StatusStrip(QFrame):
         layout.setContentsMargins(12, 0, 12, 0)
         self.message = QLabel()
         layout.addWidget(self.message, 1)
-        # What was true of one key press is soon no longer so: "Playing" must not outlast the end of the run.
+        # A line soon stops being true: "Playing" must not stay after the end of the run.
         self._forget = QTimer(self)
         self._forget.setSingleShot(True)
         self._forget.setInterval(_SAID_MS)

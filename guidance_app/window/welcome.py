@@ -1,4 +1,4 @@
-"""The room a person enters first: the bundled cases, and the way to one's own."""
+"""The first screen: the bundled cases, and how to open one's own."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from calibration.calibration_file import (
     read_calibration_of,
     write_calibration,
 )
-from calibration.calibration_words import summary_lines
+from calibration.calibration_summary import summary_lines
 from calibration.errors import InputError
 
 _NOW = datetime(2026, 3, 1, tzinfo=UTC)

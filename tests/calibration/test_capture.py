@@ -10,7 +10,7 @@ _TEXT_AT = (160, 22)
 
 
 def _screen(frames: int = 6, *, disc: bool = False, text: bool = True, round_field: bool = False) -> np.ndarray:
-    """A moving picture between bars, with text on the picture and on a bar."""
+    """A changing picture between bars, with text on the picture and on a bar."""
     rng = np.random.default_rng(1)
     row, column = np.mgrid[: _REGION.height, : _REGION.width]
     stack = []

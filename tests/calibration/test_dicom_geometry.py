@@ -176,7 +176,7 @@ def test_missing_and_impossible_values_are_named_in_one_line_never_guessed(chang
 
 
 @pytest.mark.parametrize("stored", [b"1O00 ", b"nan ", b"inf ", b"1e999 ", b"\xff\xfe"])
-def test_numbers_that_are_none_are_named(stored):
+def test_values_that_are_no_numbers_are_named(stored):
     header = xa_header()
     header[0x00181110] = pydicom.dataelem.RawDataElement(
         pydicom.tag.Tag(0x00181110), "DS", len(stored), stored, 0, False, True

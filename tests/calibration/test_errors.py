@@ -1,4 +1,4 @@
-"""One line for a person, whatever a file made the program say."""
+"""An error's text is one line for a person, even if it quotes a hostile file."""
 
 from calibration.errors import InputError
 
@@ -7,13 +7,13 @@ def test_lines_become_one():
     assert str(InputError("run.dcm: is\n  damaged")) == "run.dcm: is damaged"
 
 
-def test_letters_that_steer_a_terminal_are_shown_as_such():
+def test_control_characters_are_shown_escaped():
     text = str(InputError("run.dcm: is \x1b[2J\x00\u202e, choose another; größer bleibt"))
     assert text == r"run.dcm: is \x1b[2J\x00\u202e, choose another; größer bleibt"
     assert text.isprintable()
 
 
-def test_long_quotation_loses_its_middle_and_keeps_what_and_what_to_do():
+def test_a_long_text_is_cut_in_the_middle_and_keeps_both_ends():
     text = str(InputError(f"case.json: schema is {'y' * 100_000!r}; make the case again"))
     assert text.startswith("case.json: schema is 'yyy")
     assert text.endswith("make the case again")

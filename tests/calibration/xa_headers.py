@@ -1,4 +1,4 @@
-"""Headers of X-ray angiographic objects, as small as they may be."""
+"""The smallest valid headers of X-ray angiographic objects."""
 
 from pydicom.dataset import Dataset
 
@@ -6,7 +6,7 @@ XA, ENHANCED_XA = "1.2.840.10008.5.1.4.1.1.12.1", "1.2.840.10008.5.1.4.1.1.12.1.
 
 
 def xa_header(frames: int = 4, **changes: object) -> Dataset:
-    """A classic XA header; a change of None takes the attribute out."""
+    """A classic XA header; a change to None removes the attribute."""
     header = Dataset()
     values = {
         "SOPClassUID": XA,
@@ -34,7 +34,7 @@ def group(**values: object) -> Dataset:
 
 
 def enhanced_header(primaries_deg: tuple[float, ...] = (10.0, 20.0), **shared: object) -> Dataset:
-    """An Enhanced XA header: angles and table a frame, everything else shared."""
+    """An Enhanced XA header: angles and table per frame, everything else shared."""
     header = Dataset()
     header.SOPClassUID = ENHANCED_XA
     header.NumberOfFrames = len(primaries_deg)

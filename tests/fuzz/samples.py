@@ -119,6 +119,67 @@ def model_samples(folder: Path) -> dict[str, bytes]:
             + "endloop\nendfacet\n" for triangle in tube.triangles[:20]
         ) + "endsolid tube\n"
     ).encode()  # fmt: skip
+    made |= _label_files(folder, voxels.astype(np.uint8))
+    points = [{"position": point, "positionStatus": "defined"} for point in along.tolist()]
+    radii = [{"name": "Radius", "controlPointValues": [1.5] * len(points)}]
+    curve = {"type": "Curve", "coordinateSystem": "RAS", "coordinateUnits": "mm", "controlPoints": points,
+             "measurements": radii}  # fmt: skip
+    made["lines.mrk.json"] = json.dumps({"markups": [curve]}).encode()
+    made["lines.fcsv"] = (
+        "# CoordinateSystem = LPS\n# columns = id,x,y,z\n" + "".join(f"P{x:.0f},{x},{y},{z}\n" for x, y, z in along)
+    ).encode()
+    made["names.json"] = json.dumps({"labels": {"background": 0, "artery": 1, "vein": 2}}).encode()
+    made["names.label"] = b'0 0 0 0 0 0 0 "Clear Label"\n1 255 0 0 1 1 1 "artery"\n2 0 255 0 1 1 1 "vein"\n'
+    made["names.tsv"] = b"index\tname\n1\tartery\n2\tvein\n"
+    return made
+
+
+def _label_files(folder: Path, voxels: np.ndarray) -> dict[str, bytes]:
+    import SimpleITK as sitk
+
+    image = sitk.GetImageFromArray(np.minimum(voxels, 2).transpose(2, 1, 0))
+    for number, name in enumerate(("artery", "vein")):
+        for key, value in (("Name", name), ("LabelValue", number + 1), ("Layer", 0)):
+            image.SetMetaData(f"Segment{number}_{key}", str(value))
+    sitk.WriteImage(image, str(folder / "labels.seg.nrrd"), useCompression=True)
+    return {"labels.seg.nrrd": (folder / "labels.seg.nrrd").read_bytes()}
+
+
+def label_objects() -> dict[str, Dataset]:
+    """A DICOM segmentation and an Enhanced CT, in memory."""
+
+    def item(**values: object) -> Dataset:
+        made = Dataset()
+        for name, value in values.items():
+            setattr(made, name, value)
+        return made
+
+    made = {}
+    for name, sop_class in (
+        ("labels.dcm", "1.2.840.10008.5.1.4.1.1.66.4"),
+        ("enhanced.dcm", "1.2.840.10008.5.1.4.1.1.2.1"),
+    ):
+        dataset = ct_slices()[0]
+        dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = UID(sop_class)
+        shape = (4, int(dataset.Rows), int(dataset.Columns))
+        dataset.NumberOfFrames = shape[0]
+        shared = item(
+            PixelMeasuresSequence=[item(PixelSpacing=[1, 1], SliceThickness=1)],
+            PlaneOrientationSequence=[item(ImageOrientationPatient=[1, 0, 0, 0, 1, 0])],
+            PixelValueTransformationSequence=[item(RescaleSlope=1, RescaleIntercept=-1000)],
+        )
+        frames = [item(PlanePositionSequence=[item(ImagePositionPatient=[0, 0, k])]) for k in range(shape[0])]
+        if name == "labels.dcm":
+            for k, frame in enumerate(frames):
+                frame.SegmentIdentificationSequence = [item(ReferencedSegmentNumber=1 + k % 2)]
+            dataset.SegmentSequence = [item(SegmentNumber=n, SegmentLabel=f"vessel {n}") for n in (1, 2)]
+            dataset.SegmentationType, dataset.MaximumFractionalValue, dataset.PixelRepresentation = "FRACTIONAL", 255, 0
+            dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 8, 8, 7
+            dataset.PixelData = bytes(range(200))[: int(np.prod(shape))].ljust(int(np.prod(shape)), b"\xff")
+        else:
+            dataset.PixelData = np.arange(np.prod(shape), dtype="<u2").tobytes()
+        dataset.SharedFunctionalGroupsSequence, dataset.PerFrameFunctionalGroupsSequence = [shared], frames
+        made[name] = dataset
     return made
 
 

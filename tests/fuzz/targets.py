@@ -278,6 +278,7 @@ def _models(folder: Path) -> Iterator[Feed]:
     from engines.anatomy.files.ct import load_ct
     from engines.anatomy.files.labels import load_labels
     from engines.anatomy.files.surface_file import load_surface
+    from engines.anatomy.structures.names_file import read_names
 
     made = samples.model_samples(folder)
     textual = (
@@ -289,11 +290,21 @@ def _models(folder: Path) -> Iterator[Feed]:
         "surface.obj",
         "surface.ply",
         "ascii.stl",
+        "lines.fcsv",
+        "labels.seg.nrrd",
+        "names.label",
+        "names.tsv",
     )
+    objects = samples.label_objects()
 
     def feed(rng: Rng, folder: Path, armed) -> None:
-        name = one_of(rng, list(made))
-        if name in textual and rng.random() < 0.6:
+        name = one_of(rng, [*made, *objects])
+        if name in objects:
+            whole = file_bytes(damaged_set(objects[name], rng)) if rng.random() < 0.6 else None
+            content = whole or damaged_elements(file_bytes(objects[name]), rng)
+        elif name.endswith(".json") and rng.random() < 0.6:
+            content = damaged_json(made[name].decode(), rng)
+        elif name in textual and rng.random() < 0.6:
             content = damaged_words(made[name].decode("latin-1"), rng)
         else:
             content = damaged(made[name], rng)
@@ -301,6 +312,12 @@ def _models(folder: Path) -> Iterator[Feed]:
         with armed():
             if name.startswith("lines"):
                 load_centerlines(folder / name)
+            elif name.startswith("names"):
+                read_names(folder / name)
+            elif name.startswith("labels"):
+                load_labels(folder / name)
+            elif name.startswith("enhanced"):
+                load_ct(folder / name)
             elif ".nii" in name:
                 one_of(rng, (load_ct, load_labels))(folder / name)
             else:

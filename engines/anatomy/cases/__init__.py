@@ -1,1 +1,1 @@
-"""A case on disk: made, read, summed up and pictured."""
+"""Make, read, summarise and draw a case on disk."""

@@ -23,7 +23,7 @@ from engines.anatomy.vessel_model import CtVolume, VesselModel
 
 SCHEMA = "guidance-app/case/1"
 CaseKind = Literal["evt", "tavi", "coronary"]
-FieldOfView = Literal["upper", "lower"]  # of a TAVI case: the root, or the access vessels
+FieldOfView = Literal["upper", "lower"]  # what a TAVI case shows: the aortic root, or the access vessels
 CaseRole = Literal["cta", "vessels", "surface", "centerlines", "landmarks", "planes"]
 BUNDLED = get_args(CaseKind)
 _MAX_JSON_BYTES = 4 * 1024**2
@@ -31,7 +31,7 @@ _MAX_JSON_BYTES = 4 * 1024**2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseFile:
-    """One model file; `path` is absolute, `relative` as `case.json` has it."""
+    """One model file; `path` is absolute, `relative` is the path that `case.json` states."""
 
     path: Path
     relative: str
@@ -50,9 +50,9 @@ class CaseRecording:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """A case whose files were found and whose hashes matched when it was loaded.
+    """A loaded case: every file was found and every hash matched.
 
-    `field_of_view` is "lower" where a TAVI case shows the access vessels and not the root.
+    `field_of_view` is "lower" if a TAVI case shows the access vessels instead of the aortic root.
     """
 
     folder: Path
@@ -65,11 +65,11 @@ class Case:
     field_of_view: FieldOfView = "upper"
 
     def ct(self) -> CtVolume | None:
-        """The CTA, or None where the case has none."""
+        """The CTA, or None if the case has none."""
         file = self.files.get("cta")
         if file is None:
             return None
-        ct = load_ct(file.path)
+        ct = load_ct(file.path, note=_said_at_creation)
         return CtVolume(
             voxels_hu=ct.voxels_hu,
             lps_from_index=ct.lps_from_index,
@@ -77,7 +77,7 @@ class Case:
         )
 
     def vessel_model(self) -> VesselModel:
-        """Surface, centerlines and labels of the case; centerlines are derived where only other models are stored.
+        """Surface, centerlines and labels of the case; missing centerlines are derived from the other models.
 
         Raises:
             InputError: the case holds no vessels at all, or a file is damaged.
@@ -96,6 +96,10 @@ class Case:
             str(self.folder),
             self.kind,
         )
+
+
+def _said_at_creation(_: str) -> None:
+    """What was assumed about a file was said when the case was made."""
 
 
 class _FileEntry(BaseModel):
@@ -117,7 +121,7 @@ class _RecordingEntry(_FileEntry):
 
 
 class _Document(BaseModel):
-    """`case.json` as CONTRACT has it; keys this version does not know are kept by others and ignored here."""
+    """The content of `case.json`; unknown keys (written by other versions) are ignored."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True)
     schema_name: Literal["guidance-app/case/1"] = Field(alias="schema")
@@ -134,7 +138,7 @@ def load_case(case: Path | str) -> Case:
     """Open a case folder (or its `case.json`), or a bundled case by name: evt, tavi, coronary.
 
     Raises:
-        InputError: not there, not readable, another schema, a file missing or changed since it was written.
+        InputError: the case is missing or unreadable, has another schema, or a file is missing or was changed.
     """
     folder = _find(case)
     document = _read(folder / "case.json")
@@ -175,14 +179,14 @@ def write_case(
         folder: the case folder.
         case_id: a pseudonym, never patient text.
         kind: evt, tavi or coronary.
-        frame_of_reference_uid: "" where unknown.
-        files: role to path relative to the folder.
-        recordings: relative paths, or (relative path, kind).
-        vessels_names: label number to name.
-        field_of_view: what the recordings show of a TAVI case: the root ("upper") or the access vessels ("lower").
+        frame_of_reference_uid: "" if unknown.
+        files: maps each role to a path relative to the folder.
+        recordings: each a relative path, or (relative path, kind).
+        vessels_names: maps each label number to its name.
+        field_of_view: what the recordings of a TAVI case show: the root ("upper") or the access vessels ("lower").
 
     Raises:
-        InputError: a file is not there or a value does not fit the schema.
+        InputError: a file is missing, or a value does not fit the schema.
     """
     folder = Path(folder)
     runs = [(run, "xa") if isinstance(run, str) else run for run in recordings]
@@ -249,7 +253,7 @@ def _validated(content: object, path: Path) -> _Document:
 def _verified(folder: Path, entry: _FileEntry) -> Path:
     try:
         return _checked_file(folder, entry)
-    except (OSError, RuntimeError, ValueError) as error:  # no name at all, or too long; links in a ring; no leave
+    except (OSError, RuntimeError, ValueError) as error:  # empty or too long name, circular links, no permission
         reason = getattr(error, "strerror", None) or type(error).__name__
         raise InputError(
             f"{folder / 'case.json'}: {entry.path[:80]} cannot be read ({reason}); copy the whole case folder again"

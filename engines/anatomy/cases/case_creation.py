@@ -1,4 +1,4 @@
-"""Make a case folder out of whatever models exist: a CTA, labels, a surface, centerlines."""
+"""Make a case folder from the models that exist: a CTA, labels, a surface or centerlines."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 import secrets
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import cast, get_args
@@ -15,14 +15,18 @@ from calibration.errors import InputError
 from calibration.store import check_folder_for
 from engines.anatomy.cases.case import Case, CaseKind, FieldOfView, load_case, write_case
 from engines.anatomy.centerlines.lumen_radius import with_radii_from_ct
-from engines.anatomy.centerlines.model_completion import check_same_place, completed
+from engines.anatomy.centerlines.model_completion import completed
+from engines.anatomy.centerlines.same_place import check_in_contrast, check_same_place
 from engines.anatomy.extraction.extraction import extract_vessels
 from engines.anatomy.extraction.inflows import parted_by_inflow
-from engines.anatomy.files.centerline_file import load_centerlines, save_centerlines
-from engines.anatomy.files.ct import load_ct, save_ct
-from engines.anatomy.files.labels import load_labels, save_labels
-from engines.anatomy.files.surface_file import load_surface, save_surface
+from engines.anatomy.files.centerline_file import read_centerlines, save_centerlines
+from engines.anatomy.files.coordinate_system import Declared
+from engines.anatomy.files.ct import hu_doubt, load_ct, save_ct
+from engines.anatomy.files.labels import save_labels
+from engines.anatomy.files.notes import Note, logged
+from engines.anatomy.files.surface_file import read_surface, save_surface
 from engines.anatomy.placement import moved_centerlines, moved_surface, read_placement
+from engines.anatomy.structures.given_names import load_named_labels
 from engines.anatomy.surface import surface_from_labels
 from engines.anatomy.vessel_model import CenterlineTree, CtVolume, VesselModel
 
@@ -31,7 +35,7 @@ _ID_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 def _silent(_: str) -> None:
-    """For callers that show no progress."""
+    """The progress report of callers that show none."""
 
 
 def create_case(
@@ -44,41 +48,59 @@ def create_case(
     placement: Path | str | None = None,
     field_of_view: str = "upper",
     case_id: str | None = None,
+    names: str | None = None,
+    phase: int | None = None,
+    nifti_form: str | None = None,
+    hu_offset: float | None = None,
     report: Report = _silent,
+    note: Note = logged,
 ) -> Case:
-    """Write a new case folder, whole or not at all.
+    """Write a new case folder completely, or write nothing.
 
     Args:
-        out: the folder to make; it must not exist, or be empty.
+        out: the folder to make; it must be absent or empty.
         kind: evt, tavi or coronary.
-        cta: DICOM folder, one of its files, or NIfTI; vessels are extracted from it where no other model is given.
-        vessels: label volume or folder of masks.
+        cta: DICOM folder, one of its files, or NIfTI; vessels are extracted from it if no other model is given.
+        vessels: a label volume, or a folder of masks.
         surface: STL, VTP, VTK, OBJ or PLY.
         centerlines: VTP, VTK or CSV.
         placement: JSON with `model_to_lps` (4x4), applied to surface and centerlines.
-        field_of_view: "lower" where the recordings of a tavi case show the access vessels and not the root.
-        case_id: pseudonym; a random one by default. Nothing of the patient's identity is copied.
-        report: told what is being done, for progress.
+        field_of_view: "lower" if the recordings of a tavi case show the access vessels instead of the root.
+        case_id: pseudonym, random by default; the patient's identity is never copied.
+        names: what the labels of `vessels` are: "1=artery,2=vein", or the path of a file that names them.
+        phase: of a CTA of several phases: its number, or its percentage of the cardiac cycle.
+        nifti_form: "sform" or "qform", where a NIfTI CTA's two disagree.
+        hu_offset: added to the CTA's values.
+        report: called with a short text at each step, for progress.
+        note: told, in one line each, what was assumed, guessed or left out.
 
     Raises:
-        InputError: nothing given, a file unusable, models that do not lie in one place, `out` in use.
+        InputError: no model is given, a file is unusable, the models lie in different places, or `out` is in use.
     """
     out = Path(out)
     _check_options(out, kind, field_of_view, case_id, [cta, vessels, surface, centerlines])
+    _check_choices(cta, vessels, names, phase, nifti_form, hu_offset)
     if placement is not None and surface is None and centerlines is None:
         raise InputError(f"{placement}: a placement moves a surface or centerlines; give one of them too")
     ct = None
     if cta is not None:
         report(f"reading CTA {cta}")
-        ct = load_ct(cta)
-    model = _model(ct, kind, vessels, surface, centerlines, placement, report)
+        ct = load_ct(cta, phase=phase, nifti_form=nifti_form, hu_offset=hu_offset, note=note)
+        if (doubt := hu_doubt(ct.voxels_hu)) and hu_offset is None and not any((vessels, surface, centerlines)):
+            raise InputError(f"{cta}: no vessels can be found in it: {doubt}")
+    model = _model(ct, kind, vessels, surface, centerlines, placement, names, report, note)
     labels_are_own = vessels is None and model.labels is not None
-    check_same_place(model, ct, str(out))
+    check_same_place(model, ct, str(out), note)
     if model.surface is None and model.labels is not None:
         report("surface from labels")
         model = replace(model, surface=surface_from_labels(model.labels))
     report("centerlines and radii")
     model = completed(model, str(out), kind)
+    if model.centerlines is not None:
+        if ct is not None and not labels_are_own:
+            check_in_contrast(model.centerlines, ct, str(out), note)
+        if all(branch.vessel_class == "vein" for branch in model.centerlines.branches):
+            note(f"{out}: the model has veins alone, of which an arterial injection fills nothing; give arteries too")
     if ct is not None and labels_are_own and model.centerlines is not None:
         model = replace(model, centerlines=_measured(model.centerlines, ct, kind))
     return _written_whole(out, lambda folder: _write(folder, kind, field_of_view, case_id, ct, model, report))
@@ -101,7 +123,25 @@ def _check_options(
         raise InputError("a case needs a model; give at least one of --cta, --vessels, --surface, --centerlines")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out}: exists and is not an empty folder; choose another name or remove it")
-    check_folder_for(out)  # reading and extraction take up to a minute
+    check_folder_for(out)  # before reading and extraction, which take up to a minute
+
+
+def _check_choices(
+    cta: Path | str | None,
+    vessels: Path | str | None,
+    names: str | None,
+    phase: int | None,
+    nifti_form: str | None,
+    hu_offset: float | None,
+) -> None:
+    if names is not None and vessels is None:
+        raise InputError("--names says what the labels of --vessels are; give --vessels too")
+    of_the_cta = {"--phase": phase, "--nifti-form": nifti_form, "--hu-offset": hu_offset}
+    given = [option for option, value in of_the_cta.items() if value is not None]
+    if given and cta is None:
+        raise InputError(f"{' and '.join(given)} is about the CTA; give --cta too")
+    if nifti_form not in (None, "sform", "qform"):
+        raise InputError(f"--nifti-form is {nifti_form!r}, expected sform or qform; choose one")
 
 
 def _model(
@@ -111,24 +151,41 @@ def _model(
     surface: Path | str | None,
     centerlines: Path | str | None,
     placement: Path | str | None,
+    names: str | None,
     report: Report,
+    note: Note,
 ) -> VesselModel:
     lps_from_model = read_placement(placement) if placement is not None else None
-    labels = load_labels(vessels) if vessels is not None else None
-    mesh = load_surface(surface) if surface is not None else None
-    tree = load_centerlines(centerlines) if centerlines is not None else None
+    labels = None
+    if vessels is not None:
+        named = load_named_labels(vessels, kind, names, ct)
+        labels = named.labels
+        for line in named.notes:
+            note(line)
+    read_mesh = read_surface(surface) if surface is not None else None
+    read_tree = read_centerlines(centerlines) if centerlines is not None else None
+    _say_assumed({surface: read_mesh and read_mesh.declared, centerlines: read_tree and read_tree.declared}, note)
+    mesh = read_mesh.surface if read_mesh is not None else None
+    tree = read_tree.tree if read_tree is not None else None
     if lps_from_model is not None:
         mesh = moved_surface(mesh, lps_from_model) if mesh is not None else None
         tree = moved_centerlines(tree, lps_from_model) if tree is not None else None
     if labels is None and mesh is None and tree is None:
-        assert ct is not None  # _check_options saw at least one model
+        assert ct is not None  # _check_options has refused a call without any model
         report("extracting vessels from the CTA")
         labels = extract_vessels(ct, kind)
     return VesselModel(centerlines=tree, surface=mesh, labels=labels)
 
 
+def _say_assumed(declared: Mapping[Path | str | None, Declared | None], note: Note) -> None:
+    silent = [Path(path).name for path, said in declared.items() if path and said is not None and not said.system]
+    if silent:
+        verb = "declares" if len(silent) == 1 else "declare"
+        note(f"{' and '.join(silent)} {verb} no coordinate system: taken as LPS mm")
+
+
 def _measured(tree: CenterlineTree, ct: CtVolume, kind: str) -> CenterlineTree:
-    """What the CT tells beyond its labels: radii, and for a head which artery feeds what."""
+    """The tree with what the CT adds to its labels: radii, and for a head which artery feeds which branch."""
     tree = with_radii_from_ct(tree, ct)
     return parted_by_inflow(tree) if kind == "evt" else tree
 
@@ -168,7 +225,7 @@ def _write(
 
 
 def _written_whole(out: Path, write: Callable[[Path], None]) -> Case:
-    """Fill a neighbour of `out`, prove that it loads, and rename it; on any error nothing is left."""
+    """Fill a folder beside `out`, check that it loads, and rename it to `out`; any error removes it."""
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         beside = Path(tempfile.mkdtemp(dir=out.parent, prefix=".part-"))

@@ -1,4 +1,4 @@
-"""What is in a case, in numbers a person can check at a glance."""
+"""A summary of a case in numbers that a person can check at a glance."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from engines.anatomy.cases.case import Case
-from engines.anatomy.vessel_model import Branch, CenterlineTree, CtVolume, SurfaceMesh, VesselModel
+from engines.anatomy.structures.structure_table import StructureSummary, branch_length_mm, structures_of
+from engines.anatomy.vessel_model import CenterlineTree, CtVolume, SurfaceMesh, VesselModel
 
-# Radius that the widest twentieth of a tree reaches at least: half of a thin left main, carotid or iliac artery.
+# Lower limit of the 95th percentile of a tree's radii: half the radius of a thin left main, carotid or iliac artery.
 _LEAST_WIDEST_MM = {"coronary": 0.7, "evt": 0.7, "tavi": 1.5}
-_SHOWN_NAMES = 16  # a cerebral tree has a hundred; JSON lists them all
+_SHOWN_NAMES = 16  # on a terminal; a cerebral tree has a hundred, and JSON lists them all
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +26,7 @@ class CtSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CenterlinesSummary:
-    """`radius_known` is the share of points with a radius; the percentiles are of those."""
+    """`radius_known` is the share of points with a radius; the percentiles are taken over these points."""
 
     branches: int
     roots: int
@@ -51,19 +52,21 @@ class CaseSummary:
     labels: dict[str, int]
     surface_triangles: int | None
     centerlines: CenterlinesSummary | None
+    structures: list[StructureSummary]
     extent_mm: list[float]
     centre_lps_mm: list[float]
     recordings: list[dict[str, str]]
 
     def as_json(self) -> dict[str, Any]:
-        return {"schema": "guidance-app/case-summary/1", **asdict(self)}
+        structures = [structure.as_json() for structure in self.structures]
+        return {"schema": "guidance-app/case-summary/1", **asdict(self), "structures": structures}
 
 
 def scale_doubt(summary: CaseSummary) -> str:
-    """Why the model may not be in millimetres, "" where nothing speaks for that.
+    """Why the model may not be in millimetres; "" if its size is plausible.
 
-    Metres and micrometres are refused where files are read. Centimetres, which flow solvers use, make a tree that is
-    small but possible, and whose overlay would be wrong without a sign.
+    Readers refuse models in metres and micrometres. A model in centimetres (common for flow solvers) is small but
+    possible, and nothing else would warn that its overlay is wrong.
     """
     widest_mm = summary.centerlines.radius_p95_mm if summary.centerlines is not None else None
     least_mm = _LEAST_WIDEST_MM[summary.kind]
@@ -90,6 +93,7 @@ def summarise(case: Case, model: VesselModel, ct: CtVolume | None) -> CaseSummar
         labels={} if labels is None else {n: int((labels.labels == v).sum()) for v, n in labels.names.items()},
         surface_triangles=None if model.surface is None else len(model.surface.triangles),
         centerlines=None if model.centerlines is None else _centerlines_summary(model.centerlines),
+        structures=structures_of(model),
         extent_mm=np.round(np.ptp(points_mm, axis=0), 1).tolist(),
         centre_lps_mm=np.round(points_mm.mean(axis=0), 1).tolist(),
         recordings=[{"path": run.relative, "kind": run.kind} for run in case.recordings],
@@ -97,7 +101,7 @@ def summarise(case: Case, model: VesselModel, ct: CtVolume | None) -> CaseSummar
 
 
 def summary_lines(summary: CaseSummary) -> list[str]:
-    """The same for a terminal."""
+    """The summary as lines for a terminal."""
     lower = ", lower field of view" if summary.field_of_view == "lower" else ""
     lines = [f"case {summary.id} ({summary.kind}{lower}) in {summary.folder}"]
     if summary.cta is not None:
@@ -106,7 +110,9 @@ def summary_lines(summary: CaseSummary) -> list[str]:
             f"cta          {size[0]} x {size[1]} x {size[2]} voxels of {spacing[0]:.3g} x {spacing[1]:.3g} x "
             f"{spacing[2]:.3g} mm, {summary.cta.lowest_hu:.0f} to {summary.cta.highest_hu:.0f} HU"
         )
-    lines += [f"label        {name}: {count} voxels" for name, count in summary.labels.items()]
+    lines += [structure.line() for structure in summary.structures[:_SHOWN_NAMES]]
+    if len(summary.structures) > _SHOWN_NAMES:
+        lines.append(f"structure    and {len(summary.structures) - _SHOWN_NAMES} more; --json lists all")
     if summary.surface_triangles is not None:
         lines.append(f"surface      {summary.surface_triangles} triangles")
     tree = summary.centerlines
@@ -153,7 +159,7 @@ def _centerlines_summary(tree: CenterlineTree) -> CenterlinesSummary:
         branches=len(tree.branches),
         roots=sum(branch.parent < 0 for branch in tree.branches),
         points=len(radius_mm),
-        length_mm=round(sum(map(_length_mm, tree.branches)), 1),
+        length_mm=round(sum(map(branch_length_mm, tree.branches)), 1),
         radius_known=round(len(known) / len(radius_mm), 3),
         radius_p5_mm=p5,
         radius_median_mm=median,
@@ -161,10 +167,6 @@ def _centerlines_summary(tree: CenterlineTree) -> CenterlinesSummary:
         names=sorted({branch.name for branch in tree.branches if branch.name}),
         classes=classes,
     )
-
-
-def _length_mm(branch: Branch) -> float:
-    return float(np.linalg.norm(np.diff(branch.points_mm, axis=0), axis=1).sum())
 
 
 def _points_of(model: VesselModel) -> np.ndarray:

@@ -1,1 +1,1 @@
-"""Centerline trees with radii: thinned from volumes, joined from lines, completed from surfaces."""
+"""Centerline trees with radii, made by thinning volumes, joining lines, and measuring radii on surfaces."""

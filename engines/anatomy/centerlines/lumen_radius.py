@@ -1,9 +1,9 @@
-"""Radii of thin vessels from how much contrast a cross-section holds, not from how many voxels look filled.
+"""Radii of thin vessels, measured by the amount of contrast in a cross-section instead of by counting voxels.
 
-A vessel narrower than the scanner's blur lights up voxels well beyond its wall, so counting them makes it too wide.
-Blur moves contrast about and loses none: the area of a lumen is the contrast summed over its cross-section, divided by
-that of pure blood (as in densitometry of angiograms). It needs the level of pure blood, which thick vessels of the same
-class show undiluted.
+Blur brightens voxels well beyond the wall of a thin vessel, so counting bright voxels makes it too wide. But blur only
+spreads contrast and loses none. The area of a lumen is therefore the contrast summed over its cross-section, divided by
+the contrast of pure blood (as in densitometry of angiograms). The level of pure blood is measured in the middle of
+thick vessels of the same class, where blur does not reach.
 """
 
 from __future__ import annotations
@@ -18,23 +18,24 @@ from engines.anatomy.vessel_model import CenterlineTree, CtVolume
 
 _RAYS = 16
 _STEP_VOXELS = 0.25
-_BEYOND_VOXELS = 2.25  # blur carries contrast so far beyond the wall
-_RING_VOXELS = 1.5  # width of the ring of tissue about it
-# From this stated radius on the middle of a vessel is pure blood: beyond voxels' and the scanner's blur (sigma 0.5 mm).
+_BEYOND_VOXELS = 2.25  # how far blur spreads contrast beyond the wall
+_RING_VOXELS = 1.5  # width of the ring of tissue around the vessel
+# From this stated radius on, the middle of a vessel shows pure blood: it lies beyond the blur of the voxels and of the
+# scanner (sigma 0.5 mm).
 _SURE_VOXELS, _SURE_MM = 1.8, 1.5
-_THICK_VOXELS = 4.0  # from here on the wall itself is sharp enough
+_THICK_VOXELS = 4.0  # from this radius on, the wall is sharp enough to measure directly
 _SURE_POINTS = 12
-_EVEN_POINTS = 1.5  # smoothing along the vessel
+_EVEN_POINTS = 1.5  # sigma of the smoothing along the vessel
 _LEAST_CONTRAST_HU = 40.0
-_BRIGHTENS = 0.08  # of the contrast; noise does less once it is evened out
+_BRIGHTENS = 0.08  # share of the contrast; after smoothing, noise brightens a ray by less
 _NARROWEST_VOXELS = 0.2
 
 
 def with_radii_from_ct(tree: CenterlineTree, ct: CtVolume) -> CenterlineTree:
-    """The tree with the radii of thin vessels measured in the CT; none becomes wider than it was.
+    """The tree with the radii of thin vessels measured in the CT; no radius becomes larger than it was.
 
     Args:
-        tree: centerlines found in this CT, with radii from its labels.
+        tree: centerlines found in this CT, with radii from the label volume.
     """
     index_from_lps = np.linalg.inv(ct.lps_from_index)
     sure_mm = _sure_mm(ct)
@@ -61,7 +62,7 @@ def _sure_mm(ct: CtVolume) -> float:
 
 
 def _pure_blood_hu(middle_hu: Float[np.ndarray, " n"], sure: Bool[np.ndarray, " n"]) -> float:
-    """Level in the middle of the thick vessels; where there are hardly any, of the brightest."""
+    """Median level in the middle of the thick vessels; the 95th percentile of all points if few are thick."""
     return float(np.median(middle_hu[sure]) if sure.sum() >= _SURE_POINTS else np.percentile(middle_hu, 95))
 
 
@@ -83,15 +84,15 @@ def _radii(
     hu = np.asarray(ndimage.gaussian_filter1d(hu, _EVEN_POINTS, axis=0, mode="nearest"))
     limit_mm = np.minimum(stated_mm + _BEYOND_VOXELS * max(ct.spacing_mm), reach_mm)
     ring = (off_mm >= limit_mm[:, None]) & (off_mm < limit_mm[:, None] + _RING_VOXELS * voxel_mm)
-    # Other vessels and bone cross the ring now and then; tissue is what most of it shows.
+    # Most of the ring shows tissue; the median ignores the other vessels and bone that sometimes cross it.
     tissue_hu = _evened(
         np.array([np.median(section[:, seen]) for section, seen in zip(hu, ring, strict=True)])
     )  # fmt: skip
-    # A vessel that is bright beyond its class is its own measure.
+    # A vessel brighter than the pure blood of its class is measured against its own level.
     level_hu = np.maximum(np.where(stated_mm >= _sure_mm(ct), middle_hu, blood_hu), middle_hu)
     contrast_hu = np.maximum(level_hu - tissue_hu, _LEAST_CONTRAST_HU)
     share = np.minimum((hu - tissue_hu[:, None, None]) / contrast_hu[:, None, None], 1.0)
-    # Along a ray the vessel only fades: what brightens again is a neighbour, and the ray ends there.
+    # Along a ray, a vessel only fades outwards. If the ray brightens again, it has met a neighbour, and it ends there.
     fading = np.minimum.accumulate(share, axis=2)
     own = ~np.logical_or.accumulate(share - fading > _BRIGHTENS, axis=2) & (off_mm < limit_mm[:, None, None])
     share = np.maximum(fading, 0.0) * own
@@ -118,5 +119,5 @@ def _cross_sections(
 
 
 def _evened(values: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-    """Noise evened out along the vessel."""
+    """The values smoothed along the vessel, to reduce noise."""
     return ndimage.gaussian_filter1d(values, _EVEN_POINTS, mode="nearest")

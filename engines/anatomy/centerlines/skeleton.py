@@ -18,19 +18,20 @@ from engines.anatomy.structure_names import vessel_class_of
 from engines.anatomy.surface import mask_from_surface
 from engines.anatomy.vessel_model import CenterlineTree, LabelVolume, SurfaceMesh
 
-_MAX_THINNING_VOXELS = 16_000_000  # 8 to 16 s on one core; larger grids are thinned coarser
+_MAX_THINNING_VOXELS = 16_000_000  # 8 to 16 s on one core; larger grids are coarsened before thinning
 _DISC_SAMPLES = 17
-_MIN_PART_VOXELS = 30  # smaller islands are noise of a segmentation
+_MIN_PART_VOXELS = 30  # smaller islands are segmentation noise
 
 
 def centerlines_from_labels(labels: LabelVolume, *, min_branch_mm: float = 3.0) -> CenterlineTree:
     """Centerlines of all labelled vessels with radii, names and classes.
 
-    Structures of one class are thinned together, so that touching veins and arteries stay apart. A branch carries
-    the label that most of its points lie in. Twigs shorter than `min_branch_mm` or their mother's radius go.
+    Each vessel class is thinned by itself, so that touching veins and arteries stay apart. A branch gets the label
+    in which most of its points lie. Twigs shorter than `min_branch_mm`, or than the radius of the vessel they leave,
+    are removed.
 
     Raises:
-        InputError: nothing is labelled, or nothing long enough to be a vessel.
+        InputError: nothing is labelled, or no labelled part is long enough to be a vessel.
     """
     groups: dict[str, list[int]] = {}
     for number in np.unique(labels.labels[labels.labels > 0]).tolist():
@@ -45,7 +46,7 @@ def centerlines_from_labels(labels: LabelVolume, *, min_branch_mm: float = 3.0) 
             polylines.append(
                 Polyline(points_mm=line.points_mm, radius_mm=line.radius_mm, name=name, vessel_class=vessel_class)
             )
-    # No artery springs from a vein, however close they pass.
+    # Veins and arteries are joined separately: no artery springs from a vein, however close they pass.
     sides = ([p for p in polylines if (p.vessel_class == "vein") == vein] for vein in (False, True))
     tree = joined_trees([tree_from_polylines(side, shared_trunks=False) for side in sides])
     if not tree.branches:
@@ -54,7 +55,7 @@ def centerlines_from_labels(labels: LabelVolume, *, min_branch_mm: float = 3.0) 
 
 
 def centerlines_from_surface(surface: SurfaceMesh, *, min_branch_mm: float = 3.0) -> CenterlineTree:
-    """Approximate centerlines of a surface, through a voxel grid of 0.35 to 1 mm.
+    """Approximate centerlines of a surface, found on a voxel grid of 0.35 to 1 mm.
 
     Raises:
         InputError: the surface encloses nothing (open everywhere, or a sheet).
@@ -71,7 +72,7 @@ def centerlines_from_surface(surface: SurfaceMesh, *, min_branch_mm: float = 3.0
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Grid:
-    """An isotropic crop of a mask: what thinning needs."""
+    """An isotropic crop of a mask, prepared for thinning."""
 
     inside: Float[np.ndarray, "i j k"]  # 0 to 1
     radius_mm: Float[np.ndarray, "i j k"]  # to the nearest wall
@@ -82,7 +83,7 @@ class _Grid:
 def _centerlines_of_mask(
     mask: Bool[np.ndarray, "i j k"], lps_from_index: Float[np.ndarray, "4 4"], min_branch_mm: float
 ) -> list[Polyline]:
-    # A hole in the lumen (noise, a stent's strut) would turn its centerline into a shell.
+    # Thinning would leave a shell around a hole in the lumen (noise, a stent's strut) instead of a line.
     mask = np.asarray(ndimage.binary_fill_holes(_without_islands(mask)), dtype=bool)
     if not mask.any():
         return []
@@ -94,7 +95,7 @@ def _centerlines_of_mask(
     lines = []
     for path in paths:
         points = _recentred(path, grid)
-        # The distance map has a ridge along the centre, which interpolation would blunt: ask for the wall itself.
+        # Interpolation would blunt the ridge of the distance map along the centre, so measure the distance to the wall.
         radius_mm = _held_at_free_ends(wall.query(points)[0], points, path) * grid.step_mm
         points_mm = points @ grid.lps_from_grid[:3, :3].T + grid.lps_from_grid[:3, 3]
         if len(points_mm) >= 2:
@@ -128,14 +129,14 @@ def _isotropic(mask: Bool[np.ndarray, "i j k"], lps_from_index: Float[np.ndarray
     shift = np.eye(4)
     shift[:3, 3] = start
     lps_from_grid = lps_from_index @ shift @ np.diag([*(1.0 / scale), 1.0])
-    # The wall lies half a voxel before the first centre outside.
+    # The wall lies half a voxel before the centre of the first voxel outside.
     depth = np.asarray(ndimage.distance_transform_edt(inside > 0.5))
     radius_mm = np.maximum(depth - 0.5, 0.0) * step_mm
     return _Grid(inside=inside, radius_mm=radius_mm.astype(np.float32), lps_from_grid=lps_from_grid, step_mm=step_mm)
 
 
 def _recentred(path: VoxelPath, grid: _Grid) -> Float[np.ndarray, "n 3"]:
-    """Grid points of a path: free ends led straight to the wall, points moved to their cross-section's centroid."""
+    """Grid points of a path, moved to the centroid of their cross-section; free ends lead straight to the wall."""
     radius = ndimage.map_coordinates(grid.radius_mm, path.points.T, order=1, mode="nearest") / grid.step_mm
     points = _smoothed(path.points, max(1.0, 0.5 * float(np.median(radius))))
     for _ in range(2):
@@ -163,7 +164,7 @@ def _to_centroids(points: Float[np.ndarray, "n 3"], path: VoxelPath, grid: _Grid
     weight = weight.reshape(len(points), -1)
     total = weight.sum(axis=1, keepdims=True)
     moved = np.where(total > 0, (weight[..., None] * samples).sum(axis=1) / np.maximum(total, 1e-9), points)
-    # Within a mother's lumen the cross-section is the mother's: nothing to centre on.
+    # Inside the parent vessel's lumen, the cross-section is the parent's, so such points are not centred.
     arc = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(points, axis=0), axis=1))])
     keep = np.zeros(len(points), dtype=bool)
     keep |= (not path.start_is_free) & (arc < 1.5 * radius[0])
@@ -172,7 +173,7 @@ def _to_centroids(points: Float[np.ndarray, "n 3"], path: VoxelPath, grid: _Grid
 
 
 def _straight_to_wall(points: Float[np.ndarray, "n 3"], end: int, grid: _Grid) -> Float[np.ndarray, "n 3"]:
-    """Thinning curls towards a corner in the last radius of a vessel: go straight there, up to the wall."""
+    """Replace the last radius of a path, where thinning curls into a corner, by a straight line to the wall."""
     line = points if end == -1 else points[::-1]
     arc = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(line, axis=0), axis=1))])
     middle = line[int(np.searchsorted(arc, 0.5 * arc[-1]))]
@@ -196,7 +197,7 @@ def _straight_to_wall(points: Float[np.ndarray, "n 3"], end: int, grid: _Grid) -
 def _held_at_free_ends(
     radius: Float[np.ndarray, " n"], points: Float[np.ndarray, "n 3"], path: VoxelPath
 ) -> Float[np.ndarray, " n"]:
-    """Near a cut end the nearest wall is the cut: the radius one radius further in holds up to it."""
+    """Near a cut end the nearest wall is the cut itself, so the radius found one radius further in is used up to it."""
     arc = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(points, axis=0), axis=1))])
     radius, middle = radius.copy(), float(np.median(radius))
     for free, from_end in ((path.start_is_free, arc), (path.end_is_free, arc[-1] - arc)):
@@ -208,7 +209,7 @@ def _held_at_free_ends(
 
 
 def _smoothed(points: Float[np.ndarray, "n 3"], sigma: float) -> Float[np.ndarray, "n 3"]:
-    """Gaussian along the line; reflected about its ends, which stay where they are."""
+    """Gaussian smoothing along the line, reflected about its ends so that they stay in place."""
     if len(points) < 5:
         return points
     pad = min(len(points) - 1, int(4 * sigma) + 1)

@@ -1,4 +1,4 @@
-"""Paths of a one-voxel skeleton between its branch points and ends, spurs pruned."""
+"""Paths of a one-voxel skeleton between its branch points and ends, without spurs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from scipy.spatial import KDTree
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class VoxelPath:
-    """Points (voxel indices, not whole at branch points); an end is free where nothing else begins."""
+    """Points in voxel indices (fractional at branch points); an end is free if no other path begins there."""
 
     points: Float[np.ndarray, "n 3"]
     start_is_free: bool
@@ -33,12 +33,12 @@ class _Edge:
 def paths_of_skeleton(
     skeleton: Bool[np.ndarray, "i j k"], radius: Float[np.ndarray, "i j k"], min_length: float
 ) -> list[VoxelPath]:
-    """Trace the skeleton.
+    """Trace the paths of a skeleton.
 
     Args:
-        skeleton: one voxel thin.
+        skeleton: a mask one voxel thin.
         radius: distance to the wall, in voxels.
-        min_length: free branches shorter than this, or than 1.2 radii at their branch point, are spurs.
+        min_length: free branches shorter than this, or than 1.2 radii at their branch point, are removed as spurs.
     """
     voxels = np.argwhere(skeleton)
     if len(voxels) < 2:
@@ -54,7 +54,7 @@ def paths_of_skeleton(
 
 
 def _edges(voxels: np.ndarray) -> tuple[list[_Edge], Float[np.ndarray, "n 3"]]:
-    """Edges between nodes (ends, and clusters of branching voxels), and where the nodes are."""
+    """Edges between nodes (ends, and clusters of branching voxels), and the positions of the nodes."""
     pairs = KDTree(voxels).query_pairs(1.8, output_type="ndarray")  # 26 neighbours
     count = len(voxels)
     both = np.concatenate([pairs, pairs[:, ::-1]])
@@ -100,7 +100,7 @@ def _traced(
         onward = [voxel for voxel in neighbours[following] if voxel != before]
         before, following = following, onward[0]
     first, last = int(node_of[start]), int(node_of[following])
-    # Two nodes that touch are met from both sides; keep one.
+    # The edge between two touching nodes is found from both sides; keep one.
     if (not path and first > last) or (first == last and len(path) < 3):
         return []
     points = np.vstack([places[first], voxels[path].reshape(-1, 3), places[last]])
@@ -108,7 +108,7 @@ def _traced(
 
 
 def _pruned(edges: list[_Edge], radius_at: Float[np.ndarray, " n"], min_length: float) -> list[_Edge]:
-    """Take away the shortest spur at a time and join what it parted, until none is left."""
+    """Remove the shortest spur and join the two paths that met at it; repeat until no spur is left."""
     while True:
         degree = np.bincount([node for edge in edges for node in (edge.start, edge.end)], minlength=len(radius_at))
         shortest, length = None, np.inf

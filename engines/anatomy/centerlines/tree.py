@@ -1,4 +1,4 @@
-"""From loose polylines to a centerline tree: shared trunks kept once, gaps joined, cut at branch points, rooted."""
+"""Make a centerline tree of loose polylines: keep shared trunks once, join gaps, cut at branch points, choose roots."""
 
 from __future__ import annotations
 
@@ -11,46 +11,35 @@ import numpy as np
 from jaxtyping import Float
 from scipy.spatial import KDTree
 
+from engines.anatomy.centerlines.polyline import Polyline, is_cut_into_pieces, welded
 from engines.anatomy.vessel_model import Branch, CenterlineTree
+
+__all__ = ["Polyline", "joined_trees", "tree_from_polylines"]
 
 # A line that runs along another one within this share of the radius (at least the floor) is the same vessel, as in
 # files that hold one line from the ostium to every tip.
 _SHARED_RADIUS_SHARE = 0.3
 _SHARED_FLOOR_MM = 0.15
 _COINCIDENT_MM = 0.05  # exporters write three decimals
-# Lines of neighbouring branches often stop short of each other at a bifurcation; the real phantom has gaps to 6.2 mm.
+# Lines of neighbouring branches often stop short of each other at a bifurcation;
+# the real phantom has gaps of up to 6.2 mm.
 _END_TO_END_GAP_MM = 8.0
 _END_TO_MIDDLE_GAP_MM = 3.0
 _CRUMB_MM = 1.5
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Polyline:
-    """A line of points with radii (NaN where unknown), before it has a place in a tree."""
-
-    points_mm: Float[np.ndarray, "n 3"]
-    radius_mm: Float[np.ndarray, " n"]
-    name: str = ""
-    vessel_class: str = "artery"
-
-    @property
-    def length_mm(self) -> float:
-        return float(np.linalg.norm(np.diff(self.points_mm, axis=0), axis=1).sum())
-
-    def part(self, start: int, stop: int) -> Polyline:
-        return replace(self, points_mm=self.points_mm[start:stop], radius_mm=self.radius_mm[start:stop])
-
-
 def tree_from_polylines(polylines: Sequence[Polyline], *, shared_trunks: bool = True) -> CenterlineTree:
-    """Build the tree: cut at branch points, each connected part rooted and ordered outwards.
+    """Build the tree: cut lines at branch points, then root each connected part and order it outwards.
 
-    `shared_trunks`: lines may run along each other, as in files with a line from the ostium to every tip.
+    `shared_trunks`: whether lines may run along each other, as in files with a line from the ostium to every tip.
 
-    The root is the free end with the largest radius; where radii are unknown, the point at which lines only start.
-    Points closer than 1 nm along a line are merged; a closed loop keeps all its pieces, opened at one of them.
+    The root is the free end with the largest radius; if radii are unknown, it is the point at which lines only start.
+    Points closer than 1 nm along a line are merged; a closed loop keeps all its pieces and is opened at one node.
     """
     lines = [line for line in map(_without_repeats, polylines) if len(line.points_mm) >= 2]
     if shared_trunks:
+        if is_cut_into_pieces(lines):
+            lines = welded(lines)
         lines = _shared_once(lines)
     if not lines:
         return CenterlineTree(branches=())
@@ -60,7 +49,7 @@ def tree_from_polylines(polylines: Sequence[Polyline], *, shared_trunks: bool = 
 
 
 def joined_trees(trees: Sequence[CenterlineTree]) -> CenterlineTree:
-    """Trees side by side; none springs from another."""
+    """One tree that holds all given trees side by side, unconnected."""
     branches: list[Branch] = []
     for tree in trees:
         first = len(branches)
@@ -74,7 +63,7 @@ def _without_repeats(line: Polyline) -> Polyline:
 
 
 def _shared_once(lines: list[Polyline]) -> list[Polyline]:
-    """Drop from the ends of each line what runs along a longer one; what remains keeps its order."""
+    """Cut off the ends of each line that run along a longer line; the order of the lines stays."""
     kept: dict[int, Polyline] = {}
     for index in sorted(range(len(lines)), key=lambda i: -lines[i].length_mm):
         line = lines[index]
@@ -84,7 +73,7 @@ def _shared_once(lines: list[Polyline]) -> list[Polyline]:
             free = np.flatnonzero(KDTree(dense).query(line.points_mm)[0] > tolerance_mm)
             if len(free) == 0:
                 continue
-            # One shared point stays at each end, so that the branch begins on its mother.
+            # One shared point stays at each end, so that the branch begins on its parent.
             line = line.part(max(free[0] - 1, 0), free[-1] + 2)
         if len(line.points_mm) >= 2:
             kept[index] = line
@@ -104,7 +93,7 @@ class _Edge:
 
 
 class _Nodes:
-    """Which points of which lines are one node of the graph: a union-find over (line, point)."""
+    """Tells which points of which lines form one node of the graph: a union-find over (line, point)."""
 
     def __init__(self, lines: list[Polyline]) -> None:
         self.parent: dict[tuple[int, int], tuple[int, int]] = {}
@@ -114,12 +103,12 @@ class _Nodes:
         for index, line in enumerate(lines):
             for point in (0, len(line.points_mm) - 1):
                 self._add(index, point, line)
-        # Shortest gaps first, and only between parts that are not connected yet: a tip that passes near its own
-        # tree is not tied into a loop. Ends that coincide are always one.
+        # Join the shortest gaps first, and only between parts that are not connected yet: a tip that passes near its
+        # own tree must not close a loop. Ends that coincide are always joined.
         for gap_mm, end, other in sorted(_gaps(lines), key=lambda gap: gap[0]):
             if gap_mm <= _COINCIDENT_MM or self._component(end[0]) != self._component(other[0]):
                 self._add(*other, lines[other[0]])
-                # The mother's point is the place of the node: the daughter's line is led to it.
+                # The node lies at the parent's point: the daughter's line is extended to it.
                 self.parent[self.find(end)] = self.find(other)
                 self.component[self._component(end[0])] = self._component(other[0])
         self.ids = {key: number for number, key in enumerate(self.parent)}
@@ -141,7 +130,7 @@ class _Nodes:
         return key
 
     def cut(self, index: int, line: Polyline) -> list[_Edge]:
-        """Pieces of a line between its nodes, led to the places of those nodes."""
+        """Pieces of a line between its nodes, each extended to the positions of its nodes."""
         at = sorted(self.points_of[index])
         edges = []
         ids = self.ids
@@ -153,7 +142,7 @@ class _Nodes:
 
 
 def _gaps(lines: list[Polyline]) -> list[tuple[float, tuple[int, int], tuple[int, int]]]:
-    """Candidate joins (gap in mm, an end, the point of another line), within reach."""
+    """Candidate joins within reach: (gap in mm, an end, the nearest point of another line)."""
     found = []
     points_mm = np.concatenate([line.points_mm for line in lines])
     radius_mm = np.nan_to_num(np.concatenate([line.radius_mm for line in lines]))
@@ -166,7 +155,7 @@ def _gaps(lines: list[Polyline]) -> list[tuple[float, tuple[int, int], tuple[int
         for point in (0, len(line.points_mm) - 1):
             near = np.array(tree.query_ball_point(line.points_mm[point], reach_mm), dtype=np.int64)
             near_mm = np.linalg.norm(points_mm[near] - line.points_mm[point], axis=1)
-            # The nearest point of each other line.
+            # Only the nearest point of each other line counts.
             order = np.argsort(near_mm, kind="stable")
             others, place = np.unique(owner[near[order]], return_index=True)
             for other, nearest in zip(others.tolist(), near[order][place].tolist(), strict=True):
@@ -178,7 +167,7 @@ def _gaps(lines: list[Polyline]) -> list[tuple[float, tuple[int, int], tuple[int
                 for end, end_gap_mm in zip((0, last), end_gaps_mm.tolist(), strict=True):
                     if end_gap_mm <= _END_TO_END_GAP_MM:
                         found.append((end_gap_mm, (index, point), (other, end)))
-                # Cutting a line a millimetre from its end would make a crumb of a branch.
+                # A cut within a millimetre of a line's end would leave a tiny branch.
                 is_middle = float(end_gaps_mm.min()) > gap_mm + _CRUMB_MM
                 if is_middle and gap_mm <= max(_END_TO_MIDDLE_GAP_MM, radius_mm[nearest] + 1.0):
                     found.append((gap_mm, (index, point), (other, int(nearest - first[other]))))
@@ -195,7 +184,7 @@ def _led_to(line: Polyline, first: Float[np.ndarray, " 3"], last: Float[np.ndarr
 
 
 def _ordered(edges: list[_Edge]) -> list[Branch]:
-    """Branches of every connected part, mothers before daughters."""
+    """Branches of every connected part, parents before daughters."""
     at_node: dict[int, list[int]] = {}
     for index, edge in enumerate(edges):
         at_node.setdefault(edge.start, []).append(index)
@@ -218,7 +207,7 @@ def _ordered(edges: list[_Edge]) -> list[Branch]:
 
 
 def _root(edges: list[_Edge], at_node: dict[int, list[int]], left: set[int]) -> int:
-    """Where to begin: the widest free end of all that is left; else a free end at which lines only start."""
+    """The node to begin at: the widest free end that is left, else a free end at which lines only start."""
     best, best_rank = edges[min(left)].start, (-1.0, False, 0)
     for index in left:
         edge = edges[index]

@@ -1,1 +1,1 @@
-"""Vessels from a contrast CTA without a person."""
+"""Automatic extraction of vessels from a contrast CTA."""

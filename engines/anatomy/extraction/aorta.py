@@ -1,8 +1,8 @@
-"""The aorta of a contrast CTA: the longest round tube, followed by its own measure, with both lumina and branches.
+"""The aorta of a contrast CTA: the longest round tube, with both lumina and the branches of the arch.
 
-Nothing is grown freely: heart chambers, pulmonary and caval vessels are as bright as the aorta and touch it. A tube
-tracker walks along the lumen, measures it with rays in its cross-section, and stops where walls are missing (the valve,
-the end of the volume). What belongs to the aorta lies within the measured radius of that walk.
+Region growing would leak: heart chambers, pulmonary and caval vessels are as bright as the aorta and touch it. Instead,
+a tube tracker walks along the lumen, measures it with rays in its cross-section, and stops where walls are missing (at
+the valve or the end of the volume). Only voxels within the measured radius of that walk belong to the aorta.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from engines.anatomy.working_grid import WorkingGrid, opened, parts_touching
 AORTA, ARCH_VESSELS, FALSE_LUMEN = 1, 2, 3
 AORTA_NAMES = {AORTA: "aorta", ARCH_VESSELS: "aortic arch vessels", FALSE_LUMEN: "aorta false lumen"}
 
-_RADIUS_MM = (6.0, 24.0)  # of a lumen in axial slices, aneurysms included
-_NARROWEST_MM = 4.5  # of a true lumen beside a wide false one
-_ROUND = 0.72  # area over that of the circle about it, by second moments
-_SLICE_AREA = (0.08, 1.7)  # against the slices before
+_RADIUS_MM = (6.0, 24.0)  # smallest and largest lumen in axial slices, aneurysms included
+_NARROWEST_MM = 4.5  # a true lumen beside a wide false lumen
+_ROUND = 0.72  # smallest ratio of the minor to the major axis, by second moments
+_SLICE_AREA = (0.08, 1.7)  # range of the area relative to the previous slices
 _SMALLEST_SLICE_MM2 = 25.0
-_SLIDE_MM = 5.0  # of the centre from slice to slice
+_SLIDE_MM = 5.0  # largest shift of the centre from slice to slice
 _SHORTEST_CHAIN_MM = 15.0
 _SHORTEST_WALK_MM = 18.0
 _BRANCH_RADIUS_MM = 7.5
 _SHORTEST_BRANCH_MM = 12.0
-_FALSE_LUMEN_SHARE = (0.22, 0.9)  # of the true lumen's enhancement
+_FALSE_LUMEN_SHARE = (0.22, 0.9)  # range of its enhancement relative to the true lumen's
 _FALSE_LUMEN_MM3 = 4000.0
 _FALSE_LUMEN_LONG_MM = 40.0
 _FALSE_LUMEN_OPENING_MM = 3.0
@@ -51,7 +51,7 @@ class _Disc:
 
 
 def aorta_vessels(grid: WorkingGrid, highest_blood_hu: float) -> UInt8[np.ndarray, "i j k"]:
-    """Labels as `AORTA_NAMES`.
+    """Labels numbered as in `AORTA_NAMES`.
 
     Raises:
         InputError: no contrast, or no round vessel of an aorta's width.
@@ -61,7 +61,7 @@ def aorta_vessels(grid: WorkingGrid, highest_blood_hu: float) -> UInt8[np.ndarra
     bright = (grid.hu > 0.5 * (blood_hu + SOFT_TISSUE_HU)) & ~dense
     walk = _aortic_walk(grid, bright)
     lumen = _within_walk(grid, bright, walk)
-    # The right heart may be twice as bright: the aorta's own level gives its wall.
+    # The right heart may be twice as bright, so the wall is found with the aorta's own level.
     blood_hu = float(np.median(grid.hu[lumen]))
     bright = (grid.hu > 0.5 * (blood_hu + SOFT_TISSUE_HU)) & ~dense
     walk = _aortic_walk(grid, bright)
@@ -78,7 +78,7 @@ def aorta_vessels(grid: WorkingGrid, highest_blood_hu: float) -> UInt8[np.ndarra
 
 
 def _aortic_walk(grid: WorkingGrid, bright: Bool[np.ndarray, "i j k"]) -> TubeWalk:
-    """Tracked both ways from the longest chain of round cross-sections."""
+    """The walk along the aorta, tracked both ways from the longest chain of round cross-sections."""
     core = opened(bright, grid.steps(3.0))
     walks: list[TubeWalk] = []
     for chain in _chains(grid, core)[:4]:
@@ -136,7 +136,7 @@ def _round_discs(core: Bool[np.ndarray, "i j"], number: int, pixel_mm: float) ->
 
 
 def _within_walk(grid: WorkingGrid, bright: Bool[np.ndarray, "i j k"], walk: TubeWalk) -> Bool[np.ndarray, "i j k"]:
-    """Bright voxels within the measured radius, cut square at the walk's ends."""
+    """Bright voxels within the measured radius, cut perpendicularly at the walk's ends."""
     index = np.argwhere(bright)
     own = index[inside_walk(walk, index * grid.spacing_mm, slack_mm=0.5 * float(grid.spacing_mm.max()))]
     lumen = np.zeros(bright.shape, dtype=bool)
@@ -145,22 +145,22 @@ def _within_walk(grid: WorkingGrid, bright: Bool[np.ndarray, "i j k"], walk: Tub
 
 
 def _descending_end(grid: WorkingGrid, walk: TubeWalk) -> int:
-    """The posterior end of the walk."""
+    """Index of the walk's posterior end."""
     backwards_mm = (walk.points_mm / grid.spacing_mm) @ grid.lps_from_index[1, :3]
     return 0 if backwards_mm[0] > backwards_mm[-1] else len(backwards_mm) - 1
 
 
 def _lowest_slice(grid: WorkingGrid, walk: TubeWalk) -> int:
-    """Where the descending lumen stops being a round tube."""
+    """The slice in which the descending lumen stops being a round tube."""
     return round(float(walk.points_mm[_descending_end(grid, walk)][2] / grid.spacing_mm[2]))
 
 
 def _continued_downwards(
     grid: WorkingGrid, bright: Bool[np.ndarray, "i j k"], walk: TubeWalk, lumen: Bool[np.ndarray, "i j k"]
 ) -> tuple[TubeWalk, Bool[np.ndarray, "i j k"]]:
-    """A true lumen pressed flat by a false one is no round tube: it is followed by overlap from slice to slice."""
+    """Follow the lumen further by overlap from slice to slice: a false lumen may press it flat, so it is not round."""
     rise = grid.lps_from_index[2, 2]
-    if abs(rise) < 0.9 * grid.spacing_mm[2]:  # slices that are not axial: the walk has to do
+    if abs(rise) < 0.9 * grid.spacing_mm[2]:  # slices that are not axial cannot be followed; the walk alone counts
         return walk, lumen
     end = _descending_end(grid, walk)
     step = -1 if rise > 0 else 1
@@ -185,7 +185,7 @@ def _continued_downwards(
             break
         here = parts == overlap.argmax()
         area_mm2 = float(here.sum()) * pixel_mm2
-        if area_mm2 > _SLICE_AREA[1] * size:  # it touches a neighbour: its own shape goes on
+        if area_mm2 > _SLICE_AREA[1] * size:  # it touches a neighbour: keep the previous shape
             here &= np.asarray(ndimage.binary_dilation(before, iterations=2), dtype=bool)
             area_mm2 = float(here.sum()) * pixel_mm2
         if not _SLICE_AREA[0] < area_mm2 / size < _SLICE_AREA[1] or area_mm2 < _SMALLEST_SLICE_MM2:
@@ -219,7 +219,7 @@ def _lengthened(walk: TubeWalk, end: int, centres: list[Float[np.ndarray, " 3"]]
 def _beside(
     grid: WorkingGrid, mask: Bool[np.ndarray, "i j k"], walk: TubeWalk, factor: float, margin_mm: float
 ) -> tuple[np.ndarray, np.ndarray, Float[np.ndarray, " n"]]:
-    """Voxels of a mask within so many radii of the walk: index, nearest point of the walk, distance to it."""
+    """Mask voxels within a number of radii of the walk: their index, the nearest walk point, the distance to it."""
     index = np.argwhere(mask)
     far_mm, nearest = (np.asarray(found) for found in KDTree(walk.points_mm).query(index * grid.spacing_mm))
     keep = far_mm < factor * walk.radius_mm[nearest] + margin_mm
@@ -233,7 +233,7 @@ def _false_lumen(
     walk: TubeWalk,
     blood_hu: float,
 ) -> Bool[np.ndarray, "i j k"]:
-    """Fainter homogeneous blood along the lumen over a long way, behind a flap."""
+    """The false lumen: fainter homogeneous blood behind a flap, along a long stretch of the true lumen."""
     low, high = (SOFT_TISSUE_HU + share * (blood_hu - SOFT_TISSUE_HU) for share in _FALSE_LUMEN_SHARE)
     smooth, spread = local_spread(grid.hu)
     noise_hu = (
@@ -260,7 +260,7 @@ def _false_lumen(
             found |= mask
     if not found.any():
         return found
-    # The flap and the partial volume about it belong to the aorta.
+    # The flap and the partial volume around it belong to the aorta.
     grown = np.asarray(ndimage.binary_dilation(found, iterations=2), dtype=bool)
     return (found | (grown & (grid.hu > low))) & ~lumen & ~dense
 
@@ -272,7 +272,7 @@ def _arch_vessels(
     up = grid.lps_from_index[2, :3] / np.linalg.norm(grid.lps_from_index[2, :3])
     heights_mm = walk.points_mm @ up
     top = int(np.argmax(heights_mm))
-    if top in (0, len(heights_mm) - 1):  # no arch: the walk only ends at the top of the volume
+    if top in (0, len(heights_mm) - 1):  # no arch: the walk ends at the top of the volume
         return np.zeros(bright.shape, dtype=bool)
     arch = np.flatnonzero(heights_mm > heights_mm[top] - 15.0)
     found = np.zeros(bright.shape, dtype=bool)
@@ -293,7 +293,7 @@ def _branch_roots(
     arch_mm: Float[np.ndarray, "n 3"],
     up: Float[np.ndarray, " 3"],
 ) -> list[tuple[Float[np.ndarray, " 3"], float]]:
-    """Round spots in a thin shell above the arch: where, and how wide."""
+    """Position and width of the round spots in a thin shell above the arch."""
     shell = np.asarray(ndimage.distance_transform_edt(~aorta, sampling=grid.spacing_mm))
     spots = free & (shell > 4.0) & (shell < 8.0)
     roots = []

@@ -1,4 +1,4 @@
-"""Arteries against veins: two fronts race through the vessels from deep bright trunks and superficial thick ones."""
+"""Tell arteries from veins: fronts from deep bright trunks and from superficial thick ones race through the vessels."""
 
 from __future__ import annotations
 
@@ -15,7 +15,11 @@ THICK_SINUS_MM = 1.6
 
 
 def arteries_and_veins(grid: WorkingGrid, head: Head, vessels: Bool[np.ndarray, "i j k"]) -> UInt8[np.ndarray, "i j k"]:
-    """Two fronts race through the vessels, from deep bright trunks and from superficial thick ones."""
+    """Label each vessel voxel by the front that reaches it first.
+
+    The arterial front starts in deep bright trunks, the venous front in superficial thick vessels. A front advances
+    more slowly where the brightness does not fit its side.
+    """
     if not vessels.any():
         raise InputError("no vessels are left in the brain case after bone removal; give labels")
     level = np.minimum(plateau_hu(grid, vessels), head.blood_hu)
@@ -28,7 +32,7 @@ def arteries_and_veins(grid: WorkingGrid, head: Head, vessels: Bool[np.ndarray, 
         result[vessels] = ARTERY
         return result
     vein_hu = float(np.median(level[vein_seed]))
-    # Partial volume dims a thin artery down to the level of veins; nothing makes a vein brighter than its blood.
+    # Partial volume can dim a thin artery to the level of veins, but nothing makes a vein brighter than its blood.
     tolerance = max(0.08 * vein_hu, 2.0 * head.noise_hu)
     width = max(0.25 * (head.blood_hu - vein_hu), tolerance)
     border = vein_hu + tolerance
@@ -53,7 +57,7 @@ def arteries_and_veins(grid: WorkingGrid, head: Head, vessels: Bool[np.ndarray, 
 
 
 def upper_or_back(grid: WorkingGrid, head: Head) -> Bool[np.ndarray, "i j k"]:
-    """Not the front of the skull base, where thick vessels are carotids."""
+    """All but the front of the skull base, where thick vessels are carotids."""
     height_mm, back_mm = along_lps(grid, 2), along_lps(grid, 1)
     inside_z, inside_y = height_mm[head.cavity], back_mm[head.cavity]
     floor = float(np.percentile(inside_z, 25))

@@ -1,4 +1,4 @@
-"""How bright contrast-filled blood is in a CT, and what is denser than it."""
+"""The brightness of contrast-filled blood in a CT, and the parts that are denser."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from calibration.errors import InputError
 from engines.anatomy.working_grid import WorkingGrid
 
 SOFT_TISSUE_HU = 60.0  # unenhanced muscle and brain
-HOMOGENEOUS_HU = 60.0  # local standard deviation; lumen is noise, marrow is texture
-_LOWEST_BLOOD_HU = 180.0  # below: liver and unenhanced blood
+HOMOGENEOUS_HU = 60.0  # limit of the local standard deviation: a lumen varies by noise alone, marrow by its texture
+_LOWEST_BLOOD_HU = 180.0  # liver and unenhanced blood lie below
 _PEAK_SHARE = 0.1  # of the tallest peak: the liver may hold ten times more voxels than the aorta
 _BIN_HU = 20.0
 _BONE_MM3 = 300.0  # smaller dense spots are plaque or a stent, part of the vessel
-_WITHIN_BLOOD_MM, _WITHIN_BLOOD_SHARE = 8.0, 0.35  # dense voxels so far inside blood are a stent graft, no bone
+_WITHIN_BLOOD_MM, _WITHIN_BLOOD_SHARE = 8.0, 0.35  # dense parts this deep in blood are stent grafts
 
 
 def local_spread(hu: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -50,7 +50,7 @@ def blood_level(grid: WorkingGrid, highest_hu: float) -> float:
 
 
 def dense_parts(grid: WorkingGrid, blood_hu: float, *, above_hu: float) -> Bool[np.ndarray, "i j k"]:
-    """Large parts far denser than blood, but for metal that lies within blood."""
+    """Large parts far denser than blood (bone), except metal that lies within blood."""
     above = grid.hu > blood_hu + above_hu
     blood = (np.abs(grid.hu - blood_hu) < 0.25 * blood_hu).astype(np.float32)
     size = max(1, round(_WITHIN_BLOOD_MM / float(grid.spacing_mm.mean())))

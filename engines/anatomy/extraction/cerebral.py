@@ -1,8 +1,11 @@
-"""Arteries and veins of a head CTA: the brain case by surroundedness, vessels within, tubes below, bridges between.
+"""Arteries and veins of a head CTA.
 
-Contrast level, noise and threshold come from the brain itself. Arteries and veins part by where they start (large
-superficial sinuses against the deep centre of the skull base, as in DeepIterReg) and how bright they stay along the
-way. Both are guesses, written as labels that a person can repaint.
+The brain case is the space that bone surrounds. Vessels inside it are found by brightness and vessels of the neck as
+tubes; paths through the skull base connect the two. Contrast level, noise and threshold are measured in the brain.
+
+Arteries and veins are told apart by where they start (large superficial sinuses against the deep centre of the skull
+base, as in DeepIterReg) and by how bright they stay along the way. Both are guesses, stored as labels that a person can
+repaint.
 """
 
 from __future__ import annotations
@@ -29,8 +32,8 @@ from engines.anatomy.working_grid import (
 CEREBRAL_NAMES = {ARTERY: "cerebral arteries", VEIN: "cerebral veins"}
 
 _VESSEL_MM3 = 15.0
-_WALL_SHARE = 0.52  # of the vessel's level above the brain's
-_SINUS_OUT_MM = 6.0  # sinuses reach so far into grooves of the inner table
+_WALL_SHARE = 0.52  # share of the vessel's level above the brain's level
+_SINUS_OUT_MM = 6.0  # how far sinuses reach into grooves of the skull's inner table
 _THIN_SINUS_MM = 1.1
 
 
@@ -49,14 +52,14 @@ def cerebral_vessels(grid: WorkingGrid) -> UInt8[np.ndarray, "i j k"]:
 
 
 def _vessels_inside(grid: WorkingGrid, head: Head) -> Bool[np.ndarray, "i j k"]:
-    """Bright in the cavity: hysteresis, and no rim of bone."""
+    """Bright voxels of the brain case by hysteresis, without the bright rim along bone."""
     hu = grid.hu
     bright = (hu > head.lowest_hu) & ~head.bone & ~head.solid & head.cavity
-    # Partial volume lines the inner table with a sheet one voxel thick; a vessel there has a core beyond it.
+    # Partial volume lines the skull's inner table with a bright sheet one voxel thick; a vessel there is thicker.
     core = bright & ~grown(head.bone, 1)
     bright &= grown(core, 1)
     sure = bright & (hu > head.brain_hu + 0.35 * (head.blood_hu - head.brain_hu))
-    # The thin walls of air cells (frontal, sphenoid) lie within the brain's hull and are as bright as a vessel.
+    # The thin walls of air cells (frontal, sphenoid) lie within the brain's hull and are as bright as vessels.
     bright &= ~near_air(grid, WALL_OF_AIR_MM)
     vessels = parts_of_at_least(parts_touching(bright, sure), _VESSEL_MM3 / grid.voxel_mm3)
     parts = np.asarray(label(vessels, connectivity=3))
@@ -66,13 +69,13 @@ def _vessels_inside(grid: WorkingGrid, head: Head) -> Bool[np.ndarray, "i j k"]:
 
 
 def _half_maximum(grid: WorkingGrid, head: Head, vessels: Bool[np.ndarray, "i j k"]) -> Bool[np.ndarray, "i j k"]:
-    """The wall lies where half of the vessel's own level is reached: bright ones blur wider than faint ones."""
+    """Vessels cut at half of their own level, because bright vessels blur wider than faint ones."""
     level = ndimage.maximum_filter(np.where(vessels, grid.hu, head.brain_hu), 3)
     return vessels & (grid.hu > head.brain_hu + _WALL_SHARE * (np.minimum(level, head.blood_hu) - head.brain_hu))
 
 
 def _sinuses(grid: WorkingGrid, head: Head, inside: Bool[np.ndarray, "i j k"]) -> Bool[np.ndarray, "i j k"]:
-    """Thick vessels at the inner table, followed into its grooves as long as they stay as bright."""
+    """Thick vessels at the skull's inner table, followed into its grooves while they stay equally bright."""
     thick = thick_parts(grid, inside, _THIN_SINUS_MM) & ~deeper_than(grid, head, 8.0) & upper_or_back(grid, head)
     if not thick.any():
         return thick
@@ -86,6 +89,6 @@ def _sinuses(grid: WorkingGrid, head: Head, inside: Bool[np.ndarray, "i j k"]) -
 
 
 def _mode(values: Float[np.ndarray, " n"], width_hu: float) -> float:
-    """The most frequent value, to a bin of this width."""
+    """The most frequent value, rounded to bins of this width."""
     counts, edges = np.histogram(values, np.arange(values.min(), values.max() + 2 * width_hu, width_hu))
     return float(edges[counts.argmax()] + 0.5 * width_hu)

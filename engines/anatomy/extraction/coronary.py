@@ -1,4 +1,4 @@
-"""Coronary arteries of a cardiac CTA: thin bright vessels that hang on the aorta, without aorta and chambers."""
+"""Coronary arteries of a cardiac CTA: thin bright vessels connected to the aorta, without aorta and chambers."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from engines.anatomy.working_grid import WorkingGrid
 CORONARY_NAMES = {1: "coronary arteries"}
 
 _BONE_MM3 = 300.0
-_BONE_RIM_MM = 1.6  # partial volume about bone is as bright as blood
-_THICK_BONE_MM = 2.5  # half the thickness
+_BONE_RIM_MM = 1.6  # partial volume around bone is as bright as blood
+_THICK_BONE_MM = 2.5  # half the thickness of bone that is surely bone
 _CHAMBER_RADIUS_MM = 4.0  # thicker than any coronary, thinner than aorta and heart chambers
-_OPENING_MM = 1.5  # bridges thinner than twice this part bone from vessel
-_HOMOGENEOUS_SHARE = 0.3  # of a large component's voxels that look like blood
+_OPENING_MM = 1.5  # bone and vessel are separated where they join by less than twice this
+_HOMOGENEOUS_SHARE = 0.3  # share of a large component's voxels that look like blood
 _SMALLEST_MM3 = 100.0
 
 
@@ -33,7 +33,7 @@ def coronary_vessels(grid: WorkingGrid, highest_blood_hu: float) -> UInt8[np.nda
     """Labels: 1 coronary arteries.
 
     Raises:
-        InputError: no contrast, no chamber or aorta, or no thin vessel on them.
+        InputError: there is no contrast, no chamber or aorta, or no thin vessel connected to them.
     """
     hu = grid.hu
     mean, spread = local_spread(hu)
@@ -47,7 +47,7 @@ def coronary_vessels(grid: WorkingGrid, highest_blood_hu: float) -> UInt8[np.nda
     is_large = size * grid.voxel_mm3 >= _BONE_MM3
     is_vessel = is_large & (share >= _HOMOGENEOUS_SHARE)
     is_bone = is_large & ~is_vessel
-    # A thin vessel is all edge and never homogeneous: only what is thick can be told to be bone.
+    # A thin vessel is all edge and never homogeneous, so only thick parts can be recognised as bone.
     thick = _opened(parts > 0, grid.steps(_THICK_BONE_MM))
     is_bone &= np.bincount(parts[thick], minlength=len(size)) > 0
     is_vessel[0] = is_bone[0] = False
@@ -66,7 +66,7 @@ def coronary_vessels(grid: WorkingGrid, highest_blood_hu: float) -> UInt8[np.nda
 
 
 def _opened(mask: Bool[np.ndarray, "i j k"], radius: int) -> Bool[np.ndarray, "i j k"]:
-    # One step of the ball's shape, then plain steps: far cheaper than a large ball and nearly as round.
+    # Plain erosion steps and one ball-shaped dilation: far cheaper than a large ball and nearly as round.
     eroded = ndimage.binary_erosion(mask, iterations=radius)
     return np.logical_and(ndimage.binary_dilation(eroded, structure=ball(1), iterations=radius + 1), mask)
 
@@ -77,14 +77,14 @@ def _hanging_together(
     parts = np.asarray(label(candidates, connectivity=3))
     keep = np.bincount(parts.ravel()) * voxel_mm3 >= _SMALLEST_MM3
     touched = np.bincount(parts[large], minlength=len(keep)) * voxel_mm3
-    # Side vessels as bright as the aorta (vena cava with early contrast) are far smaller than the main tube.
+    # Other vessels as bright as the aorta (a vena cava with early contrast) are far smaller than the main tube.
     keep &= touched >= 0.2 * touched[1:].max(initial=1.0)
     keep[0] = False
     return keep[parts]
 
 
 def _thin_parts(vessels: Bool[np.ndarray, "i j k"], grid: WorkingGrid) -> Bool[np.ndarray, "i j k"]:
-    """Coronaries without aorta and chambers: pictures show them alone."""
+    """The coronaries without aorta and chambers, because angiograms show the coronaries alone."""
     chambers = np.asarray(ndimage.binary_dilation(_opened(vessels, grid.steps(_CHAMBER_RADIUS_MM)), iterations=1),
                           dtype=bool)  # fmt: skip
     thin = vessels & ~chambers

@@ -1,4 +1,4 @@
-"""Vessels from a contrast CTA without a person, as labels that a person can correct."""
+"""Automatic extraction of vessels from a contrast CTA, as labels that a person can correct."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from engines.anatomy.vessel_model import CtVolume, LabelVolume
 from engines.anatomy.working_grid import WorkingGrid, averaged
 
 _GRID_MM = {"tavi": 1.5, "coronary": 0.5, "evt": 1.0}  # voxels are averaged to about this size
-_COARSEST_MM = {"tavi": 4.0, "coronary": 1.3, "evt": 2.0}  # wider voxels do not show what is looked for
+_COARSEST_MM = {"tavi": 4.0, "coronary": 1.3, "evt": 2.0}  # larger voxels do not show these vessels
 _HIGHEST_BLOOD_HU = 700.0
 _FINER_WALL_SHARE = 0.5
 
@@ -23,7 +23,8 @@ def extract_vessels(ct: CtVolume, kind: str) -> LabelVolume:
     """Label the contrast-filled vessels; aortas on a grid of about 1.5 mm, thinner vessels on that of the CT.
 
     Raises:
-        InputError: voxels too coarse for the kind, another part of the body, no contrast, nothing left.
+        InputError: the voxels are too coarse for the kind, the CT shows another part of the body or no contrast, or
+            no vessel is found.
     """
     coarsest_mm = max(ct.spacing_mm)
     if coarsest_mm > _COARSEST_MM[kind]:
@@ -53,7 +54,7 @@ def _named(labels: UInt8[np.ndarray, "i j k"], lps_from_index: np.ndarray, names
 
 
 def _refined(ct: CtVolume, grid: WorkingGrid, labels: UInt8[np.ndarray, "i j k"], names: dict[int, str]) -> LabelVolume:
-    """Walls at half of the vessel's own level on the CT's voxels, looked at only next to what was found."""
+    """Labels on the CT's own voxels, with walls at half of the vessel's level; only the surroundings are searched."""
     vessels = labels > 0
     tissue_hu = float(
         np.median(grid.hu[np.asarray(ndimage.binary_dilation(vessels, iterations=4), dtype=bool) & ~vessels])

@@ -1,4 +1,4 @@
-"""The part of a false lumen that contrast did not reach: as dark as muscle, known only by the round wall about it."""
+"""The thrombosed part of a false lumen: as dark as muscle, so only the round outer wall of the aorta reveals it."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from engines.anatomy.extraction.blood_level import SOFT_TISSUE_HU
 from engines.anatomy.working_grid import WorkingGrid
 
 _ANGLES = 48
-_RIM_MM = 2.0  # the wall's edge is looked for between so far inside and outside
+_RIM_MM = 2.0  # the wall's edge is searched this far inside and outside the circle
 _EDGE_HU = (-50.0, 150.0)
-_EMPTY_HU = -30.0  # fat and lung are no lumen
+_EMPTY_HU = -30.0  # fat and lung are darker than any lumen
 _RADIUS_STEPS = (0.94, 0.97, 1.0, 1.03, 1.06)
 _SHIFT_PX = 3
 _FILLED = 0.84
-_FEWEST_SLICES = 6  # with both lumina seen, before a third may be guessed
-_LARGEST_TRUE_SHARE = 0.7  # of the circle: a lumen that fills it leaves none to find
+_FEWEST_SLICES = 6  # with both lumina visible, before a thrombosed part may be guessed
+_LARGEST_TRUE_SHARE = 0.7  # share of the circle: a true lumen that fills it leaves no room for another
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,9 +37,9 @@ def thrombosed_lumen(
     blood_hu: float,
     from_slice: int,
 ) -> Bool[np.ndarray, "i j k"]:
-    """From the first round slice below `from_slice` with both lumina on, the outer wall is followed as a circle.
+    """Follow the outer wall as a circle, downwards from the first round slice below `from_slice` with both lumina.
 
-    Nothing is returned for an aorta without a seen false lumen, or for slices that are not axial.
+    The result is empty for an aorta without a visible false lumen, and for slices that are not axial.
     """
     found = np.zeros(lumen.shape, dtype=bool)
     both = np.flatnonzero(lumen.any(axis=(0, 1)) & (false_lumen.sum(axis=(0, 1)) > 30))
@@ -84,7 +84,7 @@ def _descending_part(true: Bool[np.ndarray, "i j"], circle: _Circle) -> Bool[np.
 
 
 def _circle_about(true: Bool[np.ndarray, "i j"], false: Bool[np.ndarray, "i j"]) -> tuple[_Circle, float] | None:
-    """As large as both lumina together, where they lie, and how much of it they fill."""
+    """The circle with the area and centre of both lumina together, and the share of it that they fill."""
     near_false = np.asarray(ndimage.binary_dilation(false, iterations=4), dtype=bool)
     parts = np.asarray(label(true))
     touching = np.isin(parts, np.unique(parts[near_false & true])) & true
@@ -102,7 +102,7 @@ def _circle_about(true: Bool[np.ndarray, "i j"], false: Bool[np.ndarray, "i j"])
 def _best_circle(
     hu: Float[np.ndarray, "i j"], true: Bool[np.ndarray, "i j"], last: _Circle, blood_hu: float, pixel_mm: float
 ) -> _Circle:
-    """Near the last one: an edge all around, no fat within, the true lumen inside."""
+    """The circle near the last one that best has an edge all around, no fat within, and the true lumen inside."""
     best, best_score = last, -np.inf
     inside_true = np.argwhere(true)
     for radius in _RADIUS_STEPS:
@@ -126,7 +126,7 @@ def _edge_score(hu: Float[np.ndarray, "i j"], circle: _Circle, blood_hu: float, 
 
     rim_px = _RIM_MM / pixel_mm
     inner, outer = ring(circle.radius_px - rim_px), ring(circle.radius_px + rim_px)
-    # A bright neighbour (a vein, a vertebra) says nothing about this wall.
+    # A bright neighbour (a vein, a vertebra) must not count as an edge of this wall.
     edge = np.where(
         outer > 0.5 * (blood_hu + SOFT_TISSUE_HU), 0.0, np.clip(np.minimum(inner, 150.0) - outer, *_EDGE_HU)
     )

@@ -1,4 +1,4 @@
-"""What a head CTA tells about itself: brain case, bone with its marrow, contrast level and noise."""
+"""Measures of a head CTA: brain case, bone with its marrow, contrast level and noise."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ from engines.anatomy.working_grid import (
     within,
 )
 
-_BONE_HU = 500.0  # cortical bone, 700 and more, halved with its neighbours
-_BRAIN_HU = (10.0, 70.0)  # grey and white matter of a CTA, 25 to 50, and what reconstruction adds
+_BONE_HU = 500.0  # cortical bone has 700 and more; partial volume lowers it
+_BRAIN_HU = (10.0, 70.0)  # grey and white matter of a CTA (25 to 50), widened for reconstruction differences
 AIR_HU = -300.0
 _COARSE_MM = 3.3
 _FARTHEST_BONE_MM = 200.0  # from any point of the brain, in any direction
-_SURROUNDED = 0.8  # share of 26 directions that meet bone: all in the brain, about half in the face and the neck
+_SURROUNDED = 0.8  # share of 26 directions that meet bone: all of them in the brain, about half in face and neck
 _SMALLEST_BRAIN_ML = 300.0
-_HULL_MM = 10.0  # closing of the brain: sinuses lie in grooves of its surface
+_HULL_MM = 10.0  # radius of the closing: sinuses lie in grooves of the brain's surface
 _GAP_MM = 4.0  # half the width of marrow between cortices
-_MARROW_MM, _ENCLOSED = 12.0, 0.75  # marrow of petrous bone and clivus: dense bone so near, in so many directions
+_MARROW_MM, _ENCLOSED = 12.0, 0.75  # marrow (petrous bone, clivus): bone this near in this share of directions
 _BONE_MM3 = 300.0
-WALL_OF_AIR_MM = 3.0  # thin bone about nose and sinuses is as bright as a vessel
+WALL_OF_AIR_MM = 3.0  # thin bone around nose and sinuses is as bright as a vessel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Head:
-    """What a head CTA tells about itself.
+    """Measures of a head CTA.
 
     Args:
-        brain_hu, noise_hu: middle and spread of brain tissue.
-        blood_hu: level of well filled arteries.
-        lowest_hu: faintest vessel.
+        brain_hu, noise_hu: centre and spread of brain tissue.
+        blood_hu: level of well-filled arteries.
+        lowest_hu: level of the faintest vessel.
         bone: dense voxels.
-        solid: bone and the marrow between.
+        solid: bone and the marrow within.
         cavity: inside of the brain case, sinuses included.
     """
 
@@ -101,13 +101,13 @@ def near_air(grid: WorkingGrid, distance_mm: float) -> Bool[np.ndarray, "i j k"]
 
 
 def deeper_than(grid: WorkingGrid, head: Head, depth_mm: float) -> Bool[np.ndarray, "i j k"]:
-    """Farther than this below the surface of the brain."""
+    """Voxels farther than this below the surface of the brain."""
     outside = ~coarser(head.cavity, (2, 2, 2))
     return finer(within(outside, depth_mm, 2 * grid.spacing_mm, beyond=True), (2, 2, 2), head.cavity.shape)
 
 
 def plateau_hu(grid: WorkingGrid, vessels: Bool[np.ndarray, "i j k"]) -> Float[np.ndarray, "i j k"]:
-    """How bright the middle of the vessel is near each of its voxels, evened out along it."""
+    """For each vessel voxel, the brightness of the vessel's middle near it, smoothed along the vessel."""
     middle = ndimage.maximum_filter(np.where(vessels, grid.hu, 0.0), 3)
     weight = vessels.astype(np.float32)
     sigma = 2.0 / grid.spacing_mm
@@ -118,7 +118,7 @@ def plateau_hu(grid: WorkingGrid, vessels: Bool[np.ndarray, "i j k"]) -> Float[n
 def _brain_case(
     bone: Bool[np.ndarray, "a b c"], spacing_mm: Float[np.ndarray, " 3"]
 ) -> tuple[Bool[np.ndarray, "a b c"], Float[np.ndarray, " 3"]]:
-    """The largest space with bone in nearly all directions."""
+    """The largest space that has bone in nearly all directions."""
     case = largest_part(opened((_surrounded(bone, spacing_mm, _FARTHEST_BONE_MM) > _SURROUNDED) & ~bone, 2))
     return np.asarray(ndimage.binary_fill_holes(closed(case, 8.0, spacing_mm)), dtype=bool), spacing_mm
 
@@ -126,7 +126,7 @@ def _brain_case(
 def _surrounded(
     bone: Bool[np.ndarray, "a b c"], spacing_mm: Float[np.ndarray, " 3"], farthest_mm: float
 ) -> Float[np.ndarray, "a b c"]:
-    """Share of 26 directions in which bone is met within a distance."""
+    """Share of 26 directions in which bone lies within a distance."""
     reach = int(farthest_mm / float(spacing_mm.max()))
     padded = np.pad(bone, reach)
     met = np.zeros(bone.shape, dtype=np.float32)
@@ -141,12 +141,12 @@ def _surrounded(
 
 
 def _with_marrow(bone: Bool[np.ndarray, "a b c"], spacing_mm: Float[np.ndarray, " 3"]) -> Bool[np.ndarray, "a b c"]:
-    """Bone, the gaps in it, and what lies deep within it."""
+    """Bone with its gaps filled, and the marrow deep within it."""
     return closed(bone, _GAP_MM, spacing_mm) | (_surrounded(bone, spacing_mm, _MARROW_MM) > _ENCLOSED)
 
 
 def _hull_of_brain(soft: Bool[np.ndarray, "i j k"], grid: WorkingGrid) -> Bool[np.ndarray, "i j k"]:
-    """Brain tissue with its grooves, ventricles and vessels filled, and the depth of the dura about it."""
+    """Brain tissue with grooves, ventricles and vessels filled, extended by the thickness of the dura."""
     coarse = soft[::2, ::2, ::2]
     brain = opened(largest_part(opened(coarse, 1)), 2)
     spacing_mm = 2 * grid.spacing_mm

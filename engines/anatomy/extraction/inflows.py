@@ -1,8 +1,9 @@
-"""One tree for each artery that enters the head: an injection fills one of them, and communicating arteries part them.
+"""Divide the arteries of a head into one tree for each artery that enters it.
 
-Extracted arteries hang together, through the circle of Willis and wherever thin ones touch, while a picture shows what
-one carotid or the vertebral arteries feed. Fronts race from all inflows, faster in wide vessels; a branch belongs to
-the front that reaches it first.
+Extracted arteries are all connected, through the circle of Willis and wherever thin ones touch. But one injection fills
+only what one carotid or the vertebral arteries feed. Fronts start at all inflows at once and run faster in wide
+vessels; a branch belongs to the inflow whose front reaches it first. The trees therefore part in the communicating
+arteries.
 """
 
 from __future__ import annotations
@@ -17,15 +18,15 @@ from engines.anatomy.centerlines.tree import Polyline, joined_trees, tree_from_p
 from engines.anatomy.vessel_model import Branch, CenterlineTree
 
 _SAME_NODE_MM = 0.1
-_LOWER_SHARE = 0.35  # of the arteries' height: carotids and vertebral arteries begin there
-_INFLOW_RADIUS_MM = 1.0  # wider ends than the skull base's small branches
-_INFLOW_LENGTH_MM = 5.0  # branches shorter than this are crumbs of the extraction
+_LOWER_SHARE = 0.35  # lowest share of the arteries' height, where carotids and vertebral arteries begin
+_INFLOW_RADIUS_MM = 1.0  # inflows are wider than the small branches at the skull base
+_INFLOW_LENGTH_MM = 5.0  # shorter branches are artefacts of the extraction
 _END_POINTS = 8
 _NARROWEST_MM = 0.3
 
 
 def parted_by_inflow(tree: CenterlineTree) -> CenterlineTree:
-    """The tree with its arteries as one tree an inflow; as it was where there are not two of them."""
+    """The tree with its arteries divided into one tree per inflow; unchanged if there are fewer than two inflows."""
     arteries = [branch for branch in tree.branches if branch.vessel_class == "artery"]
     if not arteries:
         return tree
@@ -40,7 +41,7 @@ def parted_by_inflow(tree: CenterlineTree) -> CenterlineTree:
 
 
 def _nodes(branches: Sequence[Branch]) -> list[tuple[int, int]]:
-    """Start and end of each branch as numbers that are equal where branches meet."""
+    """Node numbers of the start and end of each branch; branches that meet share a number."""
     ends = np.array([point for branch in branches for point in (branch.points_mm[0], branch.points_mm[-1])])
     number = np.arange(len(ends))
     for a, b in sorted(KDTree(ends).query_pairs(_SAME_NODE_MM)):
@@ -67,7 +68,7 @@ def _inflows(branches: Sequence[Branch], nodes: Sequence[tuple[int, int]]) -> li
 
 
 def _territories(branches: Sequence[Branch], nodes: Sequence[tuple[int, int]], inflows: Sequence[int]) -> list[int]:
-    """Number of the inflow of each branch; -1 where none leads to it."""
+    """The number of the inflow that feeds each branch; -1 if none reaches it."""
     cost = [
         float((np.linalg.norm(np.diff(b.points_mm, axis=0), axis=1) / np.maximum(b.radius_mm[1:], _NARROWEST_MM)).sum())
         for b in branches

@@ -1,4 +1,4 @@
-"""Vessels of the neck, led through the skull base: bone is no border where a path stays as bright as its vessel."""
+"""Vessels of the neck, followed through the bone of the skull base along paths that stay as bright as the vessel."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from engines.anatomy.working_grid import (
     within,
 )
 
-_THICKEST_TUBE_MM = 6.5  # radius of a jugular bulb
+_THICKEST_TUBE_MM = 6.5  # radius; a jugular bulb is this thick
 _SHORTEST_TUBE_MM = 10.0
 _TUBE_MM3 = 60.0
 _TRUNK_MM3 = 300.0
 _FROM_BELOW_MM = 10.0
-_BRIGHTEST_TUBE = 1.1  # of the level in the brain; brighter is bone
+_BRIGHTEST_TUBE = 1.1  # relative to the level in the brain; brighter tubes are bone
 _LONGEST_BRIDGE_MM = 60.0
 
 
 def tubes_below(grid: WorkingGrid, head: Head, above: Bool[np.ndarray, "i j k"]) -> Bool[np.ndarray, "i j k"]:
-    """Carotid, vertebral and jugular vessels of the neck, led through the skull base."""
+    """Carotid, vertebral and jugular vessels of the neck, followed through the skull base."""
     hu = grid.hu
     height_mm = along_lps(grid, 2)
     below = height_mm < float(np.median(height_mm[head.cavity]))
@@ -46,7 +46,7 @@ def tubes_below(grid: WorkingGrid, head: Head, above: Bool[np.ndarray, "i j k"])
     bright &= ~too_thick
     trunks = parts_of_at_least(above, _TRUNK_MM3 / grid.voxel_mm3)
     found = np.zeros(hu.shape, dtype=bool)
-    # Carotid and jugular touch in the neck: the brighter are taken first, with their walls, then what is left.
+    # Carotid and jugular touch in the neck: take the brighter vessels with their walls first, then the rest.
     for share in (0.6, 0.0):
         lowest_hu = max(head.lowest_hu, head.brain_hu + share * (head.blood_hu - head.brain_hu))
         left = bright & (hu > lowest_hu) & ~grown(found, 1)
@@ -59,7 +59,7 @@ def tubes_below(grid: WorkingGrid, head: Head, above: Bool[np.ndarray, "i j k"])
 def _led_upwards(
     grid: WorkingGrid, head: Head, bright: Bool[np.ndarray, "i j k"], trunks: Bool[np.ndarray, "i j k"]
 ) -> Bool[np.ndarray, "i j k"]:
-    """Parts that come from the lower end of the volume, each with its bridge to a trunk of its own brightness."""
+    """Parts that enter at the volume's lower end, each with its bridge to a trunk of the same brightness."""
     plateau = plateau_hu(grid, bright | trunks)
     height_mm = along_lps(grid, 2)
     bottom_mm = float(height_mm[grid.hu > AIR_HU].min())
@@ -79,7 +79,7 @@ def _led_upwards(
             found |= tube
             continue
         bridge = _bridge(grid, tube, targets, level)
-        if bridge is not None:  # what leads nowhere is marrow
+        if bridge is not None:  # a part without a bridge is marrow
             found |= tube | bridge
     return found
 
@@ -87,7 +87,7 @@ def _led_upwards(
 def _bridge(
     grid: WorkingGrid, tube: Bool[np.ndarray, "i j k"], targets: Bool[np.ndarray, "i j k"], level: float
 ) -> Bool[np.ndarray, "i j k"] | None:
-    """The way of a tube through bone to the vessels above: the path on which voxels stay as bright as the tube."""
+    """The path of a tube through bone to the vessels above, on which voxels stay as bright as the tube."""
     spacing_mm = grid.spacing_mm
     margin = np.ceil(_LONGEST_BRIDGE_MM / spacing_mm).astype(int)
     index = np.argwhere(tube)
@@ -100,7 +100,7 @@ def _bridge(
     if not ends.any():
         return None
     off = np.abs(ndimage.gaussian_filter(grid.hu[box], 0.6) - level) / (0.2 * level)
-    cost = np.where(off < 3.0, 1.0 + off**2, -1.0)  # soft tissue and cortical bone are no way
+    cost = np.where(off < 3.0, 1.0 + off**2, -1.0)  # soft tissue and cortical bone block the path
     search = MCP_Geometric(cost, sampling=tuple(spacing_mm.tolist()))
     starts = top - low
     reached, _ = search.find_costs(starts)
@@ -113,7 +113,7 @@ def _bridge(
     length_mm = float(np.linalg.norm(np.diff(path, axis=0) * spacing_mm, axis=1).sum())
     if len(off_tube) == 0 or length_mm > 2.0 * _LONGEST_BRIDGE_MM:
         return None
-    # A vessel's way costs little more than its length; bone and brain cost tens of times that.
+    # A path inside a vessel costs little more than its length; one through bone or brain costs tens of times that.
     if float(np.median(cost[tuple(off_tube.T)])) > 3.0:
         return None
     height_mm -= height_mm.min()

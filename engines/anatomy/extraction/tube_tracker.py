@@ -1,4 +1,4 @@
-"""Walk along a bright tube, measuring it with rays in its own cross-section."""
+"""Walk along a bright tube and measure it with rays in its cross-section."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from scipy import ndimage
 from scipy.spatial import KDTree
 
 _RAYS = 36
-_STEP_SHARE = 0.3  # of the radius
-_LOOK_SHARE = 1.8  # rays go so many radii far; a ray that meets no wall there has leaked
-_WALLED_SHARE = 0.5  # of the rays; fewer, and the wall is gone
-_GROWS = 1.45  # against the last walk of about three radii
+_STEP_SHARE = 0.3  # step length relative to the radius
+_LOOK_SHARE = 1.8  # length of the rays in radii; a ray that meets no wall has leaked
+_WALLED_SHARE = 0.5  # share of rays that must meet a wall; the walk ends where fewer do
+_GROWS = 1.45  # largest growth of the radius over about three radii of the walk
 _WINDOW = 10
-_INERTIA = 0.5  # of the direction, a step
+_INERTIA = 0.5  # share of the previous direction that each step keeps
 _LONGEST_MM = 900.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class TubeWalk:
-    """Centres along a tube.
+    """Cross-sections along a tube.
 
     Args:
-        points_mm: voxel index times spacing.
-        radius_mm: median ray to the wall.
+        points_mm: centres, as voxel index times spacing.
+        radius_mm: median length of the rays to the wall.
         directions: unit vectors, along the walk.
-        sides: unit vectors across it, where the first ray points.
-        rays_mm: to the wall, by angle from `sides` towards `directions x sides`; short where no wall was met.
-        step_mm: about how far the points are apart.
+        sides: unit vectors across the walk, along the first ray.
+        rays_mm: distance to the wall, by angle from `sides` towards `directions x sides`; short if no wall was met.
+        step_mm: approximate distance between points.
     """
 
     points_mm: Float[np.ndarray, "n 3"]
@@ -57,15 +57,15 @@ def walk_tube(
     *,
     narrowest_mm: float,
 ) -> TubeWalk:
-    """Both ways from a start within a tube, until its walls are missing or the volume ends.
+    """Walk both ways from a start inside a tube, until its walls are missing or the volume ends.
 
     Args:
-        inside: lumen.
-        spacing_mm: of the voxels.
+        inside: mask of the lumen.
+        spacing_mm: voxel spacing.
         start: voxel index, in the tube.
-        direction: about along the tube, voxel axes.
-        radius_mm: about the tube's.
-        narrowest_mm: the walk ends where the tube is narrower.
+        direction: roughly along the tube, in voxel axes.
+        radius_mm: approximate radius of the tube.
+        narrowest_mm: radius below which the walk ends.
     """
     halves = [
         _walk(inside, spacing_mm, start * spacing_mm, sign * direction, radius_mm, narrowest_mm) for sign in (-1.0, 1.0)
@@ -92,7 +92,7 @@ class _Step:
     rays_mm: Float[np.ndarray, " r"]
 
     def turned(self) -> _Step:
-        """Seen the other way: the angles run backwards."""
+        """The same step seen in the opposite direction: the ray angles run backwards."""
         return replace(self, heading=-self.heading, rays_mm=np.roll(self.rays_mm[::-1], 1))
 
 
@@ -110,7 +110,7 @@ def _walk(
         recent = [step.radius_mm for step in steps[-_WINDOW:]]
         usual_mm = float(np.median(recent)) if recent else radius_mm
         centre = point
-        for again in (True, True, False):  # two cross-sections find the middle, the third measures from it
+        for again in (True, True, False):  # two cross-sections find the centre, the third measures from it
             rays = _cross_section(inside, spacing_mm, centre, heading, usual_mm)
             if rays.hit.mean() < _WALLED_SHARE:
                 return steps
@@ -170,7 +170,7 @@ def _cross_section(
 
 
 def inside_walk(walk: TubeWalk, points_mm: Float[np.ndarray, "n 3"], *, slack_mm: float) -> Bool[np.ndarray, " n"]:
-    """Points within the star that the rays drew about the nearest centre, and not beyond the walk's ends."""
+    """Which points lie within the star of rays around the nearest centre, and not beyond the walk's ends."""
     farthest_mm = 1.5 * float(walk.rays_mm.max()) + 5.0
     found = KDTree(walk.points_mm).query(points_mm, distance_upper_bound=farthest_mm)
     far_mm, nearest = (np.asarray(part) for part in found)

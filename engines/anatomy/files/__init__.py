@@ -1,1 +1,1 @@
-"""Models and volumes from and to files: DICOM, NIfTI, VTK, meshes, centerlines, labels."""
+"""Read and write models and volumes: DICOM, NIfTI, VTK, meshes, centerlines, labels."""

@@ -1,71 +1,98 @@
-"""Centerlines from and to files: VTP, legacy VTK, CSV `x,y,z[,radius][,branch]`; LPS mm."""
+"""Centerlines from and to files: VTP, legacy VTK, tables `x,y,z[,radius][,branch]`, Slicer curves; LPS mm inside."""
 
 from __future__ import annotations
 
-import csv
-import re
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from calibration.errors import InputError
 from engines.anatomy.centerlines.tree import Polyline, tree_from_polylines
-from engines.anatomy.files.poly_data import MAX_FILE_BYTES, PolyData
+from engines.anatomy.files.centerline_table import TABLE_SUFFIXES, read_table
+from engines.anatomy.files.coordinate_system import (
+    DIAMETER_ARRAYS,
+    RADIUS_ARRAYS,
+    Declared,
+    declared_by,
+    in_lps_mm,
+)
+from engines.anatomy.files.markups import read_markups
+from engines.anatomy.files.poly_data import PolyData
 from engines.anatomy.files.surface_file import check_extent
 from engines.anatomy.files.vtk_legacy import read_vtk
 from engines.anatomy.files.vtk_xml import read_vtp, write_vtp
 from engines.anatomy.vessel_model import Branch, CenterlineTree
 
-RADIUS_ARRAYS = ("radius", "MaximumInscribedSphereRadius", "Radius")
 _CLASSES = ("artery", "vein", "aorta")
-_DECIMAL_COMMA = re.compile(r"(?<=\d),(?=\d)")
 _MAX_RADIUS_MM = 60.0  # the largest aneurysms; beyond it the array is no radius in mm
 
 
-def load_centerlines(path: Path | str) -> CenterlineTree:
-    """Read centerlines and order them into a tree.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class DeclaredCenterlines:
+    """A tree in LPS mm, and what its file said of its coordinate system."""
 
-    A file written by `save_centerlines` comes back branch by branch; any other file's lines are cut at branch
-    points and joined (see `tree_from_polylines`).
+    tree: CenterlineTree
+    declared: Declared
+
+
+def load_centerlines(path: Path | str) -> CenterlineTree:
+    """Read centerlines into LPS mm and order them into a tree; see `read_centerlines`."""
+    return read_centerlines(path).tree
+
+
+def read_centerlines(path: Path | str) -> DeclaredCenterlines:
+    """Read centerlines into LPS mm, from the coordinate system and unit that the file declares (else LPS mm).
+
+    A file written by `save_centerlines` keeps its branches; lines of any other file are cut at branch points and
+    joined (see `tree_from_polylines`).
 
     Raises:
-        InputError: unknown format, damaged, empty, not finite, not in millimetres, radii not positive.
+        InputError: unknown format, damaged, empty, not finite, in a coordinate system that is not read, not in
+            millimetres, radii not positive.
     """
     path = Path(path)
-    polylines, parents = _polylines(_read_lines(path), str(path))
+    data, declared = _read_lines(path)
+    polylines, parents = _polylines(data, str(path))
     tree = _stored_tree(polylines, parents) or tree_from_polylines(polylines)
     if not tree.branches:
         raise InputError(f"{path}: no line has two different points; export the centerlines again")
-    return tree
+    return DeclaredCenterlines(tree=tree, declared=declared)
 
 
 def load_polylines(path: Path | str) -> list[Polyline]:
-    """The lines of a file exactly as they are stored: neither cut, nor joined, nor turned round.
+    """The lines of a file in LPS mm as they are stored: neither cut, nor joined, nor turned round.
 
     Raises:
-        InputError: unknown format, damaged, empty, not finite, not in millimetres, radii not positive.
+        InputError: as `read_centerlines`.
     """
     path = Path(path)
-    return _polylines(_read_lines(path), str(path))[0]
+    return _polylines(_read_lines(path)[0], str(path))[0]
 
 
-def _read_lines(path: Path) -> PolyData:
+def _read_lines(path: Path) -> tuple[PolyData, Declared]:
     suffix = path.suffix.lower()
     if suffix in (".vtp", ".vtk"):
         data = read_vtp(path) if suffix == ".vtp" else read_vtk(path)
-    elif suffix in (".csv", ".txt", ".tsv"):
-        data = _read_csv(path)
+    elif suffix == ".json":
+        data = read_markups(path)
+    elif suffix in TABLE_SUFFIXES:
+        data = read_table(path)
     else:
-        raise InputError(f"{path}: centerlines are read from .vtp, .vtk and .csv, found {path.suffix!r}; export as one")
+        raise InputError(
+            f"{path}: centerlines are read from .vtp, .vtk, .csv and .mrk.json, found {path.suffix!r}; export as one"
+        )
     if not data.lines:
         hint = "it holds a surface; pass it as surface" if len(data.triangles) else "export the centerlines again"
         raise InputError(f"{path}: has no lines; {hint}")
+    declared = declared_by(data.remarks, str(path))
+    data = in_lps_mm(data, declared)
     check_extent(data.points[np.concatenate(data.lines)], str(path))
-    return data
+    return data, declared
 
 
 def save_centerlines(path: Path | str, tree: CenterlineTree) -> None:
-    """Write `.vtp`: a line a branch, point array `radius`, line arrays `name`, `vessel_class`, `parent`."""
+    """Write `.vtp`: one line per branch, point array `radius`, line arrays `name`, `vessel_class`, `parent`."""
     path = Path(path)
     if path.suffix.lower() != ".vtp":
         raise InputError(f"{path}: centerlines are written as .vtp; choose this ending")
@@ -79,13 +106,13 @@ def save_centerlines(path: Path | str, tree: CenterlineTree) -> None:
             "vessel_class": tuple(branch.vessel_class for branch in tree.branches),
             "parent": np.array([branch.parent for branch in tree.branches], dtype=np.int32),
         },
+        remarks=("SPACE=LPS",),
     )
     write_vtp(path, data)
 
 
 def _polylines(data: PolyData, where: str) -> tuple[list[Polyline], np.ndarray | None]:
-    stored = next((data.point_arrays[name] for name in RADIUS_ARRAYS if name in data.point_arrays), None)
-    radius_mm = np.full(len(data.points), np.nan) if stored is None else stored.astype(np.float64)
+    radius_mm = _stored_radius(data)
     # "Not known" is stored as NaN or 0 by exporters; what cannot be is negative, infinite, or wider than any vessel.
     used = radius_mm[np.concatenate(data.lines)] if radius_mm.ndim == 1 else np.array([-1.0])
     if (used < 0).any() or np.isinf(used).any() or (used > _MAX_RADIUS_MM).any():
@@ -108,8 +135,17 @@ def _polylines(data: PolyData, where: str) -> tuple[list[Polyline], np.ndarray |
     return polylines, parents if isinstance(parents, np.ndarray) else None
 
 
+def _stored_radius(data: PolyData) -> np.ndarray:
+    arrays = {name.lower(): values for name, values in data.point_arrays.items()}
+    for names, share in ((RADIUS_ARRAYS, 1.0), (DIAMETER_ARRAYS, 0.5)):
+        for name in names:
+            if name in arrays:
+                return arrays[name].astype(np.float64) * share
+    return np.full(len(data.points), np.nan)
+
+
 def _stored_tree(polylines: list[Polyline], parents: np.ndarray | None) -> CenterlineTree | None:
-    """The tree as saved by this program, or None where the parents make no tree."""
+    """The tree as this program saved it, or None if the stored parents form no tree."""
     if parents is None or any(len(line.points_mm) < 2 for line in polylines):
         return None
     if any(not -1 <= parent < index for index, parent in enumerate(parents)):
@@ -126,61 +162,3 @@ def _stored_tree(polylines: list[Polyline], parents: np.ndarray | None) -> Cente
             for line, parent in zip(polylines, parents, strict=True)
         )
     )
-
-
-def _read_csv(path: Path) -> PolyData:
-    try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise InputError(f"{path}: larger than {MAX_FILE_BYTES / 1e9:.1f} GB; export only the centerlines")
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: is no text; export the centerlines as CSV x,y,z[,radius][,branch]") from error
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
-    # Where a comma is the decimal point, as in much of Europe, spreadsheets put semicolons or tabs between the cells.
-    delimiter = next((mark for mark in (";", "\t", ",") if lines and mark in lines[0]), " ")
-    rows = [[_cell(cell) for cell in row] for row in csv.reader(lines, delimiter=delimiter, skipinitialspace=True)]
-    header = ["x", "y", "z", "radius", "branch"]
-    if rows and not _is_number(rows[0][0]):
-        header = ["branch" if cell.lower() == "name" else cell.lower() for cell in rows.pop(0)]
-    if not rows or any(axis not in header[: len(rows[0])] for axis in "xyz"):
-        raise InputError(
-            f"{path}: expected rows x,y,z[,radius][,branch] in mm, found {len(rows)} rows; export it again"
-        )
-    return _csv_lines(path, header, rows)
-
-
-def _csv_lines(path: Path, header: list[str], rows: list[list[str]]) -> PolyData:
-    width = len(rows[0])
-    places = {name: header.index(name) for name in ("x", "y", "z", "radius", "branch") if name in header[:width]}
-    try:
-        numbers = [name for name in ("x", "y", "z", "radius") if name in places]
-        values = np.array([[row[places[name]] or "nan" for name in numbers] for row in rows], dtype=np.float64)
-        branch = [row[places["branch"]] if "branch" in places else "" for row in rows]
-    except (ValueError, IndexError) as error:
-        raise InputError(f"{path}: a row is no {','.join(places)} ({error}); expected numbers in mm") from error
-    if not np.isfinite(values[:, :3]).all():
-        row = int(np.flatnonzero(~np.isfinite(values[:, :3]).all(axis=1))[0]) + 1
-        raise InputError(f"{path}: point {row} is NaN or infinite; export the centerlines again")
-    names = list(dict.fromkeys(branch))
-    order = np.array([names.index(name) for name in branch])
-    return PolyData(
-        points=values[:, :3],
-        lines=tuple(np.flatnonzero(order == index) for index in range(len(names))),
-        point_arrays={"radius": values[:, 3]} if "radius" in places else {},
-        # Numbers only tell branches apart; words name them.
-        line_arrays={"name": tuple("" if _is_number(name) else name for name in names)},
-    )
-
-
-def _cell(text: str) -> str:
-    return _DECIMAL_COMMA.sub(".", text.strip())
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

@@ -1,69 +1,63 @@
-"""One CT series from a folder of DICOM files, in any order, checked slice by slice before pixels are read."""
+"""One CT series from DICOM files in any order, checked slice by slice before pixels are read."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pydicom
-from jaxtyping import Float, Int32
-from pydicom.errors import InvalidDicomError
-from pydicom.uid import CTImageStorage, DeflatedExplicitVRLittleEndian, EnhancedCTImageStorage
+from jaxtyping import Float
 
-from calibration.dicom_values import DAMAGED
 from calibration.errors import InputError
+from engines.anatomy.files.ct_phases import chosen_phase, phases_of, place_numbers
+from engines.anatomy.files.ct_slice import CtSlice, hounsfield, slices_of_file
 from engines.anatomy.files.nifti import MAX_SPACING_MM, MAX_VOXELS, MIN_SPACING_MM
+from engines.anatomy.files.notes import Note, logged
 from engines.anatomy.vessel_model import CtVolume
-from engines.angiography.files.dicom_stream import open_dicom, transfer_syntax_of
-from engines.angiography.files.xa_pixels import PixelReader
 
 _MAX_FILES = 20_000
 _MAX_SLICE_PX = 8192
-_AIR_HU = -1024
 _SAME_PLACE_MM = 0.01
-# Table positions are often written with one decimal: neighbours may differ by twice that rounding.
+# Table positions are often rounded to one decimal, so two slice distances may differ by twice that rounding.
 _UNEVEN_MM, _UNEVEN_SHARE = 0.11, 0.03
-_TILT_SHARE = 4e-3  # sideways drift a millimetre of travel: 0.2 degrees
-_TAGS = ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "SeriesNumber", "Modality", "ImageType", "Rows",
-         "Columns", "PixelSpacing", "ImageOrientationPatient", "ImagePositionPatient", "RescaleSlope",
-         "RescaleIntercept", "FrameOfReferenceUID", "SamplesPerPixel", "PixelPaddingValue")  # fmt: skip
+_TILT_SHARE = 4e-3  # sideways drift per millimetre of travel: 0.2 degrees
+_SAME_ORIENTATION = 1e-3  # of a direction cosine; headers round in the fourth to sixth digit
+_SAME_SPACING = 1e-4  # share
+_SCOUT_COSINE = 0.98  # scouts lie at more than 11 degrees to the slices
+_MOST_SCOUTS, _SCOUT_SHARE = 3, 0.1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Slice:
-    """What one file's header says."""
-
-    path: Path
-    series: str
-    number: str
-    frame_of_reference: str
-    instance: str
-    shape: tuple[int, int]
-    spacing_mm: tuple[float, float]
-    orientation: Float[np.ndarray, " 6"]
-    position_mm: Float[np.ndarray, " 3"]
-    slope: float
-    intercept: float
-    padding: float | None
-
-
-def read_ct_series(path: Path) -> CtVolume:
+def read_ct_series(path: Path, phase: int | None = None, note: Note = logged) -> CtVolume:
     """Read the one CT series of a folder (searched with its subfolders), or the series of the given file.
 
+    Identical copies of slices and scouts are passed over, which `note` says.
+
+    Args:
+        phase: of several phases in one series, its number in the list, from 1, or its percentage of the cardiac cycle.
+
     Raises:
-        InputError: no CT, several series, or a series that is no even, straight, whole stack.
+        InputError: there is no CT, there are several series or phases, or the series is not a complete, even, straight
+            stack.
     """
     folder = path if path.is_dir() else path.parent
-    wanted = None if path.is_dir() else _header(path)
-    if path.is_file() and wanted is None:
-        raise InputError(f"{path}: is neither NIfTI nor a DICOM CT slice; give a DICOM folder or a .nii.gz file")
+    wanted = None
+    if not path.is_dir():
+        own = slices_of_file(path)
+        if not own:
+            raise InputError(f"{path}: is neither NIfTI nor a DICOM CT slice; give a DICOM folder or a .nii.gz file")
+        wanted = own[0]
     slices = _slices_of(folder)
     if wanted is not None:
         slices = [part for part in slices if part.series == wanted.series]
-    _one_series(slices, folder)
+        if wanted.frame == 0 and len(slices_of_file(path)) > 1:
+            slices = [part for part in slices if part.path == wanted.path]  # an Enhanced object is a series by itself
+    slices = _one_series(slices, folder, note)
+    slices = _without_copies(slices, folder, note)
+    phases = phases_of(slices, _along_mm(slices))
+    if phases:
+        slices = list(chosen_phase(phases, phase, folder, wanted).slices)
     slices, step_mm = _stacked(slices, folder)
     first, last = slices[0], slices[-1]
     column_axis, row_axis = first.orientation[:3], first.orientation[3:]
@@ -74,18 +68,19 @@ def read_ct_series(path: Path) -> CtVolume:
     lps_from_index[:3, 2] = (last.position_mm - first.position_mm) / (len(slices) - 1)
     lps_from_index[:3, 3] = first.position_mm
     assert step_mm > 0
+    frame_of_reference = next((part.frame_of_reference for part in slices if part.frame_of_reference), "")
     return CtVolume(
-        voxels_hu=_voxels(slices), lps_from_index=lps_from_index, frame_of_reference_uid=first.frame_of_reference
+        voxels_hu=hounsfield(slices), lps_from_index=lps_from_index, frame_of_reference_uid=frame_of_reference
     )
 
 
-def _slices_of(folder: Path) -> list[_Slice]:
+def _slices_of(folder: Path) -> list[CtSlice]:
     files = sorted(file for file in folder.rglob("*") if file.is_file() and file.name != "DICOMDIR")
     if not files:
         raise InputError(f"{folder}: the folder is empty; give the folder of one CT series")
     if len(files) > _MAX_FILES:
         raise InputError(f"{folder}: holds {len(files)} files, at most {_MAX_FILES}; give the folder of one CT series")
-    slices = [part for file in files if (part := _header(file)) is not None]
+    slices = [part for file in files for part in slices_of_file(file)]
     if not slices:
         raise InputError(
             f"{folder}: none of its {len(files)} files is a DICOM CT slice; give the folder of a CT series"
@@ -93,54 +88,17 @@ def _slices_of(folder: Path) -> list[_Slice]:
     return slices
 
 
-def _header(path: Path) -> _Slice | None:
-    """The slice, or None where the file is no CT slice: reports, scouts and other objects lie in CT folders too."""
-    try:
-        if transfer_syntax_of(path) == DeflatedExplicitVRLittleEndian:
-            dataset = open_dicom(path).header  # inflated within limits, which pydicom does not have
-        else:
-            dataset = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(_TAGS))
-        sop_class, kind = dataset.get("SOPClassUID"), str(dataset.get("ImageType", ""))
-    except (InvalidDicomError, EOFError):
-        return None
-    except DAMAGED as error:
-        raise InputError(f"{path}: the DICOM header cannot be read ({error}); copy the file again") from error
-    if sop_class == EnhancedCTImageStorage:
-        raise InputError(f"{path}: is an Enhanced CT (multi-frame); export the series as single slices or as NIfTI")
-    if sop_class != CTImageStorage or "LOCALIZER" in kind:
-        return None
-    try:
-        return _Slice(
-            path=path,
-            series=str(dataset.SeriesInstanceUID),
-            number=str(dataset.get("SeriesNumber", "?")),
-            frame_of_reference=str(dataset.get("FrameOfReferenceUID", "") or ""),
-            instance=str(dataset.SOPInstanceUID),
-            shape=(int(dataset.Rows), int(dataset.Columns)),
-            spacing_mm=(float(dataset.PixelSpacing[0]), float(dataset.PixelSpacing[1])),
-            orientation=_numbers(dataset.ImageOrientationPatient, 6),
-            position_mm=_numbers(dataset.ImagePositionPatient, 3),
-            slope=float(dataset.RescaleSlope),
-            intercept=float(dataset.RescaleIntercept),
-            padding=float(dataset.PixelPaddingValue) if "PixelPaddingValue" in dataset else None,
-        )
-    except DAMAGED as error:
-        raise InputError(
-            f"{path}: a CT slice lacks what places or scales it ({error}); export the series again with all its tags"
-        ) from error
-
-
-def _numbers(values: Sequence[float], count: int) -> Float[np.ndarray, " n"]:
-    numbers = np.array([float(value) for value in values])
-    if numbers.shape != (count,) or not np.isfinite(numbers).all():
-        raise ValueError(f"expected {count} numbers, found {list(values)}")
-    return numbers
-
-
-def _one_series(slices: list[_Slice], folder: Path) -> None:
-    by_series: dict[str, list[_Slice]] = {}
+def _one_series(slices: list[CtSlice], folder: Path, note: Note) -> list[CtSlice]:
+    """The slices of the one series, without scouts."""
+    by_series: dict[str, list[CtSlice]] = {}
     for part in slices:
         by_series.setdefault(part.series, []).append(part)
+    if len(by_series) > 1:
+        largest = max(by_series.values(), key=len)
+        scouts = [parts for parts in by_series.values() if parts is not largest and _are_scouts(parts, largest)]
+        if len(scouts) == len(by_series) - 1:
+            _say_scouts([part for parts in scouts for part in parts], folder, note)
+            by_series = {largest[0].series: largest}
     if len(by_series) > 1:
         found = "; ".join(
             f"series {parts[0].number}: {len(parts)} slices of {parts[0].shape[1]}x{parts[0].shape[0]}, "
@@ -150,19 +108,107 @@ def _one_series(slices: list[_Slice], folder: Path) -> None:
         raise InputError(
             f"{folder}: holds {len(by_series)} CT series ({found}); choose one by giving the path of one of its files"
         )
-    for what, values in (
-        ("picture sizes", Counter(part.shape for part in slices)),
-        ("pixel spacings", Counter(tuple(np.round(part.spacing_mm, 5).tolist()) for part in slices)),
-        ("orientations", Counter(tuple(np.round(part.orientation, 3).tolist()) for part in slices)),
-        ("frames of reference", Counter(part.frame_of_reference for part in slices)),
+    slices = next(iter(by_series.values()))
+    groups = _groups(slices, lambda part: part.orientation, _SAME_ORIENTATION)
+    main = max(groups, key=len)
+    rest = [part for group in groups if group is not main for part in group]
+    if rest and _are_scouts(rest, main) and not _has_hole(main):
+        _say_scouts(rest, folder, note)
+        slices, groups = main, [main]
+    spacings = _groups(
+        slices, lambda part: np.array(part.spacing_mm), _SAME_SPACING * max(max(part.spacing_mm) for part in slices)
+    )
+    for what, counts in (
+        ("picture sizes", Counter(str(part.shape) for part in slices)),
+        ("pixel spacings", {str(group[0].spacing_mm): len(group) for group in spacings}),
+        ("orientations", {str(np.round(group[0].orientation, 6).tolist()): len(group) for group in groups}),
+        ("frames of reference", Counter(part.frame_of_reference for part in slices if part.frame_of_reference)),
     ):
-        if len(values) > 1:
-            listed = ", ".join(f"{count} of {value}" for value, count in values.most_common(4))
-            raise InputError(f"{folder}: the series mixes {len(values)} {what} ({listed}); export one stack alone")
+        if len(counts) > 1:
+            most = sorted(counts.items(), key=lambda item: -item[1])[:4]
+            listed = ", ".join(f"{count} of {value}" for value, count in most)
+            raise InputError(f"{folder}: the series mixes {len(counts)} {what} ({listed}); export one stack alone")
+    nowhere = sum(not part.frame_of_reference for part in slices)
+    if 0 < nowhere < len(slices):
+        note(f"{folder}: {nowhere} of {len(slices)} slices name no frame of reference; taken as that of the others")
+    return slices
 
 
-def _stacked(slices: list[_Slice], folder: Path) -> tuple[list[_Slice], float]:
-    """Slices in order along their normal, and the step; refuses every stack that is not even and straight."""
+def _groups(
+    slices: Sequence[CtSlice], value: Callable[[CtSlice], Float[np.ndarray, " n"]], tolerance: float
+) -> list[list[CtSlice]]:
+    """Slices whose values agree with that of the group's first within a tolerance."""
+    groups: list[list[CtSlice]] = []
+    for part in slices:
+        own = value(part)
+        for group in groups:
+            if np.abs(value(group[0]) - own).max() <= tolerance:
+                group.append(part)
+                break
+        else:
+            groups.append([part])
+    return groups
+
+
+def _are_scouts(few: Sequence[CtSlice], many: Sequence[CtSlice]) -> bool:
+    """A handful of pictures that lie across the slices, whatever their image type says."""
+    if len(few) > max(_MOST_SCOUTS, _SCOUT_SHARE * len(many)) or len(many) < 3 * len(few):
+        return False
+    return all(abs(float(_normal(part) @ _normal(many[0]))) < _SCOUT_COSINE for part in few)
+
+
+def _say_scouts(scouts: Sequence[CtSlice], folder: Path, note: Note) -> None:
+    names = ", ".join(part.place for part in scouts[:4])
+    note(f"{folder}: left out as scouts, for they lie across the slices: {names}")
+
+
+def _has_hole(slices: Sequence[CtSlice]) -> bool:
+    steps = np.diff(np.sort(_along_mm(slices)))
+    steps = steps[steps > _SAME_PLACE_MM]
+    return len(steps) > 0 and bool((steps > 1.5 * np.median(steps)).any())
+
+
+def _normal(part: CtSlice) -> Float[np.ndarray, " 3"]:
+    return np.cross(part.orientation[:3], part.orientation[3:])
+
+
+def _along_mm(slices: Sequence[CtSlice]) -> Float[np.ndarray, " n"]:
+    return np.array([part.position_mm for part in slices]) @ _normal(slices[0])
+
+
+def _without_copies(slices: list[CtSlice], folder: Path, note: Note) -> list[CtSlice]:
+    """Each object once; the same picture in the same place under another number is a copy too."""
+    kept: dict[str, CtSlice] = {}
+    for part in slices:
+        other = kept.setdefault(part.instance, part)
+        if other is not part and np.abs(other.position_mm - part.position_mm).max() > _SAME_PLACE_MM:
+            kept[f"{part.instance} {part.path}"] = part  # anonymised to one number for all
+    whole = _without_same_pictures(list(kept.values()))
+    if len(whole) < len(slices):
+        note(f"{folder}: {len(slices) - len(whole)} identical copies of slices are left out")
+    return whole
+
+
+def _without_same_pictures(slices: list[CtSlice]) -> list[CtSlice]:
+    places = place_numbers(_along_mm(slices))
+    at_place: dict[int, list[CtSlice]] = {}
+    for part, place in zip(slices, places.tolist(), strict=True):
+        at_place.setdefault(place, []).append(part)
+    dropped: set[int] = set()
+    for parts in at_place.values():
+        seen: set[bytes] = set()
+        for part in parts if len(parts) > 1 else ():
+            picture = hounsfield([part]).tobytes()
+            # Of different phases, air above the patient may be the same: only the same moment makes a copy.
+            key = picture + repr(replace(part.moment, instance=None)).encode()
+            if key in seen:
+                dropped.add(id(part))
+            seen.add(key)
+    return [part for part in slices if id(part) not in dropped]
+
+
+def _stacked(slices: list[CtSlice], folder: Path) -> tuple[list[CtSlice], float]:
+    """Slices sorted along their normal, and the step in mm; refuses a stack that is not even and straight."""
     first = slices[0]
     if len(slices) < 2:
         raise InputError(f"{first.path}: is the only CT slice here, a volume needs at least 2; copy the whole series")
@@ -184,7 +230,7 @@ def _stacked(slices: list[_Slice], folder: Path) -> tuple[list[_Slice], float]:
     steps_mm = np.diff(along_mm)
     for index in np.flatnonzero(steps_mm < _SAME_PLACE_MM)[:1]:
         raise InputError(
-            f"{slices[index + 1].path}: lies in the same place as {slices[index].path.name} "
+            f"{slices[index + 1].path}: lies in the same place as {slices[index].place} "
             f"({int((steps_mm < _SAME_PLACE_MM).sum())} doubled slices; copies, or several phases?); keep one each"
         )
     typical_mm = float(np.median(steps_mm))
@@ -193,7 +239,7 @@ def _stacked(slices: list[_Slice], folder: Path) -> tuple[list[_Slice], float]:
         gone = round(float(steps_mm[worst]) / typical_mm) - 1
         what = f"{gone} slices are missing" if gone >= 1 else "slices are unevenly spaced"
         raise InputError(
-            f"{folder}: {what} between {slices[worst].path.name} and {slices[worst + 1].path.name} "
+            f"{folder}: {what} between {slices[worst].place} and {slices[worst + 1].place} "
             f"({steps_mm[worst]:.2f} mm apart, expected {typical_mm:.2f}); copy the whole series"
         )
     travel = positions[-1] - positions[0]
@@ -205,36 +251,3 @@ def _stacked(slices: list[_Slice], folder: Path) -> tuple[list[_Slice], float]:
             "reconstruction or resample it"
         )
     return slices, typical_mm
-
-
-def _voxels(slices: list[_Slice]) -> np.ndarray:
-    """(column, row, slice) in HU; int16 where every slice scales by whole numbers."""
-    rows, columns = slices[0].shape
-    whole = all(float(part.slope).is_integer() and float(part.intercept).is_integer() for part in slices)
-    voxels = np.empty((len(slices), rows, columns), dtype=np.int16 if whole else np.float32)
-    for index, part in enumerate(slices):
-        try:
-            stored = _stored(part.path)
-        except InputError as error:
-            raise InputError(f"{part.path}: pixels cannot be decoded ({error}); copy the file again") from error
-        if stored.shape != (rows, columns):
-            raise InputError(
-                f"{part.path}: pixels are {stored.shape}, expected {(rows, columns)}; export the series again"
-            )
-        scaled = stored.astype(np.float64) * part.slope + part.intercept
-        if part.padding is not None:
-            scaled[stored == part.padding] = _AIR_HU
-        voxels[index] = np.clip(scaled, -32768, 32767)
-    return voxels.transpose(2, 1, 0)
-
-
-def _stored(path: Path) -> Int32[np.ndarray, "rows columns"]:
-    """Pixels as the file has them; sizes are checked before a decoder takes memory for them."""
-    stream = open_dicom(path)
-    reader = PixelReader(stream, path.name)
-    lifted, bits = reader.read(0)
-    stored = lifted.astype(np.int32)
-    if reader.format.photometric == "MONOCHROME1":
-        stored = (1 << bits) - 1 - stored
-    # A run's reader lifts signed values above zero; Hounsfield units need their sign.
-    return stored - (1 << (bits - 1)) if reader.format.signed else stored

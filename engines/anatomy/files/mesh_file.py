@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,53 +13,63 @@ from calibration.errors import InputError
 from engines.anatomy.files.poly_data import MAX_FILE_BYTES, MAX_POINTS, PolyData, checked, fan_triangles
 
 _STL_RECORD = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribute", "<u2")])
+_STL_TITLE_BYTES = 4096  # within which a text file says "solid", after blank lines
+_MAX_REMARKS = 200
 _PLY_DTYPES = {"char": "i1", "int8": "i1", "uchar": "u1", "uint8": "u1", "short": "i2", "int16": "i2", "ushort": "u2",
                "uint16": "u2", "int": "i4", "int32": "i4", "uint": "u4", "uint32": "u4", "float": "f4",
                "float32": "f4", "double": "f8", "float64": "f8"}  # fmt: skip
 
 
 def read_stl(path: Path) -> PolyData:
-    """Triangles with equal corners merged, so that neighbours share vertices."""
+    """Read triangles and merge equal corners, so that neighbours share vertices."""
     content = _content(path)
-    # Binary files may begin with "solid" too; only the size tells them apart.
+    # Binary files may also begin with "solid"; only the size tells them from ASCII files.
     count = int(np.frombuffer(content[80:84], "<u4")[0]) if len(content) >= 84 else -1
-    if count >= 0 and len(content) == 84 + count * _STL_RECORD.itemsize:
+    whole = 84 + count * _STL_RECORD.itemsize
+    text = content[:_STL_TITLE_BYTES].removeprefix(b"\xef\xbb\xbf").lstrip()[:5].lower() == b"solid"
+    if count >= 0 and (len(content) == whole or (len(content) > whole > 84 and not text)):  # archives pad the end
         corners = np.frombuffer(content, _STL_RECORD, count=count, offset=84)["corners"].reshape(-1, 3)
-    elif content[:5].lower() == b"solid":
-        words = content.split()
+        remarks = (content[:80].decode("latin-1"),)
+    elif text:
+        titles = re.findall(rb"(?im)^\W*(?:end)?solid\b([^\r\n]*)", content[:_STL_TITLE_BYTES] + b"\n" + content[-400:])
+        remarks = tuple(title.decode("latin-1") for title in titles)
+        words = content.lower().split()
         at = np.flatnonzero(np.array(words, dtype=object) == b"vertex")
         try:
             corners = np.array([words[i + 1 : i + 4] for i in at], dtype=np.float64).reshape(-1, 3)
         except ValueError as error:
-            raise InputError(f"{path}: a vertex of the ASCII STL is no three numbers; export it again") from error
+            raise InputError(f"{path}: a vertex of the ASCII STL lacks three numbers; export it again") from error
         if len(corners) % 3 or b"endsolid" not in content[-400:].lower():
             raise InputError(f"{path}: the ASCII STL is cut short ({len(corners)} corners); export it again")
     else:
         expected = 84 + max(count, 0) * _STL_RECORD.itemsize
         raise InputError(
-            f"{path}: is no whole STL: its header promises {max(count, 0)} triangles ({expected} bytes), "
+            f"{path}: is no complete STL: its header promises {max(count, 0)} triangles ({expected} bytes), "
             f"the file has {len(content)} bytes; export it again"
         )
-    return _merged(corners.astype(np.float64), str(path))
+    return replace(_merged(corners.astype(np.float64), str(path)), remarks=remarks)
 
 
 def read_obj(path: Path) -> PolyData:
     """Vertices and faces; textures, normals and groups are ignored."""
     points: list[list[bytes]] = []
     faces: list[list[int]] = []
+    remarks: list[str] = []
     try:
         for line in _content(path).splitlines():
             words = line.split()
-            if words[:1] == [b"v"]:
+            if line.lstrip()[:1] == b"#" and len(remarks) < _MAX_REMARKS:
+                remarks.append(line.decode("latin-1"))
+            elif words[:1] == [b"v"]:
                 points.append(words[1:4])
             elif words[:1] == [b"f"]:
                 numbers = [int(word.split(b"/")[0]) for word in words[1:]]
-                # Negative numbers count back from the latest vertex.
+                # Negative numbers count backwards from the latest vertex.
                 faces.append([number - 1 if number > 0 else len(points) + number for number in numbers])
         vertices = np.array(points, dtype=np.float64).reshape(-1, 3)
     except ValueError as error:
         raise InputError(f"{path}: the OBJ file is damaged ({error}); export it again") from error
-    return checked(PolyData(points=vertices, triangles=_fans(faces, path)), str(path))
+    return checked(PolyData(points=vertices, triangles=_fans(faces, path), remarks=tuple(remarks)), str(path))
 
 
 def read_ply(path: Path) -> PolyData:
@@ -85,7 +97,8 @@ def read_ply(path: Path) -> PolyData:
             raise ValueError(f"format {form} is not read")
     except (ValueError, IndexError, KeyError) as error:
         raise InputError(f"{path}: the PLY file cannot be read ({error}); export it as STL or VTP") from error
-    return checked(PolyData(points=points, triangles=_fans(faces, path)), str(path))
+    remarks = tuple(" ".join(words[1:]) for words in header if words[:1] in (["comment"], ["obj_info"]))
+    return checked(PolyData(points=points, triangles=_fans(faces, path), remarks=remarks), str(path))
 
 
 def _ply_ascii(

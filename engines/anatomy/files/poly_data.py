@@ -1,4 +1,4 @@
-"""Points, lines and triangles with named arrays: what VTK files carry, before it means vessel or surface."""
+"""Points, lines and triangles with named arrays: the plain content of a VTK or mesh file."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from jaxtyping import Float, Int
 
 from calibration.errors import InputError
 
-# A whole-body surface at half a millimetre has about 20 million points; more is a broken header or a bomb.
+# A whole-body surface at 0.5 mm has about 20 million points; a larger number is a broken header or an attack.
 MAX_POINTS = 20_000_000
 MAX_FILE_BYTES = 2 * 1024**3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PolyData:
-    """Geometry as stored.
+    """Geometry as the file stores it.
 
     Args:
         points: (n, 3) in the units of the file.
@@ -24,6 +24,7 @@ class PolyData:
         triangles: point indices; larger polygons are cut into fans on reading.
         point_arrays: name to (n,) or (n, c) values.
         line_arrays: name to one value (or row, or string) a line.
+        remarks: titles, comments and texts of field data ("SPACE=RAS"): what a file says of itself.
     """
 
     points: Float[np.ndarray, "n 3"]
@@ -31,10 +32,11 @@ class PolyData:
     triangles: Int[np.ndarray, "t 3"] = field(default_factory=lambda: np.zeros((0, 3), dtype=np.int64))
     point_arrays: dict[str, np.ndarray] = field(default_factory=dict)
     line_arrays: dict[str, np.ndarray | tuple[str, ...]] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
 
 
 def checked(data: PolyData, where: str) -> PolyData:
-    """Refuse cells that name points which are not there, points that are no numbers, and arrays cut short."""
+    """Refuse cells that name missing points, points that are not finite, and arrays of the wrong length."""
     if data.points.ndim != 2 or data.points.shape[1] != 3 or not 0 < len(data.points) <= MAX_POINTS:
         raise InputError(f"{where}: expected 1 to {MAX_POINTS} points of 3 numbers, found shape {data.points.shape}")
     if not np.isfinite(data.points).all():
@@ -61,7 +63,7 @@ def split_cells(connectivity: np.ndarray, offsets: np.ndarray, where: str) -> tu
 
 
 def fan_triangles(connectivity: np.ndarray, offsets: np.ndarray, where: str) -> Int[np.ndarray, "t 3"]:
-    """Polygons, given as VTK gives them, cut into fans of triangles."""
+    """Polygons in VTK's connectivity and offsets, cut into fans of triangles."""
     ends = _checked_ends(connectivity, offsets, where)
     connectivity = connectivity.astype(np.int64)
     sizes = np.diff(ends, prepend=0)

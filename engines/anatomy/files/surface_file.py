@@ -1,8 +1,9 @@
-"""Surfaces from and to files: STL, VTP, legacy VTK, OBJ, PLY; always LPS millimetres inside."""
+"""Read and write surfaces: STL, VTP, legacy VTK, OBJ, PLY; always LPS mm."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +11,14 @@ from jaxtyping import Float
 
 from calibration.errors import InputError
 from calibration.store import write_atomically
+from engines.anatomy.files.coordinate_system import Declared, declared_by, in_lps_mm
 from engines.anatomy.files.mesh_file import read_obj, read_ply, read_stl
 from engines.anatomy.files.poly_data import MAX_POINTS, PolyData
 from engines.anatomy.files.vtk_legacy import read_vtk
 from engines.anatomy.files.vtk_xml import read_vtp, write_vtp
 from engines.anatomy.vessel_model import SurfaceMesh
 
-# Vessel models: the shortest is a piece of coronary, the longest an aorta with both legs.
+# The smallest vessel model is a piece of a coronary, the largest an aorta with both legs.
 MIN_EXTENT_MM = 2.0
 MAX_EXTENT_MM = 2000.0
 
@@ -29,11 +31,25 @@ _READERS: dict[str, Callable[[Path], PolyData]] = {
 }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class DeclaredSurface:
+    """A surface in LPS mm, and what its file said of its coordinate system."""
+
+    surface: SurfaceMesh
+    declared: Declared
+
+
 def load_surface(path: Path | str) -> SurfaceMesh:
-    """Read a triangle surface in LPS mm.
+    """Read a triangle surface into LPS mm; see `read_surface`."""
+    return read_surface(path).surface
+
+
+def read_surface(path: Path | str) -> DeclaredSurface:
+    """Read a triangle surface into LPS mm, from the coordinate system and unit that the file declares (else LPS mm).
 
     Raises:
-        InputError: unknown format, damaged, empty, not finite, or of an extent that no vessel has in millimetres.
+        InputError: unknown format, damaged, empty, not finite, in a coordinate system that is not read, or of an extent
+            that no vessel has in millimetres.
     """
     path = Path(path)
     reader = _READERS.get(path.suffix.lower())
@@ -45,15 +61,19 @@ def load_surface(path: Path | str) -> SurfaceMesh:
     if len(data.triangles) == 0:
         hint = "it holds lines; pass it as centerlines" if data.lines else "export the surface again"
         raise InputError(f"{path}: has no triangles; {hint}")
+    declared = declared_by(data.remarks, str(path))
+    data = in_lps_mm(data, declared)
     check_extent(data.points, str(path))
-    return SurfaceMesh(vertices_mm=data.points.astype(np.float64), triangles=data.triangles)
+    surface = SurfaceMesh(vertices_mm=data.points.astype(np.float64), triangles=data.triangles)
+    return DeclaredSurface(surface=surface, declared=declared)
 
 
 def save_surface(path: Path | str, surface: SurfaceMesh) -> None:
-    """Write `.vtp` or binary `.stl`, whole or not at all."""
+    """Write a complete `.vtp` or binary `.stl`, or nothing."""
     path = Path(path)
     if path.suffix.lower() == ".vtp":
-        write_vtp(path, PolyData(points=surface.vertices_mm, triangles=np.asarray(surface.triangles, dtype=np.int64)))
+        triangles = np.asarray(surface.triangles, dtype=np.int64)
+        write_vtp(path, PolyData(points=surface.vertices_mm, triangles=triangles, remarks=("SPACE=LPS",)))
     elif path.suffix.lower() == ".stl":
         content = _stl_bytes(surface)
 
@@ -66,7 +86,7 @@ def save_surface(path: Path | str, surface: SurfaceMesh) -> None:
 
 
 def check_extent(points: Float[np.ndarray, "n 3"], where: str) -> None:
-    """Refuse a model that is not in millimetres: metres and micrometres are common and look fine until projected."""
+    """Refuse a model that is not in mm: metres and micrometres are common, and the error shows only when projected."""
     extent = float(np.ptp(points, axis=0).max())
     if MIN_EXTENT_MM <= extent <= MAX_EXTENT_MM:
         return
@@ -91,4 +111,4 @@ def _stl_bytes(surface: SurfaceMesh) -> bytes:
     records["normal"] = np.divide(normals, length, out=np.zeros_like(normals), where=length > 0)
     records["corners"] = corners
     assert len(surface.vertices_mm) <= MAX_POINTS
-    return b"LPS millimetres".ljust(80) + np.uint32(len(corners)).tobytes() + records.tobytes()
+    return b"SPACE=LPS UNIT=mm".ljust(80) + np.uint32(len(corners)).tobytes() + records.tobytes()

@@ -24,7 +24,7 @@ def read_vtk(path: Path) -> PolyData:
     """Read points, lines, polygons and arrays of a legacy .vtk file.
 
     Raises:
-        InputError: not readable, damaged, another data set type, or larger than the caps.
+        InputError: the file is unreadable, damaged, too large, or holds another data set type.
     """
     path = Path(path)
     try:
@@ -42,20 +42,23 @@ def read_vtk(path: Path) -> PolyData:
 
 
 class _LegacyReader:
-    """Walks through one file, keyword by keyword."""
+    """Reads one file, keyword by keyword."""
 
     def __init__(self, content: bytes, where: str) -> None:
         self.content, self.where = content, where
-        self.at = content.index(b"\n", content.index(b"\n") + 1) + 1  # version and title, free text
+        title = content.index(b"\n") + 1
+        self.at = content.index(b"\n", title) + 1  # after the title, which is free text
+        self.remarks = [content[title : self.at].decode("latin-1").strip()]
         self.binary = self._word().upper() == "BINARY"
         self.points = np.zeros((0, 3))
         self.groups: dict[str, tuple[np.ndarray, np.ndarray]] = {}
         self.cell_types = np.zeros(0, dtype=np.int64)
         self.point_arrays: dict[str, np.ndarray | tuple[str, ...]] = {}
         self.cell_arrays: dict[str, np.ndarray | tuple[str, ...]] = {}
+        self.field_arrays: dict[str, np.ndarray | tuple[str, ...]] = {}
 
     def read(self) -> PolyData:
-        arrays, count = self.point_arrays, 0
+        arrays, count = self.field_arrays, 0  # of the whole data set, until POINT_DATA or CELL_DATA
         while word := self._word().upper():
             if word == "DATASET":
                 if (kind := self._word().upper()) not in ("POLYDATA", "UNSTRUCTURED_GRID"):
@@ -90,18 +93,28 @@ class _LegacyReader:
         elif word == "FIELD":
             self._word()
             for _ in range(self._count()):
-                name, components, tuples, kind = self._word(), self._count(), self._count(), self._word()
+                name = self._word()
+                if name.upper() == "METADATA":
+                    self._skip_metadata()
+                    name = self._word()
+                components, tuples, kind = self._count(), self._count(), self._word()
                 if kind == "string":
                     arrays[name] = self._strings(components * tuples)
                 else:
                     arrays[name] = _shaped(self._values(components * tuples, kind), components)
         elif word == "METADATA":
-            end = self.content.find(b"\n\n", self.at)
-            self.at = len(self.content) if end < 0 else end
+            self._skip_metadata()
         else:
             raise InputError(f"{self.where}: has the section {word}, which is not read; save it as .vtp")
 
+    def _skip_metadata(self) -> None:
+        end = self.content.find(b"\n\n", self.at)
+        self.at = len(self.content) if end < 0 else end
+
     def _poly_data(self) -> PolyData:
+        remarks = [
+            f"{name}={values[0]}" for name, values in self.field_arrays.items() if isinstance(values, tuple) and values
+        ]
         if "CELLS" in self.groups:
             cells = split_cells(*self.groups["CELLS"], self.where)
             if len(cells) != len(self.cell_types):
@@ -129,10 +142,11 @@ class _LegacyReader:
                 name: values[rows] if isinstance(values, np.ndarray) else tuple(values[row] for row in rows)
                 for name, values in self.cell_arrays.items()
             },
+            remarks=(*self.remarks, *remarks),
         )
 
     def _cells(self, count: int, size: int) -> tuple[np.ndarray, np.ndarray]:
-        """Connectivity and end offsets; version 5 writes them so, earlier ones write sizes between the indices."""
+        """Connectivity and end offsets; before version 5, files store each cell's size in front of its points."""
         mark = self.at
         if self._word().upper() == "OFFSETS":
             offsets = self._values(count, self._word())
@@ -162,7 +176,7 @@ class _LegacyReader:
         return values.astype(dtype)
 
     def _ascii(self, count: int, dtype: np.dtype) -> np.ndarray:
-        # Numbers only, up to the first keyword: letters begin one (but for e, n, i of 1e5, nan, inf).
+        # Read numbers up to the first keyword, which begins with a letter (other than the e, n, i of 1e5, nan, inf).
         tokens: list[bytes] = []
         at = self.at
         while len(tokens) < count:
@@ -179,7 +193,7 @@ class _LegacyReader:
 
     def _strings(self, count: int) -> tuple[str, ...]:
         if self.binary:
-            raise InputError(f"{self.where}: has text in a binary legacy file; save it as .vtp")
+            return tuple(self._binary_string() for _ in range(count))
         if count > MAX_POINTS:
             raise ValueError(f"{count} texts promised")
         texts = []
@@ -188,6 +202,16 @@ class _LegacyReader:
             texts.append(self.content[self.at : end].decode("utf-8", "replace").replace("%20", " ").strip())
             self.at = end + 1
         return tuple(texts)
+
+    def _binary_string(self) -> str:
+        """Its length stands before it, in 1, 2, 4 or 8 bytes as the first two bits say (vtkDataWriter)."""
+        size = {3: 1, 2: 2, 1: 4, 0: 8}[self.content[self.at] >> 6]
+        length = int.from_bytes(self.content[self.at : self.at + size], "big") & ((1 << (8 * size - 2)) - 1)
+        start = self.at + size
+        if start + length > len(self.content):
+            raise ValueError(f"a text of {length} bytes promised")
+        self.at = start + length
+        return self.content[start : self.at].decode("utf-8", "replace")
 
     def _count(self) -> int:
         count = int(self._word())

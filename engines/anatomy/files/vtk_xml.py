@@ -1,6 +1,6 @@
-"""VTK XML PolyData (.vtp): reading in every encoding with or without zlib, writing compressed.
+"""VTK XML PolyData (.vtp): reads every encoding, plain or zlib-compressed, and writes compressed files.
 
-Read with numpy alone: VTK's own reader aborts the process on a damaged size, and a case must not do that.
+The reader uses numpy alone, because VTK's own reader aborts the whole process when a size in the file is damaged.
 Layout: https://docs.vtk.org/en/latest/design_documents/VTKFileFormats.html
 """
 
@@ -11,6 +11,7 @@ import binascii
 import re
 import zlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -31,7 +32,7 @@ def read_vtp(path: Path) -> PolyData:
     """Read the geometry and arrays of a .vtp file.
 
     Raises:
-        InputError: not readable, damaged, of another type, or larger than the caps.
+        InputError: the file is unreadable, damaged, too large, or of another type.
     """
     path = Path(path)
     root, appended = _parse(path)
@@ -43,17 +44,24 @@ def read_vtp(path: Path) -> PolyData:
     if len(pieces) != 1:
         raise InputError(f"{path}: expected one piece of geometry, found {len(pieces)}; merge it and save it as .vtp")
     reader = _ArrayReader(path, root, appended)
-    return checked(_piece(pieces[0], reader, str(path)), str(path))
+    data = checked(_piece(pieces[0], reader, str(path)), str(path))
+    return replace(data, remarks=_remarks(root, reader))
 
 
 def write_vtp(path: Path, data: PolyData) -> None:
-    """Write zlib-compressed .vtp that VTK, ParaView and 3D Slicer read."""
+    """Write zlib-compressed .vtp that VTK, ParaView and 3D Slicer read; `KEY=TEXT` remarks become field data."""
     path = Path(path)
     root = ElementTree.Element(
         "VTKFile", type="PolyData", version="1.0", byte_order="LittleEndian", header_type="UInt64", compressor=_ZLIB
     )
+    content = ElementTree.SubElement(root, "PolyData")
+    said = [remark.partition("=") for remark in data.remarks if "=" in remark]
+    if said:
+        fields = ElementTree.SubElement(content, "FieldData")
+        for key, _, text_ in said:
+            _add_array(fields, key, (text_,))
     piece = ElementTree.SubElement(
-        ElementTree.SubElement(root, "PolyData"),
+        content,
         "Piece",
         NumberOfPoints=str(len(data.points)),
         NumberOfVerts="0",
@@ -65,7 +73,7 @@ def write_vtp(path: Path, data: PolyData) -> None:
     for name, values in data.point_arrays.items():
         _add_array(section, name, values)
     section = ElementTree.SubElement(piece, "CellData")
-    # VTK wants one value a cell, lines before polygons: a file with both carries no line arrays.
+    # VTK wants one value per cell, lines before polygons, so a file with both gets no line arrays.
     for name, values in data.line_arrays.items() if not len(data.triangles) else ():
         _add_array(section, name, values)
     _add_array(ElementTree.SubElement(piece, "Points"), "Points", np.asarray(data.points, dtype=np.float64))
@@ -84,7 +92,7 @@ def write_vtp(path: Path, data: PolyData) -> None:
 
 
 def _parse(path: Path) -> tuple[ElementTree.Element, bytes]:
-    """The XML, and the bytes behind the underscore of AppendedData (raw data would break an XML parser)."""
+    """The XML, and the bytes after the underscore of AppendedData (raw data would break an XML parser)."""
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
             raise InputError(f"{path}: {path.stat().st_size / 1e9:.1f} GB; at most {MAX_FILE_BYTES / 1e9:.1f} GB")
@@ -145,7 +153,7 @@ class _ArrayReader:
         form = element.get("format", "ascii")
         if form == "ascii":
             text = (element.text or "").split()
-            # Through float for safety of "1.0" in integer arrays would lose 64-bit indices; numpy parses per type.
+            # numpy parses the text in the array's own type: a detour through float would corrupt 64-bit indices.
             return np.array(text, dtype=dtype) if text else np.zeros(0, dtype=dtype)
         if form == "binary":
             return np.frombuffer(self._decode("".join((element.text or "").split()).encode(), True), dtype=dtype)
@@ -161,7 +169,7 @@ class _ArrayReader:
         if not self.compressed:
             count = int(np.frombuffer(_take(raw, 0, size, is_base64), self.header)[0])
             _check_size(count)
-            # Header and data are one base64 stream when nothing is compressed.
+            # Without compression, header and data form one base64 stream.
             return _take(raw, 0, size + count, is_base64)[size:]
         block_count = int(np.frombuffer(_take(raw, 0, size, is_base64), self.header)[0])
         if block_count == 0:
@@ -174,7 +182,7 @@ class _ArrayReader:
         blocks = _take(raw[start:], 0, int(table[3:].sum()), is_base64)
         out, at = [], 0
         for packed in table[3:]:
-            # max_length holds a zip bomb to what the table promises.
+            # max_length stops a zip bomb at the size that the table promises.
             out.append(zlib.decompressobj().decompress(blocks[at : at + int(packed)], int(table[1])))
             at += int(packed)
         return b"".join(out)
@@ -210,7 +218,7 @@ def _piece(piece: ElementTree.Element, reader: _ArrayReader, where: str) -> Poly
         raise InputError(f"{where}: holds triangle strips; save it as triangles")
     verts, line_cells, polygons = (_cells(arrays(tag)) for tag in ("Verts", "Lines", "Polys"))
     lines = split_cells(*line_cells, where) if line_cells else ()
-    # VTK counts cells verts, lines, polygons.
+    # VTK numbers the cells in the order vertices, lines, polygons.
     first = len(verts[1]) if verts else 0
     return PolyData(
         points=points.astype(np.float64),
@@ -219,6 +227,16 @@ def _piece(piece: ElementTree.Element, reader: _ArrayReader, where: str) -> Poly
         point_arrays={name: values for name, values in arrays("PointData").items() if isinstance(values, np.ndarray)},
         line_arrays={name: values[first : first + len(lines)] for name, values in arrays("CellData").items()},
     )
+
+
+def _remarks(root: ElementTree.Element, reader: _ArrayReader) -> tuple[str, ...]:
+    """Texts of the field data: 3D Slicer keeps SPACE there."""
+    found = []
+    for element in root.findall("./PolyData/FieldData/*"):
+        if element.get("type") == "String":
+            values = reader.read(element)
+            found += [f"{element.get('Name')}={value}" for value in values[:1] if isinstance(value, str)]
+    return tuple(found)
 
 
 def _cells(arrays: dict[str, np.ndarray | tuple[str, ...]]) -> tuple[np.ndarray, np.ndarray] | None:

@@ -1,1 +1,1 @@
-"""X-ray runs from and to files: XA and Enhanced XA, pictures, videos."""
+"""Read and write X-ray runs: XA and Enhanced XA, pictures, videos."""

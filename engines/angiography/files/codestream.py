@@ -1,4 +1,4 @@
-"""What a compressed frame says about itself, read before any decoder takes memory for it."""
+"""The size that a compressed frame states, read before a decoder allocates memory for it."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _JP2_SEARCH_BYTES = 4096
 _SOF = frozenset({0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF, 0xF7})
 _SOS = 0xDA
 _STANDALONE = frozenset({0x01, *range(0xD0, 0xD9)})
-# Lossless coding of noise can grow a little; more than this is padding or a bomb for the run-length decoder.
+# Lossless coding can make noise slightly larger; a longer stream is padding or an attack on the run-length decoder.
 _MAX_GROWTH, _SLACK_BYTES = 2, 1024 * 1024
 
 
 class CodestreamError(ValueError):
-    """The stream's own header is broken or disagrees with the DICOM one."""
+    """The stream's own header is broken or disagrees with the DICOM header."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,15 +34,15 @@ def starts_frame(fragment_head: bytes) -> bool:
 
 
 def longest_stream_bytes(frame_bytes: int) -> int:
-    """Most that a compressed picture of this size may take."""
+    """The largest number of bytes that a compressed picture of this size may have."""
     return _MAX_GROWTH * frame_bytes + _SLACK_BYTES
 
 
 def check_stream(stream: bytes, *, rle: bool, rows: int, columns: int, samples: int, frame_bytes: int) -> None:
-    """Hold a compressed frame to Rows, Columns and Samples per Pixel of its header.
+    """Check a compressed frame against Rows, Columns and Samples per Pixel of the DICOM header.
 
     Raises:
-        CodestreamError: it is empty, broken, of another size, or far longer than the picture it holds.
+        CodestreamError: the stream is empty, broken, of another size, or far longer than its picture.
     """
     if len(stream) > longest_stream_bytes(frame_bytes):
         raise CodestreamError(f"{len(stream)} compressed bytes for a picture of {frame_bytes}")
@@ -114,7 +114,7 @@ def _j2k_size(stream: bytes) -> StreamSize:
 
 
 def _check_rle(stream: bytes, frame_bytes: int, pixels: int) -> None:
-    """PS3.5 G.5: 64 byte header, one segment a byte plane, offsets rising and inside the stream."""
+    """Check PS3.5 G.5: a 64 byte header, one segment per byte plane, rising offsets inside the stream."""
     if len(stream) < 64:
         raise CodestreamError("the run-length header is cut off")
     count, *offsets = struct.unpack_from("<16I", stream)

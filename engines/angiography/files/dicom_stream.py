@@ -1,4 +1,4 @@
-"""Header and pixel data of a DICOM file, read piece by piece and never beyond stated limits."""
+"""Read header and pixel data of a DICOM file piece by piece, within stated limits."""
 
 from __future__ import annotations
 
@@ -26,20 +26,21 @@ _META_LENGTH_ELEMENT_BYTES = 12
 _MAX_ITEMS = 1_000_000
 _PIXEL_GROUP = 0x7FE0
 _PIXEL_ELEMENT = 0x0010
+_PIXEL_VRS = (b"OB", b"OW", b"OV", b"UN")
 _ITEM, _SEQUENCE_END = 0xE000, 0xE0DD
 _UNDEFINED_LENGTH = 0xFFFFFFFF
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class DicomStream:
-    """A file's header, and where its pixel data lie.
+    """A file's header, and the position of its pixel data.
 
     Args:
         header: everything before the pixel data.
-        transfer_syntax: of the file; pixel data are little endian unless it says otherwise.
-        pixel_offset: of the first byte of the pixel data's value.
-        pixel_length: bytes that are really there, None where the value is encapsulated.
-        inflated: the data set in memory: inflated from a deflated file, or received; None where the file is read.
+        transfer_syntax: the file's; pixel data are little endian unless it says otherwise.
+        pixel_offset: offset of the first byte of the pixel data's value.
+        pixel_length: bytes actually present; None if the value is encapsulated.
+        inflated: the data set in memory, inflated from a deflated file or received; None if it is read from the file.
     """
 
     path: Path
@@ -50,7 +51,7 @@ class DicomStream:
     inflated: bytes | None = None
 
     def read(self, offset: int, length: int) -> bytes:
-        """Bytes of the (inflated) file; fewer than asked for where it ends early."""
+        """Bytes of the (inflated) file; fewer than asked for if the file ends early."""
         if self.inflated is not None:
             return self.inflated[offset : offset + length]
         with _BoundedReader(self.path) as file:
@@ -71,7 +72,7 @@ def open_dicom(path: Path) -> DicomStream:
     """Read a file's header.
 
     Raises:
-        InputError: no DICOM file, damaged, without pixel data, or larger than the limits.
+        InputError: the file is no DICOM file, is damaged, has no pixel data, or exceeds the limits.
     """
     try:
         if transfer_syntax_of(path) == DeflatedExplicitVRLittleEndian:
@@ -89,15 +90,15 @@ def open_dicom(path: Path) -> DicomStream:
 
 
 def open_data_set(data: bytes, syntax: UID, name: str) -> DicomStream:
-    """Read the header of a data set as it comes over a network: no preamble, no file meta information.
+    """Read the header of a data set received over a network, which has no preamble and no file meta information.
 
     Args:
-        data: kept, not copied, unless it is deflated.
-        syntax: transfer syntax that both ends agreed on.
-        name: for error messages; no patient text.
+        data: the bytes; kept without a copy unless they are deflated.
+        syntax: the transfer syntax that both ends agreed on.
+        name: names the data set in error messages; no patient text.
 
     Raises:
-        InputError: damaged, without pixel data, or larger than the limits.
+        InputError: the data set is damaged, has no pixel data, or exceeds the limits.
     """
     deflated = syntax == DeflatedExplicitVRLittleEndian
     try:
@@ -124,10 +125,10 @@ def open_data_set(data: bytes, syntax: UID, name: str) -> DicomStream:
 
 
 def read_fragments(stream: DicomStream) -> tuple[tuple[int, ...], tuple[Fragment, ...]]:
-    """Basic offset table and the fragments that lie wholly in the file, in stored order; a cut-off one ends the list.
+    """The basic offset table and the complete fragments in stored order; the list ends before a cut-off fragment.
 
     Raises:
-        InputError: not a chain of items, or more of them than any run has.
+        InputError: the value is no chain of items, or has more items than any run.
     """
     fragments: list[Fragment] = []
     table: tuple[int, ...] | None = None
@@ -161,7 +162,7 @@ def read_fragments(stream: DicomStream) -> tuple[tuple[int, ...], tuple[Fragment
 
 
 def transfer_syntax_of(path: Path) -> str:
-    """As the file's meta information states it; "" for a file without any.
+    """The transfer syntax that the file's meta information states; "" if it has none.
 
     Raises:
         Any of `DAMAGED`.
@@ -173,7 +174,7 @@ def transfer_syntax_of(path: Path) -> str:
 
 
 def _open_deflated(path: Path) -> DicomStream:
-    """Inflate only as much as the header says the pictures need: a small file may inflate to terabytes."""
+    """Inflate only as many bytes as the header's pictures need, because a small file may inflate to terabytes."""
     meta = read_file_meta_info(path)
     start = _PREAMBLE_BYTES + _META_LENGTH_ELEMENT_BYTES + int(meta.FileMetaInformationGroupLength)
     head = _inflated(path, start, _MAX_DEFLATED_HEADER_BYTES)
@@ -196,7 +197,7 @@ def _open_deflated(path: Path) -> DicomStream:
 
 
 def _inflated(path: Path, start: int, limit: int) -> bytes:
-    """The first `limit` bytes of what a deflated file holds. Raises InputError where it is damaged."""
+    """The first `limit` bytes of a deflated file's content. Raises InputError if it is damaged."""
     with path.open("rb") as file:
         file.seek(start)
         return _inflate_from(file, limit, path.name)
@@ -221,7 +222,7 @@ def _inflate_from(file: BinaryIO, limit: int, name: str) -> bytes:
 
 
 def _stated_bytes(header: Dataset) -> int:
-    """Bytes of all pictures by the header; 0 for a damaged one or beyond the caps, where they are refused anyway."""
+    """Bytes of all pictures by the header; 0 if it is damaged or beyond the caps, since it is refused later anyway."""
     try:
         sizes = [int(header.get(keyword) or 1) for keyword in ("Rows", "Columns", "NumberOfFrames", "SamplesPerPixel")]
         stated = math.prod(sizes) * int(header.get("BitsAllocated") or 16) // 8
@@ -231,7 +232,7 @@ def _stated_bytes(header: Dataset) -> int:
 
 
 def _pixel_value(file: BinaryIO, syntax: UID, source: str) -> tuple[int, int | None]:
-    """Offset and stated length of the pixel data's value; the file stands at the element's tag."""
+    """Offset and stated length of the pixel data's value; the file must be positioned at the element's tag."""
     big_endian = syntax == ExplicitVRBigEndian
     order = ">" if big_endian else "<"
     head = file.read(8)
@@ -240,10 +241,12 @@ def _pixel_value(file: BinaryIO, syntax: UID, source: str) -> tuple[int, int | N
     group, element = struct.unpack(order + "HH", head[:4])
     if (group, element) != (_PIXEL_GROUP, _PIXEL_ELEMENT):
         raise InputError(f"{source}: holds no integer pixel data; export it as a picture")
-    if syntax == ImplicitVRLittleEndian:
-        (length,) = struct.unpack(order + "I", head[4:])
-    else:
+    # Files exist that state explicit VR and hold implicit, and the other way round. The element itself tells: as an
+    # implicit length each of these would be odd, which no length is.
+    if head[4:6] in _PIXEL_VRS:
         (length,) = struct.unpack(order + "I", file.read(4).ljust(4, b"\0"))
+    else:
+        (length,) = struct.unpack(order + "I", head[4:])
     return file.tell(), None if length == _UNDEFINED_LENGTH else length
 
 
@@ -260,7 +263,7 @@ def _cause(error: BaseException) -> str:
 
 
 class _BoundedReader(io.BufferedReader):
-    """A file that never sets memory aside for bytes it does not hold, nor reads more than `limit` in all."""
+    """A file that never allocates memory for missing bytes and reads at most `limit` bytes in all."""
 
     def __init__(self, path: Path, limit: int | None = None) -> None:
         super().__init__(io.FileIO(path, "rb"))

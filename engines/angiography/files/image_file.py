@@ -1,4 +1,4 @@
-"""Still pictures: PNG, JPEG, TIFF and BMP, alone or as a folder of them. They carry no geometry."""
+"""Still pictures (PNG, JPEG, TIFF, BMP), one file or a folder of them. They carry no geometry."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class PictureRun:
     """Still pictures taken as the frames of a run (see `Run`), in the natural order of their names."""
 
     def __init__(self, path: Path) -> None:
-        """Raises InputError: nothing there, no picture among it, or one beyond the caps."""
+        """Raises InputError: the path is missing, holds no picture, or a picture exceeds the caps."""
         self.path = Path(path)
         self.source_id = self.path.name
         self._pages = _folder(self.path) if self.path.is_dir() else _pages(self.path)
@@ -111,7 +111,7 @@ _UNREADABLE = (OSError, ValueError, TypeError, SyntaxError, EOFError, LookupErro
 
 
 def _natural(path: Path) -> tuple[list[tuple[int, str]], str]:
-    """frame_2 before frame_10."""
+    """A sort key in natural order: frame_2 comes before frame_10."""
     pieces = re.split(r"(\d+)", path.name.lower())
     return [(int(piece), "") if piece.isdigit() else (-1, piece) for piece in pieces], path.name
 

@@ -1,4 +1,4 @@
-"""Open whatever holds a run, by what it contains rather than by its name."""
+"""Open any file or folder that holds a run; the content decides the format, not the name."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ def open_run(path: Path | str) -> Run:
     """A run from an XA DICOM file, a picture, a folder of pictures, or a video.
 
     Raises:
-        InputError: nothing there, nothing that can be read as a run, or beyond the caps; one line says which.
+        InputError: the path is missing, cannot be read as a run, or exceeds the caps.
     """
     path = Path(path)
     if path.is_dir():
-        return _open_folder(path if path.name else path.resolve())  # "." has no name to tell by
+        return _open_folder(path if path.name else path.resolve())  # "." has no name for messages
     try:
         with path.open("rb") as file:
             head = file.read(_HEAD_BYTES)
@@ -58,7 +58,7 @@ def _open_folder(path: Path) -> Run:
     pictures = [file for file in files if file.suffix.lower() in PICTURE_SUFFIXES]
     dicoms = [file for file in files if _is_dicom(file) and file.name.upper() != "DICOMDIR"]
     if pictures and dicoms:
-        # Previews lie beside many exported runs; played instead of the run they would have no geometry.
+        # Many exports put previews beside the run; they must not be played in its place, as they carry no geometry.
         raise InputError(
             f"{path.name}: the folder holds pictures and DICOM files; give one of them, as {dicoms[0].name}, or a "
             "folder of pictures alone"

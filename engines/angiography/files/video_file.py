@@ -1,4 +1,4 @@
-"""Videos of a screen or an export. They carry no geometry."""
+"""Videos, recorded from a screen or exported. They carry no geometry."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from calibration.errors import InputError, MissingGeometryError
 from engines.angiography.frame import Frame, FrameKind
 from engines.angiography.run import FrameDecodeError, MaskOperation, check_index, check_size
 
-# Container by its first bytes. Only these: playlists and the like would make the reader open other files and addresses.
+# Containers by their first bytes. Other formats are refused: a playlist would make the reader open other files and
+# network addresses.
 _SIGNATURES = (
     (4, b"ftyp", "mov,mp4,m4a,3gp,3g2,mj2"),
     (0, b"\x1a\x45\xdf\xa3", "matroska,webm"),
@@ -35,10 +36,10 @@ def video_format(head: bytes) -> str | None:
 
 
 class VideoRun:
-    """A video's frames as a run (see `Run`), in grey; reading onwards is fast, going back starts over."""
+    """A video's frames as a run (see `Run`), in grey; reading forwards is fast, reading backwards starts over."""
 
     def __init__(self, path: Path, container_format: str) -> None:
-        """Raises InputError: not decodable, without pictures, or beyond the caps."""
+        """Raises InputError: the video cannot be decoded, holds no pictures, or exceeds the caps."""
         self.path = Path(path)
         self.source_id = self.path.name
         self._format = container_format
@@ -49,7 +50,7 @@ class VideoRun:
         try:
             with self._opened() as container:
                 stream = container.streams.video[0]
-                if stream.codec_context is None:  # it then has no size either
+                if stream.codec_context is None:  # such a stream also has no size
                     raise ValueError("its coding is unknown")
                 rows, columns = stream.height, stream.width
                 rate = stream.average_rate
@@ -58,7 +59,7 @@ class VideoRun:
             raise InputError(f"{self.source_id}: is no readable video ({_cause(error)}); convert it to MP4") from error
         if not self.frame_count:
             raise InputError(f"{self.source_id}: the video holds no picture; choose another")
-        # One frame at a time is held, so that only its size counts.
+        # Only one frame is held at a time, so only the size of a frame is checked.
         check_size(self.source_id, rows, columns, 1, 1)
         self._shape = (rows, columns)
         self.frame_time_ms = float(1000 / rate) if rate else None
@@ -115,5 +116,5 @@ class VideoRun:
 
 
 def _cause(error: Exception) -> str:
-    """Without the path that FFmpeg adds."""
+    """The error's text without the path that FFmpeg adds."""
     return getattr(error, "strerror", None) or str(error)

@@ -27,13 +27,13 @@ from engines.angiography.run import MaskOperation, check_index
 
 
 class XaRun:
-    """A run in an XA, XRF, Enhanced XA or Enhanced XRF file (see `Run`); nothing is decoded before it is asked for."""
+    """A run in an XA, XRF, Enhanced XA or Enhanced XRF file (see `Run`); frames are decoded only when asked for."""
 
     def __init__(self, path: Path, *, stream: DicomStream | None = None) -> None:
-        """Raises InputError: no such object, damaged, larger than the caps, or in a format that cannot be read.
+        """Raises InputError: the file is no such object, is damaged, exceeds the caps, or has an unreadable format.
 
         Args:
-            stream: an object that was opened already; `path` then only names it.
+            stream: an already opened object; `path` then only names it.
         """
         self.path = Path(path)
         self.source_id = self.path.name
@@ -48,10 +48,10 @@ class XaRun:
         self.frame_of_reference_uid = stored_text(self.header, "FrameOfReferenceUID")
         self.kind: FrameKind = frame_kind(self.header)
         self.mask: tuple[MaskOperation, ...] = mask_operations(self.header)
-        # Subtracted pixels are differences of logarithms; taking another one would only bend them.
+        # Subtracted pixels are already differences of logarithms; another logarithm would distort them.
         relationship = intensity_relationship(self.header)
         self.log_intensity = self.kind == "dsa" or relationship == "LOG"
-        # What is turned over for display is no longer proportional to the beam.
+        # Pixels inverted for display are not proportional to the beam.
         turned = self._pixels.format.photometric == "MONOCHROME1"
         self._linear_intensity = self.kind != "dsa" and relationship == "LIN" and not turned
         self._geometry: dict[int, CArmGeometry | str] = {}
@@ -61,7 +61,7 @@ class XaRun:
         require_xa(self.header, self.source_id)
 
     def require_all_frames(self) -> None:
-        """Raises InputError where fewer pixel data are stored than the header states; nothing is decoded."""
+        """Raises InputError if fewer pixel data are stored than the header states; decodes nothing."""
         self._pixels.require_all_frames()
 
     def geometry(self, index: int) -> CArmGeometry:

@@ -1,4 +1,4 @@
-"""Pictures of an XA object: found, checked and decoded one at a time."""
+"""Find, check and decode the pictures of an XA object, one at a time."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _HEAD_BYTES = 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PixelFormat:
-    """How the header says that pictures are stored."""
+    """The storage format of pictures as the header states it."""
 
     rows: int
     columns: int
@@ -67,7 +67,7 @@ class PixelReader:
         self._fragments = self._frame_fragments()
 
     def require_all_frames(self) -> None:
-        """Raises InputError where fewer pixel data are stored than the header states; nothing is decoded."""
+        """Raises InputError if fewer pixel data are stored than the header states; decodes nothing."""
         form = self.format
         if self._fragments is not None:
             stored = len(self._fragments)
@@ -77,7 +77,7 @@ class PixelReader:
             raise InputError(f"{self.source_id}: holds {stored} of the {form.frames} frames it states; it is cut off")
 
     def read(self, index: int) -> tuple[UInt8[np.ndarray, "rows columns"] | UInt16[np.ndarray, "rows columns"], int]:
-        """Pixels and their bits, black for no X-rays through: MONOCHROME1 is turned over, signed values are lifted."""
+        """Pixels and their bits; black means no X-rays. Inverts MONOCHROME1, shifts signed values above zero."""
         stored = self._decode(index)
         if self.format.samples > 1:
             return luminance(stored, bits=self.format.bits_stored), self.format.bits_stored
@@ -86,7 +86,7 @@ class PixelReader:
         full = (1 << bits) - 1
         values = stored.astype(stored.dtype.newbyteorder("="), copy=False).view(f"u{stored.itemsize}")
         if shift or bits < stored.itemsize * 8:
-            values = (values >> shift) & full  # overlays may hide in the unused bits
+            values = (values >> shift) & full  # unused bits may hold overlays
         if self.format.signed:
             values = values ^ (1 << (bits - 1))  # two's complement to offset binary
         if self.format.photometric == "MONOCHROME1":
@@ -129,7 +129,7 @@ class PixelReader:
             "bits_stored": form.bits_stored,
             "pixel_representation": int(form.signed),
             "pixel_keyword": "PixelData",
-            # Native values are brought to their bits by `read`, which also knows those stored in the upper ones.
+            # `read` masks the unused bits of native values; it also handles values stored in the upper bits.
             "correct_unused_bits": self._fragments is not None,
         }
 
@@ -148,7 +148,7 @@ class PixelReader:
                 f"{self.source_id}: frame {index} is missing, only {len(self._fragments)} are stored; export it again"
             )
         pieces = self._fragments[index]
-        # Checked before it is read: many fragments may claim to be one picture.
+        # Checked before reading, because a damaged file may assign many fragments to one picture.
         if sum(piece.length for piece in pieces) > longest_stream_bytes(self.format.frame_bytes):
             raise FrameDecodeError(
                 f"{self.source_id}: frame {index} is longer than the picture it holds; export it again"
@@ -172,10 +172,10 @@ class PixelReader:
         return [fragments[start:end] for start, end in zip(starts, ends, strict=True) if start < end][:frames]
 
     def _frame_starts(self, table: tuple[int, ...], fragments: tuple[Fragment, ...]) -> list[int]:
-        """Index of each frame's first fragment: by the offset table if it fits, by count, else by marker."""
+        """Index of each frame's first fragment: by the offset table if it fits, else by count, else by marker."""
         frames = self.format.frames
         offsets = [fragment.offset for fragment in fragments]
-        # A file that is cut off keeps a table with entries beyond its last fragment.
+        # The table of a cut-off file has entries beyond its last fragment.
         known = [entry for entry in table if offsets and entry <= offsets[-1]]
         if len(table) == frames and list(table) == sorted(set(table)) and set(known) <= set(offsets):
             return [bisect.bisect_left(offsets, entry) for entry in known]

@@ -1,4 +1,4 @@
-"""What an XA header says about its pictures: time, window, polarity, subtraction."""
+"""Read what an XA header states about its pictures: time, window, polarity, subtraction."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from calibration.dicom_values import DAMAGED, stored_numbers, stored_text
 from engines.angiography.frame import FrameKind
 from engines.angiography.run import MaskOperation
 
-# A run of one frame in ten seconds is the slowest that is made; a stated time beyond is damage, and would make a source
-# that has fallen silent look like a slow one.
+# The slowest runs have one frame in ten seconds. A longer stated time is damage; believing it would make a source that
+# has stopped look like a slow one.
 FRAME_TIMES_MS = (0.1, 10_000.0)
 _SUBTRACTED_WORDS = ("SUBTRACT", "DSA")
 _SUBTRACTION_CODE = "113062"  # DCM, "Pixel by pixel subtraction" (PS3.16 CID 7203)
 
 
 def frame_times_ms(header: Dataset, frame_count: int) -> tuple[float, ...]:
-    """Time from each frame to the next (the last repeats the one before it); () where the header does not say.
+    """Time from each frame to the next (the last repeats the one before it); () if the header does not state it.
 
-    Frame Time, Frame Time Vector, Cine Rate, Recommended Display Frame Rate: PS3.3 C.7.6.5, in this order.
+    Read from Frame Time, Frame Time Vector, Cine Rate or Recommended Display Frame Rate, in this order (PS3.3 C.7.6.5).
     """
     vector = _positive(header, "FrameTimeVector", first=1)
     if len(vector) == frame_count - 1 and vector and all(map(plausible_frame_time, vector)):
@@ -40,12 +40,12 @@ def frame_times_ms(header: Dataset, frame_count: int) -> tuple[float, ...]:
 
 
 def plausible_frame_time(time_ms: float) -> bool:
-    """Whether pictures can follow each other like this."""
+    """Whether a run can have this time between frames."""
     return FRAME_TIMES_MS[0] <= time_ms <= FRAME_TIMES_MS[1]
 
 
 def frame_kind(header: Dataset) -> FrameKind:
-    """`dsa` where the stored pixels are a subtraction already; Recommended Viewing Mode SUB means that they are not."""
+    """`dsa` if the stored pixels are already subtracted; Recommended Viewing Mode SUB means that they are not."""
     if any(word in stored_text(header, "ImageType").upper() for word in _SUBTRACTED_WORDS):
         return "dsa"
     codes = (stored_text(item, "CodeValue") for item in _items(header, "DerivationCodeSequence"))
@@ -56,7 +56,7 @@ def frame_kind(header: Dataset) -> FrameKind:
 
 
 def mask_operations(header: Dataset) -> tuple[MaskOperation, ...]:
-    """Items of the Mask Module that can be followed; damaged ones are left out, as if they were not there."""
+    """Usable items of the Mask Module; damaged items are ignored."""
     found = []
     for item in _items(header, "MaskSubtractionSequence"):
         operation = stored_text(item, "MaskOperation")
@@ -84,7 +84,7 @@ def mask_operations(header: Dataset) -> tuple[MaskOperation, ...]:
 
 
 def window(header: Dataset, bits: int, *, inverted: bool, signed: bool) -> tuple[float | None, float | None]:
-    """Window centre and width for the pixels as the program holds them (unsigned, MONOCHROME2)."""
+    """Window centre and width for pixels as the program stores them (unsigned, MONOCHROME2)."""
     try:
         centres, widths = stored_numbers(header, "WindowCenter"), stored_numbers(header, "WindowWidth")
         slope = (stored_numbers(header, "RescaleSlope") or [1.0])[0]
@@ -102,8 +102,11 @@ def window(header: Dataset, bits: int, *, inverted: bool, signed: bool) -> tuple
 
 
 def intensity_relationship(header: Dataset) -> str:
-    """Pixel Intensity Relationship, "" where the header does not say: "LIN" grows with the beam, "LOG" with its
-    logarithm, "DISP" is made for display (PS3.3 C.8.7.1.1.2; in Enhanced objects C.8.19.3.1 in the shared groups)."""
+    """Pixel Intensity Relationship, "" if the header does not state it.
+
+    "LIN" grows with the beam, "LOG" with its logarithm, "DISP" is made for display (PS3.3 C.8.7.1.1.2; in the shared
+    groups of Enhanced objects C.8.19.3.1).
+    """
     if stored_text(header, "PixelIntensityRelationship"):
         return stored_text(header, "PixelIntensityRelationship").upper()
     properties = _frame_properties(header)
@@ -111,14 +114,14 @@ def intensity_relationship(header: Dataset) -> str:
 
 
 def vessels_bright(header: Dataset, *, inverted: bool) -> bool:
-    """Whether contrast is bright in the pixels as held: Pixel Intensity Relationship Sign -1 (PS3.3 C.8.11.3.1.2)."""
+    """Whether contrast is bright in the stored pixels: Pixel Intensity Relationship Sign -1 (PS3.3 C.8.11.3.1.2)."""
     try:
         sign = stored_numbers(header, "PixelIntensityRelationshipSign")
         if not sign and (properties := _frame_properties(header)):
             sign = stored_numbers(properties[0], "PixelIntensityRelationshipSign")
     except ValueError:
         return False
-    # Without a sign the picture is taken as it is meant to be looked at: vessels dark.
+    # Without a sign, assume dark vessels, as pictures are displayed.
     return bool(sign) and (cast(list[float], sign)[0] < 0) != inverted
 
 
@@ -131,7 +134,7 @@ def _positive(header: Dataset, keyword: str, first: int = 0) -> list[float]:
 
 
 def _frame_properties(header: Dataset) -> list[Dataset]:
-    """What an Enhanced object says of the pixels of all its frames."""
+    """The pixel properties that an Enhanced object states for all its frames."""
     return [
         item
         for group in _items(header, "SharedFunctionalGroupsSequence")

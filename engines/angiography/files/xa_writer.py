@@ -1,4 +1,4 @@
-"""X-ray angiographic runs as DICOM files: what the simulation writes and every reader can open."""
+"""Write X-ray angiographic runs as DICOM files that every reader can open; the simulation uses it."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ _TRANSFER_SYNTAXES = {
     "jpeg2000": JPEG2000Lossless,
     "jpeg2000-lossy": JPEG2000,
 }
-# What angiography archives commonly apply; the quantum noise suffers before any vessel does.
+# Usual in angiography archives; such compression removes quantum noise before it touches vessels.
 _LOSSY_RATIO = 12.0
 _FRAME_TIME_TAG = 0x00181063
 _DISTANCE_TOLERANCE_MM = 1e-3
 _ANGLE_DECIMALS = 6
-# DS values of one attribute share a 16 bit length field in Explicit VR: 65534 bytes at up to 16 characters each.
+# In Explicit VR, all DS values of one attribute share a 16 bit length: 65534 bytes at up to 16 characters a value.
 _MAX_MOVING_FRAMES = 4000
 
 
@@ -48,15 +48,15 @@ class XaRecord:
 
     Args:
         pixels: (frames, rows, columns), MONOCHROME2.
-        geometry: one for the whole run, or one a frame; SID, SOD and spacing must not change within a run.
+        geometry: one for the whole run, or one per frame; SID, SOD and spacing must not change within a run.
         uid_seed: the same seed gives the same instance and series UIDs, so that a case is reproducible.
         bits_stored: None takes 8 for uint8 and 16 for uint16.
         patient_id: pseudonym; becomes Patient ID and name.
-        study_seed: runs with the same one belong to the same study; None takes `patient_id`.
+        study_seed: runs with the same seed belong to the same study; None takes `patient_id`.
         mask_frames: frames (from 0) to average as mask, written as an AVG_SUB item of the Mask Module; () for none.
-        intensity: Pixel Intensity Relationship; "LIN" is proportional to the beam, "DISP" meant for display.
-        subtracted: the pixels are already a subtraction.
-        acquired: "YYYYMMDDHHMMSS" or None for unknown.
+        intensity: Pixel Intensity Relationship; "LIN" is proportional to the beam, "DISP" is made for display.
+        subtracted: whether the pixels are already subtracted.
+        acquired: "YYYYMMDDHHMMSS", or None if unknown.
     """
 
     pixels: UInt8[np.ndarray, "frames rows columns"] | UInt16[np.ndarray, "frames rows columns"]
@@ -81,7 +81,7 @@ class XaRecord:
 
 
 def write_xa(path: Path, record: XaRecord) -> None:
-    """Write the run whole or not at all; Explicit VR Little Endian, or compressed as the record says.
+    """Write the complete run or nothing, in Explicit VR Little Endian or compressed as the record says.
 
     Raises:
         InputError: the record is no valid run (shapes, bits, geometry), or the folder cannot be written to.
@@ -104,7 +104,7 @@ def xa_dataset(record: XaRecord, *, source: str = "run") -> Dataset:
 
 
 def instance_uid(uid_seed: str) -> str:
-    """SOP Instance UID that a record with this seed gets."""
+    """The SOP Instance UID of a record with this seed."""
     return generate_uid(entropy_srcs=["instance", uid_seed])
 
 
@@ -209,7 +209,7 @@ def _write_positioner(dataset: Dataset, views: Sequence[CArmGeometry]) -> None:
     moving = bool(np.ptp(primary_deg) or np.ptp(secondary_deg))
     dataset.PositionerMotion = "DYNAMIC" if moving else "STATIC"
     if moving:
-        # PS3.3 C.8.7.5.1.3: a vector of offsets from the first angle, one a frame.
+        # PS3.3 C.8.7.5.1.3: a vector of offsets from the first angle, one per frame.
         dataset.PositionerPrimaryAngleIncrement = [_ds(angle - primary_deg[0]) for angle in primary_deg]
         dataset.PositionerSecondaryAngleIncrement = [_ds(angle - secondary_deg[0]) for angle in secondary_deg]
     if first.mirrored:
@@ -273,5 +273,5 @@ def _write_pixels(dataset: Dataset, record: XaRecord) -> None:
 
 
 def _ds(value: float) -> float:
-    """A decimal string of at most 16 characters (PS3.5 6.2) is all that the file keeps; 9 digits always fit."""
+    """The value rounded to 9 digits, which always fit a decimal string of 16 characters (PS3.5 6.2)."""
     return float(f"{float(value):.9g}")

@@ -1,1 +1,1 @@
-"""Speed and accuracy of renderers, runtimes and registration, each beside its peer."""
+"""Speed and accuracy of renderers, runtimes and registration methods, each compared with a peer."""

@@ -1,4 +1,4 @@
-"""Whether each runtime of this machine says the same as the exact reference, in probabilities and in Dice."""
+"""Check that each runtime of this machine agrees with the exact reference, in probabilities and in Dice."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from engines.simulation.angiograms.angiogram_synthesis import WORKING_PX, Sample
 
 REFERENCE = "onnx"
 MAX_LOST_POINTS = 0.5
-_SEED = 3_000_000  # unseen by training and by the calibration of the 8-bit graph
+_SEED = 3_000_000  # not used by training or by the calibration of the 8-bit graph
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,11 +28,11 @@ class EngineCheck:
     Args:
         model: name of the network.
         backend: name of the runtime.
-        status: "ok", "failed", or "skipped" where the runtime does not run here.
-        reason: of a failure or a skip.
-        largest_difference: of a probability, over all pictures.
-        dice: pooled over pictures and classes, in 0..1.
-        dice_lost_points: against the reference, in percentage points.
+        status: "ok", "failed", or "skipped" if the runtime does not run here.
+        reason: why it failed or was skipped.
+        largest_difference: largest difference of a probability over all pictures.
+        dice: Dice pooled over pictures and classes, in 0..1.
+        dice_lost_points: Dice lost against the reference, in percentage points.
     """
 
     model: str
@@ -47,7 +47,7 @@ class EngineCheck:
 def check_engines(
     folder: Path, *, pictures: int = 16, progress: Callable[[str], None] = lambda _: None
 ) -> list[EngineCheck]:
-    """Hashes, parity and Dice of every network on every runtime. Never stops at a bad one."""
+    """Check hashes, parity and Dice of every network on every runtime; a failure does not stop the others."""
     checks = []
     for name, record in read_manifest(folder).models.items():
         files = ModelFiles(name=name, folder=folder, record=record)
@@ -84,7 +84,7 @@ def _checked(
     dice, exact = (_dice(a, samples, files.record.threshold) for a in (answers, reference))
     lost = 100 * (exact - dice)
     faults = list(differs.faults(runtime.limits))
-    # Written so that NaN fails.
+    # The negated comparison also fails NaN.
     if not lost <= MAX_LOST_POINTS:
         faults.append(f"loses {lost:.2f} points of Dice, allowed is {MAX_LOST_POINTS:g}")
     return EngineCheck(

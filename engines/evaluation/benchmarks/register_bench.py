@@ -1,4 +1,4 @@
-"""Registration methods side by side: the same views, the same starts, one run."""
+"""Compare registration methods on the same views and starts in one run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from engines.evaluation.registration.figures import Summary, summarise
 from engines.evaluation.registration.study import evaluation_settings
 from engines.evaluation.registration.subject import StartSpread
 from engines.evaluation.registration.trial_log import TrialLog
-from engines.evaluation.registration.work import Source, run_trials
+from engines.evaluation.registration.trial_tasks import Source, run_trials
 from engines.inference.machine import this_machine
 from engines.registration.methods.method_recipe import recipe_named
 
@@ -45,16 +45,16 @@ def run_register_bench(
     place: Workplace | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
-    """Figures of `bench-register/1` of CONTRACT.
+    """Measure the figures of `bench-register/1` of CONTRACT.
 
     Args:
-        methods: ours and the peer take part even where they are not named.
-        trials: drawn starts a view.
-        report: where the caller will write the figures; finished trials lie beside it meanwhile.
-        place: where the work is done; all methods of a case in one task, so that their times compare.
+        methods: names; ours and the peer always take part.
+        trials: drawn starts per view.
+        report: where the caller will write the figures; until then, finished trials are stored beside it.
+        place: where the work is done; all methods of a case run in one task, so that their times are comparable.
 
     Raises:
-        InputError: no such method, no trials asked for, or not one case could be used.
+        InputError: there is no such method, no trials are asked for, or no case can be used.
     """
     if trials < 1:
         raise InputError(f"bench register: --trials is {trials}; give at least 1")

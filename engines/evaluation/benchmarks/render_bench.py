@@ -1,4 +1,4 @@
-"""How long a rendered radiograph takes, forwards and with its pose gradient, for every renderer installed."""
+"""Measure the time of a rendered radiograph, alone and with its pose gradient, for every installed renderer."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def run_render_bench(
     seed: int = 0,
     progress: Callable[[str], None] | None = None,
 ) -> dict[str, Any]:
-    """Median times in milliseconds, as `bench-render/1` of CONTRACT; renderers run side by side on the same pose.
+    """Median times in milliseconds, as `bench-render/1` of CONTRACT; all renderers get the same pose.
 
     `forward_ms` renders without a gradient; `backward_ms` is a whole step: the picture, its loss and the gradient
     with respect to the pose.
@@ -43,12 +43,12 @@ def run_render_bench(
         renderers: names; by default every one whose library is installed.
         volumes: voxels along each axis of a cube.
         detectors: pixels along each side.
-        repeats: timed runs after one that warms up; the median is reported.
-        threads: of torch on the CPU, put back afterwards.
+        repeats: timed runs after a warm-up; the median is reported.
+        threads: torch's threads on the CPU, restored afterwards.
         progress: called with a line before each measurement.
 
     Raises:
-        InputError: an unknown renderer, or a size or count below 1.
+        InputError: a renderer is unknown, or a size or count is below 1.
     """
     counts = [*volumes, *detectors, repeats, threads]
     if min(counts) < 1:
@@ -118,7 +118,7 @@ def _median_ms(job: Callable[[], None], repeats: int, device: torch.device) -> f
 
 
 def _volume(size: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Dense everywhere: no renderer may win by skipping air."""
+    """A volume that is dense everywhere, so that no renderer gains by skipping air."""
     coarse = torch.rand(1, 1, *(max(2, size // 8),) * 3, generator=torch.Generator().manual_seed(seed))
     values = torch.nn.functional.interpolate(coarse, size=(size,) * 3, mode="trilinear", align_corners=False)[0, 0]
     spacing = _VOLUME_EXTENT_MM / size

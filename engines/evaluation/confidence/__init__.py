@@ -1,1 +1,1 @@
-"""Whether a stated confidence keeps its word: samples, fit, reliability."""
+"""Fit and check the stated confidence: samples, fit, reliability."""

@@ -1,9 +1,9 @@
-"""Fit the confidence of registrations on simulated ones whose error is known.
+"""Fit the confidence model on simulated registrations with known error.
 
-    python -m engines.evaluation.confidence.confidence_fit samples.jsonl... [--out confidence.json]
+    python -m engines.evaluation.confidence.confidence_fit samples.jsonl... [--keep OLD.json] [--out confidence.json]
 
-The samples are lines of `engines.evaluation.confidence.confidence_samples`. Thresholds and the figures in the file's
-provenance come from fits that left out the patient they judge.
+The samples are lines of `engines.evaluation.confidence.confidence_samples` (cold, warm) and of `filled_samples` beside
+it (filled). Thresholds and the figures in the file's provenance come from fits that left out the judged patient.
 """
 
 from __future__ import annotations
@@ -24,12 +24,13 @@ from engines.evaluation.confidence.confidence_samples import OTHER_ANATOMY_MM
 
 _RIGHT_MM = 5.0
 _RIDGE = 0.01
-# Share of the wrong ones below the threshold of acceptance, and of the other patients' below that of rejection.
+# Share of wrong registrations that must lie below the threshold of acceptance, and of registrations with another
+# patient's model that must lie below the threshold of rejection.
 _KNOWN_WRONG = 0.95
 _OTHERS_REJECTED = 0.99
 _ACCEPT_WITHIN = (0.7, 0.985)
-# A warm step that is rejected costs a cold start; what it follows was vetted by one already.
-_REJECT_WITHIN = {"cold": (0.4, 0.7), "warm": (0.2, 0.4)}
+# A rejected tracking step causes a cold start, although a cold start has confirmed the pose already: reject less.
+_REJECT_WITHIN = {"cold": (0.4, 0.7), "warm": (0.2, 0.4), "filled": (0.2, 0.6)}
 
 WARM_FEATURES = (
     "score",
@@ -48,7 +49,7 @@ WARM_FEATURES = (
     "depth_sigma_cm * edge_share",
     "depth_sigma_cm * image_decimetres",
 )
-# Little vessel in the picture fits many models: then it counts how far from the start, and how firmly, it was found.
+# Little visible vessel fits many models; then the distance from the start and the support of the pose count more.
 COLD_FEATURES = (
     *WARM_FEATURES,
     "basin_share",
@@ -67,13 +68,31 @@ COLD_FEATURES = (
 )
 
 
+# Thin vessels and thick ones are told apart by how much of the picture's features are edges. The margin over the best
+# other basin and the filled share were tried as well: patients left out were judged no better with them.
+FILLED_FEATURES = (
+    "fine",
+    "clear",
+    "middle",
+    "sharp",
+    "turn_sharp",
+    "prior_distance",
+    "edge_share",
+    "fine * edge_share",
+    "sharp * edge_share",
+    "turn_sharp * edge_share",
+)
+NAMES = {"cold": COLD_FEATURES, "warm": WARM_FEATURES, "filled": FILLED_FEATURES}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Sample:
     """One simulated registration.
 
     Args:
-        patient: who is left out together.
-        features: by name, as `ConfidenceFeatures.values`.
+        patient: samples of one patient are left out together.
+        defect: of the model, "" for none; left out together in a second look.
+        features: by name, as in `ConfidenceFeatures.values`.
     """
 
     kind: str
@@ -81,10 +100,11 @@ class Sample:
     features: dict[str, float]
     error_mm: float
     depth_error_mm: float
+    defect: str = ""
 
 
 def read_samples(paths: Sequence[Path]) -> list[Sample]:
-    """All lines of the files."""
+    """The samples in all lines of the files."""
     lines = [json.loads(line) for path in paths for line in path.read_text(encoding="utf-8").splitlines()]
     return [
         Sample(
@@ -93,13 +113,14 @@ def read_samples(paths: Sequence[Path]) -> list[Sample]:
             features=line["features"],
             error_mm=line["error_mm"],
             depth_error_mm=line["depth_error_mm"],
+            defect=line.get("defect", ""),
         )
         for line in lines
     ]
 
 
 def table(samples: Sequence[Sample], names: Sequence[str]) -> Float[np.ndarray, "n k"]:
-    """One row a sample; "a * b" is a product."""
+    """The features, one row per sample; "a * b" is a product."""
     return np.array([[math.prod(s.features[part] for part in name.split(" * ")) for name in names] for s in samples])
 
 
@@ -122,7 +143,7 @@ def fit_logistic(samples: Sequence[Sample], names: Sequence[str]) -> dict:
     near = right > 0.5
     ridge = 0.05 * near.sum() * np.diag([1.0] * (design.shape[1] - 1) + [0.0])
     log_error = np.linalg.solve(design[near].T @ design[near] + ridge, design[near].T @ np.log(error[near]))
-    # The regression of a logarithm gives a middle value; what is stated is the mean.
+    # Regression of the logarithm predicts a typical error; shift it to the mean, which is what is stated.
     log_error[-1] += np.log(error[near].mean() / np.exp(design[near] @ log_error).mean())
     lost = error[(right < 0.5) & (error < OTHER_ANATOMY_MM)]
     good = [s for s in samples if s.error_mm < _RIGHT_MM]
@@ -145,18 +166,22 @@ def confidence_of(fitted: dict, samples: Sequence[Sample]) -> Float[np.ndarray, 
     return 1 / (1 + np.exp(-(x @ fitted["weights"] + fitted["bias"])))
 
 
-def held_out_confidence(samples: Sequence[Sample], names: Sequence[str]) -> Float[np.ndarray, " n"]:
-    """Of each sample, by a fit that saw nothing of its patient."""
-    patients = np.array([s.patient for s in samples])
+def held_out_confidence(
+    samples: Sequence[Sample], names: Sequence[str], groups: Sequence[str] | None = None
+) -> Float[np.ndarray, " n"]:
+    """Of each sample, by a fit that saw nothing of its group: its patient where none are given."""
+    group = np.array([s.patient for s in samples] if groups is None else groups)
     confidence = np.empty(len(samples))
-    for patient in np.unique(patients):
-        fitted = fit_logistic([s for s in samples if s.patient != patient], names)
-        confidence[patients == patient] = confidence_of(fitted, [s for s in samples if s.patient == patient])
+    for left_out in np.unique(group):
+        seen = [s for s, name in zip(samples, group, strict=True) if name != left_out]
+        confidence[group == left_out] = confidence_of(
+            fit_logistic(seen, names), [s for s, name in zip(samples, group, strict=True) if name == left_out]
+        )
     return confidence
 
 
 def thresholds(samples: Sequence[Sample], confidence: Float[np.ndarray, " n"]) -> dict[str, float]:
-    """From where on to accept, and below which to reject; between them a person looks."""
+    """The confidences from which to accept and below which to reject; between them a person decides."""
     error = np.array([s.error_mm for s in samples])
     wrong, other = confidence[error >= _RIGHT_MM], confidence[error >= OTHER_ANATOMY_MM]
     low, high = _ACCEPT_WITHIN
@@ -169,7 +194,7 @@ def thresholds(samples: Sequence[Sample], confidence: Float[np.ndarray, " n"]) -
 def scores(
     samples: Sequence[Sample], confidence: Float[np.ndarray, " n"], limits: dict[str, float]
 ) -> dict[str, float]:
-    """Brier score; how often wrong, right and other patients' registrations meet which verdict."""
+    """Brier score, and the shares of verdicts on wrong, right and other patients' registrations."""
     error = np.array([s.error_mm for s in samples])
     right, other = error < _RIGHT_MM, error >= OTHER_ANATOMY_MM
     accepted, rejected = confidence >= limits["accept"], confidence < limits["reject"]
@@ -188,33 +213,52 @@ def scores(
     }
 
 
-def confidence_model(samples: Sequence[Sample]) -> dict:
-    """The content of confidence.json."""
+def confidence_model(samples: Sequence[Sample], kept: dict | None = None) -> dict:
+    """The content of confidence.json.
+
+    Args:
+        kept: an earlier content; kinds of which there are no samples are taken over from it.
+    """
     content: dict = {"version": 2}
-    held_out: dict[str, float] = {}
-    for kind, names in (("cold", COLD_FEATURES), ("warm", WARM_FEATURES)):
+    provenance: dict = dict((kept or {}).get("provenance", {}))
+    for kind, names in NAMES.items():
         of_kind = [s for s in samples if s.kind == kind]
+        if not of_kind:
+            content |= {kind: kept[kind]} if kept is not None else {}
+            continue
         confidence = held_out_confidence(of_kind, names)
         limits = thresholds(of_kind, confidence)
         found = scores(of_kind, confidence, limits)
-        held_out |= {f"{kind}_{name}": value for name, value in found.items()}
+        provenance |= {f"{kind}_{name}": value for name, value in found.items()}
         content[kind] = fit_logistic(of_kind, names) | limits
-    content["provenance"] = {
-        "source": "simulated cases: networks' masks, also spoilt, and spoilt exact ones; models as simulated, from the "
-        "CTA and of other patients (engines.evaluation.confidence.confidence_samples); figures of patients left out",
-        "cases": ", ".join(sorted({s.patient for s in samples})),
-        "samples": len(samples),
-        **held_out,
-    }
+        if kind != "filled":
+            continue
+        if len({s.defect for s in of_kind}) > 1:
+            by_defect = held_out_confidence(of_kind, names, [s.defect for s in of_kind])
+            provenance |= {f"filled_defect_out_{k}": v for k, v in scores(of_kind, by_defect, limits).items()}
+        provenance["filled_cases"] = ", ".join(sorted({s.patient for s in of_kind}))
+        provenance["filled_samples"] = len(of_kind)
+    others = [s for s in samples if s.kind != "filled"]
+    if others:
+        provenance |= {
+            "source": "simulated cases: networks' masks, also spoilt, and spoilt exact ones; models as simulated, from "
+            "the CTA and of other patients (engines.evaluation.confidence.confidence_samples); figures of patients "
+            "left out",
+            "cases": ", ".join(sorted({s.patient for s in others})),
+            "samples": len(others),
+        }
+    content["provenance"] = provenance
     return content
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("samples", nargs="+", type=Path)
+    parser.add_argument("--keep", type=Path, help="confidence.json whose other kinds are kept")
     parser.add_argument("--out", type=Path, default=Path("confidence.json"))
     options = parser.parse_args()
-    content = confidence_model(read_samples(options.samples))
+    kept = None if options.keep is None else json.loads(options.keep.read_text(encoding="utf-8"))
+    content = confidence_model(read_samples(options.samples), kept)
     write_json(options.out, content)
     print(json.dumps(content["provenance"], indent=1))
 

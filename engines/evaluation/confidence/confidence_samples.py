@@ -1,11 +1,11 @@
-"""Simulated registrations whose error is known, for fitting the confidence: one line of JSON each.
+"""Make simulated registrations with known error for fitting the confidence; each is one line of JSON.
 
     python -m engines.evaluation.confidence.confidence_samples CASE_DIR... --made DIR --out samples.jsonl
         [--seed 0] [--per-run 12]
 
-Half of the pictures are what the network segments in this or that moment of the run; the others are that, spoilt, or
-exact masks of any phase of the bolus, spoilt: parts missing, false curves, holes. Models are the patient's own, as
-simulated or as extracted from the CTA, or another patient's. Starts are the header, drawn nearby, or drawn far away.
+Half of the pictures are the network's segmentations of several moments of a run. The others are such segmentations or
+exact masks, degraded by missing parts, false curves and holes. Models are the patient's own, as simulated or as
+extracted from the CTA, or another patient's. Starts are the header's, drawn nearby, or drawn far away.
 """
 
 from __future__ import annotations
@@ -18,9 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
-from jaxtyping import Bool, Float
 
 from calibration.pose import RigidPose
 from engines.anatomy.cases.case import Case, load_case
@@ -38,17 +36,19 @@ from engines.registration.engine import cold_features
 from engines.registration.features.image_features import prepare_view
 from engines.registration.features.prepared_model import PreparedModel
 from engines.registration.features.projected_model import RigidState
+from engines.registration.filled_tree import filled_tree
 from engines.registration.initial_pose import radiological_start, start_near
 from engines.registration.networks.network_proposal import network_proposer
 from engines.registration.run_view import other_views_of_run, view_of_run
-from engines.registration.track import filled_system, tracking_prior, warm_features
+from engines.registration.track import tracking_prior, warm_features
 from engines.registration.view import RegistrationView
 from engines.segmentation.segmenter import Segmenter, load_segmenter, model_for_kind
+from engines.simulation.training_patients.spoilt_masks import spoilt_segmentation
 
-OTHER_ANATOMY_MM = 100.0  # set as the error of a registration of another patient's model
+OTHER_ANATOMY_MM = 100.0  # error that is stated for a registration with another patient's model
 _LABELS = {"evt": (1,), "tavi": (3, 4), "coronary": (1,)}
 _CLASSES = {"evt": ("artery", "aorta"), "tavi": ("aorta", "artery"), "coronary": ()}
-_MADE_KINDS = ("evt", "tavi")  # whose vessels the program extracts well enough to be registered
+_MADE_KINDS = ("evt", "tavi")  # kinds whose vessels are extracted well enough for registration
 MODEL_SHARES = {"own": 0.4, "own made": 0.25, "other": 0.22, "other made": 0.13}
 _PICTURES = {"network": 0.5, "network, spoilt": 0.2, "exact, spoilt": 0.3}
 _STARTS: dict[str, StartSpread | None] = {
@@ -61,7 +61,7 @@ _STARTS: dict[str, StartSpread | None] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Patient:
-    """A case with its models by origin: as simulated and, where the program can, made from the CTA."""
+    """A case with its models by origin: as simulated, and extracted from the CTA where possible."""
 
     case: Case
     model: VesselModel
@@ -69,7 +69,7 @@ class Patient:
 
 
 def read_patient(folder: Path, made: Path, *, make: bool) -> Patient:
-    """The case and, where it is to have one, the model from its CTA, made once."""
+    """Read a case and, if `make`, the model from its CTA, which is made once."""
     case = load_case(folder)
     if case.kind not in _MADE_KINDS or not make:
         return Patient(case=case, model=case.vessel_model(), made=None)
@@ -95,7 +95,7 @@ def records_of_patient(
             picture = str(rng.choice(list(_PICTURES), p=list(_PICTURES.values())))
             view = next(exact) if picture == "exact, spoilt" else views[int(rng.choice(len(views)))]
             if picture == "network, spoilt":
-                view = replace(view, vessel=spoilt(view.vessel > view.threshold, rng))
+                view = replace(view, vessel=spoilt_segmentation(view.vessel > view.threshold, rng))
             origin, used = _drawn_model(patient, others, shares, rng)
             about = {"case": case.id, "run": recording.path.stem, "picture": picture, "model": origin}
             for record in _registrations(view, used, patient.model, origin, truth, rng):
@@ -114,7 +114,7 @@ def _drawn_model(
 
 
 def _network_views(path: Path, segmenter: Segmenter, kind: str) -> list[RegistrationView]:
-    """Of the fullest moment, twice, since most registrations see it, and of others that `register` would try."""
+    """Views of the fullest moment, counted twice as it is used most, and of other moments that `register` would try."""
     first = view_of_run(path, segmenter, case_kind=kind)
     others = list(other_views_of_run(path, segmenter, case_kind=kind, than=first.frame))
     return [first, first, *others[:2]]
@@ -126,7 +126,7 @@ def _exact_views(path: Path, truth: Path, kind: str, rng: np.random.Generator) -
     filled, run = np.isin(labels, _LABELS[kind]), open_run(path)
     amount = filled.sum(axis=(1, 2))
     while True:
-        # Mostly well filled frames, now and then any.
+        # Mostly well-filled frames, sometimes any frame.
         shown = np.flatnonzero(amount > rng.choice([0.6, 0.6, 0.1]) * amount.max())
         frame = int(rng.choice(shown))
         yield RegistrationView(
@@ -134,30 +134,9 @@ def _exact_views(path: Path, truth: Path, kind: str, rng: np.random.Generator) -
             sop_instance_uid="",
             frame=frame,
             geometry=run.geometry(frame),
-            vessel=spoilt(filled[frame], rng),
+            vessel=spoilt_segmentation(filled[frame], rng),
             branch_classes=_CLASSES[kind],
         )
-
-
-def spoilt(mask: Bool[np.ndarray, "r c"], rng: np.random.Generator) -> Float[np.ndarray, "r c"]:
-    """A segmentation such as a network might give: parts missing, curves that are none, ragged edges."""
-    rows, columns = mask.shape
-    result = mask.astype(np.float32)
-    for _ in range(rng.integers(0, 8)):
-        size = rng.uniform(0.03, 0.2) * rows
-        centre = (int(rng.uniform(0, columns)), int(rng.uniform(0, rows)))
-        axes = (int(size), int(size * rng.uniform(0.3, 1)))
-        cv2.ellipse(result, centre, axes, rng.uniform(0, 180), 0, 360, 0.0, -1)
-    for _ in range(rng.integers(0, 6)):
-        at, heading, line = rng.uniform(0, rows, 2), rng.uniform(0, 2 * np.pi), []
-        for _ in range(rng.integers(8, 50)):
-            heading += rng.normal(0, 0.15)
-            at = at + 6 * np.array([np.cos(heading), np.sin(heading)])
-            line.append(at)
-        points = np.rint(np.array(line)).astype(np.int32)[:, None]
-        cv2.polylines(result, [points], isClosed=False, color=1.0, thickness=int(rng.integers(2, 8)))
-    ragged = cv2.GaussianBlur(rng.normal(0, 1, mask.shape).astype(np.float32), (0, 0), 3.0)
-    return np.clip(cv2.GaussianBlur(result, (0, 0), 1.0) + 0.6 * ragged * rng.uniform(0, 2), 0.0, 1.0)
 
 
 def _registrations(
@@ -194,7 +173,7 @@ def _registrations(
     little = StartSpread(rotation_deg=0.5 * reach, in_plane_mm=1.5 * reach, depth_mm=2.0 * reach)
     few = ready.thinned(280)
     last = RigidState.of(drawn_start(near, prepared.pivot_mm, view.geometry, little, rng), prepared)
-    small = filled_system(last, prepared, [few])
+    small = filled_tree(last, prepared, [few])
     warm_prior = tracking_prior(last)
     warm = align(last, small, [few], warm_prior, scales_mm=(4.0, 2.0, 1.0), iterations=4)
     features = warm_features(agreement(warm.state, small, [few]), warm, [few], warm_prior)
@@ -202,7 +181,7 @@ def _registrations(
 
 
 def _in_its_place(true: RigidPose, model: VesselModel, used: VesselModel) -> RigidPose:
-    """Another patient's model as the own one lies: same attitude, its middle where the own one's is."""
+    """The pose that places another patient's model like the own one: same orientation, same centre."""
     own, middle = model.centroid_mm(), used.centroid_mm()
     there = true.apply(own[None])[0] - true.apply(middle[None])[0]
     return turned_and_moved(true, middle, np.eye(3), there)

@@ -16,7 +16,7 @@ _INK, _GREY, _BLUE = (40, 40, 40), (170, 170, 170), (190, 110, 30)  # BGR
 
 
 def write_reliability_diagram(path: Path, methods: Mapping[str, Mapping[str, Summary]]) -> bool:
-    """One panel for each method that judges itself and each kind of start, side by side; False where none does."""
+    """Write one panel per method with a confidence and per kind of start; False if no method has a confidence."""
     import cv2
 
     panels = [
@@ -32,7 +32,7 @@ def write_reliability_diagram(path: Path, methods: Mapping[str, Mapping[str, Sum
 
 
 def reliability_panel(title: str, calibration: Calibration) -> UInt8[np.ndarray, "rows columns 3"]:
-    """Points at (mean confidence, share within 5 mm) with 95 % intervals; below, the registrations in each bin."""
+    """Points at (mean confidence, share within 5 mm) with 95 % intervals; below, the registrations per bin."""
     import cv2
 
     height, width = _SIDE_PX + 2 * _MARGIN_PX + _BARS_PX, _SIDE_PX + 2 * _MARGIN_PX

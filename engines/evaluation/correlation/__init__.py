@@ -1,1 +1,1 @@
-"""The protocol of correlation-driven registration."""
+"""The evaluation protocol of correlation-driven registration."""

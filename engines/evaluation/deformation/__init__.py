@@ -1,1 +1,1 @@
-"""Accuracy on trees that move beyond a rigid pose."""
+"""Accuracy on trees that deform beyond a rigid pose."""

@@ -1,4 +1,4 @@
-"""Runs whose every centerline point is known in every frame: of simulated hearts and of the phantom."""
+"""Runs with known positions of all centerline points in every frame: simulated hearts and the phantom."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from engines.registration.view import RegistrationView, view_of_frame
 from engines.segmentation.segmenter import Segmenter
 
 Masks = Literal["network", "true", "drawn", "phantom"]
-_FILLED_SHARE = 0.006  # of the picture; as `run_view` asks for
+_FILLED_SHARE = 0.006  # share of the picture, as in `run_view`
 _ARTERY = 1  # in the truth's label pictures
 
 
@@ -33,10 +33,10 @@ class MovingFrame:
     """One frame with contrast.
 
     Args:
-        true_px: (n, 2) where each of the model's centerline points really is.
-        counted: (n,) which of them are judged: of the injected tree, inside the picture.
+        true_px: (n, 2) true position of each of the model's centerline points.
+        counted: (n,) which of them are judged: those of the injected tree inside the picture.
         filled: (n,) which of those show contrast in this frame.
-        contraction: 0 at end-diastole, 1 at end-systole; NaN where nothing beats.
+        contraction: 0 at end-diastole, 1 at end-systole; NaN if nothing beats.
     """
 
     view: RegistrationView
@@ -48,7 +48,7 @@ class MovingFrame:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class MovingRun:
-    """Frames in order; `begin` is the fullest of them, where registration starts from `start` (None: the header)."""
+    """Frames in order; registration begins at the fullest frame, `begin`, from `start` (None: the header)."""
 
     case: str
     run: str
@@ -60,10 +60,10 @@ class MovingRun:
 
 
 def heart_runs(folder: Path | str, segmenter: Segmenter | None) -> Iterator[MovingRun]:
-    """The runs of a simulated coronary case; without a segmenter its exact masks take the network's place.
+    """The runs of a simulated coronary case; without a segmenter, the exact masks replace the network's.
 
     Raises:
-        InputError: not a simulated coronary case.
+        InputError: the folder is no simulated coronary case.
     """
     case = load_case(folder)
     model = case.vessel_model()
@@ -97,7 +97,7 @@ def heart_runs(folder: Path | str, segmenter: Segmenter | None) -> Iterator[Movi
 
 
 def phantom_runs(folder: Path, segmenter: Segmenter) -> Iterator[MovingRun]:
-    """The cines of the phantom, which stands still: its reference pose holds in every frame."""
+    """The cines of the phantom, which does not move: its reference pose holds in every frame."""
     for subject in phantom_subjects(folder):
         run = open_run(folder / f"{subject.run}.dcm")
         projection = subject.view.geometry.projection(subject.true_isocentre_from_lps)
@@ -121,7 +121,7 @@ def phantom_runs(folder: Path, segmenter: Segmenter) -> Iterator[MovingRun]:
 
 
 def inside_picture(px: Float[np.ndarray, "n 2"], shape_px: tuple[int, ...]) -> Bool[np.ndarray, " n"]:
-    """Which points have a pixel."""
+    """Which points lie inside the picture."""
     low, high = (px > -0.5).all(axis=1), (px < (shape_px[1] - 0.5, shape_px[0] - 0.5)).all(axis=1)
     return np.asarray(low & high)
 
@@ -152,7 +152,7 @@ class _Truth:
         return RegistrationView(file=run.source_id, sop_instance_uid="", frame=number, geometry=geometry, vessel=mask)
 
     def on_picture(self, number: int) -> tuple[Bool[np.ndarray, " n"], Bool[np.ndarray, " n"]]:
-        """Which points lie inside the picture, and which of them on a filled artery."""
+        """Which points lie inside the picture, and which of these on a filled artery."""
         px, labels = self.points_px[number], self.labels[number]
         inside = inside_picture(px, labels.shape)
         artery = np.zeros(len(px), dtype=bool)
@@ -161,7 +161,7 @@ class _Truth:
         return inside, artery
 
     def injected(self, tree: CenterlineTree) -> Bool[np.ndarray, " n"]:
-        """Points of the one tree, left or right, that the contrast went into."""
+        """Which points belong to the injected tree, left or right."""
         roots = np.repeat(_roots(tree), [len(branch.points_mm) for branch in tree.branches])
         _, artery = self.on_picture(int(np.argmax(self.shares)))
         names = np.unique(roots)

@@ -1,7 +1,7 @@
-"""How near the overlay comes to a moving tree, rigid and deformed, from the same registrations of the same frames.
+"""Measure the overlay's error on a moving tree, rigid and deformed, for the same registrations and frames.
 
-A run is registered once, at its fullest frame, and followed from there to both ends as the live path does it. Errors
-are distances in the isocentre plane between where a centerline point is drawn and where it really is.
+A run is registered once, at its fullest frame, and tracked from there to both ends as in the live path. Errors are
+distances in the isocentre plane between the drawn and the true position of a centerline point.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ _RESAMPLES = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class FrameErrors:
-    """Of one accepted frame.
+    """Errors of one accepted frame.
 
     Args:
-        rigid_mm, deformed_mm: (n,) of every counted point of the injected tree.
+        rigid_mm, deformed_mm: (n,) error of every counted point of the injected tree.
         filled: (n,) which of them show contrast.
-        motion_mm: mean size of the motion shown; 0 where it stayed rigid.
+        motion_mm: mean size of the shown motion; 0 if the overlay stayed rigid.
         rigid_ms, deform_ms: time of the tracking and of the motion stage.
     """
 
@@ -56,7 +56,7 @@ class FrameErrors:
 
 
 class Summary(BaseModel):
-    """Of all counted points of all accepted frames; intervals by resampling cases, 95 %."""
+    """Errors of all counted points of all accepted frames; 95 % intervals by resampling cases."""
 
     model_config = ConfigDict(frozen=True)
     cases: int
@@ -111,7 +111,7 @@ class DeformationReport(BaseModel):
 def evaluate_runs(
     runs: Iterable[MovingRun], *, seed: int, data: list[str], progress: Callable[[str], None] = lambda _: None
 ) -> DeformationReport:
-    """Follow every run; frames without an accepted pose are counted and not judged."""
+    """Evaluate every run; frames without an accepted pose are counted but not judged."""
     errors: list[FrameErrors] = []
     missed: dict[str, int] = {}
     for run in runs:
@@ -123,7 +123,7 @@ def evaluate_runs(
 
 
 def follow(run: MovingRun) -> list[FrameErrors]:
-    """Register the fullest frame, track to both ends, and let the tree move on every accepted frame."""
+    """Register the fullest frame, track to both ends, and deform the tree on every accepted frame."""
     prepared = PreparedModel.of(run.model)
     basis = MotionBasis.of(prepared)
     first = run.frames[run.begin].view
@@ -134,7 +134,7 @@ def follow(run: MovingRun) -> list[FrameErrors]:
         last = cold
         for number in part:
             view = run.frames[number].view
-            # A made-up motion is one picture: its cold pose is what the motion stage gets to see.
+            # A drawn motion is a single picture, so the motion stage gets its cold-start pose.
             ready = prepare_view(view, edges=prepared.has_thick)
             found = cold if len(run.frames) == 1 else track(view, prepared, last, ready=ready)
             if found.status != "accepted":
@@ -147,7 +147,7 @@ def follow(run: MovingRun) -> list[FrameErrors]:
 def _report_of(
     errors: Sequence[FrameErrors], missed: dict[str, int], *, seed: int, data: list[str]
 ) -> DeformationReport:
-    """Groups: each kind of mask, and of a beating heart its contracted frames alone."""
+    """A report with groups for each kind of mask and, for beating hearts, for contracted frames alone."""
     groups: dict[str, Summary] = {}
     for masks in dict.fromkeys(entry.masks for entry in errors):
         own = [entry for entry in errors if entry.masks == masks]
@@ -166,7 +166,7 @@ def _report_of(
 
 
 def summarise(errors: Sequence[FrameErrors], seed: int = 0) -> Summary:
-    """Points pooled over frames; a case, being one anatomy, is what the intervals resample."""
+    """Summary of points pooled over frames; intervals resample cases, because a case is one anatomy."""
     names = sorted({entry.case for entry in errors})
     by_case = [[entry for entry in errors if entry.case == name] for name in names]
     rigid = [np.concatenate([entry.rigid_mm for entry in own]) for own in by_case]
@@ -210,7 +210,7 @@ def summary_line(summary: Summary) -> str:
 def drawn_px(
     run: MovingRun, frame: MovingFrame, found: Registration, deformation: Deformation | None
 ) -> Float[np.ndarray, "n 2"]:
-    """Where the model's centerline points are drawn."""
+    """Pixels at which the model's centerline points are drawn."""
     assert run.model.centerlines is not None
     points = run.model.centerlines.points_mm()
     if deformation is not None:
@@ -247,7 +247,7 @@ def _near(values: Float[np.ndarray, " n"]) -> float:
 def _interval(
     clusters: Sequence[Float[np.ndarray, " n"]], figure: Callable[[Float[np.ndarray, " n"]], float], seed: int
 ) -> Interval:
-    """A figure of all values with its percentile bootstrap over clusters; no interval from a single cluster."""
+    """A figure of all values with its percentile bootstrap interval over clusters; no interval for a single cluster."""
     if not clusters:
         return Interval(value=None, low=None, high=None, n=0)
     value = float(figure(np.concatenate(clusters)))

@@ -21,24 +21,24 @@ from engines.anatomy.vessel_model import VesselModel
 from engines.angiography.dsa import minip
 from engines.angiography.files.open_run import open_run
 from engines.evaluation.registration.subject import Subject, true_pose, turned_and_moved
-from engines.evaluation.registration.work import Source
+from engines.evaluation.registration.trial_tasks import Source
 from engines.registration.run_view import subtracted_for, view_of_run
 from engines.segmentation.segmenter import load_segmenter, model_for_kind
 
-_SAME_PLACE_MM = 0.5  # a beating heart's two runs are aligned to the heart, within that
+_SAME_PLACE_MM = 0.5  # tolerance for two runs of a beating heart, which are aligned to the heart
 
 
 def case_subjects(
     folder: Path | str, *, backend: str = "auto", biplane: bool = False, runs: int | None = None
 ) -> list[Subject]:
-    """Every recording of a case whose truth lies in `truth/<recording>.json`.
+    """Every recording of a case that has a truth file `truth/<recording>.json`.
 
     Args:
-        runs: no more than these many of them; None for all.
-        biplane: instead, the first two such recordings as one pair, where they show the same vessels.
+        runs: largest number of recordings; None for all.
+        biplane: take the first two such recordings that show the same vessels as one pair instead.
 
     Raises:
-        InputError: no case, none of its recordings has a truth file, or no pair of them could be registered jointly.
+        InputError: the folder is no case, no recording has a truth file, or no two can be registered jointly.
     """
     case = load_case(folder)
     model = case.vessel_model()
@@ -60,7 +60,7 @@ def case_subjects(
 
 
 def _minip(path: Path, case_kind: str) -> np.ndarray | None:
-    """The run's subtracted MinIP for intensity stages; None where it is not subtracted: a heart moves too much."""
+    """The run's subtracted MinIP for intensity stages; None for a heart, which moves too much to be subtracted."""
     run = open_run(path)
     shown = subtracted_for(run, case_kind)
     return None if shown is run and run.kind != "dsa" else minip(shown).pixels
@@ -95,13 +95,13 @@ def _joined(first: Subject, second: Subject) -> Subject:
 
 
 def phantom_subjects(folder: Path, *, backend: str = "auto", biplane: bool = False) -> list[Subject]:
-    """The views of `placement.json`; its poses were fitted to the pictures and are a reference, not a truth.
+    """The views of `placement.json`; its poses were fitted to the pictures, so they are a reference, not the truth.
 
     Args:
-        biplane: instead, every two of them jointly. The table moved in between, so each view has a pose of its own.
+        biplane: take every two views as a pair instead. The table moved in between, so each view has its own pose.
 
     Raises:
-        InputError: the folder is not that of the phantom.
+        InputError: the folder is not the phantom's.
     """
     try:
         placement = json.loads((folder / "placement.json").read_text(encoding="utf-8"))
@@ -129,13 +129,13 @@ def phantom_subjects(folder: Path, *, backend: str = "auto", biplane: bool = Fal
 
 
 def wrong_model_subjects(folder: Path | str, other: Path | str, *, backend: str = "auto") -> list[Subject]:
-    """The recordings of a case with the model of another one, which lies where the own one would."""
+    """The recordings of a case with another case's model, placed where the own model lies."""
     stranger = load_case(other)
     model = stranger.vessel_model()
     found = []
     for subject in case_subjects(folder, backend=backend):
         own, true = subject.model.centroid_mm(), subject.true_isocentre_from_lps
-        # Same attitude, and its middle where the patient's own middle was.
+        # Same orientation, with its centre at the own model's centre.
         there = true.apply(own[None])[0] - true.apply(model.centroid_mm()[None])[0]
         pose = turned_and_moved(true, model.centroid_mm(), np.eye(3), there)
         found.append(replace(subject, model=model, model_of=stranger.id, true_isocentre_from_lps=pose))
@@ -150,7 +150,7 @@ def sources(
     biplane: bool = False,
     runs: int | None = None,
 ) -> list[Source]:
-    """Name and loader of each folder, for `evaluate`."""
+    """The name and loader of each folder, for `evaluate`."""
     of_case = partial(case_subjects, backend=backend, biplane=biplane, runs=runs)
     of_phantom = partial(phantom_subjects, backend=backend, biplane=biplane)
     return [
@@ -160,7 +160,7 @@ def sources(
 
 
 def wrong_anatomy_sources(cases: list[str], *, backend: str = "auto") -> list[Source]:
-    """Each case with the model of the next one of its kind, the last with that of the first.
+    """Each case with the model of the next case of its kind; the last case gets the first one's.
 
     Raises:
         InputError: a case cannot be read, or it is the only one of its kind.

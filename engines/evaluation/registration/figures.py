@@ -1,4 +1,4 @@
-"""Figures over many registrations: success, capture range, times, and whether the confidence keeps its word.
+"""Figures over many registrations: success, capture range, times, and the calibration of the confidence.
 
 After van de Kraats et al. 2005 (IEEE TMI 24:1177): starts are binned by their initial error, success is a share of
 starts with its confidence interval, and the capture range ends where the first bin falls below 95 % success.
@@ -35,10 +35,10 @@ class StartBin(BaseModel):
 
 
 class CaptureRange(BaseModel):
-    """How far away a start may be, as initial MPE; null where not even the nearest bin succeeds.
+    """The largest error of a start (initial MPE) from which registration succeeds; null if the nearest bin fails.
 
-    `mm` and `px` end before the first bin with less than 95 % of its starts within 2 mm (bins without starts are no
-    evidence and are passed over). `median_px` is that of Downs et al. 2025: ten bins of equal counts, up to the first
+    `mm` and `px` end before the first bin with less than 95 % of its starts within 2 mm (bins without starts are
+    skipped). `median_px` follows Downs et al. 2025: ten bins of equal counts, up to the first bin
     whose median MPE after registration exceeds 5 px.
     """
 
@@ -51,7 +51,7 @@ class CaptureRange(BaseModel):
 
 
 class ConfidenceBin(BaseModel):
-    """Registrations of like confidence, and how many of them were right."""
+    """Registrations of similar confidence, and how many of them were right."""
 
     low: float
     high: float
@@ -71,9 +71,9 @@ class Calibration(BaseModel):
 class Summary(BaseModel):
     """Figures over the trials of one method from one kind of start.
 
-    Intervals are of 95 %. Those of `success` take starts as independent, those of `success_over_cases` patients alone.
-    What begins with `second_` is of pairs alone, in their second view. The `accepted`, `wrong` and `right` shares and
-    the calibration count only methods that judge themselves.
+    Intervals are 95 %. Those of `success` treat starts as independent, those of `success_over_cases` only patients.
+    Figures that begin with `second_` are measured in the second view of pairs. The `accepted`, `wrong` and `right`
+    shares and the calibration exist only for methods with a confidence.
     """
 
     trials: int
@@ -101,7 +101,7 @@ class Summary(BaseModel):
 
 
 class WrongAnatomy(BaseModel):
-    """Verdicts on registrations with another patient's model: none is right, each should be rejected."""
+    """Verdicts on registrations with another patient's model, which should all be rejected."""
 
     trials: int
     status: dict[str, int]
@@ -141,7 +141,7 @@ def summarise(trials: Sequence[Trial]) -> Summary:
         mpe_mm=median(mpe),
         mpe_p95_mm=mpe_p95.value,
         mpe_p95=mpe_p95,
-        # In space only with two views: with one it would measure the depth that nobody sees.
+        # In space only with two views: with one view, mTRE would measure the depth, which the view does not show.
         mtre_mm=median(_values(pairs, "mtre_mm")),
         second_error_mm=median(_values(pairs, "second_error_mm")),
         success={f"{limit:g}mm": share(int((error < limit).sum()), n) for limit in SUCCESS_MM},
@@ -162,7 +162,7 @@ def summarise(trials: Sequence[Trial]) -> Summary:
 
 
 def capture_range(trials: Sequence[Trial], *, success_limit_mm: float = _CAPTURED_MM) -> CaptureRange:
-    """Largest initial error from which registration still nearly always succeeds."""
+    """The largest initial error from which registration almost always succeeds."""
     right = _values(trials, "error_mm") < success_limit_mm
     bins_mm = _start_bins(np.array([t.start_mpe_mm for t in trials]), right, _BIN_MM)
     bins_px = _start_bins(np.array([t.start_mpe_px for t in trials]), right, _BIN_PX)

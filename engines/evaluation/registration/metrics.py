@@ -1,4 +1,4 @@
-"""Errors of a registration: on the vessels, on the corners of a box around them, in space, and on the picture."""
+"""Errors of a registration: on the vessels, at the corners of a box around them, in space, and in the picture."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def box_corners_mm(points_mm: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "8 
 
 
 def target_error_mm(found: RigidPose, true: RigidPose, points_mm: Float[np.ndarray, "n 3"]) -> float:
-    """mTRE: mean distance of the points in space. One view sees depth badly, so this is a figure for two views."""
+    """mTRE: mean distance of the points in space. One view hardly shows depth, so this is a figure for two views."""
     return float(np.linalg.norm(found.apply(points_mm) - true.apply(points_mm), axis=1).mean())
 
 

@@ -1,7 +1,7 @@
-"""How well registration works: many seeded starts a view, by one method or by several side by side.
+"""Evaluate registration: many seeded starts per view, with one method or several side by side.
 
-After van de Kraats et al. 2005 (IEEE TMI 24:1177): starts are drawn around the reference, the error is measured on the
-structure that matters, and success is a share of starts with its confidence interval.
+It follows van de Kraats et al. 2005 (IEEE TMI 24:1177): starts are drawn around the reference, the error is measured on
+the structure of interest, and success is a share of starts with its confidence interval.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from engines.evaluation.registration.figures import Summary, WrongAnatomy, summa
 from engines.evaluation.registration.subject import StartSpread
 from engines.evaluation.registration.trial import Trial
 from engines.evaluation.registration.trial_log import TrialLog
-from engines.evaluation.registration.work import Fewer, Progress, Source, run_trials
+from engines.evaluation.registration.trial_tasks import Fewer, Progress, Source, run_trials
 from engines.inference.machine import Machine, this_machine
 from engines.registration.methods.method_recipe import MethodRecipe, recipe_named
 
 
 class Report(BaseModel):
-    """The file of `evaluate registration`; `total` and `per_run` are of the first method, `methods` of each.
+    """The file of `evaluate registration`; `total` and `per_run` belong to the first method, `methods` to each.
 
-    Trials with another patient's model are in `wrong_anatomy` and `trials` alone.
+    Trials with another patient's model appear only in `wrong_anatomy` and `trials`.
     """
 
     model_config = ConfigDict(serialize_by_alias=True)
@@ -58,19 +58,19 @@ def evaluate(
     place: Workplace | None = None,
     progress: Progress = lambda _: None,
 ) -> Report:
-    """Register every subject of every source from `starts` drawn poses and once from its header alone.
+    """Register every subject of every source from `starts` drawn poses and once from its header.
 
-    A source that cannot be read is noted and the others go on. Errors do not depend on where the work is done; times
-    do.
+    A source that cannot be read is reported and the others go on. Errors do not depend on where the work is done, but
+    times do.
 
     Args:
         sources: name and loader of each folder.
-        methods: each gets the same starts; ours when empty.
-        fewer: what methods that are too slow for all of it are tried on, by name.
+        methods: each gets the same starts; empty means ours.
+        fewer: for slow methods by name, the smaller part on which they are tried.
         protocol: name of the spread, for the report.
         pictures: folder for a picture of each registration worse than 5 mm, and of each wrong model that was accepted.
-        report: where the caller will write the report; finished trials lie beside it until `discard_partial`.
-        place: where the work is done; one task a source.
+        report: where the caller will write the report; finished trials are stored beside it until `discard_partial`.
+        place: where the work is done; one task per source.
     """
     spread, methods = spread or StartSpread(), methods or (recipe_named("ours"),)
     settings = evaluation_settings(sources, starts=starts, seed=seed, spread=spread)
@@ -101,12 +101,12 @@ def evaluate(
 
 
 def evaluation_settings(sources: Sequence[Source], *, starts: int, seed: int, spread: StartSpread) -> dict[str, Any]:
-    """What must be equal for trials of an interrupted evaluation to be taken over; methods may come and go."""
+    """The settings that must be equal for an interrupted evaluation's trials to be reused; methods may differ."""
     return {"data": [name for name, _ in sources], "starts": starts, "seed": seed, "spread": asdict(spread)}
 
 
 def discard_partial(report: Path) -> None:
-    """Remove the finished trials beside a report that now holds them."""
+    """Remove the trials stored beside a report that now contains them."""
     report.with_name(f"{report.name}.trials.jsonl").unlink(missing_ok=True)
 
 

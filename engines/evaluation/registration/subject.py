@@ -1,4 +1,4 @@
-"""What registrations are tried on: a view with a pose to compare with, and the starts drawn around it."""
+"""The subject of a registration: a view with a reference pose, and starts drawn around it."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from engines.registration.view import RegistrationView
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartSpread:
-    """How far starts are off about the model's centroid.
+    """The spread of starts, with turns about the model's centroid.
 
     Args:
         distribution: "normal" takes the others as standard deviations, "uniform" as limits; "paper001" draws the size
-            of the whole offset as Downs et al. 2025 found it, and takes only its mean from here (`in_plane_mm`).
+            of the whole offset as in Downs et al. 2025 and takes only its mean from here (`in_plane_mm`).
     """
 
     rotation_deg: float = 7.0
@@ -36,15 +36,17 @@ class StartSpread:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Subject:
-    """One view, or two registered jointly, with a pose to compare with.
+    """One view, or two that are registered jointly, with a reference pose.
 
     Args:
-        true_isocentre_from_lps: exact for a simulated case, a reference for real data.
-        reference: "truth" or "placement" - whether errors are errors or only differences.
+        true_isocentre_from_lps: exact for a simulated case, fitted for real data.
+        reference: "truth", or "placement" if errors are only differences from a fitted pose.
         second: the other view of a biplane pair.
-        second_isocentre_from_lps: the pose to compare with in `second`; the same but for what the table or the heart
-            moved in between.
-        model_of: another case whose model this is ("" for its own): no pose is right then, each is to be rejected.
+        second_isocentre_from_lps: the reference pose of `second`; it differs from the first by the motion of table or
+            heart in between.
+        scored_points_mm: (n, 3) LPS on which errors are measured; the model's centerline points if None.
+        starts: tried instead of drawn ones; empty to draw them.
+        model_of: the other case whose model this is ("" for its own); then every pose should be rejected.
     """
 
     case: str
@@ -56,20 +58,24 @@ class Subject:
     second: RegistrationView | None = None
     second_isocentre_from_lps: RigidPose | None = None
     model_of: str = ""
+    scored_points_mm: Float[np.ndarray, "n 3"] | None = None
+    starts: tuple[DrawnStart, ...] = ()
 
     @property
     def views(self) -> tuple[RegistrationView, ...]:
         return (self.view,) if self.second is None else (self.view, self.second)
 
     def vessel_points_mm(self) -> Float[np.ndarray, "n 3"]:
-        """Centerline points of the model, LPS."""
+        """Points on which errors are measured, LPS: those given, else the model's centerline points."""
+        if self.scored_points_mm is not None:
+            return self.scored_points_mm
         assert self.model.centerlines is not None, "subjects come with centerlines"
         return self.model.centerlines.points_mm()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class DrawnStart:
-    """A start with its place in the draw; -1 is the header alone."""
+    """A start with its number in the draw; -1 is the header's start."""
 
     number: int
     init: InitialPose
@@ -108,7 +114,7 @@ def turned_and_moved(
 
 
 def true_pose(truth: Path, frame: int, geometry: CArmGeometry) -> RigidPose:
-    """isocentre_from_lps of a frame in a file of POSE.json's schema with one view a frame; frame -1 takes the first."""
+    """isocentre_from_lps of a frame in a POSE.json with one view per frame; frame -1 takes the first."""
     views = read_pose_file(truth).views
     match = [view for view in views if view.frame == frame] or views[:1]
     matrix = np.array(match[0].projection_px_from_lps_mm)

@@ -1,4 +1,4 @@
-"""One registration of one start by one method, measured."""
+"""One measured registration: one start, one method."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from engines.evaluation.registration.metrics import (
 from engines.evaluation.registration.subject import DrawnStart, Subject
 from engines.registration.methods.method import MethodResult, RegistrationMethod, start_pose
 
-UNJUDGED = "unjudged"  # status of a method that gives a pose and no opinion of it
+UNJUDGED = "unjudged"  # status of a method without a confidence
 
 
 TrialKey = tuple[str, str, str, str, int]
@@ -29,9 +29,9 @@ class Trial(BaseModel):
     """One registration; lengths in the isocentre plane unless they are stated in space or along the beam.
 
     `error_mm` is the mean projection distance on the vessels (mPD), `mpe_mm` that of the eight corners of the box
-    around them (MPE), both in the first view; `second_` stands before what is measured in the second one, in its own
-    isocentre plane; `mtre_mm` is measured in space, against the first view's pose. With another patient's model
-    (`model_of`) there is no error to measure: only the verdict counts.
+    around them (MPE), both in the first view. Figures with `second_` are measured in the second view, in its own
+    isocentre plane. `mtre_mm` is measured in space, against the first view's pose. With another patient's model
+    (`model_of`) there is no error; only the verdict counts.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -64,12 +64,12 @@ class Trial(BaseModel):
 
     @property
     def key(self) -> TrialKey:
-        """What tells it from every other trial of an evaluation."""
+        """The key that identifies the trial within an evaluation."""
         return self.method, self.source, self.case, self.run, self.number
 
 
 def run_trial(subject: Subject, start: DrawnStart, method: RegistrationMethod) -> tuple[Trial, MethodResult | None]:
-    """Register once and measure; input that the method refuses is a trial without a pose, with its reason."""
+    """Register once and measure; if the method refuses the input, the trial has no pose but the reason."""
     geometry, points = subject.view.geometry, subject.vessel_points_mm()
     corners, truth = box_corners_mm(points), subject.true_isocentre_from_lps
     true = geometry.projection(truth)
@@ -123,7 +123,7 @@ def run_trial(subject: Subject, start: DrawnStart, method: RegistrationMethod) -
 
 
 def second_projection(subject: Subject, result: MethodResult) -> Projection | None:
-    """Of the other view of a pair: with the table's move where the method finds one, else at the pose itself."""
+    """The projection of a pair's other view, including the table's move if the method finds one."""
     if subject.second is None:
         return None
     judged = result.registration
@@ -144,5 +144,5 @@ def _in_second_view(subject: Subject, result: MethodResult) -> dict[str, float |
 
 
 def _finite(value: float) -> float | None:
-    """A pose with everything behind the source has no error in millimetres: it counts as not successful."""
+    """The value, or None if not finite: a pose with everything behind the source has no error and counts as failed."""
     return value if math.isfinite(value) else None

@@ -1,4 +1,4 @@
-"""Finished trials beside the report that will hold them, so that an interrupted evaluation goes on where it stopped."""
+"""Store finished trials beside the report, so that an interrupted evaluation goes on where it stopped."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from engines.evaluation.registration.trial import Trial, TrialKey
 
 
 class TrialLog:
-    """One JSON line a trial, after a first line with the settings; without a path it only remembers.
+    """A file with the settings in its first line and one JSON line per trial; without a path, kept in memory only.
 
     Args:
-        report: where the finished report will lie; trials lie beside it as `<name>.trials.jsonl`.
-        settings: what makes trials comparable; a log of other settings is begun anew.
+        report: path of the future report; trials are stored beside it as `<name>.trials.jsonl`.
+        settings: settings that make trials comparable; a log with other settings is started anew.
 
     Raises:
         InputError: the folder cannot be written to.
@@ -39,7 +39,7 @@ class TrialLog:
             progress(f"{self.path}: going on after {len(self._done)} finished trials")
         elif lines:
             progress(f"{self.path}: is of other settings; begun anew")
-        # Written whole: the last line of a killed run may be torn.
+        # Rewritten, because the last line of a killed run may be cut off.
         kept = [header, *(trial.model_dump_json() for trial in self._done.values())]
         write_bytes(self.path, ("\n".join(kept) + "\n").encode())
 
@@ -48,7 +48,7 @@ class TrialLog:
         return {key: trial for key, trial in self._done.items() if trial.source == source}
 
     def add(self, trial: Trial) -> None:
-        """Remember a trial, on disk at once."""
+        """Add a trial and write it to disk at once."""
         self._done[trial.key] = trial
         if self.path is None:
             return
@@ -61,7 +61,7 @@ class TrialLog:
             ) from error
 
     def remove(self) -> None:
-        """The report is written: the trials lie in it."""
+        """Remove the log, after the report with the trials was written."""
         if self.path is not None:
             self.path.unlink(missing_ok=True)
 
@@ -81,5 +81,5 @@ def _trials(lines: list[str]) -> list[Trial]:
         try:
             found.append(Trial.model_validate_json(line))
         except ValidationError:
-            continue  # torn by a kill
+            continue  # cut off when the process was killed
     return found

@@ -1,1 +1,1 @@
-"""Accuracy of masks: against people's, against exact truth, beside tuned filters."""
+"""Accuracy of masks: against a person's masks, against exact truth, and compared with tuned filters."""

@@ -1,4 +1,4 @@
-"""What a set of scored simulated frames says in total: figures a class, confusion, and devices called vessel."""
+"""Total figures of scored simulated frames: for each class, the confusion, and devices called vessel."""
 
 from __future__ import annotations
 
@@ -15,9 +15,8 @@ from engines.evaluation.segmentation.simulated import LABELS, TRUTH_NAMES, Frame
 def total_as_json(scores: Sequence[FrameScores], classes: Sequence[str]) -> dict[str, Any]:
     """Figures over all frames.
 
-    Frames that do not show a class in truth do not enter its Dice (it would be 0 or undefined); what was invented in
-    them is a figure of its own: `false_frames`, frames without the class where more than 1 in 1000 pixels was found,
-    of `frames_without`.
+    Frames without a class do not enter its Dice, which would be 0 or undefined. False detections in them have their own
+    figure: of `frames_without` the class, `false_frames` have more than 1 in 1000 pixels called this class.
     """
     content: dict[str, Any] = {
         "frames": len(scores),
@@ -55,7 +54,7 @@ def _labelled(score: FrameScores, name: str) -> bool:
 
 
 def _invented_share(score: FrameScores, name: str) -> float:
-    """Of all pixels of the frame, those called this class; the frame has none of it."""
+    """The share of a frame's pixels called this class, for a frame that has none of it."""
     column = 1 + list(score.classes).index(name)
     table = np.array(score.confusion)
     return float(table[:, column].sum() / max(table.sum(), 1))
@@ -83,7 +82,7 @@ def _device(scores: Sequence[FrameScores], *, separable: bool) -> dict[str, Any]
 
 
 def report_lines(total: dict[str, Any]) -> list[str]:
-    """The total for a terminal."""
+    """The total as lines for a terminal."""
     lines = [f"{total['frames']} frames"]
     for name, figures in total["classes"].items():
         false = f"found in {figures['false_frames']} of {figures['frames_without']} frames without it"

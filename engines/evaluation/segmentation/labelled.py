@@ -1,4 +1,4 @@
-"""A network on pictures with a person's masks, beside Frangi and Sato tuned on other pictures, in one run."""
+"""Evaluate a network on pictures with a person's masks, with Frangi's and Sato's filters tuned on other pictures."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ class MethodResult:
     """One method on all pictures.
 
     Args:
-        name: "network", "frangi" or "sato", and what sets a second line of one apart.
-        tuned_on: in words; "" for the network.
-        settings: the filter's, one a fold.
-        folds: name of the picture to the index of its setting.
+        name: "network", "frangi" or "sato", with an addition for a second result of the same method.
+        tuned_on: what it was tuned on, in words; "" for the network.
+        settings: the filter's settings, one per fold.
+        folds: maps a picture's name to the index of its setting.
         scores: by picture.
         masks: by picture, for the contact sheets.
     """
@@ -52,7 +52,7 @@ class MethodResult:
 def network_results(
     segmenter: Segmenter, pictures: Sequence[LabelledPicture], progress: Callable[[str], None] = lambda _: None
 ) -> list[MethodResult]:
-    """The network's vessel mask, and where it has a device class also without what it calls device rather."""
+    """The network's vessel mask and, if it has a device class, also the mask without pixels that are rather device."""
     whole: dict[str, Mask] = {}
     cleaned: dict[str, Mask] = {}
     for picture in pictures:
@@ -68,7 +68,7 @@ def network_results(
 
 
 def device_rather(outcome: Segmentation) -> Mask:
-    """Where the device class is the more probable one."""
+    """Pixels at which the device class is more probable than the vessel classes."""
     return outcome.probability("device") > outcome.vessel()
 
 
@@ -80,14 +80,14 @@ def peer_results(
     folds: int = 2,
     progress: Callable[[str], None] = lambda _: None,
 ) -> list[MethodResult]:
-    """Frangi and Sato, each tuned on synthetic pictures and, apart from that, on other folds of these pictures.
+    """Frangi and Sato, each tuned once on synthetic pictures and once on other folds of these pictures.
 
     Args:
         pictures: to score on.
-        scene: whose synthetic pictures; coronary if None.
-        synthetic: how many of them; 0 leaves this tuning out.
-        folds: into how many parts these pictures are split, in turn by name; below 2 leaves this tuning out.
-        progress: told what is done.
+        scene: the scene of the synthetic pictures; None means coronary.
+        synthetic: number of synthetic pictures; 0 leaves this tuning out.
+        folds: number of folds of these pictures, assigned in turn by name; below 2 leaves this tuning out.
+        progress: called with a line before each part.
     """
     results: list[MethodResult] = []
     dark = {picture.name: dark_vessels(picture.frame) for picture in pictures}
@@ -112,19 +112,19 @@ def tuned_on_synthetic(scene: Scene, count: int) -> dict[FilterName, FilterSetti
 
 
 def fold_of(index: int, folds: int) -> int:
-    """In turn by name: neighbours in a folder are often of one patient or one day, and so go to different folds."""
+    """The fold of a picture, assigned in turn by name: neighbours, often of one patient, go to different folds."""
     return index % folds
 
 
 def dark_vessels(frame: Frame) -> Float[np.ndarray, "rows columns"]:
-    """The picture as the network would take it: vessels dark."""
+    """The picture with the polarity that the network expects: dark vessels."""
     conditioned = condition_frame(frame, WORKING_PX)
     values = frame.pixels.astype(np.float32)
     return -values if conditioned is not None and conditioned.inverted else values
 
 
 def result_as_json(result: MethodResult) -> dict[str, Any]:
-    """Figures in total and a picture at a time; null where a figure is undefined."""
+    """Figures in total and for each picture; null if a figure is undefined."""
     content: dict[str, Any] = {"name": result.name, "total": spreads_as_json(result.total)}
     if result.tuned_on:
         content["tuned_on"] = result.tuned_on
@@ -180,6 +180,6 @@ def _without_nan(figures: dict[str, Any]) -> dict[str, Any]:
 
 
 def check_enough(pictures: Sequence[LabelledPicture], folds: int) -> None:
-    """Raises InputError where there are fewer pictures than folds."""
+    """Raises InputError if there are fewer pictures than folds."""
     if folds > len(pictures):
         raise InputError(f"--folds {folds}: there are {len(pictures)} pictures; give a smaller number")

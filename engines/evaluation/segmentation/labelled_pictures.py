@@ -1,4 +1,4 @@
-"""Pictures with a person's masks: a folder of each, matched by name."""
+"""Pictures with a person's masks: one folder of pictures and one of masks, matched by name."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _HALF_GREY = 127
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class LabelledPicture:
-    """A frame and where a person saw vessel.
+    """A frame and a person's vessel mask.
 
     Args:
         name: file name without its suffix.
@@ -32,9 +32,9 @@ class LabelledPicture:
 
 
 def read_labelled(images: Path, masks: Path) -> tuple[list[LabelledPicture], list[str]]:
-    """All pictures that have a mask of their name, in the order of names, and one line for each that is unusable.
+    """All pictures with a mask of the same name, in order of names, and one line for each unusable picture.
 
-    Of a multi-frame file the first frame is taken.
+    Of a multi-frame file, the first frame is used.
 
     Raises:
         InputError: a folder is missing, or no picture has a mask.
@@ -75,5 +75,5 @@ def _mask(path: Path, frame: Frame) -> Bool[np.ndarray, "rows columns"]:
         )
     values = set(np.unique(decoded).tolist())
     if values <= {0, 1}:
-        return decoded > 0  # saved as 0 and 1
+        return decoded > 0  # saved with values 0 and 1
     return decoded > _HALF_GREY

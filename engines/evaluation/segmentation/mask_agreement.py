@@ -1,4 +1,4 @@
-"""How well masks agree, an image at a time and over a set."""
+"""Measure how well masks agree, for each image and over a set."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from engines.evaluation.statistics import median
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MaskScores:
-    """Agreement of one mask with its reference; all in 0..1, and NaN where both masks are empty.
+    """Agreement of one mask with its reference; all in 0..1, and NaN if both masks are empty.
 
     `cl_dice` is centreline Dice (Shit et al., CVPR 2021): it counts branches, not area.
     """
@@ -27,7 +27,7 @@ class MaskScores:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spread:
-    """Median, quartiles and the median's 95 % bootstrap interval over a set, and how many entered."""
+    """Median, quartiles and the median's 95 % bootstrap interval over a set, and the number of values."""
 
     median: float
     lower_quartile: float
@@ -53,7 +53,7 @@ def score_mask(found: Bool[np.ndarray, "rows columns"], reference: Bool[np.ndarr
 
 
 def summarise(scores: Iterable[MaskScores]) -> dict[str, Spread]:
-    """Median and quartiles of each figure; images where a figure is undefined do not enter it."""
+    """Median and quartiles of each figure; an image with an undefined figure is left out of it."""
     scores = list(scores)
     return {name: _spread([getattr(s, name) for s in scores]) for name in ("dice", "precision", "recall", "cl_dice")}
 

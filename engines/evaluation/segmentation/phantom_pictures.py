@@ -1,4 +1,4 @@
-"""The real coronary phantom as labelled pictures: its surface, projected where it lies, is the reference mask."""
+"""The real coronary phantom as labelled pictures; its surface, projected at the known pose, is the reference mask."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _SUBPIXEL_BITS = 4
 def phantom_pictures(folder: Path, *, backend: str = "auto") -> list[LabelledPicture]:
     """The fullest frame of each cine.
 
-    No mask can reach a Dice of 1 against this reference. The surface is wider than the contrast in every branch, thin
-    or thick, as one with a wall would be; it holds branches that contrast never reached; and its pose was fitted, not
-    measured. Its centerline is the better judge: clDice tells more than Dice.
+    No mask can reach a Dice of 1 against this reference. The surface is wider than the contrast in every branch, as if
+    it included the wall; it has branches that contrast never reached; and its pose was fitted, not measured. The
+    centerline is more reliable, so clDice tells more than Dice.
 
     Raises:
-        InputError: the folder is not that of the phantom, or its surface cannot be read.
+        InputError: the folder is not the phantom's, or its surface cannot be read.
     """
     subjects = phantom_subjects(folder, backend=backend)
     surface = moved_surface(load_surface(folder / "surface_coarse.stl"), read_placement(folder / "placement.json"))
@@ -45,7 +45,7 @@ def phantom_pictures(folder: Path, *, backend: str = "auto") -> list[LabelledPic
 
 
 def silhouette(surface: SurfaceMesh, projection: Projection) -> Bool[np.ndarray, "rows columns"]:
-    """Where any triangle of the surface is projected to; all of it must lie in front of the source."""
+    """The mask of all projected triangles; the whole surface must lie in front of the source."""
     px, _ = projection.project(surface.vertices_mm)
     mask = np.zeros(projection.shape_px, np.uint8)
     for triangle in np.rint(px * 2**_SUBPIXEL_BITS).astype(np.int32)[surface.triangles]:

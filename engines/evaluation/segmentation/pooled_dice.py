@@ -1,4 +1,4 @@
-"""Dice over all pixels of all pictures at once: defined where single pictures show nothing of a class."""
+"""Dice over all pixels of all pictures together, which is defined even if single pictures lack a class."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from jaxtyping import Bool
 def pooled_dice(
     pairs: Iterable[tuple[Bool[np.ndarray, "rows columns"], Bool[np.ndarray, "rows columns"]]],
 ) -> float:
-    """Of pairs of a found mask and its reference, in 0..1; 1 where both are empty everywhere."""
+    """Pooled Dice of pairs of a found mask and its reference, in 0..1; 1 if both are empty everywhere."""
     both = total = 0
     for found, reference in pairs:
         both += int((found & reference).sum())

@@ -1,4 +1,4 @@
-"""Contact sheets: the best, the median and the worst pictures, each beside what was found, missed and invented."""
+"""Contact sheets of the best, median and worst pictures, with found, missed and falsely found pixels."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ _FOOT_PX = 48
 _BOTH_BGR = (255, 208, 63)
 _MISSED_BGR = (90, 90, 255)
 _INVENTED_BGR = (32, 176, 255)
-_STRIPE_PX = 3  # shape beside colour: missed is filled, invented is striped, found is an outline
+_STRIPE_PX = 3  # stripes; shapes differ as well as colours: missed filled, false striped, found outlined
 _TEXT_BGR = (220, 217, 214)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Entry:
-    """One picture for a sheet.
+    """One picture of a sheet.
 
     Args:
-        name: shown.
-        dice: orders the entries.
-        picture: as stored.
+        name: the caption.
+        dice: sorts the entries.
+        picture: the picture as stored.
         found: the mask to judge.
-        reference: the mask it is judged by.
+        reference: the mask to compare it with.
     """
 
     name: str
@@ -41,14 +41,14 @@ class Entry:
 
 
 def choose(dice: dict[str, float], count: int = 10) -> dict[str, list[str]]:
-    """Names for the sheets "best", "median" and "worst"; undefined figures are left out, few pictures repeat."""
+    """Names for the sheets "best", "median" and "worst", without undefined figures; of few pictures, some repeat."""
     order = sorted((name for name in dice if not np.isnan(dice[name])), key=lambda name: (dice[name], name))
     middle = max((len(order) - count) // 2, 0)
     return {"best": order[::-1][:count], "median": order[middle : middle + count], "worst": order[:count]}
 
 
 def sheet(title: str, entries: Sequence[Entry]) -> UInt8[np.ndarray, "rows columns 3"]:
-    """Tiles of picture and judgement side by side, two across, with a legend and the research-use line."""
+    """Tiles of picture and comparison, two per row, with a legend and the research-use line."""
     rows = -(-len(entries) // _ACROSS)
     width = _ACROSS * 2 * TILE_PX
     page = np.full((_CAPTION_PX + rows * (TILE_PX + _CAPTION_PX) + _FOOT_PX, width, 3), 14, np.uint8)

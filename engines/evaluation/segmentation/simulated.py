@@ -1,4 +1,4 @@
-"""A network on simulated cases, whose labels are exact: every class, and what becomes of catheters and wires."""
+"""Evaluate a network on simulated cases with exact labels: every class, and catheters and wires called vessel."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from engines.segmentation.segmenter import Segmenter
 
 LABELS = {"vessel": 1, "artery": 1, "vein": 2, "aorta": 3, "device": 4}
 TRUTH_NAMES = ("background", "vessel or artery", "vein", "aorta", "device")
-_LUMEN_GAP_PX = 15  # at 512: a wire or catheter inside a lumen is bridged by this much
+_LUMEN_GAP_PX = 15  # at 512 px: gaps of a lumen up to this width, from a wire or catheter inside, are closed
 Mask = Bool[np.ndarray, "rows columns"]
 
 
@@ -46,19 +46,19 @@ class TruthFrame:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrameScores:
-    """Of one frame.
+    """The scores of one frame.
 
     Args:
         run: name of the run's file.
-        index: of the frame.
-        classes: agreement a class; a class that is neither there nor found has undefined figures.
+        index: index of the frame.
+        classes: agreement for each class; undefined for a class that is neither present nor found.
         vessels: agreement of all vessels together.
-        vessels_without_device: the same after pixels that are rather device were taken out of what was found; None
-            for a network without that class.
-        confusion: pixels by (truth label 0 to 4, called 0 background or 1 + class index); a pixel is called the most
-            probable class above the threshold.
-        device_as_vessel: of the pixels that are device and not inside a lumen: (all, found as vessel, found as vessel
-            once pixels that are rather device are taken out).
+        vessels_without_device: the same without found pixels that are rather device; None for a network without a
+            device class.
+        confusion: pixel counts by (true label 0 to 4, found class: 0 background or 1 + class index); a pixel's class is
+            the most probable one above the threshold.
+        device_as_vessel: counts of device pixels outside any lumen: (all, found as vessel, found as vessel without
+            those that are rather device).
         filled: whether the frame shows any contrast.
     """
 
@@ -73,11 +73,11 @@ class FrameScores:
 
 
 class SyntheticPeers:
-    """Frangi and Sato, tuned on a scene's synthetic pictures, on the frames with contrast that they are shown.
+    """Frangi and Sato, tuned on a scene's synthetic pictures and scored on frames with contrast.
 
     Args:
-        scene: name of the network they stand beside; without pictures of its own it gets no peers.
-        count: pictures they are tuned on; 0 for no peers.
+        scene: name of the network they are compared with; a scene without synthetic pictures gets no peers.
+        count: number of pictures for tuning; 0 for no peers.
     """
 
     def __init__(self, scene: str, count: int) -> None:
@@ -102,7 +102,7 @@ class SyntheticPeers:
 
 
 def truth_frames(case: Path, *, subtracted: bool, every: int = 1) -> Iterator[TruthFrame]:
-    """Every so many frames of all runs that have labels.
+    """Every `every`-th frame of all runs that have labels.
 
     Raises:
         InputError: the folder is no simulated case, or its labels do not fit its pictures.
@@ -139,7 +139,7 @@ def score_case(
     every: int = 1,
     look: Callable[[TruthFrame, Mask, FrameScores], None] = lambda *_: None,
 ) -> list[FrameScores]:
-    """Score the frames of a case; `look` is shown each frame with the vessel mask that was found."""
+    """Score the frames of a case; `look` is called with each frame and the found vessel mask."""
     scores = []
     for truth in truth_frames(case, subtracted=segmenter.name == "cerebral", every=every):
         outcome = segmenter.segment(truth.frame)
@@ -171,12 +171,12 @@ def score_frame(outcome: Segmentation, truth: TruthFrame, threshold: float) -> F
 
 
 def lumen_mask(labels: UInt8[np.ndarray, "rows columns"]) -> Mask:
-    """All that is filled with contrast, whatever its name."""
+    """The mask of all vessels filled with contrast, of any class."""
     return np.logical_or.reduce([class_mask(labels, name) for name in ("artery", "vein", "aorta")])
 
 
 def class_mask(labels: UInt8[np.ndarray, "rows columns"], name: str) -> Mask:
-    """Where a class is. One label a pixel: where a wire lies inside a lumen, the lumen is there all the same."""
+    """The mask of a class. A pixel has one label, so a lumen is closed where a wire inside it hides it."""
     mask = labels == LABELS[name]
     if name == "device":
         return mask

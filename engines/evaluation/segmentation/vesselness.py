@@ -1,8 +1,8 @@
-"""The peers that a network is measured against: Frangi's and Sato's vesselness, tuned on other pictures.
+"""Peers for the networks: Frangi's and Sato's vesselness filters, tuned on other pictures.
 
-A filter without tuning is no peer: its scales, its threshold and the removal of specks are chosen from a grid by the
-median Dice over pictures that are not the ones it is scored on. Scales are in pixels of a picture 256 wide, so that
-one setting serves every size.
+An untuned filter would be an unfair comparison, so its scales, threshold and removal of specks are chosen from a grid
+by the median Dice over pictures on which it is not scored. Scales are in pixels of a picture 256 wide, so that one
+setting serves every size.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ FilterName = Literal["frangi", "sato"]
 ThresholdKind = Literal["top_share", "level"]
 FILTERS: tuple[FilterName, ...] = get_args(FilterName)
 _REFERENCE_PX = 256
-_BORDER_PX = 4  # at 256: half a wide vessel; blades and picture edges answer like vessels
+_BORDER_PX = 4  # at 256 px: half a wide vessel; at blades and picture edges the filters respond as at vessels
 _BETA = 0.5  # Frangi et al. 1998, section 2.2
 _SCALES = ((1.0, 2.0, 3.0), (2.0, 3.0, 4.0), (1.0, 2.0, 3.0, 4.0, 5.0), (2.0, 4.0, 6.0, 9.0))
 _CONTRAST_SHARES = (0.25, 0.5)
@@ -34,15 +34,15 @@ _SPECKS_PX = (0, 50, 150)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FilterSetting:
-    """Everything that decides a filter's mask.
+    """Everything that determines a filter's mask.
 
     Args:
-        method: whose filter.
+        method: the filter's name.
         sigmas_px: scales at a picture 256 px wide.
         contrast_share: Frangi's c as a share of the largest Hessian norm; unused by Sato.
-        threshold: `top_share`: share of the open field that is called vessel; `level`: share of the response's 99th
-            percentile from which a pixel is vessel.
-        value: of the threshold.
+        threshold: kind of threshold. `top_share`: the share of the open field called vessel; `level`: the share of the
+            response's 99th percentile from which a pixel is vessel.
+        value: value of the threshold.
         smallest_px: smaller connected pieces are removed, in pixels of a picture 256 wide.
     """
 
@@ -56,18 +56,18 @@ class FilterSetting:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Tuning:
-    """Dice of every setting of the grid on every picture; choosing by any part of the pictures is then free.
+    """Dice of every setting of the grid on every picture, from which the best for any part of the pictures follows.
 
     Args:
         settings: the grid.
-        dice: (settings, pictures).
+        dice: (settings, pictures) Dice.
     """
 
     settings: tuple[FilterSetting, ...]
     dice: Float[np.ndarray, "settings pictures"]
 
     def best(self, pictures: Sequence[int] | None = None) -> FilterSetting:
-        """The setting of the largest median Dice over these pictures (all where none are named)."""
+        """The setting with the largest median Dice over these pictures; None takes all."""
         chosen = self.dice if pictures is None else self.dice[:, list(pictures)]
         return self.settings[int(np.argmax(np.median(chosen, axis=1)))]
 

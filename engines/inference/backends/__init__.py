@@ -1,1 +1,1 @@
-"""The runtimes that execute a network on this machine, each behind the `Backend` seam."""
+"""The runtimes that execute a network on this machine, each behind the `Backend` interface."""

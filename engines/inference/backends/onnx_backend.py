@@ -1,4 +1,4 @@
-"""ONNX Runtime: the exact runtime that every installation has."""
+"""ONNX Runtime: the exact float32 runtime that every installation has."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from engines.inference.model_files import ModelFiles
 
 
 class OnnxBackend:
-    """A network on ONNX Runtime's CPU provider (CUDA where the installed runtime has it and it is asked for).
+    """A network on ONNX Runtime's CPU provider, or on CUDA if asked for and installed.
 
     Args:
-        files: verified before they are loaded.
-        threads: of one call, 0 for all that are of use; the live path shares its cores with the window.
+        files: the network's files, verified before they are loaded.
+        threads: threads of one call, 0 for all useful ones; the live path shares its cores with the window.
         device: "cpu" or "cuda".
-        int8: take the 8-bit graph.
+        int8: whether to load the 8-bit graph.
     """
 
     def __init__(self, files: ModelFiles, *, threads: int = 1, device: str = "cpu", int8: bool = False) -> None:
@@ -26,7 +26,7 @@ class OnnxBackend:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = thread_count(threads)
         options.inter_op_num_threads = 1
-        # A spinning pool holds the core that paints the next frame.
+        # Spinning threads would occupy the core that paints the next frame.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.add_session_config_entry("session.inter_op.allow_spinning", "0")
         options.log_severity_level = 3
@@ -39,7 +39,7 @@ class OnnxBackend:
         graph = files.read(path)
         try:
             self._session = onnxruntime.InferenceSession(graph, options, providers=[provider])
-        except Exception as error:  # ONNX Runtime raises its own unrelated types for a graph that it cannot load
+        except Exception as error:  # ONNX Runtime raises unrelated types of its own
             raise InputError(f"{path}: ONNX Runtime cannot load it ({error})") from error
         self._input = self._session.get_inputs()[0]
         self.name = "onnx-int8" if int8 else "onnx"

@@ -18,14 +18,14 @@ Precision = Literal["f32", "bf16", "int8"]
 class OpenvinoBackend:
     """A network on OpenVINO's CPU plug-in.
 
-    One picture at the working size runs on a graph compiled for exactly that; the first batch of another shape
+    One picture at the working size runs on a graph compiled for exactly that shape; the first batch of another shape
     compiles a second graph, for any shape.
 
     Args:
-        files: verified before they are loaded.
-        threads: of one call, 0 for all that are of use.
-        precision: "f32" is exact; "bf16" computes in bfloat16 (as fast as f32 where the CPU has no instructions for
-            it); "int8" takes the shipped 8-bit graph.
+        files: the network's files, verified before they are loaded.
+        threads: threads of one call, 0 for all useful ones.
+        precision: "f32" is exact; "bf16" computes in bfloat16 (no faster than f32 on a CPU without instructions for
+            it); "int8" loads the shipped 8-bit graph.
     """
 
     def __init__(self, files: ModelFiles, *, threads: int = 1, precision: Precision = "f32") -> None:
@@ -33,12 +33,12 @@ class OpenvinoBackend:
         self._path = files.int8_onnx if precision == "int8" else files.onnx
         self._channels = files.record.channels
         self._properties = {
-            # What an 8-bit graph leaves in floating point stays exact.
+            # The floating-point parts of an 8-bit graph stay in float32.
             "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",
             "INFERENCE_NUM_THREADS": thread_count(threads),
             "NUM_STREAMS": 1,
             "PERFORMANCE_HINT": "LATENCY",
-            # A pinned thread waits for its own core while another one idles.
+            # A pinned thread would wait for its own core while another core is idle.
             "ENABLE_CPU_PINNING": False,
         }
         self._graph = files.read(self._path)
@@ -55,7 +55,7 @@ class OpenvinoBackend:
             request = self._usual
         else:
             self._any = request = self._any or self._compiled(None)
-        # Copied: the runtime writes the next answer into the same memory.
+        # Copied, because the runtime writes the next answer into the same memory.
         return request.infer({0: np.ascontiguousarray(batch, np.float32)})[0].copy()
 
     def _compiled(self, shape: tuple[int, ...] | None):

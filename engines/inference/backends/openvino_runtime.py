@@ -1,4 +1,4 @@
-"""OpenVINO's library, loaded so that it calls nobody."""
+"""Load OpenVINO's library without its telemetry."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from calibration.errors import InputError
 
 _TELEMETRY = "openvino_telemetry"
 _CHANNELS = 64
-_LARGEST = 127  # of a signed 8-bit number
+_LARGEST = 127  # the largest signed 8-bit number
 
 
 @functools.cache
 def openvino() -> ModuleType:
-    """The library. Importing it reports to its maker unless its telemetry package is absent: here it always is.
+    """The library, imported with its telemetry blocked: it would otherwise report its use to its maker.
 
     Raises:
-        InputError: it is not installed, or does not load on this machine.
+        InputError: the library is not installed, or does not load on this machine.
     """
     if "openvino" not in sys.modules:
-        # None makes an import fail as for a package that is not installed; OpenVINO then takes its own silent stub.
+        # None makes an import fail as if the package were not installed; OpenVINO then uses its own silent stub.
         sys.modules[_TELEMETRY] = None  # pyright: ignore[reportArgumentType] - documented, missing from the stubs
     try:
         import openvino
@@ -36,15 +36,15 @@ def openvino() -> ModuleType:
 
 
 def is_installed() -> bool:
-    """Whether there is such a package; does not load it."""
+    """Whether the package is installed; does not load it."""
     return importlib.util.find_spec("openvino") is not None
 
 
 @functools.cache
 def computes_in_bfloat16() -> bool:
-    """Whether the CPU plugin computes in bfloat16 here: stated, and a small convolution compiles and answers in it.
+    """Whether the CPU plugin computes in bfloat16 here: it says so, and a small convolution does so.
 
-    The statement alone comes from the processor, not from the instructions that the plugin may use.
+    What the plugin says is not enough: it reads the processor's features, not the instructions that it may use.
 
     Raises:
         InputError: the library does not load.
@@ -57,7 +57,7 @@ def computes_in_bfloat16() -> bool:
         compiled = core.compile_model(_pooled_convolution(), "CPU", {"INFERENCE_PRECISION_HINT": "bf16"})
     except RuntimeError:
         return False
-    # 1 + 2^-9 is 1 in bfloat16: sums of it tell in what they were computed.
+    # 1 + 2^-9 rounds to 1 in bfloat16, so a sum of such numbers reveals the precision it was computed in.
     fine = 1.0 + 2.0**-9
     answer = float(compiled(np.full((1, _CHANNELS, 8, 8), fine, np.float32))[0].max())
     return abs(answer - _CHANNELS * 9) < abs(answer - _CHANNELS * 9 * fine)
@@ -65,10 +65,10 @@ def computes_in_bfloat16() -> bool:
 
 @functools.cache
 def adds_eight_bit_products() -> bool:
-    """Whether sums of 8-bit products come out right here, by adding up the largest ones.
+    """Whether sums of 8-bit products are right here; tested by adding the largest products.
 
-    Kernels for CPUs without VNNI add pairs of products in 16 bits, where they overflow: they were seen to answer
-    otherwise than the graph says (up to 0.99 of a probability, 2 points of Dice), and are no faster than 32 bits.
+    Kernels for CPUs without VNNI add pairs of products in 16 bits, which overflow. Their answers were seen to be wrong
+    (by up to 0.99 of a probability, 2 points of Dice), and they are no faster than 32 bits.
 
     Raises:
         InputError: the library does not load.

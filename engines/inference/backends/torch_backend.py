@@ -1,4 +1,4 @@
-"""Torch in eager float32: the reference that other runtimes are held to, and the way onto a CUDA device."""
+"""Torch in eager float32: the reference for all other runtimes, and the plain way to use a CUDA device."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class TorchBackend:
     """A network in eager torch.
 
     Args:
-        files: verified before they are loaded.
-        threads: of one call on the CPU, 0 for all that are of use; torch has one such number a process.
+        files: the network's files, verified before they are loaded.
+        threads: threads on the CPU, 0 for all useful ones; torch has one such number per process.
         device: "cpu" or "cuda".
     """
 

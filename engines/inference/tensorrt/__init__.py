@@ -1,1 +1,1 @@
-"""TensorRT and TensorRT-RTX: plans built, kept, tried and executed."""
+"""TensorRT and TensorRT-RTX: build, store, try and execute plans."""

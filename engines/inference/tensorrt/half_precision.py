@@ -1,16 +1,19 @@
-"""A network's ONNX in half precision, float32 in and out: TensorRT 11 takes its precision from the graph alone."""
+"""Convert a network's ONNX to half precision, with float32 input and output.
+
+TensorRT 11 takes its precision from the graph alone.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 import onnx
 
-# Inputs that ONNX wants in float32 (sizes and scales), whatever the data's type.
+# Inputs (sizes and scales) that ONNX always wants in float32, whatever the data's type.
 _KEEP_FLOAT = {"Resize": (1, 2)}
 
 
 def in_half_precision(graph: bytes) -> bytes:
-    """Weights, biases and everything between the first and the last node as float16.
+    """The graph with weights, biases and everything between the first and the last node as float16.
 
     Raises:
         ValueError: the graph is quantised, or has a Cast that is not the widening of a stored weight.
@@ -30,7 +33,7 @@ def in_half_precision(graph: bytes) -> bytes:
         if tensor.data_type == onnx.TensorProto.FLOAT and tensor.name not in kept:
             half = onnx.numpy_helper.to_array(tensor).astype(np.float16)
             tensor.CopyFrom(onnx.numpy_helper.from_array(half, tensor.name))
-    del model.graph.value_info[:]  # types have changed, and shapes are inferred again
+    del model.graph.value_info[:]  # types have changed; shapes are inferred again
     source, target = model.graph.input[0].name, model.graph.output[0].name
     for node in model.graph.node:
         _rename(node.input, source, f"{source}_half")
@@ -47,7 +50,7 @@ def in_half_precision(graph: bytes) -> bytes:
 
 
 def _drop_widening(model: onnx.ModelProto) -> None:
-    """Weights are stored as float16 behind a Cast to float32: without the Cast they are what is wanted."""
+    """Remove the Cast to float32 behind each weight, which is already stored as float16."""
     stored = {tensor.name: tensor for tensor in model.graph.initializer}
     nodes = []
     for node in model.graph.node:

@@ -1,4 +1,4 @@
-"""TensorRT's executor: static tensors, one stream, one captured CUDA graph.
+"""Execute a network on TensorRT with static tensors, one stream and one captured CUDA graph.
 
 NOT YET EXECUTED: no machine of this project's authors had a GPU when this was written. It follows the documented call
 sequence; its tests need a CUDA device and skip without one. Until somebody has run them, trust `torch` on CUDA, and
@@ -16,21 +16,21 @@ from engines.inference.model_files import ModelFiles
 from engines.inference.tensorrt.tensorrt_builder import Flavour, PlanPrecision, library, max_side_px
 from engines.inference.tensorrt.tensorrt_plans import ready_plan
 
-_WARM_UP_RUNS = 3  # before capture: lazily loaded kernels must not be loaded while a graph records
+_WARM_UP_RUNS = 3  # before capture: kernels load lazily, and must not load while a graph is recorded
 
 
 class TensorrtBackend:
     """A network on full TensorRT or on TensorRT for RTX. Needs a CUDA device.
 
-    One picture at the working size replays a captured graph; any other shape is enqueued as it comes.
+    One picture at the working size replays a captured graph; any other shape is enqueued directly.
 
     Args:
-        files: verified before they are loaded.
+        files: the network's files, verified before they are loaded.
         flavour: "tensorrt" or "tensorrt-rtx".
-        precision: of the plan; the plan is built first where this machine has none.
+        precision: the plan's precision; the plan is built first if this machine has none.
 
     Raises:
-        InputError: no CUDA device, no library, or a plan that cannot be built or loaded.
+        InputError: there is no CUDA device or no library, or the plan cannot be built or loaded.
     """
 
     def __init__(self, files: ModelFiles, *, flavour: Flavour = "tensorrt", precision: PlanPrecision = "f16") -> None:
@@ -42,7 +42,7 @@ class TensorrtBackend:
         plan = ready_plan(files, flavour, precision)
         self._torch = torch
         self._channels, side = files.record.channels, files.record.working_px
-        # The engine lives as long as its runtime, the context as long as its engine.
+        # Keep both alive: the engine needs its runtime, and the context needs its engine.
         self._runtime = trt.Runtime(trt.Logger(trt.Logger.ERROR))
         self._engine = self._runtime.deserialize_cuda_engine(plan.content)
         if self._engine is None:
@@ -81,7 +81,7 @@ class TensorrtBackend:
             source, target = picture.cuda(), self._torch.empty(shape, device="cuda")
             self._enqueue(source, target)
             answer = target.cpu()
-            # The graph replays with the shape that the context has: put the usual one back.
+            # The captured graph replays with the context's current shape, so restore the usual one.
             self._bind(self._input, self._output)
         return answer.numpy()
 

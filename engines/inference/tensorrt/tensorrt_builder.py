@@ -1,4 +1,4 @@
-"""From ONNX to a TensorRT plan, with full TensorRT or TensorRT for RTX: one builder and parser API.
+"""Build a TensorRT plan from ONNX, with full TensorRT or TensorRT for RTX; both have the same API.
 
 Executed without a GPU: parsing, building and serialising with TensorRT for RTX 1.7. Never executed by its authors:
 building with full TensorRT, which needs a GPU.
@@ -23,7 +23,7 @@ PlanPrecision = Literal["f32", "f16", "int8"]
 MODULES: dict[str, str] = {"tensorrt": "tensorrt", "tensorrt-rtx": "tensorrt_rtx"}
 _WORKSPACE_BYTES = 1 << 30
 _MIN_SIDE_PX = 16
-_MAX_SIDE_FACTOR = 2  # of the working size; activations are reserved for the largest shape
+_MAX_SIDE_FACTOR = 2  # relative to the working size; activations are reserved for the largest shape
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,15 +48,15 @@ def library(flavour: Flavour) -> ModuleType:
 
 
 def is_installed(flavour: Flavour) -> bool:
-    """Whether there is such a package; does not load it."""
+    """Whether the package is installed; does not load it."""
     return importlib.util.find_spec(MODULES[flavour]) is not None
 
 
 def source_graph(files: ModelFiles, precision: PlanPrecision) -> bytes:
-    """The ONNX that a plan of this precision is built from, verified.
+    """The verified ONNX from which a plan of this precision is built.
 
     Raises:
-        InputError: the weights are not the manifest's, or there is no 8-bit graph.
+        InputError: the weights differ from the manifest's, or there is no 8-bit graph.
     """
     if precision == "int8":
         if not files.has_int8:
@@ -66,7 +66,7 @@ def source_graph(files: ModelFiles, precision: PlanPrecision) -> bytes:
     if precision == "f32":
         return graph
     from engines.inference.tensorrt.half_precision import (
-        in_half_precision,  # loads onnx, which a cached choice never needs
+        in_half_precision,  # imported here because it loads onnx, which a cached choice never needs
     )
 
     return in_half_precision(graph)
@@ -78,10 +78,10 @@ def max_side_px(side_px: int) -> int:
 
 
 def build_plan(graph: bytes, flavour: Flavour, *, channels: int, side_px: int) -> bytes:
-    """Parse, build and serialise; tuned for one picture of `side_px`, open to others up to `max_side_px`.
+    """Parse, build and serialise a plan, tuned for one picture of `side_px`, that accepts up to `max_side_px`.
 
     Raises:
-        InputError: the library is absent, the parser refuses the graph, or the build fails.
+        InputError: the library is not installed, its parser refuses the graph, or the build fails.
     """
     trt = library(flavour)
     logger = _logger(flavour)
@@ -116,7 +116,7 @@ def operator_table(graph: bytes, flavour: Flavour) -> list[OperatorRow]:
     trt = library(flavour)
     logger = _logger(flavour)
     builder = trt.Builder(logger)
-    # The parser keeps no reference of its own to the network.
+    # Keep a reference to the network here, because the parser holds none.
     network = builder.create_network(0)
     parser = trt.OnnxParser(network, logger)
     counts = Counter(node.op_type for node in onnx.load_from_string(graph).graph.node)
@@ -128,6 +128,6 @@ def operator_table(graph: bytes, flavour: Flavour) -> list[OperatorRow]:
 
 @functools.cache
 def _logger(flavour: Flavour):
-    """The library keeps the first logger it is given for as long as the process lives."""
+    """One logger for all calls: the library keeps the first logger until the process ends."""
     trt = library(flavour)
     return trt.Logger(trt.Logger.ERROR)

@@ -1,8 +1,7 @@
-"""Plans built on this machine, for this machine.
+"""TensorRT plans that were built on this machine for this machine.
 
-A plan is executable trust: whoever loads one runs it. A plan is therefore loaded only from our own cache folder, only
-under the key that this machine asks for, and only with a seal that this user's own secret made. Everything else is
-built again, never loaded.
+Loading a plan executes code from it. A plan is therefore loaded only from the program's own cache folder, only under
+the key that this machine asks for, and only if sealed with this user's own secret. Every other plan is built again.
 """
 
 from __future__ import annotations
@@ -30,14 +29,14 @@ _SECRET_BYTES = 32
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanKey:
-    """Everything that a plan depends on; a change of any makes another plan.
+    """Everything that a plan depends on; a change of any of it requires another plan.
 
     Args:
-        onnx_sha256: of the graph as handed to the builder.
-        library: name and version.
+        onnx_sha256: sha-256 of the graph as the builder receives it.
+        library: its name and version.
         precision: "f32", "f16" or "int8".
-        gpu: name and compute capability, "none" where there is none.
-        driver: version, "none" where there is none.
+        gpu: name and compute capability, or "none".
+        driver: version, or "none".
     """
 
     onnx_sha256: str
@@ -53,7 +52,7 @@ class PlanKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """A serialised engine, and whether it was built just now (and why) or found."""
+    """A serialised engine, and whether it was built just now (and why) or found in the cache."""
 
     content: bytes
     key: PlanKey
@@ -76,10 +75,10 @@ def plan_key(graph: bytes, flavour: Flavour, precision: PlanPrecision) -> PlanKe
 def ready_plan(
     files: ModelFiles, flavour: Flavour, precision: PlanPrecision = "f16", folder: Path | None = None
 ) -> Plan:
-    """The sealed plan of the cache, or a new one, sealed and stored.
+    """The sealed plan of the cache, or a new plan that is sealed and stored.
 
     Raises:
-        InputError: no library, no such graph, or the build fails.
+        InputError: there is no library or no such graph, or the build fails.
     """
     graph = source_graph(files, precision)
     key = plan_key(graph, flavour, precision)
@@ -95,7 +94,7 @@ def ready_plan(
 def stored_plan(
     files: ModelFiles, flavour: Flavour, precision: PlanPrecision = "f16", folder: Path | None = None
 ) -> tuple[Path | None, str]:
-    """Where a trusted plan lies, or None and why there is none; builds nothing."""
+    """Path of a trusted plan, or None with the reason; builds nothing."""
     key = plan_key(source_graph(files, precision), flavour, precision)
     path = plan_path(key, folder)
     content, reason = _stored(path, key)
@@ -132,7 +131,7 @@ def _driver_version() -> str:
 
 
 def _stored(path: Path, key: PlanKey) -> tuple[bytes | None, str]:
-    """The plan's content if it is ours, or why not."""
+    """The plan's content if it is sealed by this user, or the reason why it is refused."""
     try:
         content, seal = path.read_bytes(), path.with_suffix(".seal").read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError):
@@ -146,7 +145,7 @@ def _stored(path: Path, key: PlanKey) -> tuple[bytes | None, str]:
 
 
 def _store(path: Path, key: PlanKey, content: bytes) -> None:
-    """A cache that cannot be written costs the next start a build, and nothing else."""
+    """Seal and store a plan; if the cache cannot be written, the next start builds again."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         secret = _secret(path.parent, make=True)
@@ -163,7 +162,7 @@ def _seal(secret: bytes, key: PlanKey, content: bytes) -> str:
 
 
 def _secret(folder: Path, *, make: bool) -> bytes | None:
-    """This user's own, beside the plans; None where others can write to the folder or read the secret."""
+    """This user's secret, stored beside the plans; None if others can write to the folder or read the secret."""
     path = folder / "secret"
     try:
         if sys.platform != "win32" and folder.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH):

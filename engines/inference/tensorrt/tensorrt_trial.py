@@ -1,4 +1,7 @@
-"""Whether a network becomes a TensorRT plan at all: built, weighed and thrown away. TensorRT for RTX needs no GPU."""
+"""Try whether a network can become a TensorRT plan: build it, measure its size and discard it.
+
+TensorRT for RTX needs no GPU for this.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +24,9 @@ class TrialBuild:
     """A plan that was built to be measured.
 
     Args:
-        onnx_bytes: of the graph it was built from.
-        plan_bytes: of the serialised plan.
-        build_s: parsing, building and serialising.
+        onnx_bytes: size of the graph from which it was built.
+        plan_bytes: size of the serialised plan.
+        build_s: time for parsing, building and serialising.
         operators: every operator of the graph.
     """
 
@@ -37,10 +40,10 @@ class TrialBuild:
 
 
 def trial_build(files: ModelFiles, flavour: Flavour, precision: PlanPrecision) -> TrialBuild:
-    """Build as `ready_plan` would, and keep nothing.
+    """Build a plan as `ready_plan` does, but keep nothing.
 
     Raises:
-        InputError: the library is absent, no such graph ships, the parser refuses it, or the build fails.
+        InputError: the library is not installed, no such graph ships, the parser refuses it, or the build fails.
     """
     graph = source_graph(files, precision)
     operators = tuple(operator_table(graph, flavour))

@@ -1,1 +1,1 @@
-"""Alignment by centerlines and outlines: search, Levenberg-Marquardt, tracking, and the judge of a fit."""
+"""Alignment by centerlines and outlines: coarse search, Levenberg-Marquardt, and the measures of a fit."""

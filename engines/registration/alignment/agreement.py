@@ -1,4 +1,7 @@
-"""How well a pose explains a picture, both ways; the judge that chooses among basins and feeds the confidence."""
+"""Measure how well a pose explains a picture, and the picture the model.
+
+The measure chooses among the candidate poses of a search, and the confidence is computed from it.
+"""
 
 from __future__ import annotations
 
@@ -7,32 +10,31 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
-from scipy.spatial import KDTree
 
 from engines.registration.features.image_features import ORIENTATION_MM, PreparedView
 from engines.registration.features.prepared_model import PreparedModel
 from engines.registration.features.projected_model import FeaturePair, RigidState, feature_pairs, visible_share
 
-_NEAR_MM = 1.5  # soft radius of "explained": a coronary's width
-_TIGHT_MM = 0.6  # of "explained to the width of the line": another patient's tree comes near, but seldom so near
-_SLIDE = 0.1  # of a squared distance along the line
+_NEAR_MM = 1.5  # soft distance within which a point counts as explained: a coronary's width
+_TIGHT_MM = 0.6  # soft distance for `tight`: another patient's tree often comes near a vessel, but seldom this near
+_SLIDE = 0.1  # weight of a squared distance along the line
 _FAR_MM = 1e3
-_EVEN_SHARE = 1.0  # beta of the F measure
+_EVEN_SHARE = 1.0  # beta of the F measure: both shares count alike
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agreement:
-    """Averages over the views.
+    """Measures of a fit, averaged over the views.
 
     Args:
-        image_explained: share of the segmented vessel length that the model explains, 0..1, softly counted.
+        image_explained: share of the segmented vessel length that the model explains, 0..1, counted softly.
         model_explained: share of the visible model length that the segmentation explains.
         residual_mm: median distance of explained image points to the model, isocentre plane.
-        visible_share: share of the model that lies in the pictures.
-        image_mm: segmented vessel length, all views.
-        score: F measure of both shares.
-        tight: as `image_explained`, counted to the width of the line.
-        edge_share: of the picture's features, those that are edges of thick vessels.
+        visible_share: share of the model that lies inside the pictures.
+        image_mm: segmented vessel length of all views.
+        score: F measure of both explained shares, of the worst view.
+        tight: as `image_explained`, but within the width of the line.
+        edge_share: share of the picture's features that are edges of thick vessels.
     """
 
     image_explained: float
@@ -46,11 +48,11 @@ class Agreement:
 
 
 def agreement(state: RigidState, model: PreparedModel, views: Sequence[PreparedView]) -> Agreement:
-    """Judge a pose on every view; 0 throughout where nothing of the model is visible or nothing is segmented."""
+    """Judge a pose on every view; all measures are 0 if no part of the model is visible or nothing is segmented."""
     single = [_of_view(state, model, view, index) for index, view in enumerate(views)]
     image, seen, residual, visible, _, tight = (float(np.mean([s[i] for s in single])) for i in range(6))
     edges = sum(len(view.edge) for view in views)
-    # The worst view decides: two views that disagree must not average to a good one.
+    # The worst view decides, because two contradictory views must not average to a good score.
     score = min(s[4] for s in single)
     return Agreement(
         image_explained=image,
@@ -71,7 +73,7 @@ def _of_view(
     visible = visible_share(state, model, view, index)
     near_model, near_image = [np.zeros((0, 2))], [np.zeros((0, 2))]
     for pair in feature_pairs(state, model, view, index):
-        part, image, usable = pair.model, pair.image, pair.model.usable
+        part, image, usable = pair.model, pair.seen, pair.model.usable
         to_model, to_image = _distances(pair)
         near_model.append(np.column_stack([to_image, part.weight[usable]]))
         near_image.append(np.column_stack([to_model, image.weight]))
@@ -88,17 +90,16 @@ def _of_view(
 
 
 def _distances(pair: FeaturePair) -> tuple[Float[np.ndarray, " m"], Float[np.ndarray, " n"]]:
-    """Of each image feature to the model, and of each usable model feature to the picture, mm.
+    """The distance of each image feature to the model, and of each usable model feature to the picture, mm.
 
-    Counted across the line and hardly along it: how densely either side is sampled must not matter.
+    Distances count across the line and hardly along it, so that the density of samples has no influence.
     """
-    usable, image = np.flatnonzero(pair.model.usable), pair.image
+    usable, image = np.flatnonzero(pair.model.usable), pair.seen
     plane, direction = pair.model.plane_mm[usable], pair.model.direction[usable]
-    if not len(usable) or image.tree is None:
+    if not len(usable) or image.near is None:
         return np.full(len(image), _FAR_MM), np.full(len(usable), _FAR_MM)
     described = np.hstack([plane, ORIENTATION_MM * direction])
-    to_image = np.asarray(image.tree.query(described)[1])
-    to_model = np.asarray(KDTree(described, balanced_tree=False, compact_nodes=False).query(image.tree.data)[1])
+    to_image, to_model = image.near.nearest_to(described), image.near.nearest_among(described)
 
     def apart_mm(of_image: np.ndarray, of_model: np.ndarray) -> np.ndarray:
         offset, normal = plane[of_model] - image.points_mm[of_image], image.normal[of_image]

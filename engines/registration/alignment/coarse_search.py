@@ -1,6 +1,6 @@
-"""Where on the picture the vessel tree could lie: correlation of its drawn shadow with the vessel probability.
+"""Search for places of the vessel tree by correlating its drawn shadow with the vessel probability.
 
-One fast Fourier transform answers every in-plane shift at once, so the patient may lie anywhere on the table; the
+One fast Fourier transform evaluates every in-plane shift at once, so the patient may lie anywhere on the table. The
 rotations and depths around the start are tried one after the other.
 """
 
@@ -26,13 +26,13 @@ _BLUR_MM = 3.0
 _SURE_RADIUS_MM = 1.2
 _PEAKS = 3
 _DEEPENED = 6
-_PRIOR_COST = 0.01  # of correlation, for half a squared standard deviation
-_FLOOR = 0.35  # of the shadow's energy: a shift that shows almost nothing of the tree cannot win
+_PRIOR_COST = 0.01  # loss of correlation for half a squared standard deviation from the prior
+_FLOOR = 0.35  # smallest visible share of the shadow's energy; a shift that shows less of the tree cannot win
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Candidate:
-    """A pose worth a closer look, and which of the searched systems it matched."""
+    """A promising pose, and the searched system that it matched."""
 
     state: RigidState
     system: int
@@ -51,7 +51,7 @@ class _CoarsePicture:
 
 
 def rotation_grid(prior: PosePrior, *, reach: float = 1.4) -> list[Float[np.ndarray, "3 3"]]:
-    """The start's rotation and its neighbours: one and two axes turned by `reach` sigmas, 19 in all."""
+    """The start's rotation and its neighbours, turned about one or two axes by `reach` sigmas; 19 in all."""
     step = reach * prior.rotation_rad
     turns = [np.array(t, float) for t in product((-1, 0, 1), repeat=3) if np.abs(t).sum() <= 2]
     turns.sort(key=lambda t: float(np.abs(t).sum()))
@@ -70,12 +70,12 @@ def search(
 ) -> list[Candidate]:
     """The `keep` best poses over systems, rotations, depth offsets and every in-plane shift; best first.
 
-    Depths are tried for the best rotations only. Correlation is lowered by the prior, softly: a picture seldom shows
-    more than part of the tree.
+    Depths are tried for the best rotations only. Distance from the prior lowers the correlation only a little, because
+    a picture seldom shows more than part of the tree and its correlation is small.
 
     Args:
-        systems: trees with one common pivot, one of which is filled (the whole may be among them).
-        depths_mm: offsets along the beam, besides none.
+        systems: trees with a common pivot, one of which is filled (the whole model may be one of them).
+        depths_mm: offsets along the beam that are tried besides 0.
     """
     coarse = _coarse_picture(view, reach_mm=3.0 * prior.in_plane_mm)
     if coarse.norm <= 0:
@@ -96,7 +96,7 @@ def search(
 
 
 def _one_each(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """The best of each system and rotation."""
+    """The best candidate of each system and rotation."""
     best: dict[tuple[int, bytes], Candidate] = {}
     for candidate in candidates:
         best.setdefault((candidate.system, candidate.state.rotation.tobytes()), candidate)
@@ -135,7 +135,7 @@ def _coarse_picture(view: PreparedView, reach_mm: float) -> _CoarsePicture:
     shape = (max(1, round(rows / shrink)), max(1, round(columns / shrink)))
     picture = cv2.resize(view.probability, shape[::-1], interpolation=cv2.INTER_AREA)
     field = cv2.resize(view.field_of_view.astype(np.float32), shape[::-1], interpolation=cv2.INTER_AREA)
-    # Orient by camera axes: the picture may be mirrored and its rows run against camera y.
+    # Flip to the camera's axes: the picture may be mirrored, and its rows run against camera y.
     axes = np.sign(np.diag(view.geometry.intrinsics_px())[:2])
     if axes[0] < 0:
         picture, field = picture[:, ::-1], field[:, ::-1]
@@ -146,7 +146,7 @@ def _coarse_picture(view: PreparedView, reach_mm: float) -> _CoarsePicture:
     half_px = 0.5 * (shrink - 1)
     first = view.plane_from_px(np.array([[half_px, half_px], [columns - 1 - half_px, rows - 1 - half_px]]))
     sigma = _BLUR_MM / cell_mm
-    # A narrow vessel fills little of a cell; its square root gives thin and thick vessels a say.
+    # A narrow vessel fills little of a cell; the square root raises thin vessels against thick ones.
     picture = cv2.GaussianBlur(np.sqrt(np.clip(picture, 0, 1)), (0, 0), sigma)
     pad = int(np.ceil(min(reach_mm, 120.0) / cell_mm))
     padded = _fast_length(shape[0] + 2 * pad), _fast_length(shape[1] + 2 * pad)
@@ -168,7 +168,7 @@ def _correlate(
     sod_mm: float,
     coarse: _CoarsePicture,
 ) -> tuple[Float[np.ndarray, "r c"], Float[np.ndarray, "r c 2"]]:
-    """Normalised correlation at every shift, and where the model's pivot then lies in the isocentre plane."""
+    """Normalised correlation at every shift, and the position of the model's pivot in the isocentre plane there."""
     local = (model.points_mm - model.pivot_mm) @ camera_rotation.T
     depth = centre[2] + local[:, 2]
     plane = (local[:, :2] + centre[:2]) * (sod_mm / depth)[:, None] - centre[:2] * sod_mm / centre[2]
@@ -183,7 +183,7 @@ def _correlate(
             continue
         radius_mm = float(model.radius_mm[of_branch].mean())
         width = max(1, round(2 * radius_mm * sod_mm / centre[2] / coarse.cell_mm))
-        # The finest branches are seldom segmented.
+        # The finest branches are seldom segmented, so they are drawn weaker.
         strength = float(np.clip(radius_mm / _SURE_RADIUS_MM, 0.4, 1.0))
         line = np.rint((cells[of_branch] - low) * 16).astype(np.int32)
         cv2.polylines(shadow, [line[:, None]], isClosed=False, color=strength, thickness=width, shift=4)
@@ -194,7 +194,7 @@ def _correlate(
     seen = np.fft.irfft2(coarse.field * energy, coarse.padded)
     floor = _FLOOR * float((shadow**2).sum())
     score = overlap / np.sqrt(np.maximum(seen, floor) + 1e-9) / coarse.norm
-    # Entry (r, c): the shadow's corner lies on cell (r, c), wrapped; the pivot lies at -low from that corner.
+    # At entry (r, c) the shadow's corner lies on cell (r, c), wrapped; the pivot lies at -low from that corner.
     row = _unwrapped(rows, coarse.shape[0])
     column = _unwrapped(columns, coarse.shape[1])
     at_mm = np.empty((*score.shape, 2))

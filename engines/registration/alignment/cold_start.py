@@ -1,4 +1,4 @@
-"""Registration from far away: coarse search, many short alignments, a judge, and a fine alignment of the best."""
+"""Registration from far away: coarse search, many short alignments, and a fine alignment of the best."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from engines.registration.features.prepared_model import PreparedModel
 from engines.registration.features.projected_model import MIN_DEPTH_MM, RigidState, camera_points, feature_pairs
 from engines.registration.registration import Stage
 
-# From poses worth a closer look to further ones.
+# Takes promising poses and returns further starts.
 Proposer = Callable[[Sequence[RigidState]], Sequence[RigidState]]
 
 _STARTS = 12
@@ -42,17 +42,17 @@ _POLISH_SCALES_MM = (1.0, 0.7)
 _POLISH_ITERATIONS = 12
 _WEAKEST = 2
 _SWING_SIGMAS = 6.0
-_SWING_MOST = 8.0  # scaled parameters: 9 degrees, 8 mm in plane or 64 mm in depth
+_SWING_MOST = 8.0  # in scaled parameters: 9 degrees, 8 mm in plane or 64 mm in depth
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ColdStart:
-    """The best basin and how it stood out.
+    """The best pose, and how clearly it beats the other basins of attraction.
 
     Args:
-        system: the part of the model that the picture shows filled; the whole where one tree is all there is.
+        system: the part of the model that is filled in the picture; the whole model if it is one tree.
         basin_share: share of the short alignments, weighted by their score, that ended in the winner's basin.
-        runner_up: best score among other basins, relative to the winner's; 0 where there is none.
+        runner_up: best score among other basins, relative to the winner's; 0 if there is none.
     """
 
     alignment: Alignment
@@ -78,10 +78,10 @@ class _Trial:
 def cold_start(
     model: PreparedModel, views: Sequence[PreparedView], prior: PosePrior, *, propose: Proposer | None = None
 ) -> ColdStart | None:
-    """Find the pose from a wide prior; None where no view shows any vessel to match.
+    """Find the pose from a wide prior; None if no view shows a vessel to match.
 
     Args:
-        propose: told the prior's pose and the best of the coarse search, gives further starts.
+        propose: takes the prior's pose and the best poses of the coarse search, and returns further starts.
     """
     began = time.perf_counter()
     systems = model.systems()
@@ -100,7 +100,7 @@ def cold_start(
         starts = [(seen_in_second_view(state, small[system], few, prior), system) for state, system in starts]
     rough = [_tried(state, system, small, few, prior, _FIRST_SCALES_MM) for state, system in starts]
     rough.sort(key=lambda trial: -trial.rank)
-    # Only the better half of the basins is worth more work.
+    # Only the better half of the basins is aligned further.
     halfway = _distinct(rough, small, views)[:_SEMIFINALISTS]
     semifinals = [_tried(trial.state, trial.system, small, few, prior, _ROUGH_SCALES_MM) for trial in halfway]
     semifinals.sort(key=lambda trial: -trial.rank)
@@ -166,7 +166,7 @@ def _fine(
 def _polished(
     best: _Trial, systems: Sequence[PreparedModel], views: Sequence[PreparedView], prior: PosePrior
 ) -> _Trial:
-    """The winner carried on to where it stands still; kept where it fits no worse."""
+    """The winner aligned further until it no longer moves; the result counts only if it fits no worse."""
     on = _tried(
         best.state,
         best.system,
@@ -183,10 +183,10 @@ def _polished(
 def _swung(
     best: _Trial, systems: Sequence[PreparedModel], views: Sequence[PreparedView], prior: PosePrior
 ) -> list[_Trial]:
-    """Alignments from beside the best pose, along the motions that the picture sees least.
+    """Alignments from starts beside the best pose, along the motions that the picture determines least.
 
-    A vessel that is nearly a tube turns about itself almost unseen; an alignment that began on the wrong side stays
-    there, although the few features that tell are better met on the other.
+    A vessel that is nearly a tube can turn about its own axis with almost no change of the picture. An alignment that
+    begins on the wrong side stays there, although the few features that reveal the turn fit better on the other side.
     """
     spread, along = np.linalg.eigh(best.alignment.information)
     found = []
@@ -201,9 +201,9 @@ def _swung(
 def seen_in_second_view(
     state: RigidState, model: PreparedModel, views: Sequence[PreparedView], prior: PosePrior
 ) -> RigidState:
-    """The same picture in the first view, at the depth along its beam that fits the second view best.
+    """The pose with an unchanged first view, moved along its beam to the depth that fits the second view best.
 
-    One view leaves depth open by centimetres, which in the other is a shift too large for a local alignment.
+    One view leaves depth uncertain by centimetres. In the other view that is a shift too large for a local alignment.
     """
     arm = views[0].camera_from_isocentre
     camera = arm[:3, :3] @ state.pivot_mm + arm[:3, 3]
@@ -216,23 +216,23 @@ def seen_in_second_view(
 
 
 def _near_share(state: RigidState, model: PreparedModel, view: PreparedView) -> float:
-    """How much of the second view's vessel has the model nearby, softly: wide enough for a step of the search."""
+    """The share of the second view's vessels near the model, with a soft distance as wide as a step of the search."""
     total = 0.0
     for pair in feature_pairs(state, model, view, 1):
         seen = pair.model.plane_mm[pair.model.usable]
         if len(seen):
-            distance = np.asarray(KDTree(seen).query(pair.image.points_mm)[0])
+            distance = np.asarray(KDTree(seen).query(pair.seen.points_mm)[0])
             total += pair.share * float((1.0 / (1.0 + (distance / _SEARCH_MM) ** 2)).mean())
     return total
 
 
 def prior_penalty(state: RigidState, views: Sequence[PreparedView], prior: PosePrior) -> float:
-    """What distance from the prior costs a basin's score: little, and never more than a few branches are worth."""
+    """The score that a basin loses for its distance from the prior: never more than a few branches are worth."""
     return 0.01 * min(prior_distance(state, views, prior) ** 2, 15.0)
 
 
 def prior_distance(state: RigidState, views: Sequence[PreparedView], prior: PosePrior) -> float:
-    """Distance from the prior in standard deviations, over the six parameters."""
+    """Distance from the prior over the six parameters, in standard deviations."""
     cosine = 0.5 * (np.trace(state.rotation @ prior.state.rotation.T) - 1.0)
     turned = np.arccos(np.clip(cosine, -1.0, 1.0)) / prior.rotation_rad
     moved = views[0].camera_from_isocentre[:3, :3] @ (state.pivot_mm - prior.state.pivot_mm)
@@ -247,7 +247,7 @@ def plane_points(state: RigidState, model: PreparedModel, view: PreparedView, in
 
 
 def apart_mm(a: RigidState, b: RigidState, model: PreparedModel, views: Sequence[PreparedView]) -> float:
-    """Mean distance between two poses' projections, in the view where they differ most."""
+    """Mean distance between the projections at two poses, in the view in which they differ most."""
     return max(
         float(np.linalg.norm(plane_points(a, model, v, i) - plane_points(b, model, v, i), axis=1).mean())
         for i, v in enumerate(views)
@@ -257,7 +257,7 @@ def apart_mm(a: RigidState, b: RigidState, model: PreparedModel, views: Sequence
 def _distinct(
     trials: Sequence[_Trial], systems: Sequence[PreparedModel], views: Sequence[PreparedView]
 ) -> list[_Trial]:
-    """One trial a basin and system, in the given order."""
+    """One trial per basin and system, in the given order."""
     kept: list[_Trial] = []
     for trial in trials:
         twins = (other for other in kept if other.system == trial.system)
@@ -269,7 +269,7 @@ def _distinct(
 def _standing(
     best: _Trial, others: Sequence[_Trial], model: PreparedModel, views: Sequence[PreparedView]
 ) -> tuple[float, float]:
-    """Share of the trials, weighted by score, in the winner's basin, and the best score outside it."""
+    """The score-weighted share of trials in the winner's basin, and the best score outside it."""
     apart = np.array([apart_mm(trial.state, best.state, model, views) for trial in others])
     weight = np.array([max(trial.judged.score, 1e-3) for trial in others])
     share = float(weight[apart <= _SAME_BASIN_MM].sum() / weight.sum())

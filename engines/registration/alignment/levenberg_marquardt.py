@@ -1,9 +1,9 @@
 """Robust Levenberg-Marquardt alignment of a vessel tree with one or more views, matched in both directions.
 
 Parameters are a rotation vector about the model's pivot (scaled by 1/50 rad) and a translation along the first view's
-camera axes (1 mm in plane, 8 mm along the beam). Distances are measured in the isocentre plane. Each model point looks
-for the nearest image point that runs the same way and each image point for the nearest model point; the pull of far
-pairs fades (Geman-McClure), so that branches which do not fill, and curves that are no vessel, let go.
+camera axes (1 mm in plane, 8 mm along the beam). Distances are measured in the isocentre plane. Each model point is
+matched with the nearest image point of similar direction, and each image point with the nearest such model point. The
+weight of distant pairs fades (Geman-McClure), so that unfilled branches and curves that are no vessel lose influence.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
-from scipy.spatial import KDTree
 
 from engines.registration.alignment.rotations import rotation_matrix, rotation_vector
 from engines.registration.features.image_features import ORIENTATION_MM, PreparedView
@@ -21,19 +20,19 @@ from engines.registration.features.prepared_model import PreparedModel
 from engines.registration.features.projected_model import MIN_DEPTH_MM, FeaturePair, RigidState, feature_pairs
 
 SCALES = np.array([1 / 50, 1 / 50, 1 / 50, 1.0, 1.0, 8.0])
-EVIDENCE = 60.0  # independent observations a whole view is worth against the prior, while matches are mostly guesses
-FINE_EVIDENCE = 300.0  # once they are right: a view holds hundreds of millimetres of line, seen to half a millimetre
-_SLIDE_WEIGHT = 0.15  # a match says little along the vessel
-_BORDER_MM = 0.15  # how much wider or narrower a segmentation draws thick vessels throughout; standard deviation
-_FORWARD_WEIGHT = 0.45  # model to image; the model always shows more branches than the contrast
+EVIDENCE = 60.0  # number of independent observations that a view counts as, while matches are mostly guesses
+FINE_EVIDENCE = 300.0  # once matches are right: a view has hundreds of mm of line, exact to half a millimetre
+_SLIDE_WEIGHT = 0.15  # a match determines little along the vessel
+_BORDER_MM = 0.15  # standard deviation of a segmentation's common error in the width of thick vessels
+_FORWARD_WEIGHT = 0.45  # model to image; the model always has more branches than the contrast shows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PosePrior:
-    """Where the patient is believed to lie before the picture is looked at; sigmas in radians and mm.
+    """The expected pose of the patient before the picture is used; sigmas in radians and mm.
 
-    `in_plane_mm` and `depth_mm` count along the first view's camera axes; `table_mm` frees later views' table, 0 does
-    not. `supine` says that the patient is believed to lie as the C-arm's angles assume.
+    `in_plane_mm` and `depth_mm` apply along the first view's camera axes. `table_mm` allows a table movement in later
+    views; 0 allows none. `supine` says that the patient is expected to lie as the C-arm's angles assume.
     """
 
     state: RigidState
@@ -46,7 +45,7 @@ class PosePrior:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Alignment:
-    """Where the iteration ended; `cost` is lower for better at the same `scale_mm`."""
+    """The final state of the iteration; a lower `cost` is better at the same `scale_mm`."""
 
     state: RigidState
     cost: float
@@ -65,7 +64,7 @@ def align(
     iterations: int,
     evidence: float = EVIDENCE,
 ) -> Alignment:
-    """Minimise the robust bidirectional distance, the robust scale shrinking through `scales_mm`."""
+    """Minimise the robust bidirectional distance, with the robust scales `scales_mm` one after the other."""
     state, cost, information, total = start, np.inf, np.eye(6), 0
     for scale_mm in scales_mm:
         damping, best, cost = 1e-2, state, np.inf
@@ -94,7 +93,7 @@ def align(
 
 
 def moved(state: RigidState, step: Float[np.ndarray, " p"], views: Sequence[PreparedView]) -> RigidState:
-    """The state after a step in scaled parameters; a turn by more than 0.2 rad is cut short."""
+    """The state after a step in scaled parameters; a turn is limited to 0.2 rad."""
     scaled = step[:6] * SCALES
     angle = np.linalg.norm(scaled[:3])
     if angle > 0.2:
@@ -120,8 +119,8 @@ def _normal_equations(
     cost, gradient, information = _prior_terms(state, views[0], prior, size)
     for index, view in enumerate(views):
         for pair in feature_pairs(state, model, view, index):
-            # Edges of thick vessels may all lie a little too far out or in: that says nothing of the pose.
-            free = 1.0 / (_BORDER_MM**2 * evidence * pair.share) if pair.image is view.edge else None
+            # A segmentation may draw all edges of thick vessels too far out or in; this must not change the pose.
+            free = 1.0 / (_BORDER_MM**2 * evidence * pair.share) if pair.seen is view.edge else None
             matches = _matched(pair, scale_mm, free)
             cost += evidence * pair.share * matches.loss
             if not len(matches.residual_mm):
@@ -138,7 +137,7 @@ def _normal_equations(
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Matches:
-    """Matched pairs of both directions: mean robust loss (mm^2), and weight, residual and normal of each row."""
+    """Matched pairs of both directions: the mean robust loss (mm^2), and each row's weight, residual and normal."""
 
     loss: float
     weights: Float[np.ndarray, " n"]
@@ -148,12 +147,12 @@ class _Matches:
 
 
 def _matched(pair: FeaturePair, scale_mm: float, free_border: float | None) -> _Matches:
-    """Pairs of both directions.
+    """Match features in both directions.
 
     Args:
-        free_border: weight that holds the edges' common offset at zero; None where there is none to be free.
+        free_border: weight that pulls the edges' common offset to zero; None if there is no such offset.
     """
-    part, image = pair.model, pair.image
+    part, image = pair.model, pair.seen
     seen = np.flatnonzero(part.usable)
     if len(seen) < 3:
         none = np.zeros((0, 3))
@@ -163,9 +162,8 @@ def _matched(pair: FeaturePair, scale_mm: float, free_border: float | None) -> _
     described = np.empty((len(seen), 4))
     described[:, :2] = part.plane_mm[seen]
     described[:, 2:] = ORIENTATION_MM * part.direction[seen]
-    assert image.tree is not None
-    to_image = image.tree.query(described)[1]
-    to_model = KDTree(described, balanced_tree=False, compact_nodes=False).query(image.tree.data)[1]
+    assert image.near is not None
+    to_image, to_model = image.near.nearest_to(described), image.near.nearest_among(described)
     count = len(seen), len(image)
     of_image = np.concatenate([to_image, np.arange(count[1])])
     of_model = seen[np.concatenate([np.arange(count[0]), to_model])]
@@ -237,5 +235,5 @@ def _prior_terms(
     if size > 6:
         residual[6:] = (state.shifts_mm[1:] - prior.state.shifts_mm[1:]).ravel()
         weight[6:] = 1.0 / prior.table_mm**2
-    # The rotation's own Jacobian is taken as the identity: exact at the prior, and the prior is weak far from it.
+    # The rotation's own Jacobian is taken as the identity: it is exact at the prior, and far from it the prior is weak.
     return float(0.5 * (weight * residual**2).sum()), scale * weight * residual, np.diag(weight * scale**2)

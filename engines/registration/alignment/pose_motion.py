@@ -1,4 +1,4 @@
-"""A rigid pose as six scaled parameters that gradient and evolution steps can move alike."""
+"""A rigid pose as six scaled parameters, for gradient steps and for evolution strategies."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from jaxtyping import Float
 from calibration.carm import CArmGeometry
 from calibration.pose import RigidPose
 
-# Steps of equal effect on the picture: a vessel 50 mm from the pivot moves 1 mm; depth is seen about 8 times weaker.
+# Steps with equal effect on the picture: a vessel 50 mm from the pivot moves 1 mm; depth has about an eighth of the
+# effect.
 ROTATION_SCALE_RAD = 1 / 50
 DEPTH_SCALE_MM = 8.0
 _SAME_BEAM_COS = np.cos(np.deg2rad(20.0))
@@ -20,15 +21,15 @@ _SAME_BEAM_COS = np.cos(np.deg2rad(20.0))
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PoseMotion:
-    """Three turns about a pivot, then three moves; the axes' third one runs along the first view's beam.
+    """Three turns about a pivot, then three moves; the third axis runs along the first view's beam.
 
-    All parameters are in millimetres of movement on the isocentre plane.
+    All parameters are measured in millimetres of movement on the isocentre plane.
 
     Args:
         start: isocentre_from_lps where every parameter is 0.
-        pivot_mm: isocentre point about which rotations turn.
-        axes: columns: two directions across the beam and the beam's own.
-        scale_mm: what one unit of each move is.
+        pivot_mm: centre of the rotations, in the isocentre frame.
+        axes: columns are two directions across the beam and the beam's direction.
+        scale_mm: the length of one unit of each move.
     """
 
     start: Float[torch.Tensor, "4 4"]
@@ -44,10 +45,10 @@ class PoseMotion:
         geometries: Sequence[CArmGeometry],
         device: torch.device | str = "cpu",
     ) -> PoseMotion:
-        """Motion about a point of the patient, as these views see it."""
+        """Motion about a point of the patient, scaled to its effect in these views."""
         pivot = start.apply(np.asarray(centre_lps_mm, dtype=np.float64)[None])[0]
         beams = [beam_axes(geometry, pivot)[:, 2] for geometry in geometries]
-        # A second beam sees what is depth for the first: then all three directions are equally certain.
+        # A second beam shows the first beam's depth as a shift, so all three directions are equally certain.
         alike = all(abs(float(beams[0] @ beam)) > _SAME_BEAM_COS for beam in beams)
         scale = np.array([1.0, 1.0, DEPTH_SCALE_MM if alike else 1.0])
         values = (start.matrix, pivot, beam_axes(geometries[0], pivot), scale)
@@ -64,7 +65,7 @@ class PoseMotion:
         return torch.cat([top, self.start[3:]], dim=0)
 
     def rigid(self, parameters: Float[torch.Tensor, " 6"]) -> RigidPose:
-        """The pose as a value, with rounding removed from its rotation."""
+        """The pose as a `RigidPose`, with rounding errors removed from its rotation."""
         with torch.no_grad():
             matrix = self.pose(parameters).cpu().numpy()
         u, _, vt = np.linalg.svd(matrix[:3, :3])
@@ -75,7 +76,7 @@ class PoseMotion:
 
 
 def beam_axes(geometry: CArmGeometry, point_mm: Float[np.ndarray, " 3"]) -> Float[np.ndarray, "3 3"]:
-    """Columns: two directions across the ray from the source through an isocentre point, and the ray's own."""
+    """Columns: two directions across the ray from the source through an isocentre point, and the ray's direction."""
     camera = geometry.camera_from_isocentre()
     along = point_mm - camera.inverse().translation_mm
     along = along / np.linalg.norm(along)

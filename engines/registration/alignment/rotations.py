@@ -1,4 +1,4 @@
-"""Rotation vectors and matrices, lean enough for an inner loop, and exact at zero."""
+"""Rotation vectors and matrices, fast enough for an inner loop, and exact at zero."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _SMALL_RAD = 1e-7
 
 
 def rotation_matrix(vector_rad: Float[np.ndarray, " 3"]) -> Float[np.ndarray, "3 3"]:
-    """Rodrigues' formula: axis times angle to a matrix."""
+    """The matrix of axis times angle, by Rodrigues' formula."""
     x, y, z = (float(v) for v in vector_rad)
     angle = math.sqrt(x * x + y * y + z * z)
     cross = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])

@@ -1,6 +1,6 @@
-"""How much worse a pose fits when it is moved a little: a right one is lost at once, a chance one hardly.
+"""Measure how much worse a pose fits after a small move: a right pose loses its fit at once, a chance pose hardly.
 
-Another patient's tree lies near many lines of a picture and on few; wherever it is pushed it lies near others.
+Another patient's tree lies near many lines of a picture but exactly on few. Wherever it is moved, it is near others.
 """
 
 from __future__ import annotations
@@ -16,18 +16,20 @@ from engines.registration.features.image_features import PreparedView
 from engines.registration.features.prepared_model import PreparedModel
 from engines.registration.features.projected_model import RigidState
 
-_NUDGE_MM = 1.5  # as far as a line counts as explained
-_NUDGE_RAD = 0.04  # 1.5 mm at 4 cm from the middle
-_APART_MM = 9.0  # further than any line is still explained by the right model
+_NUDGE_MM = 1.5  # the distance within which a line counts as explained
+_NUDGE_RAD = 0.04  # moves a point 4 cm from the middle by 1.5 mm
+_APART_MM = 9.0  # at this distance, the right model explains its lines no more
 _MODEL_POINTS, _IMAGE_POINTS = 500, 700
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sharpness:
-    """Args:
-    sharp: share of the score that a move of 1.5 mm in plane costs.
-    turn_sharp: share that a turn of 0.04 rad about the beam costs.
-    chance: best score of poses 9 mm off, relative to this one's, at most 2.
+    """The loss of fit around a pose.
+
+    Args:
+        sharp: share of the score that is lost by a move of 1.5 mm in plane.
+        turn_sharp: share that is lost by a turn of 0.04 rad about the beam.
+        chance: best score of poses 9 mm off, relative to this one's, at most 2.
     """
 
     sharp: float
@@ -36,7 +38,7 @@ class Sharpness:
 
 
 def sharpness(state: RigidState, model: PreparedModel, views: Sequence[PreparedView]) -> Sharpness:
-    """Judge the poses around one; 0, 0 and 2 where even that one explains nothing."""
+    """Judge the poses around a pose; 0, 0 and 2 if the pose itself explains nothing."""
     model, views = model.thinned(_MODEL_POINTS), [view.thinned(_IMAGE_POINTS) for view in views]
 
     def score(turn_rad: np.ndarray, x_mm: float, y_mm: float) -> float:

@@ -1,4 +1,4 @@
-"""Descent of a pose down a similarity of pictures, in steps of set length: only the direction is asked for."""
+"""Descend a similarity of pictures by steps of the pose with given lengths; only the gradient's direction counts."""
 
 from __future__ import annotations
 
@@ -19,12 +19,13 @@ _SAME_BEAM_COS = np.cos(np.deg2rad(20.0))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DescentOptions:
-    """How the steps go.
+    """The step lengths of a descent.
 
     Args:
-        first_rad, first_mm: length of the first turn and of the first move across the beam; along it four times.
-        last_share: of the first steps that the last ones are; geometric in between.
-        momentum: share of the old direction that is kept.
+        first_rad, first_mm: length of the first turn and of the first move across the beam; moves along the beam are
+            four times as long.
+        last_share: length of the last steps relative to the first; geometric in between.
+        momentum: share of the old direction that each step keeps.
     """
 
     long_side_px: int = 64
@@ -37,7 +38,7 @@ class DescentOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Descended:
-    """The pose of the lowest value met, and that value."""
+    """The pose with the lowest value met, and that value."""
 
     isocentre_from_lps: RigidPose
     value: float
@@ -50,9 +51,10 @@ def descend(
     similarity: Similarity,
     options: DescentOptions,
 ) -> Descended:
-    """Follow the negative gradient by turns about a point of the patient and moves, each part of its own length.
+    """Follow the negative gradient with turns about a point of the patient and with moves, each of its own length.
 
-    A similarity trained for direction says little by its slope, and depth would starve beside the other moves.
+    The slope of a similarity that was trained for direction means little, and with plain gradient steps depth would
+    hardly move beside the other parameters.
     """
     pose = torch.tensor(start.matrix, device=views[0].picture.device)
     centre = torch.tensor(np.append(centre_lps_mm, 1.0), device=pose.device)
@@ -68,7 +70,7 @@ def descend(
         length = gradient.norm(dim=1, keepdim=True)
         downhill = -gradient / length.clamp_min(1e-12)
         if not bool(torch.isfinite(downhill).all()) or float(length.max()) == 0.0:
-            break  # a flat or empty picture pulls nowhere
+            break  # a flat or empty picture has no gradient
         velocity = options.momentum * velocity + (1.0 - options.momentum) * downhill
         direction = velocity / velocity.norm(dim=1, keepdim=True).clamp_min(1e-12)
         shrunk = decay**step
@@ -79,7 +81,7 @@ def descend(
 
 
 def distance(pose: torch.Tensor, views: Sequence[RenderedView], similarity: Similarity) -> torch.Tensor:
-    """The similarity at one pose, averaged over the views; pixels outside the field of view are all alike."""
+    """The similarity at one pose, averaged over the views; pixels outside the field of view are set equal."""
     values = []
     for view in views:
         moving = _inside(view.rendered(pose[None]), view.mask)
@@ -88,7 +90,7 @@ def distance(pose: torch.Tensor, views: Sequence[RenderedView], similarity: Simi
 
 
 def _stretch(views: Sequence[RenderedView]) -> Float[torch.Tensor, "3 3"]:
-    """Longer steps along the beam, in isocentre axes; none where a second view sees what is depth for the first."""
+    """Scales that lengthen steps along the beam, in isocentre axes; the identity if a second view shows the depth."""
     beams = torch.stack([view.camera_from_isocentre[2, :3] for view in views]).double()
     depth = DEPTH_SHARE if bool(((beams @ beams[0]).abs() > _SAME_BEAM_COS).all()) else 1.0
     along = torch.outer(beams[0], beams[0])
@@ -105,7 +107,7 @@ def _value_and_gradient(
 
 
 def _moved(pose: torch.Tensor, centre: torch.Tensor, turn_rad: torch.Tensor, move_mm: torch.Tensor) -> torch.Tensor:
-    """The pose turned about the centre where it lies, then moved; isocentre axes."""
+    """The pose turned about the centre's current position, then moved; in isocentre axes."""
     x, y, z = turn_rad
     zero = torch.zeros_like(x)
     # The matrix exponential has a gradient at zero, where axis-angle formulas divide 0 by 0.

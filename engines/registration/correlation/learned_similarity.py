@@ -1,4 +1,4 @@
-"""The plug-in seam of similarities: a distance of two pictures, and its gradient for the picture that is rendered."""
+"""The interface of similarities: a distance of two pictures, and its gradient with respect to the rendered one."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ Pictures = Float[torch.Tensor, "n 1 rows columns"]
 
 @runtime_checkable
 class Similarity(Protocol):
-    """How far apart two pictures are: lower is more alike.
+    """A distance of two pictures: lower is more alike.
 
     Attributes:
-        name: as `measured_similarity` knows it, or that of the network.
+        name: its name in `measured_similarity`, or the network's name.
     """
 
     name: str
 
     def __call__(self, fixed: Pictures, moving: Pictures) -> Float[torch.Tensor, " n"]:
-        """One value a pair, differentiable in `moving`; `fixed` may be one picture for all."""
+        """One value per pair, differentiable in `moving`; `fixed` may be one picture for all."""
         ...
 
     def value_and_grad_image(self, fixed: Pictures, moving: Pictures) -> ValueAndGradient:
-        """The values, and how each grows with every pixel of `moving`."""
+        """The values, and their derivatives with respect to every pixel of `moving`."""
         ...
 
 
@@ -45,7 +45,7 @@ class ValueAndGradient:
 
 
 class MeasuredSimilarity:
-    """A classical measure, turned round so that alike is low: 1 - measure."""
+    """A classical measure of similarity as a distance: 1 - measure."""
 
     def __init__(self, name: str, measure: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> None:
         self.name, self._measure = name, measure
@@ -58,10 +58,10 @@ class MeasuredSimilarity:
 
 
 class LearnedSimilarity:
-    """A network's distance; its weights are fixed.
+    """The distance computed by a network with fixed weights.
 
     Args:
-        name: of the method that it serves.
+        name: the method's name.
     """
 
     def __init__(self, name: str, net: CorrelationNetwork) -> None:
@@ -84,7 +84,7 @@ def measured_similarity(name: str) -> MeasuredSimilarity:
     """A classical similarity by name.
 
     Raises:
-        InputError: no such measure.
+        InputError: there is no such measure.
     """
     if name not in MEASURES:
         near = difflib.get_close_matches(name, MEASURES, n=1, cutoff=0.4)

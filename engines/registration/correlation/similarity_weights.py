@@ -12,7 +12,7 @@ from engines.registration.correlation.learned_similarity import LearnedSimilarit
 
 
 class SimilarityRecord(FileRecord):
-    """One similarity: what it is and by which loss, and where it was trained."""
+    """One similarity network's list entry: its design, its loss, and where it was trained."""
 
     branches: str
     gate: bool
@@ -39,7 +39,7 @@ def load_similarity(name: str, folder: Path = BUNDLED_MODELS) -> LearnedSimilari
     """The network of that name, verified.
 
     Raises:
-        InputError: it is not in the folder's list, or its file is missing, changed or of another network.
+        InputError: it is not in the folder's list, or its file is missing, was changed or belongs to another network.
     """
     path = folder / f"{name}.safetensors"
     record, tensors = SIMILARITIES.load(path)

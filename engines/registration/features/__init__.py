@@ -1,1 +1,1 @@
-"""What is matched: the features of a picture and of the model as a view sees it."""
+"""The features that are matched: those of a picture, and those of the model as a view shows it."""

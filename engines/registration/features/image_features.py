@@ -1,4 +1,4 @@
-"""What the matching sees of a picture: vessel centrelines and the edges of thick vessels, in isocentre-plane mm.
+"""The features of a picture for matching: vessel centrelines and edges of thick vessels, in isocentre-plane mm.
 
 Positions are (x, y) = SOD * (camera x, camera y) / depth: camera axes, scaled to the plane through the isocentre that
 is parallel to the detector. One unit is one millimetre there whatever the picture's size, magnification or mirror.
@@ -15,36 +15,37 @@ from scipy.spatial import KDTree
 from skimage.morphology import skeletonize
 
 from calibration.carm import CArmGeometry
+from engines.registration.features.neighbours import Neighbours
 from engines.registration.view import RegistrationView
 
 THICK_RADIUS_MM = (
-    4.5  # wider vessels (aorta, its arch branches) are matched by their edges: a skeleton of a blob wanders
+    4.5  # wider vessels (aorta, its arch branches) are matched by their edges: the skeleton of a wide blob is unstable
 )
-ORIENTATION_MM = 3.0  # a branch that runs across counts as this far away (twice this for opposite directions)
+ORIENTATION_MM = 3.0  # distance added for a perpendicular branch (twice this for opposite directions)
 _MIN_COMPONENT_MM2 = 6.0
 _MIN_SKELETON_MM = 4.0
 _EDGE_MARGIN_PX = 4.0
 _GAP_RADIUS_MM = 1.8
 _FILLED_SHARE = 0.6
-_MAX_SIZE_PX = 640  # larger pictures are matched at a fraction of their size; sub-pixel fits lose nothing
+MAX_SIZE_PX = 640  # larger pictures are matched at a fraction of their size; sub-pixel fits lose nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class FeatureSet:
-    """Points with a direction; `tree` finds neighbours that agree in both.
+    """Points with a direction; `near` finds neighbours that agree in both, and is None without points.
 
     Args:
         points_mm: (n, 2) in the isocentre plane.
         direction: (n, 2): for centrelines (cos 2a, sin 2a) of the tangent, for edges the outward normal.
         normal: (n, 2) unit, across the line.
-        weight: (n,) how much each counts: the wider a vessel, the surer are both model and segmentation.
+        weight: (n,) weight of each point: model and segmentation are more certain for wider vessels.
     """
 
     points_mm: Float[np.ndarray, "n 2"]
     direction: Float[np.ndarray, "n 2"]
     normal: Float[np.ndarray, "n 2"]
     weight: Float[np.ndarray, " n"]
-    tree: KDTree | None
+    near: Neighbours | None
 
     @classmethod
     def of(
@@ -54,8 +55,8 @@ class FeatureSet:
         normal: Float[np.ndarray, "n 2"],
         weight: Float[np.ndarray, " n"],
     ) -> FeatureSet:
-        tree = KDTree(np.hstack([points_mm, ORIENTATION_MM * direction])) if len(points_mm) else None
-        return cls(points_mm=points_mm, direction=direction, normal=normal, weight=weight, tree=tree)
+        near = Neighbours(np.hstack([points_mm, ORIENTATION_MM * direction])) if len(points_mm) else None
+        return cls(points_mm=points_mm, direction=direction, normal=normal, weight=weight, near=near)
 
     def __len__(self) -> int:
         return len(self.points_mm)
@@ -72,17 +73,19 @@ class FeatureSet:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PreparedView:
-    """A view's features; made once a frame.
+    """A view's features, computed once per frame.
 
     Args:
         camera_from_isocentre: 4x4 of the C-arm.
-        bounds_mm: (x_min, x_max, y_min, y_max) of the picture in the isocentre plane.
+        px_per_mm, centre_px: isocentre-plane mm to pixels of the working grid, (column, row).
         length_mm: length of segmented centreline plus that of thick vessels' edges.
-        field_of_view: on the working grid, True where X-rays come through.
+        field_of_view: on the working grid, True inside the collimator's opening.
     """
 
     geometry: CArmGeometry
     camera_from_isocentre: Float[np.ndarray, "4 4"]
+    px_per_mm: Float[np.ndarray, " 2"]
+    centre_px: Float[np.ndarray, " 2"]
     centreline: FeatureSet
     edge: FeatureSet
     probability: Float[np.ndarray, "rows columns"]
@@ -100,33 +103,33 @@ class PreparedView:
 
     def plane_from_px(self, points_px: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n 2"]:
         """Pixels of the working grid to isocentre-plane mm."""
-        full_px = (points_px + 0.5) * self.shrink - 0.5
-        return _plane_from_full_px(self.geometry, full_px)
+        return (points_px - self.centre_px) / self.px_per_mm
 
     def px_from_plane(self, points_mm: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n 2"]:
         """Isocentre-plane mm to pixels of the working grid."""
-        focal = np.diag(self.geometry.intrinsics_px())[:2]
-        full_px = points_mm / self.geometry.sod_mm * focal + np.asarray(self.geometry.principal_point_px)
-        return (full_px + 0.5) / self.shrink - 0.5
+        return points_mm * self.px_per_mm + self.centre_px
 
     def visible(self, points_mm: Float[np.ndarray, "n 2"]) -> Bool[np.ndarray, " n"]:
         """Which points of the isocentre plane fall where the picture shows anything."""
-        px = np.rint(np.nan_to_num(self.px_from_plane(points_mm), nan=-1e6, posinf=-1e6, neginf=-1e6)).astype(np.int64)
+        px = np.rint(self.px_from_plane(points_mm))
         rows, columns = self.field_of_view.shape
+        # NaN compares false: a point at the source is seen nowhere.
         inside = (px[:, 0] >= 0) & (px[:, 0] < columns) & (px[:, 1] >= 0) & (px[:, 1] < rows)
+        seen = px[inside].astype(np.intp)
         result = np.zeros(len(px), dtype=bool)
-        result[inside] = self.field_of_view[px[inside, 1], px[inside, 0]]
+        result[inside] = self.field_of_view[seen[:, 1], seen[:, 0]]
         return result
 
 
-def prepare_view(view: RegistrationView, *, edges: bool = True) -> PreparedView:
+def prepare_view(view: RegistrationView, *, edges: bool = True, max_size_px: int = MAX_SIZE_PX) -> PreparedView:
     """Skeleton of thin vessels, edges of thick ones, with their directions.
 
     Args:
         edges: whether the model holds vessels thick enough to have any; without, a thick spot is a tangle of thin
             vessels that the segmentation ran together, and tells nothing.
+        max_size_px: of the working grid's longer side; larger pictures are matched at a whole fraction of their size.
     """
-    shrink = max(1.0, max(view.vessel.shape) / _MAX_SIZE_PX)
+    shrink = max(1.0, max(view.vessel.shape) / max_size_px)
     probability = np.ascontiguousarray(view.vessel, dtype=np.float32)
     open_field = np.ones(probability.shape, bool) if view.field_of_view is None else view.field_of_view
     if shrink > 1.0:
@@ -154,9 +157,12 @@ def prepare_view(view: RegistrationView, *, edges: bool = True) -> PreparedView:
         weight_of_radius(radius_mm),
     )
     edge = FeatureSet.of(to_plane(edge_px), outward, outward, np.ones(len(edge_px)))
+    px_per_mm = np.diag(view.geometry.intrinsics_px())[:2] / (view.geometry.sod_mm * shrink)
     return PreparedView(
         geometry=view.geometry,
         camera_from_isocentre=view.geometry.camera_from_isocentre().matrix,
+        px_per_mm=px_per_mm,
+        centre_px=(np.asarray(view.geometry.principal_point_px) + 0.5) / shrink - 0.5,
         centreline=centreline,
         edge=edge,
         probability=probability * open_field,
@@ -167,7 +173,7 @@ def prepare_view(view: RegistrationView, *, edges: bool = True) -> PreparedView:
 
 
 def weight_of_radius(radius_mm: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-    """Weight of a point of a vessel of this radius, in the model and in the picture alike."""
+    """Weight of a point on a vessel of this radius, the same in the model and in the picture."""
     return np.clip(radius_mm, 0.4, 2.0)
 
 
@@ -188,11 +194,11 @@ def _without_specks(mask: Bool[np.ndarray, "r c"], mm_per_px: float) -> Bool[np.
 def _thick_part(
     mask: Bool[np.ndarray, "r c"], mm_per_px: float
 ) -> tuple[Bool[np.ndarray, "r c"], Bool[np.ndarray, "r c"]]:
-    """The part of the mask that a disc of the thick radius fits into, and that part grown a little."""
+    """The part of the mask into which a disc of the thick radius fits, and that part slightly grown."""
     radius_px = THICK_RADIUS_MM / mm_per_px
     inside = _depth_px(mask) >= radius_px
-    # A catheter in the aorta is segmented as a device and must not cut the aorta in two; a bundle of thin vessels
-    # closes up as well, but leaves more open between them.
+    # A catheter in the aorta is segmented as a device and must not cut the aorta in two. Closing also fills a bundle
+    # of thin vessels, but there a larger share was open before.
     gap_px = 2 * round(_GAP_RADIUS_MM / mm_per_px) + 1
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (gap_px, gap_px))
     closed = np.asarray(cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_CLOSE, disc)) > 0
@@ -208,7 +214,7 @@ def _thick_part(
 
 
 def _depth_px(mask: Bool[np.ndarray, "r c"]) -> Float[np.ndarray, "r c"]:
-    """Distance to the mask's edge; a vessel that leaves the picture is not narrow there."""
+    """Distance to the mask's edge; the picture's border is no edge, so a vessel that leaves it is not narrow there."""
     padded = np.pad(mask, 1, mode="edge").astype(np.uint8)
     return np.asarray(cv2.distanceTransform(padded, cv2.DIST_L2, 3))[1:-1, 1:-1]
 
@@ -220,7 +226,7 @@ def _skeleton_points(
     filled_rows, filled_columns = np.flatnonzero(thin.any(axis=1)), np.flatnonzero(thin.any(axis=0))
     if not len(filled_rows):
         return np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0)
-    # Thinning costs by area: only where there is something.
+    # The time of thinning grows with area, so crop to the vessels.
     top, left = filled_rows[0], filled_columns[0]
     rows, columns = np.nonzero(skeletonize(thin[top : filled_rows[-1] + 1, left : filled_columns[-1] + 1]))
     points = np.column_stack([columns + left, rows + top]).astype(np.float64)
@@ -232,7 +238,7 @@ def _skeleton_points(
     local = points[near] - points[near].mean(axis=1, keepdims=True)
     xx, yy, xy = (local[..., 0] ** 2).sum(1), (local[..., 1] ** 2).sum(1), (local[..., 0] * local[..., 1]).sum(1)
     angle = 0.5 * np.arctan2(2 * xy, xx - yy)
-    # Smoothed to the mean of its neighbours: a skeleton steps by whole pixels.
+    # Average over neighbours, because a skeleton moves in whole pixels.
     every = max(1, int(np.floor(0.5 / mm_per_px)))
     smooth = points[near[:, :5]].mean(axis=1)
     radius_mm = width * mm_per_px
@@ -255,5 +261,5 @@ def _edge_points(
     length = np.linalg.norm(outward, axis=1)
     good = length > 1e-3
     outward = outward[good] / length[good, None]
-    # A contour runs through the centres of the outermost pixels, half a pixel inside the edge.
+    # A contour passes through the centres of the outermost pixels, half a pixel inside the edge.
     return points[good] + 0.5 * outward, outward

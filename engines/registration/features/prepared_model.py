@@ -1,4 +1,4 @@
-"""A vessel model made ready for matching once, used for every frame."""
+"""A vessel model prepared for matching: once, for all frames."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from engines.registration.features.surface_outline import COARSE_CELL_MM, Outlin
 
 _MAX_POINTS = 900
 _MIN_STEP_MM = 0.7
-RIM_ABOVE_MM = 3.4  # radius from which rims are offered for matching with edges in the picture
-_MIN_SYSTEM_SHARE = 0.12  # of the points; a smaller tree is too little to be found alone
-_ROUGH_BELOW = 300  # points; a model thinned further is for rough steps or for speed
-_FALLBACK_RADIUS_MM = 1.0  # only sets how wide a branch of unknown radius is drawn in the coarse search
+RIM_ABOVE_MM = 3.4  # from this radius on, a vessel's rims are matched with edges in the picture
+_MIN_SYSTEM_SHARE = 0.12  # share of the points; a smaller tree cannot be found alone
+_ROUGH_BELOW = 300  # points; a model with fewer is for rough steps or for speed
+_FALLBACK_RADIUS_MM = 1.0  # only the width at which the coarse search draws a branch of unknown radius
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -24,16 +24,16 @@ class PreparedModel:
     """Evenly spaced centerline points with tangents and radii.
 
     Args:
-        model: what it was made from.
-        pivot_mm: LPS point about which rotations are counted (mean of the points).
-        points_mm: (n, 3) relative to nothing: LPS.
+        model: the vessel model it was made from.
+        pivot_mm: (3,) LPS, centre of rotations: the mean of the points.
+        points_mm: (n, 3) LPS.
         tangents: (n, 3) unit vectors along the branch.
         radius_mm: (n,) lumen radius, never NaN.
         branch: (n,) index of the branch of each point.
-        system: (n,) index of the tree that each point belongs to: one injection seldom fills them all.
+        system: (n,) index of the tree of each point; one injection seldom fills all trees.
         step_mm: distance between neighbouring points.
-        outline: surface of the thick branches, None where there are none or the model has no surface.
-        rough_outline: the same, coarser, for a thinned model.
+        outline: surface of the thick branches; None if there are none or the model has no surface.
+        rough_outline: a coarser `outline` for a thinned model.
     """
 
     model: VesselModel
@@ -97,15 +97,15 @@ class PreparedModel:
         )
 
     def thinned(self, max_points: int) -> PreparedModel:
-        """Every k-th point, for the steps where speed matters more than the last tenth of a millimetre."""
+        """Every k-th point, for steps in which speed matters more than the last tenth of a millimetre."""
         every = max(1, int(np.ceil(len(self.points_mm) / max_points)))
         thin = self._only(np.arange(len(self.points_mm)) % every == 0, self.step_mm * every)
         return thin if max_points >= _ROUGH_BELOW else replace(thin, outline=self.rough_outline)
 
     def systems(self) -> list[PreparedModel]:
-        """The whole, and where it holds several trees (left and right coronary, carotids), each of the larger ones.
+        """The whole model and, if it has several trees (left and right coronary, carotids), each of the larger ones.
 
-        All share the pivot, so that a pose of one is a pose of all.
+        All share the pivot, so a pose of one is a pose of all.
         """
         names, counts = np.unique(self.system, return_counts=True)
         if len(names) < 2:
@@ -131,7 +131,7 @@ class PreparedModel:
 
     @property
     def has_thick(self) -> bool:
-        """Whether any branch is wide enough for its rims to be matched with edges."""
+        """Whether any branch is so wide that its rims are matched with edges."""
         return bool((self.radius_mm >= RIM_ABOVE_MM).any())
 
     @property
@@ -141,7 +141,7 @@ class PreparedModel:
 
 
 def _roots(tree: CenterlineTree) -> list[int]:
-    """Index of each branch's root; a parent that is not there ends the walk."""
+    """Index of each branch's root; a missing parent ends the walk."""
     roots = []
     for index in range(len(tree.branches)):
         root, steps = index, 0

@@ -1,4 +1,4 @@
-"""A pose under optimisation, and the model's features as a view sees them there."""
+"""A pose during optimisation, and the model's features as a view shows them at that pose."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from engines.registration.features.image_features import THICK_RADIUS_MM, Featur
 from engines.registration.features.prepared_model import RIM_ABOVE_MM, PreparedModel
 from engines.registration.features.surface_outline import seen_outline
 
-MIN_DEPTH_MM = 50.0  # nothing of a patient is nearer to the source
-_END_ON = 0.3  # sine of the angle to the beam below which a branch's direction fades
-_PROBE_MM = 0.75  # how far outside its rim a point is tested for being covered
-# Near the limit a vessel may look thick in the picture and thin in the model, so both kinds are offered there.
+MIN_DEPTH_MM = 50.0  # no part of a patient is nearer to the source
+_END_ON = 0.3  # sine of the angle to the beam below which a branch's direction is given less weight
+_PROBE_MM = 0.75  # distance outside the rim at which the silhouette is tested
+# Near the limit, a vessel may look thick in the picture and thin in the model, so there both kinds are matched.
 _THIN_BELOW = 1.3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class RigidState:
-    """isocentre_from_lps as rotation and place of the model's pivot; `shift_mm` moves the table in later views."""
+    """isocentre_from_lps as a rotation and the pivot's position; `shift_mm` is the table's movement in later views."""
 
     rotation: Float[np.ndarray, "3 3"]
     pivot_mm: Float[np.ndarray, " 3"]
@@ -42,7 +42,7 @@ class RigidState:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ModelInView:
-    """Projected features of one kind; `usable` ones fall on the picture and are of that kind."""
+    """Projected features of one kind; `usable` marks those that fall on the picture and are of that kind."""
 
     plane_mm: Float[np.ndarray, "n 2"]
     direction: Float[np.ndarray, "n 2"]
@@ -53,25 +53,25 @@ class ModelInView:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class FeaturePair:
-    """Model features, the image features they may match, and the share of the view's evidence they carry."""
+    """Projected model features, the features seen in the picture, and their share of the view's evidence."""
 
     model: ModelInView
-    image: FeatureSet
+    seen: FeatureSet
     share: float
 
 
 def feature_pairs(state: RigidState, model: PreparedModel, view: PreparedView, index: int) -> list[FeaturePair]:
-    """Centrelines against centrelines and, for thick branches, the rims of their silhouette against edges."""
+    """Pair centrelines with centrelines and, for thick branches, rims of the silhouette with edges."""
     core, heading = _core(state, model, view, index)
     if not len(view.edge):
-        return [FeaturePair(model=core, image=view.centreline, share=1.0)] if len(view.centreline) else []
+        return [FeaturePair(model=core, seen=view.centreline, share=1.0)] if len(view.centreline) else []
     features = len(view.centreline) + len(view.edge)
     pairs = []
     if len(view.centreline):
         thin = replace(core, usable=core.usable & (model.radius_mm < _THIN_BELOW * THICK_RADIUS_MM))
-        pairs.append(FeaturePair(model=thin, image=view.centreline, share=len(view.centreline) / features))
+        pairs.append(FeaturePair(model=thin, seen=view.centreline, share=len(view.centreline) / features))
     rims = _rims(core, heading, model, view) if model.outline is None else _outline(state, model, view, index)
-    pairs.append(FeaturePair(model=rims, image=view.edge, share=len(view.edge) / features))
+    pairs.append(FeaturePair(model=rims, seen=view.edge, share=len(view.edge) / features))
     return pairs
 
 
@@ -83,7 +83,7 @@ def visible_share(state: RigidState, model: PreparedModel, view: PreparedView, i
 def camera_points(
     state: RigidState, points_mm: Float[np.ndarray, "n 3"], view: PreparedView, index: int
 ) -> Float[np.ndarray, "n 3"]:
-    """Points given relative to the model's pivot, in camera axes."""
+    """Points that are given relative to the model's pivot, in camera axes."""
     arm = view.camera_from_isocentre
     centre = arm[:3, :3] @ (state.pivot_mm + state.shifts_mm[index]) + arm[:3, 3]
     return points_mm @ (arm[:3, :3] @ state.rotation).T + centre
@@ -99,7 +99,7 @@ def _core(
     heading = tangents[:, :2] - camera[:, :2] * (tangents[:, 2] / depth)[:, None]
     length = np.sqrt(heading[:, 0] ** 2 + heading[:, 1] ** 2)
     heading = heading / np.maximum(length, 1e-6)[:, None]
-    # Doubled angle without trigonometry; a branch seen end-on has no direction.
+    # The doubled angle without trigonometry; a branch seen end-on has no direction.
     direction = np.empty_like(heading)
     direction[:, 0] = heading[:, 0] ** 2 - heading[:, 1] ** 2
     direction[:, 1] = 2 * heading[:, 0] * heading[:, 1]
@@ -123,7 +123,7 @@ def _rims(
     camera[:, :2] += outward * np.concatenate([radius, radius])[:, None]
     depth = np.maximum(camera[:, 2], MIN_DEPTH_MM)
     plane = camera[:, :2] * (view.sod_mm / depth)[:, None]
-    # A rim that lies inside another part of the silhouette is no edge.
+    # A rim inside another part of the silhouette is no edge of the picture.
     shown_radius = radius * view.sod_mm / np.maximum(core.camera_mm[keep, 2], MIN_DEPTH_MM)
     distance, nearest = KDTree(core.plane_mm[keep]).query(plane + _PROBE_MM * outward, k=min(12, len(radius)))
     covered = (distance < 0.97 * shown_radius[nearest]).reshape(len(plane), -1).any(axis=1)

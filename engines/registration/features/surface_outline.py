@@ -1,7 +1,7 @@
 """The outline of thick vessels as an X-ray view shows it, from the model's own surface.
 
-Rims drawn at a centerline's radius know neither a vessel's ends nor a cross-section that is no circle; both say how a
-vessel that is nearly a tube is turned about itself and how far along itself it lies.
+Rims drawn at a centerline's radius lack the vessel's ends and its deviations from a circular cross-section. Both are
+needed to tell how a vessel that is nearly a tube is turned about its axis and shifted along it.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from scipy.spatial import KDTree
 
 from engines.anatomy.vessel_model import SurfaceMesh
 
-CELL_MM = 3.5  # vertices closer than this are merged: an aorta's curvature is lost by some hundredths of a millimetre
+CELL_MM = 3.5  # closer vertices are merged; on an aorta's curvature this costs some hundredths of a mm
 COARSE_CELL_MM = 7.0  # for the first, rough alignments
-_GRID_SHARE = 0.3  # of a mesh's cell: the silhouette's grid, closed over gaps of half a cell
+_GRID_SHARE = 0.3  # cell of the silhouette's grid relative to the mesh's; gaps of half a mesh cell are closed
 _CLOSED_CELLS = 5
-_MOST_CELLS = 4000  # a pose so near to the source that it needs more has no outline worth the name
-_PROBE_MM = 1.5  # how far outside an outline point the silhouette must have ended
+_MOST_CELLS = 4000  # a pose that needs more lies so near to the source that it has no useful outline
+_PROBE_MM = 1.5  # this far outside an outline point, the silhouette must have ended
 _MIN_VERTICES = 50
-_MOST_SPLITS = 6  # of triangles up to 20 cm long
+_MOST_SPLITS = 6  # enough for triangles of up to 20 cm
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -34,7 +34,7 @@ class OutlineMesh:
         normals: (v, 3) unit, outwards.
         edges: (e, 2) vertex indices, each edge once.
         system: (v,) index of the tree that each vertex belongs to.
-        cell_mm: about the distance between neighbouring vertices.
+        cell_mm: approximate distance between neighbouring vertices.
     """
 
     vertices_mm: Float[np.ndarray, "v 3"]
@@ -44,18 +44,18 @@ class OutlineMesh:
     cell_mm: float
 
     def of_system(self, system: int) -> OutlineMesh | None:
-        """The part of one tree; None where it has no thick branch."""
+        """The part of one tree; None if it has no thick branch."""
         keep = self.system == system
         return _kept(self, keep) if int(keep.sum()) >= _MIN_VERTICES else None
 
     def merged(self, cell_mm: float) -> OutlineMesh:
-        """Coarser: vertices of one cell that face alike become one."""
+        """A coarser mesh: vertices of one cell that face the same way are merged."""
         return _merged(self.vertices_mm, self.normals, self.edges, self.system, cell_mm)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Outline:
-    """Points where the line of sight grazes the surface, with nothing of the model beyond.
+    """Points at which the line of sight grazes the surface and outside of which the silhouette ends.
 
     Args:
         plane_mm: (n, 2) in the isocentre plane.
@@ -77,11 +77,11 @@ def outline_mesh(
     *,
     thick_above_mm: float,
 ) -> OutlineMesh | None:
-    """The part of the surface whose nearest centerline is thick; None where there is none, or no surface.
+    """The part of the surface whose nearest centerline is thick; None if there is none, or no surface.
 
     Args:
-        surface: closed or not, its triangles turned either way as long as all are turned alike.
-        centerline_mm, radius_mm, system: of the branches that are matched; others' surface is left out.
+        surface: closed or open; its triangles must all be oriented alike, in or out.
+        centerline_mm, radius_mm, system: of the matched branches; the surface of other branches is left out.
     """
     if surface is None or not (radius_mm >= thick_above_mm).any():
         return None
@@ -91,7 +91,7 @@ def outline_mesh(
     if int(thick.sum()) < _MIN_VERTICES:
         return None
     normals = _vertex_normals(surface)
-    # Turned inside out: most normals then point to the centerline.
+    # If most normals point to the centerline, the surface is oriented inwards.
     away = np.einsum("vi,vi->v", normals, surface.vertices_mm - centerline_mm[nearest])[thick]
     if np.median(away) < 0:
         normals = -normals
@@ -102,7 +102,7 @@ def outline_mesh(
 
 
 def _fine(surface: SurfaceMesh) -> SurfaceMesh:
-    """Large triangles split in four until no edge is longer than a cell: the silhouette is drawn from vertices."""
+    """Split large triangles until no edge is longer than a cell, because the silhouette is drawn from vertices."""
     vertices, triangles = surface.vertices_mm, surface.triangles
     for _ in range(_MOST_SPLITS):
         corners = vertices[triangles]
@@ -127,7 +127,7 @@ def _merged(
     cell_mm: float,
 ) -> OutlineMesh:
     cell = np.floor((vertices_mm - vertices_mm.min(axis=0)) / cell_mm).astype(np.int64)
-    # Two sheets that meet in one cell face apart and must not be averaged.
+    # Two sheets in one cell face different ways and must not be averaged.
     side = (normals > 0).astype(np.int64) @ (1, 2, 4)
     size = cell.max(axis=0) + 1
     key = ((cell[:, 0] * size[1] + cell[:, 1]) * size[2] + cell[:, 2]) * 8 + side
@@ -176,17 +176,17 @@ def seen_outline(
     *,
     min_depth_mm: float,
 ) -> Outline:
-    """The outline at a pose.
+    """The model's outline at a pose.
 
     Args:
         camera_mm: the mesh's vertices in camera axes.
-        camera_from_lps: rotation that turned them.
+        camera_from_lps: the rotation that was applied to them.
     """
     normals = mesh.normals @ camera_from_lps.T
     facing = np.einsum("vi,vi->v", normals, camera_mm)
     at_edge = facing[mesh.edges]
     a, b = mesh.edges[(at_edge[:, 0] < 0) != (at_edge[:, 1] < 0)].T
-    # Between two vertices that face to and from the source the surface is grazed where the two angles balance.
+    # Of an edge between a vertex facing the source and one facing away, the outline point balances both angles.
     share = (facing[a] / (facing[a] - facing[b]))[:, None]
     points = camera_mm[a] + share * (camera_mm[b] - camera_mm[a])
     outward = (normals[a] + share * (normals[b] - normals[a]))[:, :2]
@@ -206,7 +206,7 @@ def _covered(
     min_depth_mm: float,
     grid_mm: float,
 ) -> Bool[np.ndarray, " n"]:
-    """Which probes fall on the model's silhouette, drawn on a coarse grid from its vertices."""
+    """Which probe points fall on the model's silhouette, drawn on a coarse grid from its vertices."""
     scale = sod_mm / np.maximum(camera_mm[:, 2], min_depth_mm) / grid_mm
     columns, rows = camera_mm[:, 0] * scale, camera_mm[:, 1] * scale
     low = np.floor([columns.min(), rows.min()]) - 4

@@ -1,1 +1,1 @@
-"""The published registration methods, each under its own name and beside ours: same views, same starts, same clock."""
+"""Published registration methods under their names, beside ours, to be compared on equal views, starts and times."""

@@ -1,6 +1,6 @@
-"""CMA-ES on rendered pictures: the finishing stage of the correlation-driven registration, alone or after another.
+"""CMA-ES on rendered pictures: the last stage of the correlation-driven registration, alone or after another method.
 
-Population and bounds after the published settings as far as they are known; the objective is NCC with gradient NCC.
+Population and bounds follow the published settings where these are known; the objective is NCC plus gradient NCC.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from jaxtyping import Float
 from engines.anatomy.vessel_model import VesselModel
 from engines.registration.alignment.pose_motion import ROTATION_SCALE_RAD, PoseMotion
 from engines.registration.initial_pose import InitialPose
-from engines.registration.methods.method import MethodResult, start_pose
+from engines.registration.methods.method import MethodResult, motion_from
 from engines.registration.registration import Stage
 from engines.registration.rendered.rendered_view import Measure, RenderedView, RendererOfModel, alike, ncc_and_gradient
 from engines.registration.view import RegistrationView
@@ -26,12 +26,12 @@ _BOUND_SIGMAS = 3.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CmaEsOptions:
-    """How far and how long the population searches.
+    """Extent and length of the search.
 
     Args:
-        sigma_rad, sigma_mm, sigma_depth_mm: first spread; the search stays within three of them.
-        coarse, fine: generations on small and on larger pictures.
-        restart_below: final score below which one more search begins from the start with another seed.
+        sigma_rad, sigma_mm, sigma_depth_mm: initial spread; the search stays within three times these.
+        coarse, fine: number of generations on small and on larger pictures.
+        restart_below: final score below which the search is repeated from the start with another seed.
     """
 
     population: int = 16
@@ -47,7 +47,7 @@ class CmaEsOptions:
 
 
 class CmaEs:
-    """Evolution of a population of poses around the start; needs no gradient."""
+    """Registration by evolving a population of poses around the start; needs no gradient."""
 
     def __init__(
         self,
@@ -66,9 +66,7 @@ class CmaEs:
         renderer = self._renderer(views, model)
         began = time.perf_counter()
         chosen = self.options
-        centre = renderer.centroid_lps_mm.cpu().double().numpy()
-        geometries = [view.geometry for view in views]
-        motion = PoseMotion.about(start_pose(init, model), centre, geometries, renderer.device)
+        motion = motion_from(init, model, views, renderer)
         coarse = [RenderedView.of(view, renderer, chosen.coarse_px) for view in views]
         fine = [RenderedView.of(view, renderer, chosen.fine_px) for view in views]
         found = evolve(motion, coarse, fine, self.measure, chosen)
@@ -97,7 +95,7 @@ def evolve(
     measure: Measure,
     options: CmaEsOptions,
 ) -> Evolved:
-    """Search on small, then on larger pictures; once more with another seed where the score stays low."""
+    """Search on small, then on larger pictures; repeat with another seed if the score stays low."""
     found = _search(motion, coarse, fine, measure, options, options.seed)
     if found.score >= options.restart_below:
         return found
@@ -114,7 +112,7 @@ def _search(
 ) -> Evolved:
     from cmaes import CMA
 
-    # The strategy works on parameters of spread 1, so that one sigma serves turns, moves and depth.
+    # The strategy works on parameters of spread 1, so that one sigma fits turns, moves and depth.
     turn = options.sigma_rad / ROTATION_SCALE_RAD
     depth = (options.sigma_depth_mm if float(motion.scale_mm[2]) > 1.0 else options.sigma_mm) / float(
         motion.scale_mm[2]
@@ -125,7 +123,7 @@ def _search(
     for views, generations in ((coarse, options.coarse), (fine, options.fine)):
         bounds = np.tile([-_BOUND_SIGMAS, _BOUND_SIGMAS], (6, 1))
         evolution = CMA(mean=mean, sigma=sigma, bounds=bounds, seed=seed, population_size=options.population)
-        # Scores of two picture sizes do not compare: the best of the last size is the answer.
+        # Scores of two picture sizes are not comparable, so the answer is the best of the last size.
         best = Evolved(parameters=mean * unit, score=_scores(motion, [mean * unit], views, measure)[0])
         for _ in range(generations):
             asked = [evolution.ask() for _ in range(options.population)]

@@ -1,7 +1,7 @@
-"""Registration by descent of a similarity of pictures, and evolution from where it ends.
+"""Register by descending a similarity of pictures, followed by an evolution strategy.
 
-The correlation-driven method (Chen et al. 2024) and its peers: `correlation` descends our learnt similarity, `prost`
-one of a single encoder (Gao et al. 2020), `gradient-ncc` the classical measure; each alone or with `-cma-es`.
+This is the correlation-driven method (Chen et al. 2024) with its peers. `correlation` descends our learnt similarity,
+`prost` that of a single encoder (Gao et al. 2020), `gradient-ncc` the classical measure; each alone or with `-cma-es`.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ AFTER_DESCENT = CmaEsOptions(fine=20)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Course:
-    """The stages of a registration, each left out where it is None.
+    """The stages of a registration; a stage that is None is left out.
 
     Args:
-        descent: of `similarity`, from the start.
-        evolution: from where the descent ends.
-        polish: a climb of the evolution's own measure by Adam at the end.
+        descent: of `similarity`, beginning at the start.
+        evolution: beginning where the descent ends.
+        polish: a last ascent of the evolution's measure by Adam.
     """
 
     similarity: Similarity | None = None
@@ -51,11 +51,11 @@ class Course:
 
 
 class PictureScene:
-    """What the stages need of a registration: pictures at any size, and where the model lies.
+    """The input of the stages: pictures at any size, and the model's position.
 
     Args:
-        geometries, pictures: of each view; `pictures` gives the view at a long side in pixels.
-        centre_lps_mm: turns are about it.
+        geometries, pictures: one per view; a function of `pictures` gives the view at a long side in pixels.
+        centre_lps_mm: the centre of turns.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class PictureScene:
 
 
 def follow(course: Course, scene: PictureScene, start: RigidPose) -> MethodResult:
-    """Run the stages of a course on any pictures."""
+    """Run the stages of a course."""
     began = time.perf_counter()
     pose, score, stages = start, 0.0, []
     if course.descent is not None and course.similarity is not None:
@@ -105,7 +105,7 @@ def follow(course: Course, scene: PictureScene, start: RigidPose) -> MethodResul
 
 
 class CorrelationDriven:
-    """A course on vessel probabilities beside rendered vessels, as every published method here is given them.
+    """A course on vessel probabilities and rendered vessels, the input of every published method here.
 
     Args:
         name: as `make_method` knows it.

@@ -1,7 +1,7 @@
 """The optimisation of DeepIterReg (Downs et al. 2025, doi:10.1007/s11548-025-03412-2), as the paper describes it.
 
 Stage 1 climbs NCC with the full vessel segmentation by Adam; stage 2 takes smaller steps on mutual information with the
-MinIP of the run; each keeps the pose of its highest similarity. Steps and rates are not stated there and are ours.
+MinIP of the run; each keeps the pose of its highest similarity. Steps and rates are ours: the paper states none.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import torch
 from engines.anatomy.vessel_model import VesselModel
 from engines.registration.alignment.pose_motion import PoseMotion
 from engines.registration.initial_pose import InitialPose
-from engines.registration.methods.method import MethodResult, start_pose
+from engines.registration.methods.method import MethodResult, motion_from
 from engines.registration.registration import Stage
 from engines.registration.rendered.adam_ascent import AdamLevel, ascend
 from engines.registration.rendered.image_similarity import mutual_information, ncc
@@ -26,7 +26,7 @@ INTENSITY_LEVEL = AdamLevel(long_side_px=96, steps=30, learning_rate=0.15)
 
 
 class DeepIterRegOptimisation:
-    """Both stages; the second only where every view brings a subtracted picture (`image`)."""
+    """Registration by both stages; the second runs only if every view has a subtracted picture (`image`)."""
 
     def __init__(
         self,
@@ -43,9 +43,7 @@ class DeepIterRegOptimisation:
     def register(self, views: Sequence[RegistrationView], model: VesselModel, init: InitialPose) -> MethodResult:
         renderer = self._renderer(views, model)
         began = time.perf_counter()
-        centre = renderer.centroid_lps_mm.cpu().double().numpy()
-        geometries = [view.geometry for view in views]
-        motion = PoseMotion.about(start_pose(init, model), centre, geometries, renderer.device)
+        motion = motion_from(init, model, views, renderer)
         best = torch.zeros(6, dtype=torch.float64, device=renderer.device)
         segmented = [RenderedView.of(view, renderer, self.segmentation.long_side_px) for view in views]
         best, score, stage = _stage("ncc-vessels", motion, best, segmented, ncc, self.segmentation)

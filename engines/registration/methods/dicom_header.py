@@ -1,4 +1,4 @@
-"""The C-arm's header alone: what an overlay without any registration would show."""
+"""No registration: the pose that the C-arm's header alone implies."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from engines.registration.view import RegistrationView
 
 
 class DicomHeader:
-    """Angles and distances as stated, the model's centroid on the isocentre; looks at no picture and at no start."""
+    """Angles and distances as stated, with the model's centroid on the isocentre; ignores pictures and start."""
 
     name = "dicom"
 

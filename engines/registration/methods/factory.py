@@ -1,4 +1,4 @@
-"""Registration methods by name."""
+"""Make registration methods by name."""
 
 from __future__ import annotations
 
@@ -24,19 +24,20 @@ METHODS = (
     "correlation",
     "correlation-cma-es",
     "ours",
+    "ours-centerlines",
     "ours-network",
 )
 
 
 def make_method(name: str, *, device: str = "cpu", refine_drr: bool = False) -> RegistrationMethod:
-    """A method ready for any number of starts.
+    """A method that can register from any number of starts.
 
     Args:
         name: one of `METHODS`.
-        refine_drr: of `ours`: refine on rendered vessels.
+        refine_drr: for `ours`: refine on rendered vessels.
 
     Raises:
-        InputError: no such method, or a library that is not installed.
+        InputError: there is no such method, or its library is not installed.
     """
     if name not in METHODS:
         near = difflib.get_close_matches(name, METHODS, n=1, cutoff=0.4)
@@ -76,7 +77,8 @@ def make_method(name: str, *, device: str = "cpu", refine_drr: bool = False) -> 
     from engines.registration.methods.ours import Ours
     from engines.registration.options import RegistrationOptions
 
-    return Ours(RegistrationOptions(refine_drr=refine_drr, device=device))
+    rendered = name != "ours-centerlines"
+    return Ours(RegistrationOptions(refine_drr=refine_drr, judge_by_rendering=rendered, device=device))
 
 
 def _networked(name: str, device: str) -> RegistrationMethod:

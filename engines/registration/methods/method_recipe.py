@@ -1,4 +1,4 @@
-"""A registration method that is yet to be made: what travels to where the method will work."""
+"""The recipe of a registration method, which can be sent to the process that will run it."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from engines.registration.methods.method import RegistrationMethod
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MethodRecipe:
-    """Networks and renderers cannot travel between processes, their names can.
+    """A method by name: networks and renderers cannot be sent between processes, but their names can.
 
     Args:
-        name: of the method that `make` gives.
+        name: name of the method that `make` returns.
     """
 
     name: str
@@ -23,10 +23,10 @@ class MethodRecipe:
 
 
 def recipe_named(name: str, *, device: str = "cpu", refine_drr: bool = False) -> MethodRecipe:
-    """As `make_method`, which is tried once here, so that a wrong name or missing weights show before any case.
+    """The recipe of `make_method`, tried once here, so that wrong names or missing weights show before any case.
 
     Raises:
-        InputError: no such method, or a library or weights that are not there.
+        InputError: there is no such method, or its library or weights are missing.
     """
     make = partial(make_method, name, device=device, refine_drr=refine_drr)
     return MethodRecipe(name=make().name, make=make)

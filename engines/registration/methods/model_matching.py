@@ -1,7 +1,7 @@
-"""Model-to-image matching (Li et al. 2021): an affine network moves the mesh's projection onto the seen vessel.
+"""Model-to-image matching (Li et al. 2021): an affine network moves the mesh's projection onto the segmented vessel.
 
-The affine map's shift, turn in the picture and size become a shift, a turn about the beam and a depth. It never turns
-the model out of the picture's plane: that stays as the start has it, from the C-arm's two angles.
+The affine map's shift, turn in the picture and size become a shift, a turn about the beam and a depth. The method
+never turns the model out of the picture's plane: these two angles stay those of the start, from the C-arm.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ from engines.registration.registration import Stage
 from engines.registration.rendered.image_similarity import dice
 from engines.registration.view import RegistrationView
 
-_LARGEST_SCALE = 1.05  # 40 mm of depth at 750 mm from the source: twice a start's usual doubt
+_LARGEST_SCALE = 1.05  # 40 mm of depth at 750 mm from the source: twice a start's usual sigma
 
 
 class ModelMatching:
-    """The network, asked `rounds` times, each time from where its last answer put the model.
+    """Registration by the network, applied `rounds` times, each time to the projection at its last answer.
 
-    Each answer is read as a shift, with a turn, and with a size too; what overlaps best with the mask is taken, and of
-    all answers the best is kept, the start included.
+    Each answer is read in three ways: as a shift, with a turn, and with a change of size too. The reading that overlaps
+    best with the mask is taken. The result is the best of all answers and the start.
 
     Args:
-        region: that someone drew; None takes the square around the segmented vessel.
-        rounds: the paper asks once.
+        region: a region drawn by a person; None takes the square around the segmented vessel.
+        rounds: the paper applies the network once.
     """
 
     name = "model-matching"

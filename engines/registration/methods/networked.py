@@ -1,4 +1,4 @@
-"""Methods that begin where the pose network points: the network alone, and any other method after it."""
+"""Methods that begin with the pose network: the network alone, and any other method after it."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ class NetworkAlone:
 
 
 class AfterNetwork:
-    """Another method from the network's start; its time counts both.
+    """Another method from the network's start; its time includes the network's.
 
     Args:
-        name: of the whole, as `make_method` knows it.
+        name: name of the combination in `make_method`.
     """
 
     def __init__(self, name: str, net: PoseNetwork, then: RegistrationMethod) -> None:

@@ -19,6 +19,8 @@ class Ours:
     def __init__(self, options: RegistrationOptions | None = None) -> None:
         self.options = options or RegistrationOptions()
         self.name = "ours-refined" if self.options.refine_drr else "ours"
+        if not self.options.judge_by_rendering:
+            self.name = "ours-centerlines"
 
     def register(self, views: Sequence[RegistrationView], model: VesselModel, init: InitialPose) -> MethodResult:
         began = time.perf_counter()

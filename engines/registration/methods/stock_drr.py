@@ -1,4 +1,4 @@
-"""What the field runs today: NCC and gradient NCC on rendered pictures, climbed by Adam at two scales."""
+"""The usual intensity-based registration: Adam on NCC and gradient NCC of rendered pictures, at two scales."""
 
 from __future__ import annotations
 
@@ -8,15 +8,14 @@ from collections.abc import Sequence
 import torch
 
 from engines.anatomy.vessel_model import VesselModel
-from engines.registration.alignment.pose_motion import PoseMotion
 from engines.registration.initial_pose import InitialPose
-from engines.registration.methods.method import MethodResult, start_pose
+from engines.registration.methods.method import MethodResult, motion_from
 from engines.registration.registration import Stage
 from engines.registration.rendered.adam_ascent import AdamLevel, ascend
 from engines.registration.rendered.rendered_view import RenderedView, RendererOfModel, alike, ncc_and_gradient
 from engines.registration.view import RegistrationView
 
-# Chosen with the faster renderer on simulated runs; both renderers give the same picture and the same path.
+# Chosen with the faster renderer on simulated runs; both renderers give the same pictures and steps.
 STOCK_LEVELS = (
     AdamLevel(long_side_px=64, steps=60, learning_rate=1.5),
     AdamLevel(long_side_px=128, steps=40, learning_rate=0.4),
@@ -24,13 +23,13 @@ STOCK_LEVELS = (
 
 
 class StockDrr:
-    """The peer: the vessels' volume rendered whole by DiffDRR (Siddon), compared with the vessel probability.
+    """A peer method: DiffDRR (Siddon) renders whole pictures, which are compared with the vessel probability.
 
-    Parameters are scaled as for ours and rotate about the vessels' centre, which helps it: with DiffDRR's own
-    parameters depth hardly moves.
+    Its parameters are scaled as for ours, and rotations are about the vessels' centre. This helps the method: with
+    DiffDRR's own parameters, depth hardly moves.
 
     Args:
-        renderer: `diffdrr` is the published one; `nanodrr` answers the same in a fifth of the time.
+        renderer: `diffdrr` is the published one; `nanodrr` gives the same result in a fifth of the time.
     """
 
     def __init__(
@@ -43,9 +42,7 @@ class StockDrr:
     def register(self, views: Sequence[RegistrationView], model: VesselModel, init: InitialPose) -> MethodResult:
         renderer = self._renderer(views, model)
         began = time.perf_counter()
-        centre = renderer.centroid_lps_mm.cpu().double().numpy()
-        geometries = [view.geometry for view in views]
-        motion = PoseMotion.about(start_pose(init, model), centre, geometries, renderer.device)
+        motion = motion_from(init, model, views, renderer)
         best = torch.zeros(6, dtype=torch.float64, device=renderer.device)
         score, stages = 0.0, []
         for level in self.levels:

@@ -1,1 +1,1 @@
-"""Motion of a tree beyond its rigid pose."""
+"""Non-rigid motion of a vessel tree beyond its rigid pose."""

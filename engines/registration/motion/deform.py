@@ -1,8 +1,8 @@
-"""Non-rigid alignment of a coronary tree to one frame, after and never instead of its rigid pose.
+"""Non-rigid alignment of a coronary tree to one frame, always after its rigid pose was found.
 
-Only an accepted pose is deformed, and its confidence was judged before: a deformation must not make a wrong pose look
-right. It is kept only where it brings the tree nearer to vessels that it was not fitted to; otherwise the rigid
-overlay stays.
+Only an accepted pose is deformed, and its confidence is judged before: a deformation must not make a wrong pose look
+right. The deformation is kept only if it brings the tree nearer to vessels to which it was not fitted; otherwise the
+overlay stays rigid.
 """
 
 from __future__ import annotations
@@ -16,26 +16,26 @@ from engines.anatomy.vessel_model import VesselModel
 from engines.registration.features.image_features import PreparedView, prepare_view
 from engines.registration.features.prepared_model import PreparedModel
 from engines.registration.features.projected_model import RigidState
+from engines.registration.filled_tree import filled_tree
 from engines.registration.motion.deform_basis import Deformation, MotionBasis
 from engines.registration.motion.deform_fit import DeformScene, fit
 from engines.registration.motion.deform_gate import held_out, why_unsafe
 from engines.registration.registration import Registration, Stage
-from engines.registration.track import filled_system
 from engines.registration.view import RegistrationView
 
 _COLD_SCALES_MM = (4.0, 2.0, 1.0)
 _WARM_SCALES_MM = (2.0, 1.0)
 _LAST_SCALES_MM = (1.0, 1.0)
 _IMAGE_POINTS = 320
-# How strongly the last frame's motion is expected again, against the modes' own spread.
+# Weight of the last frame's motion as the expected motion, relative to the modes' own spread.
 _TRUST = 1.0
-_SAME_VIEW = 0.1  # of the axes' components: a C-arm turned by more shows other components of the motion
-_MIN_GAIN = 0.04  # of the held-out distance, to begin with
-_MIN_GAIN_KEPT = 0.02  # to go on: an overlay that flickers between both is worse than either
+_SAME_VIEW = 0.1  # largest change of the axes' components; a C-arm turned further shows other components of the motion
+_MIN_GAIN = 0.04  # least share of the held-out distance that must be removed to begin a deformation
+_MIN_GAIN_KEPT = 0.02  # to continue it; lower, because an overlay that alternates between both is worse than either
 
 
 def with_motion(found: Registration, view: RegistrationView, model: VesselModel) -> Registration:
-    """`deformed` of a single picture, everything prepared for it alone."""
+    """`deformed` for a single picture; prepares everything for this picture alone."""
     began = time.perf_counter()
     prepared = PreparedModel.of(model, branch_classes=view.branch_classes)
     ready, basis = prepare_view(view, edges=prepared.has_thick), MotionBasis.of(prepared)
@@ -51,18 +51,20 @@ def deformed(
     basis: MotionBasis,
     *,
     last: Deformation | None = None,
+    filled: PreparedModel | None = None,
 ) -> Registration:
-    """The same registration with the motion of this frame; pose, status and confidence stay as they were judged.
+    """The registration with this frame's motion added; pose, status and confidence stay unchanged.
 
     Args:
         found: pose on this very view; anything but an accepted one comes back undeformed.
         last: motion of the frame before, in the same view.
+        filled: the tree that the view shows filled, where it is known.
     """
     if found.status != "accepted":
         return replace(found, deformation=None)
     began = time.perf_counter()
     state = RigidState.of(found.isocentre_from_lps, model)
-    deformation, remark = deform(state, model, basis, view.thinned(_IMAGE_POINTS), last=last)
+    deformation, remark = deform(state, model, basis, view.thinned(_IMAGE_POINTS), last=last, filled=filled)
     gain = 0.0 if deformation is None else deformation.gain
     stage = Stage(name="deform", similarity=gain, elapsed_ms=1e3 * (time.perf_counter() - began))
     return replace(
@@ -81,9 +83,11 @@ def deform(
     view: PreparedView,
     *,
     last: Deformation | None = None,
+    filled: PreparedModel | None = None,
 ) -> tuple[Deformation | None, str]:
     """The motion that this view shows beyond the pose `state`, or None; and one line that says which and why."""
-    scene = DeformScene.of(state, filled_system(state, model, [view]), basis, view)
+    filled = filled or filled_tree(state, model, [view])
+    scene = DeformScene.of(state, filled, basis, view)
     if scene is None:
         return None, "shown rigid: no vessels to fit a motion to"
     axes = view.camera_from_isocentre[:2, :3] @ state.rotation

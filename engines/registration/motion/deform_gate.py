@@ -1,4 +1,4 @@
-"""Whether a motion may be shown: it must help where it was not fitted, stay small, and never fold the tree."""
+"""Decide whether a motion may be shown: it must fit held-out vessels better, stay small, and not fold the tree."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from jaxtyping import Bool, Float
 from engines.registration.motion.deform_fit import DeformScene, fit
 from engines.registration.motion.deform_match import matched
 
-_CELL_MM = 12.0  # of the checkerboard whose one colour is held out; longer than a match can slide
-_SCALE_MM = 1.5  # distances far beyond it are other vessels
+_CELL_MM = 12.0  # cell of the checkerboard whose one colour is held out; longer than a match can slide
+_SCALE_MM = 1.5  # robust scale; much larger distances belong to other vessels
 _MAX_MM = 8.0
 _MAX_MEAN_MM = 5.0
-# Of the seen vessels, softly, after the motion: a right pose ends below 0.3, one that is off by 15 mm above 0.49 (95 %
-# of frames of seeds 1100-1105).
+# Soft share of the picture's vessels that the moved tree leaves unexplained. A right pose ends below 0.3, a pose
+# 15 mm off above 0.49 (in 95 % of frames of seeds 1100-1105).
 _MAX_UNEXPLAINED = 0.4
-_MAX_STRAIN = 0.5  # change of motion per length of vessel; from 1 on, a vessel can fold onto itself
+_MAX_STRAIN = 0.5  # change of motion per length of vessel; from 1 on, a vessel could fold onto itself
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class HeldOut:
-    """What two fits to half of the picture each say.
+    """The result of two fits, each to one half of the picture.
 
     Args:
-        gain: share of the robust distance between tree and vessels that they remove where they were not fitted.
-        amplitudes: their mean, a start for the fit to all of it.
+        gain: share of the robust distance between tree and vessels that the fits remove in their held-out half.
+        amplitudes: mean of both fits, the start for a fit to the whole picture.
     """
 
     gain: float
@@ -36,9 +36,9 @@ class HeldOut:
 def held_out(
     scene: DeformScene, expected: Float[np.ndarray, "m 2"], trust: float, scales_mm: tuple[float, ...]
 ) -> HeldOut:
-    """The picture cut into a checkerboard, each colour fitted alone and judged on the other."""
+    """Divide the picture into a checkerboard, fit each colour alone, and judge it on the other colour."""
     still = np.zeros_like(expected)
-    model_dark, image_dark = _dark(scene.part.plane_mm), _dark(scene.image.points_mm)
+    model_dark, image_dark = _dark(scene.part.plane_mm), _dark(scene.seen.points_mm)
     before = after = 0.0
     total = still
     for fold in (False, True):
@@ -52,7 +52,7 @@ def held_out(
 
 
 def why_unsafe(scene: DeformScene, amplitudes: Float[np.ndarray, "m 2"]) -> str:
-    """ "" for a motion that may be shown."""
+    """Why the motion must not be shown; "" if it may be."""
     motion_mm = scene.motion_mm(amplitudes)
     size_mm = np.linalg.norm(motion_mm, axis=1)
     if size_mm.max() > _MAX_MM or size_mm.mean() > _MAX_MEAN_MM:
@@ -62,7 +62,7 @@ def why_unsafe(scene: DeformScene, amplitudes: Float[np.ndarray, "m 2"]) -> str:
     strain = np.linalg.norm(np.diff(motion_mm, axis=0)[along], axis=1) / np.maximum(step_mm, 1e-6)
     if len(strain) and strain.max() > _MAX_STRAIN:
         return f"a motion would stretch a branch by {100 * strain.max():.0f} %"
-    pairs = matched(scene.part, motion_mm * scene.shown[:, None], scene.image)
+    pairs = matched(scene.part, motion_mm * scene.shown[:, None], scene.seen)
     left = 1.0 if pairs is None else pairs.unexplained(_SCALE_MM)
     if left > _MAX_UNEXPLAINED:
         return f"after a motion {100 * left:.0f} % of the seen vessels would still lie elsewhere"
@@ -80,5 +80,5 @@ def _distance(
     of_image: Bool[np.ndarray, " k"],
 ) -> float:
     offset_mm = scene.motion_mm(amplitudes) * scene.shown[:, None]
-    pairs = matched(scene.part, offset_mm, scene.image, of_model=of_model, of_image=of_image)
+    pairs = matched(scene.part, offset_mm, scene.seen, of_model=of_model, of_image=of_image)
     return 0.0 if pairs is None else pairs.loss(_SCALE_MM)

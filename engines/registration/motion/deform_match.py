@@ -1,4 +1,4 @@
-"""Pairs of a displaced vessel tree and the vessels of one picture, matched both ways, and how far apart they are."""
+"""Match a displaced vessel tree with the vessels of one picture in both directions, and measure their distance."""
 
 from __future__ import annotations
 
@@ -6,24 +6,23 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy.spatial import KDTree
 
 from engines.registration.features.image_features import ORIENTATION_MM, FeatureSet
 from engines.registration.features.projected_model import ModelInView
 
-_SLIDE_WEIGHT = 0.1  # a match says little along the vessel
-_FORWARD_WEIGHT = 0.4  # model to image; the model always shows more branches than the contrast
+_SLIDE_WEIGHT = 0.1  # a match determines little along the vessel
+_FORWARD_WEIGHT = 0.4  # model to image; the model always has more branches than the contrast shows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Pairs:
-    """One row a pair; `offset_mm` is model minus image in the isocentre plane, `share` sums to 1.
+    """Matched pairs, one per row; `offset_mm` is model minus image in the isocentre plane, `share` sums to 1.
 
     Args:
         point: (n,) index of the model's point.
-        normal: (n, 2) across the image's vessel.
-        asked_by_model: how many of the rows, the first ones, looked from the model for an image point.
-        distance_mm2: (n,) squared, along the vessel counting little and a difference of direction added.
+        normal: (n, 2) unit vector across the vessel in the picture.
+        asked_by_model: the number of first rows that were matched from a model point to an image point.
+        distance_mm2: (n,) squared distance, with little weight along the vessel, plus a term for the direction.
     """
 
     point: Int[np.ndarray, " n"]
@@ -34,12 +33,12 @@ class Pairs:
     share: Float[np.ndarray, " n"]
 
     def loss(self, scale_mm: float) -> float:
-        """Mean robust squared distance over `scale_mm` squared: 0 for a perfect match, 1 for none at all."""
+        """Mean robust squared distance over `scale_mm` squared: 0 for a perfect match, 1 for no match."""
         ratio = self.distance_mm2 / scale_mm**2
         return float((self.share * ratio / (1.0 + ratio)).sum())
 
     def unexplained(self, scale_mm: float) -> float:
-        """The same of the image's points alone: the share of the seen vessels, softly, where the tree is not."""
+        """The `loss` of the image's points alone: the soft share of the picture's vessels that the tree misses."""
         ratio, share = self.distance_mm2[self.asked_by_model :] / scale_mm**2, self.share[self.asked_by_model :]
         return float((share * ratio / (1.0 + ratio)).sum() / share.sum())
 
@@ -52,23 +51,22 @@ def matched(
     of_model: Bool[np.ndarray, " n"] | None = None,
     of_image: Bool[np.ndarray, " m"] | None = None,
 ) -> Pairs | None:
-    """Each model point with its nearest image point that runs the same way, and the reverse; None without any.
+    """Pair each point with the nearest point of similar direction on the other side; None if there are no pairs.
 
     Args:
-        offset_mm: of the model's points, in the isocentre plane.
-        of_model, of_image: which points look for a partner; a partner may be any.
+        offset_mm: displacement of the model's points in the isocentre plane.
+        of_model, of_image: which points seek a partner; the partner may be any point.
     """
     seen = np.flatnonzero(part.usable)
-    if len(seen) < 3 or image.tree is None:
+    if len(seen) < 3 or image.near is None:
         return None
     described = np.hstack([part.plane_mm[seen] + offset_mm[seen], ORIENTATION_MM * part.direction[seen]])
     asking = np.arange(len(seen)) if of_model is None else np.flatnonzero(of_model[seen])
     asked = np.arange(len(image)) if of_image is None else np.flatnonzero(of_image)
     if not len(asking) or not len(asked):
         return None
-    to_image = np.asarray(image.tree.query(described[asking])[1])
-    tree = KDTree(described, balanced_tree=False, compact_nodes=False)
-    to_model = np.asarray(tree.query(image.tree.data[asked])[1])
+    to_image = image.near.nearest_to(described[asking])
+    to_model = image.near.nearest_among(described, None if of_image is None else asked)
     rows = np.concatenate([asking, to_model])
     columns = np.concatenate([to_image, asked])
     forward, backward = part.weight[seen[asking]], image.weight[asked]
@@ -92,10 +90,10 @@ def matched(
 
 
 def pull(pairs: Pairs, scale_mm: float, points: int) -> tuple[Float[np.ndarray, "n 2 2"], Float[np.ndarray, "n 2"]]:
-    """Stiffness and pull that the pairs put on each model point; far pairs let go (Geman-McClure)."""
+    """Stiffness and pull of the pairs on each model point; distant pairs lose weight (Geman-McClure)."""
     weight = pairs.share / (1.0 + pairs.distance_mm2 / scale_mm**2) ** 2
     nx, ny = pairs.normal[:, 0], pairs.normal[:, 1]
-    # n n^T across the vessel and a little of the identity along it.
+    # n n^T acts across the vessel, a small share of the identity also along it.
     along = _SLIDE_WEIGHT
     xx, yy, xy = nx * nx + along * ny * ny, ny * ny + along * nx * nx, (1 - along) * nx * ny
     sums = lambda values: np.bincount(pairs.point, weights=weight * values, minlength=points)  # noqa: E731

@@ -1,1 +1,1 @@
-"""Starts and matches that networks propose, and their weights."""
+"""Starts and matches that networks propose, and the networks' weights."""

@@ -1,7 +1,7 @@
-"""Model-to-image matching after Li et al. 2021 (DRU-Net and affine CNN for TAVI): a projection moved onto a mask.
+"""Model-to-image matching after Li et al. 2021 (DRU-Net and affine CNN for TAVI): move a projection onto a mask.
 
-The network takes the projected model and the seen vessels and gives six parameters of an affine map; a spatial
-transformer moves the projection by it. Offered for cases with a mesh and no CTA: the map alone moves a drawing, and its
+From the projected model and the segmented vessels, the network computes six parameters of an affine map; a spatial
+transformer moves the projection by it. It suits cases with a mesh but no CTA. The map itself only moves a drawing; its
 similarity part (shift, turn in the picture, size) gives a pose.
 """
 
@@ -23,18 +23,18 @@ from engines.registration.rendered.image_similarity import dice
 def unsupervised_loss(
     moving: Float[Tensor, "n 1 s s"], fixed: Float[Tensor, "n 1 s s"], maps: Float[Tensor, "n 2 3"]
 ) -> Float[Tensor, ""]:
-    """1 - Dice of the moved projection and the mask (eq. 1 of the paper): no reference pose is needed."""
+    """1 - Dice of the moved projection and the mask (eq. 1 of the paper); needs no reference pose."""
     return (1.0 - dice(transformed(moving, maps), fixed)).mean()
 
 
 def rigid_explanations(
     map_: Float[np.ndarray, "2 3"], centre: Float[np.ndarray, " 2"]
 ) -> tuple[Float[np.ndarray, "2 3"], ...]:
-    """Moves that a rigid model can make of an affine map: a shift; a shift and a turn; both and another size.
+    """Rigid readings of an affine map: a shift; a shift and a turn; a shift, a turn and a change of size.
 
-    All send `centre`, the middle of the moving picture, where the map sends it. Shear is left out: no rigid move
-    shears. Which of them explains the picture best is for the picture to say; a mask that shows a part of the model
-    makes a network shrink and shear what it only had to shift.
+    All move `centre`, the middle of the moving picture, as the map does. Shear is left out, because no rigid move
+    shears. The caller chooses the reading that fits the picture best: a mask that shows only part of the model makes
+    the network shrink and shear a projection that it should only shift.
     """
     linear = map_[:, :2]
     there = linear @ centre + map_[:, 2]
@@ -52,12 +52,12 @@ def posed(
     *,
     largest_scale: float = math.inf,
 ) -> RigidPose:
-    """The pose whose projection moves as the map's similarity part does; shear is no rigid move and is left out.
+    """The pose whose projection moves as the map's similarity part does; shear is ignored, as no rigid move shears.
 
     Args:
-        map_: in picture units of the square that holds the picture at its upper left.
-        largest_scale: a change of size beyond it is no depth: half-filled vessels look small, and a start's depth is
-            known better than that.
+        map_: affine map in units of the square that holds the picture at its upper left.
+        largest_scale: limit for a change of size that is read as depth. Half-filled vessels look small, and the
+            start's depth is more certain than a larger change.
     """
     pivot = begin.apply(pivot_lps_mm[None])[0]
     arm = geometry.camera_from_isocentre()
@@ -71,7 +71,7 @@ def posed(
     scale = math.sqrt(max(abs(float(np.linalg.det(linear))), 1e-6))
     scale = min(max(scale, 1.0 / largest_scale), largest_scale)
     turn_rad = math.atan2(linear[1, 0] - linear[0, 1], linear[0, 0] + linear[1, 1])
-    # Rows run against camera y, and a mirrored picture against x: then a turn looks the other way round.
+    # Rows run against camera y, and a mirrored picture's columns against x, which reverses the sense of a turn.
     turn_rad *= float(np.sign(focal[0] * focal[1]))
     depth = camera[2] / scale
     place = ((there + 1.0) * half - 0.5 - centre) / focal

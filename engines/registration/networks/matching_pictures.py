@@ -1,7 +1,7 @@
-"""Pictures and region of interest of model-to-image matching: a mesh projected by the two angles beside a vessel mask.
+"""The input of model-to-image matching: the mesh's projection and the vessel mask, cut to a region of interest.
 
-After Li et al. 2021 (DRU-Net and affine CNN for TAVI). The region is a square of the frame; by default it holds the
-segmented vessel, as the paper's user would draw it.
+It follows Li et al. 2021 (DRU-Net and affine CNN for TAVI). The region is a square of the frame; by default it holds
+the segmented vessel, as the paper's user would draw it.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from calibration.projection import Projection
 from engines.anatomy.vessel_model import CenterlineTree, SurfaceMesh, VesselModel
 from engines.registration.view import RegistrationView
 
-_MARGIN = 0.35  # of the mask's longer side: a projection off by as much is still in the square
+_MARGIN = 0.35  # relative to the mask's longer side; a projection that is this far off still lies in the square
 _SMALLEST_PX = 24.0
-_FINE_PX = 384  # the silhouette is drawn this large, then averaged down to soft edges
+_FINE_PX = 384  # the silhouette is drawn at this size, then averaged down for soft edges
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,8 +29,8 @@ class Region:
     """A square of the frame.
 
     Args:
-        column_px, row_px: its middle; integers are centres of pixels.
-        half_px: half of its side.
+        column_px, row_px: its centre; integers are pixel centres.
+        half_px: half its side.
     """
 
     column_px: float
@@ -42,7 +42,7 @@ class Region:
             raise InputError(f"region of interest: half its side is {self.half_px} px; draw a larger one")
 
     def map_of_frame(self, map_: Float[np.ndarray, "2 3"], frame_px: int) -> Float[np.ndarray, "2 3"]:
-        """A map in this square's units (-1 and 1 at its edges) in those of the square that holds the frame."""
+        """Convert a map from this square's units (-1 and 1 at its edges) to those of the square around the frame."""
         half = 0.5 * frame_px
         centre = (np.array([self.column_px, self.row_px]) + 0.5) / half - 1.0
         scale = self.half_px / half
@@ -51,7 +51,7 @@ class Region:
 
 
 def region_of_box(left: float, top: float, right: float, bottom: float) -> Region:
-    """The smallest square around a rectangle that someone drew, in pixels.
+    """The smallest square around a drawn rectangle, in pixels.
 
     Raises:
         InputError: the rectangle is empty.
@@ -66,11 +66,11 @@ def region_of_box(left: float, top: float, right: float, bottom: float) -> Regio
 
 
 def region_of_mask(mask: Bool[np.ndarray, "rows columns"]) -> Region | None:
-    """The square around the largest piece and what touches its box, with a margin; None without a vessel."""
+    """The square around the largest piece and all that touches its box, with a margin; None without a vessel."""
     rows, columns = np.nonzero(mask)
     if not len(rows):
         return None
-    # A few stray pixels at the frame's corner must not decide: the outermost hundredth on each side is left out.
+    # Leave out the outermost hundredth on each side, so that stray pixels do not enlarge the region.
     left, right = np.percentile(columns, (1, 99))
     top, bottom = np.percentile(rows, (1, 99))
     half = max(_SMALLEST_PX, (0.5 + _MARGIN) * max(right - left, bottom - top))
@@ -78,13 +78,13 @@ def region_of_mask(mask: Bool[np.ndarray, "rows columns"]) -> Region | None:
 
 
 def seen_picture(view: RegistrationView, region: Region, size_px: int) -> Float32[torch.Tensor, "1 1 s s"]:
-    """The segmented vessels in the region; 0 outside the frame and the field of view."""
+    """The segmented vessels inside the region; 0 outside the frame and the field of view."""
     shown = np.nan_to_num(np.asarray(view.vessel, dtype=np.float32))
     if view.field_of_view is not None:
         shown = shown * view.field_of_view
     step = 2.0 * region.half_px / size_px
     if step > 1.0:
-        # Averaged first, or thin vessels fall between the samples.
+        # Average first, or thin vessels would fall between the samples.
         shown = cv2.blur(shown, (max(1, round(step)), max(1, round(step))))
     to_frame = _frame_from_picture(region, size_px)
     picture = cv2.warpAffine(
@@ -96,7 +96,7 @@ def seen_picture(view: RegistrationView, region: Region, size_px: int) -> Float3
 def projected_picture(
     model: VesselModel, projection: Projection, region: Region, size_px: int
 ) -> Float32[torch.Tensor, "1 1 s s"]:
-    """Silhouette of the mesh, or of tubes around the centerlines where the model has no mesh.
+    """Silhouette of the mesh, or of tubes around the centerlines if the model has no mesh.
 
     Raises:
         InputError: the model has neither.
@@ -113,7 +113,7 @@ def projected_picture(
 
 
 def centre_in_region(model: VesselModel, projection: Projection, region: Region) -> Float[np.ndarray, " 3"]:
-    """LPS middle of what the region shows of the model, about which it is to turn; of all where it shows nothing."""
+    """LPS centre of the part of the model inside the region, the pivot for turns; of the whole model if none is."""
     points = model.surface.vertices_mm if model.surface is not None else None
     if points is None:
         assert model.centerlines is not None, "projected_picture has refused other models"
@@ -125,7 +125,7 @@ def centre_in_region(model: VesselModel, projection: Projection, region: Region)
 
 
 def picture_centre(picture: Float32[torch.Tensor, "1 1 s s"]) -> Float[np.ndarray, " 2"]:
-    """(x, y) of a picture's mass in picture units; the middle of an empty one."""
+    """The centre of mass (x, y) of a picture in picture units; the middle of an empty picture."""
     values = picture[0, 0].double().numpy()
     total, size = float(values.sum()), values.shape[0]
     if total < 1e-6:
@@ -137,7 +137,7 @@ def picture_centre(picture: Float32[torch.Tensor, "1 1 s s"]) -> Float[np.ndarra
 def cropped(
     pictures: Float[torch.Tensor, "n 1 s s"], centre: Float[torch.Tensor, "n 2"], half: Float[torch.Tensor, " n"]
 ) -> Float[torch.Tensor, "n 1 s s"]:
-    """Squares cut out of square pictures; middle and half side in picture units, -1 and 1 at the edges."""
+    """Cut squares out of square pictures; centre and half side in picture units, -1 and 1 at the edges."""
     scale = torch.diag_embed(half[:, None].expand(-1, 2))
     grid = affine_grid(torch.cat([scale, centre[:, :, None]], dim=2), list(pictures.shape), align_corners=False)
     return grid_sample(pictures, grid, align_corners=False, padding_mode="zeros")
@@ -158,7 +158,7 @@ def _fine(px: Float[np.ndarray, "n 2"], region: Region) -> Float[np.ndarray, "n 
 def _fill_mesh(picture: np.ndarray, mesh: SurfaceMesh, projection: Projection, region: Region) -> None:
     px, depth = projection.project(mesh.vertices_mm)
     corners = _fine(px, region)[mesh.triangles]
-    # Integer drawing overflows far outside, and behind the source nothing is projected.
+    # Skip triangles far outside, which overflow the drawing's integers, and those behind the source.
     drawn = np.isfinite(corners).all(axis=(1, 2)) & (np.abs(corners) < 8 * _FINE_PX).all(axis=(1, 2))
     drawn &= (depth[mesh.triangles] > 1.0).all(axis=1)
     for triangle in np.rint(corners[drawn] * 8).astype(np.int32):

@@ -1,4 +1,4 @@
-"""Poses that the shipped pose network adds to the starts of a cold start: another opinion, never the only one."""
+"""Add the pose network's answers to the starts of a cold start; they never replace the other starts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ROUNDS = 3
 
 
 def network_proposer(views: Sequence[RegistrationView], model: PreparedModel) -> Proposer | None:
-    """What asks the network about the first view; None where its weights were not installed."""
+    """A function that applies the network to the first view; None if its weights are not installed."""
     net = _shipped_network()
     if net is None:
         return None
@@ -30,7 +30,7 @@ def network_proposer(views: Sequence[RegistrationView], model: PreparedModel) ->
         try:
             found = network_poses(net, views[0], model.model, poses, rounds=_ROUNDS)
         except InputError:
-            return []  # next to nothing on the small picture: the other starts are enough to say so
+            return []  # almost no vessel on the small picture: leave it to the other starts
         return [
             RigidState.of(pose, model, len(views)) for pose, asked in found if asked and np.isfinite(pose.matrix).all()
         ]

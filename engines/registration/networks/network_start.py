@@ -1,4 +1,4 @@
-"""A start that the pose network proposes: from the header, or from any guess that is too far off."""
+"""Let the pose network propose a start, from the header's pose or from any other poor guess."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from engines.rendering.splat import centerline_cloud, splat_centerlines
 
 _STEP_MM = 5.0
 _ROUNDS = 4
-_MIN_SEEN = 2.0  # summed probability on the small picture below which there is nothing to go by
+_MIN_SEEN = 2.0  # summed probability on the small picture below which there are too few vessels
 
 
 def network_start(
@@ -33,9 +33,9 @@ def network_start(
     *,
     rounds: int = _ROUNDS,
 ) -> InitialPose:
-    """Ask the network `rounds` times on the first view; the pose whose drawing overlaps best with it is the start.
+    """Apply the network `rounds` times to the first view; the start is the pose whose drawing overlaps best.
 
-    So it never returns a pose that explains the picture worse than `begin` does.
+    The candidates include `begin`, so the start never explains the picture worse than `begin` does.
 
     Raises:
         InputError: the model has no centerlines of the view's classes, or the view shows no vessel.
@@ -58,7 +58,7 @@ def network_poses(
     *,
     rounds: int = _ROUNDS,
 ) -> list[tuple[RigidPose, int]]:
-    """Of each beginning the best overlapping pose on its way, and after how many rounds: 0 is the beginning itself.
+    """For each beginning, the best overlapping pose on its way and the rounds to it (0: the beginning itself).
 
     Raises:
         InputError: as `network_start`.
@@ -87,14 +87,14 @@ def network_poses(
 
 
 def shipped_weights(name: str) -> Path:
-    """Where the weights of that network lie that come with the program."""
+    """The path of the shipped weights of this network."""
     import importlib.resources
 
     return Path(str(importlib.resources.files("assets"))) / "models" / f"{name}.safetensors"
 
 
 def small_picture(view: RegistrationView) -> Float[np.ndarray, "rows columns"]:
-    """Vessel probability averaged down to the network's square, at its upper left; 0 outside the field of view."""
+    """The vessel probability averaged down into the upper left of the network's square; 0 outside the open field."""
     shown = np.asarray(view.vessel, dtype=np.float32)
     if view.field_of_view is not None:
         shown = shown * view.field_of_view
@@ -109,7 +109,7 @@ def camera_view(
 ) -> CameraView:
     """The cameras of isocentre_from_lps poses, on the network's square picture."""
     scale = PICTURE_PX / max(geometry.shape_px)
-    # Pixel edges stay in place, so centres move.
+    # Pixel edges stay in place, so pixel centres move.
     resample = np.array([[scale, 0.0, 0.5 * scale - 0.5], [0.0, scale, 0.5 * scale - 0.5], [0.0, 0.0, 1.0]])
     arm = geometry.camera_from_isocentre()
     cameras = np.stack([(arm @ pose).matrix for pose in poses])

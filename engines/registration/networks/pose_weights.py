@@ -1,4 +1,4 @@
-"""Weights of the networks that give a pose or an affine map, on disk."""
+"""Read and write the weights of the pose and affine networks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from engines.networks.pose_network import PoseNetwork
 
 
 class NetworkRecord(FileRecord):
-    """A network that gives a pose; `design` is what is needed to build it."""
+    """A network's list entry; `design` holds what is needed to build it."""
 
     design: dict[str, float]
 

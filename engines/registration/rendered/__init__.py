@@ -1,1 +1,1 @@
-"""Alignment by rendered pictures (DRR): targets, similarities, gradient steps."""
+"""Alignment by rendered pictures (DRR): the target pictures, similarities, and gradient steps."""

@@ -1,4 +1,4 @@
-"""Adam on the six parameters of a pose, keeping the best on the way."""
+"""Maximise a similarity over the six parameters of a pose by Adam, and keep the best pose."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class AdamLevel:
     """One run of Adam on pictures of one size.
 
     Args:
-        learning_rate: first step, in mm of movement on the isocentre plane; falls to a tenth.
+        learning_rate: first step, in mm of movement on the isocentre plane; it falls to a tenth.
     """
 
     long_side_px: int
@@ -30,7 +30,7 @@ def ascend(
     score: Callable[[Float[torch.Tensor, "1 4 4"]], torch.Tensor],
     level: AdamLevel,
 ) -> tuple[Float[torch.Tensor, " 6"], float]:
-    """The best parameters met, `begin` included, and their score."""
+    """The best parameters met, including `begin`, and their score."""
     parameters = begin.detach().clone().requires_grad_()
     adam = torch.optim.Adam([parameters], lr=level.learning_rate, betas=(0.8, 0.95))
     best, best_score = begin.detach().clone(), -torch.inf

@@ -1,4 +1,4 @@
-"""Refinement on rendered vessels, as a stage of a registration's views and model."""
+"""Refinement on rendered vessels as a stage of a registration."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from engines.rendering.volume import vessel_volume
 def vessel_renderer(
     model: VesselModel, *, branch_classes: tuple[str, ...] = (), name: str = "nanodrr", device: str = "cpu"
 ) -> Renderer | None:
-    """A renderer over the model's vessels, made once a case; None where the model is a bare surface.
+    """A renderer over the model's vessels, made once per case; None if the model is only a surface.
 
     Raises:
         ValueError: the model has no vessel of these classes.
@@ -37,10 +37,10 @@ def refine_views(
     shifts_mm: Float[np.ndarray, "views 3"] | None = None,
     options: DrrOptions | None = None,
 ) -> DrrRefinement:
-    """Refine on the views' vessel probabilities.
+    """Refine a pose on the views' vessel probabilities.
 
     Args:
-        shifts_mm: table movement of each view in the isocentre frame, as the centerline stage found it.
+        shifts_mm: table movement of each view in the isocentre frame, found by the centerline stage.
     """
     return refine_with_drr(isocentre_from_lps, drr_targets(views, shifts_mm), renderer, options)
 
@@ -48,7 +48,7 @@ def refine_views(
 def drr_targets(
     views: Sequence[RegistrationView], shifts_mm: Float[np.ndarray, "views 3"] | None = None
 ) -> tuple[DrrTarget, ...]:
-    """The views as `verify_with_drr` and `refine_with_drr` take them."""
+    """The views as input of `verify_with_drr` and `refine_with_drr`."""
     shifts = np.zeros((len(views), 3)) if shifts_mm is None else shifts_mm
     return tuple(
         DrrTarget(

@@ -1,4 +1,4 @@
-"""The pictures that a rendered vessel volume is compared with, and the pixels that take part."""
+"""The pictures with which a rendered vessel volume is compared, and the pixels that take part."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from engines.rendering.renderer import Renderer
 DrrTargetKind = Literal["probability", "intensity"]
 
 _BAND_LONG_SIDE_PX = 96
-_SEEN_MM = 0.05  # thickness from which a ray counts as meeting a vessel
+_SEEN_MM = 0.05  # thickness from which a ray counts as passing a vessel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -27,8 +27,8 @@ class DrrTarget:
 
     Args:
         picture: (rows, columns) float32: vessel probability 0..1, or subtracted intensity of any scale and polarity.
-        mask: True where the picture counts (inside the collimator); None for everywhere.
-        shift_mm: added in the isocentre frame for this view, where the table moved between views.
+        mask: True where the picture counts (inside the collimator); None if all of it counts.
+        shift_mm: table movement added for this view, in the isocentre frame.
     """
 
     geometry: CArmGeometry
@@ -64,7 +64,7 @@ def at_level(
     reach_mm: float = 0.0,
     max_rays: int | None = None,
 ) -> PixelTarget:
-    """Average the picture down, and keep the pixels of the mask, or those of a band around the vessels at `near`."""
+    """Average the picture down and keep the pixels of the mask, or of a band around the vessels at pose `near`."""
     device = renderer.device
     shape = level_shape(view.geometry.shape_px, long_side_px)
     camera = view.geometry.camera_from_isocentre().matrix.copy()
@@ -96,7 +96,7 @@ def level_shape(shape_px: tuple[int, int], long_side_px: int) -> tuple[int, int]
 
 
 def averaged(view: DrrTarget, shape: tuple[int, int], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-    """The picture's mean over each large pixel, counting only what the mask shows, and which pixels are seen."""
+    """The mean over each large pixel of the pixels inside the mask, and which large pixels have any."""
     picture = torch.tensor(np.asarray(view.picture, dtype=np.float32), device=device)[None, None]
     mask = torch.ones_like(picture) if view.mask is None else torch.tensor(view.mask, device=device)[None, None].float()
     seen = adaptive_avg_pool2d(mask, shape)
@@ -111,7 +111,7 @@ def _band(
     shape: tuple[int, int],
     reach_px: float,
 ) -> Bool[torch.Tensor, "rows columns"]:
-    # A coarse picture finds the vessels well enough: the band is wider than its pixels.
+    # A coarse picture is enough to find the vessels, because the band is wider than its pixels.
     coarse = level_shape(shape, _BAND_LONG_SIDE_PX)
     scale = torch.tensor([coarse[1] / shape[1], coarse[0] / shape[0]], device=intrinsics_px.device).double()
     resample = torch.eye(3, dtype=torch.float64, device=intrinsics_px.device)

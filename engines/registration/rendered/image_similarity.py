@@ -1,7 +1,7 @@
-"""How alike two pictures are: differentiable, masked, one value a picture of the batch.
+"""Similarity measures of two pictures: differentiable, masked, with one value per picture of the batch.
 
 Pictures are (n, ...): whole pictures (n, 1, rows, columns) or chosen pixels (n, rays); the second may have n = 1.
-A mask broadcasts over them and weights each pixel. A constant picture is like nothing: the value is 0, never NaN.
+A mask broadcasts over them and weights each pixel. A constant picture has a similarity of 0 with any other, never NaN.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def ncc(
     a, a_power, a_flat = _centred(a, weight)
     b, b_power, b_flat = _centred(b, weight)
     flat = a_flat | b_flat
-    # Both branches of `where` must stay finite, or the gradient of the one not taken is NaN.
+    # Both branches of `where` must stay finite, or the gradient of the unused one becomes NaN.
     norm = torch.where(flat, 1.0, a_power * b_power).sqrt()
     return torch.where(flat, 0.0, (weight * a * b).sum(dim=1) / norm)
 
@@ -35,7 +35,7 @@ def gradient_ncc(
 ) -> Float[torch.Tensor, " n"]:
     """Mean of the NCCs of both central-difference derivatives (Penney et al. 1998, eq. 4-6): edges, not grey levels.
 
-    A pixel counts where the mask holds on it and on its four neighbours, so a mask's own edge is no edge.
+    A pixel counts if the mask holds at it and at its four neighbours, so that the mask's border is not an edge.
     """
     inside = None
     if mask is not None:
@@ -55,8 +55,8 @@ def mutual_information(
 ) -> Float[torch.Tensor, " n"]:
     """Mutual information in nats with a cubic B-spline Parzen window on `moving` (Mattes et al. 2003).
 
-    `fixed` falls into plain bins, which no gradient needs to pass. Grey levels are scaled to the bins by each
-    picture's own range, so contrast and polarity do not matter.
+    `fixed` is sorted into plain bins, because it needs no gradient. Each picture's own range is scaled to the bins,
+    so contrast and polarity do not matter.
     """
     a, b, weight = _flat(moving, fixed, mask)
     total = weight.sum(dim=1).clamp_min(_TINY)
@@ -88,7 +88,7 @@ def _flat(
 
 
 def _centred(picture: torch.Tensor, weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """The picture without its mean, its summed square, and whether it is constant."""
+    """The picture minus its mean, its summed square, and whether it is constant."""
     total = weight.sum(dim=1, keepdim=True).clamp_min(_TINY)
     square = (weight * picture**2).sum(dim=1)
     picture = picture - (weight * picture).sum(dim=1, keepdim=True) / total
@@ -102,18 +102,18 @@ def _derivatives(picture: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def _scaled(picture: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """To 0..1 by the range inside the mask; a constant picture becomes 0."""
+    """The picture scaled to 0..1 by its range inside the mask; a constant picture becomes 0."""
     inside = weight > 0
     low = torch.where(inside, picture, torch.inf).amin(dim=1, keepdim=True).detach()
     high = torch.where(inside, picture, -torch.inf).amax(dim=1, keepdim=True).detach()
     span = high - low
-    flat = ~(span > 1e-6 * torch.maximum(low.abs(), high.abs()))  # also where the mask is empty
+    flat = ~(span > 1e-6 * torch.maximum(low.abs(), high.abs()))  # also True if the mask is empty
     scaled = (picture - torch.where(flat, 0.0, low)) / torch.where(flat, 1.0, span)
     return torch.where(flat, 0.0, scaled.clamp(0.0, 1.0))
 
 
 def _parzen(place: torch.Tensor, bins: int) -> torch.Tensor:
-    """Cubic B-spline weights of every value on the bin centres; they add up to 1 for places in 1.5..bins-2.5."""
+    """Cubic B-spline weights of every value on the bin centres; they sum to 1 for places in 1.5..bins-2.5."""
     distance = (place[..., None] - torch.arange(bins, device=place.device, dtype=place.dtype)).abs()
     near = 2.0 / 3.0 - distance**2 + 0.5 * distance**3
     far = (2.0 - distance).clamp_min(0.0) ** 3 / 6.0

@@ -1,4 +1,4 @@
-"""Refinement of a pose on rendered vessels (DRR): gradient steps on NCC with the vessel probability, then on MI.
+"""Refine a pose on rendered vessels (DRR): gradient steps on NCC with the vessel probability, then on MI.
 
 It follows a centerline registration and never returns a pose that scores worse than its start:
 
@@ -30,10 +30,10 @@ class DrrLevel:
     """One run of Adam on pictures of one size.
 
     Args:
-        long_side_px: pictures are averaged down to this.
-        steps: at most; it stops early when nothing improves.
-        learning_rate: first step in mm of movement on the isocentre plane; falls to a tenth.
-        reach_mm: rays are cast this far around the projected vessels, measured in the isocentre plane.
+        long_side_px: pictures are averaged down to this long side.
+        steps: largest number of steps; it stops early if nothing improves.
+        learning_rate: first step in mm of movement on the isocentre plane; it falls to a tenth.
+        reach_mm: rays are cast up to this distance from the projected vessels, measured in the isocentre plane.
     """
 
     long_side_px: int
@@ -44,22 +44,23 @@ class DrrLevel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DrrOptions:
-    """How long and how finely to refine.
+    """Options of the refinement.
 
     Args:
         levels: on the vessel probability, coarse to fine.
         intensity_level: on the pictures of kind "intensity", by mutual information; None leaves it out.
-        mi_may_cost: fall of NCC at which the intensity stage, which climbs another hill, still keeps its pose.
-        saturation_mm: thickness at which a vessel is seen with probability 1 - 1/e; a segmentation says that there is a
-            vessel, not how thick it is.
-        explained_from: NCC below which the model does not explain the pictures: a better score then leads anywhere,
-            and the start is returned.
-        least_gain: share of what was unexplained, 1 - NCC, that must be won; else the start is returned. With a faulty
-            segmentation NCC rises a little on the way to a worse pose: by 2 to 8 % of it where a centerline fit lost
-            0.5 to 3 mm in simulated runs, by 15 % where it was off by 6 mm and gained 4.
-        prior_rad, prior_mm, prior_depth_mm: how far from the start the answer may lie before it is held back.
+        mi_may_cost: largest fall of NCC for which the result of the intensity stage, which maximises another measure,
+            is kept.
+        saturation_mm: thickness at which a rendered vessel gets probability 1 - 1/e; a segmentation shows that there is
+            a vessel, not how thick it is.
+        explained_from: NCC below which the model does not explain the pictures. A higher score then does not mean a
+            better pose, so the start is returned.
+        least_gain: share of the unexplained part, 1 - NCC, that must be gained; else the start is returned. With a
+            faulty segmentation, NCC also rises a little towards a worse pose. In simulated runs the gain was 2 to 8 %
+            where a centerline fit became worse by 0.5 to 3 mm, and 15 % where a fit 6 mm off improved by 4 mm.
+        prior_rad, prior_mm, prior_depth_mm: standard deviations of the answer's distance from the start.
         prior_weight: cost in similarity of one standard deviation of the above.
-        max_rays: a view and level; chosen at random with a fixed seed where the band holds more.
+        max_rays: largest number per view and level; a band with more rays is sampled with a fixed seed.
         budget_s: no step begins after this time.
         patience: steps without improvement before a level ends.
     """
@@ -86,7 +87,7 @@ class DrrOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class DrrRefinement:
-    """The best pose seen, or the start where none was clearly better; similarities as `verify_with_drr` has them."""
+    """The best pose met, or the start if none was clearly better; similarities as in `verify_with_drr`."""
 
     isocentre_from_lps: RigidPose
     stages: tuple[Stage, ...]
@@ -108,9 +109,9 @@ def refine_with_drr(
     """Move the patient until the rendered vessels fit every view.
 
     Args:
-        isocentre_from_lps: start, within a few degrees and millimetres.
-        views: at least one; the same view may come twice, as probability and as intensity.
-        renderer: over the vessels' volume, values about 0..1.
+        isocentre_from_lps: the start, a few degrees and millimetres off at most.
+        views: at least one; the same view may be given twice, as probability and as intensity.
+        renderer: renders the vessels' volume, with values of about 0..1.
 
     Raises:
         ValueError: no view was given.
@@ -128,7 +129,7 @@ def refine_with_drr(
             break
         stage_began = time.perf_counter()
         moved = _climb(best, targets, renderer, level, options, deadline)
-        # Each stage sees its own size, band and measure; only this common score may decide between poses.
+        # Each stage has its own size, band and measure; only this common score may decide between poses.
         score = verify_with_drr(moved, views, renderer, options)
         if score > best_score or (name == "drr-mi" and score >= max(before, best_score - options.mi_may_cost)):
             best, best_score = moved, score
@@ -154,7 +155,7 @@ def verify_with_drr(
 ) -> float:
     """How well the rendered vessels fit the whole pictures; higher is better.
 
-    Mean NCC with the vessel probabilities, -1..1; mutual information in nats where only intensities are given.
+    Mean NCC with the vessel probabilities, -1..1; mutual information in nats if only intensities are given.
     """
     options = options or DrrOptions()
     targets = [view for view in views if view.kind == "probability"] or list(views)
@@ -187,7 +188,7 @@ def _climb(
     options: DrrOptions,
     deadline: float,
 ) -> RigidPose:
-    """Adam from `start`; the best pose on the way, by this level's similarity less the prior."""
+    """Run Adam from `start`; returns the best pose met, by this level's similarity minus the prior's cost."""
     centre = renderer.centroid_lps_mm.cpu().double().numpy()
     motion = PoseMotion.about(start, centre, [view.geometry for view in views], renderer.device)
     targets = [

@@ -1,4 +1,4 @@
-"""A view's whole picture at one size beside the picture rendered there: what intensity-based methods compare."""
+"""A view's whole picture at one size and the picture rendered for it, which intensity-based methods compare."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from jaxtyping import Float
 from calibration.errors import InputError
 from calibration.pose import RigidPose
 from engines.anatomy.vessel_model import VesselModel
-from engines.registration.engine import check_views
 from engines.registration.rendered.drr_stage import vessel_renderer
 from engines.registration.rendered.drr_target import DrrTarget, averaged, level_shape
 from engines.registration.rendered.image_similarity import gradient_ncc, ncc
 from engines.registration.view import RegistrationView
+from engines.registration.view_pair import check_views
 from engines.rendering.renderer import Renderer
 
 Measure = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
-# Thickness at which a vessel is seen with probability 1 - 1/e: a segmentation says that, not how much.
+# Thickness at which a rendered vessel gets probability 1 - 1/e: a segmentation shows vessels, not their thickness.
 _SATURATION_MM = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class RenderedView:
-    """One view at one size; every pixel is rendered, and those outside the field of view do not count."""
+    """One view at one size; every pixel is rendered, but pixels outside the field of view do not count."""
 
     renderer: Renderer
     camera_from_isocentre: Float[torch.Tensor, "4 4"]
@@ -48,7 +48,7 @@ class RenderedView:
         """The view averaged down to `long_side_px`: its vessel probability, or its picture.
 
         Raises:
-            InputError: `kind` is image and the view holds none.
+            InputError: `kind` is image and the view has none.
         """
         shown = view.vessel if kind == "vessel" else view.image
         if shown is None:
@@ -69,7 +69,7 @@ class RenderedView:
         )
 
     def rendered(self, isocentre_from_lps: Float[torch.Tensor, "n 4 4"]) -> Float[torch.Tensor, "n 1 rows columns"]:
-        """Vessels at these poses: as a soft mask beside a vessel probability, in mm of contrast beside a picture."""
+        """The rendered vessels at these poses: a soft mask for a vessel probability, mm of contrast for a picture."""
         rows, columns = self.picture.shape[-2:]
         camera = self.camera_from_isocentre @ isocentre_from_lps
         thickness_mm = self.renderer.render(camera, self.intrinsics_px, (rows, columns))
@@ -79,21 +79,21 @@ class RenderedView:
 def alike(
     views: Sequence[RenderedView], isocentre_from_lps: Float[torch.Tensor, "n 4 4"], measure: Measure
 ) -> Float[torch.Tensor, " n"]:
-    """The measure at every pose, averaged over the views."""
+    """The similarity measure at every pose, averaged over the views."""
     scores = [measure(view.rendered(isocentre_from_lps), view.picture, view.mask) for view in views]
     return torch.stack(scores).mean(dim=0)
 
 
 def ncc_and_gradient(moving: torch.Tensor, fixed: torch.Tensor, mask: torch.Tensor) -> Float[torch.Tensor, " n"]:
-    """Mean of NCC and gradient NCC: grey levels pull from afar, edges settle the place."""
+    """Mean of NCC and gradient NCC: grey levels act over long distances, edges determine the exact place."""
     return 0.5 * (ncc(moving, fixed, mask) + gradient_ncc(moving, fixed, mask))
 
 
 class RendererOfModel:
-    """The renderer of the model at hand, made once however many starts follow.
+    """Makes the renderer of a model once and keeps it for further starts.
 
     Args:
-        name: as `make_renderer` knows it.
+        name: its name in `make_renderer`.
     """
 
     def __init__(self, name: str, device: str = "cpu") -> None:
@@ -101,10 +101,10 @@ class RendererOfModel:
         self._made: tuple[VesselModel, tuple[str, ...], Renderer] | None = None
 
     def __call__(self, views: Sequence[RegistrationView], model: VesselModel) -> Renderer:
-        """The renderer, once views and model have been found usable.
+        """The renderer, after a check that views and model are usable.
 
         Raises:
-            InputError: views that do not belong together or show no vessel, or a model without such vessels.
+            InputError: the views do not belong together or show no vessel, or the model has no such vessels.
         """
         check_views(views)
         for view in views:

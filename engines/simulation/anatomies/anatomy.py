@@ -1,4 +1,4 @@
-"""What an invented patient consists of."""
+"""The parts of an invented patient."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Moves = Literal["still", "heart"]
 class TissueLayer:
     """Tissue for the X-ray background, in Hounsfield units without contrast.
 
-    A layer that moves with the heart holds the difference to what the still layer has in its place.
+    A layer that moves with the heart holds the difference from the still layer at its place.
     """
 
     water: Float32[np.ndarray, "i j k"]
@@ -39,14 +39,14 @@ class Lobe:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Device:
-    """A wire or catheter, as seen by X-rays.
+    """A wire or catheter with its X-ray attenuation.
 
     Args:
         points_mm: LPS.
-        radius_mm: outer.
+        radius_mm: outer radius.
         core: inner radius over outer radius; 0 for a solid wire.
-        iodine_g_per_cm3: attenuation of the wall as that of dissolved iodine.
-        moves: with what.
+        iodine_g_per_cm3: the wall's attenuation, as the iodine concentration with the same attenuation.
+        moves: what it moves with.
     """
 
     points_mm: Float[np.ndarray, "n 3"]
@@ -58,19 +58,19 @@ class Device:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Patient:
-    """Everything that stays the same over the runs of a case. LPS, except grids (body frame: LPS minus offset).
+    """Everything that is the same in all runs of a case. In LPS, except grids (body frame: LPS minus offset).
 
     Args:
-        kind: of intervention.
+        kind: kind of intervention.
         offset_mm: LPS = body + offset.
         tree: centerlines cut at their nodes.
-        groups: fill group of each branch ("ICA-left", "LCA", ...), by which a run injects.
-        lobes: lumen beside the tree.
-        cta_grid: of the CTA to be written.
-        cta_hu: its Hounsfield units without contrast.
-        enhancement_hu: added by contrast, by vessel class.
-        layers: tissue for X-rays, larger than the CTA where a CTA's field of view is smaller than the patient.
-        target_mm: what the operator centres on.
+        groups: fill group of each branch ("ICA-left", "LCA", ...); a run injects one or more groups.
+        lobes: lumen that bulges out of the tree.
+        cta_grid: grid of the CTA that is written.
+        cta_hu: the CTA's Hounsfield units without contrast.
+        enhancement_hu: HU added by contrast, for each vessel class.
+        layers: tissue for X-rays; larger than the CTA if the CTA's field of view is smaller than the patient.
+        target_mm: the point on which the operator centres.
         heart: frame of the beating heart, or None.
         occluded: branches that contrast from the injection does not reach.
     """
@@ -91,7 +91,7 @@ class Patient:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class HeartFrame:
-    """Axes of the heart: LPS position of the base, unit vectors (rows) u, v, and the long axis to the apex."""
+    """Axes of the heart: the base's LPS position and unit vectors (rows) u, v, and the long axis towards the apex."""
 
     base_mm: Float[np.ndarray, " 3"]
     axes: Float[np.ndarray, "3 3"]
@@ -101,7 +101,7 @@ class HeartFrame:
 def water_and_bone(
     hu: Float32[np.ndarray, "i j k"],
 ) -> tuple[Float32[np.ndarray, "i j k"], Float32[np.ndarray, "i j k"]]:
-    """Relative densities of water-like tissue and of cortical bone that together have these Hounsfield units."""
+    """Relative densities of water-like tissue and cortical bone that together give these Hounsfield units."""
     bone = np.clip((hu - 100.0) / 1700.0, 0.0, 1.0).astype(np.float32)
     water = np.clip(1.0 + np.minimum(hu, 100.0) / 1000.0, 0.0, None).astype(np.float32) * (1.0 - bone)
     return water, bone

@@ -173,7 +173,7 @@ def _enhance_left_heart(grid: Grid, chest: Chest, hu: Float32[np.ndarray, "i j k
 
 
 def _calcify(rng: np.random.Generator, grid: Grid, hu: Float32[np.ndarray, "i j k"], lobes: tuple[Lobe, ...]) -> None:
-    """Specks of calcium on the cusps, the reason for the procedure. The lumen is painted around them."""
+    """Paint specks of calcium on the cusps, the reason for the procedure. The lumen is painted around them."""
     specks = []
     for lobe in lobes:
         for _ in range(rng.integers(1, 4)):

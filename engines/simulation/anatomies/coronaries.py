@@ -51,11 +51,11 @@ def make_coronaries(rng: np.random.Generator, offset_mm: Float[np.ndarray, " 3"]
 
 
 def chest_layers(chest: Chest, great_vessels: Sequence[Branch]) -> tuple[TissueLayer, ...]:
-    """What lies still, and what heart and diaphragm add to it."""
+    """The still tissue, and the moving tissue of heart and diaphragm added to it."""
     grid = xray_grid()
     still_water, still_bone = water_and_bone(paint_chest(grid, chest, with_heart=False, great_vessels=great_vessels))
     full_water, _ = water_and_bone(paint_chest(grid, chest, great_vessels=great_vessels))
-    # Organs do not end at voxel steps; a soft edge also stands for the motion within an exposure.
+    # Organs have no voxel steps; a soft edge also models the motion within an exposure.
     still_water, full_water = gaussian_filter(still_water, 0.8), gaussian_filter(full_water, 0.8)
     return (
         TissueLayer(water=still_water, bone=still_bone, grid=grid),
@@ -94,7 +94,7 @@ class HeartSurface:
     def course(
         self, rng: np.random.Generator, stations: list[tuple[float, float]], *, sway_deg: float, waves: float = 2.0
     ) -> Float[np.ndarray, "n 3"]:
-        """A way over the surface through (angle, height) stations, swaying at random."""
+        """A path over the surface through (angle, height) stations, with random deviations."""
         fine = smooth_path(np.array([(angle, 100.0 * height, 0.0) for angle, height in stations]), 2.0)
         angle = fine[:, 0] + wobble(rng, len(fine), amplitude=sway_deg, waves=waves)
         height = fine[:, 1] / 100.0 + wobble(rng, len(fine), amplitude=0.004 * sway_deg, waves=waves)
@@ -230,7 +230,7 @@ def _joined(start: Float[np.ndarray, " 3"], way: Float[np.ndarray, "n 3"]) -> Fl
 def _enhance_chambers(
     grid: Grid, chest: Chest, surface: HeartSurface, hu: Float32[np.ndarray, "i j k"], contrast_hu: float
 ) -> None:
-    """A coronary CTA shows the left heart and the aorta full of contrast, the right heart washed out."""
+    """Paint contrast as in a coronary CTA: left heart and aorta filled, right heart washed out."""
     x, y, z = grid.axes_mm()
     centre = surface.local(4, -9, 0.42 * chest.heart.length_mm)
     axes = chest.heart.axes
@@ -248,7 +248,7 @@ def _enhance_chambers(
 
 
 def _aorta_of(surface: HeartSurface) -> Branch:
-    """All of the aorta, for its shadow."""
+    """The whole aorta, for its shadow."""
     up = ascending_path(surface)
     way = smooth_path(np.array([*up[::8], [18, 26, 86], [26, 44, 60], [25, 48, 10], [18, 46, -150]]), 3.0)
     return Branch(points_mm=way, radius_mm=np.full(len(way), 12.5))

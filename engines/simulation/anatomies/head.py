@@ -52,7 +52,7 @@ def make_head(rng: np.random.Generator, offset_mm: Float[np.ndarray, " 3"]) -> P
 
 
 def _with_neck(water: Float32[np.ndarray, "i j k"], bone: Float32[np.ndarray, "i j k"], grid: Grid) -> TissueLayer:
-    """The CTA stops in the neck, the patient does not."""
+    """Extend the head by a neck below the CTA's lower end."""
     below = ((0, 0), (0, 0), (_NECK_VOXELS, 0))
     first_mm = (grid.first_mm[0], grid.first_mm[1], grid.first_mm[2] - _NECK_VOXELS * grid.spacing_mm)
     longer = Grid(shape=(*grid.shape[:2], grid.shape[2] + _NECK_VOXELS), spacing_mm=grid.spacing_mm, first_mm=first_mm)
@@ -96,7 +96,7 @@ def _paint(rng: np.random.Generator, grid: Grid, skull: Skull) -> Float32[np.nda
 
 
 def _paint_vault_marks(rng: np.random.Generator, grid: Grid, hu: Float32[np.ndarray, "i j k"], skull: Skull) -> None:
-    """Grooves of the meningeal vessels and the coronal and lambdoid sutures: thin lines that every skull film shows."""
+    """Paint grooves of meningeal vessels and the coronal and lambdoid sutures: thin lines in every skull radiograph."""
     marks: list[Branch] = []
     for side in (-1.0, 1.0):
         for start, end in (((0.95, -0.25, -0.1), (0.5, -0.45, 0.9)), ((0.95, -0.2, -0.1), (0.6, 0.5, 0.8)),
@@ -115,7 +115,7 @@ def _paint_vault_marks(rng: np.random.Generator, grid: Grid, hu: Float32[np.ndar
 
 
 def _base_height_mm(x: np.ndarray, y: np.ndarray) -> Float32[np.ndarray, "i j 1"]:
-    """Floor of the three fossae: stairs that go down from the front to the back."""
+    """Height of the floor of the three fossae, which descends in steps from front to back."""
 
     def stair(at: float, softness: float) -> np.ndarray:
         return 0.5 * (1.0 + np.tanh((y - at) / softness))

@@ -19,13 +19,13 @@ class Skull:
     centre_mm: tuple[float, float, float]
 
     def surface(self, direction: Float[np.ndarray, "n 3"], depth_mm: float) -> Float[np.ndarray, "n 3"]:
-        """Points below the inner table in the given directions from the centre (need not be unit)."""
+        """Points below the inner table in the given directions from the centre (not necessarily unit vectors)."""
         direction = np.atleast_2d(np.asarray(direction, dtype=np.float64))
         semi = np.asarray(self.semi_axes_mm) - depth_mm
         return np.asarray(self.centre_mm) + direction / np.linalg.norm(direction / semi, axis=1, keepdims=True)
 
     def over_surface(self, start: np.ndarray, end: np.ndarray, depth_mm: float, count: int = 8) -> np.ndarray:
-        """A great arc from one direction to another, below the inner table."""
+        """A great-circle arc from one direction to another, below the inner table."""
         blend = np.linspace(0.0, 1.0, count)[:, None]
         return self.surface((1 - blend) * start + blend * end, depth_mm)
 
@@ -152,7 +152,7 @@ def _anterior(
     rng: np.random.Generator, growing: GrowingTree, skull: Skull, side: float, name: str, ica: int, group: str
 ) -> None:
     start = growing.point(ica, 1.0)
-    if rng.uniform() < 0.12:  # a missing A1 is common enough to be met
+    if rng.uniform() < 0.12:  # a missing A1 is a common variant
         return
     near = np.array([side * rng.uniform(1.5, 3.0), -30 + rng.normal(), -12 + rng.normal()])
     a1 = growing.add(smooth_path(np.array([start, 0.5 * (start + near) + [0, -2, 1], near])), (1.15, 1.05),
@@ -198,7 +198,7 @@ def _vertebrobasilar(rng: np.random.Generator, growing: GrowingTree, skull: Skul
 
 
 def _veins(rng: np.random.Generator, growing: GrowingTree, skull: Skull) -> None:
-    """Drawn from the jugular upwards, so that the tree's root is where the blood leaves."""
+    """Grow the veins from the jugular upwards, so that the tree's root is where the blood leaves the head."""
     dominant = 1.0 if rng.uniform() < 0.4 else -1.0
     torcula = skull.surface(np.array([[0.0, 1.0, -0.12]]), 0.0)[0]
     crown = np.array([[0.0, 1.0, -0.12], [0, 0.8, 0.6], [0, 0.15, 1.0], [0, -0.6, 0.8], [0, -1.0, 0.3]])

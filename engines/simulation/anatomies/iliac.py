@@ -1,4 +1,4 @@
-"""The way of a transfemoral access: abdominal aorta, iliac and femoral arteries, in a pelvis."""
+"""The vessels of a transfemoral access: abdominal aorta, iliac and femoral arteries, in a pelvis."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def _grow_leg(
 
 
 def _calcify(rng: np.random.Generator, grid: Grid, hu: Float32[np.ndarray, "i j k"], vessels: list[Branch]) -> None:
-    """Plaques in the walls, the trouble of every access. The lumen is painted around them."""
+    """Paint plaques in the walls, which hinder every access. The lumen is painted around them."""
     plaques = []
     for branch in vessels:
         for _ in range(int(rng.poisson(1.5))):

@@ -15,7 +15,7 @@ _REACH_MM = 30.0
 def inside_lobes(
     points_mm: Float[np.ndarray, "... 3"], lobes: tuple[Lobe, ...], rim_mm: float
 ) -> Float32[np.ndarray, ...]:
-    """Share of a small neighbourhood (`rim_mm` wide) that lies in any lobe; body frame."""
+    """The share of a neighbourhood `rim_mm` wide that lies in any lobe; body frame."""
     inside = np.zeros(points_mm.shape[:-1], dtype=np.float32)
     for lobe in lobes:
         np.maximum(inside, np.clip(0.5 - lobe_distance_mm(points_mm, lobe) / rim_mm, 0.0, 1.0), out=inside)
@@ -23,13 +23,13 @@ def inside_lobes(
 
 
 def lobe_distance_mm(points_mm: Float[np.ndarray, "... 3"], lobe: Lobe) -> Float[np.ndarray, ...]:
-    """Distance to a lobe's wall, negative inside; right to first order near the wall."""
+    """Distance to a lobe's wall, negative inside; correct to first order near the wall."""
     local = (points_mm - np.asarray(lobe.centre_mm)) @ np.asarray(lobe.axes).T
     return (np.linalg.norm(local / np.asarray(lobe.semi_axes_mm), axis=-1) - 1.0) * min(lobe.semi_axes_mm)
 
 
 def lobe_path_mm(patient: Patient, projection: Projection) -> Float32[np.ndarray, "rows columns"] | None:
-    """Length of each ray inside the lobes and outside the tube they sit on; None without lobes."""
+    """Length of each ray inside the lobes and outside the aorta below them; None without lobes."""
     if not patient.lobes:
         return None
     centre = np.mean([lobe.centre_mm for lobe in patient.lobes], axis=0) + patient.offset_mm
@@ -61,7 +61,7 @@ def lobe_path_mm(patient: Patient, projection: Projection) -> Float32[np.ndarray
 
 
 def _core(patient: Patient, centre_mm: Float[np.ndarray, " 3"]) -> tuple[np.ndarray, np.ndarray]:
-    """The piece of aorta that the lobes sit on; body frame."""
+    """The piece of aorta to which the lobes are attached; body frame."""
     aorta = [branch for branch in patient.tree.branches if branch.vessel_class == "aorta"]
     points = np.concatenate([branch.points_mm for branch in aorta])[::2]
     radius = np.concatenate([branch.radius_mm for branch in aorta])[::2]

@@ -1,4 +1,4 @@
-"""What a CTA workstation would hand over for an invented patient: CTA, label volume, surface."""
+"""The models of an invented patient that a CTA workstation would export: CTA, label volume, surface."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from engines.simulation.shapes.voxels import Grid, ct_noise, tube_distance_mm
 
 _LABEL_NUMBER = {"artery": 1, "vein": 2, "aorta": 3}
 _NOISE_HU = 11.0
-_HU_STEP = 6  # CTA is stored in steps of 6 HU: below its noise, and half the file
+_HU_STEP = 6  # the CTA is stored in steps of 6 HU: below its noise, and half the file size
 
 
 def vessel_labels(patient: Patient) -> LabelVolume:
-    """Voxels whose centre is in a lumen; thin vessels keep at least the voxels they pass through."""
+    """Voxels whose centre lies in a lumen; thin vessels keep at least the voxels that they pass."""
     labels = np.zeros(patient.cta_grid.shape, dtype=np.uint8)
     for name, number in _LABEL_NUMBER.items():
         distance = lumen_distance_mm(
@@ -64,7 +64,7 @@ def lumen_distance_mm(
 
 
 def lumen_surface(patient: Patient, spacing_mm: float = 0.9) -> SurfaceMesh:
-    """Closed surface of all vessels; a lumen thinner than the grid is shown at the grid's size."""
+    """Closed surface of all vessels; a lumen thinner than the grid gets the grid's width."""
     points = patient.tree.points_mm() - patient.offset_mm
     margin = float(patient.tree.radius_mm().max()) + 8.0
     low, high = points.min(axis=0) - margin, points.max(axis=0) + margin

@@ -22,13 +22,13 @@ _GAS_HU = -930.0
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Pelvis:
-    """Drawn once for a patient, painted on any grid.
+    """A pelvis: drawn once per patient, painted on any grid.
 
     Args:
-        width: scale of the body against an average one, left to right.
-        depth: front to back.
+        width: scale relative to an average body, left to right.
+        depth: scale relative to an average body, front to back.
         spine_bend: sideways bend of the spine: amplitude in mm, phase in rad.
-        spine_phase_mm: height of a disc against the origin.
+        spine_phase_mm: height of a disc above the origin.
         bones: hip bones, sacrum, femora and the processes of the spine, as tubes.
         gas: bowel gas as ellipsoids: centre and semi-axes, mm.
     """
@@ -47,7 +47,7 @@ def pelvis_xray_grid() -> Grid:
 
 
 def draw_pelvis(rng: np.random.Generator) -> Pelvis:
-    """A patient's pelvis."""
+    """Draw a patient's pelvis."""
     width, depth = rng.uniform(0.9, 1.08), rng.uniform(0.88, 1.1)
     bend = (float(rng.normal(scale=4.0)), float(rng.uniform(0, 2 * np.pi)))
     bones = [*_sacrum(width), *_spine_processes(bend)]
@@ -135,7 +135,7 @@ def _sacrum(width: float) -> list[Branch]:
 
 
 def _hip_bone(rng: np.random.Generator, side: int, width: float) -> list[Branch]:
-    """The wing as a sheet of tubes from the socket to the crest; crest, rami and ischium as thicker tubes."""
+    """A hip bone: the wing as a sheet of tubes from socket to crest; crest, rami and ischium as thicker tubes."""
     socket = np.array([side * 92.0 * width, 22.0, -150.0])
     crest_way = np.array([[128.0, -38, -62], [138, -2, -14], [118, 40, 6], [78, 76, -14], [48, 86, -48]])
     crest_way = crest_way * [side * width, 1.0, 1.0] + rng.normal(scale=2.5, size=3)

@@ -31,17 +31,17 @@ _XRAY_GRID = ((-172.0, -108.0, -165.0), (172.0, 124.0, 140.0), 2.0)
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Chest:
-    """Drawn once for a patient, painted on any grid.
+    """A chest: drawn once per patient, painted on any grid.
 
     Args:
-        width: scale of the chest against an average one, left to right.
-        depth: front to back.
+        width: scale relative to an average chest, left to right.
+        depth: scale relative to an average chest, front to back.
         dome_mm: height of the right diaphragm.
         heart: frame of the heart, body frame.
         heart_radius_mm: at its base, along u and v.
         bones: ribs and the processes of the spine, as tubes.
         spine_x_mm: sideways bend of the spine over z (scoliosis), coefficients.
-        lung_vessels: tubes.
+        lung_vessels: vessels of the lungs, as tubes.
     """
 
     width: float
@@ -60,7 +60,7 @@ def xray_grid() -> Grid:
 
 
 def draw_chest(rng: np.random.Generator) -> Chest:
-    """A patient's chest and heart axes."""
+    """Draw a patient's chest and heart axes."""
     width, depth = rng.uniform(0.9, 1.08), rng.uniform(0.9, 1.08)
     long_axis = np.array([0.605, -0.50, -0.62]) + rng.normal(scale=0.06, size=3)
     long_axis /= np.linalg.norm(long_axis)
@@ -87,7 +87,7 @@ def draw_chest(rng: np.random.Generator) -> Chest:
 def paint_chest(
     grid: Grid, chest: Chest, *, with_heart: bool = True, great_vessels: Sequence[Branch] = ()
 ) -> Float32[np.ndarray, "i j k"]:
-    """Hounsfield units without contrast; `with_heart=False` leaves out heart, liver and diaphragm, which move."""
+    """Hounsfield units without contrast; `with_heart=False` omits the moving organs: heart, liver and diaphragm."""
     x, y, z = grid.axes_mm()
     taper = np.sqrt(np.clip(1.0 - (np.clip(z - 20.0, 0.0, None) / 175.0) ** 2, 0.2, 1.0))
     body = np.sqrt((x / (158.0 * chest.width)) ** 2 + ((y - 8.0) / (104.0 * chest.depth)) ** 2)
@@ -121,7 +121,7 @@ def paint_chest(
 
 
 def heart_level(grid: Grid, chest: Chest, scale: float = 1.0) -> Float32[np.ndarray, "i j k"]:
-    """1 on the heart's surface; rounder than an ellipsoid at the base."""
+    """A level function that is 1 on the heart's surface; rounder than an ellipsoid at the base."""
     x, y, z = (axis - np.float32(origin) for axis, origin in zip(grid.axes_mm(), chest.heart.base_mm, strict=True))
     local = [(axis[0] * x + axis[1] * y + axis[2] * z).astype(np.float32) for axis in chest.heart.axes]
     u, v = (local[k] / np.float32(scale * chest.heart_radius_mm[k]) for k in range(2))

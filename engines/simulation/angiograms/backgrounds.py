@@ -1,4 +1,4 @@
-"""What lies around vessels: anatomy, plates, blades, text. Values are relative attenuation, larger is darker."""
+"""The surroundings of vessels: anatomy, plates, blades, text. Values are relative attenuation; larger is darker."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def cloud(random: np.random.Generator, size: int, grain_px: float) -> Picture:
 
 
 def plain(random: np.random.Generator, size: int) -> Picture:
-    """A phantom's or a subtracted picture's ground: flat, with faint gradients and plate edges."""
+    """The background of a phantom or a subtracted picture: flat, with faint gradients and plate edges."""
     ground = cloud(random, size, size) * random.uniform(0, 0.06)
     if random.random() < 0.6:
         ground += cloud(random, size, random.uniform(3, 12)) * random.uniform(0, 0.03)
@@ -32,7 +32,7 @@ def plain(random: np.random.Generator, size: int) -> Picture:
 
 
 def thorax(random: np.random.Generator, size: int) -> Picture:
-    """Heart, diaphragm, lung, ribs and spine, none of them anatomically placed."""
+    """Heart, diaphragm, lung, ribs and spine at random instead of anatomical places."""
     ground = cloud(random, size, size * random.uniform(0.3, 1.0)) * random.uniform(0.05, 0.5)
     if random.random() < 0.5:  # fine tissue pattern; many pictures are smooth
         ground += cloud(random, size, random.uniform(15, 45)) * random.uniform(0.0, 0.18)
@@ -49,7 +49,7 @@ def thorax(random: np.random.Generator, size: int) -> Picture:
 
 
 def subtracted(random: np.random.Generator, size: int) -> Picture:
-    """A subtracted head: flat, with the doubled bone edges that motion between mask and contrast leaves."""
+    """A subtracted head: flat, with doubled bone edges from motion between mask and contrast."""
     ground = cloud(random, size, random.uniform(30, size)) * random.uniform(0, 0.08)
     if random.random() < 0.75:
         bone = cloud(random, size, random.uniform(10, 40)) * 0.2 + _skull(random, size)
@@ -64,7 +64,7 @@ def subtracted(random: np.random.Generator, size: int) -> Picture:
 
 
 def clutter(random: np.random.Generator, size: int) -> Picture:
-    """Clips, calcium, sternal wires, stent scraps, screws: dark things that are neither vessel nor catheter."""
+    """Clips, calcium, sternal wires, stent pieces, screws: dark objects that are neither vessel nor catheter."""
     mark = np.zeros((size, size), np.float32)
     for _ in range(random.poisson(2)):
         at = random.integers(0, size, 2)
@@ -129,7 +129,7 @@ def _half_plane(random: np.random.Generator, size: int, edge_px: float) -> Pictu
 def _bar(random: np.random.Generator, size: int) -> Picture:
     bar = np.zeros((size, size), np.float32)
     ends = random.uniform(-0.1, 1.1, (2, 2)) * size
-    if random.random() < 0.5:  # plates and struts lie square to the detector
+    if random.random() < 0.5:  # plates and struts lie parallel to the detector's sides
         ends[1, random.integers(2)] = ends[0, random.integers(2)]
     cv2.line(bar, tuple(int(v) for v in ends[0]), tuple(int(v) for v in ends[1]), 1.0, int(random.integers(1, 14)))
     return cv2.GaussianBlur(bar, (0, 0), random.uniform(0.5, 1.5))
@@ -154,7 +154,7 @@ def _ribs(random: np.random.Generator, size: int) -> Picture:
     slope, bow, count = random.normal(0, 0.5), random.normal(0, 0.5), random.uniform(2, 5)
     phase = (row + slope * column + bow * column**2) * count * np.pi + random.uniform(0, 6)
     band = np.clip(np.sin(phase) * random.uniform(1.5, 4) - random.uniform(0, 1), 0, 1)
-    # A rib's cortex is denser than its marrow, so its edges are its darkest lines.
+    # A rib's cortex is denser than its marrow, so its edges are the darkest.
     return band - 0.5 * cv2.GaussianBlur(band, (0, 0), random.uniform(2, 5))
 
 

@@ -1,8 +1,8 @@
 """Coronary-like trees for training pictures: main vessels in the grooves of an ellipsoidal heart, seen from any angle.
 
-Only the topology that every anatomy book draws is taken: a right artery around the right atrioventricular groove with
-its posterior descending branch, a left main that splits into the anterior descending and the circumflex. All courses,
-calibres, side branches and angles are drawn wider than patients vary.
+Only the topology of every anatomy book is fixed: a right artery around the right atrioventricular groove with its
+posterior descending branch, and a left main that divides into the anterior descending and the circumflex. All courses,
+calibres, side branches and angles are drawn from wider ranges than those of patients.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Points = Float[np.ndarray, "n 3"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Heart:
-    """Semi-axes in px, how far courses wander (rad) and wind, and the calibre of the first segment."""
+    """Semi-axes in px, deviation (rad) and tortuosity of courses, and the calibre of the first segment."""
 
     axes_px: Float[np.ndarray, " 3"]
     wander_rad: float
@@ -44,7 +44,7 @@ def grow_coronaries(random: np.random.Generator, size_px: int) -> list[Tube]:
     view = _view(random)
     branches = [(points @ view.T, radii) for points, radii in branches]
     everything = np.vstack([points for points, _ in branches])
-    # Some point of the tree lies somewhere in the picture: crops show whole trees, parts and ends.
+    # Put one point of the tree anywhere in the picture, so that crops show whole trees, parts and ends.
     anchor = everything[random.integers(len(everything))] if random.random() < 0.6 else everything.mean(0)
     shift = random.uniform(0.25, 0.75, 2) * size_px - anchor[:2]
     magnification = 1 + random.uniform(0, 0.15) * everything[:, 2] / size
@@ -64,7 +64,7 @@ def _tube(random: np.random.Generator, points: Points, radii: np.ndarray, magnif
 
 
 def _right(random: np.random.Generator, heart: _Heart) -> list[tuple[Points, np.ndarray]]:
-    """Azimuth 0 is anterior, positive to the patient's right; latitude 0 is the valve plane, -90 degrees the apex."""
+    """A right tree. Azimuth 0 is anterior, positive to the patient's right; latitude 0: valve plane, -90: apex."""
     turn = np.deg2rad(random.uniform(130, 190))
     first = np.deg2rad(random.uniform(5, 35))
     sag = np.deg2rad(random.uniform(-25, 10))
@@ -111,12 +111,12 @@ def _left(random: np.random.Generator, heart: _Heart) -> list[tuple[Points, np.n
 
 
 def _deep(random: np.random.Generator) -> float:
-    """Latitude at which a descending artery ends, near the apex or short of it."""
+    """Latitude at which a descending artery ends, at or before the apex."""
     return -random.uniform(0.9, 1.5)
 
 
 def _course(random: np.random.Generator, heart: _Heart, waypoints: list[tuple[float, float]]) -> Points:
-    """A smooth way over the heart's surface through (azimuth, latitude) in radians, a step of about 1.5 px."""
+    """A smooth path over the heart's surface through (azimuth, latitude) in radians, in steps of about 1.5 px."""
     knots = np.array(waypoints)
     t = np.linspace(0, 1, len(knots))
     fine = np.linspace(0, 1, 400)
@@ -147,7 +147,7 @@ def _branch(points: Points, radius_px: float, taper: float) -> tuple[Points, np.
 
 
 def _side(random: np.random.Generator, heart: _Heart, parent, *, aside: float, down: float):
-    """A branch over the surface from somewhere along its parent; angles in radians from where it starts."""
+    """A branch over the surface from a random point of its parent; angles in radians, relative to that point."""
     points, radii = parent
     at = random.integers(int(0.08 * len(points)), max(int(0.9 * len(points)), 2))
     unit = points[at] / heart.axes_px
@@ -174,7 +174,7 @@ def _septal(random: np.random.Generator, heart: _Heart, parent):
 
 
 def _twigs(random: np.random.Generator, branches: list) -> list:
-    """Thin last branches off anything."""
+    """Thin last branches from any branch."""
     twigs = []
     for _ in range(random.poisson(3)):
         points, radii = branches[random.integers(len(branches))]
@@ -187,7 +187,7 @@ def _twigs(random: np.random.Generator, branches: list) -> list:
 
 
 def _view(random: np.random.Generator) -> Float[np.ndarray, "3 3"]:
-    """Columns to the patient's left, rows to the feet, depth towards the observer; C-arm angles and a tilted heart."""
+    """A view rotation (columns to the patient's left, rows to the feet): C-arm angles and a tilted heart."""
     front = np.array([[-1.0, 0, 0], [0, 0, -1.0], [0, 1.0, 0]])
     tilt = Rotation.from_euler("zxy", random.normal(0, [25, 20, 35]), degrees=True).as_matrix()
     angles = (

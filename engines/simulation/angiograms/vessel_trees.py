@@ -1,4 +1,4 @@
-"""Random tubes in two dimensions, grown in three: vessel trees, aortas and devices as optical thickness.
+"""Random tubes, grown in three dimensions and projected: vessel trees, aortas and devices as optical thickness.
 
 Everything is drawn at twice the output size and averaged down, so that widths and edges are sub-pixel exact.
 """
@@ -14,8 +14,8 @@ from scipy.ndimage import gaussian_filter1d
 
 _OVERSAMPLING = 2
 STEP_PX = 1.5
-# Readers of coronary angiograms put the border where two thirds of the middle's darkness are left (measured on a public
-# set, github fercer/Coronary); this level gives such outlines, the sum in `_readers_radius` being no exact profile.
+# Readers of coronary angiograms draw the border where two thirds of the middle's darkness are left (measured on a
+# public set, github fercer/Coronary). This level gives such outlines; it is not 2/3, as `_readers_radius` approximates.
 _READERS_LEVEL = 0.8
 
 
@@ -25,8 +25,8 @@ class Tube:
 
     Args:
         points_px: (column, row) along its axis.
-        radii_px: one a point.
-        path_factor: how much longer a ray's way through the tube is than across it (foreshortening), one a point.
+        radii_px: one per point.
+        path_factor: length of a ray inside the tube relative to the tube's width (foreshortening), one per point.
     """
 
     points_px: Float[np.ndarray, "n 2"]
@@ -42,9 +42,9 @@ def grow_axis(
     bend: float,
     tortuosity: float,
 ) -> tuple[Float[np.ndarray, "n 3"], Float[np.ndarray, "n 3"]]:
-    """A smooth random walk in space: points and directions, a step of 1.5 px apart.
+    """A smooth random walk in space: points and directions, in steps of 1.5 px.
 
-    `bend` is the slow change of direction (rad a 100 px, roughly), `tortuosity` the fast one.
+    `bend` is the slow change of direction (about rad per 100 px), `tortuosity` the fast one.
     """
     steps = max(int(length_px / STEP_PX), 4)
     slow = gaussian_filter1d(random.normal(size=(steps, 3)), max(steps / 6, 2), axis=0)
@@ -64,7 +64,7 @@ def grow_tree(
     smallest_radius_px: float,
     straight: bool = False,
 ) -> list[Tube]:
-    """A branching tree whose root is the first tube; branches thin out, wind, narrow and overlap."""
+    """A branching tree whose first tube is the root; branches taper, wind, narrow and overlap."""
     angle = random.uniform(0, 2 * np.pi)
     centre = random.uniform(0.25, 0.75, 2) * size_px
     heading = np.array([np.cos(angle), np.sin(angle), random.normal(0, 0.4)])
@@ -119,12 +119,12 @@ def thickness_px(
     seen_through_blur_px: float | None = None,
     shown: Bool[np.ndarray, " n"] | None = None,
 ) -> tuple[Float[np.ndarray, "rows columns"], Float[np.ndarray, "rows columns"]]:
-    """Ray path through all tubes (crossings add up) and coverage 0..1 of their outlines.
+    """The ray's path length through all tubes (crossings add up), and the coverage 0..1 of their outlines.
 
     `fill` scales a tube's contrast. With `merge_roots` a tube fades in over its first radius, so that a branch
     does not darken the parent it starts in. With `seen_through_blur_px`, the detector's blur, the outline lies where a
-    reader draws it (see `_readers_radius`) and not at the geometric edge, where nothing is dark yet. `shown` leaves
-    tubes out of the outlines.
+    reader draws it (see `_readers_radius`) instead of at the geometric edge, which is not dark yet. Only tubes in
+    `shown` get an outline.
     """
     fine = size_px * _OVERSAMPLING
     path = np.zeros((fine, fine), np.float32)
@@ -145,9 +145,9 @@ def thickness_px(
 
 
 def _readers_radius(radius: np.ndarray, blur: float) -> np.ndarray:
-    """Where a cylinder's profile, blurred by a Gaussian, falls to the readers' level.
+    """The radius at which a cylinder's profile, blurred by a Gaussian, falls to the readers' level.
 
-    Exact for a wide vessel (its chord) and for a thin one (the Gaussian alone), their quadratic sum in between.
+    Exact for a wide vessel (its chord) and for a thin one (the Gaussian alone); the quadratic sum of both in between.
     """
     chord = np.sqrt(1 - _READERS_LEVEL**2) * radius
     return np.hypot(chord, np.sqrt(-2 * np.log(_READERS_LEVEL)) * blur)
@@ -161,7 +161,7 @@ def _draw(tube: Tube, fine: int, *, ramp: bool, blur_px: float | None):
     high = np.minimum(np.ceil(points.max(0) + reach) + 1, fine).astype(int)
     if (high - low < 3).any():
         return None
-    # One dense pixel chain; each pixel remembers where along the tube it lies.
+    # One dense chain of pixels; each pixel stores its position along the tube.
     dense = np.linspace(0, len(points) - 1, len(points) * 4 * _OVERSAMPLING // 2)
     columns = np.interp(dense, np.arange(len(points)), points[:, 0]) - low[0]
     rows = np.interp(dense, np.arange(len(points)), points[:, 1]) - low[1]

@@ -1,1 +1,1 @@
-"""From anatomy to grey values: shadows, collimator, detector."""
+"""Compute grey values from anatomy: shadows, collimator, detector."""

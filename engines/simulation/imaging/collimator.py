@@ -11,9 +11,11 @@ from jaxtyping import Bool, Float32, UInt8
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Opening:
-    """Args:
-    blade: 1 in the open field, 0 behind the collimator, soft in between.
-    text: lines burned in at the top left, () for none.
+    """The collimator's opening and the burned-in text.
+
+    Args:
+        blade: 1 in the open field, 0 behind the collimator, soft in between.
+        text: lines burned in at the top left, () for none.
     """
 
     blade: Float32[np.ndarray, "rows columns"]
@@ -34,7 +36,7 @@ class Opening:
 
 
 def draw_opening(rng: np.random.Generator, shape_px: tuple[int, int], text: tuple[str, ...]) -> Opening:
-    """Full field with a thin frame, rectangular blades, a round intensifier, or cut corners."""
+    """Draw a full field with a thin frame, rectangular blades, a round intensifier, or cut corners."""
     rows, columns = shape_px
     row, column = np.mgrid[0:rows, 0:columns].astype(np.float32)
     kind = rng.choice(["frame", "blades", "round", "corners"], p=[0.4, 0.25, 0.2, 0.15])

@@ -1,4 +1,4 @@
-"""The tree cut into short pieces, ready to cast shadows."""
+"""Cut a tree into short pieces, for its shadow."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def cut_into_pieces(tree: CenterlineTree, label_of_class: Mapping[str, int]) -> 
 def _outside_parent(
     tree: CenterlineTree, parent: int, points_mm: Float[np.ndarray, "n 3"], continued: set[int]
 ) -> Float[np.ndarray, " m"]:
-    """Share of each piece that is not already inside the vessel it springs from, or iodine would count twice."""
+    """The share of each piece outside its parent vessel; inside it, iodine would count twice."""
     share = np.ones(len(points_mm) - 1)
     if parent < 0:
         return share

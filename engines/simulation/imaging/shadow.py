@@ -1,6 +1,6 @@
 """Shadows: exact thickness of tubes, and line integrals through the patient.
 
-Nothing here is shared with the renderers that the estimators use, so that an error in one cannot hide in the other.
+This code is independent of the renderers that the estimators use, so that an error in one shows against the other.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ class TubeSamples:
 
     Args:
         points_mm: centre of each piece.
-        radius_mm: of the tube there.
-        length_mm: of the piece, along the centerline.
+        radius_mm: radius of the tube there.
+        length_mm: length of the piece along the centerline.
     """
 
     points_mm: Float[np.ndarray, "n 3"]
@@ -33,7 +33,7 @@ class TubeSamples:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class TubeShadow:
-    """Which pixel each piece of tube covers, and by how much; weigh the pieces to get a picture."""
+    """The pixels that each piece of tube covers, and the path length in each; weighting the pieces gives a picture."""
 
     coverage: csr_matrix
     solid: csr_matrix
@@ -41,7 +41,7 @@ class TubeShadow:
     shape_px: tuple[int, int]
 
     def path_mm(self, weight: Float[np.ndarray, " n"]) -> Float[np.ndarray, "rows columns"]:
-        """Length of the ray inside the tubes, each piece weighted (by a concentration, say)."""
+        """Length of the ray inside the tubes, with each piece weighted (for example by a concentration)."""
         return (self.coverage @ (self.length_mm * weight).astype(np.float32)).reshape(self.shape_px)
 
     def mask(self, keep: Bool[np.ndarray, " n"]) -> Bool[np.ndarray, "rows columns"]:
@@ -73,7 +73,7 @@ def cast_tubes(samples: TubeSamples, projection: Projection) -> TubeShadow:
     solid_parts: list[np.ndarray] = []
     for half in np.unique(reach[seen]):
         chosen = np.flatnonzero(seen & (reach == half))
-        # Wide tubes have tens of thousands of pixels a piece: keep the blocks small.
+        # A piece of a wide tube covers tens of thousands of pixels, so keep the blocks small.
         for block in np.array_split(chosen, max(1, len(chosen) * (2 * half + 1) ** 2 // 2_000_000)):
             pixel, piece, cover, solid = _discs(centre_px[block], radius_px[block], int(half), (rows, columns))
             pixel_parts.append(pixel)
@@ -107,7 +107,7 @@ def _discs(
     distance = np.sqrt(square)
     radius = radius_px.astype(np.float32)[:, None, None]
     cover = np.clip(radius + 0.5 - distance, 0.0, 1.0)
-    # A vessel thinner than a pixel still owns the pixel it runs through.
+    # A vessel thinner than a pixel still covers the pixel that it passes.
     solid = distance <= np.maximum(radius, 0.72)
     keep = (cover > 0) | solid
     keep &= ((column >= 0) & (column < shape_px[1]))[:, None, :] & ((row >= 0) & (row < shape_px[0]))[:, :, None]

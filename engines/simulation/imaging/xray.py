@@ -1,4 +1,4 @@
-"""From line integrals to the grey values that a C-arm shows."""
+"""Turn line integrals into the grey values that a C-arm displays."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float32, UInt8
 
-# Three bins stand for a filtered 70-85 kV beam: fraction of detected photons, then attenuation.
+# Three energy bins model a filtered 70-85 kV beam: fraction of detected photons, then attenuation.
 # NIST XCOM; water and cortical bone (1.92 g/cm3) per mm, iodine per g/cm2 of iodine.
 _BIN_WEIGHT = (0.34, 0.40, 0.26)  # 45, 60, 75 keV
 _WATER_PER_MM = (0.0245, 0.0206, 0.0187)
@@ -21,7 +21,7 @@ HEADROOM = 0.04
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Shadow:
-    """What the beam passes at each pixel."""
+    """The materials that the beam passes at each pixel."""
 
     water_mm: Float32[np.ndarray, "rows columns"]
     bone_mm: Float32[np.ndarray, "rows columns"]
@@ -30,7 +30,7 @@ class Shadow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Detector:
-    """How one run was exposed and shown.
+    """Exposure and display of one run.
 
     Args:
         photons: detected per pixel behind the typical patient (automatic exposure holds it).
@@ -38,11 +38,11 @@ class Detector:
         glare_px: reach of the scatter and veiling glare.
         blur_px: of scintillator and focal spot, standard deviation.
         electronic: noise in photons.
-        flatten: share of the large-scale log signal that the display takes out (0 for DSA).
+        flatten: share of the large-scale log signal that the display removes (0 for DSA).
         sharpen: edge enhancement of the display.
         contrast: grey values per unit of log signal.
         level: grey value of the typical patient.
-        vignette: loss in the corner, fraction.
+        vignette: fraction of the signal lost in the corners.
     """
 
     photons: float
@@ -58,7 +58,7 @@ class Detector:
 
 
 def typical_signal(shadow: Shadow, field_of_view: Bool[np.ndarray, "rows columns"]) -> float:
-    """What automatic exposure regulates on: the middle of the open field, as a fraction of the bare beam."""
+    """The signal that automatic exposure controls: in the middle of the open field, relative to the bare beam."""
     return float(np.median(_primary(shadow)[field_of_view]))
 
 
@@ -70,7 +70,7 @@ def expose(
     typical: float,
     field_of_view: Bool[np.ndarray, "rows columns"],
 ) -> Float32[np.ndarray, "rows columns"]:
-    """Log signal of a frame, 0 for the typical patient, growing with attenuation."""
+    """Log signal of a frame; 0 for the typical patient, and it grows with attenuation."""
     primary = _primary(shadow) / np.float32(typical)
     # Unattenuated beam beside the patient saturates the detector.
     primary = np.minimum(primary, np.float32(12.0)) * field_of_view
@@ -85,7 +85,7 @@ def expose(
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Tone:
-    """The display curve of a run, set once on its first frame so that grey values compare over time."""
+    """The display curve of a run, set on its first frame, so that grey values are comparable over time."""
 
     background: Float32[np.ndarray, "rows columns"]
     detector: Detector
@@ -111,7 +111,7 @@ class Tone:
         if self.detector.sharpen > 0:
             flat = flat + self.detector.sharpen * (flat - _blur(flat, 2.2))
         value = self.detector.level - self.detector.contrast * flat
-        # A soft knee keeps bright lung and bare beam readable instead of clipping them.
+        # A soft knee keeps detail in bright lung and bare beam instead of clipping them.
         value = np.where(value > 200.0, 200.0 + 50.0 * np.tanh((value - 200.0) / 50.0), value)
         value = np.where(value < 40.0, 40.0 - 36.0 * np.tanh((40.0 - value) / 36.0), value)
         shown = value * blade + 6.0 * (1.0 - blade)
@@ -131,7 +131,7 @@ def _blur(image: Float32[np.ndarray, "rows columns"], sigma_px: float) -> Float3
 
 
 def _wide_blur(image: Float32[np.ndarray, "rows columns"], sigma_px: float) -> Float32[np.ndarray, "rows columns"]:
-    # A blur this wide loses nothing at an eighth of the size.
+    # So wide a blur can be computed at an eighth of the size without loss.
     rows, columns = image.shape
     small = cv2.resize(image.astype(np.float32), (columns // 8, rows // 8), interpolation=cv2.INTER_AREA)
     small = cv2.GaussianBlur(small, (0, 0), sigma_px / 8.0, borderType=cv2.BORDER_REFLECT)

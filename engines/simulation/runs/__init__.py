@@ -1,1 +1,1 @@
-"""Invented runs: where the C-arm stands, how contrast passes, how the patient moves."""
+"""Invented runs: position of the C-arm, flow of contrast, motion of the patient."""

@@ -11,7 +11,7 @@ from engines.simulation.runs.bolus import Injection, plan_filling
 from engines.simulation.runs.carm_views import draw_view, place_patient, view_text
 from engines.simulation.runs.coronary_runs import draw_cine_detector, sternal_wires
 from engines.simulation.runs.motion import Beat, Moment, breath_offset_mm, contraction
-from engines.simulation.runs.run import RunPlan
+from engines.simulation.runs.run_rendering import RunPlan
 from engines.simulation.shapes.curve import even_steps, smooth_path
 
 _FRAME_TIME_MS = 66.7  # 15 a second
@@ -19,7 +19,7 @@ _USUAL_FRAMES = (45, 30)
 
 
 def plan_aorta_runs(rng: np.random.Generator, patient: Patient, frames: int | None) -> tuple[RunPlan, ...]:
-    """Two runs: about the three-cusp view, and a steeper one that opens the arch.
+    """Two runs: near the three-cusp view, and a steeper view that opens the arch.
 
     The aorta lies still, as under rapid pacing; heart shadow and diaphragm move.
     """
@@ -91,7 +91,7 @@ def _aortic_path(patient: Patient) -> Float[np.ndarray, "n 3"]:
 
 
 def _hugging(rng: np.random.Generator, path: Float[np.ndarray, "n 3"], offset_mm: float) -> Float[np.ndarray, "n 3"]:
-    """A catheter leans on the outer wall of every bend."""
+    """The path of a catheter, which touches the outer wall of every bend."""
     bend = np.gradient(np.gradient(path, axis=0), axis=0)
     kernel = np.ones(41) / 41
     smooth = np.column_stack([np.convolve(np.pad(bend[:, k], 20, mode="edge"), kernel, "valid") for k in range(3)])
@@ -117,7 +117,7 @@ def _pigtail(rng: np.random.Generator, patient: Patient, path: Float[np.ndarray,
 
 
 def _stiff_wire(rng: np.random.Generator, patient: Patient, path: Float[np.ndarray, "n 3"]) -> Device:
-    """Through the valve, curled in the left ventricle."""
+    """A stiff wire through the valve, curled in the left ventricle."""
     assert patient.heart is not None
     apex = patient.heart.base_mm + 0.72 * patient.heart.length_mm * patient.heart.axes[2]
     u, v = patient.heart.axes[0], patient.heart.axes[1]
@@ -128,7 +128,7 @@ def _stiff_wire(rng: np.random.Generator, patient: Patient, path: Float[np.ndarr
 
 
 def _pacing_lead(patient: Patient) -> Device:
-    """From below, through the right atrium to the apex of the right ventricle."""
+    """A pacing lead from below, through the right atrium to the apex of the right ventricle."""
     assert patient.heart is not None
     heart = patient.heart
     apex = heart.base_mm + 0.75 * heart.length_mm * heart.axes[2] + 14.0 * heart.axes[1]

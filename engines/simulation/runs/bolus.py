@@ -1,4 +1,4 @@
-"""How contrast runs through the vessels over time."""
+"""The flow of contrast through the vessels over time."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ class Injection:
     """One bolus for one group of branches.
 
     Args:
-        arrival_s: at the branch root of the group (at its far end where `backwards`).
-        speed_mm_per_s: of the front.
-        duration_s: that the plateau lasts.
-        rise_s: from nothing to full, widening downstream.
-        fall_s: of the wash-out.
+        arrival_s: at the root of the group (at its far end if `backwards`).
+        speed_mm_per_s: speed of the front.
+        duration_s: duration of the plateau.
+        rise_s: time from empty to full, longer downstream.
+        fall_s: time of the wash-out.
         peak_g_per_cm3: iodine in the lumen.
-        backwards: flow runs towards the root, as in veins.
+        backwards: whether flow runs towards the root, as in veins.
     """
 
     arrival_s: float
@@ -55,7 +55,7 @@ class Filling:
 def plan_filling(
     tree: CenterlineTree, groups: tuple[str, ...], injections: dict[str, Injection], closed: frozenset[int]
 ) -> Filling:
-    """Times for every point; groups without an injection and closed branches stay empty."""
+    """Filling times of every point; groups without an injection and closed branches stay empty."""
     travelled = distance_from_root_mm(tree)
     farthest: dict[str, float] = {}
     nearest: dict[str, float] = {}

@@ -1,4 +1,4 @@
-"""Where the C-arm and the patient stand."""
+"""Positions of C-arm and patient."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from calibration.pose import RigidPose
 
 
 def place_patient(rng: np.random.Generator, target_mm: Float[np.ndarray, " 3"]) -> RigidPose:
-    """Lay the patient so that the target is about centred: turned by up to 6 degrees, off by up to 15 mm."""
+    """Place the patient with the target near the isocentre: turned by up to 6 degrees, off by up to 15 mm."""
     rotation = rng.uniform(-1.0, 1.0, size=3) * np.deg2rad([6.0, 4.0, 6.0])
     turn = RigidPose.from_rotation_vector(rotation, np.zeros(3), target="isocentre", source="lps")
     miss_mm = rng.uniform(-1.0, 1.0, size=3) * [10.0, 15.0, 10.0]
@@ -30,7 +30,7 @@ def draw_view(
     field_mm: tuple[float, ...],
     size_px: int = 512,
 ) -> CArmGeometry:
-    """A view near the given angles; headers state angles to a tenth of a degree and distances to a millimetre."""
+    """A view near the given angles; as in headers, angles are rounded to 0.1 degrees and distances to 1 mm."""
     angles = np.round([primary_deg + spread_deg * rng.normal(), secondary_deg + spread_deg * rng.normal()], 1)
     spacing = round(float(rng.choice(field_mm)) / size_px, 4)
     return CArmGeometry(
@@ -46,7 +46,7 @@ def draw_view(
 
 
 def view_text(geometry: CArmGeometry) -> tuple[str, ...]:
-    """What systems burn in."""
+    """The text that systems burn into the picture."""
     primary, secondary = np.rad2deg(geometry.primary_rad), np.rad2deg(geometry.secondary_rad)
     side, tilt = ("LAO" if primary >= 0 else "RAO"), ("CRA" if secondary >= 0 else "CAU")
     return (f"{side} {abs(primary):.0f}  {tilt} {abs(secondary):.0f}", f"SID {geometry.sid_mm / 10:.0f}")

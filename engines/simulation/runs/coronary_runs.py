@@ -11,7 +11,7 @@ from engines.simulation.imaging.xray import Detector
 from engines.simulation.runs.bolus import Injection, plan_filling
 from engines.simulation.runs.carm_views import draw_view, place_patient, view_text
 from engines.simulation.runs.motion import Beat, Moment, breath_offset_mm, contraction
-from engines.simulation.runs.run import RunPlan
+from engines.simulation.runs.run_rendering import RunPlan
 from engines.simulation.shapes.curve import smooth_path
 
 _FRAME_TIME_MS = 66.7  # 15 a second
@@ -87,7 +87,7 @@ def draw_cine_detector(
     photons: tuple[float, float] = (500.0, 1400.0),
     contrast: tuple[float, float] = (95.0, 135.0),
 ) -> Detector:
-    """Cine exposure with the display curve of a modern system, which evens the background out."""
+    """Cine exposure with the display curve of a modern system, which flattens the background."""
     return Detector(
         photons=rng.uniform(*photons),
         scatter_ratio=rng.uniform(0.3, 0.7),
@@ -120,7 +120,7 @@ def _guide(patient: Patient, group: str) -> Device:
 
 
 def _wires(rng: np.random.Generator, patient: Patient, group: str) -> list[Device]:
-    """Some patients have a wire in the treated vessel, or steel loops in the sternum."""
+    """A wire in the treated vessel and steel loops in the sternum, each in some patients."""
     devices: list[Device] = []
     if rng.uniform() < 0.35:
         names = ("LM", "LAD") if group == "LCA" else ("RCA",)

@@ -11,7 +11,7 @@ from engines.simulation.imaging.xray import Detector
 from engines.simulation.runs.bolus import Filling, Injection, plan_filling
 from engines.simulation.runs.carm_views import draw_view, place_patient, view_text
 from engines.simulation.runs.motion import Moment
-from engines.simulation.runs.run import RunPlan
+from engines.simulation.runs.run_rendering import RunPlan
 
 _USUAL_FRAMES = 24
 _MASK_FRAMES = (0, 1)
@@ -52,7 +52,7 @@ def plan_head_runs(rng: np.random.Generator, patient: Patient, frames: int | Non
 def _moments(
     rng: np.random.Generator, isocentre_from_lps: RigidPose, patient: Patient, count: int
 ) -> tuple[Moment, ...]:
-    """In some patients the head moves once, after the mask was taken."""
+    """The head's poses: in some patients it moves once, after the mask was taken."""
     still = Moment(isocentre_from_lps=isocentre_from_lps, contraction=0.0, breath_mm=np.zeros(3))
     if rng.uniform() < 0.5:
         return (still,) * count

@@ -11,7 +11,7 @@ from engines.simulation.runs.bolus import Injection, plan_filling
 from engines.simulation.runs.carm_views import draw_view, place_patient, view_text
 from engines.simulation.runs.coronary_runs import draw_cine_detector
 from engines.simulation.runs.motion import Moment
-from engines.simulation.runs.run import RunPlan
+from engines.simulation.runs.run_rendering import RunPlan
 from engines.simulation.shapes.curve import even_steps, smooth_path, wobble
 
 _FRAME_TIME_MS = 133.3  # 7.5 a second
@@ -19,7 +19,7 @@ _USUAL_FRAMES = (30, 24)
 
 
 def plan_iliac_runs(rng: np.random.Generator, patient: Patient, frames: int | None) -> tuple[RunPlan, ...]:
-    """Two runs: bifurcation from in front, then one groin from the other side's oblique, the table moved between."""
+    """Two runs: the bifurcation from the front, then one groin from the other side's oblique, after a table move."""
     side = int(rng.choice([-1, 1]))
     groin = patient.target_mm + np.array([side * 62.0, -25.0, -118.0])
     views = ((rng.uniform(-8, 8), rng.uniform(-8, 8)), (-side * rng.uniform(18, 38), rng.uniform(-6, 6)))
@@ -67,7 +67,7 @@ def _devices(rng: np.random.Generator, patient: Patient) -> tuple[Device, ...]:
 
 
 def _access_path(rng: np.random.Generator, patient: Patient, side: str, *, until: float) -> Float[np.ndarray, "n 3"]:
-    """From the groin up; a wire straightens what it lies in, so that it leaves the centerline within the lumen."""
+    """A path from the groin upwards; a stiff wire straightens, so it leaves the centerline within the lumen."""
     ways = [
         np.concatenate([b.points_mm for b in patient.tree.branches if b.name == name])
         for name in (f"common-femoral-{side}", f"external-iliac-{side}", f"common-iliac-{side}", "aorta")

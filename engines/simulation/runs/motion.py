@@ -1,4 +1,4 @@
-"""How the patient moves during a run, as one state a frame."""
+"""The patient's motion during a run, as one state per frame."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Moment:
     """The patient at one frame.
 
     Args:
-        isocentre_from_lps: where the whole patient lies (head motion, table).
+        isocentre_from_lps: pose of the whole patient (head motion, table).
         contraction: 0 at end-diastole, 1 at end-systole.
         breath_mm: displacement of heart and diaphragm, LPS.
     """
@@ -32,15 +32,15 @@ class Moment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Beat:
-    """Size of a heart's motion.
+    """The size of a heart's motion.
 
     Args:
-        frames_per_beat: whole, so that end-diastole falls on frames.
-        shorten: of the long axis at end-systole, fraction.
-        squeeze: of the radius, fraction.
-        twist_rad: at the apex.
-        breath_mm: amplitude, mostly towards the feet.
-        breath_period_s: of breathing.
+        frames_per_beat: a whole number, so that end-diastole falls on frames.
+        shorten: fraction by which the long axis shortens at end-systole.
+        squeeze: fraction by which the radius shrinks.
+        twist_rad: rotation of the apex.
+        breath_mm: amplitude of breathing, mostly towards the feet.
+        breath_period_s: period of breathing.
     """
 
     frames_per_beat: int
@@ -52,7 +52,7 @@ class Beat:
 
 
 def contraction(frame: int, frames_per_beat: int) -> float:
-    """Systole in the first 35 %, relaxation to 55 %, then rest: exactly 0 until the next beat."""
+    """Contraction in a frame: systole in the first 35 %, relaxation to 55 %, then exactly 0 until the next beat."""
     phase = (frame % frames_per_beat) / frames_per_beat
     if phase < 0.35:
         return float(np.sin(0.5 * np.pi * phase / 0.35) ** 2)
@@ -62,7 +62,7 @@ def contraction(frame: int, frames_per_beat: int) -> float:
 
 
 def breath_offset_mm(at_s: float, beat: Beat, phase: float) -> Float[np.ndarray, " 3"]:
-    """Heart and diaphragm go down and slightly forward in inspiration."""
+    """Displacement by breathing: heart and diaphragm move down and slightly forward in inspiration."""
     depth = beat.breath_mm * 0.5 * (1.0 - np.cos(2 * np.pi * (at_s / beat.breath_period_s + phase)))
     return depth * np.array([0.05, -0.25, -1.0])
 
@@ -81,7 +81,7 @@ def deform_heart(
     cos, sin = np.cos(turn) * shrink, np.sin(turn) * shrink
     u = cos * local[:, 0] - sin * local[:, 1]
     v = sin * local[:, 0] + cos * local[:, 1]
-    # The apex stays nearly put and the base comes down to it.
+    # The apex stays nearly in place and the base moves towards it.
     w = local[:, 2] + beat.shorten * amount * heart.length_mm * np.clip(1.0 - along, 0.0, 1.2)
     return np.column_stack([u, v, w]) @ heart.axes + heart.base_mm + moment.breath_mm
 
@@ -89,7 +89,7 @@ def deform_heart(
 def best_rigid_motion(
     moved_mm: Float[np.ndarray, "n 3"], rest_mm: Float[np.ndarray, "n 3"], *, frame: str = "lps"
 ) -> RigidPose:
-    """The rigid motion nearest to a deformation (least squares, Kabsch): moved from rest."""
+    """The rigid motion nearest to a deformation from rest (least squares, Kabsch)."""
     centre_moved, centre_rest = moved_mm.mean(axis=0), rest_mm.mean(axis=0)
     u, _, vt = np.linalg.svd((moved_mm - centre_moved).T @ (rest_mm - centre_rest))
     matrix = np.eye(4)

@@ -1,4 +1,4 @@
-"""The truth beside a simulated run: poses, masks, and where every centerline point was seen."""
+"""Write the truth beside a simulated run: poses, masks, and the position of every centerline point."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from calibration.store import write_atomically, write_json
-from engines.simulation.runs.run import RenderedRun
+from engines.simulation.runs.run_rendering import RenderedRun
 
 REGISTRATION_SCHEMA = "guidance-app/registration/1"
 
@@ -52,7 +52,7 @@ def write_truth(folder: Path, run: RenderedRun, *, case_id: str, file: str, sop_
     )
     write_atomically(folder / f"{plan.name}_labels.npz", lambda beside: _save(beside, labels=run.labels))
     if plan.vessels_beat:
-        # A hundredth of a pixel is far below what any estimator resolves, and compresses well.
+        # A hundredth of a pixel is finer than any estimator resolves, and it compresses well.
         points = np.rint(run.points_px * 100.0).astype(np.int32)
         write_atomically(folder / f"{plan.name}_points.npz", lambda beside: _save(beside, points_centi_px=points))
 

@@ -1,1 +1,1 @@
-"""Curves and voxels that invented patients are made of."""
+"""Curves and voxels from which invented patients are made."""

@@ -1,4 +1,4 @@
-"""Space curves and the tree that is grown from them."""
+"""Space curves, and trees that are grown from them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def arc_length_mm(points_mm: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, " n"
 def wobble(
     rng: np.random.Generator, count: int, *, amplitude: float, waves: float, ramp: float = 0.15
 ) -> Float[np.ndarray, " count"]:
-    """A smooth random deviation along a curve: zero at its start, `waves` undulations, rms about `amplitude`."""
+    """A smooth random deviation along a curve: zero at its start, `waves` undulations, an rms near `amplitude`."""
     at = np.linspace(0.0, 1.0, count)
     total = np.zeros(count)
     for harmonic in (0.6, 1.0, 1.7):
@@ -82,10 +82,10 @@ class GrowingTree:
         parent: int = -1,
         fill_group: str = "",
     ) -> int:
-        """Add a vessel (start and end radius, or one a point); with a parent it starts at the parent's nearest point.
+        """Add a vessel (start and end radius, or one per point); with a parent it starts at the parent's nearest point.
 
         Returns:
-            The number to name as `parent` of what springs from it.
+            The vessel's number, to be given as `parent` of its branches.
         """
         points = np.array(points_mm, dtype=np.float64)
         at = 0
@@ -145,7 +145,7 @@ class GrowingTree:
 
 
 def distance_from_root_mm(tree: CenterlineTree) -> tuple[Float[np.ndarray, " n"], ...]:
-    """Arc length from the root of its tree, a value a point; parents come before children."""
+    """Arc length of each point from the root of its tree; parents must come before children."""
     travelled: list[np.ndarray] = []
     for branch in tree.branches:
         arc_mm = arc_length_mm(branch.points_mm)

@@ -1,4 +1,4 @@
-"""A voxel grid to paint tissue on, in Hounsfield units."""
+"""A voxel grid on which tissue is painted, in Hounsfield units."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Grid:
         return matrix
 
     def box(self, low_mm: np.ndarray, high_mm: np.ndarray) -> tuple[slice, slice, slice] | None:
-        """Index ranges of the voxels between two corners, None where the grid has none."""
+        """Index ranges of the voxels between two corners; None if the grid has none there."""
         low = np.maximum(np.ceil((low_mm - self.first_mm) / self.spacing_mm).astype(int), 0)
         high = np.minimum(np.floor((high_mm - self.first_mm) / self.spacing_mm).astype(int) + 1, self.shape)
         if (high <= low).any():
@@ -64,7 +64,7 @@ class Grid:
 def tube_distance_mm(
     grid: Grid, branches: Iterable[Branch], *, margin_mm: float, floor_radius_mm: float = 0.0
 ) -> Float32[np.ndarray, "i j k"]:
-    """Signed distance to the walls of tubes (negative inside), cut off at `margin_mm`."""
+    """Signed distance to the walls of tubes (negative inside), limited to `margin_mm`."""
     field = np.full(grid.shape, margin_mm, dtype=np.float32)
     axes = [axis.ravel() for axis in grid.axes_mm()]
     for branch in branches:
@@ -85,7 +85,7 @@ def tube_distance_mm(
 def _beads(
     branch: Branch, spacing_mm: float, floor_radius_mm: float
 ) -> tuple[Float[np.ndarray, "n 3"], Float[np.ndarray, " n"]]:
-    """Spheres so close together that their union is the tube to a small fraction of a voxel."""
+    """Spheres so close together that their union equals the tube to a small fraction of a voxel."""
     typical_mm = max(float(np.median(branch.radius_mm)), floor_radius_mm)
     points = even_steps(branch.points_mm, max(0.35 * typical_mm, 0.5 * spacing_mm))
     at = np.linspace(0.0, 1.0, len(points))
@@ -124,7 +124,7 @@ def paint_bone_tubes(
     inside = distance < 0.0
     shell = np.clip(1.0 + distance[inside] / cortex_mm, 0.0, 1.0)
     hu[inside] = np.maximum(hu[inside], marrow_hu + (cortex_hu - marrow_hu) * shell)
-    # Half a voxel of partial volume outside, or thin ribs break up into beads.
+    # Half a voxel of partial volume outside prevents thin ribs from breaking up into beads.
     rim = (distance >= 0.0) & (distance < 0.5 * grid.spacing_mm)
     hu[rim] = np.maximum(hu[rim], 0.5 * cortex_hu)
 

@@ -1,1 +1,1 @@
-"""Patients drawn in milliseconds, for training pose and similarity networks."""
+"""Invented patients that are drawn in milliseconds, for training pose and similarity networks."""

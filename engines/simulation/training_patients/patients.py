@@ -1,4 +1,4 @@
-"""Vessel trees of invented patients for training pose networks: no voxels, no pictures, milliseconds each."""
+"""Vessel trees of invented patients for training pose networks, without voxels or pictures; milliseconds each."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from engines.simulation.runs.carm_views import draw_view
 
 PoseKind = Literal["evt", "coronary", "tavi"]
 POSE_KINDS: tuple[PoseKind, ...] = get_args(PoseKind)
-# Simulated cases to be evaluated on use these seeds' case numbers; the trees here are drawn from another stream.
+# Simulated cases for evaluation use the same seeds, so the trees here are drawn from another random stream.
 _STREAM = 77
-_STEP_MM = 5.0  # between drawn points: finer than the small picture resolves
+_STEP_MM = 5.0  # distance of drawn points, finer than the small picture resolves
 _ROOT_CENTRE_MM = 28.0  # from the valve to the middle of the picture
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class TrainingPatient:
-    """A tree, and which branches one injection may fill together.
+    """A tree, and the groups of branches that one injection fills.
 
     Args:
         groups: fill group of each branch ("ICA-left", "veins", "LCA", ...).
@@ -34,7 +34,7 @@ class TrainingPatient:
     kind: PoseKind
     tree: CenterlineTree
     groups: tuple[str, ...]
-    # Sampled once a patient: it is drawn thousands of times.
+    # Sampled once per patient, because each patient is drawn thousands of times.
     pieces: tuple[CenterlineCloud, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -44,13 +44,13 @@ class TrainingPatient:
         object.__setattr__(self, "pieces", tuple(pieces))
 
     def shown_and_filled(self, rng: np.random.Generator) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """Branches of the model that a view is matched with, and those of them that contrast reaches."""
+        """The model's branches with which a view is matched, and those of them that contrast reaches."""
         everything = tuple(range(len(self.groups)))
         if self.kind == "coronary":
             group = ("LCA", "RCA", "")[rng.choice(3, p=[0.55, 0.35, 0.1])]
             return everything, self._of(everything, (group,)) or everything
         if self.kind == "tavi":
-            # A short injection above the valve: often the bolus has not come far down behind the arch yet.
+            # After a short injection above the valve, the bolus often has not come far beyond the arch.
             last = max(i for i in everything if self.tree.branches[i].name == "aorta")
             return everything, tuple(i for i in everything if i != last) if rng.uniform() < 0.4 else everything
         if rng.uniform() < 0.35:
@@ -61,14 +61,14 @@ class TrainingPatient:
         return arteries, self._of(arteries, (side,)) or arteries
 
     def aimed_at(self, filled_centre_mm: Float[np.ndarray, " 3"]) -> Float[np.ndarray, " 3"]:
-        """LPS point that the table is moved for: what the run is to show, in the aorta the root."""
+        """LPS point to which the table is moved: the centre of what the run shows; in the aorta, the root."""
         if self.kind != "tavi":
             return filled_centre_mm
         root = next(branch for branch in self.tree.branches if branch.name == "aorta").points_mm[0]
         return root + np.array([0.0, 0.0, _ROOT_CENTRE_MM])
 
     def cloud(self, branches: tuple[int, ...]) -> CenterlineCloud:
-        """Drawn points of these branches."""
+        """The points of these branches, for drawing."""
         parts = [self.pieces[i] for i in branches]
         return CenterlineCloud(
             points_mm=torch.cat([part.points_mm for part in parts]),
@@ -84,7 +84,7 @@ def draw_patient(kind: PoseKind, seed: int, number: int) -> TrainingPatient:
     """The patient of a seed and a running number.
 
     Raises:
-        InputError: no such kind.
+        InputError: there is no such kind.
     """
     rng = np.random.default_rng([seed, number, _STREAM])
     offset_mm = rng.uniform(-45.0, 45.0, size=3)
@@ -120,7 +120,7 @@ def draw_patient(kind: PoseKind, seed: int, number: int) -> TrainingPatient:
 
 
 def draw_geometry(kind: PoseKind, rng: np.random.Generator) -> CArmGeometry:
-    """A working view: frontal or lateral for a head, any oblique one for coronaries, along the valve for an aorta."""
+    """A working view: frontal or lateral for a head, any oblique view for coronaries, along the valve for an aorta."""
     if kind == "evt":
         lateral = rng.uniform() < 0.5
         primary = rng.choice([-1.0, 1.0]) * rng.uniform(75, 97) if lateral else rng.uniform(-15, 15)

@@ -1,4 +1,4 @@
-"""What a similarity is trained on: small volumes of invented patients, seen by small cameras."""
+"""Small volumes of invented patients and small views of them, for training a similarity."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ from engines.rendering.volume import vessel_volume
 from engines.simulation.anatomies.anatomy import CaseKind, Patient
 from engines.simulation.anatomies.model_tree import model_tree
 from engines.simulation.anatomies.models import lumen_distance_mm
-from engines.simulation.case import draw_case
 from engines.simulation.runs.carm_views import draw_view
+from engines.simulation.simulated_case import draw_case
 from engines.simulation.training_patients.patients import draw_geometry
 
 SIDE_PX = 64
-# Cortical bone against water at 60 keV, NIST XCOM: what one millimetre of it weighs in a DRR.
+# Attenuation of cortical bone relative to water at 60 keV, NIST XCOM.
 _BONE_IN_WATER = 2.93
-_CONTRAST_IN_WATER = 0.33  # of a CTA, 330 HU
+_CONTRAST_IN_WATER = 0.33  # attenuation that the contrast of a CTA adds, relative to water: 330 HU
 _VOXEL_MM = 2.4
-_SATURATION_MM = 1.0  # thickness at which a segmentation calls a vessel present with 1 - 1/e
+_SATURATION_MM = 1.0  # thickness at which a vessel gets probability 1 - 1/e
 
 SceneKind = Literal["tissue", "vessels"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Scene:
-    """One patient before one camera.
+    """One patient and one camera.
 
     Args:
         kind: "tissue" for a DRR of the CT (mm of water), "vessels" for the vessels' soft mask.
-        moving: renders what registration moves.
-        fixed: renders what the C-arm sees: the same patient with other vessels filled.
-        camera_from_lps: nominal pose; poses are drawn around it.
-        pivot_lps_mm: turns are about this point.
+        moving: renders the volume that registration moves.
+        fixed: renders the C-arm's picture: the same patient with other vessels filled.
+        camera_from_lps: nominal pose, around which poses are drawn.
+        pivot_lps_mm: centre of turns.
     """
 
     name: str
@@ -62,7 +62,7 @@ class Scene:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class SmallVolume:
-    """A volume coarse enough to render thousands of times."""
+    """A volume so coarse that it can be rendered thousands of times."""
 
     values: Float[np.ndarray, "i j k"]
     lps_from_index: Float[np.ndarray, "4 4"]
@@ -72,7 +72,7 @@ class SmallVolume:
 
 
 def tissue_volume(patient: Patient, *, contrast: bool, voxel_mm: float = _VOXEL_MM) -> SmallVolume:
-    """Attenuation relative to water of the whole patient, as a CT with or without contrast would give it."""
+    """Attenuation of the whole patient relative to water, as in a CT with or without contrast."""
     grid = patient.layers[0].grid
     density = sum(layer.water + _BONE_IN_WATER * layer.bone for layer in patient.layers)
     density = np.array(np.broadcast_to(density, grid.shape), dtype=np.float32)
@@ -86,7 +86,7 @@ def tissue_volume(patient: Patient, *, contrast: bool, voxel_mm: float = _VOXEL_
 def averaged_volume(
     values: Float[np.ndarray, "i j k"], lps_from_index: Float[np.ndarray, "4 4"], block: int
 ) -> SmallVolume:
-    """Whole blocks of voxels averaged; what does not fill a block at the far end is left out."""
+    """The volume averaged over whole blocks of voxels; voxels that fill no block at the far end are dropped."""
     cells = np.array(values.shape) // block
     i, j, k = (int(size) for size in cells)
     cut = values[: i * block, : j * block, : k * block].reshape(i, block, j, block, k, block)
@@ -96,7 +96,7 @@ def averaged_volume(
 
 
 def tissue_scene(kind: CaseKind, seed: int, *, lateral: bool) -> Scene:
-    """A simulated patient's CT, with contrast; the C-arm sees it without."""
+    """A scene of a simulated patient's CT with contrast; the C-arm sees it without contrast."""
     patient, _ = draw_case(kind, seed)
     rng = np.random.default_rng([seed, int(lateral), 31])
     moving = tissue_volume(patient, contrast=True).renderer()
@@ -107,7 +107,7 @@ def tissue_scene(kind: CaseKind, seed: int, *, lateral: bool) -> Scene:
 
 
 def vessel_scene(kind: CaseKind, seed: int, *, view: int) -> Scene:
-    """The arteries of a simulated patient; the C-arm sees those that one injection fills."""
+    """A scene of a simulated patient's arteries; the C-arm sees those that one injection fills."""
     patient, _ = draw_case(kind, seed)
     rng = np.random.default_rng([seed, view, 32])
     tree = model_tree(patient.tree)
@@ -131,7 +131,7 @@ def vessel_scene(kind: CaseKind, seed: int, *, view: int) -> Scene:
 
 
 def wide_view(kind: CaseKind, rng: np.random.Generator, *, lateral: bool) -> CArmGeometry:
-    """A flat detector wide open, frontal or lateral, as for a first look at a patient."""
+    """The view of a fully open flat detector, frontal or lateral, as at the start of a procedure."""
     primary = (rng.choice([-1.0, 1.0]) * 90.0) if lateral else 0.0
     return draw_view(
         rng, primary_deg=primary, secondary_deg=0.0, spread_deg=6.0, sid_mm=(1020, 1180), sod_mm=(730, 800),

@@ -1,1 +1,1 @@
-"""Recipes of the learned similarities."""
+"""Training of the learned similarities."""

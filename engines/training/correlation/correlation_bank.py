@@ -1,8 +1,8 @@
-"""A bank of rendered pictures and how they change with the pose, so that training needs no renderer in its graph.
+"""A bank of rendered pictures with their derivatives by the pose, so that training needs no renderer in its graph.
 
-The gradient of a similarity S by the pose is J^T dS/dI, with J the change of the moving picture by each of six small
-motions. J depends on volume and pose alone: it is rendered once by central differences, and any picture of the same
-scene at a known pose may stand beside it as the fixed one.
+The gradient of a similarity S by the pose is J^T dS/dI, where J is the derivative of the moving picture by six small
+motions. J depends on volume and pose alone, so it is rendered once by central differences. Any picture of the same
+scene at a known pose can then serve as the fixed picture.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ from calibration.errors import InputError
 from calibration.store import write_atomically
 from engines.simulation.training_patients.small_volumes import Scene
 
-TRANSLATION_SCALE_MM = 100.0  # of movement weigh as much as one radian
-NEAREST, FARTHEST = 0.02, 1.6  # distance of two poses: from where evolution takes over to beyond most starts
-_STEP = 0.01  # of the central differences: 0.6 degrees, 1 mm: a quarter of a pixel
-_TURN_RAD, _MOVE_MM = np.deg2rad(15.0), (25.0, 25.0, 45.0)  # of the moving poses about the nominal one
-_FAR_TURN_RAD, _FAR_MOVE_MM = np.deg2rad(20.0), (30.0, 30.0, 60.0)  # shape of the displacements between a pair
+TRANSLATION_SCALE_MM = 100.0  # this much movement counts as much as one radian
+NEAREST, FARTHEST = 0.02, 1.6  # range of pose distances: from where evolution takes over to beyond most starts
+_STEP = 0.01  # step of the central differences: 0.6 degrees or 1 mm, a quarter of a pixel
+_TURN_RAD, _MOVE_MM = np.deg2rad(15.0), (25.0, 25.0, 45.0)  # spread of the moving poses about the nominal pose
+_FAR_TURN_RAD, _FAR_MOVE_MM = np.deg2rad(20.0), (30.0, 30.0, 60.0)  # shape of a pair's displacement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Bank:
-    """Moving pictures with their derivatives, and fixed pictures near and far from each.
+    """Moving pictures with their derivatives, and for each of them near and far fixed pictures.
 
-    Poses are those of the scene's pivot: turns of the camera axes, and places in camera mm.
+    Poses are those of the scene's pivot: rotations of the camera's axes, and positions in camera mm.
 
     Args:
-        moving: raw values of the DRR.
-        jacobian: change of `moving` per radian and per 100 mm along the camera's axes.
-        fixed: `per_moving` pictures for each moving one, in its order.
+        moving: values of the DRR.
+        jacobian: derivative of `moving` per radian and per 100 mm along the camera's axes.
+        fixed: `per_moving` pictures for each moving one, in the same order.
         scene: number of the scene of each moving picture.
-        plan: what the bank was rendered by, in words; a bank of another plan is not taken for it.
+        plan: the plan by which the bank was rendered, in words; a bank of another plan is refused.
     """
 
     moving: Float[np.ndarray, "m r c"]
@@ -55,13 +55,13 @@ class Bank:
         return len(self.fixed) // len(self.moving)
 
     def displacement(self, moving: Int[np.ndarray, " n"], fixed: Int[np.ndarray, " n"]) -> Float[np.ndarray, "n 6"]:
-        """From moving to fixed poses: rotation vector in rad, then movement in 100 mm, both in camera axes."""
+        """Displacement from moving to fixed poses: rotation vector in rad and movement in 100 mm, in camera axes."""
         turn = self.fixed_turn[fixed] @ self.moving_turn[moving].transpose(0, 2, 1)
         move = self.fixed_place_mm[fixed] - self.moving_place_mm[moving]
         return np.column_stack([Rotation.from_matrix(turn).as_rotvec(), move / TRANSLATION_SCALE_MM])
 
     def save(self, path: Path) -> None:
-        """Write all of it, whole or not at all."""
+        """Write the complete bank, or nothing."""
         arrays = {field.name: getattr(self, field.name) for field in fields(self)}
 
         def write(beside: Path) -> None:
@@ -72,7 +72,7 @@ class Bank:
 
     @classmethod
     def load(cls, path: Path) -> Bank:
-        """Raises InputError where there is no bank in the file."""
+        """Read a bank. Raises InputError if the file holds none."""
         try:
             with np.load(path) as content:
                 arrays = {field.name: content[field.name] for field in fields(cls) if field.name != "plan"}
@@ -130,7 +130,7 @@ def _scene_bank(scene: Scene, number: int, rng: np.random.Generator, moving: int
 def picture_and_jacobian(
     scene: Scene, turn: Float[np.ndarray, "3 3"], place_mm: Float[np.ndarray, " 3"]
 ) -> tuple[Float[np.ndarray, "r c"], Float[np.ndarray, "6 r c"]]:
-    """The moving picture at a pose, and its central differences by three turns and three moves."""
+    """The moving picture at a pose, and its derivatives by three turns and three moves (central differences)."""
     steps = np.concatenate([np.zeros((1, 6)), _STEP * np.eye(6), -_STEP * np.eye(6)])
     turns = _turned(np.repeat(turn[None], len(steps), axis=0), steps[:, :3])
     places = place_mm + TRANSLATION_SCALE_MM * steps[:, 3:]
@@ -139,7 +139,7 @@ def picture_and_jacobian(
 
 
 def drawn_displacements(rng: np.random.Generator, count: int) -> Float[np.ndarray, "n 6"]:
-    """Directions as starts of a registration have them, lengths log-uniform: small errors are learnt as well."""
+    """Displacements with the directions of registration starts and log-uniform lengths, to include small errors."""
     raw = rng.normal(size=(count, 6)) * [*[_FAR_TURN_RAD] * 3, *(np.array(_FAR_MOVE_MM) / TRANSLATION_SCALE_MM)]
     length = np.exp(rng.uniform(np.log(NEAREST), np.log(FARTHEST), count))
     return raw / np.linalg.norm(raw, axis=1, keepdims=True) * length[:, None]

@@ -1,4 +1,4 @@
-"""How well a similarity points home on patients it was not trained on, and the card that says so."""
+"""Measure how well a similarity's gradient points to the right pose on unseen patients, and write its model card."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _BANDS = ((0.02, 0.1), (0.1, 0.4), (0.4, 1.6))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pointing:
-    """Angles between the descent and the way home, for pairs this far apart (rad, 100 mm, 400 mm of depth)."""
+    """Angles between descent and right direction, for pairs with this distance (rad, 100 mm, 400 mm of depth)."""
 
     similarity: str
     near: float
@@ -29,7 +29,7 @@ class Pointing:
 
 
 def held_out_pointing(similarity: Similarity, bank: Bank, *, batches: int = 12, seed: int = 5) -> list[Pointing]:
-    """Angles on a bank of unseen patients, its fixed pictures randomised as in training; 90 degrees is chance."""
+    """Angles on a bank of unseen patients, with fixed pictures randomised as in training; 90 degrees is chance."""
     recipe = CorrelationRecipe(batch=24)
     rotation, translation, length = [], [], []
     for number in range(batches):
@@ -57,7 +57,7 @@ def held_out_pointing(similarity: Similarity, bank: Bank, *, batches: int = 12, 
 
 def model_card(name: str, record: SimilarityRecord, recipe: CorrelationRecipe, weights: int, effort: str,
                pointing: list[Pointing]) -> str:  # fmt: skip
-    """Markdown beside the weights."""
+    """The model card in Markdown, to be stored beside the weights."""
     plan = recipe.bank
     rows = "\n".join(
         f"| {p.similarity} | {p.near:g} to {p.far:g} | {p.rotation_deg.n} "
@@ -80,8 +80,8 @@ Research use only, not a medical device.
 - Again: `guidance-app train {name} --steps {recipe.steps} --seed {record.seed}`.
 
 ## Unseen simulated patients (seeds from {HELD_OUT.first_seed})
-Angle between the descent and the way home, median with 95 % interval; 90 degrees is chance. The same pairs for all,
-fixed pictures randomised as in training.
+Angle between the descent and the direction to the right pose, median with 95 % interval; 90 degrees is chance. The
+same pairs for all, fixed pictures randomised as in training.
 
 | similarity | distance (rad, 100 mm, 400 mm of depth) | pairs | rotation, deg | translation, deg |
 | --- | --- | --- | --- | --- |

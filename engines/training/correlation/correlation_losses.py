@@ -1,4 +1,4 @@
-"""What the network learns from: the direction home, features that part, and weights that balance both."""
+"""Losses of the similarity network: gradient direction, decomposition of features, and the weights between them."""
 
 from __future__ import annotations
 
@@ -23,16 +23,17 @@ def approximation_loss(
     magnitude: float = 0.1,
     growth: float = 1.0,
 ) -> Float[torch.Tensor, ""]:
-    """How far the network's gradient is from that of the squared distance of the poses.
+    """The deviation of the network's gradient from the gradient of the poses' squared distance.
 
-    Squared distance of the unit vectors, rotation and translation apart (Gao et al. 2020, eq. 6), plus the ratio of
-    lengths, which makes the similarity grow with the distance: convex, so that a descent knows when it is near.
+    The squared distance of the unit vectors, for rotation and translation separately (Gao et al. 2020, eq. 6), plus a
+    term for the ratio of lengths. That term makes the similarity grow with the distance, so it is convex and a descent
+    can tell when it is near.
 
     Args:
-        gradient: of the similarity, by rotation (rad) and translation (100 mm).
-        displacement: from the moving to the fixed pose in the same units; the gradient is to point away from it.
-        magnitude: weight of the lengths; 0 leaves the direction alone.
-        growth: length of the gradient per length of displacement.
+        gradient: gradient of the similarity by rotation (rad) and translation (100 mm).
+        displacement: from the moving to the fixed pose, in the same units; the gradient should point the opposite way.
+        magnitude: weight of the lengths; 0 keeps only the direction.
+        growth: target length of the gradient per length of displacement.
     """
     away = -displacement
     rotation = 2.0 * (1.0 - _cosine(gradient[:, :3], away[:, :3]))
@@ -42,11 +43,11 @@ def approximation_loss(
 
 
 def decomposition_loss(found: Comparison, form: Decomposition) -> Float[torch.Tensor, ""]:
-    """Drive the correlations of global and of local features apart.
+    """Separate global from local features by their correlations between the two pictures.
 
-    "cddfuse": square of the local one over the global one (both pictures show one scene, each has details of its
-    own). "poster": global over local as printed by Chen et al. 2024, roles exchanged; its epsilon keeps the
-    denominator positive. A network without local features has nothing to take apart: 0.
+    "cddfuse": the squared local correlation over the global one (both pictures show one scene, but each has its own
+    details). "poster": global over local, as printed by Chen et al. 2024, with exchanged roles; its epsilon keeps the
+    denominator positive. For a network without local features the loss is 0.
     """
     if form == "none" or found.fixed_local is None or found.moving_local is None:
         return found.distance.new_zeros(())
@@ -60,7 +61,7 @@ def decomposition_loss(found: Comparison, form: Decomposition) -> Float[torch.Te
 def correlation(
     first: Float[torch.Tensor, "n c h w"], second: Float[torch.Tensor, "n c h w"]
 ) -> Float[torch.Tensor, " n"]:
-    """Normalised cross-correlation over places, averaged over channels; a constant channel counts 0."""
+    """Normalised cross-correlation over positions, averaged over channels; a constant channel counts 0."""
     a, b = (x.flatten(2) - x.flatten(2).mean(dim=2, keepdim=True) for x in (first, second))
     power = (a**2).sum(dim=2) * (b**2).sum(dim=2)
     return ((a * b).sum(dim=2) / (power + _TINY).sqrt()).mean(dim=1)
@@ -69,7 +70,7 @@ def correlation(
 class UncertaintyWeights(nn.Module):
     """Losses balanced by learnt variances (Kendall et al. 2018): sum of loss / (2 s^2) + log s.
 
-    Log variances are held within -3..3: a decomposition loss that reaches 0 would otherwise win without bound.
+    Log variances are limited to -3..3, because a decomposition loss near 0 would otherwise get an unbounded weight.
     """
 
     def __init__(self, losses: int = 2) -> None:

@@ -1,7 +1,7 @@
-"""Domain randomisation of the fixed picture: what lies between a DRR and an X-ray picture, invented anew each time.
+"""Domain randomisation of the fixed picture: random differences between a DRR and an X-ray picture.
 
-Kinds of change after the released training code of ProST's successors (Gao et al. 2023, SyntheX: smoothing, noise,
-grey-level curves, erasing), with overlays of vessels, wires and collimator blades for this program's own use.
+The kinds of change follow the released training code of ProST's successors (Gao et al. 2023, SyntheX: smoothing, noise,
+grey-level curves, erasing). Overlays of vessels, wires and collimator blades are added for this program's use.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from jaxtyping import Float
 
 
 def randomised(picture: Float[np.ndarray, "rows columns"], rng: np.random.Generator) -> Float[np.ndarray, "r c"]:
-    """One picture as another machine, dose and display might show it; grey levels in about 0..1."""
+    """A picture as another machine, dose and display might show it; grey levels in about 0..1."""
     low, high = float(picture.min()), float(picture.max())
     grey = ((picture - low) / max(high - low, 1e-6)).astype(np.float32)
     grey = _overlaid(grey, rng)
     grey = _toned(grey, rng)
-    if rng.uniform() < 0.5:  # displays take out what varies slowly
+    if rng.uniform() < 0.5:  # displays remove slow variations
         grey = grey - rng.uniform(0.2, 0.7) * cv2.GaussianBlur(grey, (0, 0), rng.uniform(8.0, 16.0))
     if rng.uniform() < 0.6:
         grey = cv2.GaussianBlur(grey, (0, 0), rng.uniform(0.3, 1.3))
@@ -27,7 +27,7 @@ def randomised(picture: Float[np.ndarray, "rows columns"], rng: np.random.Genera
 
 
 def _overlaid(grey: Float[np.ndarray, "r c"], rng: np.random.Generator) -> Float[np.ndarray, "r c"]:
-    """Vessels that the moving picture lacks, catheters and wires: bent lines, mostly absorbing."""
+    """The picture with bent, mostly absorbing lines: vessels that the moving picture lacks, catheters and wires."""
     for _ in range(rng.poisson(1.5)):
         line = np.zeros(grey.shape, np.float32)
         size = max(grey.shape)
@@ -41,7 +41,7 @@ def _overlaid(grey: Float[np.ndarray, "r c"], rng: np.random.Generator) -> Float
 
 
 def _toned(grey: Float[np.ndarray, "r c"], rng: np.random.Generator) -> Float[np.ndarray, "r c"]:
-    """Gain, gamma, and a sinusoidal tone curve that stays monotone."""
+    """The picture after gain, gamma, and a monotone sinusoidal tone curve."""
     grey = np.clip(grey, 0.0, 1.5) ** np.float32(np.exp(rng.normal(scale=0.35)))
     waves, phase = rng.uniform(0.5, 1.5), rng.uniform(0.0, 2 * np.pi)
     swing = rng.uniform(0.0, 0.8) / (2 * np.pi * waves)
@@ -49,7 +49,7 @@ def _toned(grey: Float[np.ndarray, "r c"], rng: np.random.Generator) -> Float[np
 
 
 def _noise(shape: tuple[int, ...], rng: np.random.Generator) -> Float[np.ndarray, "r c"]:
-    """White and cloudy, in units of the picture's own spread."""
+    """White and smooth noise, in units of the picture's own spread."""
     white = rng.standard_normal(shape, dtype=np.float32) * rng.uniform(0.0, 0.2)
     cloud = cv2.GaussianBlur(rng.standard_normal(shape, dtype=np.float32), (0, 0), 6.0)
     return white + cloud / max(float(cloud.std()), 1e-6) * rng.uniform(0.0, 0.25)

@@ -1,4 +1,4 @@
-"""Training of the similarity network: seeded, resumable, on a bank of invented patients alone."""
+"""Train the similarity network: seeded, resumable, on a bank of invented patients only."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ _EMA_DECAY = 0.99
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BankPlan:
-    """What is rendered before training; seeds from 1000 on are held out for evaluation.
+    """The plan of what is rendered before training; seeds from 1000 on are held out for evaluation.
 
     Args:
-        heads, chests, arteries: simulated cases of each sort (arteries: of brain and heart in turn).
-        moving: pictures with derivatives of each scene.
-        per_moving: fixed pictures for each of them.
+        heads, chests, arteries: number of simulated cases of each sort (arteries: of brain and heart in turn).
+        moving: number of pictures with derivatives per scene.
+        per_moving: number of fixed pictures for each of them.
     """
 
     heads: int = 5
@@ -61,12 +61,12 @@ class BankPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CorrelationRecipe:
-    """Everything that decides the weights.
+    """Everything that determines the weights.
 
     Args:
-        decomposition: form of the loss that parts global from local features.
+        decomposition: form of the loss that separates global from local features.
         magnitude: weight of the gradient's length; 0 is the published loss.
-        randomise: change the fixed pictures' appearance; without, only their poses differ.
+        randomise: whether to change the fixed pictures' appearance; otherwise only their poses differ.
     """
 
     design: Design = field(default_factory=Design)
@@ -82,7 +82,7 @@ class CorrelationRecipe:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepFigures:
-    """How one step went: the losses, and the angles between the gradient and the way home."""
+    """The losses of one step, and the angles between descent and right direction."""
 
     loss: float
     approximation: float
@@ -92,10 +92,10 @@ class StepFigures:
 
 
 def rendered_bank(plan: BankPlan, path: Path, *, progress: Callable[[str], None] = lambda _: None) -> Bank:
-    """The bank of `plan`, rendered once and kept at `path`.
+    """The bank of `plan`, rendered once and stored at `path`.
 
     Raises:
-        InputError: what lies there is no bank, or one of another plan.
+        InputError: the file there is no bank, or a bank of another plan.
     """
     words = json.dumps(asdict(plan), sort_keys=True)
     if path.exists():
@@ -126,7 +126,7 @@ def train_correlation(
     """Train, or go on from `checkpoint`; returns the averaged network in evaluation mode and the steps done.
 
     Args:
-        budget_s: stop early, with what is learnt so far; the learning rate then follows the clock too.
+        budget_s: time after which to stop early; the learning rate then also follows the clock.
 
     Raises:
         InputError: the checkpoint belongs to another recipe or cannot be read.
@@ -164,11 +164,11 @@ def train_correlation(
 def draw_batch(
     bank: Bank, recipe: CorrelationRecipe, rng: np.random.Generator
 ) -> tuple[Tensor, Tensor, Tensor, Float[Tensor, "n 6"]]:
-    """Pairs of one scene each: fixed and moving pictures, the moving ones' derivatives, the way from moving to fixed.
+    """Draw pairs of one scene each: fixed and moving pictures, derivatives, and displacements from moving to fixed.
 
-    Most pairs were rendered for each other, at log-uniform distances; the others are any two of a scene. Depth is
-    counted in units of 400 mm: with a metric that weighs it like the other moves, it decides most directions home, and
-    a picture shows it several times less than them.
+    Most pairs were rendered as pairs, at log-uniform distances; the others are any two pictures of a scene. Depth is
+    counted in units of 400 mm: counted like the other moves, it would dominate most directions, although a picture
+    shows it several times less.
     """
     moving = rng.integers(len(bank.moving), size=recipe.batch)
     partner = moving.copy()
@@ -190,7 +190,7 @@ def draw_batch(
 def pose_gradient(
     net: CorrelationNetwork, fixed: Tensor, moving: Tensor, jacobian: Tensor, *, keep: bool = True
 ) -> tuple[Comparison, Float[Tensor, "n 6"]]:
-    """What the network finds, and the gradient of its distance by the moving pose: J^T dS/dI."""
+    """The network's comparison, and the gradient of its distance by the moving pose: J^T dS/dI."""
     moving = moving.detach().requires_grad_()
     found = net(fixed, moving)
     (gradient,) = torch.autograd.grad(found.distance.sum(), moving, create_graph=keep)
@@ -224,7 +224,7 @@ def _step(
 
 
 def angles_deg(gradient: Float[Tensor, "n 6"], displacement: Float[Tensor, "n 6"]) -> tuple[Tensor, Tensor]:
-    """Angles between the descent and the way home, of rotations and of translations."""
+    """Angles between descent and right direction, of rotations and of translations."""
     cosines = [
         torch.cosine_similarity(-gradient[:, part], displacement[:, part], dim=1).clamp(-1.0, 1.0)
         for part in (slice(0, 3), slice(3, 6))

@@ -1,4 +1,4 @@
-"""The similarities that can be trained by name: ours, its published peers, and ours with one part taken out."""
+"""The similarities that can be trained, by name: ours, its published peers, and ours with one part left out."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ VARIANTS = {
 
 
 def variant_named(name: str) -> CorrelationRecipe:
-    """Raises InputError where there is no such similarity."""
+    """The recipe of this name. Raises InputError if there is none."""
     if name not in VARIANTS:
         near = difflib.get_close_matches(name, VARIANTS, n=1, cutoff=0.4)
         hint = f"did you mean {near[0]}?" if near else "choose one of them"

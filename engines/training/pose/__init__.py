@@ -1,1 +1,1 @@
-"""Recipes of the pose and matching networks."""
+"""Training of the pose and matching networks."""

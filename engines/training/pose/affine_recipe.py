@@ -1,4 +1,4 @@
-"""Unsupervised training of the affine matching network on invented aortas: 1 - Dice alone, no reference pose."""
+"""Train the affine matching network on invented aortas, unsupervised: with 1 - Dice alone, without reference poses."""
 
 from __future__ import annotations
 
@@ -19,18 +19,19 @@ from engines.registration.rendered.image_similarity import dice
 from engines.simulation.training_patients.patients import PoseKind, TrainingPatient, draw_patient
 from engines.training.pose.pose_pictures import OffsetSpread, draw_batch, drawn
 
-_KIND: PoseKind = "tavi"  # what the paper matches
+_KIND: PoseKind = "tavi"  # the paper matches aortas
 _HELD_OUT = 1_000_000  # patients from this number on are never trained on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AffineRecipe:
-    """Everything that decides the weights.
+    """Everything that determines the weights.
 
     Args:
-        share: of the paper's filters and units; 1 with `size_px` 256 is the published network.
-        views: views a step, `poses` starts each; the paper's batch is 4 pairs.
-        rate: largest, falling along a cosine; the paper's is 1e-4 for its larger network and longer training.
+        share: share of the paper's filters and units; 1 with `size_px` 256 is the published network.
+        views: views per step, with `poses` starts each; the paper's batch is 4 pairs.
+        rate: largest learning rate, which falls along a cosine; the paper has 1e-4 for its larger network and longer
+            training.
     """
 
     steps: int = 1200
@@ -54,11 +55,11 @@ def train_affine(
     budget_s: float = math.inf,
     progress: Callable[[int, float], None] = lambda *_: None,
 ) -> tuple[AffineNetwork, int]:
-    """Train on 1 - Dice of the moved projection alone; the network in evaluation mode, and the steps done.
+    """Train on 1 - Dice of the moved projection; returns the network in evaluation mode and the steps done.
 
     Args:
-        patient_of: patients by number; invented where none are given.
-        budget_s: stop early; the learning rate then follows the clock too.
+        patient_of: gives patients by number; None invents them.
+        budget_s: time after which to stop early; the learning rate then also follows the clock.
     """
     began = time.monotonic()
     torch.manual_seed(recipe.seed)
@@ -85,7 +86,7 @@ def train_affine(
 def held_out_dice(
     net: AffineNetwork, *, seed: int, patients: int = 8, views: int = 3
 ) -> tuple[list[float], list[float]]:
-    """Dice of projection and mask before and after one answer, on aortas that were never trained on."""
+    """Dice of projection and mask before and after one answer, on unseen aortas."""
     before, after = [], []
     recipe = AffineRecipe(seed=seed, size_px=net.size_px)
     with torch.no_grad():
@@ -99,7 +100,7 @@ def held_out_dice(
 
 
 def affine_card(recipe: AffineRecipe, steps: int, effort: str, dice_: tuple[list[float], list[float]]) -> str:
-    """What the weights are, how they were made and how good they are."""
+    """The model card: what the weights are, how they were made and how good they are."""
     before, after = dice_
     lines = [
         "# affine: model-to-image matching",
@@ -131,7 +132,7 @@ def _pair(
 def _pictures(
     recipe: AffineRecipe, rng: np.random.Generator, patient: TrainingPatient
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Projections and masks in a region about the seen vessel, drawn as loosely as a person would draw it."""
+    """Projections and masks in a region around the segmented vessel, with a person's inaccuracy in drawing it."""
     batch = draw_batch(patient, rng, OffsetSpread(), poses=recipe.poses)
     moving, fixed = drawn(batch.cloud, batch.begin), batch.seen
     centres, halves = [], []

@@ -1,4 +1,4 @@
-"""How good a pose initialiser is on patients it never saw, and the card that says so."""
+"""Measure a pose initialiser on unseen patients, and write its model card."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _HELD_OUT = 1_000_000  # patients from this number on are never trained on
 def held_out_distances(
     net: PoseNetwork, *, seed: int, patients: int = 8, views: int = 4, rounds: int = 3
 ) -> dict[str, list[list[float]]]:
-    """Projected distances in mm at the start and after each round, on patients never trained on, by kind."""
+    """Projected distances in mm at the start and after each round, on unseen patients, for each kind."""
     found: dict[str, list[list[float]]] = {}
     with torch.no_grad():
         for kind in POSE_KINDS:
@@ -41,7 +41,7 @@ def held_out_distances(
 
 
 def model_card(recipe: PoseRecipe, steps: int, effort: str, held_out: dict[str, list[list[float]]]) -> str:
-    """What the weights are, how they were made and how good they are."""
+    """The model card: what the weights are, how they were made and how good they are."""
     spread, starts = OffsetSpread(), recipe.views * POSES_PER_VIEW
     projection = "" if recipe.loss == "paper" else " and projected distance"
     rounds = max(len(rows) for rows in held_out.values())

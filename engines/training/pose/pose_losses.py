@@ -1,7 +1,7 @@
-"""Losses of a pose: Dice of the drawn vessels, geodesic and double geodesic distance, and distance on the picture.
+"""Losses of a pose: Dice of the drawn vessels, geodesic and double geodesic distance, and projected distance.
 
-The first three as DeepIterReg takes them from Gopalakrishnan et al. 2023 (Intraoperative 2D/3D registration via
-differentiable X-ray rendering); their weights are not stated in the paper and are ours.
+DeepIterReg takes the first three from Gopalakrishnan et al. 2023 (Intraoperative 2D/3D registration via differentiable
+X-ray rendering). The paper does not state their weights; these are ours.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from engines.training.pose.pose_pictures import LOSS_PX, PoseBatch, drawn
 PoseLoss = Literal["paper", "paper+projection"]
 _GEODESIC_PER_MM = 2e-3
 _PROJECTION_PER_MM = 2e-2
-_FOCAL_RADIUS_MM = 250.0  # arm by which a turn counts as a move, half of a usual source-to-patient distance over 1.5
+_FOCAL_RADIUS_MM = 250.0  # lever arm of an angle as a length: half a usual source-to-patient distance over 1.5
 _POINTS = 160
 _SMALL = 1e-6
 
 
 def pose_loss(batch: PoseBatch, found: CameraView, kind: PoseLoss) -> Float[Tensor, ""]:
-    """1 - Dice + weighted geodesics and, on request, the projected distance that registrations are judged by."""
+    """1 - Dice + weighted geodesics and, on request, the projected distance by which registrations are judged."""
     overlap = dice(drawn(batch.filled, found, LOSS_PX), batch.clean).mean()
     difference = relative(found, batch.true)
     loss = 1.0 - overlap + _GEODESIC_PER_MM * (double_geodesic_mm(difference) + geodesic_mm(difference)).mean()
@@ -35,7 +35,7 @@ def pose_loss(batch: PoseBatch, found: CameraView, kind: PoseLoss) -> Float[Tens
 
 
 def relative(found: CameraView, true: CameraView) -> Float[Tensor, "n 4 4"]:
-    """The move about the pivot that separates two cameras: identity where they agree."""
+    """The motion about the pivot from one camera to the other; the identity if they agree."""
     pivot = true.pivot_lps_mm
     turn = found.camera_from_lps[:, :3, :3] @ true.camera_from_lps[:, :3, :3].transpose(1, 2)
     places = [view.camera_from_lps[:, :3, :3] @ pivot + view.camera_from_lps[:, :3, 3] for view in (found, true)]
@@ -45,20 +45,20 @@ def relative(found: CameraView, true: CameraView) -> Float[Tensor, "n 4 4"]:
 
 
 def angle_rad(rotation: Float[Tensor, "n 3 3"]) -> Float[Tensor, " n"]:
-    """Angle of a rotation with a finite gradient everywhere: atan2 of sine and cosine, never acos."""
+    """Angle of a rotation with a finite gradient everywhere: atan2 of sine and cosine instead of acos."""
     sine = _axis_sine(rotation).square().sum(dim=1).add(_SMALL**2).sqrt()
     cosine = 0.5 * (rotation.diagonal(dim1=1, dim2=2).sum(dim=1) - 1.0)
     return torch.atan2(sine, cosine)
 
 
 def double_geodesic_mm(difference: Float[Tensor, "n 4 4"]) -> Float[Tensor, " n"]:
-    """Rotation as arc length and translation, as two distances combined."""
+    """Root of the squared arc length of the rotation plus the squared length of the translation."""
     arc = _FOCAL_RADIUS_MM * angle_rad(difference[:, :3, :3])
     return (arc.square() + difference[:, :3, 3].square().sum(dim=1) + _SMALL).sqrt()
 
 
 def geodesic_mm(difference: Float[Tensor, "n 4 4"]) -> Float[Tensor, " n"]:
-    """Length of the SE(3) logarithm, turns counted on the same arm."""
+    """Length of the SE(3) logarithm, with rotations multiplied by the same lever arm."""
     rotation, move = difference[:, :3, :3], difference[:, :3, 3]
     angle = angle_rad(rotation)
     axis = _axis_sine(rotation)

@@ -1,13 +1,12 @@
-"""Training pairs for pose networks: a model drawn at a wrong pose, and the vessels as a segmentation shows them."""
+"""Training pairs for pose networks: a model drawn at a wrong pose, and vessels as a segmentation shows them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import torch
-from jaxtyping import Float, Float32
+from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 from torch import Tensor
 
@@ -18,17 +17,18 @@ from engines.registration.networks.network_start import camera_view
 from engines.rendering.splat import CenterlineCloud, splat_centerlines
 from engines.simulation.runs.carm_views import place_patient
 from engines.simulation.training_patients.patients import TrainingPatient, draw_geometry
+from engines.simulation.training_patients.spoilt_masks import spoilt_drawing
 
 POSES_PER_VIEW = 8
-LOSS_PX = 48  # Dice is counted on smaller pictures: wider blur pulls from farther, in a quarter of the time
+LOSS_PX = 48  # Dice uses smaller pictures: their blur acts over longer distances, in a quarter of the time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OffsetSpread:
     """Standard deviations of the starts, about the patient's own axes (LPS).
 
-    The paper found uniform offsets wrong: a slouching head is off along anterior-posterior more than along
-    superior-inferior. Wide enough for a 95th percentile of 55 px (48 mm at the paper's 0.87 mm a pixel).
+    Uniform offsets are unrealistic, by the paper: a slouching head is displaced more along anterior-posterior than
+    along superior-inferior. The spread gives a 95th percentile of 55 px (48 mm at the paper's 0.87 mm per pixel).
     """
 
     turn_deg: tuple[float, float, float] = (10.0, 6.0, 6.0)
@@ -40,12 +40,12 @@ class PoseBatch:
     """Several starts of one view.
 
     Args:
-        cloud: the whole model of the view's classes, as it is drawn for the network.
-        filled: the part of it that the true picture shows.
-        seen: (n, 1, rows, columns) the vessels, spoilt as a segmentation is.
-        clean: the same unspoilt and half as large, for the loss.
+        cloud: the whole model of the view's classes, which is drawn for the network.
+        filled: its part that the true picture shows.
+        seen: (n, 1, rows, columns) the vessels, degraded like a segmentation.
+        clean: the same vessels undegraded and half as large, for the loss.
         begin, true: cameras at the starts and at the truth.
-        mm_per_px: of the small picture in the isocentre plane.
+        mm_per_px: pixel size of the small picture in the isocentre plane.
     """
 
     cloud: CenterlineCloud
@@ -57,7 +57,7 @@ class PoseBatch:
     mm_per_px: float
 
     def to(self, device: str) -> PoseBatch:
-        """The same where the network computes."""
+        """The batch on the network's device."""
         if device == "cpu":
             return self
         return PoseBatch(
@@ -72,7 +72,7 @@ class PoseBatch:
 
 
 def drawn(cloud: CenterlineCloud, view: CameraView, side_px: int = PICTURE_PX) -> Float[Tensor, "n 1 rows columns"]:
-    """The model as the network sees it, or smaller: a soft mask in 0..1."""
+    """The model drawn as a soft mask in 0..1, at the network's size or smaller."""
     scale = side_px / PICTURE_PX
     intrinsics = view.intrinsics_px.clone()
     intrinsics[:2] *= scale
@@ -96,7 +96,7 @@ def draw_batch(
     begin_view = camera_view(starts, pivot, geometry)
     true_view = camera_view([true] * poses, pivot, geometry)
     whole = drawn(part, true_view)
-    spoilt = np.stack([spoil(picture, rng) for picture in whole[:, 0].numpy()])
+    spoilt = np.stack([spoilt_drawing(picture, rng) for picture in whole[:, 0].numpy()])
     return PoseBatch(
         cloud=cloud,
         filled=part,
@@ -111,8 +111,8 @@ def draw_batch(
 def offset(
     true: RigidPose, pivot_lps_mm: Float[np.ndarray, " 3"], spread: OffsetSpread, rng: np.random.Generator
 ) -> RigidPose:
-    """The true pose turned about the pivot and moved, along the patient's axes; now and then only a little."""
-    reach = rng.choice([1.0, 1.0, 0.4])  # the network also looks again at what it has nearly put right
+    """The true pose turned about the pivot and moved, along the patient's axes; sometimes only a little."""
+    reach = rng.choice([1.0, 1.0, 0.4])  # the network is also applied to nearly right poses
     turn = Rotation.from_rotvec(np.deg2rad(rng.normal(size=3) * spread.turn_deg) * reach).as_matrix()
     matrix = np.eye(4)
     matrix[:3, :3] = true.rotation @ turn
@@ -121,41 +121,8 @@ def offset(
     return RigidPose(matrix=matrix, target="isocentre", source="lps")
 
 
-def spoil(mask: Float32[np.ndarray, "rows columns"], rng: np.random.Generator) -> Float32[np.ndarray, "rows columns"]:
-    """Holes, false curves, another width of vessel, a collimator, and a shift of a pixel."""
-    side = mask.shape[0]
-    result = np.ascontiguousarray(mask * rng.uniform(0.6, 1.5), dtype=np.float32)
-    for _ in range(rng.integers(0, 4)):
-        centre = (int(rng.uniform(0, side)), int(rng.uniform(0, side)))
-        axes = (int(rng.uniform(2, 0.14 * side)), int(rng.uniform(2, 0.1 * side)))
-        cv2.ellipse(result, centre, axes, float(rng.uniform(0, 180)), 0, 360, 0.0, -1)
-    for _ in range(rng.integers(0, 4)):
-        at, heading, line = rng.uniform(0, side, 2), rng.uniform(0, 2 * np.pi), []
-        for _ in range(rng.integers(3, 16)):
-            heading += rng.normal(0, 0.2)
-            at = at + 3 * np.array([np.cos(heading), np.sin(heading)])
-            line.append(at)
-        points = np.rint(np.array(line) * 8).astype(np.int32)[:, None]
-        cv2.polylines(result, [points], False, float(rng.uniform(0.2, 0.9)), 1, cv2.LINE_AA, shift=3)
-    if rng.uniform() < 0.5:
-        result = cv2.GaussianBlur(result, (0, 0), float(rng.uniform(0.3, 0.9)))
-    if rng.uniform() < 0.5:
-        field = np.zeros_like(result)
-        radius = int(rng.uniform(0.42, 0.55) * side)
-        centre = (int(side / 2 + rng.normal(0, 3)), int(side / 2 + rng.normal(0, 3)))
-        if rng.uniform() < 0.5:
-            cv2.circle(field, centre, radius, 1.0, -1)
-        else:
-            half = (int(rng.uniform(0.36, 0.5) * side), int(rng.uniform(0.36, 0.5) * side))
-            cv2.rectangle(
-                field, (centre[0] - half[0], centre[1] - half[1]), (centre[0] + half[0], centre[1] + half[1]), 1.0, -1
-            )
-        result = result * field
-    return np.clip(result, 0.0, 1.0)
-
-
 def _visible(tree: CenterlineTree, branches: tuple[int, ...], rng: np.random.Generator) -> tuple[int, ...]:
-    """Without the thinnest, which no segmentation finds, and without some of the others."""
+    """The branches without the thinnest, which no segmentation finds, and without some others."""
     thinnest_mm = rng.uniform(0.2, 0.8)
     lost = rng.uniform(0.0, 0.3)
     kept = tuple(

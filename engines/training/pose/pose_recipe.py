@@ -1,4 +1,4 @@
-"""Training of the pose initialiser: seeded, resumable, on invented patients alone.
+"""Train the pose initialiser: seeded, resumable, on invented patients only.
 
 python -m engines.training.pose.pose_recipe --out out/models [--steps 2400] [--width 16] [--device cpu]
 """
@@ -28,13 +28,13 @@ _EMA_DECAY = 0.998
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoseRecipe:
-    """Everything that decides the weights.
+    """Everything that determines the weights.
 
     Args:
         width: 64 is the published ResNet18.
-        patients: invented once and seen from ever new angles.
-        views: views a step; each brings `POSES_PER_VIEW` starts.
-        rounds: the network is asked again from where it put the model, so that it learns to finish what it began.
+        patients: number of patients, invented once and viewed from new angles in every step.
+        views: views per step, with `POSES_PER_VIEW` starts each.
+        rounds: how often the network is applied, each time to its last answer, so that it learns to finish.
     """
 
     steps: int = 2400
@@ -59,8 +59,8 @@ def train_pose(
     """Train, or go on from `checkpoint`; returns the averaged network in evaluation mode and the steps done.
 
     Args:
-        budget_s: stop early, with what is learnt so far; the learning rate then follows the clock too.
-        progress: step, loss, and the last round's projected distance in mm.
+        budget_s: time after which to stop early; the learning rate then also follows the clock.
+        progress: called with the step, the loss, and the last round's projected distance in mm.
 
     Raises:
         InputError: the checkpoint belongs to another recipe or cannot be read.
@@ -101,7 +101,7 @@ def train_pose(
 
 
 def _memory_format(net: PoseNetwork) -> torch.memory_format:
-    """Channels last is faster, but not for the narrowest networks.
+    """Channels last is faster, but not safe for the narrowest networks.
 
     oneDNN 3.12's `jit_1x1:avx2` gradient of a strided 1x1 convolution (the shortcuts here) always copies 8 channels of
     a channels-last picture: with fewer it writes beyond its scratch memory. DruNet has no strided convolution.
@@ -110,7 +110,7 @@ def _memory_format(net: PoseNetwork) -> torch.memory_format:
 
 
 def _loss(net: PoseNetwork, batches: Sequence[PoseBatch], recipe: PoseRecipe) -> tuple[Tensor, float]:
-    """All views of a step go through the network together; each round is a lesson of its own."""
+    """The loss of a step: all views pass the network together, and every round adds its loss."""
     views = [batch.begin for batch in batches]
     losses, apart_mm = [], 0.0
     for _ in range(recipe.rounds):
@@ -143,6 +143,6 @@ def _batch(
     recipe: PoseRecipe, step: int, view: int, patient_of: Callable[[int], TrainingPatient], device: str
 ) -> PoseBatch:
     rng = np.random.default_rng([recipe.seed, step, view, 9])
-    # Few patients at first, so that learning begins before all are invented.
+    # Begin with few patients, so that training starts before all are invented.
     known = min(recipe.patients, 8 + step // 4)
     return draw_batch(patient_of(int(rng.integers(known))), rng, OffsetSpread()).to(device)

@@ -1,1 +1,1 @@
-"""Recipes of the segmentation networks, and what ships of them."""
+"""Training of the segmentation networks, and export of the files that are shipped."""

@@ -1,8 +1,8 @@
-"""What each ingredient of the recipe is worth: short trainings that differ in one thing, scored on the same pictures.
+"""Measure the effect of each part of the recipe: short trainings that differ in one thing, scored on equal pictures.
 
     python -m engines.training.segmentation.ablation coronary [--steps 300] [--seed 1] [--json ablation.json]
 
-Short runs rank ingredients early in training; they do not say what long ones reach.
+Short trainings rank the parts early in training; they do not show what long trainings reach.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def arms(base: Recipe, scene: Scene) -> dict[str, Recipe]:
 
 
 def run(base: Recipe, scene: Scene, pictures: int, wanted: Sequence[str] = ()) -> dict[str, tuple[HeldOut, float]]:
-    """Held-out figures and seconds of every arm, or of those whose name holds one of the `wanted` words."""
+    """Held-out figures and seconds of every arm, or of those whose name contains one of the `wanted` words."""
     outcome: dict[str, tuple[HeldOut, float]] = {}
     with tempfile.TemporaryDirectory() as folder:
         for number, (name, recipe) in enumerate(arms(base, scene).items()):

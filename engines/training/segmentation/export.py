@@ -1,4 +1,4 @@
-"""From trained weights to the files that ship: safetensors, ONNX, manifest."""
+"""Export trained weights to the files that are shipped: safetensors, ONNX, manifest."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from engines.simulation.angiograms.angiogram_synthesis import WORKING_PX
 from engines.training.segmentation.segmentation_recipe import Recipe, machine
 from engines.training.segmentation.simulated_cases import fitting_cases
 
-PARITY_TOLERANCE = 1e-3  # of a probability, on noise; fused and unfused batch norms round differently
-_LARGE = 256  # weights; smaller tensors are biases and shapes, and weigh nothing
+PARITY_TOLERANCE = 1e-3  # difference of a probability on noise; fused and unfused batch norms round differently
+_LARGE = 256  # number of weights; smaller tensors are biases and shapes and take little space
 _SYNTHETIC = "synthetic angiograms (engines/simulation/angiograms/angiogram_synthesis.py); no patient, no real picture"
 
 
@@ -39,7 +39,7 @@ def export(
     threshold: float = 0.5,
     smallest_px: int = 0,
 ) -> ModelRecord:
-    """Write `NAME.safetensors` and `NAME.onnx` (half-precision weights, float32 in and out), enter them.
+    """Write `NAME.safetensors` and `NAME.onnx` (half-precision weights, float32 in and out), and enter them.
 
     The ONNX gives probabilities and computes in float32; only its weights are stored at half the size.
 
@@ -66,7 +66,7 @@ def export(
 
 
 def data_used(recipe: Recipe, scene: Scene) -> str:
-    """What the recipe learns from, in words, for the manifest and the card."""
+    """The recipe's training data in words, for the manifest and the card."""
     if not recipe.cases:
         return _SYNTHETIC
     cases = [case.name for case in fitting_cases(Path(recipe.cases), scene)]
@@ -77,7 +77,7 @@ def data_used(recipe: Recipe, scene: Scene) -> str:
 
 
 def in_short(case_names: list[str]) -> str:
-    """KIND-SEED names with runs of seeds drawn together: "evt-100 to evt-107, evt-109"."""
+    """KIND-SEED names with consecutive seeds combined: "evt-100 to evt-107, evt-109"."""
     runs: list[list[str]] = []
     for name in case_names:
         kind, _, seed = name.rpartition("-")
@@ -136,7 +136,7 @@ def _onnx_bytes(net: DruNet, scene: Scene, metadata: dict[str, Any]) -> bytes:
     dynamic = {0: torch.export.Dim("n"), 2: 16 * torch.export.Dim("rows16", min=1, max=512),
                3: 16 * torch.export.Dim("columns16", min=1, max=512)}  # fmt: skip
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter's own deprecations are not ours to act on
+        warnings.simplefilter("ignore")  # deprecations inside the exporter do not concern this code
         program = torch.onnx.export(
             ProbabilityNet(net).eval(), (batch,), dynamo=True, external_data=False, opset_version=20, verbose=False,
             input_names=["image"], output_names=["probabilities"], dynamic_shapes=(dynamic,),
@@ -150,7 +150,7 @@ def _onnx_bytes(net: DruNet, scene: Scene, metadata: dict[str, Any]) -> bytes:
     )  # fmt: skip
     model = program.model_proto
     for node in model.graph.node:
-        del node.metadata_props[:]  # the exporter's stack traces: paths of the machine that trained
+        del node.metadata_props[:]  # the exporter's stack traces hold paths of the training machine
     store_weights_halved(model)
     onnx.checker.check_model(model)
     return model.SerializeToString()

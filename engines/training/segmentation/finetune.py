@@ -1,7 +1,7 @@
-"""Go on training a shipped network on a site's own labelled frames, without forgetting what it knew.
+"""Train a shipped network further on a site's own labelled frames, without forgetting what it learnt before.
 
-Every batch mixes the site's pictures, gently augmented, with synthetic patches. Nothing of this ships: the weights
-that come out belong to the site, and its data shows in them.
+Every batch mixes the site's pictures, gently augmented, with synthetic patches. The resulting weights are never
+shipped: they belong to the site and carry traces of its data.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ from engines.training.segmentation.segmentation_recipe import fast_precision
 
 _SAVE_EVERY = 50
 _EMA_DECAY = 0.99
-_SMALLEST_SHARE = 0.002  # crops with less vessel teach the background alone: drawn again, a few times
+_SMALLEST_SHARE = 0.002  # a crop with less vessel teaches only background and is drawn again, a few times
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FineTuning:
-    """Everything that decides the weights, beside the pictures and the network they start from.
+    """Everything that determines the weights, besides the pictures and the initial network.
 
     Args:
-        steps: of the optimiser.
-        batch: patches a step.
-        synthetic_share: of the patches that are synthetic.
+        steps: steps of the optimiser.
+        batch: patches per step.
+        synthetic_share: share of the patches that are synthetic.
         patch_px: side of a patch, a multiple of 16.
         rate: largest learning rate.
-        seed: of crops, augmentation, order and synthetic patches.
+        seed: for crops, augmentation, order and synthetic patches.
     """
 
     steps: int = 400
@@ -63,12 +63,12 @@ def finetune(
     *,
     progress: Callable[[int, float], None] = lambda *_: None,
 ) -> DruNet:
-    """Train from the files' weights, or go on from `checkpoint`; the averaged network, in evaluation mode.
+    """Train from the files' weights or go on from `checkpoint`; returns the averaged network in evaluation mode.
 
     The checkpoint is written every 50 steps, on an interruption and at the end.
 
     Raises:
-        InputError: the checkpoint belongs to other pictures, other weights or another plan.
+        InputError: the checkpoint belongs to other pictures, other weights or other settings.
     """
     torch.manual_seed(plan.seed)
     net = load_network(files)
@@ -98,7 +98,7 @@ def finetune(
                 _save(checkpoint, made_from, step, net, average, optimiser)
             progress(step, float(loss.detach()))
     finally:
-        # Also on Ctrl-C: what was learnt is kept, and the same command goes on from here.
+        # Also on Ctrl-C, so that the same command goes on from here.
         _save(checkpoint, made_from, step, net, average, optimiser)
     tuned = DruNet(len(scene.classes), files.record.width, files.record.channels)
     tuned.load_state_dict(average)
@@ -110,10 +110,10 @@ def partial_loss(
     masks: Float[Tensor, "n classes rows columns"],
     known: Float[Tensor, "n classes"],
 ) -> Float[Tensor, ""]:
-    """Dice + BCE where a label is known. A site marks vessels; what is a device in its pictures nobody said.
+    """Dice + BCE where labels are known: a site labels vessels, but not the devices in its pictures.
 
     Args:
-        known: 1 where the patch's mask of this class is a label, 0 where it is silence.
+        known: 1 if the patch's mask of this class is a label, 0 if the class was not labelled.
     """
     logits = logits.float()
     weight = known[:, :, None, None]
@@ -128,10 +128,10 @@ def partial_loss(
 
 
 def folds_of(count: int, folds: int) -> list[tuple[list[int], list[int]]]:
-    """(train, test) positions a fold; positions go to the folds by turns.
+    """(train, test) positions of each fold; positions are assigned to the folds in turn.
 
     Raises:
-        InputError: fewer pictures than folds, or fewer than two folds.
+        InputError: there are fewer pictures than folds, or fewer than two folds.
     """
     if not 2 <= folds <= count:
         raise InputError(f"--folds {folds}: with {count} pictures give 2 to {count}")
@@ -146,7 +146,7 @@ class _Prepared:
 
 
 def _working(picture: LabelledPicture) -> _Prepared:
-    """At the working size, vessels dark, as inference sees it."""
+    """The picture at the working size with dark vessels, as in inference."""
     values = picture.frame.pixels.astype(np.float32)
     if picture.frame.vessels_bright:
         values = values.max() - values
@@ -180,7 +180,7 @@ def _batch(scene: Scene, prepared: Sequence[_Prepared], plan: FineTuning, step: 
 
 
 def _own_patch(random: np.random.Generator, prepared: Sequence[_Prepared], side: int):
-    """A turned, mirrored, scaled, relit crop, conditioned; None where some draws show nothing to learn."""
+    """A conditioned crop, turned, mirrored, scaled and relit; None if several draws show nothing to learn."""
     for _ in range(4):
         chosen = prepared[int(random.integers(len(prepared)))]
         centre = WORKING_PX / 2 + random.uniform(-1, 1, 2) * max(WORKING_PX - side, 0) / 2
@@ -189,7 +189,7 @@ def _own_patch(random: np.random.Generator, prepared: Sequence[_Prepared], side:
         if random.random() < 0.5:
             turn[0] = -turn[0]
             turn[0, 2] += side - 1
-        edge = float(np.percentile(chosen.picture, 1))  # beyond the detector is dark, as behind a blade
+        edge = float(np.percentile(chosen.picture, 1))  # outside the detector the picture is dark, as behind a blade
         picture = cv2.warpAffine(chosen.picture, turn, (side, side), flags=cv2.INTER_LINEAR, borderValue=edge)
         mask = cv2.warpAffine(chosen.mask, turn, (side, side), flags=cv2.INTER_LINEAR, borderValue=0) > 0.5
         conditioned = condition_working(_relit(random, picture), working_px=WORKING_PX)
@@ -243,7 +243,7 @@ def _save(path: Path, made_from: dict, step: int, net: DruNet, average: dict, op
 def _resume(path: Path, made_from: dict, net: DruNet, average: dict, optimiser: torch.optim.Optimizer) -> int:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises unrelated types for a file that is none of its own
+    except Exception as error:  # torch raises unrelated types for a foreign file
         raise InputError(f"{path}: not a readable training checkpoint ({type(error).__name__}); delete it") from error
     if state.get("made_from") != made_from:
         raise InputError(

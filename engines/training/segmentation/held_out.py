@@ -1,4 +1,4 @@
-"""Figures on synthetic pictures that no training saw, and the model card that states them."""
+"""Measure figures on unseen synthetic pictures, and write the model card that states them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from engines.segmentation.scenes import Scene
 from engines.simulation.angiograms.angiogram_synthesis import WORKING_PX, Sample, synthesize
 from engines.training.segmentation.simulated_cases import SimulatedFrames
 
-_TUNING_SEED = 2_000_000  # training seeds lie below both
+_TUNING_SEED = 2_000_000  # training seeds are smaller than both
 _TEST_SEED = 3_000_000
 _THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 _SMALLEST_PX = (0, 50, 100, 200)
@@ -26,13 +26,13 @@ _NEAR_BEST = 0.005
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldOut:
-    """Outcome on unseen synthetic pictures: what was chosen on one set, and figures on another per class.
+    """Results on unseen synthetic pictures: the settings chosen on one set, and each class's figures on another.
 
     Args:
-        threshold: probability from which a pixel counts.
-        smallest_px: connected pieces below this size are none.
-        figures: class name to measure to median and quartiles.
-        pictures: in each set.
+        threshold: probability from which a pixel counts as found.
+        smallest_px: smaller connected pieces are discarded.
+        figures: maps class name and measure to median and quartiles.
+        pictures: number of pictures in each set.
     """
 
     threshold: float
@@ -44,11 +44,11 @@ class HeldOut:
 def hold_out(net: DruNet, scene: Scene, *, pictures: int = 40, cases: SimulatedFrames | None = None) -> HeldOut:
     """Choose threshold and smallest piece by the vessels' Dice, then score other pictures with them.
 
-    `cases`, which no training saw, join the choice with as many pictures as the synthetic ones.
+    `cases`, which no training used, add as many pictures as the synthetic ones to the choice.
 
-    For coronaries, of choices within half a point of the best the most careful is taken, specks removed and the
-    threshold high: their readers follow the main branches, and real thoraces hold more that looks like a small vessel
-    than synthetic ones.
+    For coronaries, the most cautious choice (specks removed, high threshold) within half a point of the best is taken:
+    their readers follow the main branches, and real thoraces contain more structures that resemble small vessels than
+    synthetic ones.
     """
     tuning = _predict(net, _synthetic(scene, _TUNING_SEED, pictures))
     if cases is not None:
@@ -70,7 +70,7 @@ def hold_out(net: DruNet, scene: Scene, *, pictures: int = 40, cases: SimulatedF
 
 
 def model_card(name: str, record: ModelRecord, held_out: HeldOut | None, notes: str = "") -> str:
-    """The network's card in Markdown: what it is, what it was made from, how well it does, where it fails."""
+    """The network's model card in Markdown: what it is, its training data, its figures, its limits."""
     lines = [
         f"# Model card: {name}",
         "",
@@ -122,7 +122,7 @@ def _synthetic(scene: Scene, seed: int, pictures: int) -> list[Sample]:
 def _pooled_vessel_dice(
     scene: Scene, pairs: list[tuple[np.ndarray, np.ndarray]], threshold: float, smallest_px: int
 ) -> float:
-    """Area Dice alone: skeletons are slow and do not move the choice."""
+    """The pooled area Dice of vessels; clDice would be slow and does not change the choice."""
     vessels = [number for number, name in enumerate(scene.classes) if name != "device"]
     pairs = [(without_islands(p, threshold, smallest_px, scene.classes)[vessels], m[vessels]) for p, m in pairs]
     overlap = sum(float(((p >= threshold) * m).sum()) for p, m in pairs)

@@ -1,7 +1,7 @@
-"""The 8-bit graph that ships beside a network, held to the 32-bit one by a gate.
+"""Make the 8-bit graph that is shipped beside a network; a gate limits its loss against the 32-bit graph.
 
 One graph serves OpenVINO, ONNX Runtime and TensorRT: explicit Quantize/Dequantize pairs, signed and symmetric,
-weights a channel at a time, biases left in float (TensorRT refuses 32-bit integer ones).
+weights quantised per channel, biases left in float (TensorRT refuses 32-bit integer biases).
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ from engines.segmentation.scenes import Scene, scene_named
 from engines.simulation.angiograms.angiogram_synthesis import WORKING_PX, synthesize
 from engines.training.segmentation.export import enter
 
-CALIBRATION_SEED = 6_000_000  # training, tuning, test and the tests' own seeds all lie elsewhere
+CALIBRATION_SEED = 6_000_000  # different from the seeds of training, tuning, evaluation and the test suite
 GATE_SEED = 3_000_000  # the pictures of the model card
 LIMIT_POINTS = 0.5
 _PICTURES = 32
 _GATE_PICTURES = 40
-# Additions stay in float: rounding the residual path cost 0.4 points of Dice for 4 % of the time.
+# Additions stay in float: rounding the residual path lost 0.4 points of Dice and saved only 4 % of the time.
 _OPERATORS = ["Conv", "Concat", "MaxPool", "Resize"]
-# Ranges to their extremes first; cut at a quantile where a rare extreme would coarsen everything else.
+# First the full range of values; then the range up to a quantile, in case rare extremes make the steps too coarse.
 _METHODS = (CalibrationMethod.MinMax, CalibrationMethod.Percentile)
 _PERCENTILE = 99.99
 SOURCE_KEY = "quantised_from_sha256"
@@ -49,7 +49,7 @@ def add_int8(folder: Path, name: str) -> Int8Gate:
     """Quantise one network of a model folder: write `NAME.int8.onnx` and enter it with its gate in the manifest.
 
     Raises:
-        InputError: no such network, or weights that the manifest does not vouch for.
+        InputError: there is no such network, or its weights differ from the manifest's.
         GuidanceError: the graph loses more than the limit; nothing is written then.
     """
     models = read_manifest(folder).models
@@ -97,7 +97,7 @@ def quantised_onnx(
     pictures: int = _PICTURES,
     method: CalibrationMethod = CalibrationMethod.MinMax,
 ) -> bytes:
-    """The same network in 8 bits, calibrated on synthetic pictures; keeps the metadata and names its source."""
+    """The network in 8 bits, calibrated on synthetic pictures; keeps the metadata and states its source."""
     model = onnx.load_from_string(graph)
     metadata = {entry.key: entry.value for entry in model.metadata_props}
     widen_weights(model)
@@ -121,7 +121,7 @@ def quantised_onnx(
 def measure_gate(
     graph: bytes, quantised: bytes, scene: Scene, record: ModelRecord, *, pictures: int = _GATE_PICTURES
 ) -> Int8Gate:
-    """Pooled Dice of both graphs, a class at a time, on pictures that neither training nor calibration saw."""
+    """Pooled Dice of both graphs for each class, on pictures that neither training nor calibration used."""
     samples = [synthesize(scene, GATE_SEED, index, WORKING_PX) for index in range(pictures)]
     found = []
     for content in (graph, quantised):
@@ -138,7 +138,7 @@ def measure_gate(
 
 
 def widen_weights(model: onnx.ModelProto) -> None:
-    """Undo the half-size storage of weights: constants in float32, without a Cast in front."""
+    """Undo the half-precision storage of weights: make them float32 constants without a Cast behind."""
     constants = {tensor.name: tensor for tensor in model.graph.initializer}
     nodes = []
     for node in model.graph.node:
@@ -168,7 +168,7 @@ class _Pictures(CalibrationDataReader):
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """The quantiser advises on the root logger to preprocess what is preprocessed already."""
+    """Silence the quantiser, whose log advises to preprocess a graph that is preprocessed already."""
     root = logging.getLogger()
     before = root.level
     root.setLevel(logging.ERROR)

@@ -1,4 +1,4 @@
-"""How every shipped network is trained: seeded, resumable, on synthetic angiograms alone."""
+"""Train the shipped networks: seeded, resumable, on synthetic angiograms and simulated cases only."""
 
 from __future__ import annotations
 
@@ -28,23 +28,23 @@ LossName = Literal["dice+bce", "dice+bce+cldice", "dice", "bce"]
 Precision = Literal["float32", "bfloat16"]
 _EMA_DECAY = 0.995
 _SAVE_EVERY = 50
-_BLOCK_STEPS = 120  # batches that are shown again; a multiple of every sensible number of workers
+_BLOCK_STEPS = 120  # number of batches that are repeated together; a multiple of usual numbers of workers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """Everything that decides the weights.
+    """Everything that determines the weights.
 
     Args:
         scene: name of the network.
         loss: "dice+bce", or one of the paper's two alone (`Scene.paper_loss`).
-        initial: checkpoint, or `NAME.safetensors` of a model folder, to start from (its head too, if it is of the same
-            scene); "" for random weights.
-        cases: folder of simulated cases whose frames are mixed in, "" for none.
-        case_share: how many of the patches come from them.
-        repeats: how often a patch is shown, turned or mirrored otherwise.
-        randomised: draw the imaging chain of every synthetic patch anew; only the ablation goes without.
-        precision: of the forward and backward pass; weights, their updates and the loss stay in float32.
+        initial: checkpoint, or `NAME.safetensors` of a model folder, whose weights are the start (the head's only if
+            the scene is the same); "" for random weights.
+        cases: folder of simulated cases whose frames are mixed in; "" for none.
+        case_share: share of the patches from these cases.
+        repeats: how often a patch is used, each time turned or mirrored differently.
+        randomised: whether to draw the imaging chain of every synthetic patch; False only in the ablation.
+        precision: precision of the forward and backward pass; weights, updates and the loss stay in float32.
     """
 
     scene: str
@@ -64,10 +64,10 @@ class Recipe:
 
 
 class _Patches(IterableDataset):
-    """The endless seeded series from a step on, so that a resumed run sees what it would have seen.
+    """The endless seeded series from a step on, so that a resumed training gets the same patches.
 
-    A block of batches is shown `repeats` times, turned otherwise each time: making a patch costs as much as learning
-    from it. With several workers each makes whole batches, in turn.
+    A block of batches is used `repeats` times, each time turned differently, because making a patch takes as long as
+    learning from it. With several workers, each makes whole batches in turn.
     """
 
     def __init__(self, scene: Scene, recipe: Recipe, first_step: int) -> None:
@@ -99,7 +99,7 @@ class _Patches(IterableDataset):
             sample = frames.sample(recipe.seed, index, recipe.patch_px)
         if sample is None:
             sample = synthesize(self.scene, recipe.seed, index, recipe.patch_px, randomised=recipe.randomised)
-        # Halves are exact enough for values within 5 and keep a block of patches small.
+        # float16 is exact enough for values within 5 and keeps a block of patches small.
         return sample.channels.astype(np.float16), sample.masks.astype(bool)
 
 
@@ -120,7 +120,7 @@ def train(
     workers: int = 0,
     progress: Callable[[int, float], None] | None = None,
 ) -> DruNet:
-    """Train, or go on from `checkpoint`, and return the averaged network in evaluation mode.
+    """Train or go on from `checkpoint`; returns the averaged network in evaluation mode.
 
     The checkpoint is written every 50 steps and at the end.
 
@@ -167,7 +167,7 @@ def train(
 
 
 def fast_precision(device: str) -> Precision:
-    """bfloat16 where the device multiplies it natively (2.5 times faster a step on a CPU with AMX)."""
+    """bfloat16 if the device multiplies it natively (steps are 2.5 times faster on a CPU with AMX), else float32."""
     native = (
         torch.cuda.is_bf16_supported(including_emulation=False)
         if device != "cpu"
@@ -193,9 +193,9 @@ def load_weights(path: Path) -> DruNet:
 def segmentation_loss(
     logits: Float[Tensor, "n classes rows columns"], masks: Float[Tensor, "n classes rows columns"], name: LossName
 ) -> Float[Tensor, ""]:
-    """Equations 1 and 2 of the paper, or their sum; Dice over the whole batch, a class at a time.
+    """Equations 1 and 2 of the paper, or their sum; Dice over the whole batch, for each class.
 
-    Over the batch and not the picture: many patches show no device, where a picture's own Dice is undefined.
+    Dice over the batch, because many patches show no device and their own Dice would be undefined.
     """
     logits = logits.float()
     probability = torch.sigmoid(logits)
@@ -247,7 +247,7 @@ def _rate(recipe: Recipe, step: int) -> float:
 
 @torch.no_grad()
 def _average_in(average: dict[str, Tensor], net: DruNet, step: int) -> None:
-    # Young averages follow quickly, or the random start would weigh on them for a thousand steps.
+    # The average follows quickly at first, or the random initial weights would stay in it for a thousand steps.
     decay = min(_EMA_DECAY, step / (step + 10))
     for name, value in net.state_dict().items():
         if value.dtype.is_floating_point:
@@ -265,13 +265,13 @@ def _start_from(net: DruNet, path: Path, scene: str) -> None:
         found, same_scene = state["average"], state["recipe"]["scene"] == scene
     fitting = {name: value for name, value in found.items() if name in own and own[name].shape == value.shape}
     if not same_scene:
-        # Other scenes have other classes: their heads are learnt anew.
+        # Other scenes have other classes, so their heads start anew.
         fitting = {name: value for name, value in fitting.items() if not name.startswith("head.")}
     net.load_state_dict(fitting, strict=False)
 
 
 def _shipped(path: Path) -> DruNet:
-    """Weights that lie in a model folder, vouched for by its manifest."""
+    """The network of a model folder, whose weights its manifest confirms."""
     records = read_manifest(path.parent).models
     if path.stem not in records:
         raise InputError(f"{path}: the manifest beside it knows no {path.stem!r}; known are {', '.join(records)}")

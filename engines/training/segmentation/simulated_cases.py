@@ -1,6 +1,6 @@
-"""Training patches from simulated case folders on disk (`guidance-app simulate`), beside the endless synthetic ones.
+"""Training patches from simulated case folders (`guidance-app simulate`), in addition to the synthetic patches.
 
-Only files are read: the simulator is never imported, so nothing but its pictures and labels can reach a network.
+Only files are read; the simulator is never imported, so only its pictures and labels can reach a network.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from engines.segmentation.conditioning import condition_working
 from engines.segmentation.scenes import Scene, model_for_kind
 from engines.simulation.angiograms.angiogram_synthesis import WORKING_PX, Sample
 
-HELD_OUT_FROM_SEED = 1000  # larger seeds are for evaluation, smaller ones than the next for the bundled cases
+HELD_OUT_FROM_SEED = 1000  # from this seed on, cases are for evaluation; below the next, bundled
 FIRST_TRAINING_SEED = 100
 _LABELS = {"vessel": 1, "artery": 1, "vein": 2, "aorta": 3, "device": 4}
-_EVERY = 2  # neighbouring frames teach the same
+_EVERY = 2  # every n-th frame is used, because neighbouring frames are similar
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -31,7 +31,7 @@ class SimulatedFrames:
     """Pictures of a scene at the working size with their labels, all in memory.
 
     Attributes:
-        cases: their names, which state kind and seed.
+        cases: names of the cases, which state kind and seed.
     """
 
     scene: Scene
@@ -42,7 +42,7 @@ class SimulatedFrames:
     def sample(self, seed: int, index: int, size_px: int) -> Sample | None:
         """A turned, scaled, relit and cropped frame; the same arguments give the same patch.
 
-        None where the crop shows nothing.
+        None if the crop shows nothing.
         """
         random = np.random.default_rng(np.random.SeedSequence([seed, index, 1]))
         which = int(random.integers(len(self.pictures)))
@@ -64,7 +64,7 @@ def load_simulated(folder: Path, scene: Scene) -> SimulatedFrames:
     """Read all frames of the folder's cases that this scene's network is for.
 
     Raises:
-        InputError: no fitting case there, or one whose seed is kept for evaluation or bundled.
+        InputError: there is no fitting case, or one has a seed that is kept for evaluation or bundled.
     """
     cases, pictures, labels = fitting_cases(folder, scene), [], []
     for case in cases:
@@ -112,13 +112,13 @@ def _mask(label: UInt8[np.ndarray, "rows columns"], name: str) -> np.ndarray:
     mask = (label == _LABELS[name]).astype(np.uint8)
     if name == "device":
         return mask
-    # One label a pixel: where a wire lies inside a lumen, the lumen is there all the same.
+    # A pixel has one label, so close a lumen where a wire inside it hides it.
     closed = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((7, 7), np.uint8))
     return np.where(label == _LABELS["device"], closed, mask)
 
 
 def _as_readers_draw(mask: np.ndarray) -> np.ndarray:
-    """The part of a lumen's outline that looks dark; `angiogram_synthesis` outlines coronaries alike."""
+    """The part of a lumen's outline that looks dark, as in the outlines of `angiogram_synthesis`."""
     depth = cv2.distanceTransform((mask > 0.5).astype(np.uint8), cv2.DIST_L2, 3)
     radius = cv2.dilate(depth, np.ones((9, 9), np.uint8))
     return ((mask > 0.5) & (depth >= 0.3 * radius)).astype(np.float32)
@@ -133,7 +133,7 @@ def _warped(random: np.random.Generator, picture: np.ndarray, label: np.ndarray,
         turn[0] = -turn[0]
         turn[0, 2] += size_px - 1
     shape = (size_px, size_px)
-    # Nothing is seen beyond the detector; mirrored content there would be invented anatomy.
+    # Outside the detector the picture is dark; mirrored content would be invented anatomy.
     edge = float(picture.min())
     moved = cv2.warpAffine(picture, turn, shape, flags=cv2.INTER_LINEAR, borderValue=edge)
     return moved, cv2.warpAffine(label, turn, shape, flags=cv2.INTER_NEAREST, borderValue=0)

@@ -1,4 +1,4 @@
-"""What fine-tuning is worth on pictures it did not see, and the model folder that it leaves."""
+"""Measure fine-tuning on unseen pictures, and write the resulting model folder."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ _MIXED_IN = "synthetic angiograms mixed in"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoldProof:
-    """One fold: trained on some pictures, scored on the others.
+    """The figures of one fold: trained on some pictures, scored on the others.
 
     Args:
         trained_on: their names.
-        threshold: chosen on the pictures trained on.
+        threshold: chosen on the training pictures.
         before: the shipped network with its own threshold.
-        before_retuned: the shipped network with its threshold chosen on the pictures trained on; what is gained by
-            that is no merit of the training.
+        before_retuned: the shipped network with its threshold chosen on the training pictures; this gain is not due to
+            the training.
         after: the fine-tuned network.
     """
 
@@ -61,9 +61,9 @@ def prove_in_folds(
     *,
     progress: Callable[[int, int, float], None] = lambda *_: None,
 ) -> list[FoldProof]:
-    """Fine-tune once a fold and score on the pictures left out.
+    """Fine-tune once per fold and score on the pictures left out.
 
-    Checkpoints go to `folder`; `progress` gets fold, step and loss.
+    Checkpoints are written to `folder`; `progress` is called with fold, step and loss.
     """
     proofs = []
     shipped = load_network(files)
@@ -88,7 +88,7 @@ def prove_in_folds(
 
 
 def proof_as_json(proofs: Sequence[FoldProof]) -> dict[str, Any]:
-    """Totals over the unseen pictures of all folds, and every picture."""
+    """Totals over the unseen pictures of all folds, and the figures of every picture."""
     return {
         "total": {stage: spreads_as_json(total) for stage, total in proof_totals(proofs).items()},
         "folds": [
@@ -107,7 +107,7 @@ def proof_as_json(proofs: Sequence[FoldProof]) -> dict[str, Any]:
 
 
 def proof_totals(proofs: Sequence[FoldProof]) -> dict[str, dict[str, Spread]]:
-    """Stage ("before", "before_retuned", "after") to figures over all unseen pictures."""
+    """Maps each stage ("before", "before_retuned", "after") to its figures over all unseen pictures."""
     return {
         stage: summarise(score for proof in proofs for score in getattr(proof, stage).values())
         for stage in ("before", "before_retuned", "after")
@@ -115,7 +115,7 @@ def proof_totals(proofs: Sequence[FoldProof]) -> dict[str, dict[str, Spread]]:
 
 
 def choose_threshold(net: DruNet, files: ModelFiles, pictures: Sequence[LabelledPicture]) -> float:
-    """The threshold of the largest median Dice on these pictures."""
+    """The threshold with the largest median Dice on these pictures."""
     probabilities = [_vessel(net, files, picture) for picture in pictures]
 
     def median_dice(threshold: float) -> float:
@@ -126,7 +126,7 @@ def choose_threshold(net: DruNet, files: ModelFiles, pictures: Sequence[Labelled
 
 
 def check_folder(out: Path) -> None:
-    """Raises InputError where the bundled models lie, or where nothing can be written."""
+    """Raises InputError for the folder of the bundled models, and for a folder that cannot be written to."""
     if out.resolve() == BUNDLED_MODELS.resolve() or BUNDLED_MODELS.resolve() in out.resolve().parents:
         raise InputError(f"--out {out}: holds the models that ship with the program; choose another folder")
     make_folder(out)
@@ -135,7 +135,7 @@ def check_folder(out: Path) -> None:
 def write_site_model(
     net: DruNet, files: ModelFiles, scene: Scene, pictures: Sequence[LabelledPicture], plan: FineTuning, out: Path
 ) -> HeldOut:
-    """Safetensors, ONNX, manifest and card of fine-tuned weights; figures on unseen synthetic pictures.
+    """Write safetensors, ONNX, manifest and card of fine-tuned weights, with figures on unseen synthetic pictures.
 
     Raises:
         InputError: `out` is the folder of the bundled models.
@@ -180,7 +180,7 @@ def _notes(pictures: Sequence[LabelledPicture], plan: FineTuning) -> str:
 
 
 class _InMemory:
-    """A network that was just trained behind the seam of the backends, so that figures take the path of inference."""
+    """A just trained network as a `Backend`, so that figures are measured through the path of inference."""
 
     name, device = "torch", "cpu"
 
@@ -193,7 +193,7 @@ class _InMemory:
 
 
 def _vessel(net: DruNet, files: ModelFiles, picture: LabelledPicture) -> Float[np.ndarray, "rows columns"]:
-    """Of the labelled class alone: the masks say nothing of the others."""
+    """The probability of the labelled class alone, because the masks do not show the others."""
     return Segmenter(files.name, files.record, _InMemory(net)).segment(picture.frame).probabilities[0]
 
 

@@ -1,11 +1,11 @@
-"""Weights between those a training started from and those it ended with.
+"""Average the weights from the start and the end of a training.
 
     python -m engines.training.segmentation.weight_averaging aortic-lower BEFORE AFTER
         --share 0.7 --out DIR [--tune-cases FOLDER]
 
-A training that goes on with new pictures forgets some of what the old ones taught. As long as both networks lie in one
-valley of the loss, a weighted mean keeps most of both (Wortsman et al., CVPR 2022, "Robust fine-tuning of zero-shot
-models"). The share is a person's choice, made on pictures that neither training nor evaluation uses.
+A network that is trained further on new pictures forgets part of what it learnt from the old ones. If both networks lie
+in one valley of the loss, a weighted mean keeps most of both (Wortsman et al., CVPR 2022, "Robust fine-tuning of
+zero-shot models"). A person chooses the share, on pictures that neither training nor evaluation uses.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from engines.training.segmentation.simulated_cases import load_simulated
 
 
 def averaged(before: DruNet, after: DruNet, share: float) -> DruNet:
-    """`share` of `after`, the rest of `before`: 0 gives the one, 1 the other.
+    """The mean with weight `share` for `after` and the rest for `before`: 0 gives `before`, 1 gives `after`.
 
     Raises:
-        InputError: the two are not of one shape, or the share is not within 0 and 1.
+        InputError: the two have different shapes, or the share is not within 0 and 1.
     """
     if not 0 <= share <= 1:
         raise InputError(f"--share {share}: is the part of the later weights, 0 to 1")
@@ -49,7 +49,7 @@ def averaged(before: DruNet, after: DruNet, share: float) -> DruNet:
 
 
 def write_averaged(scene_name: str, before: Path, after: Path, share: float, out: Path, tune_cases: str) -> ModelRecord:
-    """Average a start and the checkpoint it led to, choose the threshold anew, export, and write a card."""
+    """Average the start and the end of a training, choose the threshold anew, export, and write a card."""
     scene = scene_named(scene_name)
     end, told = load_average(after)
     recipe = Recipe(**told["recipe"])

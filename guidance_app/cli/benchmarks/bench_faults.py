@@ -1,4 +1,4 @@
-"""Command `bench faults`: every fault done to a running session again and again, and what came of it."""
+"""Command `bench faults`: each fault is done to a running session several times, and its outcome is judged."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def add_to(bench: typer.Typer) -> None:
     @bench.command()
     def faults(
         repeats: int = typer.Option(20, min=1, help="How often each fault is done."),
-        seed: int = typer.Option(0, min=0, help="Of the moments, sizes and order of the faults."),
+        seed: int = typer.Option(0, min=0, help="Seed of the moments, sizes and order of the faults."),
         only: list[str] = typer.Option([], help="Only this fault, by name; may be given again."),
         json_file: Path | None = typer.Option(None, "--json", help="Write the figures here."),
     ) -> None:

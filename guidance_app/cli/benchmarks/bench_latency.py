@@ -1,4 +1,4 @@
-"""Commands `bench latency` and `bench soak`: the live path against the clock, and over hours."""
+"""Commands `bench latency` and `bench soak`: how fast the live path is, and whether it stays steady for hours."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ def add_to(bench: typer.Typer) -> None:
         backend: str = typer.Option("auto", help="Runtime of the network."),
         compare: tuple[str, str] | None = typer.Option(
             None,
-            help="Two arms in turns over the same recording: BACKEND, FOLDER (of networks) or FOLDER@BACKEND.",
+            help="Compare two, each a BACKEND, a FOLDER of networks or FOLDER@BACKEND, in turns.",
         ),
         cold: float | None = typer.Option(
-            None, help="Throw the pose away and register from nothing again, every so many seconds."
+            None, help="Discard the pose and register from nothing again every so many seconds."
         ),
         plot: Path | None = typer.Option(None, help="Draw the percentiles of every stage into this PNG."),
     ) -> None:
@@ -65,13 +65,13 @@ def add_to(bench: typer.Typer) -> None:
     @bench.command()
     def soak(
         minutes: float = typer.Option(20.0, help="How long."),
-        fps: float | None = typer.Option(None, help="Paced at this rate; else as fast as the whole path can go."),
+        fps: float | None = typer.Option(None, help="Frames a second; without it, as fast as the whole path can go."),
         size: int = typer.Option(512, help="Rows and columns of the pictures."),
         case: str = typer.Option("coronary", help=_CASE_HELP),
         backend: str = typer.Option("auto", help="Runtime of the network."),
         json_file: Path | None = typer.Option(None, "--json", help="Write the figures here."),
     ) -> None:
-        """Play a recording for minutes or hours: memory, threads and files must not grow, no frame may be lost."""
+        """Play a recording for minutes or hours. Memory, threads and files must not grow, and no frame may be lost."""
         from calibration.store import write_json
         from guidance_app.live.benches.latency_bench import LatencyBench
         from guidance_app.live.benches.soak_bench import GROWTH_LIMIT, run_soak_bench

@@ -24,7 +24,7 @@ def add_to(bench: typer.Typer) -> None:
         ),
         seed: int = typer.Option(0, "--seed", help="Of the drawn starts."),
         method: list[str] = typer.Option(
-            [], "--method", help="Only these, beside stock-diffdrr-ncc and ours; may be repeated."
+            [], "--method", help="Only this method, beside stock-diffdrr-ncc and ours; may be repeated."
         ),
         backend: str = typer.Option("auto", help="Runtime of the segmentation network."),
         device: str = typer.Option("cpu", help="Where methods render: cpu or cuda."),

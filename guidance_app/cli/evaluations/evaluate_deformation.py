@@ -57,7 +57,7 @@ def add_to(evaluate: typer.Typer) -> None:
 def _runs(
     cases: list[str], phantom: list[Path], masks: list[str], *, motions: int, size_mm: float, seed: int, backend: str
 ) -> Iterator[MovingRun]:
-    from engines.evaluation.deformation.moving_bed import drawn_runs
+    from engines.evaluation.deformation.drawn_motion import drawn_runs
     from engines.evaluation.deformation.moving_runs import heart_runs, phantom_runs
     from engines.segmentation.segmenter import load_segmenter
 

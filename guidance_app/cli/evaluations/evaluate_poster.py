@@ -10,7 +10,7 @@ import typer
 from calibration.errors import InputError
 
 if TYPE_CHECKING:
-    from engines.evaluation.correlation.poster_figures import PosterReport
+    from engines.evaluation.correlation.protocol_figures import ProtocolReport
     from engines.evaluation.statistics import Interval
 
 _ROWS = [
@@ -41,9 +41,9 @@ def add_to(evaluate: typer.Typer) -> None:
         import torch
 
         from calibration.store import write_bytes, write_json
-        from engines.evaluation.correlation.poster_protocol import PosterLog, run_protocol, variant_named
-        from engines.evaluation.correlation.poster_report import poster_report, poster_table, protocol_settings
-        from engines.evaluation.correlation.poster_rows import REFERENCE, poster_rows
+        from engines.evaluation.correlation.protocol_report import protocol_report, protocol_settings, protocol_table
+        from engines.evaluation.correlation.protocol_rows import REFERENCE, protocol_rows
+        from engines.evaluation.correlation.protocol_trials import ProtocolLog, run_protocol, variant_named
         from engines.registration.correlation.descent import DescentOptions
         from engines.registration.methods.cma_es import CmaEsOptions
 
@@ -53,21 +53,21 @@ def add_to(evaluate: typer.Typer) -> None:
         torch.set_num_threads(threads)
         descent = DescentOptions(steps=steps)
         evolution = CmaEsOptions(coarse=generations[0], fine=generations[1], fine_px=fine_px)
-        rows = poster_rows(names, folder=weights, descent=descent, evolution=evolution)
+        rows = protocol_rows(names, folder=weights, descent=descent, evolution=evolution)
         settings = protocol_settings(chosen, seed, descent, evolution)
-        log = PosterLog(json_file, settings)
+        log = ProtocolLog(json_file, settings)
         trials = run_protocol(
             rows, variant=chosen, cases=cases, seed=seed, log=log, progress=lambda line: typer.echo(line, err=True)
         )
-        report = poster_report(trials, variant=chosen, seed=seed, settings=settings, reference=reference)
+        report = protocol_report(trials, variant=chosen, seed=seed, settings=settings, reference=reference)
         _print(report)
         if table is not None:
-            write_bytes(table, poster_table(report).encode())
+            write_bytes(table, protocol_table(report).encode())
         if json_file is not None:
             write_json(json_file, report.model_dump(by_alias=True))
 
 
-def _print(report: PosterReport) -> None:
+def _print(report: ProtocolReport) -> None:
     for name, row in report.rows.items():
         top = ", ".join(f"top {100 * best.share:.0f} % {best.mean:.1f} +- {best.sd:.1f}" for best in row.best)
         print(

@@ -12,7 +12,7 @@ from calibration.errors import InputError
 if TYPE_CHECKING:
     from engines.evaluation.registration.figures import CaptureRange, Summary
     from engines.evaluation.registration.study import Report
-    from engines.evaluation.registration.work import Fewer
+    from engines.evaluation.registration.trial_tasks import Fewer
 
 
 def add_to(evaluate: typer.Typer) -> None:
@@ -21,6 +21,11 @@ def add_to(evaluate: typer.Typer) -> None:
         cases: list[str] = typer.Option([], "--cases", help="Case folder or bundled case with truth; may be repeated."),
         more: list[str] = typer.Argument(None, help="More case folders."),
         phantom: list[Path] = typer.Option([], "--phantom", help="Folder of the coronary phantom (placement.json)."),
+        foreign: list[Path] = typer.Option(
+            [],
+            "--foreign",
+            help="Folder of runs that another generator made (PATIENT/masks, RUN/xa.dcm, RUN/truth.json, RUN/starts).",
+        ),
         method: list[str] = typer.Option(
             ["ours"], "--method", help="Registration method; may be repeated: all get the same starts."
         ),
@@ -49,10 +54,15 @@ def add_to(evaluate: typer.Typer) -> None:
             False, "--biplane", help="Register the first two runs of each case jointly; of the phantom every two views."
         ),
         runs: int | None = typer.Option(
-            None, "--runs", min=1, help="No more than these many runs of a case: slow methods on more patients instead."
+            None,
+            "--runs",
+            min=1,
+            help="At most this many runs of a case, so that slow methods can be tried on more patients.",
         ),
         wrong_anatomy: bool = typer.Option(
-            False, "--wrong-anatomy", help="Also register each case with another patient's model, never to be accepted."
+            False,
+            "--wrong-anatomy",
+            help="Also register each case with another patient's model, which must never be accepted.",
         ),
         refine: bool = typer.Option(False, "--refine/--no-refine", help="Ours: refine on rendered vessels (seconds)."),
         backend: str = typer.Option("auto", help="Runtime of the segmentation network."),
@@ -73,31 +83,35 @@ def add_to(evaluate: typer.Typer) -> None:
             None, "--json", help="Write figures and every trial here; finished trials lie beside it meanwhile."
         ),
     ) -> None:
-        """Registration from many seeded starts: projection error, success, times, and does it know when it fails."""
+        """Registration from many seeded starts: projection error, success, times, and whether failures are known."""
         from calibration.store import make_folder, write_bytes, write_json
         from engines.evaluation.cohort import Workplace
         from engines.evaluation.confidence.reliability_diagram import write_reliability_diagram
         from engines.evaluation.registration.cases import sources, wrong_anatomy_sources
+        from engines.evaluation.registration.foreign import foreign_sources
+        from engines.evaluation.registration.foreign_table import foreign_markdown, foreign_rows
+        from engines.evaluation.registration.methods_table import methods_table
         from engines.evaluation.registration.protocols import protocol_named
         from engines.evaluation.registration.study import discard_partial, evaluate
         from engines.evaluation.registration.subject import StartSpread
-        from engines.evaluation.registration.table import methods_table
         from engines.registration.methods.method_recipe import recipe_named
 
         folders = [*cases, *(more or [])]
         if biplane and runs == 1:
             raise InputError("--biplane takes the first two runs of a case; leave out --runs")
-        if not folders and not phantom:
-            raise InputError("evaluate registration: nothing to evaluate; give --cases DIR or --phantom DIR")
+        if not folders and not phantom and not foreign:
+            raise InputError("evaluate registration: nothing to evaluate; give --cases, --phantom or --foreign DIR")
         free = StartSpread(rotation_deg=rotation_deg, in_plane_mm=in_plane_mm, depth_mm=depth_mm)
         spread = protocol_named(protocol) if protocol else free
         methods = [recipe_named(name, device=device, refine_drr=refine) for name in dict.fromkeys(method)]
         place = Workplace(cluster=cluster, workers=workers)
-        foreign = wrong_anatomy_sources(folders, backend=backend) if wrong_anatomy else []
+        strangers = wrong_anatomy_sources(folders, backend=backend) if wrong_anatomy else []
+        for folder in foreign:
+            strangers += foreign_sources(folder, backend=backend, wrong_anatomy=wrong_anatomy)
         if pictures is not None:
             make_folder(pictures)
         report = evaluate(
-            [*sources(folders, phantom, backend=backend, biplane=biplane, runs=runs), *foreign],
+            [*sources(folders, phantom, backend=backend, biplane=biplane, runs=runs), *strangers],
             starts=starts,
             seed=seed,
             spread=spread,
@@ -110,10 +124,13 @@ def add_to(evaluate: typer.Typer) -> None:
             progress=lambda line: typer.echo(line, err=True),
         )
         _print(report)
+        of_foreign = foreign_markdown(foreign_rows(report.trials)) if foreign and not (folders or phantom) else ""
+        if of_foreign:
+            print(of_foreign, end="")
         if pictures is not None:
             write_reliability_diagram(pictures / "reliability.png", report.methods)
         if table is not None:
-            write_bytes(table, methods_table(report.methods).encode())
+            write_bytes(table, (of_foreign or methods_table(report.methods)).encode())
         if json_file is not None:
             write_json(json_file, report.model_dump(by_alias=True))
             discard_partial(json_file)
@@ -123,7 +140,7 @@ def add_to(evaluate: typer.Typer) -> None:
 
 def _fewer(texts: list[str], methods: list[str]) -> dict[str, Fewer]:
     """METHOD=N@C by method; raises InputError where it is none, or of a method that is not evaluated."""
-    from engines.evaluation.registration.work import Fewer
+    from engines.evaluation.registration.trial_tasks import Fewer
 
     fewer = {}
     for text in texts:

@@ -1,4 +1,4 @@
-"""Command `demo`: the main job on a bundled case, from a recorded run to an overlay one can check."""
+"""Command `demo`: the main job on a bundled case, from a recorded run to an overlay that can be checked."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def _has_display() -> bool:
-    """Says so where a display is there and of no use: who sits before it expects a window."""
+    """Whether a window can be shown. Prints a line where there is a display that cannot be used."""
     from guidance_app.qt_probe import display_problem
 
     problem = display_problem()
@@ -120,7 +120,7 @@ class _Watch:
         return False
 
     def enough(self, screen: ScreenState) -> bool:
-        """The overlay was on the screen for a whole loop, or it has had time enough to come."""
+        """The overlay was on the screen for a whole loop, or the time limit for it has passed."""
         self.look(screen)
         self.ended = screen.frame is not None and self._time_is_up(screen.frame)
         return self.ended
@@ -138,7 +138,7 @@ class _Watch:
 
 
 def _tell(case: Case, run: Path, watch: _Watch, out: Path) -> None:
-    """Print what came of it.
+    """Print the result.
 
     Raises:
         GuidanceError: the demo did not do its job; the text says what was missing.
@@ -176,7 +176,7 @@ def _tell(case: Case, run: Path, watch: _Watch, out: Path) -> None:
 
 
 def _errors_mm(case: Case, path: Path, truth: Path, poses: dict[int, Registration]) -> list[float]:
-    """A frame's mean distance of the projected centerlines to where the truth projects them, in the isocentre plane."""
+    """For each frame, the mean distance between projected and true centerlines, in the isocentre plane."""
     from engines.angiography.files.open_run import open_run
 
     centerlines = case.vessel_model().centerlines

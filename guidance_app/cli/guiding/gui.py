@@ -49,7 +49,7 @@ class _Asked:
 
 
 def _ask(has_source: bool) -> _Asked | None:
-    """Let the person choose; None where they close the room."""
+    """Let the person choose a case; None if they close the window instead."""
     from PyQt6.QtCore import QEventLoop, QTimer
 
     from guidance_app.ending import EndRequest

@@ -76,7 +76,7 @@ def guide(
 
 
 def _recorder(path: Path, case: Case, source_id: str, out: Path | None) -> Recorder:
-    """Made last, so that a run that cannot begin leaves no empty recording."""
+    """The recorder is made last: a run that cannot begin leaves no empty recording."""
     from importlib.metadata import version
 
     from calibration.store import make_folder
@@ -98,7 +98,7 @@ def _recorder(path: Path, case: Case, source_id: str, out: Path | None) -> Recor
 
 
 def _comparison(source: object) -> ReplayComparison | None:
-    """For a recording: what its poses are compared by; says what is missing in it."""
+    """The comparison with a recording's own poses; prints what is missing in the recording."""
     from guidance_app.live.recording.replay_comparison import ReplayComparison
     from guidance_app.sources.recording.recording_source import RecordedRun
 

@@ -1,4 +1,4 @@
-"""Command `recording`: look into a recording."""
+"""Command `recording`: show what is in a recording."""
 
 from __future__ import annotations
 

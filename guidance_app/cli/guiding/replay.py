@@ -17,7 +17,9 @@ def add_to(app: typer.Typer) -> None:
         headless: bool = typer.Option(False, "--headless", help="Paint the same window off screen."),
         fps: float | None = typer.Option(None, help="Frames a second instead of the run's own pace."),
         saturate: bool = typer.Option(
-            False, "--saturate", help="No pace: each frame follows once the last was shown and answered."
+            False,
+            "--saturate",
+            help="No pace: each frame follows as soon as the last one was shown and the engine has answered.",
         ),
         record: Path | None = typer.Option(None, help="Record the replay to this file (MCAP); it must not exist yet."),
         out: Path | None = typer.Option(None, help="Folder for latency.json, frames.jsonl and events.jsonl."),
@@ -28,7 +30,8 @@ def add_to(app: typer.Typer) -> None:
     ) -> None:
         """Replay a recorded run of a case, with guidance as in a live run.
 
-        With --headless, --out or --record it ends with the run; else the window stays for going back over it.
+        With --headless, --out or --record it ends with the run; otherwise the window stays open, and you
+        can go back over the run.
         """
         from calibration.errors import InputError
         from guidance_app.cli.guiding.guided_run import guide
@@ -40,7 +43,7 @@ def add_to(app: typer.Typer) -> None:
             case=case,
             uri=FileUri(path=xa, fps=fps, calibration=tuple(calibration)),
             saturate=saturate,
-            # Whoever asks for files waits for them; whoever only looks may go back over the run once it has ended.
+            # A run with output files ends by itself; a window without them stays open, to go back over the run.
             hold_at_end=not headless and out is None and record is None,
             headless=headless,
             out=out,

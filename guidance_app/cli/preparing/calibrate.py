@@ -175,7 +175,7 @@ def _finish(content: AnyCalibration, out: Path, json_output: bool) -> None:
 
 def _print(content: AnyCalibration, json_output: bool) -> None:
     from calibration.calibration_file import calibration_content
-    from calibration.calibration_words import summary_lines
+    from calibration.calibration_summary import summary_lines
 
     if json_output:
         print(json.dumps(calibration_content(content), indent=1, allow_nan=False))

@@ -40,9 +40,30 @@ def create(
             "are extracted from it."
         ),
     ] = None,
-    vessels: Annotated[Path | None, typer.Option(help="Label volume (NIfTI) or folder of masks.")] = None,
-    surface: Annotated[Path | None, typer.Option(help="STL, VTP, VTK, OBJ or PLY, in LPS mm.")] = None,
-    centerlines: Annotated[Path | None, typer.Option(help="VTP, VTK or CSV x,y,z[,radius][,branch], LPS mm.")] = None,
+    vessels: Annotated[
+        Path | None, typer.Option(help="Label volume (NIfTI, .seg.nrrd, DICOM SEG) or folder of masks.")
+    ] = None,
+    names: Annotated[
+        str | None,
+        typer.Option(
+            help="What the labels are: 1=artery,2=vein; also NAME=CLASS, 3=M1:artery, or a file that names them. "
+            "Classes: artery, vein, aorta, true lumen, false lumen, none."
+        ),
+    ] = None,
+    surface: Annotated[
+        Path | None, typer.Option(help="STL, VTP, VTK, OBJ or PLY; LPS mm unless the file says SPACE=RAS.")
+    ] = None,
+    centerlines: Annotated[
+        Path | None,
+        typer.Option(help="VTP, VTK, CSV x,y,z[,radius][,branch] or .mrk.json; LPS mm unless the file says RAS."),
+    ] = None,
+    phase: Annotated[
+        int | None, typer.Option(help="Of a CTA of several phases: its number in the list, or its percentage.")
+    ] = None,
+    nifti_form: Annotated[str | None, typer.Option(help="sform or qform, where those of a NIfTI CTA disagree.")] = None,
+    hu_offset: Annotated[
+        float | None, typer.Option(help="Added to the CTA's values, such as -1024 for HU stored with an offset.")
+    ] = None,
     placement: Annotated[
         Path | None, typer.Option(help="JSON with model_to_lps (4x4, mm), applied to surface and centerlines.")
     ] = None,
@@ -68,7 +89,12 @@ def create(
             placement=placement,
             field_of_view=field,
             case_id=id,
+            names=names,
+            phase=phase,
+            nifti_form=nifti_form,
+            hu_offset=hu_offset,
             report=_report,
+            note=_note,
         )
     _print_summary(str(case.folder), json_output, None)
 
@@ -84,6 +110,10 @@ def show(
 
 def _report(text: str) -> None:
     print(f"{text} ...", file=sys.stderr, flush=True)
+
+
+def _note(text: str) -> None:
+    print(f"warning: {text}", file=sys.stderr, flush=True)
 
 
 @contextmanager
@@ -114,7 +144,7 @@ def _print_summary(name: str, json_output: bool, pictures: Path | None) -> None:
         print(f"warning: {summary.folder}: {doubt}", file=sys.stderr)
     saved: list[Path] = []
     if pictures is not None:
-        from engines.anatomy.cases.pictures import save_pictures
+        from engines.anatomy.cases.case_pictures import save_pictures
 
         saved = save_pictures(pictures, model, ct)
     if json_output:

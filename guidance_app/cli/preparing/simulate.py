@@ -43,7 +43,7 @@ def add_to(app: typer.Typer) -> None:
             raise InputError(f"--field {field}: choose upper or lower")
         if (cta is None) != (vessels is None) or (cta is not None and (kind != "tavi" or field != "upper")):
             raise InputError("--cta: needs --vessels beside it, and kind tavi with --field upper")
-        from engines.simulation.case import simulate_case
+        from engines.simulation.simulated_case import simulate_case
 
         name = kind if field == "upper" else f"{kind}-{field}"
 

@@ -1,1 +1,1 @@
-"""The live path against the clock, over hours, and under faults."""
+"""Benchmarks of the live path: its speed, its steadiness over hours, its behaviour under faults."""

@@ -68,13 +68,13 @@ def run_latency_bench(bench: LatencyBench, show: Callable[[LiveSession, Case, fl
 
 @contextmanager
 def _registering_anew(session: LiveSession, every_s: float | None) -> Iterator[None]:
-    """Meanwhile somebody rejects the pose and asks for a new one, again and again."""
+    """In the background, the pose is rejected and a new one asked for again and again."""
     over = threading.Event()
 
     def ask() -> None:
         while not over.wait(every_s):
-            session.reject()
-            session.request_registration()
+            session.commands.reject()
+            session.commands.request_registration()
 
     asking = threading.Thread(target=ask, name="guidance-bench-asks", daemon=True)
     if every_s is not None:

@@ -1,4 +1,4 @@
-"""`bench soak`: the live path for minutes or hours, and whether anything of it grows."""
+"""`bench soak`: runs the live path for minutes or hours and tells whether memory, threads or files grow."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ def _open_files(process: psutil.Process) -> int:
 
 
 def _shared_memories() -> int:
-    """That this process maps; Linux alone tells."""
+    """How many shared memories this process maps; known on Linux only."""
     maps = Path(f"/proc/{os.getpid()}/maps")
     if not maps.exists():
         return 0

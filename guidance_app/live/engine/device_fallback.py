@@ -1,4 +1,4 @@
-"""When the GPU fails in the middle of a run, frames go on being segmented on the CPU, and the run says so."""
+"""When the GPU fails in the middle of a run, the CPU segments the further frames, and the run says so."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Callable
 from calibration.errors import GuidanceError
 from engines.angiography.frame import Frame
 from engines.segmentation.segmentation import Segmentation
-from guidance_app.live.engine.pipeline import Segments
+from guidance_app.live.engine.step.door import ViewKey
+from guidance_app.live.engine.step.see import Segments
 
 
 class CpuBehind:
@@ -25,15 +26,15 @@ class CpuBehind:
         self._make_second = make_second
         self.degraded = ""
 
-    def segment(self, frame: Frame) -> Segmentation:
+    def segment(self, frame: Frame, *, key: ViewKey | None = None) -> Segmentation:
         if self.degraded:
-            return self._now.segment(frame)
+            return self._now.segment(frame, key=key)
         try:
-            return self._now.segment(frame)
+            return self._now.segment(frame, key=key)
         except GuidanceError:
             raise  # the frame's own fault
         except Exception as error:  # every runtime has classes of its own for a lost device
             self._now = self._make_second()
             why = " ".join(f"{type(error).__name__}: {error}".split())[:160]
             self.degraded = f"guidance runs on the CPU: the GPU failed ({why})"
-            return self._now.segment(frame)
+            return self._now.segment(frame, key=key)

@@ -22,8 +22,9 @@ from calibration.carm import CArmGeometry
 from engines.angiography.frame import Frame
 from engines.registration.registration import Registration
 from guidance_app.live.engine.mailbox import Mailbox
-from guidance_app.live.engine.pipeline import ColdStart, Steps
+from guidance_app.live.engine.pipeline import Steps
 from guidance_app.live.engine.shared_frames import FrameReader, SharedPixels
+from guidance_app.live.engine.step.judge import ColdStart
 from guidance_app.live.guidance import GuidanceResult
 from guidance_app.live.guidance_state import Situation
 
@@ -157,7 +158,7 @@ def _do(job: StepJob, reader: FrameReader, steps: Steps, cold_starts: Mailbox[Co
 
 
 def _cold_starts(requests: Mailbox[ColdStart], steps: Steps, sender: _Sender) -> None:
-    """One after the other; a newer request replaces one that waits, whose view or generation is gone."""
+    """Run the requests one after the other. A newer one replaces a waiting one, whose view or pose is out of date."""
     while True:
         request = requests.take(timeout_s=60.0)
         if request is not None:

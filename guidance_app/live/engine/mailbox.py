@@ -1,4 +1,4 @@
-"""A letter box with room for one: the newest frame replaces one that nobody fetched."""
+"""A letter box for one item: a newer frame replaces one that nobody has fetched."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Mailbox(Generic[T]):
         self._item: T | None = None
 
     def put(self, item: T) -> T | None:
-        """Leave `item`; returns the one that it replaced unfetched, if any."""
+        """Leave `item`. Returns the item that it replaced, if nobody had fetched that one."""
         with self._arrived:
             replaced, self._item = self._item, item
             self._arrived.notify()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 from jaxtyping import Bool, Int
+from scipy.spatial import KDTree
 
 from calibration.carm import CArmGeometry
 from calibration.pose import RigidPose
@@ -14,10 +15,12 @@ from engines.angiography.frame import Frame
 from engines.registration.motion.deform_basis import Deformation
 from guidance_app.live.engine.lumen_border import lumen_border
 from guidance_app.live.engine.model_motion import ModelMotion
+from guidance_app.live.evidence import Evidence
 from guidance_app.live.guidance import Overlay, OverlayPath
 
 _CENTERLINE_STEP_MM = 1.0  # about 3 px at the isocentre: smooth to the eye, cheap to paint
 _SMALLEST_REGION_PX = 20.0
+_BEYOND_TUBE_MM = 0.25  # less than a pixel: surface this near to a branch's tube adds nothing to its border
 
 
 class ProjectedModel:
@@ -31,7 +34,7 @@ class ProjectedModel:
         points_mm = np.concatenate([branch.points_mm for branch in branches]) if branches else np.empty((0, 3))
         self._radius_mm = np.concatenate([branch.radius_mm for branch in branches]) if branches else np.empty(0)
         self._splits = np.cumsum([len(branch.points_mm) for branch in branches])[:-1]
-        self._silhouette = None if model.surface is None else _Silhouette(model.surface)
+        self._silhouette = None if model.surface is None else _Silhouette(model.surface, _worth_drawing(model))
         vertices_mm = np.empty((0, 3)) if self._silhouette is None else self._silhouette.vertices_mm
         self._motion = ModelMotion(points_mm, vertices_mm)
 
@@ -44,6 +47,7 @@ class ProjectedModel:
         expected_error_mm: float | None,
         generation: int,
         deformation: Deformation | None = None,
+        evidence: Evidence | None = None,
     ) -> Overlay:
         """All that may be drawn of the model on this frame; without a stated error there is no halo."""
         projection = geometry.projection(isocentre_from_lps)
@@ -57,6 +61,7 @@ class ProjectedModel:
             halo_px=error_mm / geometry.isocentre_mm_per_px,
             generation=generation,
             motion_mm=None if deformation is None else deformation.mean_mm,
+            evidence=evidence,
         )
 
     def centerlines(self, projection: Projection, deformation: Deformation | None = None) -> tuple[OverlayPath, ...]:
@@ -76,19 +81,22 @@ class ProjectedModel:
             return lumen_border(centerlines, np.empty((0, 2, 2)), np.empty((0, 2)), projection.shape_px)
         vertices_px, _ = projection.project(self._motion.vertices_mm(deformation))
         edges = self._silhouette.edges(projection)
-        return lumen_border(centerlines, vertices_px[edges], vertices_px, projection.shape_px)
+        return lumen_border(centerlines, vertices_px[edges], vertices_px[self._silhouette.shown], projection.shape_px)
 
 
 class _Silhouette:
-    """Edges between a triangle that faces the source and one that does not (or none)."""
+    """Edges between a triangle that faces the source and one that faces away, or edges with one triangle only."""
 
-    def __init__(self, surface: SurfaceMesh) -> None:
+    def __init__(self, surface: SurfaceMesh, shown: Bool[np.ndarray, " vertices"]) -> None:
         self.vertices_mm = np.asarray(surface.vertices_mm, dtype=np.float64)
         triangles = np.asarray(surface.triangles)
         corners = self.vertices_mm[triangles]
         self._normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
         self._offsets = np.einsum("ij,ij->i", self._normals, corners[:, 0])
-        self._edges, self._faces = _edges_with_faces(triangles)
+        edges, faces = _edges_with_faces(triangles)
+        kept = shown[edges].any(axis=1)
+        self._edges, self._faces = edges[kept], faces[kept]
+        self.shown = np.flatnonzero(shown)
 
     def edges(self, projection: Projection) -> Int[np.ndarray, "n 2"]:
         """Indices of both vertices of every such edge."""
@@ -97,6 +105,27 @@ class _Silhouette:
         first, second = towards[self._faces[:, 0]], towards[self._faces[:, 1]]
         border = self._faces[:, 1] == len(self._normals)
         return self._edges[(first != second) | border]
+
+
+def _worth_drawing(model: VesselModel) -> Bool[np.ndarray, " vertices"]:
+    """Surface that says more than the drawn branches do: it lies outside their tubes, and belongs to no vein.
+
+    Of a head's tens of thousands of vertices a tenth is left; all of them would cost 10 ms a frame.
+    """
+    assert model.surface is not None
+    vertices_mm = model.surface.vertices_mm
+    branches = () if model.centerlines is None else model.centerlines.resampled(_CENTERLINE_STEP_MM).branches
+    if not branches:
+        return np.ones(len(vertices_mm), dtype=bool)
+    points_mm = np.concatenate([branch.points_mm for branch in branches])
+    radius_mm = np.concatenate([branch.radius_mm for branch in branches])
+    vein = np.repeat([branch.vessel_class == "vein" for branch in branches], [len(b.points_mm) for b in branches])
+    away_mm, nearest = KDTree(points_mm).query(vertices_mm, k=min(4, len(points_mm)))
+    away_mm, nearest = (np.reshape(found, (len(vertices_mm), -1)) for found in (away_mm, nearest))
+    # Without a radius nothing is known of the tube, and the surface is drawn.
+    beyond_mm = np.where(np.isfinite(radius_mm[nearest]), away_mm - radius_mm[nearest], np.inf).min(axis=1)
+    of_vein = vein[nearest[:, 0]] & ~vein.all()
+    return (beyond_mm > _BEYOND_TUBE_MM) & ~of_vein
 
 
 def _edges_with_faces(triangles: Int[np.ndarray, "t 3"]) -> tuple[Int[np.ndarray, "e 2"], Int[np.ndarray, "e 2"]]:

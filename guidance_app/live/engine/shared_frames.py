@@ -39,7 +39,7 @@ class FrameWriter:
         self._next_slot = 0
 
     def write(self, pixels: Pixels) -> SharedPixels:
-        """Copy a frame into the next slot. Only one frame more may be written while the reader looks at this one."""
+        """Copy a frame into the next slot. While the reader reads this frame, only one more may be written."""
         if self._memory is None or pixels.nbytes > self._slot_bytes:
             self.close()
             self._slot_bytes = -(-pixels.nbytes // _ROUND_UP_BYTES) * _ROUND_UP_BYTES

@@ -26,7 +26,8 @@ def guidance_content(result: GuidanceResult, *, used: bool) -> dict[str, Any]:
         "depth_sigma_mm": _finite(result.depth_sigma_mm),
         "generation": result.generation,
         "stages_ms": {
-            "decode": times.decode, "segment": times.segment, "track": times.track, "render": times.render,
+            "decode": times.decode, "segment": times.segment, "contrast": times.contrast, "track": times.track,
+            "evidence": times.evidence, "motion": times.motion, "render": times.render,
         },
     }  # fmt: skip
 

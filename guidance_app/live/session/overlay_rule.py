@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from calibration.carm import CArmGeometry
 from engines.angiography.frame import Frame
+from guidance_app.live.evidence import LIMITS as EVIDENCE_LIMITS
+from guidance_app.live.evidence import Evidence, EvidenceLimits
 from guidance_app.live.guidance import Overlay, OverlayState
 from guidance_app.live.guidance_state import Situation
 from guidance_app.live.session.source_watch import PictureFault
@@ -22,12 +24,14 @@ class OverlayLimits:
         drawn_frames: slow series (2 to 4 frames a second) may keep the last frame's overlay, marked, this long.
         held_ms: so long a picture that no newer one follows (last image hold, lost signal, frozen source) keeps its
             overlay, marked. It is read for a moment; later nobody should find model and picture that look alive.
+        evidence: how long what spoke for the pose holds.
     """
 
     valid_ms: float = 250.0
     drawn_ms: float = 500.0
     drawn_frames: float = 1.25
     held_ms: float = 30_000.0
+    evidence: EvidenceLimits = EVIDENCE_LIMITS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -84,12 +88,31 @@ def decide_overlay(
         return _hidden(f"overlay is too old ({age_ms:.0f} ms)")
     if picture_fault is not None and picture_fault.held_ms > limits.held_ms:
         return _hidden(f"{picture_fault.text}: the overlay is hidden after {limits.held_ms / 1e3:.0f} s")
+    evidence = computed.overlay.evidence
+    since_s = age_ms / 1e3 + (0.0 if evidence is None else evidence.age_s)
+    if evidence is not None and evidence.kind == "carried" and since_s > limits.evidence.carried_s:
+        return _hidden(f"no picture has spoken for the pose for {since_s:.0f} s: the overlay is hidden")
     reason = situation.reason if picture_fault is None else picture_fault.text
     if not reason and age_ms > limits.valid_ms:
         reason = f"overlay is old ({age_ms:.0f} ms)"
     if not reason and situation.state != "accepted":
         reason = "registration proposed: check it and accept"
+    reason = reason or _unconfirmed(evidence, since_s, limits.evidence)
     return OverlayDecision(state="stale" if reason else "valid", overlay=computed.overlay, age_ms=age_ms, reason=reason)
+
+
+def _unconfirmed(evidence: Evidence | None, since_s: float, limits: EvidenceLimits) -> str:
+    """Why the picture does not bear the pose out; "" where it does."""
+    if evidence is None:
+        return "not checked on this picture"
+    if evidence.kind == "carried":
+        return f"CARRIED - last confirmed {since_s:.1f} s ago"
+    if evidence.kind == "anatomy" and since_s > limits.anatomy_s:
+        return f"held by the bones alone for {since_s:.0f} s: confirm it with contrast"
+    # What is drawn on a later frame than its own has aged with it; `valid_ms` limits that already.
+    if evidence.kind == "vessel" and evidence.age_s > limits.vessel_s:
+        return f"CARRIED - last confirmed {since_s:.1f} s ago"
+    return ""
 
 
 def _hidden(reason: str) -> OverlayDecision:

@@ -1,4 +1,4 @@
-"""Keeps book of what was on the screen with which frame, and of how long it took to get there."""
+"""Notes what was on the screen with each frame, and how long it took to get there."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ class ScreenBook:
         self._tell(shown, now_ns)
 
     def _tell(self, shown: _Shown, now_ns: int) -> None:
-        """At once if the overlay appears or goes; a change between valid and marked once it lasts."""
+        """Tell at once when the overlay appears or goes, and tell a change between valid and marked once it lasts."""
         if shown.state == self._last_told:
             self._untold_since_ns = None
             return

@@ -7,23 +7,23 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from calibration.errors import GuidanceError
 from engines.angiography.frame import Frame
-from engines.inference.machine import this_machine
 from engines.registration.registration import Registration
-from guidance_app.live import guidance_state
-from guidance_app.live.engine.engine_process import ColdStartDone, EngineRecipe, StepDone
-from guidance_app.live.guidance import ScreenState, SourceState
+from guidance_app.live.engine.engine_process import EngineRecipe
+from guidance_app.live.guidance import ScreenState
 from guidance_app.live.guidance_state import Situation
-from guidance_app.live.latency import LatencyBook, LatencyReport
+from guidance_app.live.latency import LatencyBook, LatencyReport, report_of
 from guidance_app.live.run_log import Event, EventKind, EventLog, FrameLog
-from guidance_app.live.session.kept_guidance import GuidanceKeeper
+from guidance_app.live.session.commands import Commands
+from guidance_app.live.session.current_guidance import CurrentGuidance
 from guidance_app.live.session.late_pose import LatePose
-from guidance_app.live.session.overlay_rule import OverlayDecision, OverlayLimits
+from guidance_app.live.session.overlay_rule import OverlayLimits
 from guidance_app.live.session.publisher import Publisher
 from guidance_app.live.session.screen_book import ScreenBook
+from guidance_app.live.session.screen_composer import ScreenComposer
 from guidance_app.live.session.source_reader import SourceReader
 from guidance_app.live.session.source_watch import SignalChange, SignalState, SourceWatch
+from guidance_app.live.session.witnesses import Witnesses
 from guidance_app.live.supervision.supervisor import EngineNews
 from guidance_app.live.witness import RunWitness
 from guidance_app.sources.source import (
@@ -54,6 +54,9 @@ class LiveSession:
     The window calls `screen()` from its 16 ms timer and `painted()` once it has drawn that state; both return at once.
     Everything else may be called from any thread.
 
+    Attributes:
+        commands: what a person may do to the run.
+
     Args:
         recipe: how the engine process makes its pipeline; None shows pictures without guidance.
         initial: where guidance begins, for a known pose.
@@ -81,7 +84,7 @@ class LiveSession:
         wall_clock_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         self._source = source
-        self._witnesses = tuple(witnesses)
+        self._witnesses = Witnesses(witnesses)
         self._playback = source if isinstance(source, Playback) else None
         self._recorded = source if isinstance(source, Recorded) else None
         self._acknowledged = source if isinstance(source, Acknowledged) else None
@@ -92,13 +95,14 @@ class LiveSession:
         self._stopping = threading.Event()
         self._engine_settled = threading.Event()  # up, or never going to be
         self._events = EventLog(
-            None if out is None else out / "events.jsonl", heard=self._tell_event, clock_ns=wall_clock_ns
+            None if out is None else out / "events.jsonl", heard=self._witnesses.event, clock_ns=wall_clock_ns
         )
         self._frames = FrameLog(None if out is None else out / "frames.jsonl")
         self._book = ScreenBook(self._frames, self._events)
-        self._guidance = GuidanceKeeper(
+        self._guidance = CurrentGuidance(
             recipe=recipe,
             initial=initial or Situation(),
+            late_pose=late_pose,
             limits=limits or OverlayLimits(),
             events=self._events,
             latency=self._book.latency,
@@ -106,10 +110,12 @@ class LiveSession:
             settled=self._engine_settled.set,
             spare_engine=spare_engine,
         )
-        self._late_pose = late_pose
+        self.commands = Commands(self._guidance, self._playback, self._witnesses, self._lock)
         self._watch = SourceWatch()
+        self._composer = ScreenComposer(
+            source, guidance=self._guidance, watch=self._watch, book=self._book, witnesses=self._witnesses
+        )
         self._frame: Frame | None = None
-        self._screen: ScreenState | None = None
         self._painted: ScreenState | None = None
         self._source_error = ""
         self._ended_ns: int | None = None
@@ -118,8 +124,7 @@ class LiveSession:
     # Begin and end --------------------------------------------------------------------------------------------------
     def start(self) -> None:
         """Start the engine process and the source thread."""
-        for witness in self._witnesses:
-            witness.begin(self._witness_fault)
+        self._witnesses.begin(self._tell_of_witness)
         if isinstance(self._source, Notifies):
             self._source.on_notice(self._noticed)
         self._guidance.start()
@@ -135,8 +140,7 @@ class LiveSession:
         self._guidance.stop()
         with self._lock:
             self._book.close_frame(time.monotonic_ns())
-        for witness in self._witnesses:
-            witness.end()
+        self._witnesses.end()
         with self._lock:
             self._frames.close()
             self._events.close()
@@ -158,13 +162,9 @@ class LiveSession:
             if self._acknowledged is None:
                 self._book.tick(now_ns)
             self._look_for_silence(now_ns)
-            decision = self._decide(now_ns)
             if self._publisher is not None:
                 self._publisher.tell(self._guidance.situation, self._frame)
-            screen = self._compose(decision, now_ns)
-            if self._screen is None or _looks_different(screen, self._screen):
-                self._screen = screen
-            return self._screen
+            return self._composer.compose(self._frame, self._source_error, now_ns)
 
     def painted(self, screen: ScreenState, painted_ns: int) -> None:
         """This state is on the screen since `painted_ns` (`time.monotonic_ns`)."""
@@ -173,13 +173,12 @@ class LiveSession:
         with self._lock:
             self._book.painted(screen, painted_ns, self._guidance.received_ns)
             self._painted = screen
-            for witness in self._witnesses:
-                witness.painted(screen, painted_ns)
+            self._witnesses.painted(screen, painted_ns)
             self._acknowledge()
 
     @property
     def finished(self) -> bool:
-        """The source has ended, its last frame has been painted and guidance has had its say on it."""
+        """The source has ended, its last frame has been painted and guidance has answered for it."""
         with self._lock:
             if self._ended_ns is None:
                 return False
@@ -225,23 +224,13 @@ class LiveSession:
 
     def report(self) -> LatencyReport:
         """Counts and percentiles; complete once the session has been stopped."""
-        counts = self._frames.counts
         ended_ns = self._ended_ns or time.monotonic_ns()
-        return LatencyReport(
-            machine=this_machine(),
+        return report_of(
+            self._book.latency,
+            self._frames.counts,
             source=self._source.source_id,
             paced_fps=self._paced_fps,
-            seconds=round((ended_ns - self._reader.began_ns) / 1e9, 3),
-            frames=sum(counts.values()),
-            painted=counts["painted"],
-            superseded=counts["superseded"],
-            dropped=counts["dropped"],
-            corrupt=counts["corrupt"],
-            max_overlay_age_ms=self._book.latency.overlay_age.percentiles().max,
-            stages_ms=self._book.latency.percentiles(),
-            overlay_age_ms=self._book.latency.overlay_age.percentiles(),
-            jitter_ms=self._book.latency.jitter.percentiles(),
-            tick_ms=self._book.latency.tick.percentiles() if self._book.latency.tick.count else None,
+            seconds=(ended_ns - self._reader.began_ns) / 1e9,
         )
 
     @property
@@ -249,7 +238,8 @@ class LiveSession:
         """One line on how the run went."""
         counts = self._frames.counts
         shown = ", ".join(f"{count} {state}" for state, count in counts.items() if count or state == "painted")
-        return f"{sum(counts.values())} frames: {shown}; guidance {self._guidance.situation.state}"
+        lost = f"; {self._frames.lost_lines} lines of frames.jsonl lost" if self._frames.lost_lines else ""
+        return f"{sum(counts.values())} frames: {shown}; guidance {self._guidance.situation.state}{lost}"
 
     @property
     def events(self) -> tuple[Event, ...]:
@@ -260,47 +250,6 @@ class LiveSession:
     def newest_event(self) -> Event | None:
         """The very same object until another one comes."""
         return self._events.last
-
-    # What a person does ---------------------------------------------------------------------------------------------
-    def request_registration(self) -> None:
-        """Register anew on the next frame that shows enough vessel."""
-        with self._lock:
-            self._tell_action("request_registration")
-            self._guidance.move(guidance_state.person_asks)
-
-    def accept(self) -> None:
-        """Accept a proposed registration; without one, nothing happens."""
-        with self._lock:
-            self._tell_action("accept")
-            self._guidance.move(guidance_state.person_accepts)
-
-    def reject(self) -> None:
-        """Take the registration away; a new one comes only when asked for."""
-        with self._lock:
-            self._tell_action("reject")
-            self._guidance.move(guidance_state.person_rejects)
-
-    # Playback of a recording; a live source ignores them ------------------------------------------------------------
-    def pause(self) -> None:
-        if self._playback is not None:
-            self._tell_action("pause")
-            self._playback.pause()
-
-    def resume(self) -> None:
-        if self._playback is not None:
-            self._tell_action("resume")
-            self._playback.resume()
-
-    def step(self, frames: int) -> None:
-        """Pause and go this many frames on (or back)."""
-        if self._playback is not None:
-            self._tell_action("step", frames)
-            self._playback.step(frames)
-
-    def seek(self, source_frame: int) -> None:
-        if self._playback is not None:
-            self._tell_action("seek", source_frame)
-            self._playback.seek(source_frame)
 
     # The source's thread --------------------------------------------------------------------------------------------
     def _wait_for_guidance(self) -> None:
@@ -313,25 +262,21 @@ class LiveSession:
             pass
 
     def arrived(self, frame: Frame) -> None:
-        """Called by the source's reader, as the next four are."""
+        """The source's reader calls this method and the next four."""
         with self._lock:
             self._frames.arrived(frame)
-            for witness in self._witnesses:
-                witness.frame(frame)
-            if self._frame is not None and not self._handed_out(self._frame):
+            self._witnesses.frame(frame)
+            if self._frame is not None and not self._composer.was_given(self._frame):
                 self._frames.superseded(self._frame.index)
             self._frame = frame
             self._book.arrived(frame)
             self._signal(self._watch.frame(frame, frame.received_ns))
-            if self._late_pose is not None:
-                self._begin_late(self._late_pose, frame)
             self._guidance.arrived(frame)
 
     def corrupt(self, error: CorruptFrame) -> None:
         with self._lock:
             self._frames.corrupt(error)
-            for witness in self._witnesses:
-                witness.corrupt(error)
+            self._witnesses.corrupt(error)
         self._events.add("frame_corrupt", str(error), frame=error.index)
 
     def skipped(self, skipped: SkippedFrame) -> None:
@@ -347,64 +292,37 @@ class LiveSession:
             self._source_error = error
             self._ended_ns = time.monotonic_ns()
 
-    def _begin_late(self, pose: LatePose, frame: Frame) -> None:
-        try:
-            situation = pose.situation(frame)
-        except GuidanceError as error:
-            self._late_pose = None
-            self._events.add("registration_rejected", str(error), frame=frame.index)
-            return
-        if situation is not None:
-            self._late_pose = None
-            self._guidance.begin(situation)
-
-    def _handed_out(self, frame: Frame) -> bool:
-        """The window has it: it may be painting this very moment."""
-        return self._screen is not None and self._screen.frame is frame
-
     def _look_for_silence(self, now_ns: int) -> None:
-        """Asked by the window too: a source that hangs in its driver would never tell the reading thread."""
+        """The window asks too: a source that hangs in its driver keeps the reading thread from noticing."""
         if self._ended_ns is None:
             self._signal(self._watch.silence(now_ns, paused=self._stands_still_on_purpose()))
 
     def _signal(self, change: SignalChange | None) -> None:
         if change is None:
             return
-        self._events.add(_EVENT_OF[change.state], change.text, frame=None if self._frame is None else self._frame.index)
+        self._events.add(_EVENT_OF[change.state], change.text, frame=self._index)
 
     def _noticed(self, notice: Notice) -> None:
-        self._events.add(notice.kind, notice.text, frame=None if self._frame is None else self._frame.index)
+        self._events.add(notice.kind, notice.text, frame=self._index)
 
     # The supervisor's thread ----------------------------------------------------------------------------------------
     def _heard(self, news: EngineNews) -> None:
         with self._lock:
             self._guidance.heard(news)
-            self._tell_news(news)
+            self._witnesses.news(news, in_use=self._guidance.result, frame_index=self._index)
             self._acknowledge()
 
-    # Witnesses ------------------------------------------------------------------------------------------------------
-    def _tell_news(self, news: EngineNews) -> None:
-        for witness in self._witnesses:
-            if isinstance(news, StepDone):
-                used = self._guidance.result is news.result
-                witness.guided(news.result, news.situation.registration, used=used)
-            elif isinstance(news, ColdStartDone):
-                witness.registered(news.registration, None if self._frame is None else self._frame.index)
-
-    def _tell_event(self, event: Event) -> None:
-        for witness in self._witnesses:
-            witness.event(event)
-
-    def _tell_action(self, name: str, value: int | None = None) -> None:
-        for witness in self._witnesses:
-            witness.action(name, value)
-
-    def _witness_fault(self, text: str) -> None:
-        self._events.add("recorder_full", text, frame=None if self._frame is None else self._frame.index)
+    def _tell_of_witness(self, text: str) -> None:
+        self._events.add("recorder_full", text, frame=self._index)
 
     # Inside ---------------------------------------------------------------------------------------------------------
+    @property
+    def _index(self) -> int | None:
+        """Of the newest frame."""
+        return None if self._frame is None else self._frame.index
+
     def _acknowledge(self) -> None:
-        """Call for the next frame of an unpaced recording once all that guidance said of this one was on the screen."""
+        """Ask an unpaced recording for its next frame once all that guidance said of this one was on the screen."""
         if self._acknowledged is None or self._frame is None or self._painted is None:
             return
         shown = self._painted.frame is self._frame and self._painted.result is self._guidance.result
@@ -413,57 +331,3 @@ class LiveSession:
 
     def _stands_still_on_purpose(self) -> bool:
         return self._acknowledged is not None or (self._playback is not None and self._playback.paused)
-
-    def _decide(self, now_ns: int) -> OverlayDecision:
-        if self._frame is None:
-            return OverlayDecision(
-                state="hidden", overlay=None, age_ms=None, reason=f"no picture yet from {self._source.source_id}"
-            )
-        return self._guidance.decide(self._frame, self._watch.fault(now_ns))
-
-    def _compose(self, decision: OverlayDecision, now_ns: int) -> ScreenState:
-        return ScreenState(
-            frame=self._frame,
-            result=self._guidance.result,
-            overlay=decision.overlay,
-            overlay_state=decision.state,
-            overlay_age_ms=decision.age_ms,
-            source_state=self._source_state(),
-            guidance_state=self._guidance.situation.state,
-            engine_up=self._guidance.engine_up,
-            engine_loading=self._guidance.engine_loading,
-            banner=self._banner(decision.reason),
-            frames_total=None if self._recorded is None else self._recorded.frame_count,
-            fps=self._book.fps(),
-            p95_ms=self._book.latency.recent_p95_ms,
-            paused=self._playback is not None and self._playback.paused,
-            decided_ns=now_ns,
-        )
-
-    def _banner(self, overlay_reason: str) -> str:
-        waits = self._frame is None and self._recorded is not None and self._guidance.engine_loading
-        engine = "the run begins once the guidance engine has loaded" if waits else self._guidance.engine_text
-        trouble = self._source_error or engine or overlay_reason
-        besides = (self._guidance.degraded, *(witness.fault for witness in self._witnesses))
-        return "; ".join(text for text in (trouble, *besides) if text)
-
-    def _source_state(self) -> SourceState:
-        if self._frame is None or self._watch.state == "stalled":
-            return "no_signal"
-        if self._recorded is not None:
-            return "replay"
-        return "frozen" if self._watch.state == "frozen" else "live"
-
-
-def _looks_different(screen: ScreenState, before: ScreenState) -> bool:
-    return (
-        screen.frame is not before.frame
-        or screen.overlay is not before.overlay
-        or screen.result is not before.result
-        or screen.overlay_state != before.overlay_state
-        or screen.source_state != before.source_state
-        or screen.guidance_state != before.guidance_state
-        or screen.engine_up != before.engine_up
-        or screen.banner != before.banner
-        or screen.paused != before.paused
-    )

@@ -33,7 +33,7 @@ class PictureFault:
 
 
 class SourceWatch:
-    """Fed with every frame and every silence; time comes in from outside. The session's lock guards it."""
+    """Told of every frame and every silence, with the time. The session's lock guards it."""
 
     def __init__(self) -> None:
         self.state: SignalState = "waiting"

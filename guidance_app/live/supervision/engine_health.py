@@ -1,4 +1,4 @@
-"""By what the supervisor judges an engine process: the pace of its steps and the memory it holds."""
+"""How the supervisor judges an engine process: by the pace of its steps and the memory that it holds."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class StepPace:
 
 
 def default_memory_limit_bytes() -> int:
-    """What an engine may hold where nothing else was said."""
+    """How much memory an engine may hold if no limit was given."""
     return int(_MEMORY_SHARE * psutil.virtual_memory().total)
 
 
@@ -57,7 +57,7 @@ def is_computing(pid: int) -> bool:
 
 
 def waited_for_core_s(pid: int) -> float:
-    """How long the threads of a process were ready to run and had no core, together; 0 where that is not told."""
+    """How long the threads of a process together were ready to run and had no core; 0 if the system does not tell."""
     waited_ns = 0
     with contextlib.suppress(OSError, ValueError, IndexError):  # not Linux, or gone
         for task in Path(f"/proc/{pid}/task").iterdir():

@@ -196,11 +196,11 @@ class Supervisor:
         return self._memory_fault(worker, now_s)
 
     def _starves(self, worker: _Worker) -> bool:
-        """One that computes is not dead: on an overloaded machine its beats come late, and its pace is what counts."""
+        """Whether a silent engine computes. On an overloaded machine its beats come late; then its pace counts."""
         return worker.silent_s <= LONGEST_STEP_S and is_computing(worker.process.pid)
 
     def _is_stuck(self, worker: _Worker, busy_s: float) -> bool:
-        """Time spent waiting for a core is not held against it: to load another engine would cost the machine more."""
+        """Time spent waiting for a core does not count: to load another engine would burden the machine more."""
         limit_s = worker.pace.limit_s
         if busy_s <= limit_s / 2:
             return False
@@ -210,7 +210,7 @@ class Supervisor:
         return busy_s > LONGEST_STEP_S or busy_s - (waited_s - worker.waited_before_s) > limit_s
 
     def _memory_fault(self, worker: _Worker, now_s: float) -> str:
-        """Beyond its limit an engine is replaced before the system runs out and takes the picture along."""
+        """An engine beyond its limit is replaced before the system runs out of memory and loses the picture too."""
         if now_s - worker.weighed_s < _TICK_S:
             return ""
         worker.weighed_s = now_s
@@ -303,7 +303,7 @@ class Supervisor:
 
 
 def _end(worker: _Worker, *, at_once: bool = False) -> None:
-    """Closing the pipe asks it to go; one that does not is made to."""
+    """Close the pipe, which asks the process to end, and kill it if it does not."""
     worker.connection.close()
     if not at_once:
         worker.process.join(_END_S)

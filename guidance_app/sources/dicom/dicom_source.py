@@ -117,7 +117,7 @@ class DicomSource(ArrivingSource):
         return frame
 
     def _play_run(self, received: ReceivedRun) -> None:
-        # One that came while another was played begins after it: begun in arrears, its first second would rush by.
+        # One that came while another was played begins after it: begun at its due time, its first second would rush by.
         now_ns, due_ns = self._clock_ns(), max(received.received_ns, self._run_ends_ns)
         due_ns = due_ns if now_ns - due_ns < _TOO_LATE_NS else now_ns
         for index in range(received.run.frame_count):

@@ -127,7 +127,7 @@ def _pixels(volume: Integer[np.ndarray, ...]) -> tuple[Pixels, int, int]:
 
 
 def _geometry(metadata: dict[str, str], shape_px: tuple[int, ...], source_id: str) -> tuple[CArmGeometry | None, str]:
-    """Through the same checks as a DICOM header, so that the same values mean the same and fail alike."""
+    """Through the same checks as a DICOM header, so that the same values mean the same and fail in the same way."""
     if not any(metadata.get(key) for key in GEOMETRY_KEYS):
         return None, f"{source_id}: the message states no geometry; send {', '.join(GEOMETRY_KEYS)} as metadata"
     header = Dataset()

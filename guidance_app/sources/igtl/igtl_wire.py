@@ -1,7 +1,7 @@
 """OpenIGTLink messages off and onto a socket.
 
-pyigtl packs and unpacks them. It is not let near the socket: it asks for as many bytes as a header states (up to 2^64),
-loses its place when a header comes in two pieces, and takes an ended connection for a silent one.
+pyigtl packs and unpacks them. It does not read from the socket itself: it asks for as many bytes as a header states
+(up to 2^64), loses its place when a header comes in two pieces, and takes an ended connection for a silent one.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ def test_straightened_points_are_a_turned_and_scaled_copy_of_the_truth(fit):
     terms = np.column_stack([truth, np.ones_like(truth)])
     rest = np.abs(found - terms @ np.linalg.lstsq(terms, found, rcond=None)[0])
     assert np.sqrt((rest**2).mean()) < 0.1
-    # The truth has a grid step of 26 px of 10 mm; pincushion magnifies on the whole.
+    # The true grid step is 26 px for 10 mm; pincushion magnifies the picture as a whole.
     assert fit.pixel_spacing_mm == pytest.approx(10 / 26, rel=0.06)
 
 
@@ -41,7 +41,7 @@ def test_distorting_undoes_straightening(fit):
     np.testing.assert_allclose(back, points, atol=1e-5)
 
 
-def test_outside_the_grid_nothing_is_claimed(fit):
+def test_points_outside_the_grid_have_no_straightened_position(fit):
     assert np.isnan(fit.distortion.undistort(np.array([[0.0, 0.0]]))).all()
     assert not fit.distortion.covers(np.array([[2.0, 2.0]]))[0]
     assert fit.distortion.undistort(np.empty((0, 2))).shape == (0, 2)
@@ -61,8 +61,8 @@ def test_a_picture_of_another_size_is_refused(fit):
         fit.distortion.undistort_picture(np.zeros((256, 256)), source="run.dcm")
 
 
-def test_points_at_the_rim_of_the_field_do_not_bend_the_grid_to_themselves():
-    """Cut-off dots at the rim get wrong numbers; a supple polynomial follows them, and a sound grid was refused."""
+def test_cut_off_points_at_the_rim_do_not_distort_the_grid():
+    """Cut-off dots at the rim get wrong numbers; a high-degree polynomial followed them: a good grid was refused."""
     rng = np.random.default_rng(12_006)
     bent = Intensifier(pincushion_px=rng.uniform(4, 18), s_shape_px=rng.uniform(-8, 8))
     wires, turned_deg, photons = bool(rng.random() < 0.5), rng.uniform(-8, 8), rng.uniform(1500, 6000)

@@ -1,4 +1,4 @@
-"""Views of simulated phantoms, whose truth is exact."""
+"""Calibrated views of simulated phantoms with exact truth."""
 
 from dataclasses import dataclass, replace
 
@@ -56,7 +56,7 @@ def test_beads_are_found_to_a_tenth_of_a_pixel(cases):
 def test_the_focal_spot_is_recovered(cases):
     for case in cases:
         truth = case.view.projection.camera_from_lps.inverse().translation_mm
-        assert np.linalg.norm(case.found.pinhole.source_mm() - truth) < 4.0  # along a beam of 700 mm, mostly
+        assert np.linalg.norm(case.found.pinhole.source_mm() - truth) < 4.0  # mostly along the 700 mm beam
 
 
 def test_the_angles_of_the_beam_are_recovered(cases):
@@ -99,7 +99,7 @@ def test_exact_points_give_the_exact_view():
     np.testing.assert_allclose(fit.pinhole.intrinsics_px(), view.projection.intrinsics_px, atol=1e-4)
 
 
-def test_a_mirrored_picture_is_refused_and_accepted_once_it_is_said(cases):
+def test_a_mirrored_picture_is_refused_unless_it_is_stated_as_mirrored(cases):
     turned = replace(cases[2].picture, line_integral=cases[2].picture.line_integral[:, ::-1].copy())
     with pytest.raises(InputError, match="mirrored"):
         calibrate_view(turned, cases[2].view.phantom)
@@ -109,8 +109,8 @@ def test_a_mirrored_picture_is_refused_and_accepted_once_it_is_said(cases):
 
 
 @pytest.mark.parametrize("seed", [19, 30])
-def test_a_helix_is_not_taken_for_itself_turned_over(seed):
-    """Half a turn about an axis across it makes the same helix: all beads fit, and the view is 100 degrees off."""
+def test_a_helix_is_not_mistaken_for_its_upside_down_copy(seed):
+    """A helix turned upside down is the same helix: all beads fit, but the view would be 100 degrees off."""
     case = _case(seed)
     truth = case.view.projection.camera_from_lps.inverse().translation_mm
     assert np.linalg.norm(case.found.pinhole.source_mm() - truth) < 5.0
@@ -169,7 +169,7 @@ def test_a_turned_phantom_gives_no_offset_but_a_warning(cases):
 def test_the_isocentre_is_where_the_beams_meet(cases):
     isocentre = find_isocentre([case.found for case in cases])
     assert isocentre is not None
-    # Each simulated phantom stands about 8 mm off the isocentre, elsewhere each time.
+    # Each simulated phantom stands about 8 mm off the isocentre, each at another place.
     assert np.linalg.norm(isocentre.point_mm) < 40.0
     assert isocentre.rms_mm < 30.0
     assert find_isocentre([cases[0].found]) is None

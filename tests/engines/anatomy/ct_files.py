@@ -1,4 +1,4 @@
-"""Small DICOM CT series, written slice by slice, with whatever defect a test wants."""
+"""Small DICOM CT series, written slice by slice, with the defects that a test needs."""
 
 from pathlib import Path
 
@@ -60,7 +60,7 @@ def write_series(
                 delattr(dataset, name)
             else:
                 setattr(dataset, name, value)
-        # Names run against the order of the slices.
+        # File names run against the order of the slices.
         path = folder / f"{prefix}{count - index:03d}.dcm"
         dataset.save_as(path)
         paths.append(path)

@@ -1,4 +1,4 @@
-"""Our VTK reading, held to VTK's own writers in every encoding, and to damaged files."""
+"""Our VTK reader on the output of VTK's own writers in every encoding, and on damaged files."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A run in which a vessel fills and empties, with as little else as a test needs."""
+"""A minimal run in which a vessel fills and empties."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ import numpy as np
 from tests.engines.angiography.xa_samples import xa_file
 
 SHAPE = (128, 160)
-AMOUNTS = (0.0, 0.0, 0.0, 0.2, 0.6, 0.9, 1.0, 0.8, 0.4, 0.2)  # of the fullest, a frame
+AMOUNTS = (0.0, 0.0, 0.0, 0.2, 0.6, 0.9, 1.0, 0.8, 0.4, 0.2)  # contrast of each frame, relative to the fullest
 FULLEST = 6
 
 
@@ -26,7 +26,7 @@ def background(shift_px: tuple[float, float] = (0.0, 0.0)) -> np.ndarray:
     rows, columns = np.mgrid[: SHAPE[0], : SHAPE[1]].astype(np.float64)
     rows, columns = rows - shift_px[0], columns - shift_px[1]
     waves = np.sin(rows / 5.0) * np.cos(columns / 6.5) + 0.7 * np.sin((rows + 2 * columns) / 9.0)
-    # Edges as bone has them; a picture of long waves alone would say little about where it lies.
+    # Sharp edges like those of bone; a picture of long waves alone would hardly determine a shift.
     waves += 0.5 * np.tanh(4 * np.sin(rows / 8 + columns / 23) * np.sin(columns / 11 - rows / 31))
     return 0.55 + 0.12 * waves + 0.1 * np.exp(-((rows - 70) ** 2 + (columns - 60) ** 2) / 60.0)
 

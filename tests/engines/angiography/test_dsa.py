@@ -28,7 +28,7 @@ def test_subtraction_leaves_the_contrast_in_log_units_and_nothing_else(run):
     frame = subtract(run, align=False).frame(FULLEST)
     darkening = -_logs(frame)
     inside, outside = vessel() > 0.95, vessel() < 1e-3
-    # A floor of 2 % keeps the logarithm of darkness finite, and takes that share of the contrast with it.
+    # The floor of 2 % keeps the logarithm of dark pixels finite and reduces the contrast by that share.
     assert np.median(darkening[inside]) == pytest.approx(0.7, abs=0.05)
     assert abs(np.median(darkening[outside])) < 0.002
     assert np.percentile(np.abs(darkening[outside]), 95) < 0.04
@@ -75,7 +75,7 @@ def test_pictures_without_structure_are_not_moved():
     assert estimate_shift_px(flat, flat) == (0.0, 0.0)
 
 
-def test_alignment_takes_the_bones_out_of_a_moved_run(tmp_path):
+def test_alignment_removes_the_bones_from_a_moved_run(tmp_path):
     run = open_run(bolus_file(tmp_path / "run.dcm", bolus(shift_px=(1.6, -2.3)), mask_frames=(0, 1)))
     middle = np.zeros(SHAPE, bool)
     middle[16:-16, 16:-16] = True
@@ -200,7 +200,7 @@ def test_the_minip_of_bright_vessels_holds_the_brightest(tmp_path):
     def change(dataset):
         dataset.PixelIntensityRelationshipSign = -1
 
-    # Frames far brighter or darker than usual would be left out as unsettled; these are all that there is.
+    # Frames far brighter or darker than the median would be left out as unsettled, but there are no others.
     frame = minip(open_run(changed_file(tmp_path / "run.dcm", change, stack[[1, 1]])))
     assert frame.vessels_bright
     assert frame.pixels.max() == 200

@@ -1,4 +1,5 @@
-"""Files made to take memory, time or the program down: each is refused with one clear line, before memory is taken."""
+"""Files made to exhaust memory or time, or to crash the program: each is refused with one clear line, before memory is
+allocated."""
 
 import contextlib
 import struct
@@ -32,10 +33,10 @@ _ALLOWED_GROWTH_BYTES = 96 * 1024**2
 
 @pytest.fixture(autouse=True)
 def _little_memory():
-    """No refusal may cost memory worth mentioning: the peak of the resident size is reset, then read."""
+    """Check that a refusal allocates little memory: reset the peak of the resident size, then read it."""
     status, reset = Path("/proc/self/status"), Path("/proc/self/clear_refs")
     if not reset.exists():
-        yield  # no Linux: the other assertions still hold
+        yield  # not Linux: only the other assertions are checked
         return
     reset.write_text("5")
     before = _peak_bytes(status)
@@ -49,7 +50,7 @@ def _peak_bytes(status: Path) -> int:
 
 
 def _refusal(path: Path, error: type[InputError] = InputError, frame: int | None = 0) -> str:
-    """The one line that reading the file ends with."""
+    """The one-line error with which reading the file ends."""
 
     def read() -> None:
         run = open_run(path)
@@ -152,7 +153,7 @@ def test_a_chain_of_empty_fragments(tmp_path):
 
 
 def _jpeg(rows: int, columns: int, samples: int = 1) -> bytes:
-    """Header of a JPEG stream and nothing to decode: a decoder that trusts it takes memory first."""
+    """The header of a JPEG stream without content: a decoder that trusts it would allocate memory first."""
     frame = struct.pack(">BHHB", 8, rows, columns, samples) + b"\x01\x11\x00" * samples
     return b"\xff\xd8\xff\xc0" + struct.pack(">H", 2 + len(frame)) + frame + b"\xff\xda\x00\x08\x01\x01\x00\x00\x3f\x00"
 
@@ -206,7 +207,7 @@ def test_sizes_of_whole_streams_are_found():
 
 
 def test_a_run_length_bomb(tmp_path):
-    """Two bytes make 128: a long enough segment would fill memory before its length is looked at."""
+    """Two bytes expand to 128: a long segment would fill memory before its length is checked."""
     bomb = struct.pack("<16I", 1, 64, *[0] * 14) + b"\x81\x00" * 4_000_000
 
     def change(dataset):
@@ -316,7 +317,7 @@ def test_files_cut_off_anywhere_in_the_header(tmp_path, length):
 
 @pytest.mark.filterwarnings("ignore")  # what pydicom remarks about damage is not under test
 @pytest.mark.parametrize("compression", ["none", "rle", "jpeg2000"])
-def test_random_damage_never_gets_past_the_one_line(tmp_path, compression):
+def test_random_damage_never_raises_anything_but_an_input_error(tmp_path, compression):
     path = xa_file(tmp_path / "run.dcm", compression=compression)
     whole, rng = path.read_bytes(), np.random.default_rng(7)
     for _ in range(80):

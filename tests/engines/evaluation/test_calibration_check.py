@@ -1,4 +1,4 @@
-"""Calibration held against simulated phantoms and grids whose truth is known."""
+"""Calibration of simulated phantoms and grids with known truth."""
 
 import json
 
@@ -23,10 +23,10 @@ def test_focal_spot_detector_and_angles_are_recovered(check):
     assert found.residual_rms_px.largest < 0.2
 
 
-def test_distortion_is_taken_away_to_less_than_a_third_of_a_pixel(check):
+def test_distortion_is_corrected_to_less_than_a_third_of_a_pixel(check):
     found = check.distortion
     assert found.accepted == 2
-    assert found.largest_shift_px.median > 3.0  # there was something to take away
+    assert found.largest_shift_px.median > 3.0  # there was a distortion to correct
     assert found.held_out_rms_px.largest <= LIMIT_DISTORTION_PX
     assert found.against_truth_rms_px.largest <= LIMIT_DISTORTION_PX
 

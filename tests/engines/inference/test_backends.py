@@ -64,14 +64,14 @@ def test_wrong_shapes_are_refused(backend, shape):
 
 
 def test_answers_are_those_of_the_reference_within_the_precision(backend, reference):
-    """Other shapes than the usual too, and the usual one again after them."""
+    """For the usual shape, for other shapes, and for the usual one again."""
     pictures = [synthesize(SCENES["coronary"], 4_000_000, index, 256).channels[None] for index in range(3)]
     batches = (pictures[0], pictures[1][..., :96, :160], np.concatenate(pictures), pictures[2])
     differs = parity([backend.run(b) for b in batches], [reference.run(b) for b in batches], _THRESHOLD)
     assert differs.faults(RUNTIMES[backend.name].limits) == ()
 
 
-def test_masks_are_worth_as_much_as_those_of_the_reference(backend, reference):
+def test_masks_agree_with_the_truth_as_well_as_those_of_the_reference(backend, reference):
     """What users get: Dice and clDice against the truth, on synthetic pictures and frames of the bundled case."""
     pictures = [synthesize(SCENES["coronary"], 4_000_000, index, 256) for index in range(6)]
     found, exact = ([b.run(p.channels[None])[0, 0] >= _THRESHOLD for p in pictures] for b in (backend, reference))
@@ -80,7 +80,7 @@ def test_masks_are_worth_as_much_as_those_of_the_reference(backend, reference):
          for f, e, p in zip(found, exact, pictures, strict=True)]
         for name in ("dice", "cl_dice")
     ]  # fmt: skip
-    # Of OpenVINO's 8 bits `auto` is kept away wherever they lose more than half a point.
+    # `auto` does not take OpenVINO's 8 bits if they lose more than half a point.
     allowed = 0.02 if backend.name == "openvino-int8" else 0.005
     assert max(np.mean(points) for points in lost) <= allowed
     frames = [condition_working(pixels, working_px=256) for pixels in _bundled_frames()]
@@ -147,7 +147,7 @@ def test_every_runtime_can_be_asked_for():
     assert set(BACKENDS) == {"auto", *RUNTIMES}
 
 
-def test_openvino_reports_to_nobody(files):
+def test_openvino_sends_no_telemetry(files):
     make_backend("openvino", files)
     assert sys.modules["openvino_telemetry"] is None
     import openvino.tools.ovc

@@ -10,7 +10,7 @@ from tests.engines.inference.models import with_int8, without_int8
 
 
 class _Clocked:
-    """Runtimes whose speed and answers are given, and the clock they advance."""
+    """Fake runtimes with given speed and answers, and the clock that they advance."""
 
     def __init__(self, milliseconds: dict[str, float], *, answers: dict[str, float] | None = None, load_s: float = 0.1):
         self.milliseconds, self.answers, self.load_s = milliseconds, answers or {}, load_s
@@ -71,7 +71,7 @@ def test_the_fastest_is_taken_and_the_reason_told(files, tmp_path):
     assert choice.complete
 
 
-def test_a_small_gain_is_not_worth_exactness(files, tmp_path):
+def test_a_small_gain_in_speed_does_not_outweigh_exactness(files, tmp_path):
     assert _choose(files, tmp_path, _Clocked(_QUICK | {"openvino-bf16": 10.5})).name == "openvino-bf16"
     assert _choose(
         files, tmp_path, _Clocked(_QUICK | {"openvino": 10.6, "openvino-bf16": 10.5}), refresh=True
@@ -121,7 +121,7 @@ def test_a_broken_cache_is_measured_again(files, tmp_path, content):
     assert json.loads(path.read_text())["name"] == "onnx"
 
 
-def test_a_choice_for_another_key_is_not_believed(files, tmp_path):
+def test_a_choice_for_another_key_is_ignored(files, tmp_path):
     first = _choose(files, tmp_path, _Clocked(_QUICK))
     path = probe_path(first.key, tmp_path / "cache")
     path.write_text(path.read_text().replace(first.key, "0" * len(first.key)))
@@ -158,7 +158,7 @@ def test_on_a_busy_machine_the_measurement_ends_and_is_repeated_later(files, tmp
     assert _choose(files, tmp_path, _Clocked(_QUICK)).complete
 
 
-def test_changed_weights_are_an_error_and_no_reason_to_take_others(files, tmp_path):
+def test_changed_weights_are_an_error_and_no_other_runtime_is_taken(files, tmp_path):
     files.int8_onnx.write_bytes(files.int8_onnx.read_bytes()[:-1])
     with pytest.raises(InputError, match=r"coronary\.int8\.onnx: refused"):
         _choose(files, tmp_path, _Clocked(_QUICK))

@@ -1,4 +1,4 @@
-"""What of TensorRT can be held without a GPU: parsing, building, keys and trust. The executor needs one."""
+"""The parts of TensorRT that can be tested without a GPU: parsing, building, keys and trust; the executor needs one."""
 
 import dataclasses
 import os
@@ -26,7 +26,7 @@ def files(tmp_path_factory):
 
 @pytest.fixture
 def quick_builds(monkeypatch):
-    """Builds that take no time, so that trust is tested and not the compiler; returns what was built."""
+    """Replaces the compiler by instant builds, so that only trust is tested; returns the list of builds."""
     built = []
 
     def build(graph, flavour, *, channels, side_px):
@@ -155,7 +155,7 @@ def test_a_cache_that_cannot_be_written_costs_a_build_and_nothing_else(files, tm
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("flavour", ["tensorrt", "tensorrt-rtx"])
-def test_the_executor_says_what_the_reference_says(files, flavour):
+def test_the_executor_agrees_with_the_reference(files, flavour):
     """Never run by its authors, who have no GPU."""
     if not is_installed(flavour):
         pytest.skip(f"needs {flavour}")

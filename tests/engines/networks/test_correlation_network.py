@@ -1,4 +1,4 @@
-"""The similarity network: what it promises whatever its weights are."""
+"""Properties of the similarity network that hold for any weights."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_ours_has_below_half_a_million_weights_and_takes_any_size():
         assert net(_pictures(1, side), _pictures(1, side, 2)).distance.shape == (1,)
 
 
-def test_a_coupling_loses_nothing():
+def test_a_coupling_is_invertible():
     torch.manual_seed(0)
     step, features = Coupling(16).double(), torch.randn(2, 16, 6, 5, dtype=torch.float64)
     torch.testing.assert_close(step.inverse(step(features)), features)

@@ -46,7 +46,7 @@ def geometry(primary_deg: float = 20.0, secondary_deg: float = -10.0, *, mirrore
 
 
 def silhouette(model: CenterlineTree, projection: Projection) -> np.ndarray:
-    """Discs along the projected centerlines: what a perfect segmentation would give."""
+    """Discs along the projected centerlines, as a perfect segmentation would show them."""
     picture = np.zeros(projection.shape_px, dtype=np.float32)
     dense = model.resampled(0.4)
     places, depth_mm = projection.project(dense.points_mm())

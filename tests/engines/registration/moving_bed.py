@@ -7,7 +7,7 @@ import numpy as np
 from calibration.carm import CArmGeometry
 from calibration.pose import RigidPose
 from engines.anatomy.vessel_model import CenterlineTree, VesselModel
-from engines.evaluation.deformation.moving_bed import smooth_motion, tubes
+from engines.evaluation.deformation.drawn_motion import smooth_motion, tubes
 from engines.registration.motion.deform_basis import Deformation, influence_of
 from engines.registration.registration import Registration, RegistrationBackend
 from engines.registration.view import RegistrationView

@@ -1,4 +1,4 @@
-"""An aortic arch, nearly a tube: its turn about itself and its place along itself are found from the outline."""
+"""An aortic arch is nearly a tube: its outline determines its turn about its axis and its shift along it."""
 
 from dataclasses import replace
 
@@ -34,7 +34,7 @@ POSE = RigidPose.from_rotation_vector(
 
 
 def _line_mm() -> np.ndarray:
-    """Up, over from front right to back left, and down; the bend is not flat."""
+    """An arch that goes up, over from front right to back left, and down; it does not lie in a plane."""
     turn = np.linspace(0.0, np.pi, 60)
     over = np.column_stack([30 * np.cos(turn) + 4 * np.sin(2 * turn), -22 * np.cos(turn), 30 * np.sin(turn) + 40])
     up = np.column_stack([np.full(25, 30.0), np.full(25, -22.0), np.linspace(0, 39, 25)])

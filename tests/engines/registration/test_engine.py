@@ -115,7 +115,7 @@ def test_while_contrast_passes_into_the_veins_both_are_matched_if_the_model_has_
     assert (view.vessel[:64] > 0.5).all()
 
 
-def test_a_start_that_misleads_gives_way_to_the_header():
+def test_a_misleading_start_is_replaced_by_the_header():
     scene = bed(4)
     off = scene.pose.matrix.copy()
     off[:3, 3] += 130.0 * scene.geometry.camera_from_isocentre().rotation[0]

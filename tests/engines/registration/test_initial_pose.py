@@ -1,4 +1,4 @@
-"""A guess near a supine patient is sharpened by the knowledge that patients lie supine; any other is believed."""
+"""A guess near supine is sharpened, because patients usually lie supine; any other guess is kept."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What cannot be registered is refused or rejected, by ours and by the published methods, with what to do."""
+"""Unusable input is refused or rejected by ours and by the published methods, with what to do."""
 
 from __future__ import annotations
 

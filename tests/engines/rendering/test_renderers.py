@@ -31,7 +31,7 @@ def _picture(renderer: Renderer, projection) -> np.ndarray:
     return renderer.render(pose, intrinsics, projection.shape_px)[0, 0].numpy()
 
 
-def test_keeps_the_seam(name):
+def test_follows_the_renderer_interface(name):
     renderer = _blob_renderer(name)
     assert isinstance(renderer, Renderer)
     assert renderer.name == name

@@ -1,4 +1,4 @@
-"""The rendered volume holds the vessels' own amount of contrast, in their own place."""
+"""The rendered volume holds the right amount of contrast at the right place."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_large_label_volumes_shrink():
     assert max(volume.values.shape) <= 160
 
 
-def test_only_the_wanted_vessels():
+def test_only_the_wanted_vessels_are_in_the_volume():
     tree = CenterlineTree(branches=(_tube(1.0), _tube(1.0, "vein", offset_mm=12.0)))
     assert _centre_mm(volume_from_centerlines(tree, 0.5, vessel_classes=("vein",)))[1] == pytest.approx(12.0, abs=0.1)
     labels = np.zeros((10, 10, 10), dtype=np.uint8)
@@ -88,7 +88,7 @@ def test_labels_are_preferred_unless_their_classes_are_unknown():
     known, unknown = {1: "artery", 2: "vein"}, {1: "LAD", 2: "LCx"}
     np.testing.assert_allclose(centre(known, "artery"), (3, 3, 3), atol=1e-3)
     np.testing.assert_allclose(centre(unknown, "artery"), (0, 0, 0), atol=0.05)
-    assert centre(unknown)[0] > 3.0  # nothing to leave out: both labels
+    assert centre(unknown)[0] > 3.0  # no class is excluded, so both labels remain
 
 
 def test_without_labels_or_centerlines_there_is_nothing_to_render():

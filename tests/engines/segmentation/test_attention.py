@@ -19,7 +19,7 @@ def mapper():
 
 @pytest.fixture(scope="module")
 def frame():
-    """A thick dark bow that any coronary network finds."""
+    """A thick dark curve that any coronary network finds."""
     row, column = np.mgrid[:160, :200]
     across = np.abs(row - 80 - 20 * np.sin(column / 30))
     noise = np.random.default_rng(0).normal(0, 2, row.shape)

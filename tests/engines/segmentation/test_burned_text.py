@@ -6,7 +6,7 @@ from engines.segmentation.burned_text import find_text, without_text
 
 
 def _picture(side: int = 512) -> np.ndarray:
-    """A smooth noisy ground with a vessel that is darker than all else but never clipped to one value."""
+    """A smooth noisy background with a vessel that is darker than all else, but not clipped to one value."""
     row, column = np.mgrid[:side, :side] * 512.0 / side
     across = np.abs(row - 60 - 30 * np.sin(column / 60))
     noise = np.random.default_rng(0).normal(0, 3, row.shape)
@@ -48,9 +48,9 @@ def test_odd_pictures_hold_no_text(pixels):
 
 
 @pytest.mark.parametrize("value", [0, 255])
-def test_the_ground_is_drawn_on_below_letters(value):
+def test_letters_are_replaced_by_their_surroundings(value):
     plain = np.clip(_picture() + 0.0, 1, 254)
-    plain[:120] = plain[300:420]  # letters over ground alone
+    plain[:120] = plain[300:420]  # letters over the background alone
     written, ink = _write(plain.astype(np.uint8), value, 0.5)
     cleaned = without_text(written)
     assert cleaned is not None

@@ -9,7 +9,7 @@ from engines.simulation.angiograms.angiogram_synthesis import synthesize
 
 
 class _Lopsided:
-    """Answers with the picture's own first plane, brighter towards the right; notes the shapes it was shown."""
+    """Answers with the picture's first plane, made brighter towards the right, and records the input shapes."""
 
     def __init__(self) -> None:
         self.shapes: list[tuple[int, ...]] = []
@@ -20,7 +20,7 @@ class _Lopsided:
         return batch[:, :1] * np.linspace(0.5, 1.0, batch.shape[3], dtype=np.float32)
 
 
-def test_every_look_has_a_size_that_networks_take():
+def test_every_scale_has_a_size_that_networks_accept():
     network = _Lopsided()
     careful_probabilities(network, np.zeros((2, 256, 240), np.float32), (1.0, 0.75))
     assert network.shapes == [(1, 2, 256, 240)] * 4 + [(1, 2, 192, 176)] * 4
@@ -34,7 +34,7 @@ def test_a_mirrored_picture_gets_the_mirrored_answer(axis):
     np.testing.assert_allclose(mirrored, np.flip(plain, axis), atol=1e-5)
 
 
-def test_what_all_looks_agree_on_stays():
+def test_what_all_answers_agree_on_stays():
     always = np.float32(0.7)
     answer = careful_probabilities(
         lambda batch: np.full_like(batch[:, :1], always), np.zeros((2, 32, 32), np.float32), (1.0, 0.5)
@@ -44,7 +44,7 @@ def test_what_all_looks_agree_on_stays():
     np.testing.assert_allclose(answer, 0.7, atol=1e-6)
 
 
-def test_a_careful_segmenter_answers_on_the_frame_and_is_seldom_of_another_mind():
+def test_a_careful_segmenter_answers_on_the_frames_grid_and_seldom_differs():
     quick, careful = (load_segmenter("coronary", "onnx", careful=careful) for careful in (False, True))
     picture = synthesize(SCENES["coronary"], 4_000_000, 1, 256).picture
     frame = Frame(pixels=np.clip(picture, 0, 255).astype(np.uint8)[:, :200], kind="fluoro")

@@ -44,7 +44,7 @@ def test_stated_polarity_is_obeyed():
     assert condition(255 - _vessel_picture(), _SIZE, vessels_bright=True).inverted
 
 
-def test_noise_alone_is_never_turned_over():
+def test_noise_alone_is_never_inverted():
     random = np.random.default_rng(0)
     for _ in range(20):
         assert not condition(random.normal(100, 20, (150, 150)), _SIZE).inverted

@@ -47,7 +47,7 @@ def test_a_run_is_searched_once_while_contrast_comes_and_goes(opening, inverted)
     memory = FieldMemory()
     pictures = [_picture(opening, seed=seed, vessel=seed in (2, 3)) for seed in range(6)]
     found = [_looked_at(memory, 255 - picture if inverted else picture) for picture in pictures]
-    # Without blades a dark vessel that reaches the border might be one: its coming and going is looked into.
+    # Without blades, a dark vessel that reaches the border might be a blade, so it causes new searches.
     assert memory.searches == (3 if opening is None else 1)
     expected = find_field_of_view(255 - pictures[0] if inverted else pictures[0])
     for field in found:
@@ -69,7 +69,7 @@ def test_a_run_is_searched_once_while_contrast_comes_and_goes(opening, inverted)
     ],
     ids=["in", "out", "another blade in", "iris in", "iris out", "appears", "opens", "another shape"],
 )
-def test_blades_that_moved_are_searched_for_in_the_very_frame(before, after):
+def test_blades_that_moved_are_searched_for_in_the_same_frame(before, after):
     memory = FieldMemory()
     _looked_at(memory, _picture(before))
     moved = _picture(after, seed=1)

@@ -97,7 +97,7 @@ def test_damaged_manifest_is_refused(tmp_path):
 
 
 def test_real_phantom_vessels_are_found(coronary):
-    """The phantom's tubes are far darker than its ground, so a threshold far below the ground marks surely vessel."""
+    """The tubes are far darker than the background, so a threshold far below the background marks only vessel."""
     for name in ("IM1.dcm", "IM2.dcm", "IM5.dcm", "IM6.dcm"):
         pixels = pydicom.dcmread(real_data("coronary_phantom") / name).pixel_array[5]
         result = coronary.segment(_frame(pixels.astype(np.uint8)))

@@ -1,4 +1,4 @@
-"""A given CTA as anatomy: its lumen fills, and what is seen lies where the truth says."""
+"""Simulation from a given CTA: its lumen fills, and contrast appears where the truth says."""
 
 import json
 from pathlib import Path

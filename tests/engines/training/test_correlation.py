@@ -1,4 +1,4 @@
-"""The bank against the renderer, and training of a similarity that repeats itself."""
+"""The bank compared with the renderer, and reproducible training of a similarity."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _QUICK = CorrelationRecipe(steps=3, batch=4)
 
 
 def ball_scene(renderer: str = "slices") -> Scene:
-    """Three soft balls of different sizes: no symmetry, nothing sharp."""
+    """Three soft balls of different sizes, without symmetry or sharp edges."""
     index = np.stack(np.meshgrid(*[np.arange(40.0)] * 3, indexing="ij"), axis=-1)
     values = sum(
         np.exp(-((index - centre) ** 2).sum(axis=-1) / (2 * size**2))
@@ -54,7 +54,7 @@ def bank() -> Bank:
     return make_bank([ball_scene, ball_scene], moving=5, per_moving=4, seed=2, plan="balls")
 
 
-def test_derivatives_foretell_pictures_of_the_reference_renderer():
+def test_derivatives_predict_pictures_of_the_reference_renderer():
     scene, reference = ball_scene(), ball_scene("nanodrr")
     turn = scene.camera_from_lps[:3, :3]
     place = turn @ scene.pivot_lps_mm + scene.camera_from_lps[:3, 3]
@@ -130,7 +130,7 @@ def test_training_repeats_itself_and_goes_on_where_it_stopped(bank, tmp_path):
         train_correlation(replace(_QUICK, seed=9), bank, tmp_path / "whole.pt")
 
 
-def test_a_few_steps_turn_the_gradient_towards_home(bank, tmp_path):
+def test_a_few_steps_turn_the_gradient_towards_the_right_pose(bank, tmp_path):
     recipe = CorrelationRecipe(steps=25, batch=6, randomise=False, rate=5e-3)
     net, _ = train_correlation(recipe, bank, tmp_path / "net.pt")
     fixed, moving, jacobian, way = draw_batch(bank, replace(recipe, batch=24), np.random.default_rng(99))

@@ -51,7 +51,7 @@ def test_crossing_tubes_add_their_paths_but_not_their_outlines():
 
 
 def test_one_imaging_chain_shows_the_same_anatomy_alike():
-    """Edges, grain and grey levels of different patches differ little; the trees in them do as they did."""
+    """Edges, grain and grey levels of patches differ little, while their vessels differ as before."""
     scene = SCENES["coronary"]
     drawn = [synthesize(scene, 1, index, 128) for index in range(12)]
     alike = [synthesize(scene, 1, index, 128, randomised=False) for index in range(12)]

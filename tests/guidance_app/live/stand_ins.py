@@ -19,7 +19,10 @@ from engines.registration.registration import RegisteredView, Registration, Regi
 from engines.registration.view import RegistrationView
 from guidance_app.live import guidance_state
 from guidance_app.live.engine.engine_process import EngineRecipe
-from guidance_app.live.engine.pipeline import ColdStart, StepOutcome
+from guidance_app.live.engine.pipeline import StepOutcome
+from guidance_app.live.engine.step.door import ViewKey
+from guidance_app.live.engine.step.judge import ColdStart
+from guidance_app.live.evidence import Evidence
 from guidance_app.live.guidance import GuidanceResult, Overlay, OverlayPath, StageTimes
 from guidance_app.live.guidance_state import Situation
 
@@ -154,6 +157,7 @@ class FakeSteps:
                 cold_start = ColdStart(
                     view=view_of(frame),
                     frame=frame,
+                    key=ViewKey(geometry=frame.geometry, shape_px=frame.shape_px),
                     past=(),
                     previous=situation.registration,
                     generation=situation.generation,
@@ -178,7 +182,7 @@ def overlay_of(frame: Frame, situation: Situation) -> Overlay | None:
     line = OverlayPath(points_px=np.array([[1.0, 1.0], [9.0, 9.0]]), width_px=np.array([2.0, 2.0]))
     return Overlay(
         frame_index=frame.index, geometry=frame.geometry, centerlines=(line,), outline=(), halo_px=1.0,
-        generation=situation.generation,
+        generation=situation.generation, evidence=Evidence(kind="vessel", age_s=0.0),
     )  # fmt: skip
 
 

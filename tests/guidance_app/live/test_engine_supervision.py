@@ -13,6 +13,7 @@ from calibration.errors import InputError
 from engines.angiography.frame import Frame
 from engines.segmentation.segmentation import Segmentation
 from guidance_app.live.engine.device_fallback import CpuBehind
+from guidance_app.live.engine.step.door import ViewKey
 from guidance_app.live.session.session import LiveSession
 from guidance_app.live.supervision.engine_health import LONGEST_STEP_S, StepPace, restart_delay_s, waited_for_core_s
 from guidance_app.sources.file_source import PacedFileSource
@@ -27,7 +28,7 @@ class OnGpu:
         self.error: Exception | None = None
         self.calls = 0
 
-    def segment(self, frame: Frame) -> Segmentation:
+    def segment(self, frame: Frame, *, key: ViewKey | None = None) -> Segmentation:  # noqa: ARG002 - the seam's
         self.calls += 1
         if self.error is not None:
             raise self.error
@@ -35,7 +36,7 @@ class OnGpu:
 
 
 class OnCpu:
-    def segment(self, frame: Frame) -> Segmentation:
+    def segment(self, frame: Frame, *, key: ViewKey | None = None) -> Segmentation:  # noqa: ARG002 - the seam's
         return _nothing(frame)
 
 

@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guidance_app.live import guidance_state as gs
+from guidance_app.live.evidence import Evidence
 from guidance_app.live.guidance_state import Situation
 from guidance_app.live.session.overlay_rule import ComputedOverlay, OverlayLimits, decide_overlay
 from guidance_app.live.session.source_watch import PictureFault
@@ -340,3 +341,31 @@ def test_overlay_computed_for_another_view_is_hidden_even_if_the_pose_was_checke
     assert overlay is not None
     elsewhere = ComputedOverlay(overlay=replace(overlay, geometry=B), frame_received_ns=frame.received_ns)
     assert decide_overlay(frame, elsewhere, ACCEPTED, engine_up=True, limits=OverlayLimits()).state == "hidden"
+
+
+# Evidence -----------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("evidence", "state"),
+    [
+        (None, "stale"),
+        (Evidence(kind="vessel", age_s=0.0), "valid"),
+        (Evidence(kind="vessel", age_s=0.7), "stale"),
+        (Evidence(kind="anatomy", age_s=60.0), "valid"),
+        (Evidence(kind="anatomy", age_s=200.0), "stale"),
+        (Evidence(kind="carried", age_s=0.6), "stale"),
+        (Evidence(kind="carried", age_s=11.0), "hidden"),
+    ],
+)
+def test_only_vessels_and_bones_make_an_overlay_valid_and_only_for_a_while(evidence, state):
+    frame = FakeRun().frame(0)
+    drawn = replace(overlay_of(frame, ACCEPTED), evidence=evidence)
+    computed = ComputedOverlay(overlay=drawn, frame_received_ns=frame.received_ns)
+    decision = decide_overlay(frame, computed, ACCEPTED, engine_up=True, limits=OverlayLimits())
+    assert decision.state == state
+    assert (decision.reason == "") == (state == "valid")
+
+
+def test_bones_that_have_gone_leave_the_pose_to_a_check():
+    left = gs.anatomy_left(ACCEPTED)
+    assert (left.state, left.checked_geometry, left.wanted) == ("stale", None, True)
+    assert gs.anatomy_left(Situation()) == Situation()

@@ -107,7 +107,7 @@ def test_pose_is_published_while_it_is_accepted():
             # Only the newest state is sent: without a look in between, the rejection may overtake the acceptance.
             while seen[-1][0] != "TRANSFORM":
                 seen.append(read_message(rig.peer))
-            session.reject()
+            session.commands.reject()
             drive(session, until=lambda screen: screen.guidance_state == "rejected")
             while seen[-1][2] != "rejected":
                 seen.append(read_message(rig.peer))

@@ -20,7 +20,7 @@ from guidance_app.live.guidance import ScreenState
 from guidance_app.live.guidance_state import Situation
 from guidance_app.live.latency import LatencyBook
 from guidance_app.live.run_log import EventLog, FrameLog
-from guidance_app.live.session.kept_guidance import GuidanceKeeper
+from guidance_app.live.session.current_guidance import CurrentGuidance
 from guidance_app.live.session.overlay_rule import OverlayLimits
 from guidance_app.live.session.screen_book import ScreenBook
 from guidance_app.live.session.source_watch import SourceWatch
@@ -133,7 +133,7 @@ class Run(RuleBasedStateMachine):
         self.evidence.sure = begin in ("pose", "pose of another view")  # a person brought it; the view must still agree
         if begin in ("pose", "unsure pose"):
             self.evidence.vouch(view)
-        self.keeper = GuidanceKeeper(
+        self.keeper = CurrentGuidance(
             recipe=None, initial=initial, limits=OverlayLimits(), events=self.events, latency=LatencyBook(),
             hear=lambda _: None, settled=lambda: None, spare_engine=False,
         )  # fmt: skip

@@ -1,11 +1,13 @@
 """What a run writes down, and how it notices that a source is ill."""
 
 import json
+import threading
 from dataclasses import replace
 
 import pytest
 
 from calibration.errors import InputError
+from guidance_app.live import line_file
 from guidance_app.live.latency import LatencyBook
 from guidance_app.live.run_log import EventLog, FrameLog
 from guidance_app.live.session.source_watch import SourceWatch
@@ -14,7 +16,7 @@ from tests.guidance_app.live.stand_ins import FakeRun, numbered
 
 MS = 1_000_000
 KEYS = ["index", "sop_instance_uid", "source_frame", "state", "overlay", "overlay_age_ms", "geometry",
-        "overlay_geometry", "reason"]  # fmt: skip
+        "overlay_geometry", "evidence", "evidence_age_s", "reason"]  # fmt: skip
 
 
 def _frame(index: int):
@@ -25,7 +27,9 @@ def _painted(log: FrameLog, index: int) -> None:
     log.painted(index, overlay=None, state="hidden", age_ms=None, reason="test")
 
 
-def _lines(path) -> list[dict]:
+def _lines(path, log=None) -> list[dict]:
+    if log is not None:
+        log.settle()
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
@@ -35,13 +39,13 @@ def test_lines_come_in_order_of_arrival_each_as_soon_as_its_fate_is_known(tmp_pa
     for index in range(3):
         log.arrived(_frame(index))
     log.corrupt(CorruptFrame("frame 3 is cut short", index=3, source_frame=3))
-    assert _lines(path) == []
+    assert _lines(path, log) == []
     log.superseded(1)
-    assert _lines(path) == [], "frame 0 is still open"
+    assert _lines(path, log) == [], "frame 0 is still open"
     _painted(log, 0)
-    assert [line["state"] for line in _lines(path)] == ["painted", "superseded"]
+    assert [line["state"] for line in _lines(path, log)] == ["painted", "superseded"]
     _painted(log, 2)
-    assert [line["state"] for line in _lines(path)] == ["painted", "superseded", "painted", "corrupt"]
+    assert [line["state"] for line in _lines(path, log)] == ["painted", "superseded", "painted", "corrupt"]
     log.close()
     assert [list(line) for line in _lines(path)] == [KEYS] * 4
     assert _lines(path)[0]["geometry"] == {"primary_deg": 0.0, "secondary_deg": 0.0, "sid_mm": 1000.0}
@@ -60,10 +64,70 @@ def test_frame_that_the_window_skipped_counts_as_superseded_and_one_never_painte
 def test_events_are_on_disk_before_the_log_is_closed(tmp_path):
     log = EventLog(tmp_path / "new" / "events.jsonl")
     log.add("worker_died", "test", frame=4)
-    (line,) = _lines(tmp_path / "new" / "events.jsonl")
+    (line,) = _lines(tmp_path / "new" / "events.jsonl", log)
     assert list(line) == ["t_ns", "kind", "frame", "text"]
     assert log.newest()[0].frame == 4
     log.close()
+
+
+class _HangingDisk:
+    """Takes nothing until it is let go; says when it was asked."""
+
+    def __init__(self, path):
+        self._file = path.open("wb", buffering=0)
+        self.asked, self.let_go = threading.Event(), threading.Event()
+
+    def write(self, data):
+        self.asked.set()
+        assert self.let_go.wait(10.0)
+        return self._file.write(bytes(data))
+
+    def close(self):
+        self._file.close()
+
+
+def test_who_paints_never_waits_for_a_disk_that_hangs(tmp_path):
+    log = FrameLog(tmp_path / "frames.jsonl")
+    assert log._file is not None
+    log._file._file.close()
+    disk = log._file._file = _HangingDisk(tmp_path / "frames.jsonl")
+    for index in range(50):  # comes back at all: a write in this thread would not
+        log.arrived(_frame(index))
+        _painted(log, index)
+    assert disk.asked.wait(5.0), "the disk is asked while the run goes on"
+    assert _lines(tmp_path / "frames.jsonl") == []
+    disk.let_go.set()
+    log.close()
+    assert [line["index"] for line in _lines(tmp_path / "frames.jsonl")] == list(range(50))
+    assert log.lost_lines == 0
+
+
+def test_lines_that_a_hanging_disk_has_no_room_for_are_counted(tmp_path, monkeypatch):
+    monkeypatch.setattr(line_file, "_MOST_WAITING", 10)
+    log = EventLog(tmp_path / "events.jsonl")
+    assert log._file is not None
+    log._file._file.close()
+    disk = log._file._file = _HangingDisk(tmp_path / "events.jsonl")
+    for number in range(15):
+        log.add("source_stalled", str(number))
+    assert log._file.lost == 5
+    disk.let_go.set()
+    log.close()
+    assert [line["text"] for line in _lines(tmp_path / "events.jsonl")] == [str(number) for number in range(10)]
+
+
+def test_frames_that_nothing_paints_do_not_pile_up_and_keep_their_lines(tmp_path):
+    log = FrameLog(tmp_path / "frames.jsonl")
+    for index in range(1000):
+        log.arrived(_frame(index))
+        assert log.open_frames <= 128
+    log.corrupt(CorruptFrame("frame 1000 is cut short", index=1000, source_frame=0))
+    _painted(log, 999)
+    log.close()
+    lines = _lines(tmp_path / "frames.jsonl")
+    assert [line["index"] for line in lines] == list(range(1001))
+    assert {line["state"] for line in lines[:999]} == {"superseded"}
+    assert [line["state"] for line in lines[999:]] == ["painted", "corrupt"]
 
 
 def test_folder_that_cannot_be_written_is_named(tmp_path):

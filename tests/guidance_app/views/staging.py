@@ -9,6 +9,7 @@ import numpy as np
 
 from calibration.carm import CArmGeometry
 from engines.angiography.frame import Frame
+from guidance_app.live.evidence import Evidence
 from guidance_app.live.guidance import (
     GuidanceResult,
     GuidanceState,
@@ -59,7 +60,13 @@ def overlay(index: int = 0, *, halo_px: float = 0.0) -> Overlay:
         points_px=np.column_stack([columns, np.full(31, float(LINE_ROW))]), width_px=np.full(31, 10.0), name="vessel"
     )
     return Overlay(
-        frame_index=index, geometry=geometry(), centerlines=(line,), outline=(), halo_px=halo_px, generation=1
+        frame_index=index,
+        geometry=geometry(),
+        centerlines=(line,),
+        outline=(),
+        halo_px=halo_px,
+        generation=1,
+        evidence=Evidence(kind="vessel", age_s=0.0),
     )
 
 
@@ -132,6 +139,10 @@ class StagedSession:
     @property
     def finished(self) -> bool:
         return self._at >= len(self._screens)
+
+    @property
+    def commands(self) -> StagedSession:
+        return self
 
     def request_registration(self) -> None:
         self.asked.append("register")

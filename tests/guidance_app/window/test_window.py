@@ -11,6 +11,7 @@ from pytestqt.qtbot import QtBot
 from guidance_app.live.run_log import Event
 from guidance_app.views.overlay_look import badge_of
 from guidance_app.window.actions import ACTIONS, Desk
+from guidance_app.window.session_desk import SessionDesk
 from guidance_app.window.window import GuidanceWindow
 from tests.guidance_app.views.staging import StagedSession, frame, screen
 
@@ -222,7 +223,7 @@ def test_no_two_actions_share_a_key_and_each_names_something_the_desk_has() -> N
     for action in ACTIONS:
         action.press(Recorder())  # type: ignore[arg-type]
     assert len(asked) == len(ACTIONS)
-    assert all(hasattr(Desk, name) and hasattr(GuidanceWindow, name) for name in asked)
+    assert all(hasattr(Desk, name) and hasattr(SessionDesk, name) for name in asked)
 
 
 def test_the_panel_shows_the_figures_of_the_registration(qtbot: QtBot) -> None:

@@ -1,1 +1,1 @@
-"""Every fault done to a running session, and a judge that trusts none of its states."""
+"""Faults that are done to a running session, and a judge that relies on none of the session's own states."""

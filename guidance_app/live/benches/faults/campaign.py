@@ -1,4 +1,4 @@
-"""Does the faults to running sessions, in a random order, and judges everything that was on the screen meanwhile."""
+"""Does the faults to running sessions in random order, and judges everything that was on the screen meanwhile."""
 
 from __future__ import annotations
 

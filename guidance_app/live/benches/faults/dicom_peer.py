@@ -1,4 +1,4 @@
-"""A modality on loopback: streams pictures by C-STORE, and sends what no modality should."""
+"""A modality on loopback: it streams pictures by C-STORE, and can send hostile objects."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class DicomPeer:
         self._next_hostile.append(spoil)
 
     def knock(self, called: str) -> bool:
-        """Whether another peer, which calls by this title, is let in."""
+        """Whether the source admits another peer that calls itself by this title."""
         association = _associate(self._port, called)
         let_in = association.is_established
         if let_in:

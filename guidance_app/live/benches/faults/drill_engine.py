@@ -20,7 +20,10 @@ from engines.registration.registration import RegisteredView, Registration, Regi
 from engines.registration.view import RegistrationView
 from guidance_app.live import guidance_state
 from guidance_app.live.engine.engine_process import EngineRecipe
-from guidance_app.live.engine.pipeline import ColdStart, StepOutcome
+from guidance_app.live.engine.pipeline import StepOutcome
+from guidance_app.live.engine.step.door import ViewKey
+from guidance_app.live.engine.step.judge import ColdStart
+from guidance_app.live.evidence import Evidence
 from guidance_app.live.guidance import GuidanceResult, Overlay, OverlayPath, StageTimes
 from guidance_app.live.guidance_state import Situation
 
@@ -89,7 +92,8 @@ class DrillSteps:
             elif situation.wanted and not situation.registering:
                 situation = guidance_state.registration_started(situation)
                 cold_start = ColdStart(
-                    view=view, frame=frame, past=(), previous=None, generation=situation.generation
+                    view=view, frame=frame, key=ViewKey(geometry=frame.geometry, shape_px=frame.shape_px), past=(),
+                    previous=None, generation=situation.generation,
                 )  # fmt: skip
         return StepOutcome(result=_result(frame, situation), situation=situation, cold_start=cold_start)
 
@@ -122,6 +126,7 @@ def _result(frame: Frame, situation: Situation) -> GuidanceResult:
         overlay = Overlay(
             frame_index=frame.index, geometry=frame.geometry, centerlines=(line,), outline=(),
             halo_px=float(mark_of(frame)), generation=situation.generation,
+            evidence=Evidence(kind="vessel", age_s=0.0),
         )  # fmt: skip
     return GuidanceResult(
         frame_index=frame.index, state=situation.state, reason=situation.reason, overlay=overlay, vessel_outline=(),

@@ -1,4 +1,4 @@
-"""A recorder that can be changed in the middle of a run: each full disk needs a recording of its own."""
+"""A recorder that can be exchanged in the middle of a run: each full-disk fault needs its own recording."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from guidance_app.sources.source import CorruptFrame
 
 
 class Reel(RunWitness):
-    """Hands everything on to the recorder of the hour, if there is one."""
+    """Hands everything on to the present recorder, if there is one."""
 
     def __init__(self) -> None:
         self._recorder: Recorder | None = None

@@ -79,7 +79,7 @@ def test_centerlines_are_derived_from_the_only_model(tmp_path: Path, role: str) 
     model = load_case(tmp_path).vessel_model()
     assert model.centerlines is not None
     assert np.linalg.norm(model.centerlines.points_mm()[:, :2], axis=1).max() < 1.0
-    if role == "surface":  # nothing names it: in a TAVI case it is the aorta
+    if role == "surface":  # an unnamed vessel of a TAVI case is the aorta
         assert {branch.vessel_class for branch in model.centerlines.branches} == {"aorta"}
 
 

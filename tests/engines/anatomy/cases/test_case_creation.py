@@ -8,11 +8,12 @@ import pytest
 from calibration.errors import InputError
 from engines.anatomy.cases.case import load_case
 from engines.anatomy.cases.case_creation import create_case
+from engines.anatomy.cases.case_summary import summarise
 from engines.anatomy.files.centerline_file import save_centerlines
 from engines.anatomy.files.ct import save_ct
 from engines.anatomy.files.labels import save_labels
 from engines.anatomy.files.surface_file import save_surface
-from engines.anatomy.vessel_model import Branch, CenterlineTree, CtVolume, SurfaceMesh
+from engines.anatomy.vessel_model import Branch, CenterlineTree, CtVolume, LabelVolume, SurfaceMesh
 from tests.engines.anatomy.ct_files import write_series
 from tests.engines.anatomy.shapes import tube_labels, tube_surface
 from tests.real_data import real_data
@@ -35,7 +36,7 @@ def _placement(path: Path, matrix: Any) -> Path:
     return path
 
 
-def test_a_placement_of_numbers_beyond_all_is_refused(tmp_path: Path) -> None:
+def test_a_placement_with_absurd_numbers_is_refused(tmp_path: Path) -> None:
     placement = _placement(tmp_path / "p.json", [[10**400, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
     with pytest.raises(InputError, match="no 4x4 model_to_lps"):
         create_case(tmp_path / "out", "coronary", surface=_surface(tmp_path / "s.stl"), placement=placement)
@@ -207,3 +208,82 @@ def test_the_real_phantom_becomes_a_case_that_lies_on_its_pictures(tmp_path: Pat
     rows, columns = np.clip(np.rint(pixels[:, ::-1]).astype(int), 0, 511).T
     on_vessel = np.median(darkest[rows, columns])
     assert on_vessel < np.percentile(darkest[40:470, 40:470], 10)  # contrast is dark: far below the background
+
+
+def _two_tubes(path: Path) -> Path:
+    first = tube_labels([((-12, 0, -18), (-12, 0, 18))], 3.0)
+    second = tube_labels([((12, 0, -18), (12, 0, 18))], 4.0)
+    labels = np.where(first.labels > 0, 1, np.where(second.labels > 0, 2, 0)).astype(np.uint8)
+    save_labels(path, LabelVolume(labels=labels, lps_from_index=first.lps_from_index))
+    return path
+
+
+def test_names_decide_classes_and_survive_in_the_case(tmp_path: Path) -> None:
+    vessels = _two_tubes(tmp_path / "v.nii.gz")
+    create_case(tmp_path / "out", "evt", vessels=vessels, names="1=M1,2=SSS", note=lambda text: pytest.fail(text))
+    case = load_case(tmp_path / "out")
+    assert dict(case.vessels_names) == {1: "M1", 2: "SSS"}
+    tree = case.vessel_model().centerlines
+    assert tree is not None
+    assert {branch.name: branch.vessel_class for branch in tree.branches} == {"M1": "artery", "SSS": "vein"}
+    summary = summarise(case, case.vessel_model(), None).as_json()
+    assert [(s["name"], s["class"], s["guessed"]) for s in summary["structures"]] == [
+        ("M1", "artery", False), ("SSS", "vein", False),
+    ]  # fmt: skip
+    assert all(s["length_mm"] > 30 and s["volume_mm3"] > 900 for s in summary["structures"])
+
+
+def test_guessed_classes_are_said_once_and_stay_marked_in_the_case(tmp_path: Path) -> None:
+    notes: list[str] = []
+    create_case(tmp_path / "out", "tavi", vessels=_two_tubes(tmp_path / "v.nii.gz"), note=notes.append)
+    assert len(notes) == 1
+    assert "guessed" in notes[0]
+    names = load_case(tmp_path / "out").vessels_names
+    assert names[2] == "aorta 2 (guessed)"
+
+
+def test_a_single_unnamed_label_of_a_tavi_case_is_its_aorta(tmp_path: Path) -> None:
+    save_labels(tmp_path / "v.nii.gz", tube_labels([((0, 0, -18), (0, 0, 18))], 5.0))
+    case = create_case(tmp_path / "out", "tavi", vessels=tmp_path / "v.nii.gz", note=lambda _: None)
+    tree = case.vessel_model().centerlines
+    assert tree is not None
+    assert {branch.vessel_class for branch in tree.branches} == {"aorta"}
+
+
+def test_models_that_declare_nothing_are_said_in_one_line_and_those_that_do_are_not(tmp_path: Path) -> None:
+    notes: list[str] = []
+    (tmp_path / "c.csv").write_text("0,0,-19\n0,0,0\n0,0,19\n")
+    create_case(
+        tmp_path / "a", "coronary", surface=_surface(tmp_path / "s.stl"), centerlines=tmp_path / "c.csv",
+        note=notes.append,
+    )  # fmt: skip
+    assert notes == ["c.csv declares no coordinate system: taken as LPS mm"]
+    (tmp_path / "c.csv").write_text("# CoordinateSystem = LPS\n0,0,-19\n0,0,0\n0,0,19\n")
+    create_case(tmp_path / "b", "coronary", centerlines=tmp_path / "c.csv", note=lambda text: pytest.fail(text))
+
+
+def test_veins_alone_are_said_to_fill_in_no_arterial_view(tmp_path: Path) -> None:
+    notes: list[str] = []
+    vessels = _two_tubes(tmp_path / "v.nii.gz")
+    create_case(tmp_path / "out", "evt", vessels=vessels, names="1=SSS,2=vein", note=notes.append)
+    assert len(notes) == 1
+    assert "veins alone" in notes[0]
+
+
+def test_choices_about_what_is_not_given_are_refused(tmp_path: Path) -> None:
+    surface = _surface(tmp_path / "s.stl")
+    with pytest.raises(InputError, match="give --vessels too"):
+        create_case(tmp_path / "out", "evt", surface=surface, names="1=artery")
+    with pytest.raises(InputError, match="--phase and --hu-offset is about the CTA; give --cta too"):
+        create_case(tmp_path / "out", "evt", surface=surface, phase=2, hu_offset=-1024)
+    with pytest.raises(InputError, match="expected sform or qform"):
+        create_case(tmp_path / "out", "evt", cta=tmp_path, nifti_form="both")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_cta_of_offset_values_alone_is_refused_with_the_option_that_mends_it(tmp_path: Path) -> None:
+    x, y, _ = np.meshgrid(np.arange(40) - 20, np.arange(40) - 20, np.arange(20), indexing="ij")
+    hu = np.where(x**2 + y**2 < 225, 1064, 24).astype(np.int16)
+    save_ct(tmp_path / "ct.nii.gz", CtVolume(voxels_hu=hu, lps_from_index=np.eye(4)))
+    with pytest.raises(InputError, match=r"no vessels can be found in it: .*--hu-offset -1024"):
+        create_case(tmp_path / "out", "evt", cta=tmp_path / "ct.nii.gz", note=lambda _: None)

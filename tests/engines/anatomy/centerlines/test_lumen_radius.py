@@ -1,4 +1,4 @@
-"""Radii from the CT's own contrast, on tubes of known radius blurred as a scanner blurs."""
+"""Radii measured by contrast in a CT, on tubes of known radius with a scanner's blur."""
 
 from dataclasses import replace
 
@@ -61,7 +61,7 @@ def test_a_neighbour_is_not_counted_and_nothing_becomes_wider() -> None:
     assert thick.radius_mm.max() <= 2.2
 
 
-def test_radii_of_a_thin_vessels_labels_are_too_wide_and_the_ct_mends_them() -> None:
+def test_radii_from_labels_are_too_wide_for_thin_vessels_and_the_ct_corrects_them() -> None:
     ct = _blurred([(THIN, 0.9), (THICK, 2.6)], 1.1, 0.5)
     labels = LabelVolume(
         labels=(np.asarray(ct.voxels_hu) > TISSUE_HU + 0.4 * (BLOOD_HU - TISSUE_HU)).astype(np.uint8),

@@ -48,7 +48,7 @@ def test_a_bifurcation_gives_three_branches_that_meet() -> None:
     deviation = np.min([to_segment_mm(tree.points_mm(), part) for part in (TRUNK, LEFT, RIGHT)], axis=0)
     inside = np.linalg.norm(tree.points_mm(), axis=1) < 22
     assert np.median(deviation) < 0.25
-    assert deviation[inside].max() < 1.0  # about the fork the lumen itself is wider than a tube
+    assert deviation[inside].max() < 1.0  # near the fork, the lumen is wider than a tube
     assert all(branch.name == "carotid" and branch.vessel_class == "artery" for branch in tree.branches)
 
 
@@ -63,7 +63,7 @@ def test_a_curved_vessel_is_followed() -> None:
     assert deviation[from_ends_mm > 4].max() < 0.5
 
 
-def test_touching_classes_stay_apart_and_daughters_join_their_mother() -> None:
+def test_touching_classes_stay_apart_and_branches_join_their_parent() -> None:
     labels = tube_labels([((0, 0, -26), (0, 0, 26))], 8.0, name="aorta")
     branch = tube_labels([((0, 0, 5), (27, 0, 15))], 2.0).labels
     both = np.where(labels.labels > 0, 1, 2 * branch).astype(np.uint8)

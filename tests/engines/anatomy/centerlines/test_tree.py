@@ -81,7 +81,7 @@ def test_a_loop_keeps_all_its_pieces() -> None:
     assert [branch.parent for branch in tree.branches].count(-1) == 2  # the loop is opened at one node
 
 
-def test_a_tip_that_passes_near_its_own_tree_is_not_tied_to_it() -> None:
+def test_a_tip_that_passes_near_its_own_tree_is_not_joined_to_it() -> None:
     lines = [_line((0, 0, 0), (0, 0, 60)), _line((0, 0, 20), (25, 0, 40)), _line((25, 0, 40), (2, 0, 50))]
     tree = tree_from_polylines(lines)
     np.testing.assert_allclose(tree.branches[-1].points_mm[-1], (2, 0, 50))

@@ -1,4 +1,4 @@
-"""Extraction on synthetic chests and heads whose vessels are known; real CTAs are harder, as the module says."""
+"""Extraction on synthetic chests and heads with known vessels; real CTAs are harder."""
 
 import numpy as np
 import pytest
@@ -38,7 +38,7 @@ def _dice(found: LabelVolume, truth: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize("blood_hu", [250.0, 350.0, 500.0])
-def test_the_threshold_follows_the_contrast_and_bone_goes(blood_hu: float) -> None:
+def test_the_threshold_follows_the_contrast_and_bone_is_removed(blood_hu: float) -> None:
     hu, lps_from_index, aorta_mm = _chest(blood_hu)
     found = extract_vessels(_ct(hu, lps_from_index), "tavi")
     assert found.names == {1: "aorta"}
@@ -46,7 +46,7 @@ def test_the_threshold_follows_the_contrast_and_bone_goes(blood_hu: float) -> No
     assert found.labels[distance_mm(SHAPE, lps_from_index, [SPINE]) < 7].mean() < 0.01
 
 
-def test_a_heart_chamber_does_not_stay_with_the_aorta() -> None:
+def test_a_heart_chamber_is_not_part_of_the_aorta() -> None:
     hu, lps_from_index, aorta_mm = _chest(350.0)
     shape = np.array(SHAPE)
     wide = np.full((130, 130, 60), 50.0)
@@ -89,7 +89,7 @@ def test_cerebral_arteries_survive_the_removal_of_the_skull() -> None:
     assert not (found.labels > 0)[from_centre_mm > 47].any()
 
 
-def test_fine_volumes_are_worked_on_coarser_and_stay_in_place() -> None:
+def test_fine_volumes_are_processed_on_a_coarser_grid_and_stay_in_place() -> None:
     hu, lps_from_index, _ = _chest(400.0)
     fine = np.repeat(np.repeat(np.repeat(hu[:, :, :30], 2, 0), 2, 1), 2, 2)
     fine_from_index = lps_from_index @ np.diag([0.5, 0.5, 0.5, 1.0])
@@ -109,7 +109,7 @@ def test_a_ct_without_contrast_is_one_clear_line(kind: str) -> None:
 
 
 def test_both_lumina_of_a_dissected_aorta_are_taken() -> None:
-    """A flap two voxels wide; the false lumen fills late and is half as bright."""
+    """The flap is two voxels wide; the false lumen fills late and is half as bright."""
     hu, lps_from_index, aorta_mm = _chest(400.0)
     place = np.indices(SHAPE).reshape(3, -1).T @ lps_from_index[:3, :3].T + lps_from_index[:3, 3]
     false_mm = distance_mm(SHAPE, lps_from_index, [((-8.0, -16.0, -40.0), (-8.0, -16.0, 40.0))])

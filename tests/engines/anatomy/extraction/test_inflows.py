@@ -1,4 +1,4 @@
-"""Arteries that hang together are parted by what feeds them."""
+"""Connected arteries are divided by the artery that feeds them."""
 
 import numpy as np
 
@@ -39,7 +39,7 @@ def test_two_carotids_joined_at_the_circle_of_willis_become_two_trees() -> None:
         np.testing.assert_allclose(parted.branches[root].points_mm[0, 2], -40.0)
         own = [b for k, b in enumerate(parted.branches) if _root_of(parted, k) == root]
         outside = [np.sign(b.points_mm[:, 0]) != np.sign(parted.branches[root].points_mm[0, 0]) for b in own]
-        assert sum(part.all() for part in outside) == 0  # at most the bridge reaches over
+        assert sum(part.all() for part in outside) == 0  # at most the connecting branch reaches across
     assert len(parted.points_mm()) == len(tree.points_mm())
 
 

@@ -1,4 +1,4 @@
-"""A walk along analytic tubes: where it goes, what it measures, where it ends."""
+"""A walk along analytic tubes: its path, its measured radius, its end."""
 
 from itertools import pairwise
 

@@ -82,7 +82,7 @@ def test_a_bad_file_is_one_clear_line(tmp_path: Path, name: str, content: str, m
 
 def test_binary_content_in_a_csv_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_bytes(bytes(range(256)))
-    with pytest.raises(InputError, match="no text"):
+    with pytest.raises(InputError, match="not text"):
         load_centerlines(tmp_path / "a.csv")
 
 

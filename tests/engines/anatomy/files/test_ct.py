@@ -1,3 +1,4 @@
+import re
 import shutil
 import struct
 from pathlib import Path
@@ -75,7 +76,7 @@ def _swap_tag(path: Path, **tags: object) -> None:
 
 
 def test_nested_and_mistyped_headers_are_refused_in_one_line(tmp_path: Path) -> None:
-    """Found by fuzzing: pydicom answers both with errors of kinds of its own."""
+    """Found by fuzzing: pydicom raises exceptions of its own types for both."""
     paths = write_series(tmp_path, 3)
     whole = paths[1].read_bytes()
     nested = struct.pack("<HH2sHI", 0x0008, 0x0000, b"SQ", 0, 0xFFFFFFFF) + b"\xfe\xff\x00\xe0\xff\xff\xff\xff"
@@ -128,7 +129,7 @@ def test_deflated_slice_is_inflated_only_as_far_as_its_picture_needs(tmp_path: P
             slice_.add_new(0x00091001, "OB", bytes(40 * 1024**2))
             content = file_bytes(slice_)
         (tmp_path / f"{index}.dcm").write_bytes(content)
-    with pytest.raises(InputError, match=r"0\.dcm"):  # its header alone is beyond what a header may take
+    with pytest.raises(InputError, match=r"0\.dcm"):  # its header alone exceeds the limit for headers
         load_ct(tmp_path)
 
 
@@ -160,9 +161,11 @@ def test_gantry_tilt_is_refused(tmp_path: Path) -> None:
         load_ct(tmp_path)
 
 
-def test_doubled_slices_are_refused(tmp_path: Path) -> None:
+def test_two_pictures_in_one_place_are_refused(tmp_path: Path) -> None:
     paths = write_series(tmp_path)
     shutil.copy(paths[2], tmp_path / "copy.dcm")
+    other = (voxel_values(5)[2] + 7).astype(np.int16).tobytes()
+    _swap_tag(tmp_path / "copy.dcm", SOPInstanceUID="1.2.3.99", PixelData=other)
     with pytest.raises(InputError, match="same place"):
         load_ct(tmp_path)
 
@@ -232,7 +235,7 @@ def _volume() -> np.ndarray:
 
 def _save(path: Path, voxels: np.ndarray, affine: np.ndarray) -> Path:
     image = nib.Nifti1Image(voxels, None)
-    image.header.set_sform(affine, code=1)  # past nibabel's own checks: a singular affine must reach ours
+    image.header.set_sform(affine, code=1)  # bypasses nibabel's own checks, so that a singular affine reaches ours
     nib.save(image, path)
     return path
 
@@ -301,7 +304,7 @@ def test_an_unusable_nifti_is_one_clear_line(
 def test_a_nifti_without_orientation_is_refused(tmp_path: Path) -> None:
     image = nib.Nifti1Image(_volume(), None)
     nib.save(image, tmp_path / "ct.nii")
-    with pytest.raises(InputError, match="nothing about its orientation"):
+    with pytest.raises(InputError, match="does not state its orientation"):
         load_ct(tmp_path / "ct.nii")
 
 
@@ -345,3 +348,96 @@ def test_a_file_that_is_no_nifti_is_refused(tmp_path: Path, content: bytes) -> N
         (tmp_path / name).write_bytes(content)
         with pytest.raises(InputError, match="cannot be read as NIfTI"):
             load_ct(tmp_path / name)
+
+
+# --- sform and qform, offsets, several volumes ---
+
+
+def _two_forms(path: Path, qform: np.ndarray, voxels: np.ndarray | None = None) -> Path:
+    image = nib.Nifti1Image(_volume() if voxels is None else voxels, RAS)
+    image.header.set_xyzt_units("mm")
+    image.set_sform(RAS, code=1)
+    image.set_qform(qform, code=1)
+    nib.save(image, path)
+    return path
+
+
+QUARTER = np.array([[0, -1, 0, 0], [1, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1.0]])
+MOVED = RAS + np.array([[0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 15], [0, 0, 0, 0.0]])
+FINER = RAS @ np.diag([1, 1, 0.8, 1])
+
+
+@pytest.mark.parametrize(
+    ("qform", "said"),
+    [(QUARTER @ RAS, r"turned by 90\.0 degrees"), (MOVED, r"up to 15\.0 mm apart \(turned by 0\.0"), (FINER, "1.5 mm")],
+)
+def test_forms_that_disagree_are_said_with_numbers_and_the_sform_is_taken(
+    tmp_path: Path, qform: np.ndarray, said: str
+) -> None:
+    path = _two_forms(tmp_path / "ct.nii", qform)
+    notes: list[str] = []
+    ct = load_ct(path, note=notes.append)
+    assert len(notes) == 1
+    assert re.search(said, notes[0])
+    assert "--nifti-form sform or qform" in notes[0]
+    np.testing.assert_allclose(LPS @ ct.lps_from_index, RAS, atol=1e-5)
+    for form, affine in (("sform", RAS), ("qform", qform)):
+        chosen = load_ct(path, nifti_form=form, note=lambda text: pytest.fail(text))
+        np.testing.assert_allclose(LPS @ chosen.lps_from_index, affine, atol=1e-4)
+
+
+LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
+
+
+def test_forms_of_which_one_mirrors_the_other_are_refused_until_one_is_chosen(tmp_path: Path) -> None:
+    path = _two_forms(tmp_path / "ct.nii", RAS @ np.diag([-1.0, 1, 1, 1]))
+    with pytest.raises(InputError, match=r"mirror image .*--nifti-form sform or qform"):
+        load_ct(path)
+    np.testing.assert_allclose(LPS @ load_ct(path, nifti_form="sform").lps_from_index, RAS, atol=1e-5)
+
+
+def test_forms_that_agree_up_to_rounding_are_silent_and_a_form_that_is_absent_cannot_be_chosen(tmp_path: Path) -> None:
+    angle = 0.3
+    turned = RAS.copy()
+    turned[:2, :2] = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) @ RAS[:2, :2]
+    image = nib.Nifti1Image(_volume(), turned)
+    image.set_sform(turned, code=1)
+    image.set_qform(turned, code=1)
+    nib.save(image, tmp_path / "ct.nii")
+    load_ct(tmp_path / "ct.nii", note=lambda text: pytest.fail(text))
+    with pytest.raises(InputError, match="has no qform"):
+        load_ct(_save(tmp_path / "s.nii", _volume(), RAS), nifti_form="qform")
+
+
+def _body(offset: float) -> np.ndarray:
+    """Air about soft tissue with a bright vessel."""
+    x, y, _ = np.meshgrid(np.arange(40) - 20, np.arange(40) - 20, np.arange(20), indexing="ij")
+    hu = np.where(x**2 + y**2 < 15**2, 40, -1000) + np.where(x**2 + y**2 < 9, 300, 0)
+    return (hu + offset).astype(np.int16)
+
+
+@pytest.mark.parametrize("offset", [1024, -1024])
+def test_values_offset_by_1024_are_said_and_the_offset_can_be_taken_off(tmp_path: Path, offset: int) -> None:
+    path = _save(tmp_path / "ct.nii", _body(offset), RAS)
+    notes: list[str] = []
+    np.testing.assert_array_equal(load_ct(path, note=notes.append).voxels_hu, _body(offset))
+    assert f"offset by {offset} (air at {offset - 1000}, tissue at {offset + 40})" in notes[0]
+    assert f"--hu-offset {-offset}" in notes[0]
+    right = load_ct(path, hu_offset=-offset, note=lambda text: pytest.fail(text))
+    np.testing.assert_array_equal(right.voxels_hu, _body(0))
+
+
+def test_hounsfield_units_raise_no_doubt_whatever_they_show(tmp_path: Path) -> None:
+    padded = _body(0)
+    padded[:3] = -2000
+    for voxels in (_body(0), padded, _body(0)[12:28, 12:28], _volume()):
+        load_ct(_save(tmp_path / "ct.nii", voxels, RAS), note=lambda text: pytest.fail(text))
+
+
+def test_a_phase_of_a_four_dimensional_nifti_is_chosen(tmp_path: Path) -> None:
+    path = _save(tmp_path / "ct.nii", np.stack([_volume(), _volume() + 7], axis=-1), RAS)
+    np.testing.assert_array_equal(load_ct(path, phase=2).voxels_hu, _volume() + 7)
+    with pytest.raises(InputError, match="no phase 3; it holds 1 to 2"):
+        load_ct(path, phase=3)
+    with pytest.raises(InputError, match=r"expected one 3-D volume.*--phase"):
+        load_ct(path)

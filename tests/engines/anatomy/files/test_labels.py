@@ -42,6 +42,9 @@ def test_a_folder_of_masks_is_named_by_its_files(tmp_path: Path) -> None:
     labels = load_labels(tmp_path / "m")
     assert labels.names == {1: "aorta", 2: "carotid"}
     assert labels.labels[1, 1, 2] == 1
+    assert labels.mask_of("aorta").sum() == 2
+    with pytest.raises(KeyError):
+        labels.mask_of("vein")
     assert labels.labels[1, 1, 3] == 2  # the smaller structure keeps a shared voxel
 
 
@@ -92,3 +95,13 @@ def test_real_masks_are_read() -> None:
     labels = load_labels(real_data("aorta_cta") / "masks")
     assert labels.labels.shape == (120, 126, 164)
     assert "brachiocephalic_trunk" in labels.names.values()
+
+
+@pytest.mark.parametrize("cdata", [True, False])
+def test_a_header_extension_names_the_labels_as_totalsegmentator_writes_it(tmp_path: Path, cdata: bool) -> None:
+    words = "<![CDATA[aorta]]>" if cdata else "aorta &amp; arch"
+    xml = f'<CaretExtension><LabelTable><Label Key="1" Red="0.1">{words}</Label></LabelTable></CaretExtension>'
+    image = nib.Nifti1Image(_mask((1, 1, 1)), RAS)
+    image.header.extensions.append(nib.nifti1.Nifti1Extension(0, xml.encode()))
+    nib.save(image, tmp_path / "v.nii.gz")
+    assert load_labels(tmp_path / "v.nii.gz").names == {1: "aorta" if cdata else "aorta & arch"}

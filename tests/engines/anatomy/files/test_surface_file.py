@@ -58,7 +58,7 @@ def test_a_surface_in_other_units_is_refused(tmp_path: Path, scale: float, messa
     ("name", "content", "message"),
     [
         ("cut.stl", b"x" * 80 + np.uint32(500).tobytes() + b"y" * 300, "promises 500 triangles"),
-        ("empty.stl", b"", "no whole STL"),
+        ("empty.stl", b"", "no complete STL"),
         ("none.stl", b"x" * 80 + np.uint32(0).tobytes(), "no triangles"),
         ("cut2.stl", b"solid t\nfacet normal 0 0 1\nouter loop\nvertex 0 0 0\n", "cut short"),
         ("bad.obj", b"v 0 0 0\nv 9 0 0\nv 0 9 0\nf 1 2 9\n", "names point 8"),

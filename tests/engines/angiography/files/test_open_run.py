@@ -1,4 +1,4 @@
-"""One contract for every kind of run, and one clear line for everything that is none."""
+"""One contract for every kind of run, and one clear line for everything that is no run."""
 
 import shutil
 from fractions import Fraction
@@ -178,7 +178,7 @@ def _garbage(folder: Path) -> Path:
 
 
 def _playlist(folder: Path) -> Path:
-    """A list of other addresses must never be followed."""
+    """A playlist of other addresses must never be followed."""
     (folder / "list.mp4").write_text("#EXTM3U\n#EXTINF:1,\nfile:///etc/hostname\n")
     return folder / "list.mp4"
 

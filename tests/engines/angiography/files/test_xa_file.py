@@ -97,7 +97,7 @@ def test_compressed_samples_read_as_pydicom_reads_them(tmp_path, name, bits):
     np.testing.assert_allclose(frame.pixels, expected, atol=1)
 
 
-def test_monochrome1_is_turned_over_with_its_window(tmp_path):
+def test_monochrome1_is_inverted_with_its_window(tmp_path):
     stack = pixels()
     path = changed_file(
         tmp_path / "run.dcm", _change(PhotometricInterpretation="MONOCHROME1", WindowCenter=100, WindowWidth=40), stack

@@ -11,9 +11,9 @@ import pytest
 from calibration.errors import InputError
 from engines.evaluation.benchmarks import register_bench
 from engines.evaluation.benchmarks.register_bench import run_register_bench
+from engines.evaluation.registration.methods_table import methods_table
 from engines.evaluation.registration.study import discard_partial, evaluate
-from engines.evaluation.registration.table import methods_table
-from engines.evaluation.registration.work import Fewer
+from engines.evaluation.registration.trial_tasks import Fewer
 from tests.engines.evaluation.trials import OffBy, Refuses, ready, subject_of
 from tests.engines.registration.vessel_bed import Bed, bed
 
@@ -30,7 +30,7 @@ def _methods(scene: Bed) -> dict:
     }
 
 
-def test_the_peer_and_ours_are_always_in_it(scene: Bed, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_peer_and_ours_always_take_part(scene: Bed, monkeypatch: pytest.MonkeyPatch) -> None:
     made = _methods(scene) | {"refuses": Refuses()}
     monkeypatch.setattr(register_bench, "recipe_named", lambda name, **_: ready(made[name]))
     said: list[str] = []
@@ -91,7 +91,7 @@ def test_an_interrupted_evaluation_goes_on_where_it_stopped(scene: Bed, tmp_path
     with pytest.raises(KeyboardInterrupt):
         evaluate([source], starts=4, seed=0, methods=[ready(OffBy("ours", scene, 0.5, stop_at=3))], report=report)
     partial = tmp_path / "report.json.trials.jsonl"
-    partial.write_text(partial.read_text() + '{"method": "ours", "ca')  # a kill tears the last line
+    partial.write_text(partial.read_text() + '{"method": "ours", "ca')  # a killed process cuts off the last line
     again = OffBy("ours", scene, 0.5)
     whole = evaluate([source], starts=4, seed=0, methods=[ready(again)], report=report)
     assert again.asked == 2  # of five: the header's start and four drawn ones
@@ -101,7 +101,7 @@ def test_an_interrupted_evaluation_goes_on_where_it_stopped(scene: Bed, tmp_path
     assert list(tmp_path.iterdir()) == []
 
 
-def test_trials_of_other_settings_are_not_taken_over(scene: Bed, tmp_path) -> None:
+def test_trials_of_other_settings_are_not_reused(scene: Bed, tmp_path) -> None:
     report = tmp_path / "report.json"
     source = ("a", lambda: [subject_of(scene)])
     evaluate([source], starts=1, seed=0, methods=[ready(OffBy("ours", scene, 0.5))], report=report)

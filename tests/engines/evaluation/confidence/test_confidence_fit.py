@@ -20,6 +20,7 @@ from engines.evaluation.confidence.confidence_fit import (
     thresholds,
 )
 from engines.registration.confidence import FEATURE_NAMES, ConfidenceFeatures, judge, load_confidence_model
+from engines.registration.filling.filled_features import FILLED_NAMES
 
 
 def _samples(seed: int, count: int = 400, kind: str = "cold") -> list[Sample]:
@@ -27,11 +28,16 @@ def _samples(seed: int, count: int = 400, kind: str = "cold") -> list[Sample]:
     rng, made = np.random.default_rng(seed), []
     for number in range(count):
         fate = rng.choice(["right", "lost", "other"], p=[0.6, 0.2, 0.2])
-        features = {name: float(rng.normal(0.0, 0.1)) for name in FEATURE_NAMES} | {"depth_sigma_cm": 0.4}
+        names = dict.fromkeys((*FEATURE_NAMES, *FILLED_NAMES))
+        features = {name: float(rng.normal(0.0, 0.1)) for name in names} | {"depth_sigma_cm": 0.4}
         features["score"] += {"right": 0.8, "lost": 0.2, "other": 0.35}[fate]
         error = {"right": float(rng.lognormal(-0.5, 0.6)), "lost": 20.0, "other": 100.0}[fate]
         made.append(Sample(kind=kind, patient=f"p{number % 4}", features=features, error_mm=error, depth_error_mm=6.0))
     return made
+
+
+def _of_all_kinds() -> list[Sample]:
+    return [*_samples(0), *_samples(1, kind="warm"), *_samples(2, kind="filled")]
 
 
 def test_wrong_ones_are_known_on_new_samples():
@@ -63,18 +69,28 @@ def test_stated_error_is_the_mean_of_the_right_ones_and_of_the_lost_ones():
 
 
 def test_the_file_says_which_features_it_weighs_and_products_are_products():
-    content = json.loads(json.dumps(confidence_model([*_samples(0), *_samples(1, kind="warm")])))
+    content = json.loads(json.dumps(confidence_model(_of_all_kinds())))
     assert content["cold"]["features"] == list(COLD_FEATURES)
-    assert not {"basin_share", "sharp"} & set(content["warm"]["features"])  # what a warm step does not know
+    assert not {"basin_share", "sharp"} & set(content["warm"]["features"])  # a tracking step has neither
     features = ConfidenceFeatures(
         **dict.fromkeys((field.name for field in fields(ConfidenceFeatures)), 0.5) | {"edge_share": 0.25}
     )
     np.testing.assert_allclose(features.vector(["edge_share", "score * edge_share", "scarce"]), [0.25, 0.125, 2 / 3])
 
 
-def test_a_file_for_features_that_are_unknown_is_refused(tmp_path: Path, monkeypatch):
-    content = confidence_model([*_samples(0), *_samples(1, kind="warm")])
-    content["cold"]["features"][0] = "colour"
+def test_kinds_without_samples_are_taken_over():
+    kept = confidence_model(_of_all_kinds())
+    refitted = confidence_model(_samples(5, kind="filled"), kept)
+    assert refitted["cold"] == kept["cold"]
+    assert refitted["warm"] == kept["warm"]
+    assert refitted["filled"] != kept["filled"]
+    assert refitted["provenance"]["cold_brier"] == kept["provenance"]["cold_brier"]
+
+
+@pytest.mark.parametrize("kind", ["cold", "filled"])
+def test_a_file_for_features_that_are_unknown_is_refused(tmp_path: Path, monkeypatch, kind):
+    content = confidence_model(_of_all_kinds())
+    content[kind]["features"][0] = "colour"
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "confidence.json").write_text(json.dumps(content))
     monkeypatch.setattr("importlib.resources.files", lambda _: tmp_path)

@@ -1,4 +1,4 @@
-"""Figures of the overlay on a moving tree: what is counted, and that motion is measured against the true points."""
+"""Figures of the overlay on a moving tree: which points count, and errors against the true points."""
 
 from dataclasses import replace
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from calibration.errors import InputError
-from engines.evaluation.deformation.moving_bed import drawn_run, smooth_motion, tubes
+from engines.evaluation.deformation.drawn_motion import drawn_run, smooth_motion, tubes
 from engines.evaluation.deformation.moving_runs import MovingFrame, MovingRun, heart_runs
 from engines.evaluation.deformation.moving_tree import FrameErrors, evaluate_runs, summarise, summary_line
 from tests.engines.registration.vessel_bed import bed
@@ -39,7 +39,7 @@ def errors(case: str, rigid_mm, deformed_mm, *, contraction: float = 0.0) -> Fra
     )
 
 
-def test_a_made_up_motion_has_the_size_asked_for_and_its_true_points_lie_in_its_mask():
+def test_a_drawn_motion_has_the_size_asked_for_and_its_true_points_lie_in_its_mask():
     run = run_of(3)
     still = run.frames[0]
     pose = run.start
@@ -88,7 +88,7 @@ def test_a_single_anatomy_has_no_interval_and_none_has_no_figure():
     assert summary_line(summarise([])) == "no accepted frame"
 
 
-def test_contracted_frames_stand_apart():
+def test_contracted_frames_form_a_group_of_their_own():
     run = run_of(3)
     contracted = replace(run, frames=(replace(run.frames[0], contraction=0.9),))
     report = evaluate_runs([run, contracted], seed=0, data=["bed"])

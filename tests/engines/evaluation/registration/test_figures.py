@@ -33,7 +33,7 @@ def test_the_median_capture_range_bins_by_equal_counts():
     assert capture_range(trials).median_px == pytest.approx(49 / 0.5)
 
 
-def test_confidence_that_keeps_its_word_has_no_gap():
+def test_a_calibrated_confidence_has_no_calibration_error():
     honest = [trial(confidence=0.75, error_mm=1.0 if i % 4 else 30.0) for i in range(40)]
     found = calibration_of(honest)
     assert found.expected_calibration_error == pytest.approx(0.0, abs=1e-9)
@@ -43,14 +43,14 @@ def test_confidence_that_keeps_its_word_has_no_gap():
     assert (boastful.brier, boastful.expected_calibration_error) == (1.0, 1.0)
 
 
-def test_a_method_without_an_opinion_is_not_judged_by_it():
+def test_a_method_without_a_confidence_is_not_judged_by_one():
     found = summarise([trial(status="unjudged", confidence=None, error_mm=30.0) for _ in range(3)])
     assert found.calibration.brier is None
     assert found.accepted_and_wrong.n == 0
     assert found.success["10mm"].value == 0.0
 
 
-def test_a_refused_start_counts_against_success_and_space_errors_need_two_views():
+def test_a_refused_start_counts_as_a_failure_and_space_errors_need_two_views():
     found = summarise([trial(error_mm=0.5), trial(error_mm=None, status="error", confidence=0.0)])
     assert found.success["1mm"].value == 0.5
     assert (found.failed, found.error_mm.n, found.mtre_mm.n) == (1, 1, 0)

@@ -11,7 +11,7 @@ _SHAPE = (128, 128)
 
 
 def _truth() -> TruthFrame:
-    """A vessel with a wire inside it along its middle, which goes on outside."""
+    """A vessel with a wire along its middle that continues outside the vessel."""
     labels = np.zeros(_SHAPE, np.uint8)
     labels[50:60, 10:80] = 1
     labels[54:56, 10:120] = 4

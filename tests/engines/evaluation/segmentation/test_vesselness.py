@@ -6,7 +6,7 @@ from engines.evaluation.segmentation.vesselness import FILTERS, FilterSetting, f
 
 
 def _tube(side: int = 128, half_width: float = 3.0) -> tuple[np.ndarray, np.ndarray]:
-    """A dark bow on a noisy ground and its mask."""
+    """A dark curve on a noisy background, and its mask."""
     row, column = np.mgrid[:side, :side] * 128 / side
     across = np.abs(row - 64 - 15 * np.sin(column / 20)) / np.hypot(1, 15 / 20)
     picture = 150 - 50 * np.exp(-((across / half_width) ** 2)) + np.random.default_rng(0).normal(0, 2, row.shape)

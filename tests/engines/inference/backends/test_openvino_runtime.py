@@ -19,7 +19,7 @@ print(openvino_runtime.adds_eight_bit_products(), openvino_runtime.computes_in_b
 
 
 def _asked(widest: str) -> list[str]:
-    """What the runtime says of itself where it may use these instructions and no wider ones."""
+    """The runtime's answers in a process that may use these instructions but no wider ones."""
     done = subprocess.run(
         [sys.executable, "-c", _ASKED], env=os.environ | {"ONEDNN_MAX_CPU_ISA": widest},
         capture_output=True, text=True, check=True, timeout=120,
@@ -28,7 +28,7 @@ def _asked(widest: str) -> list[str]:
 
 
 def test_instructions_that_the_runtime_may_not_use_do_not_count():
-    """Whatever the processor has: AVX2 adds pairs of 8-bit products in 16 bits, and knows no bfloat16."""
+    """On any processor: AVX2 adds pairs of 8-bit products in 16 bits, and has no bfloat16."""
     assert _asked("AVX2") == ["False", "False"]
 
 

@@ -26,7 +26,7 @@ def test_messy_masks_are_registered_from_seven_degrees_and_fifteen_millimetres_a
     assert found.basin_share > 0.5
 
 
-def test_the_header_alone_is_start_enough():
+def test_the_header_alone_is_a_sufficient_start():
     _, error_mm = _found(bed(4), radiological_start())
     assert error_mm < 1.0
 
@@ -57,7 +57,7 @@ def test_an_empty_picture_has_no_cold_start():
     assert cold_start(model, [prepare_view(empty)], radiological_start().prior(model, 1, 0.0)) is None
 
 
-def test_a_proposal_leads_home_from_where_the_search_does_not_reach():
+def test_a_proposal_leads_to_the_pose_beyond_the_reach_of_the_search():
     scene = bed(4)
     model, view = PreparedModel.of(scene.model), prepare_view(scene.view)
     start = start_near(scene.moved(9, deg=45, mm=20, depth_mm=20))

@@ -48,7 +48,7 @@ def test_the_true_pose_stays_where_it_is():
     assert scene.error_mm(found.state.pose(model)) < 0.3
 
 
-def test_two_views_pin_the_depth_that_one_leaves_open():
+def test_two_views_determine_the_depth_that_one_leaves_uncertain():
     scene = bed(5)
     side = bed(5, primary_rad=scene.geometry.primary_rad + np.pi / 2)
     model = PreparedModel.of(scene.model)

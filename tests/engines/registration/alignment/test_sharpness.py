@@ -1,4 +1,4 @@
-"""A right pose is lost by a small move, a chance one hardly."""
+"""A small move lowers the fit of a right pose much, that of a chance pose hardly."""
 
 from dataclasses import replace
 
@@ -15,7 +15,7 @@ from tests.engines.registration.vessel_bed import Bed, bed
 
 
 def _of_stranger(scene: Bed, stranger: Bed) -> Sharpness:
-    """Where another patient's model fits this one's picture best."""
+    """The pose at which another patient's model fits this patient's picture best."""
     model, view = PreparedModel.of(stranger.model), prepare_view(scene.view)
     found = cold_start(model, [view], start_near(stranger.pose).prior(model, 1, 0.0))
     assert found is not None
@@ -41,7 +41,7 @@ def test_beside_the_right_pose_a_move_costs_less_and_may_gain() -> None:
     assert sharpness(beside, model, [view]).sharp < sharpness(state, model, [view]).sharp - 0.1
 
 
-def test_where_nothing_is_seen_nothing_is_sharp() -> None:
+def test_without_visible_vessels_nothing_is_sharp() -> None:
     scene = bed(1)
     model = PreparedModel.of(scene.model)
     view = prepare_view(replace(scene.view, vessel=np.zeros((512, 512), np.float32)))

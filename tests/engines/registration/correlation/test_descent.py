@@ -1,4 +1,4 @@
-"""Descent of a similarity, and the measure that evolution finishes with."""
+"""Descent of a similarity, and the measure that the evolution strategy maximises."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_steps_have_the_length_asked_for_whatever_the_slope(scene):
         turn = found.isocentre_from_lps.rotation @ start.rotation.T
         if found.isocentre_from_lps is not start:
             camera = scene.geometry.camera_from_isocentre().rotation @ moved
-            # Along the beam steps are longer, as a picture shows depth that much less.
+            # Steps along the beam are longer, because a picture shows depth less.
             assert np.linalg.norm(camera / (1.0, 1.0, DEPTH_SHARE)) == pytest.approx(1.5, rel=1e-3)
             assert np.arccos((np.trace(turn) - 1.0) / 2.0) == pytest.approx(0.02, rel=1e-3)
 
@@ -76,7 +76,7 @@ def test_any_similarity_can_be_plugged_in_and_a_polish_follows(scene):
     assert scene.error_mm(found.isocentre_from_lps) < 0.7 * scene.error_mm(start)
 
 
-def test_the_finishing_measure_is_one_for_alike_and_ignores_what_is_masked():
+def test_the_multiscale_measure_is_one_for_equal_pictures_and_ignores_masked_pixels():
     picture = torch.rand(1, 1, 40, 40, generator=torch.Generator().manual_seed(0))
     other = torch.rand(1, 1, 40, 40, generator=torch.Generator().manual_seed(1))
     mask = torch.ones_like(picture)

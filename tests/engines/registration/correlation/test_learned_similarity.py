@@ -1,4 +1,4 @@
-"""One contract over classical and learnt similarities, and weights that are not taken on trust."""
+"""One contract for classical and learnt similarities, and the verification of weights."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _blobs(shift_px: float, side: int = 48) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_alike_is_lowest_and_gradients_reach_the_moving_picture_alone(name):
+def test_equal_pictures_are_lowest_and_gradients_reach_the_moving_picture_alone(name):
     similarity = _similarity(name)
     assert isinstance(similarity, Similarity)
     assert similarity.name == name

@@ -1,4 +1,4 @@
-"""The outline of a thick vessel from its surface: where the line of sight grazes it, and nowhere inside."""
+"""The outline of a thick vessel from its surface lies where the line of sight grazes it, and never inside."""
 
 from dataclasses import replace
 

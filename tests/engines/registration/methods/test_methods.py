@@ -140,7 +140,7 @@ def test_what_cannot_be_rendered_is_refused(scene: Bed) -> None:
         CmaEs().register([veins], scene.model, start_near(scene.pose))
 
 
-def test_stock_diffdrr_sees_what_its_faster_twin_sees(scene: Bed) -> None:
+def test_stock_diffdrr_and_stock_nanodrr_agree(scene: Bed) -> None:
     pytest.importorskip("diffdrr")
     only_look = (AdamLevel(long_side_px=24, steps=1, learning_rate=0.3),)
     start = start_near(scene.moved(1, deg=1.0, mm=2.0, depth_mm=2.0))

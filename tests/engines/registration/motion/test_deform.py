@@ -1,4 +1,4 @@
-"""The motion that no rigid pose describes: found where it is there, refused where it is not."""
+"""Non-rigid motion is found if it exists, and refused if it does not."""
 
 from dataclasses import replace
 
@@ -49,7 +49,7 @@ def test_only_an_accepted_pose_is_deformed(status):
 
 
 @pytest.mark.parametrize("seed", [2, 4, 6, 8])
-def test_a_pose_that_is_wrong_by_centimetres_is_not_bent_onto_the_vessels(seed):
+def test_a_pose_that_is_wrong_by_centimetres_is_not_deformed_to_fit(seed):
     scene = moving_bed(seed, size_mm=1e-6)
     matrix = scene.pose.matrix.copy()
     matrix[:3, 3] += 15.0 * scene.geometry.camera_from_isocentre().rotation[seed % 2]
@@ -75,7 +75,7 @@ def test_nothing_moves_along_the_beam():
     assert np.linalg.norm(offsets, axis=1).max() < 8.0
 
 
-def test_branches_stay_joined_where_they_part():
+def test_branches_stay_joined_at_bifurcations():
     scene = moving_bed(4, size_mm=2.0)
     motion = followed(scene).deformation
     branches = scene.model.centerlines.branches

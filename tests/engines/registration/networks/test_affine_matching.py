@@ -1,4 +1,4 @@
-"""Model-to-image matching: the paper's layers, a transformer that moves as told, and the pose behind a map."""
+"""Model-to-image matching: the paper's layers, the spatial transformer, and the pose of an affine map."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_the_pose_behind_a_map_moves_the_projection_as_the_map_does(mirrored: bo
     turn = 1.05 * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     map_ = np.column_stack([turn, [0.08, -0.05]])
     found = posed(scene.pose, map_, pivot, scene.geometry)
-    # A flat patch across the beam: depth within a vessel tree scales otherwise.
+    # A flat patch across the beam, because parts at different depths would scale differently.
     beam = scene.geometry.camera_from_isocentre().rotation
     patch = scene.pose.inverse().apply(
         scene.pose.apply(pivot[None]) + np.array([[0, 0], [20, 0], [0, 20], [-20, 10]]) @ beam[:2]

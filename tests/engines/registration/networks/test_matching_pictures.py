@@ -1,4 +1,4 @@
-"""Model-to-image matching as a method: region, pictures, and a pose that the network's map explains."""
+"""Model-to-image matching as a method: region, pictures, and the pose of the network's map."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def scene() -> Bed:
 
 
 class _Says(AffineNetwork):
-    """Answers with one map at first, then stays."""
+    """A network that answers one map first, then the identity."""
 
     def __init__(self, map_: list[list[float]]) -> None:
         super().__init__(_SIZE_PX, 0.05)
@@ -76,7 +76,7 @@ def test_a_map_in_the_region_is_the_same_move_of_the_frame() -> None:
     assert (units @ whole[:, :2].T + whole[:, 2] + 1) * 256 - 0.5 == pytest.approx(there)
 
 
-def test_a_network_that_knows_the_shift_leads_home(scene: Bed) -> None:
+def test_a_network_that_predicts_the_shift_finds_the_pose(scene: Bed) -> None:
     region = region_of_mask(scene.view.vessel > 0.5)
     assert region is not None
     off_mm = 12.0
@@ -90,7 +90,7 @@ def test_a_network_that_knows_the_shift_leads_home(scene: Bed) -> None:
     misled = ModelMatching(_Says([[1, 0, 0.8], [0, 1, 0.8]])).register(
         [scene.view], scene.model, start_near(scene.pose)
     )
-    assert scene.error_mm(misled.isocentre_from_lps) < 0.1  # an answer that explains the picture worse is not taken
+    assert scene.error_mm(misled.isocentre_from_lps) < 0.1  # an answer that fits the picture worse is not taken
 
 
 def test_nothing_to_match_is_refused(scene: Bed) -> None:

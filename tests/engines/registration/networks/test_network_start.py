@@ -1,4 +1,4 @@
-"""The pose network's terms, what it is shown, and that its start is never worse than the one it was given."""
+"""The pose network's output and input, and that its start is never worse than the given one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.engines.registration.vessel_bed import Bed, bed
 
 
 class _Says(PoseNetwork):
-    """Answers the same whatever it is shown."""
+    """A network that gives the same answer for every picture."""
 
     def __init__(self, *outputs: float) -> None:
         super().__init__(4)
@@ -67,7 +67,7 @@ def test_a_start_that_explains_the_picture_worse_is_not_taken(scene: Bed) -> Non
     assert scene.error_mm(found.isocentre_from_lps) < 0.1
 
 
-def test_a_network_that_knows_the_way_leads_another_method_home(scene: Bed) -> None:
+def test_another_method_finds_the_pose_from_a_good_networks_start(scene: Bed) -> None:
     right = scene.geometry.camera_from_isocentre().rotation[0]
     pose = scene.pose.matrix.copy()
     pose[:3, 3] -= 30.0 * right
@@ -96,7 +96,7 @@ def test_the_small_picture_keeps_place_and_leaves_out_what_the_collimator_hides(
     assert small_picture(replace(view, field_of_view=None)).sum() == 12 * 48
 
 
-def test_nothing_to_look_at_is_refused(scene: Bed) -> None:
+def test_a_view_or_a_model_without_vessels_is_refused(scene: Bed) -> None:
     net = PoseNetwork(4).eval()
     empty = replace(scene.view, vessel=np.zeros_like(scene.view.vessel))
     with pytest.raises(InputError, match="shows no vessel"):

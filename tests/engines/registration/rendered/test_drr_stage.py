@@ -1,4 +1,4 @@
-"""A registration's views and model reach the refinement as they are."""
+"""A registration's views and model are passed to the refinement unchanged."""
 
 from __future__ import annotations
 

@@ -99,7 +99,7 @@ def test_a_picture_without_these_vessels_never_makes_the_pose_worse_and_gives_no
     refined = refine_with_drr(TRUTH, [target], renderer, QUICK)
     assert np.isfinite(refined.isocentre_from_lps.matrix).all()
     assert verify_with_drr(refined.isocentre_from_lps, [target], renderer) >= verify_with_drr(TRUTH, [target], renderer)
-    if picture != "other vessels":  # nothing of it is explained: the score's small gain is no reason to move
+    if picture != "other vessels":  # the model explains none of it, so a small gain in score must not move the pose
         np.testing.assert_array_equal(refined.isocentre_from_lps.matrix, TRUTH.matrix)
         assert not refined.improved
 

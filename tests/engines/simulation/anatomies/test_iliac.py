@@ -1,4 +1,4 @@
-"""The access vessels of a TAVI patient: a case of its own, with the network that is for it."""
+"""The access vessels of a TAVI patient: a separate kind of case, with its own network."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ from calibration.errors import InputError
 from engines.anatomy.cases.case import load_case
 from engines.segmentation.scenes import model_for_kind
 from engines.simulation.anatomies.anatomy import Patient
-from engines.simulation.case import draw_case, simulate_case
+from engines.simulation.simulated_case import draw_case, simulate_case
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ def _features(seed: int) -> torch.Tensor:
 
 
 def _found(*, whole: str, detail: str) -> Comparison:
-    """Features that are the "same" or "opposite" between the pictures, by branch."""
+    """Features of each branch that are the "same" or "opposite" in the two pictures."""
     sign = {"same": 1.0, "opposite": -1.0, "none": 0.0}
     base, fine = _features(1), _features(2)
     return Comparison(
@@ -57,7 +57,7 @@ def test_printed_decomposition_has_the_roles_exchanged():
     assert float(same_global) == pytest.approx(1.0 / EPSILON, rel=1e-3)
 
 
-def test_without_local_features_there_is_nothing_to_part():
+def test_without_local_features_the_decomposition_loss_is_zero():
     single = Comparison(distance=torch.ones(2), fixed_global=_features(1), moving_global=_features(2))
     assert float(decomposition_loss(single, "cddfuse")) == 0.0
     assert float(decomposition_loss(_found(whole="same", detail="same"), "none")) == 0.0

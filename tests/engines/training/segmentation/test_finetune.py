@@ -19,7 +19,7 @@ _PLAN = FineTuning(steps=3, batch=2, patch_px=64, rate=1e-3)
 
 @pytest.fixture
 def files(tmp_path):
-    """A small network of random weights as a model folder holds it."""
+    """A model folder with a small network of random weights."""
     torch.manual_seed(0)
     weights = safetensors.torch.save(DruNet(2, 4).state_dict())
     folder = tmp_path / "models"
@@ -66,7 +66,7 @@ def test_training_draws_the_network_towards_the_masks(files, tmp_path):
     assert np.mean(losses[-5:]) < 0.8 * np.mean(losses[:5])
 
 
-def test_a_checkpoint_of_other_pictures_is_not_taken_over(files, tmp_path):
+def test_a_checkpoint_of_other_pictures_is_refused(files, tmp_path):
     finetune(files, _SCENE, _PICTURES, FineTuning(steps=1, batch=2, patch_px=64), tmp_path / "a.pt")
     with pytest.raises(InputError, match="other pictures"):
         finetune(files, _SCENE, _PICTURES[:2], FineTuning(steps=1, batch=2, patch_px=64), tmp_path / "a.pt")
@@ -82,7 +82,7 @@ def test_what_nobody_labelled_is_not_learnt():
     assert logits.grad[1, 1].abs().sum() == 0
 
 
-def test_every_picture_is_tested_once_and_never_trained_on_then():
+def test_every_picture_is_tested_once_and_not_trained_on_in_that_fold():
     folds = folds_of(7, 3)
     assert sorted(index for _, test in folds for index in test) == list(range(7))
     assert all(set(train).isdisjoint(test) and len(train) + len(test) == 7 for train, test in folds)

@@ -47,7 +47,7 @@ def test_an_interrupted_training_goes_on_where_it_stopped(trained, tmp_path, mon
         assert torch.allclose(value, resumed.state_dict()[name], atol=1e-6), name
 
 
-def test_another_recipe_does_not_take_over_a_checkpoint(trained):
+def test_a_checkpoint_of_another_recipe_is_refused(trained):
     folder, _, _ = trained
     with pytest.raises(InputError, match="another recipe"):
         train(Recipe(scene="coronary", steps=4, width=4, batch=2, patch_px=64), folder / "a.pt")
@@ -104,7 +104,7 @@ def test_training_goes_on_from_shipped_weights_with_their_head(tmp_path):
     assert torch.allclose(started.head.weight, shipped.head.weight, atol=1e-5)
 
 
-def test_weights_that_no_manifest_vouches_for_are_refused(tmp_path):
+def test_weights_that_no_manifest_lists_are_refused(tmp_path):
     (tmp_path / "other.safetensors").write_bytes(b"")
     (tmp_path / "manifest.json").write_bytes((BUNDLED_MODELS / "manifest.json").read_bytes())
     recipe = Recipe(scene="coronary", steps=1, initial=str(tmp_path / "other.safetensors"))
@@ -112,7 +112,7 @@ def test_weights_that_no_manifest_vouches_for_are_refused(tmp_path):
         train(recipe, tmp_path / "f.pt")
 
 
-def test_a_patch_comes_again_turned_otherwise_and_then_a_new_one(monkeypatch):
+def test_a_patch_is_repeated_with_another_turn_before_a_new_one(monkeypatch):
     monkeypatch.setattr("engines.training.segmentation.segmentation_recipe._BLOCK_STEPS", 2)
     recipe = Recipe(scene="coronary", steps=8, width=4, batch=1, patch_px=64, repeats=2)
     shown = [masks for _, masks in _Patches(scene_named("coronary"), recipe, 0)]

@@ -15,7 +15,7 @@ from engines.training.segmentation.segmentation_recipe import Recipe, load_avera
 _TINY = Recipe(scene="aortic-lower", steps=2, width=4, batch=2, patch_px=64)
 
 
-def test_a_share_lies_between_both_networks_and_its_ends_are_they() -> None:
+def test_a_share_interpolates_and_its_ends_are_the_two_networks() -> None:
     before, after = DruNet(2, 4), DruNet(2, 4)
     for share in (0.0, 0.25, 1.0):
         found = weight_averaging.averaged(before, after, share).state_dict()

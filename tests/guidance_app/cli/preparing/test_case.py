@@ -1,16 +1,21 @@
 """The case commands as a person runs them."""
 
 import json
+import re
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from engines.anatomy.cases.case import load_case
+from engines.anatomy.files.labels import save_labels
 from engines.anatomy.files.surface_file import save_surface
+from engines.anatomy.vessel_model import LabelVolume
 from engines.segmentation.scenes import model_for_kind
 from guidance_app.cli.main import main
-from tests.engines.anatomy.shapes import tube_surface
+from tests.engines.anatomy.ct_files import write_series
+from tests.engines.anatomy.shapes import tube_labels, tube_surface
 
 
 def _run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
@@ -101,3 +106,54 @@ def test_errors_are_one_line_and_exit_1(
     assert len(lines) == 1
     assert message in lines[0]
     assert not list(tmp_path.iterdir())
+
+
+def _vessels(path: Path) -> Path:
+    first = tube_labels([((-12, 0, -18), (-12, 0, 18))], 3.0)
+    second = tube_labels([((12, 0, -18), (12, 0, 18))], 4.0)
+    labels = np.where(first.labels > 0, 1, np.where(second.labels > 0, 2, 0)).astype(np.uint8)
+    save_labels(path, LabelVolume(labels=labels, lps_from_index=first.lps_from_index))
+    return path
+
+
+def test_structures_are_named_by_option_and_shown_with_class_length_and_volume(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    vessels = _vessels(tmp_path / "v.nii.gz")
+    create = ("case", "create", tmp_path / "out", "--kind", "evt", "--vessels", vessels)
+    assert _run(monkeypatch, *create, "--names", "1=artery,2=vein") == 0
+    said = capsys.readouterr()
+    assert "warning" not in said.err
+    assert re.search(r"structure +2 vein: vein, \d+ mm long, [\d.]+ ml", said.out)
+    assert _run(monkeypatch, "case", "show", tmp_path / "out", "--json") == 0
+    structures = json.loads(capsys.readouterr().out)["structures"]
+    assert [(s["label"], s["name"], s["class"]) for s in structures] == [(1, "artery", "artery"), (2, "vein", "vein")]
+    assert all(s["length_mm"] > 30 and s["volume_mm3"] > 900 and not s["guessed"] for s in structures)
+
+
+def test_a_bare_label_volume_is_warned_about_in_one_line_and_shown_as_guessed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    vessels = _vessels(tmp_path / "v.nii.gz")
+    assert _run(monkeypatch, "case", "create", tmp_path / "out", "--kind", "evt", "--vessels", vessels) == 0
+    said = capsys.readouterr()
+    warnings = [line for line in said.err.splitlines() if line.startswith("warning:")]
+    assert len(warnings) == 1
+    assert "--names 1=artery,2=vein" in warnings[0]
+    assert said.out.count("(guessed)") >= 2
+
+
+def test_phases_are_chosen_by_option(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for k, percent in enumerate((40.0, 75.0)):
+        write_series(tmp_path / "ct", series_uid="1.2.3", prefix="ab"[k], NominalPercentageOfCardiacPhase=percent,
+                     RescaleIntercept=-1000 + 100 * k)  # fmt: skip
+    (tmp_path / "c.csv").write_text("# CoordinateSystem = LPS\n-19,31,100.5\n-18,32,102\n-17.5,32.5,105\n")
+    create = ("case", "create", tmp_path / "out", "--kind", "tavi", "--cta", tmp_path / "ct", "--centerlines",
+              tmp_path / "c.csv")  # fmt: skip
+    assert _run(monkeypatch, *create) == 1
+    assert "2 phases in one series (1: 40 %, 5 slices; 2: 75 %, 5 slices)" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+    assert _run(monkeypatch, *create, "--phase", "75") == 0
+    assert "-900 to -661 HU" in capsys.readouterr().out

@@ -16,6 +16,9 @@ from engines.segmentation.segmentation import Segmentation
 from guidance_app.live import guidance_state
 from guidance_app.live.engine.model_projection import ProjectedModel, mask_outlines
 from guidance_app.live.engine.pipeline import Pipeline
+from guidance_app.live.engine.step.confirm import Confirm
+from guidance_app.live.engine.step.door import ViewKey
+from guidance_app.live.engine.step.judge import ReadyView
 from guidance_app.live.guidance_state import Situation
 from guidance_app.live.session.opening import situation_from_pose
 from guidance_app.sources.file_source import PacedFileSource
@@ -29,7 +32,7 @@ PATIENT = RigidPose.identity(target="isocentre", source="lps")
 class Segmenter:
     """Calls every pixel below 100 a vessel."""
 
-    def segment(self, frame: Frame) -> Segmentation:
+    def segment(self, frame: Frame, *, key: ViewKey | None = None) -> Segmentation:  # noqa: ARG002 - the seam's signature
         vessel = (frame.pixels < 100).astype(np.float32)[None]
         return Segmentation(probabilities=vessel, classes=("vessel",), model="test", backend="test")
 
@@ -42,9 +45,15 @@ class Registrar:
     def register(self, request):
         return registration(request.view.geometry)
 
-    def track(self, view, previous: Registration) -> Registration:  # noqa: ARG002 - the seam's signature
+    def prepare(self, view) -> ReadyView:
+        return ReadyView(view=view)
+
+    def track(self, ready, previous: Registration) -> Registration:  # noqa: ARG002 - the seam's signature
         self.tracked += 1
         return replace(previous, status=self.status)
+
+    def move(self, found: Registration, ready) -> Registration:  # noqa: ARG002 - the seam's signature
+        return found
 
 
 def frame_with(vessel_rows: int, index: int = 0, view=None, **changes) -> Frame:
@@ -62,6 +71,7 @@ def pipeline(registrar=None) -> Pipeline:
         model=ProjectedModel(MODEL),
         vessel_threshold=0.5,
         clock_ns=lambda: next(ticks),
+        confirm=Confirm(bones_hold=True, pivot_lps_mm=np.zeros(3), threshold=0.5),
     )
 
 
@@ -241,9 +251,9 @@ class FitsOnlyAt(Registrar):
         super().__init__()
         self.left_mm = left_mm
 
-    def track(self, view, previous: Registration) -> Registration:
+    def track(self, ready, previous: Registration) -> Registration:
         fits = abs(previous.isocentre_from_lps.matrix[0, 3] - self.left_mm) < 0.1
-        return replace(super().track(view, previous), status="accepted" if fits else "rejected")
+        return replace(super().track(ready, previous), status="accepted" if fits else "rejected")
 
 
 def test_pose_follows_a_table_move_and_is_valid_only_where_the_tracker_confirms_it():
@@ -268,3 +278,9 @@ def test_table_move_without_contrast_waits_and_is_followed_later():
     filled = steps.step(frame_with(8, 1, after), empty.situation)
     assert filled.situation.state == "accepted"
     assert filled.situation.registration.isocentre_from_lps.matrix[0, 3] == pytest.approx(3.0)
+
+
+def test_every_stage_of_a_tracked_frame_is_stamped():
+    times = pipeline().step(frame_with(6), ACCEPTED).result.times
+    assert (times.segment, times.contrast, times.track, times.render) == (1.0, 1.0, 1.0, 1.0)
+    assert times.motion is None, "no motion is followed here"

@@ -197,7 +197,7 @@ def test_recorded_run_replays_with_the_same_frames_and_tells_what_happened(tmp_p
         source=source, recipe=fake_recipe(), out=tmp_path / "live", spare_engine=False, witnesses=[recorder]
     ) as session:
         drive(session, limit_s=90.0)
-        session.request_registration()
+        session.commands.request_registration()
     run = RecordedRun(tmp_path / "a.mcap")
     assert run.frame_count == 8
     assert [m["action"] for m in run.reader.messages(ACTIONS)] == ["request_registration"]
@@ -285,10 +285,11 @@ class _FullDisk:
 def test_logs_of_a_run_outlast_a_full_disk(tmp_path):
     log = EventLog(tmp_path / "events.jsonl")
     assert log._file is not None
-    log._file.close()
+    log._file._file.close()
     disk = log._file._file = _FullDisk(tmp_path / "events.jsonl")
     log.add("source_stalled", "one")
     log.add("source_resumed", "two")
+    assert not log._file.settle(timeout_s=0.2)
     disk.room = 10_000
     log.add("recorder_full", "three")
     log.close()

@@ -228,11 +228,11 @@ def test_person_rejects_and_asks_again(tmp_path):
     source = PacedFileSource(FakeRun(frame_count=20), fps=50, hold_at_end=True)
     with LiveSession(source=source, recipe=fake_recipe(), out=tmp_path, spare_engine=False) as session:
         drive(session, until=lambda screen: screen.overlay_state == "valid")
-        session.reject()
+        session.commands.reject()
         rejected = session.screen()
         assert (rejected.overlay, rejected.guidance_state) == (None, "rejected")
         assert session.registration is None
-        session.request_registration()
+        session.commands.request_registration()
         drive(session, until=lambda screen: screen.overlay_state == "valid")
     assert _kinds(tmp_path).count("registration_accepted") == 2
 
@@ -243,7 +243,7 @@ def test_proposed_pose_is_drawn_marked_until_a_person_accepts_it(tmp_path):
     with LiveSession(source=source, recipe=recipe, out=tmp_path, spare_engine=False) as session:
         painted = drive(session, until=lambda screen: screen.overlay is not None)
         assert painted[-1].overlay_state == "stale"
-        session.accept()
+        session.commands.accept()
         drive(session, until=lambda screen: screen.overlay_state == "valid")
 
 
@@ -259,6 +259,6 @@ def test_same_state_is_the_same_object_until_something_changes():
     with LiveSession(source=source, recipe=None) as session:
         drive(session, until=lambda screen: screen.paused)
         assert session.screen() is session.screen()
-        session.step(-1)
+        session.commands.step(-1)
         painted = drive(session, until=lambda screen: screen.frame is not None and screen.frame.source_frame == 0)
         assert painted[-1].paused

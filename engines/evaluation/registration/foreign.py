@@ -1,0 +1,168 @@
+"""Runs that another generator made: a folder of patients with named masks and of runs with exact truth and starts.
+
+    PATIENT/masks/NAME.nii.gz          one structure a file
+    PATIENT/scored_points_lps_mm.csv   points on which errors are measured
+    RUN/xa.dcm  RUN/truth.json         `patient`, `frame_argument`, `scored_frame`,
+                                       `frames[i].projection_px_from_lps_mm`
+    RUN/starts/NN.json                 POSE.json files to start from
+
+A patient's name begins with the kind of its case: evt0, tavi1.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+from jaxtyping import Float
+
+from calibration.carm import CArmGeometry
+from calibration.errors import InputError
+from calibration.pose import RigidPose
+from calibration.projection import camera_from_projection_matrix
+from engines.anatomy.cases.case import CaseKind
+from engines.anatomy.cases.case_creation import create_case
+from engines.anatomy.vessel_model import VesselModel
+from engines.evaluation.registration.subject import DrawnStart, Subject, turned_and_moved
+from engines.evaluation.registration.trial_tasks import Source
+from engines.registration.initial_pose import InitialPose, radiological_start, start_from_file, start_near
+from engines.registration.run_view import view_of_run
+from engines.segmentation.segmenter import load_segmenter, model_for_kind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForeignRun:
+    """A run of the folder, as its `truth.json` names it."""
+
+    folder: Path
+    patient: str
+    frame: int | Literal["minip"]
+    scored_frame: int
+
+
+def kind_of_patient(name: str) -> CaseKind:
+    """Raises InputError where the name begins with no kind of case."""
+    for kind in get_args(CaseKind):
+        if name.startswith(kind):
+            return kind
+    raise InputError(f"patient {name}: expected a name that begins with {', '.join(get_args(CaseKind))}; rename it")
+
+
+def foreign_runs(folder: Path) -> list[ForeignRun]:
+    """The runs of a folder, by name.
+
+    Raises:
+        InputError: none there, or a truth file that cannot be used.
+    """
+    found = []
+    for truth in sorted(folder.glob("*/truth.json")):
+        try:
+            told = json.loads(truth.read_text(encoding="utf-8"))
+            frame = "minip" if told["frame_argument"] == "minip" else int(told["frame_argument"])
+            run = ForeignRun(
+                folder=truth.parent, patient=told["patient"], frame=frame, scored_frame=int(told["scored_frame"])
+            )
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{truth}: cannot be used ({error!r}); patient, frame_argument, scored_frame?") from error
+        found.append(run)
+    if not found:
+        raise InputError(f"{folder}: holds no RUN/truth.json; choose a folder of runs with truth")
+    return found
+
+
+def foreign_sources(folder: Path, *, backend: str = "auto", wrong_anatomy: bool = False) -> list[Source]:
+    """One source a patient; with `wrong_anatomy` also each patient's runs with the model of the next of its kind.
+
+    Raises:
+        InputError: no runs, or no patient of a run.
+    """
+    patients = sorted({run.patient for run in foreign_runs(folder)})
+    for patient in patients:
+        if not (folder / patient / "masks").is_dir():
+            raise InputError(f"{folder / patient}: has no folder masks; put one mask a structure there")
+    found: list[Source] = [(name, partial(foreign_subjects, folder, name, backend=backend)) for name in patients]
+    for name in patients if wrong_anatomy else []:
+        same = [other for other in patients if kind_of_patient(other) == kind_of_patient(name)]
+        other = same[(same.index(name) + 1) % len(same)]
+        if other != name:
+            of = partial(foreign_subjects, folder, name, backend=backend, model_of=other)
+            found.append((f"{name} with the model of {other}", of))
+    return found
+
+
+def foreign_subjects(folder: Path, patient: str, *, backend: str = "auto", model_of: str = "") -> list[Subject]:
+    """A patient's runs, with the model that its masks (or another patient's) make and the starts that lie beside.
+
+    Raises:
+        InputError: a file is missing or cannot be used.
+    """
+    kind = kind_of_patient(patient)
+    model = _model(folder / (model_of or patient), kind)
+    own = _model(folder / patient, kind) if model_of else model
+    points = _points(folder / patient / "scored_points_lps_mm.csv")
+    segmenter = load_segmenter(model_for_kind(kind, "upper"), backend=backend)
+    subjects = []
+    for run in foreign_runs(folder):
+        if run.patient != patient:
+            continue
+        view = view_of_run(run.folder / "xa.dcm", segmenter, frame=run.frame, case_kind=kind)
+        true = _true_pose(run, view.geometry)
+        starts = _starts(run, view.geometry)
+        if model_of:
+            middle = model.centroid_mm()
+            there = true.apply(own.centroid_mm()[None])[0] - true.apply(middle[None])[0]
+            true = turned_and_moved(true, middle, np.eye(3), there)
+            starts = [_moved(start, middle, there) for start in starts]
+        subjects.append(
+            Subject(
+                case=patient,
+                run=run.folder.name,
+                view=view,
+                model=model,
+                true_isocentre_from_lps=true,
+                model_of=model_of,
+                scored_points_mm=None if model_of else points,
+                starts=tuple(starts),
+            )
+        )
+    return subjects
+
+
+def _model(patient: Path, kind: str) -> VesselModel:
+    with tempfile.TemporaryDirectory() as beside:
+        return create_case(Path(beside) / "case", kind, vessels=patient / "masks", case_id=patient.name).vessel_model()
+
+
+def _points(path: Path) -> Float[np.ndarray, "n 3"]:
+    try:
+        points = np.loadtxt(path, delimiter=",", ndmin=2)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: no points x,y,z in LPS mm ({error}); one a line") from error
+    if points.shape[1] != 3 or not len(points):
+        raise InputError(f"{path}: has {points.shape[1]} columns, expected x,y,z in LPS mm")
+    return points
+
+
+def _true_pose(run: ForeignRun, geometry: CArmGeometry) -> RigidPose:
+    told = json.loads((run.folder / "truth.json").read_text(encoding="utf-8"))
+    matrix = np.array(told["frames"][run.scored_frame]["projection_px_from_lps_mm"])
+    return geometry.camera_from_isocentre().inverse() @ camera_from_projection_matrix(matrix, geometry.intrinsics_px())
+
+
+def _starts(run: ForeignRun, geometry: CArmGeometry) -> list[DrawnStart]:
+    files = sorted((run.folder / "starts").glob("*.json"))
+    given = [DrawnStart(number=n, init=start_from_file(file, geometry)) for n, file in enumerate(files)]
+    return [DrawnStart(number=-1, init=radiological_start()), *given]
+
+
+def _moved(start: DrawnStart, middle_mm: np.ndarray, there_mm: np.ndarray) -> DrawnStart:
+    pose = start.init.isocentre_from_lps
+    if pose is None:
+        return start
+    init: InitialPose = start_near(turned_and_moved(pose, middle_mm, np.eye(3), there_mm), name=start.init.name)
+    return replace(start, init=init)

@@ -1,0 +1,78 @@
+"""What tells a right pose from a wrong one after the rendering has judged it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+
+import numpy as np
+from jaxtyping import Float
+
+from engines.registration.alignment.cold_start import prior_distance
+from engines.registration.alignment.levenberg_marquardt import SCALES, PosePrior
+from engines.registration.features.image_features import PreparedView
+from engines.registration.filling.filled_stage import FilledStart
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilledFeatures:
+    """All dimensionless and within a few units of zero.
+
+    Args:
+        fine, clear, middle, rival, share, filled_share, sharp, turn_sharp: of the `FilledStanding`.
+        prior_distance: from the start, in standard deviations, at most 6.
+        depth_sigma_cm: along the beam, at most 10.
+        edge_share: of the picture's features, those that are edges of thick vessels.
+        image_decimetres: length of segmented vessel, at most 10.
+    """
+
+    fine: float
+    clear: float
+    middle: float
+    rival: float
+    share: float
+    filled_share: float
+    sharp: float
+    turn_sharp: float
+    prior_distance: float
+    depth_sigma_cm: float
+    edge_share: float
+    image_decimetres: float
+
+    def values(self) -> dict[str, float]:
+        """By name; `unexplained` is the energy that no filling explains, `scarce` fades with every decimetre seen."""
+        return asdict(self) | {"unexplained": 1.0 - self.fine**2, "scarce": 1.0 / (1.0 + self.image_decimetres)}
+
+    def vector(self, names: Sequence[str]) -> Float[np.ndarray, " k"]:
+        """The named features; "a * b" is a product."""
+        values = self.values()
+        return np.array([math.prod(values[part] for part in name.split(" * ")) for name in names], dtype=np.float64)
+
+
+FILLED_NAMES = (*(field.name for field in fields(FilledFeatures)), "unexplained", "scarce")
+
+
+def filled_features(found: FilledStart, views: Sequence[PreparedView], prior: PosePrior) -> FilledFeatures:
+    standing, edges = found.standing, sum(len(view.edge) for view in views)
+    seen_mm = sum(view.length_mm for view in views)
+    return FilledFeatures(
+        fine=standing.fine,
+        clear=standing.clear,
+        middle=standing.middle,
+        rival=standing.rival,
+        share=standing.share,
+        filled_share=standing.filled_share,
+        sharp=standing.sharp,
+        turn_sharp=standing.turn_sharp,
+        prior_distance=min(prior_distance(found.fit.state, views, prior), 6.0),
+        depth_sigma_cm=min(filled_depth_sigma_mm(found) / 10.0, 10.0),
+        edge_share=edges / max(1, edges + sum(len(view.centreline) for view in views)),
+        image_decimetres=min(seen_mm / 100.0, 10.0),
+    )
+
+
+def filled_depth_sigma_mm(found: FilledStart) -> float:
+    """Laplace approximation: spread of the pose along the first view's beam."""
+    covariance = np.linalg.pinv(found.fit.information)
+    return float(np.sqrt(max(covariance[5, 5], 0.0)) * SCALES[5])

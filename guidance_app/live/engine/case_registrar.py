@@ -1,0 +1,110 @@
+"""Registration of one case's model in the engine: cold starts, warm steps, motion."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from calibration.errors import InputError
+from engines.anatomy.vessel_model import VesselModel
+from engines.registration.engine import register
+from engines.registration.features.image_features import prepare_view
+from engines.registration.features.prepared_model import PreparedModel
+from engines.registration.initial_pose import radiological_start, start_near
+from engines.registration.motion.deform import deformed
+from engines.registration.motion.deform_basis import MotionBasis
+from engines.registration.options import RegistrationOptions
+from engines.registration.registration import Registration
+from engines.registration.track import track
+from engines.registration.view import RegistrationView
+from guidance_app.live.engine.step.judge import ColdStart, ReadyView
+
+# What views ask for, see `view_of_frame`.
+_BRANCH_CLASSES: tuple[tuple[str, ...], ...] = ((), ("aorta", "artery"))
+_WITH_VEINS = ("aorta", "artery", "vein")
+
+
+class CaseRegistrar:
+    """Registers one case's model; the model is prepared once for each set of vessel classes.
+
+    Args:
+        renders: let rendering judge cold starts where the frame shows what contrast darkened; of no use on a beating
+            heart, which has moved since the frames without contrast.
+        deforms: follow the motion that no rigid pose describes, frame by frame; of use on a beating heart alone.
+    """
+
+    def __init__(
+        self, case_id: str, model: VesselModel, *, inference: str, renders: bool = True, deforms: bool = False
+    ) -> None:
+        self._case_id = case_id
+        self._model = model
+        self._inference = inference
+        self._prepared: dict[tuple[str, ...], PreparedModel] = {}
+        self._deforms = deforms
+        self._options = RegistrationOptions(judge_by_rendering=renders)
+        self._bases: dict[tuple[str, ...], MotionBasis] = {}
+
+    def warm_up(self, view: RegistrationView) -> Registration | None:
+        """One cold start and one warm step, so that the first live frame does not pay for what is made only once.
+
+        Returns:
+            where the view's own branch classes were found, None where they could not be.
+        """
+        rehearsed = None
+        for classes in _BRANCH_CLASSES:
+            try:
+                found = register([replace(view, branch_classes=classes)], self._model, case_id=self._case_id)
+                self._warm_step(replace(view, branch_classes=classes), found)
+            except InputError:
+                continue  # this model has no such branches, or does not show in the made-up view
+            if classes == view.branch_classes:
+                rehearsed = found
+        if rehearsed is not None and has_veins(self._model):
+            # Only the model must be prepared anew: a further cold start would hold up the engine's own start.
+            self._warm_step(replace(view, branch_classes=_WITH_VEINS), rehearsed)
+        return rehearsed
+
+    def leave_motion(self) -> None:
+        """Track rigidly from now on."""
+        self._deforms = False
+
+    def register(self, request: ColdStart) -> Registration:
+        """Search near the last pose. Without one, or if that fails, start from the C-arm's header alone."""
+        if request.previous is not None:
+            near = start_near(request.previous.isocentre_from_lps)
+            found = register([request.view], self._model, case_id=self._case_id, init=near, options=self._options)
+            if found.status != "rejected":
+                return found
+        header = radiological_start()
+        return register([request.view], self._model, case_id=self._case_id, init=header, options=self._options)
+
+    def prepare(self, view: RegistrationView) -> ReadyView:
+        """Raises InputError where the model has no branches of the classes that the view shows."""
+        return ReadyView(view=view, features=prepare_view(view, edges=self._model_for(view).has_thick))
+
+    def track(self, ready: ReadyView, previous: Registration) -> Registration:
+        return track(ready.view, self._model_for(ready.view), previous, ready=ready.features)
+
+    def move(self, found: Registration, ready: ReadyView) -> Registration:
+        """Where no motion is followed, the very same registration."""
+        if not self._deforms or ready.features is None:
+            return found
+        classes, prepared = ready.view.branch_classes, self._model_for(ready.view)
+        if classes not in self._bases:
+            self._bases[classes] = MotionBasis.of(prepared)
+        # A warm step hands on the motion of the frame before.
+        return deformed(found, ready.features, prepared, self._bases[classes], last=found.deformation)
+
+    def _warm_step(self, view: RegistrationView, previous: Registration) -> None:
+        ready = self.prepare(view)
+        self.move(self.track(ready, previous), ready)
+
+    def _model_for(self, view: RegistrationView) -> PreparedModel:
+        prepared = self._prepared.get(view.branch_classes)
+        if prepared is None:
+            prepared = PreparedModel.of(self._model, branch_classes=view.branch_classes)
+            self._prepared[view.branch_classes] = prepared
+        return prepared
+
+
+def has_veins(model: VesselModel) -> bool:
+    return model.centerlines is not None and any(b.vessel_class == "vein" for b in model.centerlines.branches)

@@ -1,0 +1,104 @@
+"""Earlier pictures of the same view: what was as dark before the bolus is no vessel."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from calibration.carm import CArmGeometry
+from calibration.errors import MissingGeometryError
+from engines.angiography.contrast_gate import Background, background_of
+from engines.angiography.frame import Frame, FrameKind
+from engines.angiography.run import MaskOperation
+from guidance_app.live.engine.step.door import ViewKey
+
+_MOST_FRAMES = 24
+
+
+class ContrastMemory:
+    """Remembers the pictures of one view, and what they tell of it; a changed view forgets both.
+
+    A view's background is used for that view's frames alone. Subtracted pictures neither need a background nor make
+    one. `see`, `past` and `gate` are called by the thread that steps, `learn` by that of the cold start.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()  # guards all that follows: the view may change while `learn` is at work
+        self._key: ViewKey | None = None
+        self._frames: list[Frame] = []
+        self._every = 1
+        self._seen = 0
+        self._background: Background | None = None
+
+    def see(self, frame: Frame, key: ViewKey | None) -> None:
+        """Keep the frame, or every second, fourth ... one of a long view."""
+        if key is None or frame.kind == "dsa":
+            return
+        with self._lock:
+            if key is not self._key:
+                self._key = key
+                self._frames, self._every, self._seen, self._background = [], 1, 0, None
+            if self._seen % self._every == 0:
+                self._frames.append(frame)
+            self._seen += 1
+            if len(self._frames) >= _MOST_FRAMES:
+                self._frames, self._every = self._frames[::2], 2 * self._every
+
+    def past(self, key: ViewKey) -> tuple[Frame, ...]:
+        """Pictures of this view so far, oldest first."""
+        with self._lock:
+            return tuple(self._frames) if key is self._key else ()
+
+    def gate(self, frame: Frame, key: ViewKey) -> Float[np.ndarray, "rows columns"] | None:
+        """None while nothing is known about this frame's view before contrast."""
+        if frame.kind == "dsa":
+            return None
+        with self._lock:
+            background = self._background if key is self._key else None
+        return None if background is None else background.gate(frame)
+
+    def learn(self, past: tuple[Frame, ...], like: Frame, key: ViewKey) -> Background | None:
+        """Find the background of the view `key` in its pictures; takes some hundred milliseconds.
+
+        It is returned, and kept for later frames if the view is still the same by then.
+
+        Args:
+            like: a frame with contrast, whose noise the background must share.
+        """
+        if len(past) < 2 or like.kind == "dsa":
+            return None
+        background = background_of(_PastRun(past), like)
+        if background is not None:
+            with self._lock:
+                if key is self._key:
+                    self._background = background
+        return background
+
+
+class _PastRun:
+    """Frames in memory as a run (see `Run`)."""
+
+    mask: tuple[MaskOperation, ...] = ()
+    log_intensity = False
+    kind: FrameKind = "fluoro"
+
+    def __init__(self, frames: tuple[Frame, ...]) -> None:
+        self._frames = frames
+        self.path = Path(frames[0].source_id)
+        self.source_id = frames[0].source_id
+        self.sop_instance_uid = frames[0].sop_instance_uid
+        self.frame_count = len(frames)
+        self.frame_time_ms = frames[0].frame_time_ms
+
+    def frame(self, index: int) -> Frame:
+        return replace(self._frames[index], source_frame=index)
+
+    def geometry(self, index: int) -> CArmGeometry:
+        geometry = self._frames[index].geometry
+        if geometry is None:
+            raise MissingGeometryError(self._frames[index].geometry_reason)
+        return geometry

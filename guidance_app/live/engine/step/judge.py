@@ -1,0 +1,137 @@
+"""Second stage: check the pose against what was seen, update guidance's state, decide on a search from scratch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from calibration.carm import CArmGeometry
+from engines.angiography.frame import Frame
+from engines.registration.features.image_features import PreparedView
+from engines.registration.pose_after_move import places_after_move
+from engines.registration.registration import Registration
+from engines.registration.view import RegistrationView
+from guidance_app.live import guidance_state
+from guidance_app.live.engine.step.door import Admitted, ViewKey
+from guidance_app.live.engine.step.see import MIN_VESSEL_SHARE, Seen
+from guidance_app.live.guidance_state import Situation
+
+_STILL_FILLING = 1.15  # growth over the remembered frames that says the bolus is still arriving
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ColdStart:
+    """A picture to register from scratch, and the generation that its answer belongs to.
+
+    `frame` is that picture, `key` its view and `past` what came before it in that view (all for `ContrastMemory`).
+    """
+
+    view: RegistrationView
+    frame: Frame
+    key: ViewKey
+    past: tuple[Frame, ...]
+    previous: Registration | None
+    generation: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ReadyView:
+    """A view with its features, found once for all that match them.
+
+    `features` is None where nothing needs them, as in tests.
+    """
+
+    view: RegistrationView
+    features: PreparedView | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Tracked:
+    """One warm step: what the tracker found, on which features."""
+
+    found: Registration
+    ready: ReadyView
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Judged:
+    """The state after this frame.
+
+    Args:
+        tracked: None where there was no pose to check, or no vessels to check it on.
+        confirmed: the situation's registration is the one that this frame's warm step found.
+        cold_start: work that must not hold up the next frame.
+    """
+
+    situation: Situation
+    tracked: Tracked | None = None
+    confirmed: bool = False
+    cold_start: ColdStart | None = None
+
+
+class Tracks(Protocol):
+    """Warm steps of one case's model."""
+
+    def prepare(self, view: RegistrationView) -> ReadyView: ...
+
+    def track(self, ready: ReadyView, previous: Registration) -> Registration: ...
+
+
+class Judge:
+    """Track, weigh the evidence, move the state on."""
+
+    def __init__(self, tracker: Tracks) -> None:
+        self._tracker = tracker
+
+    def judge(self, admitted: Admitted, seen: Seen) -> Judged:
+        situation = guidance_state.saw_vessel(admitted.situation, seen.vessel_share)
+        if seen.view is None or seen.gated is None or admitted.key is None:
+            return Judged(situation=situation)
+        geometry, tracked, before = seen.view.geometry, None, situation.registration
+        if before is not None and situation.state != "rejected":
+            tracked = self._tracked(seen.gated, before, situation.pose_geometry)
+            situation = guidance_state.checked(situation, tracked.found, geometry)
+        confirmed = situation.registration is not before
+        if not _may_start_cold(admitted.frame, situation):
+            return Judged(situation=situation, tracked=tracked, confirmed=confirmed)
+        situation = guidance_state.registration_started(situation)
+        cold_start = ColdStart(
+            view=seen.view,
+            frame=admitted.frame,
+            key=admitted.key,
+            past=seen.past,
+            previous=_previous(situation),
+            generation=situation.generation,
+        )
+        return Judged(situation=situation, tracked=tracked, confirmed=confirmed, cold_start=cold_start)
+
+    def _tracked(self, view: RegistrationView, previous: Registration, fitted: CArmGeometry | None) -> Tracked:
+        """One warm step; after a move of table or C-arm from each place it may have led to, the one that fits best."""
+        places = (previous,) if fitted is None else places_after_move(previous, fitted, view.geometry)
+        ready = self._tracker.prepare(view)
+        tried = [self._tracker.track(ready, place) for place in places]
+        best = max(tried, key=lambda found: (found.status == "accepted", found.confidence))
+        return Tracked(found=best, ready=ready)
+
+
+def _previous(situation: Situation) -> Registration | None:
+    """The pose that a search begins near: after a table move, where the header says that it led."""
+    found, now, fitted = situation.registration, situation.geometry, situation.pose_geometry
+    if found is None or now is None or fitted is None:
+        return found
+    return places_after_move(found, fitted, now)[0]
+
+
+def _may_start_cold(frame: Frame, situation: Situation) -> bool:
+    if not situation.wanted or situation.registering or situation.rest_frames > 0:
+        return False
+    still_picture = frame.frame_time_ms is None
+    return situation.asked or still_picture or has_filled(situation.vessel_shares)
+
+
+def has_filled(shares: tuple[float, ...]) -> bool:
+    """Whether the bolus has arrived: registering on the first drops would match a stump to a tree."""
+    return (
+        len(shares) == guidance_state.REMEMBERED_FRAMES
+        and shares[-1] <= _STILL_FILLING * max(shares[0], MIN_VESSEL_SHARE)
+    )  # fmt: skip

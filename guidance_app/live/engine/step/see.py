@@ -1,0 +1,101 @@
+"""First stage: what this frame's own picture shows. Vessels by the network, contrast by the pictures before it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from engines.angiography.frame import Frame
+from engines.registration.view import RegistrationView, view_of_frame
+from engines.segmentation.segmentation import Segmentation
+from guidance_app.live.engine.step.contrast_memory import ContrastMemory
+from guidance_app.live.engine.step.door import Admitted, ViewKey
+
+MIN_VESSEL_SHARE = 0.004  # of the open field; below it a picture shows a catheter or noise rather than a filled tree
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Seen:
+    """What the picture shows.
+
+    Args:
+        vessel_share: of the open field that shows contrast-filled vessel.
+        view: what registration matches; None where the geometry is unknown or hardly a vessel is filled.
+        gated: `view` without what was as dark before the bolus; `view` itself while no such background is known.
+        past: earlier pictures of the same view, for a cold start.
+    """
+
+    segmentation: Segmentation
+    vessel_share: float
+    view: RegistrationView | None
+    gated: RegistrationView | None
+    past: tuple[Frame, ...] = ()
+
+
+class Segments(Protocol):
+    """A network.
+
+    `key` tells which view the frame shows: a network that remembers where the collimator stands forgets it with the
+    view.
+    """
+
+    def segment(self, frame: Frame, *, key: ViewKey | None = None) -> Segmentation: ...
+
+
+class See:
+    """Segment, then weigh the contrast. The two halves are stamped apart, since the network is the slow one.
+
+    Args:
+        threshold: probability from which a pixel counts as vessel.
+        model_has_veins: see `view_of_frame`.
+    """
+
+    def __init__(
+        self, segmenter: Segments, memory: ContrastMemory | None, *, threshold: float, model_has_veins: bool = False
+    ) -> None:
+        self._segmenter = segmenter
+        self._memory = memory
+        self._threshold = threshold
+        self._model_has_veins = model_has_veins
+
+    def segment(self, admitted: Admitted) -> Segmentation:
+        return self._segmenter.segment(admitted.frame, key=admitted.key)
+
+    def weigh(self, admitted: Admitted, segmentation: Segmentation) -> Seen:
+        """How much vessel there is, and what of it came with the bolus."""
+        frame, key = admitted.frame, admitted.key
+        share = vessel_share(segmentation.vessel(), segmentation.field_of_view, self._threshold)
+        if self._memory is not None:
+            self._memory.see(frame, key)
+        if key is None or share < MIN_VESSEL_SHARE:
+            return Seen(segmentation=segmentation, vessel_share=share, view=None, gated=None)
+        view = view_of_frame(
+            frame, segmentation, file=frame.source_id, threshold=self._threshold, model_has_veins=self._model_has_veins
+        )
+        memory = self._memory
+        return Seen(
+            segmentation=segmentation,
+            vessel_share=share,
+            view=view,
+            gated=view if memory is None else gated(view, memory.gate(frame, key)),
+            past=() if memory is None else memory.past(key),
+        )
+
+
+def gated(view: RegistrationView, gate: Float[np.ndarray, "rows columns"] | None) -> RegistrationView:
+    """The view without what the gate is shut for; as it is where there is no gate."""
+    return view if gate is None else replace(view, vessel=view.vessel * gate)
+
+
+def vessel_share(
+    vessel: Float[np.ndarray, "rows columns"],
+    field_of_view: Bool[np.ndarray, "rows columns"] | None,
+    threshold: float,
+) -> float:
+    """How much of the open field shows contrast-filled vessel."""
+    filled_px = int(np.count_nonzero(vessel >= threshold))
+    open_px = vessel.size if field_of_view is None else int(np.count_nonzero(field_of_view))
+    return filled_px / max(open_px, 1)

@@ -1,0 +1,69 @@
+"""What a person may do to a run."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from guidance_app.live import guidance_state
+from guidance_app.live.guidance_state import Situation
+from guidance_app.live.session.current_guidance import CurrentGuidance
+from guidance_app.live.session.witnesses import Witnesses
+from guidance_app.sources.source import Playback
+
+
+class Commands:
+    """Each may be called from any thread, returns at once, and is told to the witnesses.
+
+    Args:
+        playback: of a recording; None for a live source, which ignores the commands of playback.
+        lock: the session's, which guards `guidance`.
+    """
+
+    def __init__(
+        self, guidance: CurrentGuidance, playback: Playback | None, witnesses: Witnesses, lock: threading.RLock
+    ) -> None:
+        self._guidance = guidance
+        self._playback = playback
+        self._witnesses = witnesses
+        self._lock = lock
+
+    # Registration ---------------------------------------------------------------------------------------------------
+    def request_registration(self) -> None:
+        """Register anew on the next frame that shows enough vessel."""
+        self._move("request_registration", guidance_state.person_asks)
+
+    def accept(self) -> None:
+        """Accept a proposed registration; without one, nothing happens."""
+        self._move("accept", guidance_state.person_accepts)
+
+    def reject(self) -> None:
+        """Take the registration away; a new one comes only when asked for."""
+        self._move("reject", guidance_state.person_rejects)
+
+    def _move(self, name: str, transition: Callable[[Situation], Situation]) -> None:
+        with self._lock:
+            self._witnesses.action(name)
+            self._guidance.move(transition)
+
+    # Playback -------------------------------------------------------------------------------------------------------
+    def pause(self) -> None:
+        if self._playback is not None:
+            self._witnesses.action("pause")
+            self._playback.pause()
+
+    def resume(self) -> None:
+        if self._playback is not None:
+            self._witnesses.action("resume")
+            self._playback.resume()
+
+    def step(self, frames: int) -> None:
+        """Pause and go this many frames on (or back)."""
+        if self._playback is not None:
+            self._witnesses.action("step", frames)
+            self._playback.step(frames)
+
+    def seek(self, source_frame: int) -> None:
+        if self._playback is not None:
+            self._witnesses.action("seek", source_frame)
+            self._playback.seek(source_frame)
