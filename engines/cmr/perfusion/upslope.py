@@ -66,7 +66,7 @@ def pool_curve(
     pixels = np.asarray(frames[core], dtype=np.float64)
     # Papillary muscles inside the core brighten less: the brighter half is blood alone.
     rise = np.ptp(np.percentile(pixels, (5, 95), axis=1), axis=0)
-    pixels = pixels[np.flatnonzero(rise >= np.median(rise))]
+    pixels = pixels.compress(rise >= np.median(rise), axis=0)
     signal = _bridged(pixels.mean(axis=0), excluded)
     noise = float(np.median(np.abs(np.diff(pixels, axis=1)))) / 0.6745 / np.sqrt(2.0) + 1e-9
     smooth = ndimage.gaussian_filter1d(signal, 0.8)
