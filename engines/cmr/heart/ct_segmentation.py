@@ -18,7 +18,7 @@ from engines.anatomy.vessel_model import CtVolume
 from engines.anatomy.working_grid import WorkingGrid, averaged
 from engines.cmr.heart.ventricle_search import RoughVentricle, TissueLevels, find_ventricle, profile, tissue_levels
 
-_SEARCH_MM, _FINE_MM = 2.0, 0.9
+_SEARCH_MM, _FINE_MM = 2.0, 1.0
 _TILTS, _TURNS = 54, 72
 _OPENEST_RAD = np.deg2rad(160.0)  # rays from the apex's direction up to beyond the base
 _MIDDLE = 0.58  # level of the point that rays start from
@@ -28,6 +28,9 @@ _INNER_WINDOWS_MM = (12.0, 8.0, 5.0, 3.5)
 _THINNEST_MM, _THICKEST_MM = 3.0, 18.0
 _RIGHT_USUAL = np.array([-0.64, -0.76, 0.10])
 _DOUBTFUL_EDGE = 0.35
+_SLAB = 24
+_LEAST_FALL = 0.6  # of likeness to muscle, from one where it is to minus one where it is not
+_RIGHT_REACH_MM = 95.0
 
 
 def segment_heart(ct: CtVolume) -> tuple[Mapping[str, Bool[np.ndarray, "i j k"]], tuple[str, ...]]:
@@ -125,13 +128,19 @@ class _Star:
         n = round(3.0 / _STEP_MM)
         behind = _windowed(np.cumsum(muscle, axis=2), 0, n)
         gain = inside - 0.7 * behind
+        fall = (_windowed(np.cumsum(muscle, axis=2), n, 0) - behind) / n
         lower, upper = _THINNEST_MM, _THICKEST_MM
         thickness = np.full(inner.shape, 9.0)
         for strength in (0.0, 0.6, 1.5, 3.0):
             allowed = (off > lower) & (off < upper)
             worth = np.where(allowed, gain - strength * ((off - thickness[..., None]) / 3.0) ** 2, -np.inf)
-            found = np.take_along_axis(off, np.argmax(worth, axis=2)[..., None], axis=2)[..., 0]
-            usual = float(np.median(found[self.tilt < np.deg2rad(85.0)]))
+            best = np.argmax(worth, axis=2)[..., None]
+            found = np.take_along_axis(off, best, axis=2)[..., 0]
+            # Beside an unenhanced right ventricle, or liver without fat between, muscle seems never to end.
+            ends = np.take_along_axis(fall, best, axis=2)[..., 0] > _LEAST_FALL
+            sides = ends & (self.tilt < np.deg2rad(85.0))[:, None]
+            usual = float(np.median(found[sides])) if sides.any() else 9.0
+            found = np.where(ends, found, usual)
             thickness = _smoothed(np.clip(found, 0.4 * usual, 1.7 * usual), 1.4)
         return inner + thickness
 
@@ -166,32 +175,36 @@ class _Star:
         ends = (self.middle + self.rays * (outer[..., None] + 3.0)).reshape(-1, 3) @ inverse[:3, :3].T + inverse[:3, 3]
         low = np.clip(np.floor(ends.min(axis=0)).astype(int), 0, np.array(shape) - 1)
         high = np.clip(np.ceil(ends.max(axis=0)).astype(int) + 1, 1, shape)
-        cut = tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
-        grid = np.stack(
-            np.meshgrid(*(np.arange(a, b, dtype=np.float32) for a, b in zip(low, high, strict=True)), indexing="ij"),
-            axis=-1,
-        )
-        from_middle = grid @ ct.lps_from_index[:3, :3].T.astype(np.float32) + (
-            ct.lps_from_index[:3, 3] - self.middle
-        ).astype(np.float32)
+        masks = {"lv_cavity": np.zeros(shape, dtype=bool), "lv_wall": np.zeros(shape, dtype=bool)}
+        for first in range(int(low[0]), int(high[0]), _SLAB):  # slab by slab: a fine CT would fill the memory
+            ranges = [(first, min(first + _SLAB, int(high[0]))), *((int(low[k]), int(high[k])) for k in (1, 2))]
+            cut = tuple(slice(start, stop) for start, stop in ranges)
+            axes = (np.arange(start, stop, dtype=np.float64) for start, stop in ranges)
+            grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
+            inside, whole = self._inside(
+                grid @ ct.lps_from_index[:3, :3].T + ct.lps_from_index[:3, 3], inner, outer, plane
+            )
+            masks["lv_cavity"][cut], masks["lv_wall"][cut] = inside, whole & ~inside
+        return masks
+
+    def _inside(
+        self, points: Float[np.ndarray, "i j k 3"], inner: np.ndarray, outer: np.ndarray, plane: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Points below the basal plane and within the inner, and within the outer border."""
+        from_middle = points - self.middle
         height, x, y = from_middle @ self.rough.axis, from_middle @ self.right, from_middle @ self.ahead
         far = np.sqrt(height**2 + x**2 + y**2)
-        tilt = np.arccos(np.clip(-height / np.maximum(far, 1e-6), -1, 1))
-        row = tilt / (self.tilt[1] - self.tilt[0])
+        row = np.arccos(np.clip(-height / np.maximum(far, 1e-6), -1, 1)) / (self.tilt[1] - self.tilt[0])
         column = (np.arctan2(y, x) % (2 * np.pi)) / (2 * np.pi) * _TURNS
         # Inside the cone that no ray enters the opening lies far above: the last ray's border stands for it.
         below = height < plane[0] + plane[1] * x + plane[2] * y
 
         def at(border: np.ndarray) -> np.ndarray:
             wide = np.concatenate([border, border[:, :1]], axis=1)
-            return ndimage.map_coordinates(wide, [row.ravel(), column.ravel()], order=1, mode="nearest").reshape(
-                row.shape
-            )
+            where = [row.ravel(), column.ravel()]
+            return ndimage.map_coordinates(wide, where, order=1, mode="nearest").reshape(row.shape)
 
-        inside, whole = below & (far < at(inner)), below & (far < at(outer))
-        masks = {"lv_cavity": np.zeros(shape, dtype=bool), "lv_wall": np.zeros(shape, dtype=bool)}
-        masks["lv_cavity"][cut], masks["lv_wall"][cut] = inside, whole & ~inside
-        return masks
+        return below & (far < at(inner)), below & (far < at(outer))
 
 
 def _windowed(total: np.ndarray, before: int, behind: int) -> np.ndarray:
@@ -215,8 +228,17 @@ def _right_ventricle(
     ct: CtVolume, hu: np.ndarray, fine: WorkingGrid, masks: Mapping[str, np.ndarray], levels: TissueLevels, star: _Star
 ) -> np.ndarray | None:
     """Blood beside the septum: what is neither fat nor lung next to the left ventricle on the patient's right."""
+    # Within reach of the left ventricle alone: a whole chest at this grid would fill the memory.
+    to_fine = np.linalg.inv(fine.lps_from_index)
+    ends = star.middle + np.array([[-1.0], [1.0]]) * _RIGHT_REACH_MM
+    corners = np.array(np.meshgrid(*ends.T)).reshape(3, -1).T @ to_fine[:3, :3].T + to_fine[:3, 3]
+    low = np.clip(np.floor(corners.min(axis=0)).astype(int), 0, np.array(hu.shape) - 2)
+    high = np.clip(np.ceil(corners.max(axis=0)).astype(int), low + 2, hu.shape)
+    hu = hu[tuple(slice(int(start), int(stop)) for start, stop in zip(low, high, strict=True))]
+    lps_from_index = fine.lps_from_index.copy()
+    lps_from_index[:3, 3] = fine.lps_from_index[:3, :3] @ low + fine.lps_from_index[:3, 3]
     index = np.stack(np.meshgrid(*(np.arange(n, dtype=np.float32) for n in hu.shape), indexing="ij"), axis=-1)
-    points = index @ fine.lps_from_index[:3, :3].T.astype(np.float32) + fine.lps_from_index[:3, 3].astype(np.float32)
+    points = index @ lps_from_index[:3, :3].T.astype(np.float32) + lps_from_index[:3, 3].astype(np.float32)
     to_ct = np.linalg.inv(ct.lps_from_index)
     at = np.rint(points @ to_ct[:3, :3].T + to_ct[:3, 3]).astype(int)
     at = np.clip(at, 0, np.array(ct.voxels_hu.shape) - 1)
@@ -253,9 +275,7 @@ def _right_ventricle(
         return None
     grown = np.asarray(ndimage.distance_transform_edt(~best, sampling=fine.spacing_mm)) < 4.2
     small = np.logical_and(grown, blood).astype(np.float32)
-    back = np.linalg.inv(fine.lps_from_index) @ ct.lps_from_index
-    if fine.blocks == (1, 1, 1) and small.shape == ct.voxels_hu.shape:
-        return small > 0.5
+    back = np.linalg.inv(lps_from_index) @ ct.lps_from_index
     # affine_transform maps output index to input index: exactly the grid change wanted.
     turn, offset = back[:3, :3], back[:3, 3]
     return ndimage.affine_transform(small, turn, offset, output_shape=ct.voxels_hu.shape, order=1) >= 0.5  # pyright: ignore[reportArgumentType]

@@ -22,6 +22,7 @@ _LEVELS_OF_INSERTION = np.linspace(0.35, 0.85, 11)
 _OFFSETS_MM = (1.0, 2.5, 4.0, 6.0)
 _NARROWEST_SEPTUM_DEG = 50.0
 _ANGLES = 360
+_NEAR_END = 0.12  # of the length
 DEFAULT_SEPTUM_RAD = np.deg2rad(60.0)  # half of the septum where no right ventricle tells it
 
 
@@ -100,7 +101,7 @@ def frame_from_masks(heart: CtHeart) -> tuple[LvFrame, tuple[str, ...]]:
     apex = _apex(heart, cavity, mitral)
     axis = (mitral - apex) / np.linalg.norm(mitral - apex)
     if heart.touches_border:
-        flags.append(_cut_end(heart, apex, mitral))
+        flags.extend(_cut_ends(heart, apex, mitral))
     elif _apex_is_bare(heart, apex, axis):
         flags.append("APEX_CUT")
     right_hint = _towards_right_ventricle(heart, mitral)
@@ -176,13 +177,19 @@ def _apex(heart: CtHeart, cavity: np.ndarray, mitral: np.ndarray) -> np.ndarray:
     return apex
 
 
-def _cut_end(heart: CtHeart, apex: np.ndarray, mitral: np.ndarray) -> str:
+def _cut_ends(heart: CtHeart, apex: np.ndarray, mitral: np.ndarray) -> tuple[str, ...]:
+    """Which ends of the ventricle lie where it meets the end of the CT; a lying heart may lose both."""
     index = np.argwhere(heart.masks["lv_wall"] | heart.masks["lv_cavity"])
     edge = (index == 0).any(axis=1) | (index == np.array(heart.hu.shape) - 1).any(axis=1)
     if not edge.any():
-        return "BASE_CUT"
-    where = (index[edge] @ heart.lps_from_index[:3, :3].T + heart.lps_from_index[:3, 3]).mean(axis=0)
-    return "APEX_CUT" if np.linalg.norm(where - apex) < np.linalg.norm(where - mitral) else "BASE_CUT"
+        return ("BASE_CUT",)
+    points = index[edge] @ heart.lps_from_index[:3, :3].T + heart.lps_from_index[:3, 3]
+    level = (points - apex) @ (mitral - apex) / float((mitral - apex) @ (mitral - apex))
+    low, high = bool((level < _NEAR_END).any()), bool((level > 1.0 - _NEAR_END).any())
+    if not low and not high:  # a side is cut: the nearer end suffers more
+        low = bool(level.mean() < 0.5)
+        high = not low
+    return tuple(name for name, cut in (("APEX_CUT", low), ("BASE_CUT", high)) if cut)
 
 
 def _apex_is_bare(heart: CtHeart, apex: np.ndarray, axis: np.ndarray) -> bool:

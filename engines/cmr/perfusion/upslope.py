@@ -65,8 +65,8 @@ def pool_curve(
         raise InputError(f"{where}: the LV pool is empty; draw lv_pool or leave the masks out")
     pixels = np.asarray(frames[core], dtype=np.float64)
     # Papillary muscles inside the core brighten less: the brighter half is blood alone.
-    rise = np.ptp(np.percentile(pixels, (5, 95), axis=1), axis=0)
-    pixels = pixels.compress(rise >= np.median(rise), axis=0)
+    low, high = np.percentile(pixels, (5, 95), axis=1)
+    pixels = pixels.compress(high - low >= np.median(high - low), axis=0)
     signal = _bridged(pixels.mean(axis=0), excluded)
     noise = float(np.median(np.abs(np.diff(pixels, axis=1)))) / 0.6745 / np.sqrt(2.0) + 1e-9
     smooth = ndimage.gaussian_filter1d(signal, 0.8)

@@ -23,6 +23,7 @@ from engines.cmr.fusion_result import Fusion, SegmentFusion
 from engines.cmr.results.fused_mesh import fused_mesh
 
 SCHEMA = "guidance-app/cmr/1"
+_SLAB = 24
 _BAND_MM = 3.0  # around the CT's wall in which the carried wall may lie
 
 
@@ -187,10 +188,12 @@ def at_full_resolution(fusion: Fusion, ct: CtVolume) -> Bool[np.ndarray, "i j k"
     ends = corners @ to_ct[:3, :3].T + to_ct[:3, 3]
     low = np.clip(np.floor(ends.min(axis=0)).astype(int), 0, None)
     high = np.minimum(np.ceil(ends.max(axis=0)).astype(int) + 1, ct.voxels_hu.shape)
-    grid = np.stack(np.meshgrid(*(np.arange(a, b) for a, b in zip(low, high, strict=True)), indexing="ij"), axis=-1)
-    points = grid @ ct.lps_from_index[:3, :3].T + ct.lps_from_index[:3, 3]
     wall = np.zeros(ct.voxels_hu.shape, dtype=bool)
-    wall[tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))] = heart.sampled(own, points) >= 0.5
+    for first in range(int(low[0]), int(high[0]), _SLAB):  # slab by slab: a fine CT would fill the memory
+        ranges = [(first, min(first + _SLAB, int(high[0]))), *((int(low[k]), int(high[k])) for k in (1, 2))]
+        grid = np.stack(np.meshgrid(*(np.arange(start, stop) for start, stop in ranges), indexing="ij"), axis=-1)
+        points = grid @ ct.lps_from_index[:3, :3].T + ct.lps_from_index[:3, 3]
+        wall[tuple(slice(start, stop) for start, stop in ranges)] = heart.sampled(own, points) >= 0.5
     return wall
 
 
