@@ -19,7 +19,7 @@ from calibration.errors import GuidanceError
 _COMMAND_MODULES = ("preparing.case", "segment", "register", "guiding.replay", "guiding.live", "guiding.recording",
                     "guiding.export", "guiding.demo", "guiding.gui", "benchmarks.bench", "evaluations.evaluate",
                     "preparing.simulate", "trainings.train", "engines", "preparing.calibrate", "preparing.pacs",
-                    "fusing.ivus", "doctor")  # fmt: skip
+                    "fusing.ivus", "fusing.cmr", "doctor")  # fmt: skip
 
 _INTERRUPTED, _TERMINATED = 130, 143  # 128 and the signal's number, as shells have it
 

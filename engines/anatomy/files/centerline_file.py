@@ -52,6 +52,25 @@ def read_centerlines(path: Path | str) -> DeclaredCenterlines:
             millimetres, radii not positive.
     """
     path = Path(path)
+    data, declared = _read_lines(path)
+    polylines, parents = _polylines(data, str(path))
+    tree = _stored_tree(polylines, parents) or tree_from_polylines(polylines)
+    if not tree.branches:
+        raise InputError(f"{path}: no line has two different points; export the centerlines again")
+    return DeclaredCenterlines(tree=tree, declared=declared)
+
+
+def load_polylines(path: Path | str) -> list[Polyline]:
+    """The lines of a file in LPS mm as they are stored: neither cut, nor joined, nor turned round.
+
+    Raises:
+        InputError: as `read_centerlines`.
+    """
+    path = Path(path)
+    return _polylines(_read_lines(path)[0], str(path))[0]
+
+
+def _read_lines(path: Path) -> tuple[PolyData, Declared]:
     suffix = path.suffix.lower()
     if suffix in (".vtp", ".vtk"):
         data = read_vtp(path) if suffix == ".vtp" else read_vtk(path)
@@ -69,11 +88,7 @@ def read_centerlines(path: Path | str) -> DeclaredCenterlines:
     declared = declared_by(data.remarks, str(path))
     data = in_lps_mm(data, declared)
     check_extent(data.points[np.concatenate(data.lines)], str(path))
-    polylines, parents = _polylines(data, str(path))
-    tree = _stored_tree(polylines, parents) or tree_from_polylines(polylines)
-    if not tree.branches:
-        raise InputError(f"{path}: no line has two different points; export the centerlines again")
-    return DeclaredCenterlines(tree=tree, declared=declared)
+    return data, declared
 
 
 def save_centerlines(path: Path | str, tree: CenterlineTree) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from guidance_app.cli.evaluations import (
+    evaluate_cmr,
     evaluate_deformation,
     evaluate_ivus,
     evaluate_poster,
@@ -23,3 +24,4 @@ def add_to(app: typer.Typer) -> None:
     evaluate_segmentation.add_to(evaluate)
     evaluate_zero_touch.add_to(evaluate)
     evaluate_ivus.add_to(evaluate)
+    evaluate_cmr.add_to(evaluate)

@@ -17,7 +17,7 @@ from calibration.errors import InputError
 def add_to(app: typer.Typer) -> None:
     @app.command("simulate")
     def simulate(
-        kind: Annotated[str, typer.Argument(help="evt, tavi, coronary or ivus")],
+        kind: Annotated[str, typer.Argument(help="evt, tavi, coronary, ivus or cmr")],
         out: Annotated[Path, typer.Option("--out", help="folder for the case, or for <kind>-<seed> folders")],
         seed: Annotated[int, typer.Option("--seed", help="first seed; from 1000 on they are held out for evaluation")],
         count: Annotated[int, typer.Option("--count", help="how many cases, one seed after the other")] = 1,
@@ -59,6 +59,10 @@ def add_to(app: typer.Typer) -> None:
                 from engines.simulation.ivus.case import simulate_ivus
 
                 path = simulate_ivus(split, here, folder, progress=_progress_line(f"ivus {here}", quiet=as_json))
+            elif kind == "cmr":
+                from engines.simulation.cmr.case import simulate_cmr_case
+
+                path = simulate_cmr_case(here, folder, progress=_progress_line(f"cmr {here}", quiet=as_json))
             elif cta is not None and vessels is not None:
                 path = _from_cta(cta, vessels, here, folder)
             else:

@@ -57,6 +57,10 @@ def train(
 
         train_ivus_landmarks(out, steps=steps, seed=seed, threads=threads)
         return
+    if name in ("cmr-heart", "cmr-wall", "cmr-stn", "cmr-sdn"):
+        raise InputError(
+            f"train {name}: no such recipe exists yet; `cmr fuse` works without learning (edges, paths and time curves)"
+        )
     if name == "pose":
         from guidance_app.cli.trainings.train_pose import train_pose_network
 

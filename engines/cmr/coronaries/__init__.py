@@ -1,0 +1,1 @@
+"""Stenoses and the wall that each coronary artery feeds."""

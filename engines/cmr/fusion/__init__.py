@@ -1,0 +1,1 @@
+"""CMR slices placed in the CT: rigid, elastic, and what travels along."""

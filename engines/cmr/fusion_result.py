@@ -1,0 +1,74 @@
+"""What a fusion found, as values; `results/` writes it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from engines.cmr.coronaries.territory import Territories
+from engines.cmr.coronaries.tree import TreeBranch
+from engines.cmr.coronaries.verdict import Defect, Lesion
+from engines.cmr.fusion.elastic import SliceLink
+from engines.cmr.fusion.rigid import StackPlace
+from engines.cmr.heart.ct_heart import CtHeart
+from engines.cmr.heart.radial_model import RadialModel
+from engines.cmr.perfusion.segments import SegmentPerfusion
+from engines.cmr.perfusion.slice_perfusion import SlicePerfusion
+
+AHA_DEFAULT = {1: "LAD", 2: "LAD", 3: "RCA", 4: "RCA", 5: "LCx", 6: "LCx", 7: "LAD", 8: "LAD", 9: "RCA", 10: "RCA",
+               11: "LCx", 12: "LCx", 13: "LAD", 14: "LAD", 15: "RCA", 16: "LCx", 17: "LAD"}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SegmentFusion:
+    """One AHA segment with its vessels.
+
+    Args:
+        stress: its perfusion under stress.
+        reserve: stress over rest upslope; None without rest.
+        territory: vessel that feeds most of it by this patient's own tree; None without a tree.
+        territory_share: share of its mass that this vessel feeds.
+        aha_default: the vessel that the population's scheme gives it.
+    """
+
+    stress: SegmentPerfusion
+    reserve: float | None
+    territory: str | None
+    territory_share: float | None
+    aha_default: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Fusion:
+    """Everything that one case gave.
+
+    Args:
+        slices, rest: measured slices; `links` tie the stress slices to the CT.
+        upslope: (n,) relative upslope of the working grid's wall voxels, NaN where unknown.
+        remote: upslope of remote wall.
+        tree, territories: None without coronaries.
+        dice_reoriented, dice_registered: mean 2-D wall Dice in the slices' planes.
+        flags: empty only where the result may be trusted without a person's look.
+        seconds: by stage.
+    """
+
+    heart: CtHeart
+    model: RadialModel
+    place: StackPlace
+    slices: tuple[SlicePerfusion, ...]
+    links: tuple[SliceLink, ...]
+    pool_per_s: float
+    upslope: Float[np.ndarray, " n"]
+    remote: float
+    segments: Mapping[int, SegmentFusion]
+    tree: tuple[TreeBranch, ...] | None
+    territories: Territories | None
+    lesions: tuple[Lesion, ...]
+    defects: tuple[Defect, ...]
+    dice_reoriented: float
+    dice_registered: float
+    flags: tuple[str, ...]
+    seconds: Mapping[str, float]

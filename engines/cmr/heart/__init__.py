@@ -1,0 +1,1 @@
+"""The left ventricle in CT: masks, long axis, insertions, AHA segments."""

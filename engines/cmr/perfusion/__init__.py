@@ -1,0 +1,1 @@
+"""Curves, upslopes and maps of first-pass perfusion."""

@@ -1,0 +1,165 @@
+"""One slice from pictures to perfusion: motion, wall, pool curve, and the map of relative upslope."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Float
+from scipy import ndimage
+
+from calibration.errors import InputError
+from engines.cmr.perfusion.upslope import (
+    PoolCurve,
+    denoised,
+    late_frame,
+    normalised,
+    pool_curve,
+    steepest,
+    wall_interior,
+)
+from engines.cmr.series import PerfusionSlice
+from engines.cmr.wall.motion import Motion, estimate_motion, heart_centre
+from engines.cmr.wall.slice_wall import SliceWall, wall_from_masks
+from engines.cmr.wall.wall_detection import find_wall
+
+_SMOOTH_PX = 0.9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SlicePerfusion:
+    """What one slice tells.
+
+    Args:
+        part: the slice as read.
+        reference: frame in whose place wall and maps lie.
+        aligned: frames brought to it.
+        interior: pixels whose curve is the wall's alone.
+        curves: (n, time) their baseline-normalised curves, not smoothed in the plane.
+        pixel_curves: (n, time) the same, smoothed for the map.
+        depth: (columns, rows) share of the wall's thickness.
+        upslope_per_s: (n,) of the pixel curves; divide by the pool's.
+        dark_rim: a thin inner ring darkens as the pool brightens.
+    """
+
+    part: PerfusionSlice
+    reference: int
+    motion: Motion
+    wall: SliceWall
+    pool: PoolCurve
+    aligned: Float[np.ndarray, "columns rows time"]
+    interior: np.ndarray
+    curves: Float[np.ndarray, "n time"]
+    pixel_curves: Float[np.ndarray, "n time"]
+    depth: Float[np.ndarray, "columns rows"]
+    upslope_per_s: Float[np.ndarray, " n"]
+    dark_rim: bool
+
+    def window(self) -> tuple[int, int]:
+        """Frames between which an upslope of the wall may lie."""
+        return self.pool.onset - 1, late_frame(self.part.times_ms, self.pool)
+
+    def spread(self, values: Float[np.ndarray, " n"]) -> Float[np.ndarray, "columns rows"]:
+        """Values of the interior's pixels as a picture; every other pixel takes its nearest one."""
+        picture = np.full(self.interior.shape, np.nan, dtype=np.float64)
+        picture[self.interior] = values
+        near = ndimage.distance_transform_edt(~self.interior, sampling=self.part.pixel_mm, return_indices=True)
+        return picture[tuple(near[1])]  # pyright: ignore[reportIndexIssue, reportOptionalSubscript]
+
+
+def measure_slice(part: PerfusionSlice) -> SlicePerfusion:
+    """Measure one slice.
+
+    Raises:
+        InputError: no first pass in it, or no left ventricle.
+    """
+    centre, reference = _start(part)
+    motion = estimate_motion(part.frames, part.pixel_mm, centre, reference)
+    aligned = motion.corrected(part.frames)
+    if "lv_wall" in part.masks:
+        wall = wall_from_masks(
+            part.masks["lv_wall"], part.masks.get("lv_pool"), part.masks.get("rv_pool"), part.pixel_mm
+        )
+    else:
+        wall = find_wall(aligned, part.pixel_mm, centre, part.name)
+        wall = _with_drawn(wall, part)
+    pool = pool_curve(aligned, part.times_ms, wall, part.name, motion.excluded)
+    interior, depth = wall_interior(wall, part.pixel_mm)
+    last = late_frame(part.times_ms, pool)
+    curves = denoised(normalised(aligned, interior, pool.baseline_frames, motion.excluded, 0.0), last)
+    pixel_curves = denoised(normalised(aligned, interior, pool.baseline_frames, motion.excluded, _SMOOTH_PX), last)
+    found = SlicePerfusion(
+        part=part,
+        reference=reference,
+        motion=motion,
+        wall=wall,
+        pool=pool,
+        aligned=aligned,
+        interior=interior,
+        curves=curves,
+        pixel_curves=pixel_curves,
+        depth=depth,
+        upslope_per_s=np.zeros(len(curves)),
+        dark_rim=_dark_rim(curves, depth[interior], pool),
+    )
+    slope, _, _ = steepest(pixel_curves, part.times_ms, *found.window())
+    return replace(found, upslope_per_s=slope)
+
+
+def measure_slices(
+    parts: Sequence[PerfusionSlice], say: Callable[[PerfusionSlice], None]
+) -> tuple[tuple[SlicePerfusion, ...], tuple[str, ...]]:
+    """Measure every slice that can be measured, and the reasons of the others.
+
+    Raises:
+        InputError: none can be.
+    """
+    found: list[SlicePerfusion] = []
+    reasons: list[str] = []
+    for part in parts:
+        say(part)
+        try:
+            found.append(measure_slice(part))
+        except InputError as error:
+            reasons.append(str(error))
+    if parts and not found:
+        raise InputError(reasons[0])
+    return tuple(found), tuple(reasons)
+
+
+def _start(part: PerfusionSlice) -> tuple[np.ndarray, int]:
+    """Middle of the heart and the reference frame: where the masks lie, else the peak of the LV pool."""
+    if "lv_pool" in part.masks or "lv_wall" in part.masks:
+        pool = part.masks.get("lv_pool")
+        pool = pool if pool is not None else part.masks["lv_wall"]
+        centre = np.array(ndimage.center_of_mass(pool))
+        if part.mask_frame is not None:
+            return centre, part.mask_frame
+        return centre, int(np.argmax(ndimage.gaussian_filter1d(part.frames[pool].mean(axis=0), 1.0)))
+    centre = heart_centre(part.frames, part.pixel_mm)
+    # Without a pool: the left one peaks last among what brightens most.
+    c, r = np.indices(part.frames.shape[:2])
+    near = np.hypot((c - centre[0]) * part.pixel_mm[0], (r - centre[1]) * part.pixel_mm[1]) < 60.0
+    curves = ndimage.gaussian_filter(part.frames, (1.0, 1.0, 1.0))[near]
+    rise = curves.max(axis=1) - curves[:, :3].mean(axis=1)
+    bright = curves[rise > 0.6 * np.percentile(rise, 99)]
+    peaks = np.argmax(bright, axis=1)
+    late = bright[peaks >= np.median(peaks)]
+    return centre, int(np.argmax(late.mean(axis=0)))
+
+
+def _with_drawn(wall: SliceWall, part: PerfusionSlice) -> SliceWall:
+    return replace(wall, right_pool=part.masks["rv_pool"] & ~wall.wall) if "rv_pool" in part.masks else wall
+
+
+def _dark_rim(curves: np.ndarray, depth: np.ndarray, pool: PoolCurve) -> bool:
+    """The innermost third falls below its baseline while the pool brightens: an edge of k-space, not ischaemia."""
+    inner = curves[depth < 0.38]
+    outer = curves[depth > 0.55]
+    if len(inner) < 6 or len(outer) < 6:
+        return False
+    window = slice(pool.onset, pool.peak + 2)
+    dip = inner[:, window].mean(axis=0) - 1.0
+    other = outer[:, window].mean(axis=0) - 1.0
+    return bool((dip < -0.12).sum() >= 2 and (other > dip + 0.1).any())

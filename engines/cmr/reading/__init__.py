@@ -1,0 +1,1 @@
+"""What the fusion reads: perfusion series, masks of the CT, coronary branches."""

@@ -1,0 +1,1 @@
+"""The LV wall in perfusion pictures, and its motion over time."""

@@ -1,0 +1,1 @@
+"""Accuracy of the CT-CMR fusion against simulated truth, and fusions of whole cohorts."""
