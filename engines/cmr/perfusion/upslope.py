@@ -59,7 +59,7 @@ def pool_curve(
     Raises:
         InputError: the pool does not brighten, or the series begins after the bolus has arrived.
     """
-    core = np.asarray(ndimage.binary_erosion(wall.pool, iterations=2))
+    core = np.asarray(ndimage.binary_erosion(wall.pool, iterations=2), dtype=bool)
     core = core if core.sum() >= 12 else wall.pool
     if not core.any():
         raise InputError(f"{where}: the LV pool is empty; draw lv_pool or leave the masks out")

@@ -64,6 +64,16 @@ class _Moment:
         return max((self.received_ns - earlier.received_ns) / 1e9, nominal_s, 0.0)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Asked:
+    """The picture that a search from scratch was begun on; the pose that it finds fits the vessels of this one."""
+
+    frame: Frame
+    seen: Seen
+    key: ViewKey
+    generation: int
+
+
 @dataclass(slots=True, kw_only=True, eq=False)
 class _Anchored:
     """A picture on which vessels fitted, and the pose that they fitted."""
@@ -88,6 +98,7 @@ class Confirm:
         self._pivot_mm = pivot_lps_mm
         self._threshold = threshold
         self._anchored: _Anchored | None = None
+        self._asked: _Asked | None = None
         self._still = 1.0
         self._vessels_at: _Moment | None = None
         self._spoken_at: _Moment | None = None
@@ -100,11 +111,21 @@ class Confirm:
     def confirm(self, admitted: Admitted, seen: Seen, judged: Judged) -> Confirmed:
         """Weigh the picture; moves the pose with the bones, or takes its right to be drawn where they have gone."""
         situation, key, now = judged.situation, admitted.key, _Moment.of(admitted.frame)
+        asked = self._asked
+        if judged.cold_start is not None and key is not None:
+            generation = judged.cold_start.generation
+            self._asked = _Asked(frame=admitted.frame, seen=seen, key=key, generation=generation)
         if key is None or situation.registration is None or situation.state not in ("accepted", "proposed"):
             return Confirmed(judged=judged, evidence=None)
         pose = situation.registration.isocentre_from_lps
         if (self._anchored is not None and self._anchored.key is not key) or self._came_from_elsewhere(judged, pose):
             self._forget()
+        if asked is not None and asked.key is key and situation.generation == asked.generation + 1:
+            # The search's answer has come: its own picture is the first that spoke for the pose.
+            if self._anchored is None and not judged.confirmed:
+                self._fitted(asked.frame, asked.seen, pose, key, _Moment.of(asked.frame))
+            if judged.cold_start is None:
+                self._asked = None
         # A pose that comes in was found to fit somewhere; from now on pictures must speak for it.
         self._spoken_at = self._spoken_at or now
         self._generation, self._left = situation.generation, pose

@@ -13,10 +13,10 @@ from engines.segmentation.segmentation import Segmentation
 from guidance_app.live import guidance_state
 from guidance_app.live.engine.step.confirm import Confirm, Confirmed
 from guidance_app.live.engine.step.door import Door
-from guidance_app.live.engine.step.judge import Judged
+from guidance_app.live.engine.step.judge import ColdStart, Judged
 from guidance_app.live.engine.step.see import Seen
 from guidance_app.live.guidance_state import Situation
-from tests.guidance_app.live.stand_ins import geometry, registration
+from tests.guidance_app.live.stand_ins import geometry, registration, view_of
 
 _SHAPE = (256, 256)
 _FRAME_NS = 66_000_000
@@ -51,7 +51,14 @@ class Run:
         assert found is not None
         return self.view.projection(found.isocentre_from_lps).project(np.zeros((1, 3)))[0][0]
 
-    def frame(self, *, vessels: bool, shift_px: tuple[float, float] = (0.0, 0.0), blank: bool = False) -> Confirmed:
+    def frame(
+        self,
+        *,
+        vessels: bool,
+        shift_px: tuple[float, float] = (0.0, 0.0),
+        blank: bool = False,
+        searched: bool = False,
+    ) -> Confirmed:
         matrix = np.array([[1.0, 0.0, shift_px[0] - 70.0], [0.0, 1.0, shift_px[1] - 70.0]])
         logs = cv2.warpAffine(self._bones, matrix, _SHAPE[::-1])
         noise = np.random.default_rng(self._index).normal(0, 0.01, _SHAPE)
@@ -69,7 +76,15 @@ class Run:
             ),
             vessel_share=0.0, view=None, gated=None,
         )  # fmt: skip
-        confirmed = self.confirm.confirm(admitted, seen, Judged(situation=admitted.situation, confirmed=vessels))
+        cold_start = None
+        if searched:
+            assert admitted.key is not None
+            cold_start = ColdStart(
+                view=view_of(frame), frame=frame, key=admitted.key, past=(), previous=None,
+                generation=admitted.situation.generation,
+            )  # fmt: skip
+        judged = Judged(situation=admitted.situation, confirmed=vessels, cold_start=cold_start)
+        confirmed = self.confirm.confirm(admitted, seen, judged)
         self.situation: Situation = confirmed.judged.situation
         return confirmed
 
@@ -183,3 +198,17 @@ def test_a_pose_from_elsewhere_is_not_drawn_back_to_the_anchor(bones):
     kept = run.situation.registration
     assert kept is not None
     assert np.array_equal(kept.isocentre_from_lps.matrix, moved)
+
+
+def test_the_picture_that_a_search_was_begun_on_anchors_the_pose_that_it_finds(bones):
+    run = Run(bones)
+    accepted = run.situation
+    run.situation = guidance_state.registration_started(guidance_state.saw_geometry(Situation(), run.view))
+    run.frame(vessels=False, searched=True)
+    run.frame(vessels=False)
+    found = accepted.registration
+    assert found is not None
+    generation = run.situation.generation
+    run.situation = guidance_state.registration_finished(run.situation, found, run.view, generation)
+    assert run.situation.state == "accepted"
+    assert run.kinds(5, vessels=False) == ["anatomy"] * 5
