@@ -13,12 +13,9 @@ from guidance_app.live.engine.device_fallback import CpuBehind
 from guidance_app.live.engine.engine_process import EngineRecipe
 from guidance_app.live.engine.model_projection import ProjectedModel
 from guidance_app.live.engine.pipeline import Pipeline
-from guidance_app.live.engine.rehearsal import rehearsal_view, rehearsed_step_ms
+from guidance_app.live.engine.rehearsal import rehearsal_view
 from guidance_app.live.engine.step.confirm import Confirm
 from guidance_app.live.engine.step.contrast_memory import ContrastMemory
-
-# An overlay is shown until the next one comes: steps of this length keep it below the age at which it is marked as old.
-_STEP_MS = 110.0
 
 
 def case_recipe(case: Case, *, backend: str = "auto", models: Path = BUNDLED_MODELS) -> EngineRecipe:
@@ -46,13 +43,8 @@ def make_case_pipeline(folder: Path, backend: str, models: Path = BUNDLED_MODELS
     beats = case.kind == "coronary"
     registrar = CaseRegistrar(case.id, model, inference=segmenter.backend, renders=not beats, deforms=beats)
     view = rehearsal_view(model, projected)
-    rehearsed = registrar.warm_up(view)
+    registrar.warm_up(view)
     description = f"{segmenter.name} on {segmenter.backend}"
-    if case.kind == "coronary" and rehearsed is not None:
-        step_ms = rehearsed_step_ms(segmenter, registrar, view, rehearsed)
-        if step_ms > _STEP_MS:
-            registrar.leave_motion()
-            description += f"; overlay rigid: following the motion would take {step_ms:.0f} ms a frame here"
     return Pipeline(
         segmenter=guarded or segmenter,
         registrar=registrar,

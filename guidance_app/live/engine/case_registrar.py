@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 from calibration.errors import InputError
 from engines.anatomy.vessel_model import VesselModel
 from engines.registration.engine import register
-from engines.registration.features.image_features import prepare_view
 from engines.registration.features.prepared_model import PreparedModel
+from engines.registration.features.projected_model import RigidState
+from engines.registration.filled_tree import FollowedModel
 from engines.registration.initial_pose import radiological_start, start_near
 from engines.registration.motion.deform import deformed
 from engines.registration.motion.deform_basis import MotionBasis
 from engines.registration.options import RegistrationOptions
 from engines.registration.registration import Registration
-from engines.registration.track import track
+from engines.registration.track import prepare_to_track, track
 from engines.registration.view import RegistrationView
+from guidance_app.live.engine.motion_pace import MotionPace
 from guidance_app.live.engine.step.judge import ColdStart, ReadyView
 
 # What views ask for, see `view_of_frame`.
@@ -38,17 +41,13 @@ class CaseRegistrar:
         self._case_id = case_id
         self._model = model
         self._inference = inference
-        self._prepared: dict[tuple[str, ...], PreparedModel] = {}
-        self._deforms = deforms
+        self._followed: dict[tuple[str, ...], FollowedModel] = {}
+        self._pace = MotionPace() if deforms else None
         self._options = RegistrationOptions(judge_by_rendering=renders)
         self._bases: dict[tuple[str, ...], MotionBasis] = {}
 
-    def warm_up(self, view: RegistrationView) -> Registration | None:
-        """One cold start and one warm step, so that the first live frame does not pay for what is made only once.
-
-        Returns:
-            where the view's own branch classes were found, None where they could not be.
-        """
+    def warm_up(self, view: RegistrationView) -> None:
+        """One cold start and one warm step, so that the first live frame does not pay for what is made only once."""
         rehearsed = None
         for classes in _BRANCH_CLASSES:
             try:
@@ -61,11 +60,6 @@ class CaseRegistrar:
         if rehearsed is not None and has_veins(self._model):
             # Only the model must be prepared anew: a further cold start would hold up the engine's own start.
             self._warm_step(replace(view, branch_classes=_WITH_VEINS), rehearsed)
-        return rehearsed
-
-    def leave_motion(self) -> None:
-        """Track rigidly from now on."""
-        self._deforms = False
 
     def register(self, request: ColdStart) -> Registration:
         """Search near the last pose. Without one, or if that fails, start from the C-arm's header alone."""
@@ -79,31 +73,39 @@ class CaseRegistrar:
 
     def prepare(self, view: RegistrationView) -> ReadyView:
         """Raises InputError where the model has no branches of the classes that the view shows."""
-        return ReadyView(view=view, features=prepare_view(view, edges=self._model_for(view).has_thick))
+        return ReadyView(view=view, features=prepare_to_track(view, self._model_for(view).prepared))
 
     def track(self, ready: ReadyView, previous: Registration) -> Registration:
         return track(ready.view, self._model_for(ready.view), previous, ready=ready.features)
 
     def move(self, found: Registration, ready: ReadyView) -> Registration:
-        """Where no motion is followed, the very same registration."""
-        if not self._deforms or ready.features is None:
+        """Where no motion is followed, the very same registration; on frames that the pace leaves out, a rigid one."""
+        if self._pace is None or ready.features is None:
             return found
-        classes, prepared = ready.view.branch_classes, self._model_for(ready.view)
+        if found.status == "accepted" and not self._pace.due():
+            return replace(found, deformation=None)
+        classes, followed = ready.view.branch_classes, self._model_for(ready.view)
+        prepared = followed.prepared
         if classes not in self._bases:
             self._bases[classes] = MotionBasis.of(prepared)
+        began = time.perf_counter()
+        filled = followed.filled(RigidState.of(found.isocentre_from_lps, prepared), ready.features)
         # A warm step hands on the motion of the frame before.
-        return deformed(found, ready.features, prepared, self._bases[classes], last=found.deformation)
+        moved = deformed(found, ready.features, prepared, self._bases[classes], last=found.deformation, filled=filled)
+        if found.status == "accepted":
+            self._pace.fitted(1e3 * (time.perf_counter() - began), shown=moved.deformation is not None)
+        return moved
 
     def _warm_step(self, view: RegistrationView, previous: Registration) -> None:
         ready = self.prepare(view)
         self.move(self.track(ready, previous), ready)
 
-    def _model_for(self, view: RegistrationView) -> PreparedModel:
-        prepared = self._prepared.get(view.branch_classes)
-        if prepared is None:
-            prepared = PreparedModel.of(self._model, branch_classes=view.branch_classes)
-            self._prepared[view.branch_classes] = prepared
-        return prepared
+    def _model_for(self, view: RegistrationView) -> FollowedModel:
+        followed = self._followed.get(view.branch_classes)
+        if followed is None:
+            followed = FollowedModel(PreparedModel.of(self._model, branch_classes=view.branch_classes))
+            self._followed[view.branch_classes] = followed
+        return followed
 
 
 def has_veins(model: VesselModel) -> bool:

@@ -2,40 +2,16 @@
 
 from __future__ import annotations
 
-import time
-from dataclasses import replace
-
 import cv2
 import numpy as np
 
 from calibration.carm import CArmGeometry
 from calibration.pose import RigidPose
 from engines.anatomy.vessel_model import VesselModel
-from engines.angiography.frame import Frame
-from engines.registration.registration import Registration
 from engines.registration.view import RegistrationView
-from guidance_app.live.engine.case_registrar import CaseRegistrar
 from guidance_app.live.engine.model_projection import ProjectedModel
-from guidance_app.live.engine.step.see import Segments
 
 _REHEARSAL_SHAPE = (512, 512)
-_REHEARSALS = 3
-
-
-def rehearsed_step_ms(
-    segmenter: Segments, registrar: CaseRegistrar, view: RegistrationView, found: Registration
-) -> float:
-    """Shortest of a few steps on the made-up view: network, tracking and, where it is followed, the motion."""
-    picture = (200.0 - 120.0 * view.vessel).astype(np.uint8)
-    # Only accepted poses are deformed; whether this one would be says nothing about the time.
-    found, best_ms = replace(found, status="accepted"), np.inf
-    for _ in range(_REHEARSALS):
-        began = time.perf_counter()
-        segmenter.segment(Frame(pixels=picture, kind="fluoro"))
-        ready = registrar.prepare(view)
-        registrar.move(registrar.track(ready, found), ready)
-        best_ms = min(best_ms, 1e3 * (time.perf_counter() - began))
-    return best_ms
 
 
 def rehearsal_view(model: VesselModel, projected: ProjectedModel) -> RegistrationView:
