@@ -38,6 +38,9 @@ SCENES = {
     )
 }
 
+# Weights that ship beside a scene's own, which bear its name.
+_OTHER_WEIGHTS = {"coronary-sim": "coronary"}
+
 _MODEL_OF_KIND = {"evt": "cerebral", "tavi": "aortic-upper", "coronary": "coronary"}
 _LOWER = {"tavi": "aortic-lower"}
 
@@ -47,6 +50,20 @@ def scene_named(name: str) -> Scene:
     if name not in SCENES:
         raise InputError(f"no model is called {name!r}; {nearest(name, SCENES)}")
     return SCENES[name]
+
+
+def scene_of_model(model: str) -> Scene:
+    """The scene of the network of this name; several sets of weights may share one.
+
+    Raises:
+        InputError: as `scene_named`.
+    """
+    return scene_named(_OTHER_WEIGHTS.get(model, model))
+
+
+def is_bundled(model: str) -> bool:
+    """Whether `scene_of_model` knows it; a folder of one's own may hold networks of any name."""
+    return _OTHER_WEIGHTS.get(model, model) in SCENES
 
 
 def model_for_kind(kind: str, field_of_view: str = "upper") -> str:

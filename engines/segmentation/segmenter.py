@@ -18,7 +18,7 @@ from engines.segmentation.careful import careful_probabilities
 from engines.segmentation.conditioning import Conditioned, FindsField, condition
 from engines.segmentation.field_memory import FieldMemory
 from engines.segmentation.islands import without_islands
-from engines.segmentation.scenes import SCENES, model_for_kind, nearest
+from engines.segmentation.scenes import is_bundled, model_for_kind, nearest, scene_of_model
 from engines.segmentation.segmentation import Segmentation
 
 __all__ = ["RunSegmenter", "Segmenter", "load_segmenter", "model_for_kind"]
@@ -44,7 +44,7 @@ class Segmenter:
         self._working_px = record.working_px
         self._smallest_px = record.smallest_px
         self.careful = careful
-        self._scales = SCENES[name].careful_scales if name in SCENES else (1.0,)
+        self._scales = scene_of_model(name).careful_scales if is_bundled(name) else (1.0,)
         self._network = backend
 
     def segment(self, frame: Frame, *, find_field: FindsField = find_field_of_view) -> Segmentation:
@@ -124,7 +124,7 @@ def load_segmenter(
     """Load a network by name.
 
     Args:
-        model: `coronary`, `cerebral`, `aortic-upper`, `aortic-lower`, or another network in `folder`.
+        model: `coronary`, `coronary-sim`, `cerebral`, `aortic-upper`, `aortic-lower`, or another network in `folder`.
         backend: `auto`, or a runtime by name.
         threads: threads that one frame may use.
         folder: the folder of the weights and their manifest.

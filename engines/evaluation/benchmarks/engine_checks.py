@@ -13,7 +13,7 @@ from engines.evaluation.segmentation.pooled_dice import pooled_dice
 from engines.inference.model_files import ModelFiles, read_manifest
 from engines.inference.parity import parity
 from engines.inference.runtimes import RUNTIMES, Runtime, load, weights_of, why_not
-from engines.segmentation.scenes import SCENES
+from engines.segmentation.scenes import is_bundled, scene_of_model
 from engines.simulation.angiograms.angiogram_synthesis import WORKING_PX, Sample, synthesize
 
 REFERENCE = "onnx"
@@ -51,9 +51,8 @@ def check_engines(
     checks = []
     for name, record in read_manifest(folder).models.items():
         files = ModelFiles(name=name, folder=folder, record=record)
-        samples = (
-            [synthesize(SCENES[name], _SEED, index, WORKING_PX) for index in range(pictures)] if name in SCENES else []
-        )
+        scene = scene_of_model(name) if is_bundled(name) else None
+        samples = [synthesize(scene, _SEED, index, WORKING_PX) for index in range(pictures)] if scene else []
         try:
             reference = _answers(RUNTIMES[REFERENCE], files, samples)
         except InputError as error:

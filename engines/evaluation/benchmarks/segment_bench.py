@@ -33,7 +33,7 @@ from engines.inference.machine import this_machine
 from engines.inference.model_files import BUNDLED_MODELS, ModelFiles, read_manifest
 from engines.inference.probe import choose
 from engines.inference.runtimes import RUNTIMES, load, why_not
-from engines.segmentation.scenes import nearest, scene_named
+from engines.segmentation.scenes import nearest, scene_of_model
 from engines.segmentation.segmenter import RunSegmenter, Segmenter
 from engines.simulation.angiograms.angiogram_synthesis import WORKING_PX, synthesize
 
@@ -146,7 +146,7 @@ def run_segment_bench(
     progress("measuring what auto takes")
     choice = choose(files, threads=counts[0])
     rows = []
-    run = f"assets/cases/{_BUNDLED_CASES[model]}, run1"
+    run = f"assets/cases/{_BUNDLED_CASES[scene_of_model(model).name]}, run1"
     for size in sizes:
         progress(f"{size}x{size}: {pictures} pictures for Dice, then {rounds} frames of {', '.join(names)}")
         frames = [_held_out(model, seed, index, size) for index in range(pictures)]
@@ -243,7 +243,7 @@ def _load_average() -> float | None:
 
 
 def _held_out(model: str, seed: int, index: int, size: int) -> LabelledPicture:
-    scene = scene_named(model)
+    scene = scene_of_model(model)
     sample = synthesize(scene, seed, index, WORKING_PX)
     picture = cv2.resize(sample.picture, (size, size), interpolation=cv2.INTER_CUBIC)
     vessels = sample.masks[[k for k, name in enumerate(scene.classes) if name != "device"]].max(0)
@@ -254,7 +254,7 @@ def _held_out(model: str, seed: int, index: int, size: int) -> LabelledPicture:
 
 def _sequence(model: str, size: int) -> list[Frame]:
     """The frames of a bundled run at this size."""
-    run = open_run(bundled_cases_folder() / _BUNDLED_CASES[model] / "xa" / "run1.dcm")
+    run = open_run(bundled_cases_folder() / _BUNDLED_CASES[scene_of_model(model).name] / "xa" / "run1.dcm")
     frames = [run.frame(index) for index in range(run.frame_count)]
     return [
         Frame(

@@ -24,7 +24,7 @@ from engines.evaluation.segmentation.labelled import (
 )
 from engines.evaluation.segmentation.mask_agreement import MaskScores, score_mask, summarise
 from engines.evaluation.segmentation.vesselness import FilterName, filter_mask
-from engines.segmentation.scenes import SCENES
+from engines.segmentation.scenes import is_bundled, scene_of_model
 from engines.segmentation.segmentation import Segmentation
 from engines.segmentation.segmenter import Segmenter
 
@@ -81,7 +81,7 @@ class SyntheticPeers:
     """
 
     def __init__(self, scene: str, count: int) -> None:
-        self._settings = tuned_on_synthetic(SCENES[scene], count) if count and scene in SCENES else {}
+        self._settings = tuned_on_synthetic(scene_of_model(scene), count) if count and is_bundled(scene) else {}
         self._tuned_on = f"{count} synthetic pictures (seed {SYNTHETIC_TUNING_SEED})"
         self._scores: dict[FilterName, list[MaskScores]] = {method: [] for method in self._settings}
 

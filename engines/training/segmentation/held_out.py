@@ -58,6 +58,11 @@ def hold_out(net: DruNet, scene: Scene, *, pictures: int = 40, cases: SimulatedF
     margin = _NEAR_BEST if scene.name == "coronary" else 0.0
     near_best = [choice for choice, value in dice.items() if value >= max(dice.values()) - margin]
     threshold, smallest_px = max(near_best, key=lambda choice: (choice[1] > 0, choice[0], choice[1]))
+    return held_out_at(net, scene, threshold, smallest_px, pictures=pictures)
+
+
+def held_out_at(net: DruNet, scene: Scene, threshold: float, smallest_px: int, *, pictures: int = 40) -> HeldOut:
+    """Score unseen synthetic pictures with a threshold and a smallest piece that were chosen on others."""
     figures: dict[str, dict[str, Spread]] = {}
     tests = [
         (without_islands(p, threshold, smallest_px, scene.classes), m)

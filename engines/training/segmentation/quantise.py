@@ -28,7 +28,7 @@ from calibration.errors import GuidanceError, InputError
 from calibration.store import write_bytes
 from engines.evaluation.segmentation.pooled_dice import pooled_dice
 from engines.inference.model_files import Int8Gate, ModelFiles, ModelRecord, read_manifest, sha256
-from engines.segmentation.scenes import Scene, scene_named
+from engines.segmentation.scenes import Scene, scene_of_model
 from engines.simulation.angiograms.angiogram_synthesis import WORKING_PX, synthesize
 from engines.training.segmentation.export import enter
 
@@ -55,7 +55,7 @@ def add_int8(folder: Path, name: str) -> Int8Gate:
     models = read_manifest(folder).models
     if name not in models:
         raise InputError(f"no model is called {name!r} in {folder}; known are {', '.join(models)}")
-    record, scene = models[name], scene_named(name)
+    record, scene = models[name], scene_of_model(name)
     files = ModelFiles(name=name, folder=folder, record=record)
     graph = files.read(files.onnx)
     quantised, gate = best_quantised(graph, scene, record)

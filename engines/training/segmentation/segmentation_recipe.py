@@ -20,7 +20,7 @@ from calibration.store import write_atomically
 from engines.inference.model_files import ModelFiles, read_manifest
 from engines.inference.network_weights import load_network
 from engines.networks.dru_net import DruNet
-from engines.segmentation.scenes import Scene, scene_named
+from engines.segmentation.scenes import Scene, is_bundled, scene_named, scene_of_model
 from engines.simulation.angiograms.angiogram_synthesis import synthesize
 from engines.training.segmentation.simulated_cases import SimulatedFrames, load_simulated
 
@@ -259,7 +259,8 @@ def _average_in(average: dict[str, Tensor], net: DruNet, step: int) -> None:
 def _start_from(net: DruNet, path: Path, scene: str) -> None:
     own = net.state_dict()
     if path.suffix == ".safetensors":
-        found, same_scene = _shipped(path).state_dict(), path.stem == scene
+        found = _shipped(path).state_dict()
+        same_scene = is_bundled(path.stem) and scene_of_model(path.stem).name == scene
     else:
         state = _read(path)
         found, same_scene = state["average"], state["recipe"]["scene"] == scene

@@ -108,11 +108,12 @@ def _labelled(
         result_as_json,
     )
     from engines.evaluation.segmentation.sheets import Entry
-    from engines.segmentation.scenes import SCENES
+    from engines.segmentation.scenes import is_bundled, scene_of_model
 
     check_enough(labelled, folds)
     ours, *others = network_results(segmenter, labelled, _say)
-    others += peer_results(labelled, scene=SCENES.get(segmenter.name), synthetic=synthetic, folds=folds, progress=_say)
+    scene = scene_of_model(segmenter.name) if is_bundled(segmenter.name) else None
+    others += peer_results(labelled, scene=scene, synthetic=synthetic, folds=folds, progress=_say)
     print(f"{segmenter.name} ({segmenter.backend}, threshold {segmenter.threshold}{', careful' * segmenter.careful})")
     _print_total(ours.total)
     for peer in others:

@@ -46,11 +46,18 @@ def train(
     ] = None,
     folds: Annotated[int, typer.Option(min=0, help="--finetune: measure on pictures left out; writes figures")] = 0,
     models: Annotated[Path | None, typer.Option(help="--finetune: folder of the weights to start from")] = None,
+    arcade: Annotated[
+        Path | None,
+        typer.Option(help="coronary: folder of real angiograms with masks, in ARCADE's form, to learn from"),
+    ] = None,
+    budget_min: Annotated[float, typer.Option(min=0.0, help="--arcade: minutes of part two; 0: all steps")] = 0.0,
 ) -> None:
     """Train a network on synthetic angiograms; goes on where an interrupted run of the same recipe stopped.
 
     With --finetune IMAGES MASKS it starts from the shipped weights, mixes a site's pictures with synthetic ones and
     writes a model folder for `--models`; of a network with several vessel classes the first one is what masks mark.
+    With --arcade DIR the coronary network learns from real pictures (DIR/train and DIR/val, each with images and
+    masks of the main vessels) and synthetic ones, from the weights that saw simulation alone.
     """
     if name == "ivus-landmarks":
         from guidance_app.cli.trainings.train_ivus import train_ivus_landmarks
@@ -81,6 +88,16 @@ def train(
     scene = scene_named(name)
     if patch % 16:
         raise InputError(f"--patch {patch}: the network needs a multiple of 16, for example {patch // 16 * 16}")
+    if arcade is not None:
+        from guidance_app.cli.trainings.train_arcade import train_on_arcade
+
+        if finetune is not None:
+            raise InputError("--arcade, --finetune: give one of them")
+        train_on_arcade(
+            name, arcade, out, steps=steps, seed=seed, rate=rate, initial=initial, budget_min=budget_min,
+            threads=threads,
+        )  # fmt: skip
+        return
     if finetune is not None:
         from engines.training.segmentation.finetune import FineTuning
         from guidance_app.cli.trainings.finetune import finetune_site
@@ -91,6 +108,8 @@ def train(
         )
         finetune_site(name, *finetune, out, plan, folds=folds, models=models, threads=threads)
         return
+    if budget_min:
+        raise InputError("--budget-min: goes with --arcade DIR alone")
     if folds or models:
         raise InputError(f"{'--folds' if folds else '--models'}: goes with --finetune IMAGES MASKS alone")
     steps, rate = steps or _STEPS, rate or _RATE

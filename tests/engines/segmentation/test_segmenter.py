@@ -7,7 +7,7 @@ import pytest
 from calibration.errors import InputError
 from engines.angiography.frame import Frame
 from engines.inference.model_files import BUNDLED_MODELS
-from engines.segmentation.scenes import SCENES, model_for_kind
+from engines.segmentation.scenes import SCENES, is_bundled, model_for_kind, scene_of_model
 from engines.segmentation.segmenter import load_segmenter
 from engines.simulation.angiograms.angiogram_synthesis import synthesize
 from tests.real_data import real_data
@@ -106,3 +106,12 @@ def test_real_phantom_vessels_are_found(coronary):
         vessel = result.vessel() >= coronary.threshold
         assert vessel[core].mean() > 0.8
         assert vessel.mean() < 0.12
+
+
+def test_weights_that_saw_simulation_alone_stay_selectable():
+    segmenter, other = (load_segmenter(name, "torch") for name in ("coronary", "coronary-sim"))
+    assert scene_of_model("coronary-sim") == scene_of_model("coronary")
+    assert segmenter.classes == other.classes == ("vessel", "device")
+    with pytest.raises(InputError, match="known are"):
+        scene_of_model("coronary-other")
+    assert not is_bundled("coronary-other")

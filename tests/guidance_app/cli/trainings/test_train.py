@@ -43,3 +43,15 @@ def test_fine_tuning_names_what_is_wrong_before_it_starts(labelled, tmp_path):
 
 def test_folds_belong_to_fine_tuning():
     assert "--finetune" in _error("coronary", "--folds", 2)
+
+
+def test_real_pictures_are_of_coronaries_and_in_their_form(tmp_path):
+    out = tmp_path / "out"
+    assert "of coronaries" in _error("cerebral", "--arcade", tmp_path, "--out", out)
+    assert "val/images: no such folder" in _error("coronary", "--arcade", tmp_path, "--out", out)
+    assert "ship with the program" in _error("coronary", "--arcade", tmp_path, "--out", BUNDLED_MODELS)
+    assert "give one of them" in _error(
+        "coronary", "--arcade", tmp_path, "--finetune", tmp_path, tmp_path, "--out", out
+    )
+    assert "--arcade DIR" in _error("coronary", "--budget-min", 5)
+    assert list(out.glob("*")) == []
