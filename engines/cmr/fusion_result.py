@@ -72,3 +72,13 @@ class Fusion:
     dice_registered: float
     flags: tuple[str, ...]
     seconds: Mapping[str, float]
+
+    def vessel_of_lesion(self, index: int) -> str:
+        """The branch's vessel; of a left main the one that most of its wall belongs to."""
+        lesion = self.lesions[index]
+        assert self.tree is not None
+        part = self.tree[lesion.stenosis.branch]
+        if part.vessel or self.territories is None:
+            return part.vessel or "LAD"
+        counts = np.bincount(self.territories.vessel[lesion.wall], minlength=4)[1:]
+        return ("LAD", "LCx", "RCA")[int(counts.argmax())]

@@ -67,7 +67,6 @@ def _directions(canvas: Canvas, x: float, y: float) -> None:
 
 def verdict_sentences(fusion: Fusion) -> list[tuple[str, str]]:
     """A sentence a stenosis, with the vessel that colours it."""
-    from engines.cmr.results.result_file import vessel_of_lesion
 
     found = []
     words = {"matched": "matched", "unmatched_lesion": "no defect behind it", "shared": "defect in a shared territory"}
@@ -79,7 +78,7 @@ def verdict_sentences(fusion: Fusion) -> list[tuple[str, str]]:
             (
                 f"{name} {lesion.stenosis.percent:.0f} %: {lesion.mass_g:.0f} g subtended, {seen}: "
                 f"{words[lesion.verdict]}",
-                vessel_of_lesion(fusion, index),
+                fusion.vessel_of_lesion(index),
             )
         )
     return found

@@ -16,10 +16,10 @@ from calibration.store import make_folder, write_bytes, write_json
 from engines.anatomy.files.nifti import write_nifti
 from engines.anatomy.files.vtk_xml import write_vtp
 from engines.anatomy.vessel_model import CtVolume
-from engines.cmr.coronaries.tree import TreeBranch
 from engines.cmr.fusion.elastic import carried_wall
 from engines.cmr.fusion.transport import upslope_on_wall
 from engines.cmr.fusion_result import Fusion, SegmentFusion
+from engines.cmr.results.figure import fusion_figure
 from engines.cmr.results.fused_mesh import fused_mesh
 
 SCHEMA = "guidance-app/cmr/1"
@@ -31,8 +31,6 @@ def write_fusion(
     out: Path, fusion: Fusion, ct: CtVolume, wall: Bool[np.ndarray, "i j k"] | None, *, case: str, elapsed_ms: float
 ) -> None:
     """Write all files of a fusion into `out`; `wall` is the CT's own mask at full resolution, if one was given."""
-    from engines.cmr.results.figure import fusion_figure
-
     if wall is None:
         wall = at_full_resolution(fusion, ct)
 
@@ -117,7 +115,7 @@ def _stenosis(fusion: Fusion, index: int) -> dict[str, Any]:
     part = fusion.tree[lesion.stenosis.branch]
     return {
         "branch": part.name,
-        "vessel": vessel_of_lesion(fusion, index),
+        "vessel": fusion.vessel_of_lesion(index),
         "percent": _round(lesion.stenosis.percent, 1),
         "point_lps_mm": _list(part.branch.points_mm[lesion.stenosis.point]),
         "subtended_mass_g": _round(lesion.mass_g, 2),
@@ -125,17 +123,6 @@ def _stenosis(fusion: Fusion, index: int) -> dict[str, Any]:
         "of_remote": _round(lesion.of_remote, 3),
         "verdict": lesion.verdict,
     }
-
-
-def vessel_of_lesion(fusion: Fusion, index: int) -> str:
-    """The branch's vessel; of a left main the one that most of its wall belongs to."""
-    lesion = fusion.lesions[index]
-    assert fusion.tree is not None
-    part: TreeBranch = fusion.tree[lesion.stenosis.branch]
-    if part.vessel or fusion.territories is None:
-        return part.vessel or "LAD"
-    counts = np.bincount(fusion.territories.vessel[lesion.wall], minlength=4)[1:]
-    return ("LAD", "LCx", "RCA")[int(counts.argmax())]
 
 
 def maps_on_ct(fusion: Fusion, ct: CtVolume, wall: Bool[np.ndarray, "i j k"]) -> dict[str, np.ndarray]:

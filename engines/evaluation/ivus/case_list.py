@@ -71,7 +71,7 @@ def register_listed(case: ListedCase, emit: Callable[[dict[str, Any]], None]) ->
     """One task: read, register, write; runs on any worker."""
     from engines.anatomy.files.ct import load_ct
     from engines.ivus.files.contour_tables import read_contours
-    from engines.ivus.files.pullback import open_pullback
+    from engines.ivus.files.open_pullback import open_pullback
     from engines.ivus.files.result_files import write_result
     from engines.ivus.files.vessel_line import check_inside, load_vessel_line
     from engines.ivus.methods import register_by

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -39,24 +38,6 @@ class Pullback:
     frame_time_ms: float | None = None
     r_peaks_ms: tuple[float, ...] = ()
     source: str = ""
-
-
-def open_pullback(path: Path | str) -> Pullback:
-    """Read a DICOM ultrasound multi-frame file, or a folder with `pullback.nii.gz` and `pullback.json`.
-
-    Raises:
-        InputError: what is missing or cannot be, with the way out.
-    """
-    path = Path(path)
-    if not path.exists():
-        raise InputError(f"{path}: no such file or folder; give a DICOM file or a folder with pullback.nii.gz")
-    if path.is_dir():
-        from engines.ivus.files.pullback_folder import read_pullback_folder
-
-        return checked_pullback(read_pullback_folder(path))
-    from engines.ivus.files.ultrasound_dicom import read_ultrasound
-
-    return checked_pullback(read_ultrasound(path))
 
 
 def checked_pullback(pullback: Pullback) -> Pullback:

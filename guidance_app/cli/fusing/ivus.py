@@ -178,7 +178,7 @@ def _source(pullback: Path | None, contours: Path | None) -> Any:
         from engines.ivus.files.contour_tables import read_contours
 
         return read_contours(contours)
-    from engines.ivus.files.pullback import open_pullback
+    from engines.ivus.files.open_pullback import open_pullback
 
     assert pullback is not None
     return open_pullback(pullback)

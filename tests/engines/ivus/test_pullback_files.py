@@ -10,7 +10,7 @@ from pydicom.sequence import Sequence
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
 from calibration.errors import InputError
-from engines.ivus.files.pullback import open_pullback
+from engines.ivus.files.open_pullback import open_pullback
 
 
 def pictures(count=6, rows=40, columns=50):
