@@ -108,9 +108,10 @@ def test_real_phantom_vessels_are_found(coronary):
         assert vessel.mean() < 0.12
 
 
-def test_weights_that_saw_simulation_alone_stay_selectable():
-    segmenter, other = (load_segmenter(name, "torch") for name in ("coronary", "coronary-sim"))
-    assert scene_of_model("coronary-sim") == scene_of_model("coronary")
+@pytest.mark.parametrize("name", ["coronary-sim", "coronary-arcade"])
+def test_other_weights_of_a_scene_are_selectable(name):
+    segmenter, other = (load_segmenter(model, "torch") for model in ("coronary", name))
+    assert scene_of_model(name) == scene_of_model("coronary")
     assert segmenter.classes == other.classes == ("vessel", "device")
     with pytest.raises(InputError, match="known are"):
         scene_of_model("coronary-other")
