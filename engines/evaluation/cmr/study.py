@@ -45,11 +45,15 @@ _MEDIANS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyTask:
-    """One case with one kind of masks."""
+    """One case, with each kind of masks in turn: a case is simulated on the way and must have one maker.
+
+    Args:
+        masks_given: True for given masks, False for predicted ones.
+    """
 
     folder: str
     seed: int
-    masks_given: bool
+    masks_given: tuple[bool, ...]
 
 
 def study_tasks(cases: Path, *, test: int, shift: int, masks: str) -> list[StudyTask]:
@@ -65,9 +69,7 @@ def study_tasks(cases: Path, *, test: int, shift: int, masks: str) -> list[Study
         raise InputError(f"--test {test} --shift {shift}: expected at least one case")
     seeds = [FIRST_SEED["test"] + k for k in range(test)] + [FIRST_SEED["shift"] + k for k in range(shift)]
     return [
-        StudyTask(folder=str((cases / f"cmr-{seed}").resolve()), seed=seed, masks_given=given)
-        for seed in seeds
-        for given in kinds[masks]
+        StudyTask(folder=str((cases / f"cmr-{seed}").resolve()), seed=seed, masks_given=kinds[masks]) for seed in seeds
     ]
 
 
@@ -122,7 +124,8 @@ def study_task(task: StudyTask, emit: Callable[[dict[str, Any]], None]) -> None:
     folder = Path(task.folder)
     if not (folder / "truth.json").exists():
         simulate_cmr_case(task.seed, folder)
-    emit(evaluate_case(folder, masks_given=task.masks_given))
+    for given in task.masks_given:
+        emit(evaluate_case(folder, masks_given=given))
 
 
 def totals(rows: list[dict[str, Any]]) -> dict[str, Any]:
@@ -182,7 +185,7 @@ class _Listener:
         self._next(task, "done")
 
     def failed(self, task: StudyTask, reason: str) -> None:
-        self.failures[f"{task.seed} {'given' if task.masks_given else 'predicted'}"] = reason
+        self.failures[str(task.seed)] = reason
         self._next(task, reason)
 
     def note(self, text: str) -> None:
@@ -190,6 +193,4 @@ class _Listener:
 
     def _next(self, task: StudyTask, text: str) -> None:
         self.seen += 1
-        self.tell(
-            f"{self.seen}/{self.count} seed {task.seed}, masks {'given' if task.masks_given else 'predicted'}: {text}"
-        )
+        self.tell(f"{self.seen}/{self.count} seed {task.seed}: {text}")
