@@ -11,7 +11,7 @@ from engines.cmr.results.drawing import CMR_LINE, CT_LINE, FAINT, INK, PAPER, SC
 from engines.cmr.results.wall_pictures import cmr_picture, ct_picture
 
 MOST = 1.25  # top of the colour window, as share of remote
-_WIDTH, _HEIGHT = 1480, 1060
+_WIDTH, _HEIGHT = 1480, 1088
 _EYE = 400
 _SLICE = 208
 _MOST_SLICES = 3
