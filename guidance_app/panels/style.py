@@ -16,7 +16,7 @@ QFrame#rail QToolButton:checked {{ background: #26303a; color: {palette.BRIGHT_T
 QFrame#rail QToolButton:focus {{ border: 2px solid {palette.BRIGHT_TEXT}; }}
 QPushButton:focus, QFrame#panel QPushButton:focus {{ border: 2px solid {palette.BRIGHT_TEXT}; padding: 5px 7px; }}
 QListWidget:focus, QFrame#panel QListWidget:focus, QLineEdit:focus {{ border: 2px solid {palette.BRIGHT_TEXT}; }}
-QSlider:focus::handle:horizontal {{ border: 2px solid {palette.VALID}; }}
+QSlider:focus {{ border: 2px solid {palette.BRIGHT_TEXT}; border-radius: 4px; }}
 QLineEdit {{ background: #0f1113; border: 2px solid {palette.LINE}; border-radius: 6px; padding: 8px 10px;
     color: {palette.BRIGHT_TEXT}; }}
 QToolTip {{ background: {palette.PANEL}; color: {palette.TEXT}; border: 1px solid {palette.LINE}; }}
