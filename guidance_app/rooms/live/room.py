@@ -11,10 +11,11 @@ from pydantic import JsonValue
 
 from guidance_app.panels.action import Action
 from guidance_app.panels.icons import IconName
-from guidance_app.rooms.live.actions import live_actions
+from guidance_app.rooms.live.actions import MOUSE_HELP, live_actions
 from guidance_app.rooms.live.guided_session import GuidedSession
 from guidance_app.rooms.live.place import LivePlace
 from guidance_app.rooms.live.remembered_view import RememberedView, remembered_of, set_up
+from guidance_app.rooms.live.second_screen import SecondScreen
 from guidance_app.rooms.room import House, Room
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class LiveRoom(Room):
     id = "live"
     name = "Live"
     icon: IconName = "live"
+    mouse_help = MOUSE_HELP
 
     def __init__(self, house: House, *, open_session: OpenSession | None = None) -> None:
         self._house = house
@@ -40,6 +42,7 @@ class LiveRoom(Room):
         self._case: Case | None = None
         self._remembered = RememberedView()
         self._given_mode = ""
+        self._second: SecondScreen | None = None
 
     @property
     def widget(self) -> LivePlace:
@@ -50,7 +53,11 @@ class LiveRoom(Room):
         return LivePlace(self._house.say)
 
     def actions(self) -> tuple[Action, ...]:
-        return live_actions(self.widget.desk)
+        second = Action(
+            id="live.second-screen", words="Picture on a second screen, again: back", keys=("Ctrl+F11",),
+            press=self.toggle_second_screen, tip="The picture alone, as large as the other screen is.",
+        )  # fmt: skip
+        return (*live_actions(self.widget.desk), second)
 
     def enter(self, case: Case | None) -> None:
         if case is not None and case is not self._case and case.recordings:
@@ -62,8 +69,29 @@ class LiveRoom(Room):
         return ""
 
     def close(self) -> None:
+        if self._second is not None:
+            self._second.end()
         if "_place" in self.__dict__:
             self.widget.stop()
+
+    @property
+    def second_screen(self) -> SecondScreen | None:
+        """The picture's second window while it is open."""
+        return self._second
+
+    def toggle_second_screen(self) -> str:
+        if self._second is not None:
+            self._second.end()
+            return ""
+        self._second = SecondScreen(self.widget.view, self._second_closed)
+        self.widget.on_drawn = self._second.follow
+        self._second.follow()
+        return self._second.open()
+
+    def _second_closed(self, why: str) -> None:
+        self._second = self.widget.on_drawn = None
+        if why:
+            self._house.toast(why, "problem")
 
     def show_session(
         self,
