@@ -149,7 +149,7 @@ def test_request_that_has_been_cleared_away_fails_and_says_so(room, office):
     assert failed.generation == 5
 
 
-def test_rehearsal_that_fails_ends_all_the_same(room, office):
+def test_rehearsal_that_fails_ends_all_the_same(office):
     here = office()
 
     def broken() -> None:
