@@ -13,6 +13,7 @@ from engines.registration.features.prepared_model import PreparedModel
 from engines.registration.features.projected_model import RigidState
 from engines.registration.filled_tree import FollowedModel
 from engines.registration.initial_pose import radiological_start, start_near
+from engines.registration.likeliest_places import likeliest_places
 from engines.registration.motion.deform import deformed
 from engines.registration.motion.deform_basis import MotionBasis
 from engines.registration.options import RegistrationOptions
@@ -83,6 +84,11 @@ class CaseRegistrar:
     def prepare(self, view: RegistrationView) -> ReadyView:
         """Raises InputError where the model has no branches of the classes that the view shows."""
         return ReadyView(view=view, features=prepare_to_track(view, self._model_for(view).prepared))
+
+    def likeliest(self, ready: ReadyView, places: tuple[Registration, ...]) -> tuple[Registration, ...]:
+        if ready.features is None:
+            return places
+        return likeliest_places(places, ready.features, self._model_for(ready.view).prepared)
 
     def track(self, ready: ReadyView, previous: Registration) -> Registration:
         return track(ready.view, self._model_for(ready.view), previous, ready=ready.features)
