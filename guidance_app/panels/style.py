@@ -27,6 +27,10 @@ QFrame#tray QListWidget::item:disabled {{ color: #7b8289; }}
 QFrame#tray QProgressBar {{ background: {palette.LINE}; border: 0; border-radius: 4px; }}
 QFrame#tray QProgressBar::chunk {{ background: {palette.VALID}; border-radius: 4px; }}
 QFrame#tray QPushButton, QFrame#toast QPushButton {{ background: #22262b; }}
+QScrollBar:vertical {{ background: transparent; width: 10px; margin: 0; }}
+QScrollBar::handle:vertical {{ background: #4a525a; border-radius: 5px; min-height: 24px; }}
+QScrollBar::add-line:vertical, QScrollBar::sub-line:vertical {{ height: 0; }}
+QScrollBar::add-page:vertical, QScrollBar::sub-page:vertical {{ background: transparent; }}
 QToolTip {{ background: {palette.PANEL}; color: {palette.TEXT}; border: 1px solid {palette.LINE}; }}
 """
 )

@@ -67,12 +67,14 @@ class Room(Protocol):
         id: short and constant: settings, the command line and action ids use it.
         name: in the rail, at most eight letters or so.
         icon: in the rail.
+        hint: the keys that matter most, for the line below.
         mouse_help: what the mouse does here, as (gesture, words), for the help.
     """
 
     id: str
     name: str
     icon: IconName
+    hint: str = ""
     mouse_help: Sequence[tuple[str, str]] = ()
 
     @property

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
-from PyQt6.QtCore import QEvent, Qt
-from PyQt6.QtGui import QCloseEvent, QKeyEvent, QResizeEvent
+from PyQt6.QtCore import QEvent, Qt, QTimer
+from PyQt6.QtGui import QCloseEvent, QKeyEvent, QPaintEvent, QResizeEvent
 from PyQt6.QtWidgets import QAbstractButton, QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
 from calibration.errors import GuidanceError
@@ -47,6 +47,7 @@ class GuidanceWindow(QWidget):
 
     Attributes:
         on_closed: called once, when a person closes the window.
+        on_first_paint: called once, as soon as the window has been seen.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class GuidanceWindow(QWidget):
     ) -> None:
         super().__init__()
         self.on_closed: Callable[[], None] | None = None
+        self.on_first_paint: Callable[[], None] | None = None
         self._title = title
         self._case: Case | None = None
         self._source = ""  # from the command line: what the case that is chosen begins with
@@ -140,6 +142,7 @@ class GuidanceWindow(QWidget):
             self._stack.addWidget(room.widget)
         self._stack.setCurrentWidget(room.widget)
         self.rail.show_current(number)
+        self.strip.show_hint(room.hint)
         self.keys.hide()
         self.palette_box.hide()
         room.widget.setFocus()
@@ -296,6 +299,13 @@ class GuidanceWindow(QWidget):
         self.palette_box.place()
         self.jobs.place()
         self.toasts.place()
+
+    def paintEvent(self, a0: QPaintEvent | None) -> None:
+        super().paintEvent(a0)
+        if self.on_first_paint is not None:
+            # Its children are painted after it: not before they are.
+            seen, self.on_first_paint = self.on_first_paint, None
+            QTimer.singleShot(0, seen)
 
     def closeEvent(self, a0: QCloseEvent | None) -> None:
         super().closeEvent(a0)

@@ -12,6 +12,7 @@ from guidance_app.panels.jobs.work import Work
 from guidance_app.views import palette
 
 WIDTH_PX = 460
+_ABOVE_PX = 84  # the line below the room, and the research-use line at the foot of the picture
 _KEPT = 6  # jobs that are over
 
 
@@ -77,7 +78,7 @@ class JobTray(QFrame):
         parent = self.parentWidget()
         if parent is not None:
             self.adjustSize()
-            self.move(80, max(8, parent.height() - self.height() - 40))
+            self.move(80, max(8, parent.height() - self.height() - _ABOVE_PX))
             self.raise_()
 
     def toggle(self) -> None:
