@@ -13,13 +13,14 @@ import numpy as np
 from calibration.carm import CArmGeometry
 from calibration.errors import MissingGeometryError
 from calibration.pose import RigidPose
+from engines.angiography.contrast_gate import Background
 from engines.angiography.frame import Frame, FrameKind
 from engines.angiography.run import FrameDecodeError, MaskOperation
 from engines.registration.registration import RegisteredView, Registration, RegistrationBackend, RegistrationStatus
 from engines.registration.view import RegistrationView
 from guidance_app.live import guidance_state
 from guidance_app.live.engine.engine_process import EngineRecipe
-from guidance_app.live.engine.pipeline import StepOutcome
+from guidance_app.live.engine.pipeline import Learned, StepOutcome
 from guidance_app.live.engine.step.door import ViewKey
 from guidance_app.live.engine.step.judge import ColdStart
 from guidance_app.live.evidence import Evidence
@@ -121,12 +122,16 @@ class FakeSteps:
 
     def warm_up(self) -> None: ...
 
+    def rehearse(self) -> None: ...
+
+    def keep(self, background: Background, key: ViewKey) -> None: ...
+
     def _take_memory(self) -> None:
         held = []
         while True:
             held.append(np.ones(32 * 2**20, dtype=np.uint8))
 
-    def register(self, request: ColdStart) -> Registration:
+    def register(self, request: ColdStart, *, learned: Learned | None = None) -> Registration:  # noqa: ARG002 - the seam's
         time.sleep(self._cold_s)
         return registration(request.view.geometry, self._status)
 
