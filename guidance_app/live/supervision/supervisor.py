@@ -16,6 +16,7 @@ from multiprocessing.connection import wait
 from typing import Any
 
 from engines.angiography.frame import Frame
+from engines.inference.backend import usable_cores
 from guidance_app.live.engine.engine_process import EngineRecipe, run_engine
 from guidance_app.live.engine.exchange.parcel import ParcelRoom, discard
 from guidance_app.live.engine.exchange.reports import (
@@ -90,7 +91,7 @@ class Supervisor:
         self._keep_spare = spare
         self._mailbox: Mailbox[Frame] = Mailbox()
         self._writer = FrameWriter()
-        self._parcels = ParcelRoom.made()
+        self._parcels: ParcelRoom | None = None
         self._wake_reader, self._wake_writer = multiprocessing.Pipe(duplex=False)
         self._wake_lock = threading.Lock()
         self._stopping = threading.Event()
@@ -104,6 +105,7 @@ class Supervisor:
         self._thread = threading.Thread(target=self._run, name="guidance-supervisor", daemon=True)
 
     def start(self) -> None:
+        self._parcels = ParcelRoom.made()
         self._thread.start()
 
     def offer(self, frame: Frame) -> None:
@@ -122,11 +124,14 @@ class Supervisor:
         self._wake_reader.close()
         self._wake_writer.close()
         self._writer.close()
-        self._parcels.clear_away()
+        if self._parcels is not None:
+            self._parcels.clear_away()
 
     # The supervisor's thread ----------------------------------------------------------------------------------------
     def _run(self) -> None:
         self._engine = self._spawn()
+        if self._keep_spare and usable_cores() > 1:
+            self._spare = self._spawn()  # both at once: a cine that begins with the engine needs both
         before_s = time.monotonic()
         while not self._stopping.is_set():
             ready = wait(self._waited_for(), timeout=_TICK_S)
@@ -139,6 +144,12 @@ class Supervisor:
         for worker in (self._engine, self._spare):
             if worker is not None:
                 worker.end(at_once=worker.ready is None)
+
+    @property
+    def loaded(self) -> bool:
+        """The spare process, too, could take a frame or a search."""
+        spare = self._spare
+        return not self._keep_spare or (spare is not None and spare.ready is not None)
 
     @property
     def at_rest(self) -> bool:
@@ -286,6 +297,7 @@ class Supervisor:
     def _spawn(self) -> Worker:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
+        assert self._parcels is not None, "made before the thread starts"
         process = context.Process(target=run_engine, args=(theirs, self._recipe, self._parcels.folder), daemon=True)
         process.start()
         theirs.close()  # so that its death shows as the end of the pipe
