@@ -129,9 +129,9 @@ class Supervisor:
 
     # The supervisor's thread ----------------------------------------------------------------------------------------
     def _run(self) -> None:
-        self._engine = self._spawn()
+        self._engine = self._spawn(urgent=True)
         if self._keep_spare and usable_cores() > 1:
-            self._spare = self._spawn()  # both at once: a cine that begins with the engine needs both
+            self._spare = self._spawn(urgent=False)  # both at once: a cine that begins with the engine needs both
         before_s = time.monotonic()
         while not self._stopping.is_set():
             ready = wait(self._waited_for(), timeout=_TICK_S)
@@ -175,10 +175,10 @@ class Supervisor:
         if now_s < self._respawn_s or not self._may_respawn():
             return
         if self._engine is None and not self._gave_up:
-            self._engine = self._spawn()
+            self._engine = self._spawn(urgent=True)
         loaded = self._engine is not None and self._engine.ready is not None
         if self._keep_spare and loaded and self._spare is None:
-            self._spare = self._spawn()
+            self._spare = self._spawn(urgent=False)
 
     def _fault(self, worker: Worker, now_s: float, passed_s: float) -> str:
         """Why this process must be replaced, "" if it is well."""
@@ -294,11 +294,14 @@ class Supervisor:
         engine.send(StepJob.of(frame, self._writer.write(frame.pixels), self._situation(), spare_waits=waits))
         engine.busy_since_s, engine.waited_before_s = now_s, None
 
-    def _spawn(self) -> Worker:
+    def _spawn(self, *, urgent: bool) -> Worker:
+        """`urgent`: there is no engine until it has loaded."""
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         assert self._parcels is not None, "made before the thread starts"
-        process = context.Process(target=run_engine, args=(theirs, self._recipe, self._parcels.folder), daemon=True)
+        process = context.Process(
+            target=run_engine, args=(theirs, self._recipe, self._parcels.folder), kwargs={"urgent": urgent}, daemon=True
+        )
         process.start()
         theirs.close()  # so that its death shows as the end of the pipe
         return Worker(process=process, connection=ours, started_s=time.monotonic())
