@@ -61,14 +61,18 @@ class EngineRecipe:
     memory_limit_bytes: int | None = None
 
 
-def run_engine(connection: Connection, recipe: EngineRecipe, parcels: Path) -> None:
+def run_engine(connection: Connection, recipe: EngineRecipe, parcels: Path, *, urgent: bool = True) -> None:
     """Main function of the process; returns when the other end of the pipe is closed.
 
     Args:
         parcels: folder for what is too large for the pipe; the supervisor's.
+        urgent: guidance waits for this process, which steps back behind the picture only once it has loaded: behind
+            two busy programs a second of loading would take ten.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the screen process ends the run
-    _name_and_step_back()
+    _name()
+    if not urgent:
+        _step_back()
     sender = _Sender(connection)
     try:
         sender.send(Loading(text="2 of 3, network and model"))
@@ -78,6 +82,8 @@ def run_engine(connection: Connection, recipe: EngineRecipe, parcels: Path) -> N
     except Exception as error:
         sender.send(NotStarted(text=text_of(error)))
         return
+    if urgent:
+        _step_back()
     threading.Thread(target=sender.beat, name="guidance-beat", daemon=True).start()
     sender.send(Ready(pid=os.getpid(), description=steps.description))
     reader = FrameReader()
@@ -137,9 +143,12 @@ class _Sender:
             self.send(Beat())
 
 
-def _name_and_step_back() -> None:
+def _name() -> None:
     with contextlib.suppress(OSError):
         Path("/proc/self/comm").write_text(_PROCESS_NAME, encoding="ascii")  # so that `ps` and `top` tell it apart
+
+
+def _step_back() -> None:
     if hasattr(os, "nice"):
         with contextlib.suppress(OSError):
             os.nice(_NICENESS)

@@ -119,6 +119,11 @@ class CurrentGuidance:
         )
 
     @property
+    def loaded(self) -> bool:
+        """Engine and spare are there, or never will be."""
+        return self._off or self._supervisor is None or self._supervisor.loaded
+
+    @property
     def at_rest(self) -> bool:
         """Nothing is being loaded, or never will be."""
         return self._off or self._supervisor is None or self._supervisor.at_rest

@@ -45,7 +45,7 @@ _EVENT_OF: dict[SignalState, EventKind] = {
     "flowing": "source_resumed",
 }
 _ENGINE_FIRST_S = 20.0  # a recording waits this long for the engine to load; a live picture never waits
-_REST_FIRST_S = 10.0
+_SPARE_FIRST_S = 1.0  # it is loaded beside the engine, and does the first search
 _LAST_ANSWER_S = 15.0  # after the end of a recording: a cold start may still be running
 
 
@@ -280,8 +280,8 @@ class LiveSession:
             self._stand_on_first_picture()
             return
         self._engine_settled.wait(_ENGINE_FIRST_S)
-        until_ns = time.monotonic_ns() + int(_REST_FIRST_S * 1e9)
-        while not self._guidance.at_rest and time.monotonic_ns() < until_ns and not self._stopping.wait(0.05):
+        until_ns = time.monotonic_ns() + int(_SPARE_FIRST_S * 1e9)
+        while not self._guidance.loaded and time.monotonic_ns() < until_ns and not self._stopping.wait(0.05):
             pass
 
     def _stand_on_first_picture(self) -> None:

@@ -16,6 +16,7 @@ from multiprocessing.connection import wait
 from typing import Any
 
 from engines.angiography.frame import Frame
+from engines.inference.backend import usable_cores
 from guidance_app.live.engine.engine_process import EngineRecipe, run_engine
 from guidance_app.live.engine.exchange.parcel import ParcelRoom, discard
 from guidance_app.live.engine.exchange.reports import (
@@ -103,7 +104,7 @@ class Supervisor:
         self._mailbox: Mailbox[Frame] = Mailbox()
         self.between_frames = threading.Lock()
         self._writer = FrameWriter()
-        self._parcels = ParcelRoom.made()
+        self._parcels: ParcelRoom | None = None
         self._wake_reader, self._wake_writer = multiprocessing.Pipe(duplex=False)
         self._wake_lock = threading.Lock()
         self._stopping = threading.Event()
@@ -117,6 +118,7 @@ class Supervisor:
         self._thread = threading.Thread(target=self._run, name="guidance-supervisor", daemon=True)
 
     def start(self) -> None:
+        self._parcels = ParcelRoom.made()
         self._thread.start()
 
     def offer(self, frame: Frame) -> None:
@@ -139,11 +141,14 @@ class Supervisor:
         self._wake_reader.close()
         self._wake_writer.close()
         self._writer.close()
-        self._parcels.clear_away()
+        if self._parcels is not None:
+            self._parcels.clear_away()
 
     # The supervisor's thread ----------------------------------------------------------------------------------------
     def _run(self) -> None:
-        self._engine = self._spawn()
+        self._engine = self._spawn(urgent=True)
+        if self._keep_spare and usable_cores() > 1:
+            self._spare = self._spawn(urgent=False)  # both at once: a cine that begins with the engine needs both
         before_s = time.monotonic()
         while not self._stopping.is_set():
             ready = wait(self._waited_for(), timeout=_TICK_S)
@@ -156,6 +161,12 @@ class Supervisor:
         for worker in (self._engine, self._spare):
             if worker is not None:
                 worker.end(at_once=worker.ready is None)
+
+    @property
+    def loaded(self) -> bool:
+        """The spare process, too, could take a frame or a search."""
+        spare = self._spare
+        return not self._keep_spare or (spare is not None and spare.ready is not None)
 
     @property
     def at_rest(self) -> bool:
@@ -181,10 +192,10 @@ class Supervisor:
         if now_s < self._respawn_s or not self._may_respawn():
             return
         if self._engine is None and not self._gave_up:
-            self._engine = self._spawn()
+            self._engine = self._spawn(urgent=True)
         loaded = self._engine is not None and self._engine.ready is not None
         if self._keep_spare and loaded and self._spare is None:
-            self._spare = self._spawn()
+            self._spare = self._spawn(urgent=False)
 
     def _fault(self, worker: Worker, now_s: float, passed_s: float) -> str:
         """Why this process must be replaced, "" if it is well."""
@@ -306,10 +317,14 @@ class Supervisor:
         engine.send(StepJob.of(frame, self._writer.write(frame.pixels), situation, spare_waits=waits))
         engine.busy_since_s, engine.waited_before_s = now_s, None
 
-    def _spawn(self) -> Worker:
+    def _spawn(self, *, urgent: bool) -> Worker:
+        """`urgent`: there is no engine until it has loaded."""
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
-        process = context.Process(target=run_engine, args=(theirs, self._recipe, self._parcels.folder), daemon=True)
+        assert self._parcels is not None, "made before the thread starts"
+        process = context.Process(
+            target=run_engine, args=(theirs, self._recipe, self._parcels.folder), kwargs={"urgent": urgent}, daemon=True
+        )
         process.start()
         theirs.close()  # so that its death shows as the end of the pipe
         return Worker(process=process, connection=ours, started_s=time.monotonic())

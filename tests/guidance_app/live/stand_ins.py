@@ -133,7 +133,7 @@ class FakeSteps:
 
     def register(self, request: ColdStart, *, learned: Learned | None = None) -> Registration:  # noqa: ARG002 - the seam's
         time.sleep(self._cold_s)
-        return registration(request.view.geometry, self._status)
+        return replace(registration(request.view.geometry, self._status), case=f"found by {os.getpid()}")
 
     def step(self, frame: Frame, situation: Situation) -> StepOutcome:
         value = int(frame.pixels.flat[0])
@@ -154,9 +154,9 @@ class FakeSteps:
         cold_start = None
         if frame.geometry is not None:
             if situation.registration is not None:
-                situation = guidance_state.checked(
-                    situation, registration(frame.geometry, situation.registration.status), frame.geometry
-                )
+                seen = registration(frame.geometry, situation.registration.status)
+                seen = replace(seen, case=situation.registration.case)
+                situation = guidance_state.checked(situation, seen, frame.geometry)
             if situation.wanted and not situation.registering:
                 situation = guidance_state.registration_started(situation)
                 cold_start = ColdStart(
