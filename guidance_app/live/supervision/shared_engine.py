@@ -36,7 +36,13 @@ class SharedEngine:
         self._supervisor.stop()
 
     @property
+    def loaded(self) -> bool:
+        """See `Supervisor.loaded`."""
+        return self._supervisor.loaded
+
+    @property
     def at_rest(self) -> bool:
+        """See `Supervisor.at_rest`."""
         return self._supervisor.at_rest
 
     def attach(self, lease: EngineLease) -> None:
@@ -109,6 +115,10 @@ class EngineLease:
 
     def stop(self) -> None:
         self._engine.detach(self)
+
+    @property
+    def loaded(self) -> bool:
+        return self._engine.loaded
 
     @property
     def at_rest(self) -> bool:
