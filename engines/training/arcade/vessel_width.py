@@ -16,7 +16,6 @@ from jaxtyping import Bool, UInt8
 from scipy.ndimage import distance_transform_edt, gaussian_filter
 from skimage.morphology import skeletonize
 
-
 _CERTAIN = 0.7  # depth, relative to the centre's, from which a pixel counts as vessel
 _OUTSIDE = 0.55  # and below which it does not; the median border of synthetic labels lies at 0.65
 _SMOOTH_PX = 1.4  # noise and JPEG blocks, of a 512x512 picture as all below
