@@ -215,7 +215,7 @@ def _beginning(recipe: ArcadeRecipe) -> DruNet:
 
 
 def _averaged(net: DruNet, average: WeightAverage) -> DruNet:
-    result = DruNet(net.classes, net.width, net.channels)
+    result = DruNet(net.classes, net.width, net.channels, drawn=net.drawn)
     result.load_state_dict(average.weights)
     return result.eval()
 

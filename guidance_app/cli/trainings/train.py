@@ -38,7 +38,7 @@ def train(
     batch: Annotated[int, typer.Option(min=1, help="pictures a step")] = 6,
     patch: Annotated[int, typer.Option(min=64, max=512, help="patch side in pixels, a multiple of 16")] = 192,
     rate: Annotated[float, typer.Option(min=0.0, max=1.0, help="learning rate; 0: 0.002, --finetune 0.0005")] = 0.0,
-    paper: Annotated[bool, typer.Option("--paper", help="the published loss alone: Dice or cross-entropy")] = False,
+    paper: Annotated[bool, typer.Option("--paper", help="the network, loss, batch and rate as published")] = False,
     initial: Annotated[str, typer.Option(help="checkpoint (.pt) or a model folder's .safetensors to start from")] = "",
     cases: Annotated[str, typer.Option(help="folder of simulated cases, seeds 100 to 999, to mix in")] = "",
     tune_cases: Annotated[str, typer.Option(help="other simulated cases, to choose the threshold on too")] = "",
@@ -177,10 +177,10 @@ def _train(
         raise InputError(f"{'--budget-min' if budget_min else '--trim'}: goes with --arcade DIR alone")
     if folds or models:
         raise InputError(f"{'--folds' if folds else '--models'}: goes with --finetune IMAGES MASKS alone")
-    steps, rate = steps or _STEPS, rate or _RATE
     import torch
 
     from calibration.store import write_bytes
+    from engines.simulation.angiograms.angiogram_synthesis import WORKING_PX
     from engines.training.arcade.arcade_validation import synthetic_lessons, validate
     from engines.training.segmentation.export import export
     from engines.training.segmentation.held_out import hold_out, model_card
@@ -190,10 +190,14 @@ def _train(
 
     if device != "cpu" and not torch.cuda.is_available():
         raise InputError(f"--device {device}: this torch finds no CUDA device; use --device cpu")
+    if paper:
+        patch, batch = WORKING_PX, scene.paper_batch
+        print(f"as published: {patch} px, batch {batch}, rate {rate or scene.paper_rate:g}", file=sys.stderr)
+    steps, rate = steps or _STEPS, rate or (scene.paper_rate if paper else _RATE)
     torch.set_num_threads(threads)
     recipe = Recipe(
         scene=name, steps=steps, seed=seed, width=width, batch=batch, patch_px=patch, rate=rate, initial=initial,
-        loss=scene.paper_loss if paper else "dice+bce", cases=cases, case_share=case_share,
+        loss=scene.paper_loss if paper else "dice+bce", form="paper" if paper else "ours", cases=cases, case_share=case_share,
         precision=fast_precision(device),
     )  # fmt: skip
     checkpoint = out / f"{name}.checkpoint.pt"
