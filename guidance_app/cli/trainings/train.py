@@ -197,7 +197,8 @@ def _train(
     torch.set_num_threads(threads)
     recipe = Recipe(
         scene=name, steps=steps, seed=seed, width=width, batch=batch, patch_px=patch, rate=rate, initial=initial,
-        loss=scene.paper_loss if paper else "dice+bce", form="paper" if paper else "ours", cases=cases, case_share=case_share,
+        loss=scene.paper_loss if paper else "dice+bce", form="paper" if paper else "ours", cases=cases,
+        case_share=case_share,
         precision=fast_precision(device),
     )  # fmt: skip
     checkpoint = out / f"{name}.checkpoint.pt"
