@@ -44,11 +44,13 @@ def fit_filled(
     *,
     iterations: int,
 ) -> FilledFit:
-    """Minimise what the rendering leaves unexplained, plus the prior."""
+    """Minimise what the rendering leaves unexplained, plus the prior; without iterations the start is only measured."""
     size = 6 + (3 * (len(views) - 1) if prior.table_mm > 0 else 0)
     state, fits = start, _fits(start, pictures)
     cost = _cost(state, fits, views, prior, size)
     damping, information = 1e-2, np.eye(size)
+    if not iterations:
+        _, information = _normal_equations(state, fits, pictures, views, prior, size)
     for _ in range(iterations):
         gradient, information = _normal_equations(state, fits, pictures, views, prior, size)
         before, found = cost, False

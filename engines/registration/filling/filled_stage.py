@@ -82,11 +82,13 @@ def filled_start(
     prior: PosePrior,
     *,
     also: Sequence[RigidState] = (),
+    held: RigidState | None = None,
 ) -> FilledStart | None:
     """Find the pose whose rendering explains the contrast; None where a view has no contrast picture or nothing filled.
 
     Args:
         also: poses found in other ways, to be judged beside those of the search.
+        held: a pose that was found otherwise: it is the result, unmoved, and all that the search finds are its rivals.
     """
     began = time.perf_counter()
     levels = _pictures(model, views)
@@ -105,7 +107,7 @@ def filled_start(
     fitted = time.perf_counter()
     finalists = _distinct(carried, small, ready)[: FINE.keep]
     finals = _fitted([fit.state for fit in finalists], fine, FINE, ready, prior)
-    best = finals[0]
+    best = finals[0] if held is None else fit_filled(held, fine, ready, prior, iterations=0)
     standing = _standing(best, carried, middle, fine, small, ready)
     done = time.perf_counter()
     return FilledStart(
