@@ -42,6 +42,9 @@ class XaRun:
         self._require_kind()
         self._pixels = PixelReader(stream, self.source_id)
         self.frame_count = self._pixels.format.frames
+        self.said = [*self._pixels.said]
+        if self._pixels.said:
+            self.header.NumberOfFrames = self.frame_count  # geometry is asked for every frame that is there
         self._frame_times_ms = frame_times_ms(self.header, self.frame_count)
         self.frame_time_ms = float(np.mean(self._frame_times_ms)) if self._frame_times_ms else None
         self.sop_instance_uid = stored_text(self.header, "SOPInstanceUID")
