@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
@@ -105,6 +106,11 @@ class Run(Protocol):
     def geometry(self, index: int) -> CArmGeometry:
         """The frame's geometry. Raises MissingGeometryError if the source does not state it."""
         ...
+
+
+def readable_name(path: Path) -> str:
+    """The file's name for messages, logs and recordings; a name that is not UTF-8 gets marks for its odd bytes."""
+    return os.fsencode(path.name).decode("utf-8", "replace")
 
 
 def check_size(source: str, rows: int, columns: int, bytes_per_pixel: int, frames: int) -> None:

@@ -15,7 +15,7 @@ from jaxtyping import UInt8
 from calibration.carm import CArmGeometry
 from calibration.errors import InputError, MissingGeometryError
 from engines.angiography.frame import Frame, FrameKind
-from engines.angiography.run import FrameDecodeError, MaskOperation, check_index, check_size
+from engines.angiography.run import FrameDecodeError, MaskOperation, check_index, check_size, readable_name
 
 # Containers by their first bytes. Other formats are refused: a playlist would make the reader open other files and
 # network addresses.
@@ -44,7 +44,7 @@ class VideoRun:
     def __init__(self, path: Path, container_format: str) -> None:
         """Raises InputError: the video cannot be decoded, holds no pictures, or exceeds the caps."""
         self.path = Path(path)
-        self.source_id = self.path.name
+        self.source_id = readable_name(self.path)
         self._format = container_format
         self.sop_instance_uid = ""
         self.kind: FrameKind = "fluoro"

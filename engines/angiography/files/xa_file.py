@@ -23,7 +23,7 @@ from engines.angiography.files.xa_tags import (
     window,
 )
 from engines.angiography.frame import Frame, FrameKind
-from engines.angiography.run import MaskOperation, check_index
+from engines.angiography.run import MaskOperation, check_index, readable_name
 
 
 class XaRun:
@@ -36,7 +36,7 @@ class XaRun:
             stream: an already opened object; `path` then only names it.
         """
         self.path = Path(path)
-        self.source_id = self.path.name
+        self.source_id = readable_name(self.path)
         stream = stream or open_dicom(self.path)
         self.header: Dataset = stream.header
         self._require_kind()

@@ -98,8 +98,8 @@ def _check_sizes(message: RawMessage, name: str) -> None:
         raise InputError(f"{name} holds numbers of type {scalar}; send 8 or 16 bit integers")
     if components != 1 and (components not in _COLOURS or scalar != 3):
         raise InputError(f"{name} has {components} components; send grey, or 8 bit colour")
-    # OpenIGTLink lets a message update a part of a volume; some senders leave the whole one's size at 0.
-    if any(part) and (list(part[3:]) != size or any(part[:3])):
+    # OpenIGTLink lets a message update a part of a volume, which pyigtl cannot take.
+    if list(part[3:]) != size or any(part[:3]):
         raise InputError(
             f"{name} updates the part {part[3]} x {part[4]} x {part[5]} at {part[0]}, {part[1]}, {part[2]} of "
             f"{size[0]} x {size[1]} x {size[2]}; send whole pictures"
