@@ -205,7 +205,7 @@ def test_a_secondary_capture_is_a_run_without_geometry(tmp_path, sop_class, fram
     path = changed_file(tmp_path / "shot.dcm", change, stack)
     np.testing.assert_allclose(_frames(path), stack, atol=1)
     assert caplog.text.count("pictures without geometry") == 1
-    with pytest.raises(MissingGeometryError, match=r"shot\.dcm: is a Secondary Capture, which does not say how"):
+    with pytest.raises(MissingGeometryError, match=r"shot\.dcm: a secondary capture does not say how"):
         open_run(path).geometry(0)
 
 
