@@ -86,6 +86,21 @@ def started_from(registration: Registration, view: CArmGeometry | None) -> Situa
     )  # fmt: skip
 
 
+def carried_on(before: Situation) -> Situation:
+    """Begin the next run of the same patient: the pose is kept, and only checked on the new view.
+
+    Generation and revision go on, so that what was asked for the run before is told from what is asked for this one.
+    """
+    fresh = Situation(generation=before.generation + 1, revision=before.revision + 1)
+    if before.registration is None or before.state not in ("accepted", "proposed", "stale"):
+        return fresh
+    return replace(
+        fresh, state="stale", reason="the pose of the run before waits for a check on this view",
+        registration=before.registration, unconfirmed=before.unconfirmed or before.state == "proposed",
+        pose_geometry=before.pose_geometry, wanted=False,
+    )  # fmt: skip
+
+
 def saw_geometry(now: Situation, geometry: CArmGeometry | None) -> Situation:
     """A frame arrived. A missing geometry hides that frame's overlay (see `overlay_rule`) but moves nothing."""
     if geometry is None:

@@ -28,6 +28,7 @@ from guidance_app.live.engine.exchange.reports import (
     Job,
     LearnedElsewhere,
     Leave,
+    Loading,
     NotStarted,
     Ready,
     Rehearse,
@@ -76,7 +77,9 @@ def run_engine(connection: Connection, recipe: EngineRecipe, parcels: Path, *, u
         _step_back()
     sender = _Sender(connection)
     try:
+        sender.send(Loading(text="2 of 3, network and model"))
         steps = recipe.make(**recipe.arguments)
+        sender.send(Loading(text="3 of 3, a first try"))
         steps.warm_up()
     except Exception as error:
         sender.send(NotStarted(text=text_of(error)))

@@ -28,6 +28,7 @@ from guidance_app.live.engine.exchange.reports import (
     Degraded,
     Learned,
     LearnedElsewhere,
+    Loading,
     NotStarted,
     Ready,
     Rehearse,
@@ -49,6 +50,13 @@ _DEATHS_IN_A_ROW = 5  # without one frame done in between: it would never end
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EngineLoads:
+    """How far the engine that is being loaded has come, for a person."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EngineUp:
     """An engine answers from now on. `restarted` after an earlier one was lost."""
 
@@ -65,7 +73,7 @@ class EngineLost:
     for_good: bool
 
 
-EngineNews = EngineUp | EngineLost | StepDone | StepFailed | Degraded | ColdStartDone | ColdStartFailed
+EngineNews = EngineLoads | EngineUp | EngineLost | StepDone | StepFailed | Degraded | ColdStartDone | ColdStartFailed
 
 
 class Supervisor:
@@ -75,6 +83,10 @@ class Supervisor:
         tell: called from the supervisor's thread with everything the owner must know.
         situation: asked for the present situation when a frame is sent.
         spare: keep a second, loaded process waiting.
+
+    Attributes:
+        between_frames: held while a frame is taken and its situation asked for, so that an owner who holds it can
+            change both.
     """
 
     def __init__(
@@ -90,6 +102,7 @@ class Supervisor:
         self._situation = situation
         self._keep_spare = spare
         self._mailbox: Mailbox[Frame] = Mailbox()
+        self.between_frames = threading.Lock()
         self._writer = FrameWriter()
         self._parcels: ParcelRoom | None = None
         self._wake_reader, self._wake_writer = multiprocessing.Pipe(duplex=False)
@@ -112,6 +125,10 @@ class Supervisor:
         """The newest frame; replaces one that the engine has not begun."""
         self._mailbox.put(frame)
         self._wake()
+
+    def forget_frame(self) -> None:
+        """Drop a frame that the engine has not begun."""
+        self._mailbox.take()
 
     def stop(self) -> None:
         """End both processes and the thread, remove the shared memory; twice is harmless."""
@@ -216,6 +233,10 @@ class Supervisor:
                 if worker is self._spare or not self._keep_spare:
                     worker.send(Rehearse())
                 return
+            case Loading():
+                if worker is self._engine:
+                    self._tell(EngineLoads(text=report.text))
+                return
             case Rehearsed():
                 worker.rehearsed = True
                 return
@@ -287,11 +308,13 @@ class Supervisor:
         engine = self._engine
         if engine is None or engine.ready is None or engine.busy_since_s is not None:
             return
-        frame = self._mailbox.take()
-        if frame is None:
-            return
+        with self.between_frames:
+            frame = self._mailbox.take()
+            if frame is None:
+                return
+            situation = self._situation()
         waits = self._spare is not None and self._spare.ready is not None
-        engine.send(StepJob.of(frame, self._writer.write(frame.pixels), self._situation(), spare_waits=waits))
+        engine.send(StepJob.of(frame, self._writer.write(frame.pixels), situation, spare_waits=waits))
         engine.busy_since_s, engine.waited_before_s = now_s, None
 
     def _spawn(self, *, urgent: bool) -> Worker:

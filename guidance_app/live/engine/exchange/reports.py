@@ -66,6 +66,13 @@ Job = StepJob | Rehearse | ColdStartJob | LearnedElsewhere | Leave
 
 # From the process -------------------------------------------------------------------------------------------------
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Loading:
+    """How far the process has come before it is `Ready`, for a person who waits."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ready:
     """Imports and models are loaded."""
 
@@ -142,6 +149,6 @@ class NotStarted:
 
 
 Report = (
-    Ready | Beat | Rehearsed | StepDone | StepFailed | Degraded | ColdStartHandedOut | Learned
+    Loading | Ready | Beat | Rehearsed | StepDone | StepFailed | Degraded | ColdStartHandedOut | Learned
     | ColdStartDone | ColdStartFailed | NotStarted
 )  # fmt: skip
