@@ -30,7 +30,6 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="allow", frozen=True)
     schema_version: int = Field(default=_VERSION, ge=1)
-    last_room: str = ""
     rooms: dict[str, dict[str, JsonValue]] = Field(default_factory=dict, description="each room's state, by its id")
 
     @property

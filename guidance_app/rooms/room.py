@@ -39,6 +39,10 @@ class House(Protocol):
         """Show this file or source URI in the live room, on this case; returns "" or one line why not."""
         ...
 
+    def perform(self, action: Action) -> None:
+        """Do it as its key does: what cannot be done is said, and what can be taken back offers that."""
+        ...
+
     def toast(
         self, text: str, kind: ToastKind = "done", *, offer: str = "", taken: Callable[[], None] | None = None
     ) -> None:

@@ -113,6 +113,10 @@ def run_house(*, case: str = "", source: str = "", room: str = "") -> None:
     try:
         with end, orderly_end(loop, end) as failures:
             window.go_to(room or ("live" if case else "case"))
+            if settings.of_later_version:
+                window.toast(
+                    "The settings are of a later version: they are kept, and changes are not stored", "problem"
+                )
             # Once the window is on the screen: reading a case may take a while.
             window.on_first_paint = lambda: window.begin(case=case, source=source, room=room)
             _show(window)

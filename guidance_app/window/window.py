@@ -75,7 +75,7 @@ class GuidanceWindow(QWidget):
             search=self.search, show_jobs=self.show_jobs,
         )  # fmt: skip
         self.keys = KeyHelp(self)
-        self.palette_box = CommandPalette(self, lambda action: self.say(action.perform()), self._keys_to_room)
+        self.palette_box = CommandPalette(self, self.perform, self._keys_to_room)
         self.toasts = Toasts(self, margin_px=_STRIP_PX)
         self.jobs = JobTray(self, self._job_ended)
         self.jobs.changed.connect(self._show_job_count)
@@ -114,6 +114,14 @@ class GuidanceWindow(QWidget):
         except GuidanceError as error:
             return str(error)
         return self.go_to(self.live.id)
+
+    def perform(self, action: Action) -> None:
+        refused = bool(action.refusal())
+        line = action.perform()
+        self.say(line)
+        undo = next((other for other in self.all_actions() if other.id == action.undo), None)
+        if undo is not None and not refused:
+            self.toasts.show(line or action.words, offer="Undo", taken=lambda: self.say(undo.perform()))
 
     def toast(
         self, text: str, kind: ToastKind = "done", *, offer: str = "", taken: Callable[[], None] | None = None
@@ -276,7 +284,7 @@ class GuidanceWindow(QWidget):
         if action is None:
             super().keyPressEvent(a0)
         elif action.repeats or not a0.isAutoRepeat():
-            self.say(action.perform())
+            self.perform(action)
 
     def keyReleaseEvent(self, a0: QKeyEvent | None) -> None:
         if a0 is None or a0.isAutoRepeat():

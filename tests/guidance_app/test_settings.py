@@ -13,7 +13,7 @@ from guidance_app.settings import Settings, load_settings, save_settings, settin
 
 def test_settings_survive_a_restart(tmp_path: Path) -> None:
     path = tmp_path / "config" / "settings.json"
-    settings = Settings(last_room="ivus", rooms={"live": {"overlay_opacity": 0.4}, "case": {"last_case": "evt"}})
+    settings = Settings(rooms={"live": {"overlay_opacity": 0.4}, "case": {"last_case": "evt"}})
     save_settings(settings, path)
     assert load_settings(path) == settings
 
@@ -37,8 +37,8 @@ def test_a_bad_file_is_moved_aside_with_a_note(
     assert len(aside) == 1
     assert aside[0].read_bytes() == content
     assert "starting with defaults" in caplog.text
-    save_settings(Settings(last_room="live"), path)
-    assert load_settings(path).last_room == "live"
+    save_settings(Settings(rooms={"cmr": {"slice": 3}}), path)
+    assert load_settings(path).rooms == {"cmr": {"slice": 3}}
 
 
 def test_a_folder_in_the_files_place_blocks_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -57,22 +57,22 @@ def test_a_place_that_cannot_be_written_is_noted(tmp_path: Path, caplog: pytest.
 def test_keys_that_this_version_does_not_know_survive_it(tmp_path: Path) -> None:
     path = tmp_path / "settings.json"
     path.write_text('{"schema_version": 1, "ultrasound_side": "left"}')
-    save_settings(load_settings(path).model_copy(update={"last_room": "cmr"}), path)
+    save_settings(load_settings(path).model_copy(update={"rooms": {"cmr": {"slice": 3}}}), path)
     assert json.loads(path.read_text()) == {
-        "schema_version": 1, "ultrasound_side": "left", "last_room": "cmr", "rooms": {}
+        "schema_version": 1, "ultrasound_side": "left", "rooms": {"cmr": {"slice": 3}}
     }  # fmt: skip
 
 
 @pytest.mark.parametrize(
     "content",
-    ['{"schema_version": 2, "last_room": "live", "rooms": {}}', '{"schema_version": 2, "rooms": [1, 2], "new": {}}'],
+    ['{"schema_version": 2, "rooms": {}}', '{"schema_version": 2, "rooms": [1, 2], "new": {}}'],
 )
 def test_a_file_of_a_later_version_is_kept_and_not_written_over(content: str, tmp_path: Path) -> None:
     path = tmp_path / "settings.json"
     path.write_text(content)
     settings = load_settings(path)
     assert settings.of_later_version
-    save_settings(settings.model_copy(update={"last_room": "cmr"}), path)
+    save_settings(settings.model_copy(update={"rooms": {"cmr": {"slice": 3}}}), path)
     assert path.read_text() == content
     assert list(tmp_path.iterdir()) == [path]
 

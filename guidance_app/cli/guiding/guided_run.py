@@ -50,7 +50,12 @@ def guide(
             comparison = _comparison(source)
             recorder = None if record is None else _recorder(record, opened, source.source_id, out)
             session = open_session(
-                opened, source, out=out, pose=pose, witnesses=[witness for witness in (recorder, comparison) if witness]
+                opened,
+                source,
+                out=out,
+                pose=pose,
+                witnesses=[witness for witness in (recorder, comparison) if witness],
+                first_at_once=hold_at_end,
             )
         except BaseException:
             source.close()

@@ -37,10 +37,12 @@ class SharedEngine:
 
     @property
     def loaded(self) -> bool:
+        """See `Supervisor.loaded`."""
         return self._supervisor.loaded
 
     @property
     def at_rest(self) -> bool:
+        """See `Supervisor.at_rest`."""
         return self._supervisor.at_rest
 
     def attach(self, lease: EngineLease) -> None:

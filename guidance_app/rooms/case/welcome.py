@@ -83,14 +83,19 @@ class Welcome(QWidget):
         self.problem.setText(self._choose_run(file))
 
     def ask_for_run(self) -> None:
-        file, _ = QFileDialog.getOpenFileName(self, "Open a run", str(Path.home()))
-        if file:
-            self.choose_run(file)
+        self._ask("Open a run", QFileDialog.FileMode.ExistingFile, self.choose_run)
 
     def ask_for_folder(self) -> None:
-        folder = QFileDialog.getExistingDirectory(self, "Open case folder", str(Path.home()))
-        if folder:
-            self.choose(folder)
+        self._ask("Open case folder", QFileDialog.FileMode.Directory, self.choose)
+
+    def _ask(self, title: str, mode: QFileDialog.FileMode, chosen: Callable[[str], None]) -> None:
+        """A dialog beside the window, which goes on: a live picture may be running in its room."""
+        dialog = QFileDialog(self, title, str(Path.home()))
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.setFileMode(mode)
+        dialog.fileSelected.connect(chosen)
+        dialog.setModal(False)
+        dialog.show()
 
     def _add(self, key: str, text: str, case: str) -> None:
         button = QPushButton(text)

@@ -77,7 +77,7 @@ def _registration(desk: SessionDesk) -> tuple[Action, ...]:
         ),
         Action(
             id="live.accept", words="Accept the proposed registration", keys=("Return", "Enter"), press=desk.accept,
-            refusal=desk.nothing_to_accept, consequential=True, undo="live.reject",
+            refusal=desk.nothing_to_accept, consequential=True,
         ),
         Action(
             id="live.reject", words="Reject the registration", keys=("Del",), press=desk.reject,

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from PyQt6.QtCore import Qt, QTimer
 from PyQt6.QtWidgets import QHBoxLayout, QWidget
 
 from guidance_app.live.guidance import ScreenState
 from guidance_app.live.run_log import Event, EventKind
+from guidance_app.panels.action import Action
+from guidance_app.panels.action_button import dress
 from guidance_app.rooms.live.session_desk import SessionDesk
 from guidance_app.rooms.live.status import PanelCommands, StatusPanel
 from guidance_app.views.live_view import LiveView
@@ -28,6 +30,10 @@ _NEWS: dict[EventKind, str] = {
 class LivePlace(QWidget):
     """Drives one session at a time; its desk carries out what keys and buttons ask for.
 
+    Args:
+        say: shows a line for a while.
+        perform: does the action with this id, as its key does.
+
     Attributes:
         on_painted: called with each newly painted state, after the pixels are in the window.
         on_finished: called once, when the session has ended.
@@ -35,7 +41,7 @@ class LivePlace(QWidget):
         on_ticked: told how long the timer's call took, in ms.
     """
 
-    def __init__(self, say: Callable[[str], None]) -> None:
+    def __init__(self, say: Callable[[str], None], perform: Callable[[str], None]) -> None:
         super().__init__()
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.on_painted: Callable[[ScreenState], None] | None = None
@@ -51,9 +57,9 @@ class LivePlace(QWidget):
         self.panel = StatusPanel(
             self,
             PanelCommands(
-                register=lambda: say(self.desk.register()),
-                accept=lambda: say(self.desk.accept()),
-                reject=lambda: say(self.desk.reject()),
+                register=lambda: perform("live.register"),
+                accept=lambda: perform("live.accept"),
+                reject=lambda: perform("live.reject"),
                 choose_mode=self.view.set_mode,
                 choose_opacity=self.view.set_opacity,
                 choose_run=lambda row: say(self.desk.change_run(row - self.desk.run_index)),
@@ -72,6 +78,17 @@ class LivePlace(QWidget):
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
         self._timer.setInterval(TICK_MS)
         self._timer.timeout.connect(self._tick)
+
+    def dress_buttons(self, actions: Iterable[Action]) -> None:
+        """Give the panel's buttons the words and keys of their actions."""
+        buttons = {
+            "live.register": self.panel.register_button,
+            "live.accept": self.panel.accept_button,
+            "live.reject": self.panel.reject_button,
+        }
+        for action in actions:
+            if (button := buttons.get(action.id)) is not None:
+                dress(button, action)
 
     def start(self) -> None:
         """Begin to draw; the session has been started."""

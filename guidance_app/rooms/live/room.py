@@ -52,7 +52,9 @@ class LiveRoom(Room):
 
     @cached_property
     def _place(self) -> LivePlace:
-        return LivePlace(self._house.say)
+        place = LivePlace(self._house.say, self._perform)
+        place.dress_buttons(live_actions(place.desk))
+        return place
 
     def actions(self) -> tuple[Action, ...]:
         second = Action(
@@ -135,6 +137,11 @@ class LiveRoom(Room):
 
     def restore(self, state: Mapping[str, JsonValue]) -> None:
         self._remembered = RememberedView.of_state(state)
+
+    def _perform(self, action_id: str) -> None:
+        action = next((action for action in self.actions() if action.id == action_id), None)
+        if action is not None:
+            self._house.perform(action)
 
     def _open(self, case: Case, source: str | Path) -> GuidedSession:
         """On the engine of the case; that of another case ends behind the picture."""

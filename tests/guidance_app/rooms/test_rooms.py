@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 from pydantic import JsonValue
 from PyQt6.QtCore import Qt
-from PyQt6.QtWidgets import QApplication, QLabel, QPushButton, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import QApplication, QFileDialog, QLabel, QPushButton, QVBoxLayout, QWidget
 from pytestqt.qtbot import QtBot
 
 from guidance_app.panels.action import Action
 from guidance_app.panels.command_palette import matching
 from guidance_app.panels.icons import IconName
 from guidance_app.panels.jobs.work import Work
+from guidance_app.rooms.case.welcome import Welcome
 from guidance_app.rooms.registry import ROOMS
 from guidance_app.rooms.room import House, Room
 from guidance_app.window.window import GuidanceWindow
@@ -280,3 +281,53 @@ def test_the_second_picture_follows_the_first_and_goes_with_its_screen(qtbot: Qt
     second._screen_gone(gone)
     assert window.live.second_screen is None
     assert "second screen has gone" in window.toasts.shown[-1].text
+
+
+def test_what_can_be_taken_back_offers_that_in_a_toast(qtbot: QtBot, window: GuidanceWindow) -> None:
+    done: list[str] = []
+    window.go_to("empty")
+    empty_room(window).actions = lambda: (  # type: ignore[method-assign]
+        Action(
+            id="empty.drop",
+            words="Drop",
+            keys=("D",),
+            press=lambda: done.append("drop") or "Dropped",
+            undo="empty.lift",
+        ),
+        Action(id="empty.lift", words="Lift", press=lambda: done.append("lift") or ""),
+    )
+    qtbot.keyPress(window, Qt.Key.Key_D)
+    toast = window.toasts.shown[-1]
+    assert toast.text == "Dropped"
+    qtbot.mouseClick(toast.offer_button, Qt.MouseButton.LeftButton)
+    assert done == ["drop", "lift"]
+
+
+def test_buttons_of_the_live_panel_name_their_action_and_keys(window: GuidanceWindow) -> None:
+    panel = window.live.widget.panel
+    assert panel.accept_button.toolTip() == "Accept the proposed registration  (Enter)"
+    assert panel.reject_button.accessibleName().startswith("Reject the registration")
+    assert panel.register_button.focusPolicy() & Qt.FocusPolicy.TabFocus
+
+
+@pytest.mark.parametrize("case", ["no/such/folder", "coronar"])
+def test_a_case_that_cannot_be_read_is_one_line_in_the_case_room_beside_the_ways_out(
+    window: GuidanceWindow, case: str
+) -> None:
+    window.go_to("live")
+    window.begin(case=case, source="", room="")
+    room = window.rooms[0].widget
+    assert window.current is window.rooms[0]
+    assert isinstance(room, Welcome)
+    assert case in room.problem.text()
+    assert "\n" not in room.problem.text()
+    assert room.open_button.isVisible()
+
+
+def test_dialogs_for_files_stop_nothing(qtbot: QtBot, window: GuidanceWindow) -> None:
+    qtbot.keyPress(window, Qt.Key.Key_O, Qt.KeyboardModifier.ControlModifier)
+    dialog = window.rooms[0].widget.findChild(QFileDialog)
+    assert dialog is not None
+    assert dialog.isVisible()
+    assert QApplication.activeModalWidget() is None
+    dialog.close()
