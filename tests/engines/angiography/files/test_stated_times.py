@@ -63,7 +63,7 @@ def test_a_run_is_played_at_its_own_uneven_times(tmp_path):
 
     def clock_ns() -> int:
         nonlocal now_ns
-        now_ns += 20_000_000
+        now_ns += 250_000_000  # few steps: between them the source truly waits
         return now_ns
 
     source = PacedFileSource(_run(tmp_path, 4, FrameTimeVector=[100, 500, 200]), clock_ns=clock_ns)
