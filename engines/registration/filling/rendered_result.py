@@ -67,11 +67,11 @@ def judged_by_rendering(
         features=features,
         verdict=verdict,
         stages=filled.stages,
-        reasons=_reasons(features, verdict),
+        reasons=reasons_of(features, verdict),
     )
 
 
-def _reasons(features: FilledFeatures, verdict: Verdict) -> tuple[str, ...]:
+def reasons_of(features: FilledFeatures, verdict: Verdict) -> tuple[str, ...]:
     """Short sentences for a person; never empty."""
     said = [
         f"the rendered vessels explain {100 * features.fine**2:.0f} % of the contrast, "
