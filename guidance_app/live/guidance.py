@@ -15,6 +15,7 @@ from guidance_app.live.evidence import Evidence
 SourceState = Literal["no_signal", "live", "frozen", "replay"]
 GuidanceState = Literal["unregistered", "proposed", "accepted", "stale", "rejected"]
 OverlayState = Literal["valid", "stale", "hidden"]
+BranchSeen = Literal["now", "earlier", "never"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -26,12 +27,15 @@ class OverlayPath:
         width_px: (n,) projected lumen diameter, NaN where unknown.
         name: branch name or "".
         closed: a border rather than a centerline.
+        seen: of a branch: filled with contrast on this very frame, on an earlier one of this view, or on none. None
+            where nobody has looked, as for borders.
     """
 
     points_px: Float[np.ndarray, "n 2"]
     width_px: Float[np.ndarray, " n"]
     name: str = ""
     closed: bool = False
+    seen: BranchSeen | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -41,6 +45,8 @@ class Overlay:
     `geometry` is that of the frame it was computed for. `outline` is the closed border of all that it covers.
     `motion_mm` is how far it was moved from its rigid place to follow the heart, on average; None where it is rigid.
     `evidence` is what its own frame said for the pose; None where nothing was asked, which is never valid.
+    `unseen_halo_px` is the halo of branches that this view never saw filled, never below `halo_px`; None where all
+    share that one.
     """
 
     frame_index: int
@@ -51,6 +57,7 @@ class Overlay:
     generation: int
     motion_mm: float | None = None
     evidence: Evidence | None = None
+    unseen_halo_px: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
