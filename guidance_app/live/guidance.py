@@ -11,6 +11,7 @@ from jaxtyping import Float
 from calibration.carm import CArmGeometry
 from engines.angiography.frame import Frame
 from guidance_app.live.evidence import Evidence
+from guidance_app.live.reason import Reason
 
 SourceState = Literal["no_signal", "live", "frozen", "replay"]
 GuidanceState = Literal["unregistered", "proposed", "accepted", "stale", "rejected"]
@@ -105,6 +106,16 @@ class GuidanceResult:
     generation: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """What is known of the registration in use; with no registration there are none."""
+
+    confidence: float
+    expected_error_mm: float
+    depth_sigma_mm: float
+    reasons: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ScreenState:
     """Everything one repaint needs, decided outside the window; the window only draws it.
@@ -115,7 +126,11 @@ class ScreenState:
         overlay: what may be drawn on `frame` now; None when hidden.
         overlay_state: `valid`, `stale` (drawn, but marked as old) or `hidden`.
         overlay_age_ms: how much older the overlay's frame is than `frame`; None without an overlay.
-        banner: one line for a person: why there is no overlay, or what is wrong. "" when all is well.
+        banner: one line for the logs: why there is no overlay, or what is wrong. "" when all is well.
+        why: the same as a code, where guidance is the reason; None where source or engine are, which only have words.
+        besides: what else a person must know, whatever guidance says.
+        figures: of the registration that `guidance_state` speaks of; None without one, and where it is not current.
+        can_undo_reject: a person rejected a registration, and may have it back.
         frames_total: of a recording, None for a live source.
         p95_ms: 95th percentile of ingest to paint over the last seconds.
         paused: playback of a recording stands still on purpose.
@@ -138,3 +153,7 @@ class ScreenState:
     paused: bool = False
     engine_loading: bool = False
     decided_ns: int = 0
+    why: Reason | None = None
+    besides: tuple[str, ...] = ()
+    figures: Figures | None = None
+    can_undo_reject: bool = False

@@ -52,6 +52,7 @@ class LiveView(QWidget):
         self.paint_ms = 0.0
         self.mode: OverlayMode = OVERLAY_MODES[0]
         self.opacity = 1.0
+        self.show_unseen = True  # branches that this view never saw filled
         self.overlay_held = False
         self.raw = False
         self.frozen = False
@@ -182,7 +183,8 @@ class LiveView(QWidget):
             visible = self._picture_rect(transform).intersected(area)
             placing = Placing(view_from_frame=transform, clip=visible, pixel_ratio=self.devicePixelRatioF())
             self._overlay_painter.paint(
-                painter, screen.overlay, look, placing=placing, mode=self.mode, opacity=self.opacity
+                painter, screen.overlay, look, placing=placing, mode=self.mode, opacity=self.opacity,
+                show_unseen=self.show_unseen,
             )
             self._paint_overlay_label(painter, screen.overlay, look, transform)
         badge = words.paint_badge(

@@ -157,10 +157,14 @@ class SessionDesk:
         return "Registration accepted"
 
     def reject(self) -> str:
+        screen = self._view.screen_state
+        if screen is not None and screen.can_undo_reject:
+            self.session.commands.undo_reject()
+            return "Rejection taken back: check the registration and accept it"
         if self._guidance_state() not in ("proposed", "accepted", "stale"):
             return "No registration to reject"
         self.session.commands.reject()
-        return "Registration rejected"
+        return "Registration rejected; the same key takes that back"
 
     def _seek(self, to: Callable[[int], int]) -> str:
         if (refusal := self._no_playback()) is not None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from engines.angiography.frame import Frame
-from guidance_app.live.guidance import ScreenState, SourceState
+from guidance_app.live.guidance import Figures, ScreenState, SourceState
+from guidance_app.live.reason import Reason
 from guidance_app.live.session.current_guidance import CurrentGuidance
 from guidance_app.live.session.overlay_rule import OverlayDecision
 from guidance_app.live.session.screen_book import ScreenBook
@@ -50,6 +51,8 @@ class ScreenComposer:
 
     def _compose(self, frame: Frame | None, source_error: str, now_ns: int) -> ScreenState:
         decision = self._decide(frame, now_ns)
+        trouble = self._trouble(frame, source_error)
+        besides = tuple(text for text in (self._guidance.degraded, *self._witnesses.faults) if text)
         return ScreenState(
             frame=frame,
             result=self._guidance.result,
@@ -60,27 +63,44 @@ class ScreenComposer:
             guidance_state=self._guidance.situation.state,
             engine_up=self._guidance.engine_up,
             engine_loading=self._guidance.engine_loading,
-            banner=self._banner(frame, source_error, decision.reason),
+            banner="; ".join(text for text in (trouble or decision.reason, *besides) if text),
+            why=None if trouble else decision.why,
+            besides=(trouble, *besides) if trouble else besides,
             frames_total=None if self._recorded is None else self._recorded.frame_count,
             fps=self._book.fps(),
             p95_ms=self._book.latency.recent_p95_ms,
             paused=self._playback is not None and self._playback.paused,
             decided_ns=now_ns,
+            figures=self._figures(),
+            can_undo_reject=self._guidance.situation.state == "rejected"
+            and self._guidance.situation.rejected is not None,
         )
 
     def _decide(self, frame: Frame | None, now_ns: int) -> OverlayDecision:
         if frame is None:
-            return OverlayDecision(
-                state="hidden", overlay=None, age_ms=None, reason=f"no picture yet from {self._source_id}"
-            )
+            why = Reason(code="none", text=f"no picture yet from {self._source_id}")
+            return OverlayDecision(state="hidden", overlay=None, age_ms=None, why=why)
         return self._guidance.decide(frame, self._watch.fault(now_ns))
 
-    def _banner(self, frame: Frame | None, source_error: str, overlay_reason: str) -> str:
+    def _trouble(self, frame: Frame | None, source_error: str) -> str:
+        """What source or engine have to say before guidance may; "" when all is well."""
         waits = frame is None and self._recorded is not None and self._guidance.engine_loading
         engine = "the run begins once the guidance engine has loaded" if waits else self._guidance.engine_text
-        trouble = source_error or engine or overlay_reason
-        besides = (self._guidance.degraded, *self._witnesses.faults)
-        return "; ".join(text for text in (trouble, *besides) if text)
+        return source_error or engine
+
+    def _figures(self) -> Figures | None:
+        """Of the registration in use, with what the newest picture adds to its error; never of a view left behind."""
+        situation, result = self._guidance.situation, self._guidance.result
+        found = situation.registration
+        if found is None or situation.state not in ("accepted", "proposed"):
+            return None
+        error_mm = found.expected_error_mm
+        if result is not None and result.generation == situation.generation and result.expected_error_mm is not None:
+            error_mm = result.expected_error_mm
+        return Figures(
+            confidence=found.confidence, expected_error_mm=error_mm, depth_sigma_mm=found.depth_sigma_mm,
+            reasons=found.reasons,
+        )  # fmt: skip
 
     def _source_state(self, frame: Frame | None) -> SourceState:
         if frame is None or self._watch.state == "stalled":
@@ -101,4 +121,5 @@ def _looks_different(screen: ScreenState, before: ScreenState) -> bool:
         or screen.engine_up != before.engine_up
         or screen.banner != before.banner
         or screen.paused != before.paused
+        or screen.can_undo_reject != before.can_undo_reject
     )
