@@ -13,7 +13,9 @@ from engines.angiography.frame import Frame
 from guidance_app.live.evidence import Evidence
 from guidance_app.live.reason import Reason
 
-SourceState = Literal["no_signal", "live", "frozen", "replay"]
+SourceState = Literal["no_signal", "live", "last_run", "frozen", "replay"]
+# Whether run and case are of one patient; "silent" where the run does not say, "untold" where the case keeps no mark.
+PatientMatch = Literal["same", "other", "silent", "untold"]
 GuidanceState = Literal["unregistered", "proposed", "accepted", "stale", "rejected"]
 OverlayState = Literal["valid", "stale", "hidden"]
 BranchSeen = Literal["now", "earlier", "never"]
@@ -130,6 +132,8 @@ class ScreenState:
         why: the same as a code, where guidance is the reason; None where source or engine are, which only have words.
         besides: what else a person must know, whatever guidance says.
         figures: of the registration that `guidance_state` speaks of; None without one, and where it is not current.
+        patient: whether the picture is of the case's patient.
+        last_run_at: wall clock at which the newest picture came, "14:02", where the source waits for another run.
         can_undo_reject: a person rejected a registration, and may have it back.
         frames_total: of a recording, None for a live source.
         p95_ms: 95th percentile of ingest to paint over the last seconds.
@@ -157,3 +161,5 @@ class ScreenState:
     besides: tuple[str, ...] = ()
     figures: Figures | None = None
     can_undo_reject: bool = False
+    patient: PatientMatch = "same"
+    last_run_at: str = ""

@@ -27,6 +27,7 @@ class Desk(Protocol):
     def freeze(self) -> str: ...
     def show_raw(self) -> str: ...
     def next_mode(self) -> str: ...
+    def show_unseen(self) -> str: ...
     def show_keys(self) -> str: ...
     def register(self) -> str: ...
     def accept(self) -> str: ...
@@ -78,6 +79,7 @@ ACTIONS: tuple[Action, ...] = (
         release=lambda desk: desk.hold_overlay(False),
     ),
     Action(keys=(Key.Key_V,), shown="V", text="outline, centerline, filled", press=lambda desk: desk.next_mode()),
+    Action(keys=(Key.Key_U,), shown="U", text="hide or show unseen branches", press=lambda desk: desk.show_unseen()),
     Action(keys=(Key.Key_R,), shown="R", text="reset zoom and window", press=lambda desk: desk.reset_view()),
     Action(keys=(Key.Key_M,), shown="M", text="this frame as mask, again: off", press=lambda desk: desk.set_mask()),
     Action(keys=(Key.Key_F,), shown="F", text="freeze the picture, again: go on", press=lambda desk: desk.freeze()),
@@ -89,7 +91,7 @@ ACTIONS: tuple[Action, ...] = (
         text="accept the proposed registration",
         press=lambda desk: desk.accept(),
     ),
-    Action(keys=(Key.Key_Delete,), shown="Del", text="reject the registration", press=lambda desk: desk.reject()),
+    Action(keys=(Key.Key_Delete,), shown="Del", text="reject the registration, again: take that back", press=lambda desk: desk.reject()),
     Action(
         keys=(Key.Key_H, Key.Key_Question), shown="H  ?", text="show or hide this", press=lambda desk: desk.show_keys()
     ),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from guidance_app.settings import Settings
 from guidance_app.views.live_view import LiveView
+from guidance_app.views.overlay_look import LEAST_REMEMBERED_OPACITY
 
 
 def set_up(view: LiveView, settings: Settings, *, kind: str) -> None:
     """`kind` of case: the hundred thin arteries of a head overlap as outlines and read best as lines."""
     view.set_mode(settings.overlay_mode or ("centerline" if kind == "evt" else "outline"))
-    view.set_opacity(settings.overlay_opacity)
+    view.set_opacity(max(settings.overlay_opacity, LEAST_REMEMBERED_OPACITY))
     view.right_drag_windows = settings.right_drag_windows
 
 

@@ -142,6 +142,11 @@ class SessionDesk:
         self._view.set_mode(mode)
         return f"Overlay as {mode}"
 
+    def show_unseen(self) -> str:
+        self._view.show_unseen = not self._view.show_unseen
+        self._view.update()
+        return "Branches never seen filled: " + ("shown" if self._view.show_unseen else "hidden")
+
     def show_keys(self) -> str:
         self._keys.toggle()
         return ""

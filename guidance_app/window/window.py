@@ -116,6 +116,8 @@ class GuidanceWindow(QWidget):
             self._show_figures(screen)
             # Paints before it returns, unless the window is hidden: then nothing is reported as painted.
             self.view.repaint()
+        else:
+            self.view.refresh_age()
         painted = self.view.painted_screen
         if painted is not None and painted is not self._reported:
             self._reported = painted
@@ -141,9 +143,7 @@ class GuidanceWindow(QWidget):
         if not changed and now_ns - self._figures_ns < _PANEL_EVERY_MS * 1e6:
             return
         self._figures_ns, self._figures_state = now_ns, screen.guidance_state
-        registration = self.desk.session.registration
-        reasons = registration.reasons if registration is not None else ()
-        self.panel.show_screen(screen, reasons=reasons, paint_ms=self.view.paint_ms)
+        self.panel.show_screen(screen, paint_ms=self.view.paint_ms)
         self.panel.settle()
 
     # Qt's events

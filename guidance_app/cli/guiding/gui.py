@@ -104,7 +104,7 @@ def _show(case: Case, source: str | Path | None) -> None:
     from guidance_app.window.run import run_window
 
     if source:
-        run_window(_session(case, source), case=case, headless=False, title=f"Case {case.id}")
+        run_window(_session(case, source), case=case, headless=False, title=f"Case {case.id}", run_index=-1)
         return
     if not case.recordings:
         raise InputError(f"{case.folder}: the case has no recordings; give one with --source file:PATH")

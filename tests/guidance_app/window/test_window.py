@@ -237,9 +237,9 @@ def test_the_panel_shows_the_figures_of_the_registration(qtbot: QtBot) -> None:
 
 def test_no_confidence_is_shown_as_certainty(qtbot: QtBot) -> None:
     panel, shown = Bench(qtbot).window.panel, screen()
-    assert shown.result is not None
-    sure = replace(shown, result=replace(shown.result, confidence=0.9999))
-    panel.show_screen(sure, reasons=(), paint_ms=1.0)
+    assert shown.figures is not None
+    sure = replace(shown, figures=replace(shown.figures, confidence=0.9999))
+    panel.show_screen(sure, paint_ms=1.0)
     assert panel._confidence.text() == ">99 %"
 
 
