@@ -24,6 +24,7 @@ Align = Literal["left", "centre", "right"]
 _FACTORS = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.42, 0.35, 0.28, 0.22)
 _MARGIN = 0.5  # in secondary letters
 _GAP = 0.35
+_EXPLAINS = 0.55  # size of an explanation in that of the warning
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,11 +149,9 @@ class _Page:
         rest: list[tuple[Role, str]] = [("note", note) for note in words.notes]
         rest += [("message", words.message)] if words.message else []
         for role, sentence in rest:
-            size = primary
+            # The badge has warned from afar; what explains it must not cover the picture.
+            size = primary if role == "note" else max(_EXPLAINS * primary, self._sizes.secondary_px)
             lines = wrapped(sentence, width - 2 * self._pad, size)
-            if role == "message" and len(lines) > 2:
-                size = max(0.6 * primary, self._sizes.secondary_px)  # a long one explains; the badge has warned
-                lines = wrapped(sentence, width - 2 * self._pad, size)
             if any(text_width(line, size) > width - 2 * self._pad for line in lines):
                 return None
             text = self._block(role, lines, (size,) * len(lines), align="centre", colour=palette.BRIGHT_TEXT)
@@ -194,25 +193,28 @@ class _Page:
         return texts
 
     def _sides(self, picture: QRectF, others: list[PlacedText]) -> list[PlacedText]:
-        """In the band between what stands above and below."""
+        """In the middle of each edge, or as near to it as what stands there leaves room."""
         sides, middle = self._words.sides, self._area.center().y()
         assert sides is not None
-        upper = max((text.at.bottom() for text in others if text.at.center().y() < middle), default=picture.top())
-        lower = min((text.at.top() for text in others if text.at.center().y() >= middle), default=picture.bottom())
-        band = QRectF(picture.left(), upper + self._gap, picture.width(), lower - upper - 2 * self._gap)
         texts = []
-        for letter, x, y in (
+        for letter, across, down in (
             (sides.left, 0.0, 0.5),
             (sides.right, 1.0, 0.5),
             (sides.top, 0.5, 0.0),
             (sides.bottom, 0.5, 1.0),
         ):
-            if letter:
-                text = self._block(
-                    "side", (letter,), (self._sizes.primary_px,), bold=True, align="centre", colour=palette.BRIGHT_TEXT
-                )
-                left = band.left() + x * (band.width() - text.at.width())
-                texts.append(_at(text, left, band.top() + y * (band.height() - text.at.height())))
+            if not letter:
+                continue
+            text = self._block(
+                "side", (letter,), (self._sizes.primary_px,), bold=True, align="centre", colour=palette.BRIGHT_TEXT
+            )
+            left = picture.left() + across * (picture.width() - text.at.width())
+            right = left + text.at.width()
+            near = [other.at for other in others if other.at.left() < right and other.at.right() > left]
+            above = [at.bottom() + self._gap for at in near if at.center().y() < middle]
+            below = [at.top() - self._gap for at in near if at.center().y() >= middle]
+            upper, lower = max([picture.top(), *above]), min([picture.bottom(), *below])
+            texts.append(_at(text, left, upper + down * (lower - upper - text.at.height())))
         return texts
 
     def _block(

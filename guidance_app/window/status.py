@@ -86,7 +86,7 @@ class StatusPanel(QFrame):
         self.accept_button.setEnabled(screen.guidance_state == "proposed")
         can_reject = screen.guidance_state in ("proposed", "accepted", "stale")
         self.reject_button.setEnabled(can_reject or screen.can_undo_reject)
-        _set(self.reject_button, "Undo reject (Del)" if screen.can_undo_reject else "Reject  (Del)")
+        _set(self.reject_button, "Undo  (Del)" if screen.can_undo_reject else "Reject  (Del)")
         for stage, label in self._stages.items():
             _set(label, _milliseconds(getattr(result.times, stage) if result else None))
         _set(self._paint, _milliseconds(paint_ms))
