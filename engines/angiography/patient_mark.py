@@ -19,7 +19,7 @@ class PatientMark:
 
 
 def mark_of(patient_id: str, birth_date: str = "") -> PatientMark | None:
-    """None where neither is stated. Case, spaces and leading zeros, which systems add and drop, make no other patient."""
+    """None where neither is stated. Systems change case, spaces and leading zeros: these make no other patient."""
     digest = _digest(" ".join(patient_id.split()).upper().lstrip("0"))
     birth = _digest("".join(digit for digit in birth_date if digit.isdigit()))
     return PatientMark(id_digest=digest, birth_digest=birth) if digest or birth else None

@@ -113,8 +113,12 @@ def saw_geometry(now: Situation, geometry: CArmGeometry | None) -> Situation:
     )  # fmt: skip
     if now.state in ("accepted", "proposed", "stale"):
         return replace(
-            moved, state="stale", reason="the view changed: the pose waits for a check", why="view_changed",
-            checked_geometry=None, misses=0,
+            moved,
+            state="stale",
+            reason="the view changed: the pose waits for a check",
+            why="view_changed",
+            checked_geometry=None,
+            misses=0,
         )
     return moved
 
@@ -221,8 +225,8 @@ def person_accepts(now: Situation) -> Situation:
         return now
     # A better guess that is still being computed would undo what the person has just decided.
     return replace(
-        now, state="accepted", reason="", why="none", generation=now.generation + 1, unconfirmed=False, registering=False,
-        wanted=False, doubts=0, by_person=True,
+        now, state="accepted", reason="", why="none", generation=now.generation + 1, unconfirmed=False,
+        registering=False, wanted=False, doubts=0, by_person=True,
     )  # fmt: skip
 
 
@@ -242,7 +246,7 @@ def person_rejects(now: Situation) -> Situation:
 
 
 def person_takes_back(now: Situation) -> Situation:
-    """Undo a rejection. The pose comes back as a proposal: nobody has looked at it since, and the patient may have moved.
+    """Undo a rejection. The pose comes back as a proposal: the patient may have moved since.
 
     On another view, or where it waited for a check already, it waits for one.
     """
@@ -265,8 +269,8 @@ def person_asks(now: Situation) -> Situation:
     if now.registration is None:
         reason, why = "waiting for a frame that shows enough vessel", "waits_for_vessel"
     return replace(
-        now, state=state, reason=reason, why=why, rejected=None, wanted=True, asked=True, registering=False, rest_frames=0, misses=0,
-        generation=now.generation + 1,
+        now, state=state, reason=reason, why=why, rejected=None, wanted=True, asked=True,
+        registering=False, rest_frames=0, misses=0, generation=now.generation + 1,
     )  # fmt: skip
 
 

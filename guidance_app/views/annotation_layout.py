@@ -21,7 +21,7 @@ from guidance_app.views.overlay_look import Badge
 Role = Literal["bar", "badge", "message", "note", "corner", "side", "research", "label"]
 Align = Literal["left", "centre", "right"]
 
-_FACTORS = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.42, 0.35, 0.28, 0.22)
+_FACTORS = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.42, 0.35, 0.28, 0.22, 0.17, 0.13, 0.1)
 _MARGIN = 0.5  # in secondary letters
 _GAP = 0.35
 _EXPLAINS = 0.55  # size of an explanation in that of the warning
@@ -125,7 +125,7 @@ class _Page:
         return texts
 
     def _bar(self, inside: QRectF, top: float) -> PlacedText:
-        lines = wrapped(self._words.bar, inside.width() - 2 * self._pad, self._sizes.primary_px)
+        lines = wrapped(self._words.bar, inside.width() - 4 * self._pad, self._sizes.primary_px, bold=True)
         height = len(lines) * line_height(self._sizes.primary_px) + 2 * self._pad
         return PlacedText(
             role="bar", at=QRectF(inside.left(), top, inside.width(), height), lines=lines, align="centre", bold=True,
@@ -147,7 +147,8 @@ class _Page:
             texts.append(_at(text, inside.center().x() - text.at.width() / 2.0, y))
             y = texts[-1].at.bottom() + self._gap
         rest: list[tuple[Role, str]] = [("note", note) for note in words.notes]
-        rest += [("message", words.message)] if words.message else []
+        if words.message:
+            rest.append(("message", words.message))
         for role, sentence in rest:
             # The badge has warned from afar; what explains it must not cover the picture.
             size = primary if role == "note" else max(_EXPLAINS * primary, self._sizes.secondary_px)
@@ -181,7 +182,9 @@ class _Page:
         size = self._sizes.secondary_px
         lines = wrapped(palette.RESEARCH_LINE, inside.width() - 2 * self._pad, size)
         research = self._block("research", lines, (size,) * len(lines), align="centre")
-        research = _at(research, inside.center().x() - research.at.width() / 2.0, inside.bottom() - research.at.height())
+        research = _at(
+            research, inside.center().x() - research.at.width() / 2.0, inside.bottom() - research.at.height()
+        )
         left, right = corners["bottom_left"], corners["bottom_right"]
         side = max(_width(left), _width(right))
         beside = inside.width() >= research.at.width() + 2.0 * (side + self._gap)
@@ -238,9 +241,9 @@ class _Page:
         )
 
 
-def wrapped(words: str, width: float, size_px: float) -> tuple[str, ...]:
+def wrapped(words: str, width: float, size_px: float, *, bold: bool = False) -> tuple[str, ...]:
     """Whole words a line, as many as go into the width."""
-    metrics = QFontMetricsF(text_font(size_px))
+    metrics = QFontMetricsF(text_font(size_px, bold=bold))
     lines: list[str] = []
     for word in words.split():
         if lines and metrics.horizontalAdvance(f"{lines[-1]} {word}") <= width:

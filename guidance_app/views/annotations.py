@@ -8,7 +8,6 @@ import numpy as np
 from jaxtyping import Float
 
 from calibration.carm import CArmGeometry
-from engines.angiography.frame import Frame
 from guidance_app.live.guidance import ScreenState
 from guidance_app.live.view_words import angles_text
 from guidance_app.views.overlay_look import Badge, held_for_s
@@ -155,5 +154,3 @@ def _guidance_lines(screen: ScreenState, now_ns: int | None) -> tuple[str, ...]:
     if screen.overlay is not None:
         lines.append("Overlay rigid" if screen.overlay.motion_mm is None else "Overlay motion-compensated")
     return tuple(lines)
-
-

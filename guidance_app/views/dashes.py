@@ -21,7 +21,7 @@ class DashPattern:
 def dashed(
     lines: Sequence[Float[np.ndarray, "n 2"]], pattern: DashPattern, *, scale: float = 1.0
 ) -> list[Float[np.ndarray, "m 2"]]:
-    """The drawn pieces of every line, each line beginning with a dash (or `first_px` later); corners inside a dash are kept."""
+    """The drawn pieces of every line; each begins with a dash or `first_px` later, and keeps corners inside a dash."""
     pieces: list[Float[np.ndarray, "m 2"]] = []
     for line in lines:
         steps = np.linalg.norm(np.diff(line, axis=0), axis=1)

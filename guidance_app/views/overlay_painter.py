@@ -75,7 +75,14 @@ class OverlayPainter:
         if placing.clip.toAlignedRect().isEmpty():
             return
         shape = self._shape_of(overlay, show_unseen)
-        key = (look.colour, look.line, mode, QTransform(placing.view_from_frame), QRectF(placing.clip), placing.pixel_ratio)
+        key = (
+            look.colour,
+            look.line,
+            mode,
+            QTransform(placing.view_from_frame),
+            QRectF(placing.clip),
+            placing.pixel_ratio,
+        )
         if self._layer is None or key != self._layer_of:
             self._layer, self._layer_of = _drawn(shape, look, mode, placing), key
         painter.save()

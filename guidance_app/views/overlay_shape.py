@@ -90,9 +90,9 @@ class OverlayShape:
     @cached_property
     def _bordered(self) -> dict[BranchSeen, list[Float[np.ndarray, "n 2"]]]:
         """The lumen's border, cut where another kind of branch begins."""
-        kinds = {line.seen or "now" for line in self._shown} or {"now"}
+        kinds = [seen for seen in SEEN if any((line.seen or "now") == seen for line in self._shown)] or ["now"]
         if len(kinds) == 1:
-            return {kinds.pop(): _thinned(self._contours)}
+            return {kinds[0]: _thinned(self._contours)}
         sorted_pieces: dict[BranchSeen, list[Float[np.ndarray, "n 2"]]] = {}
         for contour in self._contours:
             points_px = _dense(contour)
@@ -130,7 +130,9 @@ class OverlayShape:
         for seen, pieces in lines.items():
             width = int(np.clip(round(2.0 * self._halo_px(seen)), 1, _MAX_LINE_PX))
             # Its edge is faint and magnified smoothly: antialiasing a band this wide would cost most of a paint.
-            cv2.polylines(band, [_fixed_point(piece) for piece in pieces], False, 255, width, cv2.LINE_8, _SUBPIXEL_BITS)
+            cv2.polylines(
+                band, [_fixed_point(piece) for piece in pieces], False, 255, width, cv2.LINE_8, _SUBPIXEL_BITS
+            )
         return band
 
 

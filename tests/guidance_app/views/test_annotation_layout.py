@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from PyQt6.QtCore import QPointF, QRectF
 from PyQt6.QtGui import QColor, QFontMetricsF, QImage, QPainter
-from PyQt6.QtWidgets import QApplication
 
 from guidance_app.live.evidence import Evidence
 from guidance_app.live.guidance import ScreenState
@@ -23,6 +22,8 @@ from guidance_app.views.overlay_look import badge_of
 from guidance_app.views.reason_words import message_of
 from guidance_app.views.windowing import WindowLevel
 from tests.guidance_app.views.staging import frame, geometry, overlay, screen
+
+pytestmark = pytest.mark.usefixtures("qapp")
 
 USUAL = legibility.sizes_for(legibility.USUAL_MM_PER_PX)
 # The picture beside the panel: of windows of 640x480, 1280x800, 1536x960, 1920x1080 and 3840x2160.
@@ -49,7 +50,7 @@ STATES: dict[str, ScreenState] = {
     "stale": screen(state="hidden", guidance="stale", why=why("no_longer_fits")),
     "old": screen(state="stale", age_ms=340.0, why=why("old", 0.34)),
     "lost": screen(state="stale", source_state="no_signal", frames_total=None, why=why("picture_fault", 3.0)),
-    "killed": screen(state="hidden", engine_up=False, besides=("guidance restarts: the engine process died (signal 9)",)),
+    "killed": screen(state="hidden", engine_up=False, besides=("guidance restarts: its process died (signal 9)",)),
     "foreign": screen(state="stale", guidance="proposed", patient="other", why=why("proposed")),
     "nameless": screen(state="stale", guidance="proposed", patient="silent", why=why("proposed")),
 }  # fmt: skip
@@ -61,7 +62,10 @@ def words_on(state: ScreenState, *, raw: bool = False, notes: tuple[str, ...] = 
     if raw:
         return always
     corners = corners_of(state, case_id="coronary-demo", window=WindowLevel(center=2048.0, width=4096.0), zoom=1.25)
-    return replace(always, message=message_of(state), corners=corners, sides=SIDES, label=badge.text.split(" - ")[0])
+    return replace(
+        always, message=message_of(state), corners=corners, sides=SIDES, label=badge.text.split(" - ")[0],
+        label_colour=badge.colour,
+    )  # fmt: skip
 
 
 def placed(state: ScreenState, size_px: tuple[int, int], sizes: legibility.TextSizes = USUAL) -> tuple[PlacedText, ...]:
@@ -73,7 +77,7 @@ def placed(state: ScreenState, size_px: tuple[int, int], sizes: legibility.TextS
 
 
 @pytest.mark.parametrize(("name", "size_px"), list(product(STATES, VIEWS_PX)))
-def test_no_two_words_overlap_or_cross_the_border(qapp: QApplication, name: str, size_px: tuple[int, int]) -> None:
+def test_no_two_words_overlap_or_cross_the_border(name: str, size_px: tuple[int, int]) -> None:
     for scale in (1.0, 3.0):
         texts = placed(STATES[name], size_px, USUAL.scaled(scale))
         assert fits(QRectF(0.0, 0.0, *size_px), list(texts))
@@ -84,9 +88,7 @@ def test_no_two_words_overlap_or_cross_the_border(qapp: QApplication, name: str,
 
 @pytest.mark.parametrize("name", STATES)
 @pytest.mark.parametrize("size_px", VIEWS_PX[1:])
-def test_state_angles_frame_and_warnings_are_read_from_two_metres(
-    qapp: QApplication, name: str, size_px: tuple[int, int]
-) -> None:
+def test_state_angles_frame_and_warnings_are_read_from_two_metres(name: str, size_px: tuple[int, int]) -> None:
     metrics = QFontMetricsF(text_font(USUAL.primary_px))
     assert metrics.capHeight() == pytest.approx(legibility.CAP_SHARE * USUAL.primary_px, rel=0.05)
     far = []
@@ -113,7 +115,7 @@ def test_a_screen_that_states_nonsense_counts_as_a_usual_one(width_px: float, wi
 
 @pytest.mark.parametrize("grey", [0, 128, 255])
 @pytest.mark.parametrize("name", STATES)
-def test_words_stand_out_from_black_grey_and_white_pictures(qapp: QApplication, name: str, grey: int) -> None:
+def test_words_stand_out_from_black_grey_and_white_pictures(name: str, grey: int) -> None:
     image = QImage(1268, 930, QImage.Format.Format_RGB32)
     image.fill(QColor(grey, grey, grey))
     texts = placed(STATES[name], (1268, 930))
@@ -121,7 +123,7 @@ def test_words_stand_out_from_black_grey_and_white_pictures(qapp: QApplication, 
     paint_texts(painter, texts)
     painter.end()
     for text in texts:
-        plate = image.pixelColor(text.at.center().toPoint().x(), round(text.at.top() + 4))
+        plate = image.pixelColor(text.at.center().toPoint().x(), round(text.at.bottom() - 3))
         assert contrast(QColor(text.colour), plate) >= 4.5, text.lines
 
 

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import pytest
 
 from guidance_app.live.guidance import BranchSeen, OverlayPath
 from guidance_app.views.dashes import DashPattern, dashed
@@ -33,7 +32,8 @@ def test_crossing_branches_have_one_border_without_a_line_through_the_crossing()
 def test_nothing_to_draw_is_no_border() -> None:
     gone = OverlayPath(points_px=np.full((5, 2), np.nan), width_px=np.full(5, np.nan))
     shape = OverlayShape(replace(overlay(), centerlines=(gone,)))
-    assert not any(shape.centerline.values()) and not any(shape.lumen.values())
+    assert not any(shape.centerline.values())
+    assert not any(shape.lumen.values())
     assert not shape.lumen_area.any()
 
 
@@ -64,11 +64,12 @@ def test_lines_and_borders_are_sorted_by_how_their_branch_was_last_seen() -> Non
 
 def test_a_border_changes_its_kind_where_branches_meet_and_leaves_no_gap() -> None:
     trunk, twig = _branch(50.0, "now"), _branch(50.0, "never")
-    twig = replace(twig, points_px=twig.points_px + (58.0, 0.0))
+    twig = replace(twig, points_px=twig.points_px + np.array([58.0, 0.0]))
     lumen = OverlayShape(replace(overlay(), centerlines=(trunk, twig))).lumen
     now, never = (np.concatenate(lumen[seen])[:, 0] for seen in ("now", "never"))
     assert now.max() == pytest.approx(never.min(), abs=6.0)
-    assert now.min() < 25.0 and never.max() > 95.0
+    assert now.min() < 25.0
+    assert never.max() > 95.0
 
 
 def test_unseen_branches_have_their_own_halo_and_no_filled_lumen_and_can_be_left_out() -> None:
@@ -76,9 +77,12 @@ def test_unseen_branches_have_their_own_halo_and_no_filled_lumen_and_can_be_left
     both = replace(overlay(halo_px=2.0), centerlines=lines, unseen_halo_px=12.0)
     shape = OverlayShape(both)
     column = 50
-    assert shape.centerline_halo[20, column] and not shape.centerline_halo[28, column]
-    assert shape.centerline_halo[69, column] and shape.centerline_halo[51, column]
-    assert shape.lumen_area[20, column] and not shape.lumen_area[60, column]
+    assert shape.centerline_halo[20, column]
+    assert not shape.centerline_halo[28, column]
+    assert shape.centerline_halo[69, column]
+    assert shape.centerline_halo[51, column]
+    assert shape.lumen_area[20, column]
+    assert not shape.lumen_area[60, column]
     without = OverlayShape(both, show_unseen=False)
     assert set(without.centerline) == set(without.lumen) == {"now"}
     assert not without.centerline_halo[60, column]
