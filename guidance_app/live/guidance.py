@@ -9,13 +9,12 @@ import numpy as np
 from jaxtyping import Float
 
 from calibration.carm import CArmGeometry
+from engines.anatomy.cases.patient_hashes import PatientMatch
 from engines.angiography.frame import Frame
 from guidance_app.live.evidence import Evidence
 from guidance_app.live.reason import Reason
 
 SourceState = Literal["no_signal", "live", "last_run", "frozen", "replay"]
-# Whether run and case are of one patient; "silent" where the run does not say, "untold" where the case keeps no mark.
-PatientMatch = Literal["same", "other", "silent", "untold"]
 GuidanceState = Literal["unregistered", "proposed", "accepted", "stale", "rejected"]
 OverlayState = Literal["valid", "stale", "hidden"]
 BranchSeen = Literal["now", "earlier", "never"]

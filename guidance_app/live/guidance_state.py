@@ -58,6 +58,8 @@ class Situation:
         rest_frames: frames to let pass before the next cold start, after one that found nothing.
         tried_share: of the picture that was vessel when the last cold start began.
         vessel_shares: share of the picture that showed vessel, newest last: tells a bolus that is still arriving.
+        vouched: whose picture it is was found to be the case's patient, or cannot be told apart; else no pose is
+            accepted by itself, only by a person.
         rejected: what a person rejected last, for as long as that can be taken back.
     """
 
@@ -80,6 +82,7 @@ class Situation:
     rest_frames: int = 0
     tried_share: float = 0.0
     vessel_shares: tuple[float, ...] = ()
+    vouched: bool = True
     rejected: Rejected | None = None
 
 
@@ -123,6 +126,19 @@ def saw_geometry(now: Situation, geometry: CArmGeometry | None) -> Situation:
     return moved
 
 
+def saw_patient(now: Situation, *, vouched: bool) -> Situation:
+    """The picture's header said whose it is. What was accepted for one patient is a proposal for another."""
+    if vouched and now.vouched:
+        return now
+    changed = replace(now, vouched=vouched, generation=now.generation + 1, registering=False, by_person=False)
+    changed = replace(changed, wanted=now.wanted or now.registering)
+    if vouched or now.registration is None or now.state == "rejected":
+        return changed
+    state: GuidanceState = "proposed" if now.state == "accepted" else now.state
+    why, reason = ("proposed", _PROPOSED) if state == "proposed" else (now.why, now.reason)
+    return replace(changed, state=state, why=why, reason=reason, unconfirmed=True)
+
+
 def saw_vessel(now: Situation, share: float) -> Situation:
     """The engine measured how much of a picture shows vessel."""
     shares = (*now.vessel_shares, share)[-REMEMBERED_FRAMES:]
@@ -147,7 +163,7 @@ def registration_finished(now: Situation, found: Registration, geometry: CArmGeo
         return _not_found(now, found)
     if found.status == "caution" and _surer_already(now, found):
         return replace(now, registering=False, wanted=True, rest_frames=REST_FRAMES)
-    accepted = found.status == "accepted"
+    accepted = found.status == "accepted" and now.vouched
     return replace(
         now,
         state="accepted" if accepted else "proposed",

@@ -21,9 +21,9 @@ _SOURCE_WORDS = {
     "frozen": "\u275a\u275a FROZEN",
     "replay": "\u25b6 REPLAY",
 }
-# Isocentre axes (LPS of a patient on the back, head first) of the patient's own left, posterior and head, for each
-# Patient Position of DICOM PS3.3 C.7.3.1.1.2. Feet first turns about the vertical, the rest about the long axis.
-_TURNED = {"S": 0, "P": 2, "DR": -1, "DL": 1}  # quarter turns about the head-feet axis
+# Positioner angles are stated against the patient, however he lies (DICOM PS3.3 C.8.7.5.1.2): 0 degrees is before the
+# chest of a prone patient too. What the position adds is which end of the patient the picture's upper edge is.
+_LYING = ("S", "P", "DR", "DL")
 _OPPOSITE = {"L": "R", "R": "L", "A": "P", "P": "A", "H": "F", "F": "H"}
 _OBLIQUE = 0.8  # a letter stands alone up to 37 degrees off its axis; beyond, nobody would call that side so
 
@@ -109,25 +109,14 @@ def side_letters(geometry: CArmGeometry | None, patient_position: str) -> SideLe
 
     Camera x runs with the columns unless the picture is mirrored, camera y against the rows.
     """
-    axes = _patient_axes(patient_position)
-    if geometry is None or axes is None:
+    position = patient_position.strip().upper()
+    if geometry is None or position[:2] not in ("HF", "FF") or position[2:] not in _LYING:
         return None
     camera = geometry.camera_from_isocentre().rotation
-    right = _letter(axes @ (-camera[0] if geometry.mirrored else camera[0]))
-    top = _letter(axes @ camera[1])
+    turned = 1.0 if position[:2] == "HF" else -1.0  # the picture of a patient with the feet first stands on its head
+    right = _letter(turned * (-camera[0] if geometry.mirrored else camera[0]))
+    top = _letter(turned * camera[1])
     return SideLetters(left=_OPPOSITE.get(right, ""), right=right, top=top, bottom=_OPPOSITE.get(top, ""))
-
-
-def _patient_axes(position: str) -> Float[np.ndarray, "3 3"] | None:
-    """Rows: the patient's left, posterior and head in isocentre axes."""
-    position = position.strip().upper()
-    if position[:2] not in ("HF", "FF") or position[2:] not in _TURNED:
-        return None
-    quarter = _TURNED[position[2:]] * np.pi / 2.0
-    left = np.array([np.cos(quarter), np.sin(quarter), 0.0])
-    posterior = np.array([-np.sin(quarter), np.cos(quarter), 0.0])
-    axes = np.stack([left, posterior, np.array([0.0, 0.0, 1.0])])
-    return axes if position[:2] == "HF" else axes @ np.diag([-1.0, 1.0, -1.0])
 
 
 def _letter(direction: Float[np.ndarray, " 3"]) -> str:

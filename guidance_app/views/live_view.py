@@ -16,8 +16,9 @@ from PyQt6.QtCore import QPointF, QRectF, QSize, QSizeF, Qt
 from PyQt6.QtGui import QColor, QImage, QMouseEvent, QPainter, QPaintEvent, QTransform, QWheelEvent
 from PyQt6.QtWidgets import QWidget
 
+from engines.anatomy.cases.patient_hashes import PatientMatch
 from engines.angiography.frame import Frame
-from guidance_app.live.guidance import Overlay, PatientMatch, ScreenState
+from guidance_app.live.guidance import Overlay, ScreenState
 from guidance_app.views import legibility, palette, windowing
 from guidance_app.views.annotation_layout import PlacedText, placed_texts
 from guidance_app.views.annotation_painter import paint_texts

@@ -72,6 +72,7 @@ class ScreenComposer:
             paused=self._playback is not None and self._playback.paused,
             decided_ns=now_ns,
             figures=self._figures(),
+            patient=self._guidance.patient,
             can_undo_reject=self._guidance.situation.state == "rejected"
             and self._guidance.situation.rejected is not None,
         )

@@ -136,8 +136,8 @@ def test_every_colour_of_lines_stands_out_from_its_dark_rim() -> None:
 @pytest.mark.parametrize(
     ("position", "left", "right", "top"),
     [
-        ("HFS", "R", "L", "H"), ("HFP", "L", "R", "H"), ("FFS", "L", "R", "F"), ("FFP", "R", "L", "F"),
-        ("HFDR", "A", "P", "H"), ("HFDL", "P", "A", "H"), ("FFDR", "P", "A", "F"), ("FFDL", "A", "P", "F"),
+        ("HFS", "R", "L", "H"), ("HFP", "R", "L", "H"), ("HFDR", "R", "L", "H"), ("HFDL", "R", "L", "H"),
+        ("FFS", "L", "R", "F"), ("FFP", "L", "R", "F"), ("FFDR", "L", "R", "F"), ("FFDL", "L", "R", "F"),
     ],
 )  # fmt: skip
 def test_letters_follow_the_patients_position(position: str, left: str, right: str, top: str) -> None:
@@ -156,6 +156,11 @@ def test_letters_follow_the_angles_and_an_oblique_side_has_none() -> None:
     assert (lateral.left, lateral.right) == ("A", "P")
     oblique = side_letters(geometry(primary_rad=np.pi / 4, secondary_rad=0.0), "HFS")
     assert oblique == SideLetters(left="", right="", top="H", bottom="F")
+
+
+def test_a_picture_of_the_back_has_its_sides_changed() -> None:
+    from_behind = side_letters(geometry(primary_rad=np.pi, secondary_rad=0.0), "HFP")
+    assert from_behind == SideLetters(left="L", right="R", top="H", bottom="F")
 
 
 @pytest.mark.parametrize("position", ["", "HF", "SITTING", "HFX"])
