@@ -133,6 +133,7 @@ class ScreenState:
         figures: of the registration that `guidance_state` speaks of; None without one, and where it is not current.
         patient: whether the picture is of the case's patient.
         last_run_at: wall clock at which the newest picture came, "14:02", where the source waits for another run.
+        overlays_per_s: reached by a machine that cannot keep pace with the picture; None where it does.
         can_undo_reject: a person rejected a registration, and may have it back.
         frames_total: of a recording, None for a live source.
         p95_ms: 95th percentile of ingest to paint over the last seconds.
@@ -162,3 +163,4 @@ class ScreenState:
     can_undo_reject: bool = False
     patient: PatientMatch = "same"
     last_run_at: str = ""
+    overlays_per_s: float | None = None

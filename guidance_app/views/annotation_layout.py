@@ -72,13 +72,13 @@ def placed_texts(
         picture: where the frame lies in it, for the letters of its sides; None without one.
         label_at: where the overlay's own mark would stand best; it is left out where others stand.
     """
-    placed: list[PlacedText] = []
     for factor in _FACTORS:
         for near in (True, False):
             placed = _Page(area, sizes.scaled(factor), words, near=near).placed(picture)
-            if fits(area, placed):
+            if placed is not None and fits(area, placed):
                 return (*placed, *_label(area, placed, words, sizes.scaled(factor), label_at))
-    return tuple(placed)
+    # No view is so small in practice: what warns stays, whatever it covers.
+    return tuple(_Page(area, sizes.scaled(_FACTORS[-1]), words, near=False).placed(picture) or ())
 
 
 def fits(area: QRectF, placed: list[PlacedText]) -> bool:
@@ -97,7 +97,8 @@ class _Page:
         self._gap = _GAP * sizes.secondary_px
         self._pad = 0.25 * sizes.secondary_px + 0.12 * sizes.primary_px
 
-    def placed(self, picture: QRectF | None) -> list[PlacedText]:
+    def placed(self, picture: QRectF | None) -> list[PlacedText] | None:
+        """None where a word is wider than the view."""
         area, words = self._area, self._words
         inside = area.adjusted(self._margin, self._margin, -self._margin, -self._margin)
         top = inside.top()
@@ -112,7 +113,9 @@ class _Page:
         between = inside.width() - 2.0 * (side + 2.0 * self._gap)
         column = self._column(inside, top, between) if side > 0.0 else None
         beside = column is not None
-        column = column or self._column(inside, top, inside.width()) or []
+        column = column or self._column(inside, top, inside.width())
+        if column is None:
+            return None
         texts += column
         below = max((text.at.bottom() + self._gap for text in column), default=top)
         upper = top if beside else below
@@ -254,8 +257,8 @@ def wrapped(words: str, width: float, size_px: float, *, bold: bool = False) -> 
 
 
 def _badge_lines(text: str, width: float, size_px: float) -> tuple[str, ...] | None:
-    """One line, or what stands before and after its dash; None where neither goes in."""
-    for lines in ((text,), tuple(text.split(" - "))):
+    """One line, or what stands before and after its dash, or whole words a line; None where a word does not go in."""
+    for lines in ((text,), tuple(text.split(" - ")), wrapped(text, width, size_px, bold=True)):
         if all(text_width(line, size_px, bold=True) <= width for line in lines):
             return lines
     return None

@@ -88,6 +88,7 @@ def corners_of(
     frame = screen.frame
     title = (f"Case {case_id}",) if case_id else ()
     state = "\u275a\u275a PAUSED" if screen.paused else _SOURCE_WORDS[screen.source_state]
+    state += f" {screen.last_run_at}" if screen.source_state == "last_run" else ""
     state = "\u275a\u275a FROZEN" if frozen else state
     if frame is None:
         return Corners(top_left=title)

@@ -23,6 +23,7 @@ from guidance_app.views import legibility, palette, windowing
 from guidance_app.views.annotation_layout import PlacedText, placed_texts
 from guidance_app.views.annotation_painter import paint_texts
 from guidance_app.views.annotations import Annotations, corners_of, side_letters
+from guidance_app.views.open_field import OpenField
 from guidance_app.views.overlay_look import OverlayLook, badge_of, look_of
 from guidance_app.views.overlay_painter import OVERLAY_MODES, OverlayMode, OverlayPainter, Placing
 from guidance_app.views.reason_words import message_of
@@ -81,6 +82,7 @@ class LiveView(QWidget):
         self._screen: ScreenState | None = None
         self._picture: Frame | None = None  # the frame as shown: subtracted where a mask is set
         self._mask: Frame | None = None
+        self._field = OpenField()
         self._grey: UInt8[np.ndarray, "rows columns"] | None = None  # owns the bytes that the QImage points at
         self._image: QImage | None = None
         self._windowed_source: tuple[str, str, bool] | None = None
@@ -153,7 +155,7 @@ class LiveView(QWidget):
             return
         if self._mask is not None and self._mask.shape_px != frame.shape_px:
             self._mask = None
-        self._picture = frame if self._mask is None else windowing.subtracted(frame, self._mask)
+        self._picture = frame if self._mask is None else windowing.subtracted(frame, self._mask, self._field.of(frame))
         source = (frame.source_id, frame.kind, self._mask is not None)
         if self.window_level is None or source != self._windowed_source:
             inverted = self.window_level.inverted if self.window_level else False
@@ -165,6 +167,11 @@ class LiveView(QWidget):
         if self._picture is None or self.window_level is None:
             return
         self._grey = windowing.grey_of(self._picture.pixels, self.window_level.lut())
+        frame = self._screen.frame if self._screen is not None else None
+        if frame is not None and (self.window_level.inverted or self._mask is not None):
+            field = self._field.of(frame)
+            if field is not None:
+                self._grey[~field] = 0  # beside the open field there is nothing to see, and nothing may glare
         rows, columns = self._grey.shape
         self._image = QImage(self._grey.data, columns, rows, columns, QImage.Format.Format_Grayscale8)  # pyright: ignore[reportCallIssue, reportArgumentType] - any buffer will do
 

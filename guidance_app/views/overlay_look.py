@@ -14,6 +14,7 @@ Shape = Literal["disc", "square", "hourglass", "diamond", "triangle", "ring", "c
 
 _HELD_S = 1.0  # a picture that stays longer on a live screen is a held one
 _HELD_FRAMES = 1.5  # of a slow series
+_LEAST_PER_S = 2.0  # below it an overlay is too old for most of the pictures that follow
 LEAST_REMEMBERED_OPACITY = 0.4  # a fainter overlay is overlooked
 
 
@@ -55,6 +56,9 @@ def look_of(screen: ScreenState, *, now_ns: int | None = None) -> OverlayLook | 
     if screen.guidance_state == "proposed":
         own = screen.frame is not None and overlay.frame_index == screen.frame.index
         return _UNVERIFIED if own else replace(_UNVERIFIED, label=f"UNVERIFIED - {age_text(screen, now_ns)}")
+    if screen.overlays_per_s is not None:
+        steady = OverlayLook(colour=palette.NOT_CURRENT, line="dotted", label="")
+        return steady if screen.overlays_per_s >= _LEAST_PER_S else None
     if screen.overlay_state == "valid" and screen.guidance_state == "accepted":
         return _HELD if overlay.evidence is not None and overlay.evidence.kind == "anatomy" else _VALID
     if screen.guidance_state == "accepted" and _is_carried(screen):
@@ -94,7 +98,15 @@ def badge_of(
 
 
 def _badge(screen: ScreenState, now_ns: int | None) -> Badge:
+    if screen.overlays_per_s is not None and screen.guidance_state == "accepted":
+        words = f"SLOW - {max(1.0, screen.overlays_per_s):.0f} overlays a second"
+        if screen.overlays_per_s < _LEAST_PER_S:
+            words = "SLOW - overlay only while paused"
+        return Badge(text=words, shape="triangle", colour=palette.NOT_CURRENT)
     look = look_of(screen, now_ns=now_ns)
+    if screen.source_state == "last_run" and (look is None or look.line == "dotted"):
+        what = "no overlay" if look is None else f"overlay {age_text(screen, now_ns)}"
+        return Badge(text=f"LAST RUN, {screen.last_run_at} - {what}", shape="triangle", colour=palette.NOT_CURRENT)
     if look is None:
         return _badge_without_overlay(screen)
     evidence = screen.overlay.evidence if screen.overlay is not None else None

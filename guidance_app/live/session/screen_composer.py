@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import time
+
 from engines.angiography.frame import Frame
-from guidance_app.live.guidance import Figures, ScreenState, SourceState
+from guidance_app.live.guidance import Figures, Overlay, ScreenState, SourceState
 from guidance_app.live.reason import Reason
 from guidance_app.live.session.current_guidance import CurrentGuidance
+from guidance_app.live.session.overlay_pace import OverlayPace
 from guidance_app.live.session.overlay_rule import OverlayDecision
 from guidance_app.live.session.screen_book import ScreenBook
 from guidance_app.live.session.source_watch import SourceWatch
 from guidance_app.live.session.witnesses import Witnesses
-from guidance_app.sources.source import FrameSource, Playback, Recorded
+from guidance_app.sources.source import Acknowledged, FrameSource, Playback, ReceivesRuns, Recorded
 
 
 class ScreenComposer:
@@ -33,6 +36,10 @@ class ScreenComposer:
         self._source_id = source.source_id
         self._playback = source if isinstance(source, Playback) else None
         self._recorded = source if isinstance(source, Recorded) else None
+        self._acknowledged = isinstance(source, Acknowledged)
+        self._whole_runs = isinstance(source, ReceivesRuns)
+        self._overlay_pace = OverlayPace()
+        self._arrived_at = (-1, "")  # newest frame, and the wall clock when it came
         self._guidance = guidance
         self._watch = watch
         self._book = book
@@ -53,6 +60,8 @@ class ScreenComposer:
         decision = self._decide(frame, now_ns)
         trouble = self._trouble(frame, source_error)
         besides = tuple(text for text in (self._guidance.degraded, *self._witnesses.faults) if text)
+        if frame is not None and frame.index != self._arrived_at[0]:
+            self._arrived_at = frame.index, time.strftime("%H:%M")
         return ScreenState(
             frame=frame,
             result=self._guidance.result,
@@ -73,6 +82,8 @@ class ScreenComposer:
             decided_ns=now_ns,
             figures=self._figures(),
             patient=self._guidance.patient,
+            last_run_at=self._arrived_at[1],
+            overlays_per_s=self._pace(frame, decision.overlay, now_ns),
             can_undo_reject=self._guidance.situation.state == "rejected"
             and self._guidance.situation.rejected is not None,
         )
@@ -103,11 +114,24 @@ class ScreenComposer:
             reasons=found.reasons,
         )  # fmt: skip
 
+    def _pace(self, frame: Frame | None, overlay: Overlay | None, now_ns: int) -> float | None:
+        guidance = self._guidance
+        newest = guidance.result.frame_index if guidance.result is not None else None
+        flowing = (
+            frame is not None and guidance.engine_up and guidance.situation.state == "accepted"
+            and self._watch.state == "flowing" and not self._acknowledged
+            and not (self._playback is not None and self._playback.paused)
+        )  # fmt: skip
+        index = -1 if frame is None else frame.index
+        return self._overlay_pace.shown(index, overlay.frame_index if overlay else newest, now_ns, flowing=flowing)
+
     def _source_state(self, frame: Frame | None) -> SourceState:
+        if self._recorded is not None:
+            return "replay"  # a machine that reads it slowly has not lost a signal
+        if frame is not None and self._watch.state == "stalled" and self._whole_runs:
+            return "last_run"
         if frame is None or self._watch.state == "stalled":
             return "no_signal"
-        if self._recorded is not None:
-            return "replay"
         return "frozen" if self._watch.state == "frozen" else "live"
 
 
@@ -123,4 +147,5 @@ def _looks_different(screen: ScreenState, before: ScreenState) -> bool:
         or screen.banner != before.banner
         or screen.paused != before.paused
         or screen.can_undo_reject != before.can_undo_reject
+        or (screen.overlays_per_s is None) != (before.overlays_per_s is None)
     )

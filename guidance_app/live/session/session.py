@@ -334,4 +334,5 @@ class LiveSession:
             self._acknowledged.acknowledge(self._frame.index)
 
     def _stands_still_on_purpose(self) -> bool:
-        return self._acknowledged is not None or (self._playback is not None and self._playback.paused)
+        """A recording stands where the machine or a person leaves it: its source cannot be lost."""
+        return self._recorded is not None

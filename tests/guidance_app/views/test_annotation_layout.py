@@ -81,6 +81,8 @@ def test_no_two_words_overlap_or_cross_the_border(name: str, size_px: tuple[int,
     for scale in (1.0, 3.0):
         texts = placed(STATES[name], size_px, USUAL.scaled(scale))
         assert fits(QRectF(0.0, 0.0, *size_px), list(texts))
+        said = {text.role for text in texts}
+        assert said >= {"badge", "note", "research"} | ({"bar"} if STATES[name].patient != "same" else set())
         for text in texts:
             for line, size in zip(text.lines, text.sizes_px, strict=True):
                 assert text_width(line, size, bold=text.bold) <= text.at.width(), f"{line!r} leaves its plate"
