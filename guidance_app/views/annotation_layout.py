@@ -24,6 +24,8 @@ Align = Literal["left", "centre", "right"]
 _FACTORS = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.42, 0.35, 0.28, 0.22, 0.17, 0.13, 0.1)
 _MARGIN = 0.5  # in secondary letters
 _GAP = 0.35
+_MOST_LINES_BESIDE = 2  # of a sentence between two corners; more would hang far into the picture
+_SIDE_MOVES = 0.15  # of the picture; a letter pushed further in would cover what is looked at
 _EXPLAINS = 0.55  # size of an explanation in that of the warning
 
 
@@ -111,9 +113,9 @@ class _Page:
         left, right = corners["top_left"], corners["top_right"]
         side = max(_width(left), _width(right))
         between = inside.width() - 2.0 * (side + 2.0 * self._gap)
-        column = self._column(inside, top, between) if side > 0.0 else None
+        column = self._column(inside, top, between, beside=True) if side > 0.0 else None
         beside = column is not None
-        column = column or self._column(inside, top, inside.width())
+        column = column or self._column(inside, top, inside.width(), beside=False)
         if column is None:
             return None
         texts += column
@@ -135,7 +137,7 @@ class _Page:
             sizes_px=(self._sizes.primary_px,) * len(lines), colour=palette.ON_ALARM,
         )  # fmt: skip
 
-    def _column(self, inside: QRectF, top: float, width: float) -> list[PlacedText] | None:
+    def _column(self, inside: QRectF, top: float, width: float, *, beside: bool) -> list[PlacedText] | None:
         """Badge, message and notes one below the other; None where the longest word is wider."""
         words, primary = self._words, self._sizes.primary_px
         texts: list[PlacedText] = []
@@ -143,7 +145,7 @@ class _Page:
         badge = words.badge
         if badge is not None:
             room = width - 2 * self._pad - 1.1 * primary
-            lines = _badge_lines(badge.text, room, primary)
+            lines = _badge_lines(badge.text, room, primary, wraps=not beside)
             if lines is None:
                 return None
             text = self._block("badge", lines, (primary,) * len(lines), bold=True, colour=badge.colour, badge=badge)
@@ -156,7 +158,8 @@ class _Page:
             # The badge has warned from afar; what explains it must not cover the picture.
             size = primary if role == "note" else max(_EXPLAINS * primary, self._sizes.secondary_px)
             lines = wrapped(sentence, width - 2 * self._pad, size)
-            if any(text_width(line, size) > width - 2 * self._pad for line in lines):
+            too_wide = any(text_width(line, size) > width - 2 * self._pad for line in lines)
+            if too_wide or (beside and len(lines) > _MOST_LINES_BESIDE):
                 return None
             text = self._block(role, lines, (size,) * len(lines), align="centre", colour=palette.BRIGHT_TEXT)
             texts.append(_at(text, inside.center().x() - text.at.width() / 2.0, y))
@@ -220,7 +223,9 @@ class _Page:
             above = [at.bottom() + self._gap for at in near if at.center().y() < middle]
             below = [at.top() - self._gap for at in near if at.center().y() >= middle]
             upper, lower = max([picture.top(), *above]), min([picture.bottom(), *below])
-            texts.append(_at(text, left, upper + down * (lower - upper - text.at.height())))
+            pushed = upper - picture.top() if down == 0.0 else picture.bottom() - lower
+            if down == 0.5 or pushed <= _SIDE_MOVES * picture.height():
+                texts.append(_at(text, left, upper + down * (lower - upper - text.at.height())))
         return texts
 
     def _block(
@@ -256,9 +261,12 @@ def wrapped(words: str, width: float, size_px: float, *, bold: bool = False) -> 
     return tuple(lines) or ("",)
 
 
-def _badge_lines(text: str, width: float, size_px: float) -> tuple[str, ...] | None:
+def _badge_lines(text: str, width: float, size_px: float, *, wraps: bool) -> tuple[str, ...] | None:
     """One line, or what stands before and after its dash, or whole words a line; None where a word does not go in."""
-    for lines in ((text,), tuple(text.split(" - ")), wrapped(text, width, size_px, bold=True)):
+    tries = [(text,), tuple(text.split(" - "))]
+    if wraps:
+        tries.append(wrapped(text, width, size_px, bold=True))
+    for lines in tries:
         if all(text_width(line, size_px, bold=True) <= width for line in lines):
             return lines
     return None

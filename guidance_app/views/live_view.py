@@ -32,8 +32,8 @@ from guidance_app.views.windowing import WindowLevel
 
 PATIENT_WORDS: dict[PatientMatch, str] = {
     "same": "",
-    "other": "ANOTHER PATIENT: this run is not of the patient of the case",
-    "silent": "WHOSE RUN? It names no patient: compare with the case before you trust it",
+    "other": "ANOTHER PATIENT: not the patient of this case",
+    "silent": "WHOSE RUN? It names no patient. Compare before you trust it",
     "untold": "",
 }
 _ZOOM_PER_PX = 1.005

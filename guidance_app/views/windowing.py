@@ -71,9 +71,11 @@ def subtracted(frame: Frame, mask: Frame, field: Bool[np.ndarray, "rows columns"
         difference = np.where(field, difference, 0.0)
     pixels = np.clip(_SUBTRACTED_MIDDLE * (1.0 + difference), 0, LUT_ENTRIES - 1).astype(np.uint16)
     low, high = np.percentile(pixels[::4, ::4], (0.2, 99.8))
+    # What has not changed is mid grey: white would flood a dark room.
+    reach = float(max(_SUBTRACTED_MIDDLE - low, high - _SUBTRACTED_MIDDLE))
     return replace(
-        frame, pixels=pixels, bits_stored=16, window_center=float(low + high) / 2.0,
-        window_width=max(float(high - low), _LEAST_SUBTRACTED_WIDTH),
+        frame, pixels=pixels, bits_stored=16, window_center=float(_SUBTRACTED_MIDDLE),
+        window_width=max(2.0 * reach, _LEAST_SUBTRACTED_WIDTH),
     )  # fmt: skip
 
 
