@@ -11,6 +11,7 @@ LIVE_DISTANCE_MM = 2000.0  # from the table to the screen
 USUAL_MM_PER_PX = 0.277
 _PLAUSIBLE_MM_PER_PX = (0.03, 2.0)
 CAP_SHARE = 0.729  # height of a capital letter of DejaVu Sans in its nominal size
+_LEAST_PX = 11.0  # letters of fewer pixels run together
 _SECONDARY_PX = 14.0  # on the usual screen: read by who sits before it
 
 
@@ -36,7 +37,8 @@ def sizes_for(pixel_mm: float, distance_mm: float = LIVE_DISTANCE_MM) -> TextSiz
     """Letters of `ARC_MINUTES` at this distance, on a screen with pixels of this size."""
     capital_mm = 2.0 * distance_mm * math.tan(math.radians(ARC_MINUTES / 60.0) / 2.0)
     primary_px = capital_mm / (CAP_SHARE * pixel_mm)
-    return TextSizes(primary_px=primary_px, secondary_px=min(primary_px, _SECONDARY_PX * USUAL_MM_PER_PX / pixel_mm))
+    secondary_px = max(_SECONDARY_PX * USUAL_MM_PER_PX / pixel_mm, _LEAST_PX)
+    return TextSizes(primary_px=primary_px, secondary_px=min(primary_px, secondary_px))
 
 
 def arc_minutes(size_px: float, pixel_mm: float, distance_mm: float) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from PyQt6.QtCore import Qt
+from PyQt6.QtCore import QSize, Qt
 from PyQt6.QtGui import QFontMetrics, QResizeEvent
 from PyQt6.QtWidgets import (
     QButtonGroup,
@@ -40,6 +40,7 @@ _REASON_LINES = 2
 _ROW_PX = 30
 _LATENCY_FROM_PX = 620  # height of the panel
 _RUNS_FROM_PX = 480
+_CONTROLS_PX = 360
 _FIGURE_WIDTH_PX = 84  # "12345.6 ms"
 _STAGES = ("decode", "segment", "track", "render")
 
@@ -97,6 +98,10 @@ class StatusPanel(QFrame):
         # What a hand needs stays; a low window has no room for what is only looked at.
         self._latency.setVisible(self.height() >= _LATENCY_FROM_PX)
         self._run_list.setVisible(self.height() >= _RUNS_FROM_PX)
+
+    def minimumSizeHint(self) -> QSize:
+        """Of the controls alone: the rest gives way in a low window."""
+        return QSize(PANEL_WIDTH_PX, _CONTROLS_PX)
 
     def _show_reasons(self, reasons: tuple[str, ...]) -> None:
         """In a place of fixed height: what a hand aims at must not move. The whole text is in the tip."""
