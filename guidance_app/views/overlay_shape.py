@@ -90,7 +90,9 @@ class OverlayShape:
     @cached_property
     def _bordered(self) -> dict[BranchSeen, list[Float[np.ndarray, "n 2"]]]:
         """The lumen's border, cut where another kind of branch begins."""
-        kinds: list[BranchSeen] = [seen for seen in SEEN if any((line.seen or "now") == seen for line in self._shown)] or ["now"]
+        kinds: list[BranchSeen] = [
+            seen for seen in SEEN if any((line.seen or "now") == seen for line in self._shown)
+        ] or ["now"]
         if len(kinds) == 1:
             return {kinds[0]: _thinned(self._contours)}
         sorted_pieces: dict[BranchSeen, list[Float[np.ndarray, "n 2"]]] = {}

@@ -73,10 +73,8 @@ def drawn_frames(folder: Path | str, *, backend: str = "auto") -> Iterator[Drawn
             outcome = pipeline.step(frame, situation)
             situation = outcome.situation
             if outcome.result.overlay is not None:
-                for row in _rows(outcome.result.overlay, places(number)):
-                    yield DrawnFrame(
-                        case=case.id, run=recording.path.stem, frame=number, state=outcome.result.state, **row
-                    )
+                where = (case.id, recording.path.stem, number, outcome.result.state)
+                yield from _rows(outcome.result.overlay, places(number), *where)
             if outcome.cold_start is not None:
                 found = pipeline.register(outcome.cold_start)
                 geometry = outcome.cold_start.view.geometry
@@ -114,7 +112,9 @@ def _timed(frame: Frame, number: int) -> Frame:
     return replace(frame, index=number, received_ns=1 + round(number * (frame.frame_time_ms or 0.0) * 1e6))
 
 
-def _rows(overlay: Overlay, true_px: dict[int, Float[np.ndarray, "n 2"]]) -> Iterator[dict[str, object]]:
+def _rows(
+    overlay: Overlay, true_px: dict[int, Float[np.ndarray, "n 2"]], case: str, run: str, frame: int, state: str
+) -> Iterator[DrawnFrame]:
     mm_per_px = overlay.geometry.isocentre_mm_per_px
     rows, columns = overlay.geometry.shape_px
     errors: dict[str, list[np.ndarray]] = {}
@@ -127,14 +127,18 @@ def _rows(overlay: Overlay, true_px: dict[int, Float[np.ndarray, "n 2"]]) -> Ite
         wide = overlay.unseen_halo_px if seen == "never" else None
         halo_px = overlay.halo_px if wide is None else wide
         if len(error_px):
-            yield {
-                "evidence": "none" if overlay.evidence is None else overlay.evidence.kind,
-                "seen": seen,
-                "halo_mm": halo_px * mm_per_px,
-                "points": len(error_px),
-                "within": int((error_px <= halo_px).sum()),
-                "errors_mm": tuple((error_px * mm_per_px).tolist()),
-            }
+            yield DrawnFrame(
+                case=case,
+                run=run,
+                frame=frame,
+                state=state,
+                evidence="none" if overlay.evidence is None else overlay.evidence.kind,
+                seen=seen,
+                halo_mm=halo_px * mm_per_px,
+                points=len(error_px),
+                within=int((error_px <= halo_px).sum()),
+                errors_mm=tuple((error_px * mm_per_px).tolist()),
+            )
 
 
 def _true_places(case: Case, run: str, tree: CenterlineTree) -> Callable[[int], dict[int, np.ndarray]]:
@@ -152,7 +156,9 @@ def _true_places(case: Case, run: str, tree: CenterlineTree) -> Callable[[int], 
         try:
             views = json.loads((folder / f"{run}.json").read_text(encoding="utf-8"))["views"]
         except (OSError, ValueError, KeyError) as error:
-            raise InputError(f"{folder / f'{run}.json'}: no truth of the run ({error}); take a simulated case") from error
+            raise InputError(
+                f"{folder / f'{run}.json'}: no truth of the run ({error}); take a simulated case"
+            ) from error
         matrices = {view["frame"]: np.array(view["projection_px_from_lps_mm"]) for view in views}
         points_mm = np.column_stack([tree.points_mm(), np.ones(len(tree.points_mm()))])
 

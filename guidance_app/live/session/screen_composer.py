@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from engines.angiography.frame import Frame
 from guidance_app.live.guidance import Figures, Overlay, ScreenState, SourceState
@@ -31,6 +32,7 @@ class ScreenComposer:
         watch: SourceWatch,
         book: ScreenBook,
         witnesses: Witnesses,
+        held: Callable[[], bool] = lambda: False,
     ) -> None:
         self.newest: ScreenState | None = None
         self._source_id = source.source_id
@@ -44,6 +46,7 @@ class ScreenComposer:
         self._watch = watch
         self._book = book
         self._witnesses = witnesses
+        self._held = held
 
     def compose(self, frame: Frame | None, source_error: str, now_ns: int) -> ScreenState:
         """The very same object comes back while nothing has changed."""
@@ -78,7 +81,7 @@ class ScreenComposer:
             frames_total=None if self._recorded is None else self._recorded.frame_count,
             fps=self._book.fps(),
             p95_ms=self._book.latency.recent_p95_ms,
-            paused=self._playback is not None and self._playback.paused,
+            paused=self._held() or (self._playback is not None and self._playback.paused),
             decided_ns=now_ns,
             figures=self._figures(),
             patient=self._guidance.patient,
@@ -96,8 +99,9 @@ class ScreenComposer:
 
     def _trouble(self, frame: Frame | None, source_error: str) -> str:
         """What source or engine have to say before guidance may; "" when all is well."""
-        waits = frame is None and self._recorded is not None and self._guidance.engine_loading
-        engine = "the run begins once the guidance engine has loaded" if waits else self._guidance.engine_text
+        engine = self._guidance.engine_text
+        if self._guidance.engine_loading and self._recorded is not None and (frame is None or self._held()):
+            engine = f"the run plays once the engine is ready; {engine}"
         return source_error or engine
 
     def _figures(self) -> Figures | None:

@@ -290,7 +290,7 @@ def test_a_subtraction_amplifies_no_noise_behind_the_blades_and_says_what_it_is(
     blade = pixels[round(corner.y()) : round(inner.y()), round(corner.x()) : round(inner.x())]
     assert blade.max() < 20
     notes = [text for text in view.painted_texts if text.role == "note"]
-    assert [text.lines for text in notes][0][0].startswith("SUBTRACTED: mask frame 1")
+    assert next(text.lines for text in notes)[0].startswith("SUBTRACTED: mask frame 1")
     view.raw = True
     shown(view)
     assert any(text.role == "note" for text in view.painted_texts), "a raw view of a subtraction is one still"

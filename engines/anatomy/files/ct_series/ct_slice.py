@@ -29,8 +29,9 @@ _FIRST_GROUPS = (0x0002, 0x0008)
 _TAGS = ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "SeriesNumber", "Modality", "ImageType", "Rows",
          "Columns", "PixelSpacing", "ImageOrientationPatient", "ImagePositionPatient", "RescaleSlope",
          "RescaleIntercept", "FrameOfReferenceUID", "PatientID", "PatientBirthDate", "SamplesPerPixel",
-         "PixelRepresentation", "PixelPaddingValue", "PixelPaddingRangeLimit", "NominalPercentageOfCardiacPhase", "TriggerTime", "TemporalPositionIndex",
-         "TemporalPositionIdentifier", "AcquisitionNumber", "AcquisitionTime", "InstanceNumber")  # fmt: skip
+         "PixelRepresentation", "PixelPaddingValue", "PixelPaddingRangeLimit",
+         "NominalPercentageOfCardiacPhase", "TriggerTime", "TemporalPositionIndex", "TemporalPositionIdentifier",
+         "AcquisitionNumber", "AcquisitionTime", "InstanceNumber")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
