@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +53,31 @@ class DrawnFrame:
     errors_mm: tuple[float, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HaloLine:
+    """Figures of all frames of one state and evidence, for branches that were last seen in one way.
+
+    Args:
+        share_of_frames: of all frames that had an overlay.
+        drawn_mm: length of the model's lines within the pictures.
+        within_halo: share of that length.
+    """
+
+    state: str
+    evidence: str
+    seen: str
+    frames: int
+    share_of_frames: float
+    drawn_mm: float
+    within_halo: float
+    halo_median_mm: float
+    error_median_mm: float
+    error_p90_mm: float
+
+    def content(self) -> dict[str, str | int | float]:
+        return asdict(self)
+
+
 def drawn_frames(folder: Path | str, *, backend: str = "auto") -> Iterator[DrawnFrame]:
     """Play every run of a simulated case.
 
@@ -83,27 +108,29 @@ def drawn_frames(folder: Path | str, *, backend: str = "auto") -> Iterator[Drawn
                 )
 
 
-def summary_of(rows: Iterable[DrawnFrame]) -> list[dict[str, object]]:
+def summary_of(rows: Iterable[DrawnFrame]) -> list[HaloLine]:
     """One line for each evidence and each way of being seen, of accepted and of proposed poses apart."""
     rows = list(rows)
     frames = len({(row.case, row.run, row.frame) for row in rows})
     lines = []
-    for key in sorted({(row.state, row.evidence, row.seen) for row in rows}):
-        mine = [row for row in rows if (row.state, row.evidence, row.seen) == key]
-        points = sum(row.points for row in mine)
+    for state, evidence, seen in sorted({(row.state, row.evidence, row.seen) for row in rows}):
+        mine = [row for row in rows if (row.state, row.evidence, row.seen) == (state, evidence, seen)]
+        points, own = sum(row.points for row in mine), len({(row.case, row.run, row.frame) for row in mine})
         errors_mm = np.concatenate([np.array(row.errors_mm) for row in mine])
         lines.append(
-            {
-                "state": key[0], "evidence": key[1], "seen": key[2],
-                "frames": len({(row.case, row.run, row.frame) for row in mine}),
-                "share_of_frames": len({(row.case, row.run, row.frame) for row in mine}) / max(frames, 1),
-                "drawn_mm": points * DRAWN_STEP_MM,
-                "within_halo": sum(row.within for row in mine) / max(points, 1),
-                "halo_median_mm": float(np.median([row.halo_mm for row in mine])),
-                "error_median_mm": float(np.median(errors_mm)),
-                "error_p90_mm": float(np.percentile(errors_mm, 90.0)),
-            }
-        )  # fmt: skip
+            HaloLine(
+                state=state,
+                evidence=evidence,
+                seen=seen,
+                frames=own,
+                share_of_frames=own / frames,
+                drawn_mm=points * DRAWN_STEP_MM,
+                within_halo=sum(row.within for row in mine) / points,
+                halo_median_mm=float(np.median([row.halo_mm for row in mine])),
+                error_median_mm=float(np.median(errors_mm)),
+                error_p90_mm=float(np.percentile(errors_mm, 90.0)),
+            )
+        )
     return lines
 
 
