@@ -39,7 +39,8 @@ def halo(
         print(
             f"{line.state:9s} {line.evidence:8s} {line.seen:8s} {100 * line.share_of_frames:3.0f} % of frames, "
             f"{line.drawn_mm:7.0f} mm drawn, {100 * line.within_halo:3.0f} % within a halo of "
-            f"{line.halo_median_mm:.1f} mm; error median {line.error_median_mm:.1f}, p90 {line.error_p90_mm:.1f} mm{mark}"
+            f"{line.halo_median_mm:.1f} mm; error median {line.error_median_mm:.1f}, p90 {line.error_p90_mm:.1f} mm"
+            f"{mark}"
         )
     if json_file is not None:
         content = {"schema": "guidance-app/evaluate-halo/1", "machine": this_machine().model_dump(), "cases": folders}
