@@ -34,6 +34,7 @@ def run_window(
     until: Callable[[ScreenState], bool] | None = None,
     annotate_s: float | None = None,
     ticked: Callable[[float], None] | None = None,
+    run_index: int = 0,
     end: EndRequest | None = None,
 ) -> VideoReport | None:
     """Start the session, show it, and stop it when its source has ended, the time is up or a person ends it.
@@ -46,6 +47,7 @@ def run_window(
         screenshot: PNG of the window at its most telling moment.
         until: asked after every painted state; the run ends once it says so.
         annotate_s: the video stops after this long, however long the window stays.
+        run_index: which of the case's recordings the session shows; -1 for another run.
         ticked: told how long each call of the window's timer took, in ms.
         end: entered by the caller, where signals are to be remembered while it opens the source.
 
@@ -66,7 +68,7 @@ def run_window(
     settings = Settings() if headless else load_settings()
     window = GuidanceWindow(title=title, states=settings.rooms)
     try:
-        window.show_session(session, case)
+        window.show_session(session, case, run_index=run_index)
         kept = KeptPictures(window, annotate, screenshot, wait=headless, annotate_s=annotate_s)
         loop = QEventLoop()
 

@@ -180,11 +180,11 @@ class GuidanceWindow(QWidget):
             return str(error)
         return ""
 
-    def show_session(self, session: GuidedSession, case: Case) -> None:
+    def show_session(self, session: GuidedSession, case: Case, *, run_index: int = 0) -> None:
         """Show a session that the caller opened and starts, in the live room; the window ends it."""
         self._set_case(case)
         runs = tuple(recording.path.stem for recording in case.recordings)
-        self.live.show_session(session, case, runs=runs)
+        self.live.show_session(session, case, runs=runs, run_index=run_index)
         self.go_to(self.live.id)
 
     def begin(self, *, case: str, source: str, room: str) -> None:

@@ -23,6 +23,7 @@ from engines.angiography.files.xa_tags import (
     window,
 )
 from engines.angiography.frame import Frame, FrameKind
+from engines.angiography.patient_mark import mark_of
 from engines.angiography.run import MaskOperation, check_index, readable_name
 
 
@@ -59,6 +60,9 @@ class XaRun:
         # Pixels inverted for display are not proportional to the beam.
         turned = self._pixels.format.photometric == "MONOCHROME1"
         self._linear_intensity = self.kind != "dsa" and relationship == "LIN" and not turned
+        self._patient = mark_of(
+            stored_text(self.header, "PatientID"), stored_text(self.header, "PatientBirthDate")
+        )  # fmt: skip
         self._geometry: dict[int, CArmGeometry | str] = {}
 
     def _require_kind(self) -> None:
@@ -111,6 +115,8 @@ class XaRun:
             window_width=width,
             vessels_bright=vessels_bright(self.header, inverted=inverted),
             linear_intensity=self._linear_intensity,
+            patient_position=stored_text(self.header, "PatientPosition"),
+            patient=self._patient,
         )
 
 

@@ -68,6 +68,7 @@ def guide(
             headless=headless,
             duration_s=duration_s,
             title=f"{title}: {opened.id}, {source.source_id}",
+            run_index=_index_of(opened, uri),
             end=end,
         )
         if recorder is not None:
@@ -79,6 +80,15 @@ def guide(
         if out is not None:
             print(f"{session.summary}; logs in {out}")
     del qt
+
+
+def _index_of(case: Case, uri: SourceUri) -> int:
+    """Which of the case's own recordings plays; -1 where it is none of them."""
+    path = getattr(uri, "path", None)
+    if path is None:
+        return -1
+    played = Path(path).resolve()
+    return next((row for row, run in enumerate(case.recordings) if run.path.resolve() == played), -1)
 
 
 def _recorder(path: Path, case: Case, source_id: str, out: Path | None) -> Recorder:

@@ -147,7 +147,7 @@ class Pipeline:
         borne_out = self._clock_ns()
         placed = self._placing.place(admitted, confirmed.judged)
         set_down = self._clock_ns()
-        drawn = self._draw.draw(frame, segmentation, placed, confirmed.evidence)
+        drawn = self._draw.draw(admitted, seen, placed, confirmed.evidence)
         times = StageTimes(
             decode=frame.decode_ms,
             segment=_ms(began, segmented),

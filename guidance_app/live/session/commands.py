@@ -46,8 +46,12 @@ class Commands:
         self._move("accept", guidance_state.person_accepts)
 
     def reject(self) -> None:
-        """Take the registration away; a new one comes only when asked for."""
+        """Take the registration away; a new one comes only when asked for, or it is taken back."""
         self._move("reject", guidance_state.person_rejects)
+
+    def undo_reject(self) -> None:
+        """Bring back what was rejected last, as a proposal; without one, nothing happens."""
+        self._move("undo_reject", guidance_state.person_takes_back)
 
     def _move(self, name: str, transition: Callable[[Situation], Situation]) -> None:
         with self._lock:

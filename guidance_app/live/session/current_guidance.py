@@ -6,7 +6,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from calibration.errors import GuidanceError
+from engines.anatomy.cases.patient_hashes import PatientHashes, PatientMatch
 from engines.angiography.frame import Frame
+from engines.angiography.patient_mark import PatientMark
 from guidance_app.live import guidance_state
 from guidance_app.live.engine.engine_process import (
     ColdStartDone,
@@ -40,6 +42,7 @@ class CurrentGuidance:
         engine: instead, one that serves other runs too.
         hear: called from the supervisor's thread; the owner takes its lock and hands on to `heard`.
         settled: called once the engine answers, or is known never to.
+        patient: whose case it is; None where it cannot be told, and any run will do.
         late_pose: a known pose that waits for a picture with geometry.
     """
 
@@ -56,6 +59,7 @@ class CurrentGuidance:
         spare_engine: bool,
         engine: SharedEngine | None = None,
         late_pose: LatePose | None = None,
+        patient: PatientHashes | None = None,
     ) -> None:
         self.situation = initial
         self.result: GuidanceResult | None = None
@@ -66,6 +70,10 @@ class CurrentGuidance:
         self.engine_pid: int | None = None
         self.engine_description = ""
         self.degraded = ""  # what the engine has to do without
+        self.patient: PatientMatch = "untold"
+        self._patient = patient
+        self._mark: PatientMark | None = None
+        self._mark_seen = False
         self._late_pose = late_pose
         self._limits = limits
         self._events = events
@@ -101,6 +109,7 @@ class CurrentGuidance:
         self._frame = frame
         self._received_ns[frame.index] = frame.received_ns
         self._received_ns.pop(frame.index - _REMEMBERED_ARRIVALS, None)
+        self._note_patient(frame)
         self._note_geometry(frame)
         if self._supervisor is not None:
             self._supervisor.offer(frame)
@@ -241,6 +250,16 @@ class CurrentGuidance:
         if situation is not None:
             self._late_pose = None
             self.begin(situation)
+
+    def _note_patient(self, frame: Frame) -> None:
+        if self._patient is None or (self._mark_seen and frame.patient == self._mark):
+            return
+        self._mark, self._mark_seen = frame.patient, True
+        self.patient = self._patient.match(frame.patient)
+        self._set(guidance_state.saw_patient(self.situation, vouched=self.patient == "same"))
+        if self.patient != "same":
+            text = "is of another patient than the case" if self.patient == "other" else "does not say whose it is"
+            self._events.add("patient_unknown", f"the run {text}: no pose is accepted by itself", frame=frame.index)
 
     def _note_geometry(self, frame: Frame) -> None:
         before = self.situation

@@ -57,6 +57,7 @@ def open_session(
         first_at_once=first_at_once,
         initial=initial,
         late_pose=None if known is not None or pose is None else LatePose(pose),
+        patient=None if _recorded_on(case, known) else case.patient,
         out=out,
         paced_fps=source.fps if isinstance(source, PacedFileSource) else None,
         witnesses=witnesses,
@@ -78,6 +79,15 @@ def situation_from_pose(pose: Path, source: PacedFileSource | SaturatedFileSourc
         frame = source.run.place_of(view.sop_instance_uid, view.frame)
         elsewhere = frame is None
     return pose_situation(pose, content, _geometry(source, frame or 0), elsewhere=elsewhere)
+
+
+def _recorded_on(case: Case, source: PacedFileSource | SaturatedFileSource | None) -> bool:
+    """A recording of this very case: it was compared when it was made, and keeps nothing of the patient."""
+    return (
+        source is not None
+        and isinstance(source.run, RecordedRun)
+        and source.run.reader.about.get("case") == case.id
+    )  # fmt: skip
 
 
 def _geometry(source: PacedFileSource | SaturatedFileSource, frame: int) -> CArmGeometry:

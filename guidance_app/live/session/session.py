@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from engines.anatomy.cases.patient_hashes import PatientHashes
 from engines.angiography.frame import Frame
 from engines.registration.registration import Registration
 from guidance_app.live.engine.engine_process import EngineRecipe
@@ -61,6 +62,7 @@ class LiveSession:
     Args:
         recipe: how the engine process makes its pipeline; None shows pictures without guidance.
         initial: where guidance begins, for a known pose.
+        patient: whose case it is; None where it cannot be told.
         late_pose: the same for a source whose geometry is known only from its pictures.
         out: folder for `frames.jsonl`, `events.jsonl` and `latency.json`; None keeps nothing.
         paced_fps: for `latency.json`; None for an unpaced source.
@@ -78,6 +80,7 @@ class LiveSession:
         recipe: EngineRecipe | None,
         initial: Situation | None = None,
         late_pose: LatePose | None = None,
+        patient: PatientHashes | None = None,
         out: Path | None = None,
         paced_fps: float | None = None,
         limits: OverlayLimits | None = None,
@@ -109,6 +112,7 @@ class LiveSession:
             recipe=recipe,
             initial=initial or Situation(),
             late_pose=late_pose,
+            patient=patient,
             limits=limits or OverlayLimits(),
             events=self._events,
             latency=self._book.latency,
@@ -362,4 +366,5 @@ class LiveSession:
             self._acknowledged.acknowledge(self._frame.index)
 
     def _stands_still_on_purpose(self) -> bool:
-        return self._held or self._acknowledged is not None or (self._playback is not None and self._playback.paused)
+        """A recording stands where the machine or a person leaves it: its source cannot be lost."""
+        return self._held or self._recorded is not None

@@ -66,6 +66,9 @@ def _overlay(desk: SessionDesk) -> tuple[Action, ...]:
             release=lambda: desk.hold_overlay(False),
         ),
         Action(id="live.mode", words="Outline, centerline, filled", keys=("V",), press=desk.next_mode),
+        Action(
+            id="live.unseen", words="Hide or show branches never seen filled", keys=("U",), press=desk.show_unseen
+        ),
     )  # fmt: skip
 
 
@@ -80,7 +83,7 @@ def _registration(desk: SessionDesk) -> tuple[Action, ...]:
             refusal=desk.nothing_to_accept, consequential=True,
         ),
         Action(
-            id="live.reject", words="Reject the registration", keys=("Del",), press=desk.reject,
+            id="live.reject", words="Reject the registration, again: take that back", keys=("Del",), press=desk.reject,
             refusal=desk.nothing_to_reject, consequential=True,
         ),
     )  # fmt: skip

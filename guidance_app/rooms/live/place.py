@@ -117,6 +117,8 @@ class LivePlace(QWidget):
             self._show_figures(screen)
             # Paints before it returns, unless the window is hidden: then nothing is reported as painted.
             self.view.repaint()
+        else:
+            self.view.refresh_age()
         if self.on_drawn is not None:
             self.on_drawn()
         painted = self.view.painted_screen
@@ -144,9 +146,7 @@ class LivePlace(QWidget):
         if not changed and now_ns - self._figures_ns < _PANEL_EVERY_MS * 1e6:
             return
         self._figures_ns, self._figures_state = now_ns, screen.guidance_state
-        registration = self.desk.session.registration if self.desk.session is not None else None
-        reasons = registration.reasons if registration is not None else ()
-        self.panel.show_screen(screen, reasons=reasons, paint_ms=self.view.paint_ms)
+        self.panel.show_screen(screen, paint_ms=self.view.paint_ms)
         self.panel.settle()
 
     def _show_overlay_choice(self) -> None:

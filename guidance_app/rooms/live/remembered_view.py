@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from guidance_app.views.live_view import LiveView
+from guidance_app.views.overlay_look import LEAST_REMEMBERED_OPACITY
 
 
 class RememberedView(BaseModel):
@@ -34,7 +35,7 @@ class RememberedView(BaseModel):
 def set_up(view: LiveView, remembered: RememberedView, *, kind: str) -> None:
     """`kind` of case: the hundred thin arteries of a head overlap as outlines and read best as lines."""
     view.set_mode(remembered.overlay_mode or ("centerline" if kind == "evt" else "outline"))
-    view.set_opacity(remembered.overlay_opacity)
+    view.set_opacity(max(remembered.overlay_opacity, LEAST_REMEMBERED_OPACITY))
     view.right_drag_windows = remembered.right_drag_windows
 
 

@@ -124,7 +124,7 @@ class LiveRoom(Room):
             GuidanceError: it cannot be read.
         """
         session = self._open(case, source)
-        self.show_session(session, case)
+        self.show_session(session, case, run_index=-1)
         session.start()
 
     def saved_state(self) -> Mapping[str, JsonValue]:

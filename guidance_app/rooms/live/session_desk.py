@@ -84,7 +84,9 @@ class SessionDesk:
         return "" if self._guidance_state() == "proposed" else "No proposed registration to accept"
 
     def nothing_to_reject(self) -> str:
+        screen = self._view.screen_state
         rejectable = self._guidance_state() in ("proposed", "accepted", "stale")
+        rejectable = rejectable or (screen is not None and screen.can_undo_reject)
         return "" if rejectable else "No registration to reject"
 
     # Playback
@@ -178,6 +180,11 @@ class SessionDesk:
         self._view.set_mode(mode)
         return f"Overlay as {mode}"
 
+    def show_unseen(self) -> str:
+        self._view.show_unseen = not self._view.show_unseen
+        self._view.update()
+        return "Branches never seen filled: " + ("shown" if self._view.show_unseen else "hidden")
+
     # Registration
 
     def register(self) -> str:
@@ -197,10 +204,14 @@ class SessionDesk:
     def reject(self) -> str:
         if self.session is None:
             return _NO_RUN
+        screen = self._view.screen_state
+        if screen is not None and screen.can_undo_reject:
+            self.session.commands.undo_reject()
+            return "Rejection taken back: check the registration and accept it"
         if refusal := self.nothing_to_reject():
             return refusal
         self.session.commands.reject()
-        return "Registration rejected"
+        return "Registration rejected; the same key takes that back"
 
     def end_behind(self, ending: Stops) -> None:
         """Ending a session or an engine waits for processes; the next run must not."""

@@ -6,14 +6,18 @@ from dataclasses import replace
 
 import pytest
 from PyQt6.QtCore import Qt
+from PyQt6.QtWidgets import QPushButton
 from pytestqt.qtbot import QtBot
 
+from guidance_app.live.evidence import Evidence
+from guidance_app.live.guidance import Figures, GuidanceState
 from guidance_app.live.run_log import Event
 from guidance_app.panels.action import Action
-from guidance_app.views.overlay_look import badge_of
+from guidance_app.rooms.live.remembered_view import RememberedView, set_up
+from guidance_app.views.overlay_look import badge_of, look_of
 from guidance_app.window.window import GuidanceWindow
 from tests.guidance_app.rooms.live.staged_case import CASE
-from tests.guidance_app.views.staging import StagedSession, frame, screen
+from tests.guidance_app.views.staging import StagedSession, frame, overlay, screen
 
 
 class Bench:
@@ -239,9 +243,9 @@ def test_the_panel_shows_the_figures_of_the_registration(qtbot: QtBot) -> None:
 
 def test_no_confidence_is_shown_as_certainty(qtbot: QtBot) -> None:
     panel, shown = Bench(qtbot).place.panel, screen()
-    assert shown.result is not None
-    sure = replace(shown, result=replace(shown.result, confidence=0.9999))
-    panel.show_screen(sure, reasons=(), paint_ms=1.0)
+    assert shown.figures is not None
+    sure = replace(shown, figures=replace(shown.figures, confidence=0.9999))
+    panel.show_screen(sure, paint_ms=1.0)
     assert panel._confidence.text() == ">99 %"
 
 
@@ -261,3 +265,94 @@ def test_no_confidence_is_shown_as_certainty(qtbot: QtBot) -> None:
 def test_every_state_has_its_own_words_and_shape(state: object, word: str, shape: str) -> None:
     badge = badge_of(state, held=False, raw=False)  # type: ignore[arg-type]
     assert (badge.text, badge.shape) == (word, shape)
+
+
+STATES = (
+    screen(),
+    screen(state="stale", guidance="proposed", figures=Figures(
+        confidence=0.7, expected_error_mm=2.0, depth_sigma_mm=9.0,
+        reasons=("little vessel is visible", "another pose fits nearly as well", "a third reason"))),
+    screen(state="hidden", guidance="rejected", can_undo_reject=True),
+    screen(state="hidden", guidance="stale"),
+    screen(state="hidden", guidance="unregistered"),
+    screen(state="hidden", engine_up=False, besides=("guidance restarts: " + 12 * "its process died ",)),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("size", [(640, 480), (1280, 800), (1920, 1080)])
+def test_nothing_that_a_hand_aims_at_moves_between_states(qtbot: QtBot, size: tuple[int, int]) -> None:
+    bench = Bench(qtbot)
+    bench.window.resize(*size)
+    panel = bench.place.panel
+    buttons = [button for button in panel.findChildren(QPushButton) if button.isVisible()]
+    assert panel.reject_button in buttons
+    places = set()
+    for state in STATES:
+        bench.place.view.show_screen(state)
+        panel.show_screen(state, paint_ms=1.0)
+        panel.settle()
+        places.add(tuple(button.geometry().getRect() for button in buttons))
+    assert len(places) == 1
+
+
+@pytest.mark.parametrize("guidance", ["rejected", "stale", "unregistered"])
+def test_no_figure_stands_beside_a_state_that_has_none(qtbot: QtBot, guidance: GuidanceState) -> None:
+    panel = Bench(qtbot).place.panel
+    panel.show_screen(screen(state="hidden", guidance=guidance), paint_ms=1.0)
+    assert {panel._confidence.text(), panel._error.text(), panel._depth.text()} == {"\u2013"}
+    assert panel._reasons.text() == ""
+
+
+def test_reject_can_be_undone_by_the_same_button_and_key(qtbot: QtBot) -> None:
+    bench = Bench(qtbot, screen(state="hidden", guidance="rejected", can_undo_reject=True))
+    assert bench.place.panel.reject_button.text().startswith("Undo")
+    assert bench.place.panel.reject_button.isEnabled()
+    assert "taken back" in bench.press(Qt.Key.Key_Delete)
+    assert bench.session.asked == ["undo reject"]
+
+
+def test_one_key_hides_the_branches_that_were_never_seen(qtbot: QtBot) -> None:
+    bench = Bench(qtbot)
+    assert bench.press(Qt.Key.Key_U).endswith("hidden")
+    assert not bench.place.view.show_unseen
+    assert bench.press(Qt.Key.Key_U).endswith("shown")
+
+
+def test_the_run_that_really_plays_is_marked_though_the_case_does_not_list_it(qtbot: QtBot) -> None:
+    panel = Bench(qtbot).place.panel
+    panel.show_runs(("run1", "run2"), -1)
+    panel.show_screen(screen(frame=frame(source_id="elsewhere.dcm")), paint_ms=1.0)
+    rows = [panel._runs.item(row).text() for row in range(panel._runs.count())]  # type: ignore[union-attr]
+    assert rows == ["run1", "run2", "\u25b6 elsewhere.dcm"]
+    assert panel._runs.currentRow() == 2
+
+
+def test_a_faint_overlay_says_so_and_is_not_remembered_so_faint(qtbot: QtBot) -> None:
+    badge = badge_of(screen(), held=False, raw=False, opacity=0.1)
+    assert badge.text == "OVERLAY VALID - FAINT, 10 %"
+    view = Bench(qtbot).place.view
+    set_up(view, RememberedView(overlay_opacity=0.1), kind="coronary")
+    assert view.opacity == 0.4
+
+
+def test_the_age_of_a_held_picture_counts_to_now() -> None:
+    held = screen(state="stale", source_state="no_signal", frames_total=None, frame=frame(received_ns=10**9))
+    badge = badge_of(held, held=False, raw=False, now_ns=9 * 10**9)
+    assert badge.text == "NOT CURRENT - 8.0 s old"
+    frozen = badge_of(screen(frame=frame(received_ns=10**9)), held=False, raw=False, frozen=True, now_ns=46 * 10**9)
+    assert frozen.text == "PICTURE FROZEN (F) - NOT LIVE, 45 s old"
+
+
+def test_what_a_picture_rests_on_has_its_own_line_shape_and_word() -> None:
+    looks, badges = [], []
+    for kind, state in (("vessel", "valid"), ("anatomy", "valid"), ("carried", "stale")):
+        drawn = replace(overlay(), evidence=Evidence(kind=kind, age_s=2.1))  # type: ignore[arg-type]
+        shown = replace(screen(state=state), overlay=drawn)  # type: ignore[arg-type]
+        looks.append(look_of(shown))
+        badges.append(badge_of(shown, held=False, raw=False))
+    assert [badge.text for badge in badges] == [
+        "OVERLAY VALID",
+        "HELD BY BONES - vessels seen 2.1 s ago",
+        "CARRIED - last confirmed 2.1 s ago",
+    ]
+    assert len({look.line for look in looks if look}) == len({badge.shape for badge in badges}) == 3

@@ -17,6 +17,7 @@ from calibration.errors import InputError
 from engines.angiography.files.dicom_encoding import read_header
 from engines.angiography.files.dicom_stream import open_dicom, transfer_syntax_of
 from engines.angiography.files.xa_pixels import PixelReader
+from engines.angiography.patient_mark import PatientMark, mark_of
 
 _LEGACY_CONVERTED_ENHANCED_CT = "1.2.840.10008.5.1.4.1.1.2.2"
 _ENHANCED = (EnhancedCTImageStorage, _LEGACY_CONVERTED_ENHANCED_CT)
@@ -24,9 +25,10 @@ _AIR_HU = -1024
 _MAX_FRAMES = 20_000
 _TAGS = ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "SeriesNumber", "Modality", "ImageType", "Rows",
          "Columns", "PixelSpacing", "ImageOrientationPatient", "ImagePositionPatient", "RescaleSlope",
-         "RescaleIntercept", "FrameOfReferenceUID", "SamplesPerPixel", "PixelRepresentation", "PixelPaddingValue",
-         "PixelPaddingRangeLimit", "NominalPercentageOfCardiacPhase", "TriggerTime", "TemporalPositionIndex",
-         "TemporalPositionIdentifier", "AcquisitionNumber", "AcquisitionTime", "InstanceNumber")  # fmt: skip
+         "RescaleIntercept", "FrameOfReferenceUID", "PatientID", "PatientBirthDate", "SamplesPerPixel",
+         "PixelRepresentation", "PixelPaddingValue", "PixelPaddingRangeLimit",
+         "NominalPercentageOfCardiacPhase", "TriggerTime", "TemporalPositionIndex", "TemporalPositionIdentifier",
+         "AcquisitionNumber", "AcquisitionTime", "InstanceNumber")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +57,7 @@ class CtSlice:
     series: str
     number: str
     frame_of_reference: str
+    patient: PatientMark | None
     instance: str
     shape: tuple[int, int]
     spacing_mm: tuple[float, float]
@@ -98,6 +101,7 @@ def slices_of_file(path: Path) -> list[CtSlice]:
                 series=str(dataset.SeriesInstanceUID),
                 number=str(dataset.get("SeriesNumber", "?")),
                 frame_of_reference=str(dataset.get("FrameOfReferenceUID", "") or ""),
+                patient=_patient(dataset),
                 instance=str(dataset.SOPInstanceUID),
                 shape=(int(dataset.Rows), int(dataset.Columns)),
                 spacing_mm=(float(dataset.PixelSpacing[0]), float(dataset.PixelSpacing[1])),
@@ -174,6 +178,7 @@ def _placed_frames(path: Path, header: Dataset, common: Dataset, frames: Sequenc
             series=str(header.SeriesInstanceUID),
             number=str(header.get("SeriesNumber", "?")),
             frame_of_reference=str(header.get("FrameOfReferenceUID", "") or ""),
+            patient=_patient(header),
             instance=f"{header.SOPInstanceUID} frame {index}",
             shape=(int(header.Rows), int(header.Columns)),
             spacing_mm=(float(measures.PixelSpacing[0]), float(measures.PixelSpacing[1])),
@@ -219,6 +224,10 @@ def _moment(cardiac: Dataset, content: Dataset, own: Dataset) -> Moment:
         time=str(content.get("AcquisitionTime") or content.get("FrameReferenceDateTime") or ""),
         instance=number(own, "InstanceNumber"),
     )
+
+
+def _patient(header: Dataset) -> PatientMark | None:
+    return mark_of(str(header.get("PatientID", "") or ""), str(header.get("PatientBirthDate", "") or ""))
 
 
 def _padding(dataset: Dataset) -> tuple[int, int] | None:

@@ -174,7 +174,7 @@ def test_nothing_is_placed_on_a_view_that_the_pose_was_not_checked_on():
 def test_drawing_outlines_the_vessels_even_where_the_model_has_no_place():
     came = admitted(frame_with(6))
     drawn = Draw(ProjectedModel(MODEL), threshold=0.5).draw(
-        came.frame, Segmenter().segment(came.frame), Placed(situation=came.situation, place=None), None
+        came, seen(came), Placed(situation=came.situation, place=None), None
     )
     assert drawn.overlay is None
     assert len(drawn.vessel_outline) == 1
