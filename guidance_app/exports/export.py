@@ -230,7 +230,7 @@ class _Job:
             InputError: not one can be read.
         """
         from guidance_app.exports.burned_picture import BurnedPictures
-        from guidance_app.window.run import application
+        from guidance_app.window.application import application
 
         qt = application(headless=True)
         painter = BurnedPictures(self._case.vessel_model())

@@ -1,0 +1,33 @@
+"""The line at the bottom of the window."""
+
+from __future__ import annotations
+
+from PyQt6.QtCore import QTimer
+from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QWidget
+
+_SAID_MS = 6000
+
+
+class StatusStrip(QFrame):
+    """One line at the bottom: what just happened, and where the keys are explained."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setFixedHeight(30)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(12, 0, 12, 0)
+        self.message = QLabel()
+        layout.addWidget(self.message, 1)
+        # A line soon stops being true: "Playing" must not stay after the end of the run.
+        self._forget = QTimer(self)
+        self._forget.setSingleShot(True)
+        self._forget.setInterval(_SAID_MS)
+        self._forget.timeout.connect(self.message.clear)
+        hint = QLabel("Space play    \u2190 \u2192 frames    O hide overlay    Esc raw image    H all keys")
+        hint.setObjectName("quiet")
+        layout.addWidget(hint)
+
+    def say(self, text: str) -> None:
+        """Show for a while what a key or a button did; "" where the picture says it all."""
+        self.message.setText(text)
+        self._forget.start()
