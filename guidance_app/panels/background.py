@@ -76,7 +76,7 @@ class Background(QObject):
                 continue
             try:
                 outcome = _Outcome(task=task, value=task.work())
-            except Exception as error:  # noqa: BLE001 - it travels to its owner, who says it
+            except Exception as error:
                 outcome = _Outcome(task=task, error=error)
             self._done.emit(outcome)
 

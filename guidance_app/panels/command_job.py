@@ -1,4 +1,4 @@
-"""A command of this program in a process of its own: progress by stage with time left, cancel, one line where it fails."""
+"""A command of this program in a process of its own: progress with time left, cancel, one line where it fails."""
 
 from __future__ import annotations
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 from jaxtyping import Float, Integer, UInt8
 from PyQt6.QtGui import QImage
@@ -24,14 +26,14 @@ def grey_image(grey: UInt8[np.ndarray, "r c"]) -> QImage:
     """A picture that owns its pixels."""
     grey = np.ascontiguousarray(grey)
     rows, columns = grey.shape
-    return QImage(grey.data, columns, rows, columns, QImage.Format.Format_Grayscale8).copy()
+    return QImage(grey.tobytes(), columns, rows, columns, QImage.Format.Format_Grayscale8).copy()
 
 
 def colour_image(rgb: UInt8[np.ndarray, "r c 3"]) -> QImage:
     """A picture that owns its pixels."""
     rgb = np.ascontiguousarray(rgb)
     rows, columns = rgb.shape[:2]
-    return QImage(rgb.data, columns, rows, 3 * columns, QImage.Format.Format_RGB888).copy()
+    return QImage(rgb.tobytes(), columns, rows, 3 * columns, QImage.Format.Format_RGB888).copy()
 
 
 def pixels_of(image: QImage) -> UInt8[np.ndarray, "r c 3"]:
@@ -40,5 +42,6 @@ def pixels_of(image: QImage) -> UInt8[np.ndarray, "r c 3"]:
     bits = flat.constBits()
     assert bits is not None
     rows, columns, line = flat.height(), flat.width(), flat.bytesPerLine()
-    raw = np.frombuffer(bits.asarray(rows * line), dtype=np.uint8).reshape(rows, line)
+    bits.setsize(rows * line)
+    raw = np.frombuffer(cast("memoryview", bits), dtype=np.uint8).reshape(rows, line)
     return raw[:, : 3 * columns].reshape(rows, columns, 3).copy()

@@ -128,7 +128,7 @@ class LaneView(QWidget):
         rect, (low, high) = self.lane_rect(number), self._lanes[number].y
         return rect.bottom() - (height - low) / (high - low) * rect.height()
 
-    def paintEvent(self, _event: QPaintEvent | None) -> None:
+    def paintEvent(self, a0: QPaintEvent | None) -> None:  # noqa: ARG002 - Qt's signature
         if self._still is None or self._still.size() != self.size():
             self._still = self._painted()
         painter = QPainter(self)
@@ -138,7 +138,7 @@ class LaneView(QWidget):
         painter.drawLine(QPointF(x, 0), QPointF(x, self.height() - _AXIS_PX))
         painter.end()
 
-    def resizeEvent(self, _event: object) -> None:
+    def resizeEvent(self, a0: object) -> None:  # noqa: ARG002 - Qt's signature
         self._still = None
 
     def _painted(self) -> QPixmap:
@@ -172,7 +172,10 @@ class LaneView(QWidget):
             painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, lane.smooth)
             painter.drawImage(QRectF(left, rect.top(), right - left, rect.height()), lane.image)
         for curve in lane.curves:
-            points = [QPointF(self.x_px(float(x)), self.y_px(number, float(y))) for x, y in zip(curve.x_mm, curve.y, strict=True)]
+            points = [
+                QPointF(self.x_px(float(x)), self.y_px(number, float(y)))
+                for x, y in zip(curve.x_mm, curve.y, strict=True)
+            ]
             painter.setPen(QPen(QColor(curve.colour), curve.width_px))
             painter.drawPolyline(QPolygonF(points))
         for mark in lane.marks:
@@ -200,20 +203,20 @@ class LaneView(QWidget):
             painter.drawText(QRectF(x - 20, y + 3, 40, 14), Qt.AlignmentFlag.AlignHCenter, f"{at:g}")
         painter.drawText(QRectF(2, y + 3, LEFT_PX - 4, 14), Qt.AlignmentFlag.AlignLeft, self.axis_words)
 
-    def mousePressEvent(self, event: QMouseEvent | None) -> None:
-        if event is None:
+    def mousePressEvent(self, a0: QMouseEvent | None) -> None:
+        if a0 is None:
             return
-        pointing = event.button() == Qt.MouseButton.RightButton or bool(
-            event.modifiers() & Qt.KeyboardModifier.ControlModifier
+        pointing = a0.button() == Qt.MouseButton.RightButton or bool(
+            a0.modifiers() & Qt.KeyboardModifier.ControlModifier
         )
         if pointing:
-            self._tell(event.position(), self.clicked.emit)
-        elif event.button() == Qt.MouseButton.LeftButton:
-            self.scrubbed.emit(self.place_mm(event.position().x()))
+            self._tell(a0.position(), self.clicked.emit)
+        elif a0.button() == Qt.MouseButton.LeftButton:
+            self.scrubbed.emit(self.place_mm(a0.position().x()))
 
-    def mouseMoveEvent(self, event: QMouseEvent | None) -> None:
-        if event is not None and event.buttons() & Qt.MouseButton.LeftButton:
-            self.scrubbed.emit(self.place_mm(event.position().x()))
+    def mouseMoveEvent(self, a0: QMouseEvent | None) -> None:
+        if a0 is not None and a0.buttons() & Qt.MouseButton.LeftButton:
+            self.scrubbed.emit(self.place_mm(a0.position().x()))
 
     def _tell(self, at: QPointF, tell: Callable[[int, float, float], None]) -> None:
         for number, lane in enumerate(self._lanes):
@@ -222,6 +225,6 @@ class LaneView(QWidget):
                 share = (rect.bottom() - at.y()) / rect.height()
                 tell(number, self.place_mm(at.x()), lane.y[0] + share * (lane.y[1] - lane.y[0]))
 
-    def wheelEvent(self, event: QWheelEvent | None) -> None:
-        if event is not None and (notches := round(event.angleDelta().y() / 120)):
+    def wheelEvent(self, a0: QWheelEvent | None) -> None:
+        if a0 is not None and (notches := round(a0.angleDelta().y() / 120)):
             self.wheeled.emit(notches)

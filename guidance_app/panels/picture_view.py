@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
-from PyQt6.QtCore import QPointF, QRectF, Qt, pyqtSignal
+from PyQt6.QtCore import QPointF, QRectF, QSizeF, Qt, pyqtSignal
 from PyQt6.QtGui import QColor, QFont, QImage, QMouseEvent, QPainter, QPaintEvent, QPen, QPolygonF, QWheelEvent
 from PyQt6.QtWidgets import QSizePolicy, QWidget
 
@@ -63,9 +63,7 @@ class PictureView(QWidget):
         self.setMinimumSize(140, 140)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
 
-    def show_picture(
-        self, image: QImage, *, pixel_mm: tuple[float, float], origin_px: tuple[float, float]
-    ) -> None:
+    def show_picture(self, image: QImage, *, pixel_mm: tuple[float, float], origin_px: tuple[float, float]) -> None:
         """Show another picture.
 
         Args:
@@ -102,7 +100,7 @@ class PictureView(QWidget):
     def _scale(self) -> float:
         return min(self.width(), self.height()) / (2 * self.half_width_mm) * self.zoom
 
-    def paintEvent(self, _event: QPaintEvent | None) -> None:
+    def paintEvent(self, a0: QPaintEvent | None) -> None:  # noqa: ARG002 - Qt's signature
         painter = QPainter(self)
         painter.fillRect(self.rect(), QColor("#000000"))
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
@@ -110,8 +108,8 @@ class PictureView(QWidget):
         if self._image is not None:
             corner = self.view_px(self._extent.left(), self._extent.top())
             scale = self._scale()
-            painter.drawImage(QRectF(corner.x(), corner.y(), scale * self._extent.width(), scale * self._extent.height()),
-                              self._image)  # fmt: skip
+            size = QSizeF(scale * self._extent.width(), scale * self._extent.height())
+            painter.drawImage(QRectF(corner, size), self._image)
         if not self.outlines_hidden:
             for outline in self._outlines:
                 self._draw_outline(painter, outline)
@@ -175,33 +173,33 @@ class PictureView(QWidget):
         painter.drawEllipse(ends[1], 5, 5)
         painter.setBrush(Qt.BrushStyle.NoBrush)
 
-    def mousePressEvent(self, event: QMouseEvent | None) -> None:
-        if event is not None and event.button() == Qt.MouseButton.LeftButton:
-            self._pressed, self._moved = event.position(), False
+    def mousePressEvent(self, a0: QMouseEvent | None) -> None:
+        if a0 is not None and a0.button() == Qt.MouseButton.LeftButton:
+            self._pressed, self._moved = a0.position(), False
 
-    def mouseMoveEvent(self, event: QMouseEvent | None) -> None:
-        if event is None:
+    def mouseMoveEvent(self, a0: QMouseEvent | None) -> None:
+        if a0 is None:
             return
-        self.pointed.emit(*self.place_mm(event.position()))
+        self.pointed.emit(*self.place_mm(a0.position()))
         if self._pressed is not None:
-            by = event.position() - self._pressed
+            by = a0.position() - self._pressed
             if self._moved or by.manhattanLength() > _DRAG_PX:
                 self._moved = True
-                self._pressed = event.position()
+                self._pressed = a0.position()
                 self.dragged.emit(by.x() / max(self.width(), 1), -by.y() / max(self.height(), 1))
 
-    def mouseReleaseEvent(self, event: QMouseEvent | None) -> None:
-        if event is None or self._pressed is None:
+    def mouseReleaseEvent(self, a0: QMouseEvent | None) -> None:
+        if a0 is None or self._pressed is None:
             return
         self._pressed = None
         if not self._moved:
-            self.clicked.emit(*self.place_mm(event.position()))
+            self.clicked.emit(*self.place_mm(a0.position()))
 
-    def wheelEvent(self, event: QWheelEvent | None) -> None:
-        if event is None:
+    def wheelEvent(self, a0: QWheelEvent | None) -> None:
+        if a0 is None:
             return
-        notches = round(event.angleDelta().y() / 120)
-        if event.modifiers() & Qt.KeyboardModifier.ControlModifier:
+        notches = round(a0.angleDelta().y() / 120)
+        if a0.modifiers() & Qt.KeyboardModifier.ControlModifier:
             self.zoom = float(np.clip(self.zoom * 1.15**notches, *_ZOOM_LIMITS))
             self.update()
         elif notches:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyqtgraph as pg
@@ -50,22 +51,24 @@ class ProfilePlot(pg.PlotWidget):
         super().__init__(parent, background=palette.ROOM)
         item = self.getPlotItem()
         assert item is not None
-        self._item = item
-        item.setContentsMargins(0, 2, RIGHT_PX, 0)
-        item.getAxis("left").setWidth(LEFT_PX)
-        item.setLabel("left", left, **{"font-size": "11px", "color": palette.TEXT})
-        item.hideAxis("bottom")
-        item.hideButtons()
-        item.setMenuEnabled(False)
-        item.getViewBox().setMouseEnabled(x=False, y=False)
-        item.getViewBox().setDefaultPadding(0.0)
-        item.layout.setContentsMargins(0, 0, 0, 0)
-        self._legend = item.addLegend(offset=(-6, 2), labelTextSize="8pt", colCount=4)
+        self._item: Any = item  # its stubs know half of its methods
+        self._item.setContentsMargins(0, 2, RIGHT_PX, 0)
+        self._item.getAxis("left").setWidth(LEFT_PX)
+        self._item.setLabel("left", left, **{"font-size": "11px", "color": palette.TEXT})
+        self._item.hideAxis("bottom")
+        self._item.hideButtons()
+        self._item.setMenuEnabled(False)
+        self._item.getViewBox().setMouseEnabled(x=False, y=False)
+        self._item.getViewBox().setDefaultPadding(0.0)
+        self._item.layout.setContentsMargins(0, 0, 0, 0)
+        self._legend = self._item.addLegend(offset=(-6, 2), labelTextSize="8pt", colCount=4)
         self._line = pg.InfiniteLine(angle=90, pen=pg.mkPen(palette.VALID, width=1.4))
-        item.addItem(self._line, ignoreBounds=True)
+        self._item.addItem(self._line, ignoreBounds=True)
         self.setMinimumHeight(80)
 
-    def show_profiles(self, profiles: tuple[Profile, ...], range_mm: tuple[float, float], spots: tuple[Spot, ...] = ()) -> None:
+    def show_profiles(
+        self, profiles: tuple[Profile, ...], range_mm: tuple[float, float], spots: tuple[Spot, ...] = ()
+    ) -> None:
         self._item.clear()
         self._legend.clear()
         top = 1.0
@@ -90,16 +93,16 @@ class ProfilePlot(pg.PlotWidget):
 
     @property
     def cursor_mm(self) -> float:
-        return float(self._line.value())
+        return float(self._line.value())  # pyright: ignore[reportArgumentType]
 
-    def mousePressEvent(self, event: object) -> None:
-        self._scrub(event)
+    def mousePressEvent(self, ev: object) -> None:
+        self._scrub(ev)
 
-    def mouseMoveEvent(self, event: object) -> None:
-        self._scrub(event)
+    def mouseMoveEvent(self, ev: object) -> None:
+        self._scrub(ev)
 
-    def mouseReleaseEvent(self, event: object) -> None:
-        del event
+    def mouseReleaseEvent(self, ev: object) -> None:
+        del ev
 
     def _scrub(self, event: object) -> None:
         if event.buttons() & Qt.MouseButton.LeftButton:  # pyright: ignore[reportAttributeAccessIssue]

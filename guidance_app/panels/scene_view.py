@@ -93,8 +93,10 @@ class SceneView(QWidget):
             self._renderer.RemoveActor(actor)
             self.render_soon()
 
-    def look_at(self, centre_mm: Float[np.ndarray, " 3"], *, along: Float[np.ndarray, " 3"], up: Float[np.ndarray, " 3"],
-                width_mm: float) -> None:  # fmt: skip
+    def look_at(
+        self, centre_mm: Float[np.ndarray, " 3"], *, along: Float[np.ndarray, " 3"], up: Float[np.ndarray, " 3"],
+        width_mm: float,
+    ) -> None:  # fmt: skip
         """Point the camera.
 
         Args:
@@ -130,9 +132,9 @@ class SceneView(QWidget):
         self._renderer.ResetCameraClippingRange()
         self._window.Render()
         buffer = vtkUnsignedCharArray()
-        self._window.GetRGBACharPixelData(0, 0, width - 1, height - 1, 0, buffer)
+        self._window.GetRGBACharPixelData(0, 0, width - 1, height - 1, 0, buffer)  # pyright: ignore[reportArgumentType]
         pixels = np.ascontiguousarray(vtk_to_numpy(buffer).reshape(height, width, 4)[::-1])
-        self._image = QImage(pixels.data, width, height, 4 * width, QImage.Format.Format_RGBX8888).copy()
+        self._image = QImage(pixels.tobytes(), width, height, 4 * width, QImage.Format.Format_RGBX8888).copy()
         self.update()
         self.rendered.emit()
 
@@ -141,7 +143,7 @@ class SceneView(QWidget):
         self._soon.stop()
         self._window.Finalize()
 
-    def paintEvent(self, _event: QPaintEvent | None) -> None:
+    def paintEvent(self, a0: QPaintEvent | None) -> None:  # noqa: ARG002 - Qt's signature
         painter = QPainter(self)
         painter.fillRect(self.rect(), QColor(palette.ROOM))
         if self._image is not None:
@@ -159,28 +161,30 @@ class SceneView(QWidget):
         painter.drawText(8, self.height() - 8, self.legend)
         painter.end()
 
-    def resizeEvent(self, _event: Any) -> None:
+    def resizeEvent(self, a0: Any) -> None:  # noqa: ARG002 - Qt's signature
         self.render_soon()
 
-    def mousePressEvent(self, event: QMouseEvent | None) -> None:
-        self._grabbed = None if event is None else event.position()
+    def mousePressEvent(self, a0: QMouseEvent | None) -> None:
+        self._grabbed = None if a0 is None else a0.position()
 
-    def mouseMoveEvent(self, event: QMouseEvent | None) -> None:
-        if event is not None and self._grabbed is not None:
-            by = event.position() - self._grabbed
-            self._grabbed = event.position()
+    def mouseMoveEvent(self, a0: QMouseEvent | None) -> None:
+        if a0 is not None and self._grabbed is not None:
+            by = a0.position() - self._grabbed
+            self._grabbed = a0.position()
             self.turn_camera(-0.5 * by.x(), 0.5 * by.y())
 
-    def mouseReleaseEvent(self, _event: QMouseEvent | None) -> None:
+    def mouseReleaseEvent(self, a0: QMouseEvent | None) -> None:  # noqa: ARG002 - Qt's signature
         self._grabbed = None
 
-    def wheelEvent(self, event: QWheelEvent | None) -> None:
-        if event is not None:
+    def wheelEvent(self, a0: QWheelEvent | None) -> None:
+        if a0 is not None:
             camera = self._renderer.GetActiveCamera()
-            camera.SetParallelScale(camera.GetParallelScale() * 0.999 ** event.angleDelta().y())
+            camera.SetParallelScale(camera.GetParallelScale() * 0.999 ** a0.angleDelta().y())
             self.render_soon()
 
-    def _surface(self, name: str, vertices: np.ndarray, quads: np.ndarray, colours: np.ndarray, *, opacity: float) -> None:
+    def _surface(
+        self, name: str, vertices: np.ndarray, quads: np.ndarray, colours: np.ndarray, *, opacity: float
+    ) -> None:
         points = vtkPoints()
         points.SetData(numpy_to_vtk(np.ascontiguousarray(vertices, dtype=np.float32), deep=True))
         cells = vtkCellArray()

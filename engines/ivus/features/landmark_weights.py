@@ -24,7 +24,7 @@ _DATA = "invented pullbacks (engines/simulation/ivus, split train); no patient, 
 
 def save_landmark_network(net: PolarLandmarkNet, path: Path, *, steps: int, seed: int) -> None:
     """Write the weights in half precision and enter them in the list beside them."""
-    IVUS_NETWORKS.save(path, net, design={"profiles": float(net.entry[0].weight.shape[1])}, steps=steps, seed=seed, data=_DATA)
+    IVUS_NETWORKS.save(path, net, design={"profiles": float(net.profiles)}, steps=steps, seed=seed, data=_DATA)
 
 
 def load_landmark_network(path: Path | None = None, *, of: str = "ivus") -> PolarLandmarkNet:

@@ -74,7 +74,9 @@ def result_of(fusion: Fusion) -> dict[str, Any]:
         "manual": {"helped": bool(fusion.acts), "acts": list(fusion.acts)},
         "frames": [
             {"z_mm": float(z), "point_lps_mm": _rounded(p), "u_lps": _rounded(u, 6), "v_lps": _rounded(v, 6), **sigma}
-            for z, p, u, v, sigma in zip(fusion.z_mm, fusion.points_mm, fusion.u, fusion.v, _sigmas(fusion), strict=True)
+            for z, p, u, v, sigma in zip(
+                fusion.z_mm, fusion.points_mm, fusion.u, fusion.v, _sigmas(fusion), strict=True
+            )
         ],
         "landmarks": {
             "ivus": [_landmark(landmark, "frame") for landmark in fusion.ivus_landmarks],

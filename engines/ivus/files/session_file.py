@@ -1,4 +1,4 @@
-"""`session.npz` beside a result: what a panel needs to show it again and to search again, without doing the work twice."""
+"""`session.npz` beside a result: what a panel needs to show it again and to search again."""
 
 from __future__ import annotations
 
@@ -46,7 +46,9 @@ def write_session(path: Path, fusion: Fusion, inputs: Inputs) -> None:
     for name, kind in _PARTS:
         part = getattr(fusion, name)
         if part is not None:
-            values |= {f"{name}.{field.name}": np.asarray(getattr(part, field.name), np.float32) for field in fields(kind)}
+            values |= {
+                f"{name}.{field.name}": np.asarray(getattr(part, field.name), np.float32) for field in fields(kind)
+            }
     values |= {f"course.{field.name}": getattr(fusion.course.frame, field.name) for field in fields(MovingFrame)}
     values["course.blood_hu"] = fusion.course.blood_hu
     about = {
@@ -85,7 +87,7 @@ def _session(stored: Any) -> Session:
     about = json.loads(stored["about"].tobytes())
     if about["schema"] != _SCHEMA:
         raise ValueError(f"schema {about['schema']}, expected {_SCHEMA}")
-    parts = {
+    parts: dict[str, Any] = {
         name: kind(**{field.name: stored[f"{name}.{field.name}"].astype(np.float64) for field in fields(kind)})
         for name, kind in _PARTS
         if any(key.startswith(f"{name}.") for key in stored.files)

@@ -81,7 +81,8 @@ class CtTensor:
         low, high = HU_WINDOW
         scaled = np.clip((ct.voxels_hu.astype(np.float32) - low) / (high - low), 0.0, 1.0)
         return cls(
-            voxels=torch.from_numpy(scaled)[None, None], index_from_lps=torch.from_numpy(np.linalg.inv(ct.lps_from_index))
+            voxels=torch.from_numpy(scaled)[None, None],
+            index_from_lps=torch.from_numpy(np.linalg.inv(ct.lps_from_index)),
         )
 
     def read(self, points_mm: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:

@@ -4,10 +4,10 @@ Source: van Herten et al., "Classifier-guided registration of coronary CT angiog
 (seed 000), III-B and IV-B. To the letter: sequential search, AdamW 1e-3 on scale, shift, turn and both offsets, Dice
 with cross-entropy plus masked NMI plus 1000 times eq. 7, end where NMI changes by less than 1e-4 of itself three times.
 
-Not to the letter, since the paper's network is not public: frames are told by the shipped landmark network, the CT by
-rules, and the CT's maps are computed on the dense reformat and warped, anew every `every` steps. AdamW's weight decay is
-off: it would pull scale and turn to 0. The rule of the end alone would end it after 4 steps, since a step of 1e-3 rad or
-mm hardly changes NMI: at least 30 are taken.
+Not to the letter, since the paper's network is not public: landmarks are told by the shipped networks, and the CT's
+maps are computed on the dense reformat and warped, anew every `every` steps. AdamW's weight decay is off: it would pull
+scale and turn to 0. The rule of the end alone would end it after 4 steps, since a step of 1e-3 rad or mm hardly changes
+NMI: at least 30 are taken.
 """
 
 from __future__ import annotations

@@ -119,7 +119,8 @@ def _loaded(path: Path) -> PreparedCase:
         labelled, maps = {}, {}
         for name in ("frames", "course"):
             labelled[name] = LabelledPullback(
-                profiles=stored[f"{name}.profiles"].astype(np.float32), labels=stored[f"{name}.labels"].astype(np.float32)
+                profiles=stored[f"{name}.profiles"].astype(np.float32),
+                labels=stored[f"{name}.labels"].astype(np.float32),
             )
             maps[name] = LandmarkMaps(
                 **{field.name: stored[f"{name}.maps.{field.name}"].astype(np.float64) for field in fields(LandmarkMaps)}

@@ -38,7 +38,7 @@ class IvusRecipe:
 def train_ivus(
     recipe: IvusRecipe, out: Path, *, resume: bool = False, progress: Callable[[str], None] = lambda _: None
 ) -> dict[str, Any]:
-    """Write `ivus_landmarks.safetensors`, `ivus_ct_landmarks.safetensors`, `ivus_evidence.json`, perhaps `ivus_trust.json`.
+    """Write both landmark networks, `ivus_evidence.json` and perhaps `ivus_trust.json` into a folder.
 
     What an interrupted run needs lies in `unfinished/` meanwhile: every prepared case and a checkpoint of each network.
 
@@ -59,10 +59,13 @@ def train_ivus(
         cases.append(prepare(seed, unfinished))
     plan = LandmarkRecipe(steps=recipe.steps, seed=recipe.seed)
     nets: dict[str, PolarLandmarkNet] = {}
-    for name, part, window in (("ivus_landmarks", "frames", ultrasound_window), ("ivus_ct_landmarks", "course", ct_window)):
+    for name, part, window in (
+        ("ivus_landmarks", "frames", ultrasound_window),
+        ("ivus_ct_landmarks", "course", ct_window),
+    ):
         nets[part] = train_landmarks(
             [getattr(case, part) for case in cases], plan, window=window, checkpoint=unfinished / f"{name}.pt",
-            progress=lambda step, loss, name=name: _tell(progress, f"{name}, step {step} of {recipe.steps}", step, loss),
+            progress=lambda step, loss, name=name: _tell(progress, f"{name}, of {recipe.steps}", step, loss),
         )  # fmt: skip
         save_landmark_network(nets[part], out / f"{name}.safetensors", steps=recipe.steps, seed=recipe.seed)
     pairs = [_learned(case, nets) for case in cases if not case.flawed]
@@ -86,7 +89,7 @@ def _learned(case: PreparedCase, nets: dict[str, PolarLandmarkNet]) -> TruePair:
 
 def _tell(progress: Callable[[str], None], what: str, step: int, loss: float) -> None:
     if step % 50 == 0:
-        progress(f"{what}, loss {loss:.3f}")
+        progress(f"{what} steps {step}, loss {loss:.3f}")
 
 
 def evidence_json(weights: EvidenceWeights, about: dict[str, Any]) -> dict[str, Any]:

@@ -156,5 +156,3 @@ class FusionDesk:
         """Values of the searched frames carried to all frames."""
         nominal = np.abs(self.fusion.z_mm - self.fusion.z_mm[0])
         return np.interp(nominal, nominal[self.fusion.frame_index], values)
-
-

@@ -14,9 +14,9 @@ from engines.anatomy.files.poly_data import PolyData
 from engines.anatomy.files.vtk_xml import write_vtp
 from engines.ivus.figure import write_figure
 from engines.ivus.files.result_files import result_of
-from guidance_app.exports.identity import RESEARCH_LINE
 from guidance_app.rooms.ivus.desk import FusionDesk
 from guidance_app.rooms.ivus.profiles import FrameTable
+from guidance_app.views.palette import RESEARCH_LINE
 
 FIGURE, TABLE, RESULT, VESSEL, SCREENSHOT, FILM = (
     "figure.png", "frames.csv", "result.json", "pullback.vtp", "panel.png", "scrub.mp4",
@@ -61,7 +61,11 @@ def frame_csv(desk: FusionDesk, table: FrameTable) -> str:
     """One row a stored frame; what is not known is empty."""
     fusion, known = desk.fusion, desk.fusion.certainty
     nothing = np.full(desk.frames, np.nan)
-    sigma = [nothing, nothing] if known is None else [desk.at_frames(known.place_sigma_mm), desk.at_frames(known.turn_sigma_deg)]
+    sigma = (
+        [nothing, nothing]
+        if known is None
+        else [desk.at_frames(known.place_sigma_mm), desk.at_frames(known.turn_sigma_deg)]
+    )
     notes = {mark.frame: mark.note.replace('"', "'") for mark in desk.bookmarks}
     columns = [fusion.z_mm, fusion.place_mm, *fusion.points_mm.T, table.lumen_mm2, table.vessel_mm2,
                table.burden_percent, table.calcium_deg, table.ct_area_mm2, *sigma]  # fmt: skip

@@ -42,7 +42,10 @@ def all_lanes(
         _map(desk, "IVUS\nturn", mine), _map(desk, "CT\nturn", theirs), *_bands(desk),
     )  # fmt: skip
     ticks = [_ticks(desk, [pair[side] for pair in pairs], bottom=side == 0) for side in (0, 1)]
-    lanes = (*(replace(lane, curves=(*lane.curves, *more)) for lane, more in zip(lanes[:2], ticks, strict=True)), *lanes[2:])
+    lanes = (
+        *(replace(lane, curves=(*lane.curves, *more)) for lane, more in zip(lanes[:2], ticks, strict=True)),
+        *lanes[2:],
+    )
     return lanes, tuple(join for one, other in pairs for join in _joins(desk, one, other))
 
 
@@ -58,7 +61,10 @@ def _joins(desk: FusionDesk, one: Landmark, other: Landmark) -> list[Join]:
 def _ticks(desk: FusionDesk, landmarks: list[Landmark], *, bottom: bool) -> list[Curve]:
     """A short line where a matched landmark lies, at the edge towards the other picture."""
     ends = np.array([-REACH_MM, -0.55 * REACH_MM]) * (1 if bottom else -1)
-    return [Curve(x_mm=np.full(2, _place(desk, landmark.place)), y=ends, colour=MATCH, width_px=1.6) for landmark in landmarks]
+    return [
+        Curve(x_mm=np.full(2, _place(desk, landmark.place)), y=ends, colour=MATCH, width_px=1.6)
+        for landmark in landmarks
+    ]
 
 
 def _place(desk: FusionDesk, frame: float) -> float:
@@ -99,7 +105,8 @@ def _lumen_edges(desk: FusionDesk) -> tuple[Curve, ...]:
         along = np.zeros(len(maps.place_mm))
     place = fusion.place_mm[fusion.frame_index]
     return tuple(
-        Curve(x_mm=place, y=along + sign * maps.radius_mm[:, k], colour=LUMEN) for k, sign in zip(bins, (1, -1), strict=True)
+        Curve(x_mm=place, y=along + sign * maps.radius_mm[:, k], colour=LUMEN)
+        for k, sign in zip(bins, (1, -1), strict=True)
     )
 
 
@@ -160,5 +167,3 @@ def landmark_marks(desk: FusionDesk) -> tuple[Mark, ...]:
     colours = {"bifurcation": BRANCH, "calcification": CALCIUM}
     return tuple(Mark(x_mm=_place(desk, landmark.place), y=landmark.angle_deg, colour=colours[landmark.kind])
                  for landmark in desk.fusion.ivus_landmarks)  # fmt: skip
-
-

@@ -100,8 +100,9 @@ def matter_of(opened: OpenedFusion, ct: CtVolume) -> Matter:
     )  # fmt: skip
     return Matter(
         ct=ct, source=opened.source, course=course, course_maps=fusion.course_maps, frame_maps=fusion.frame_maps,
-        index=fusion.frame_index, evidence=frame_evidence(fusion.frame_maps, fusion.course_maps, load_evidence_weights()),
-        ostium=ostium, doubtful=fusion.signs.get("gating_doubtful", 0.0) > 0.5,
+        index=fusion.frame_index, ostium=ostium,
+        evidence=frame_evidence(fusion.frame_maps, fusion.course_maps, load_evidence_weights()),
+        doubtful=fusion.signs.get("gating_doubtful", 0.0) > 0.5,
     )  # fmt: skip
 
 

@@ -51,7 +51,7 @@ _IVUS_WINDOW, _CT_WINDOW = (0.0, 255.0), (-150.0, 650.0)
 
 
 class FusionPlace(QWidget):
-    """Everything of one result. Methods that a key or a button calls return a line for the status strip, "" for none."""
+    """Everything of one result. What keys and buttons call returns a line for the status strip, "" for none."""
 
     def __init__(self, opened: OpenedFusion, *, say: Callable[[str], None] = lambda _: None) -> None:
         super().__init__()
@@ -132,7 +132,9 @@ class FusionPlace(QWidget):
     def next_candidate(self) -> str:
         """Show the next candidate; the list stays as the search left it."""
         count = len(self.desk.candidates)
-        return self.show_candidate((self.desk.shown_candidate + 1) % count) if count > 1 else "there is no other candidate"
+        return (
+            self.show_candidate((self.desk.shown_candidate + 1) % count) if count > 1 else "there is no other candidate"
+        )
 
     def show_candidate(self, number: int) -> str:
         if number == self.desk.shown_candidate:
@@ -428,13 +430,23 @@ class FusionPlace(QWidget):
         if np.isfinite(table.vessel_mm2).any():
             shown += [
                 Profile(name="vessel IVUS", x_mm=x, y=table.vessel_mm2[order], colour="#c792ea"),
-                Profile(name="plaque burden, % / 10", x_mm=x, y=table.burden_percent[order] / 10, colour="#e64a5a", dashed=True),
+                Profile(
+                    name="plaque burden, % / 10",
+                    x_mm=x,
+                    y=table.burden_percent[order] / 10,
+                    colour="#e64a5a",
+                    dashed=True,
+                ),
             ]
-        shown.append(Profile(name="calcium CT (0 to 5)", x_mm=x, y=5.0 * table.ct_calcium[order], colour=lanes.CALCIUM, dashed=True))
+        shown.append(
+            Profile(
+                name="calcium CT (0 to 5)", x_mm=x, y=5.0 * table.ct_calcium[order], colour=lanes.CALCIUM, dashed=True
+            )
+        )
         low, reference = table.narrowest, table.reference
         spots = (
-            Spot(x_mm=float(table.place_mm[low]), y=float(table.lumen_mm2[low]), words=f"MLA {table.lumen_mm2[low]:.1f}",
-                 colour=palette.ALARM),
+            Spot(x_mm=float(table.place_mm[low]), y=float(table.lumen_mm2[low]), colour=palette.ALARM,
+                 words=f"MLA {table.lumen_mm2[low]:.1f}"),
             Spot(x_mm=float(table.place_mm[reference]), y=float(table.lumen_mm2[reference]),
                  words=f"ref {table.lumen_mm2[reference]:.1f}", colour=palette.BRIGHT_TEXT),
         )  # fmt: skip
@@ -456,7 +468,9 @@ class FusionPlace(QWidget):
         self.candidates.blockSignals(False)
 
     def _show_flags(self) -> None:
-        marks = tuple((float(self.desk.fusion.place_mm[mark.frame]), palette.UNVERIFIED) for mark in self.desk.bookmarks)
+        marks = tuple(
+            (float(self.desk.fusion.place_mm[mark.frame]), palette.UNVERIFIED) for mark in self.desk.bookmarks
+        )
         self.lanes.show_flags(marks)
 
     def _show_pair(self) -> None:
@@ -476,11 +490,15 @@ class FusionPlace(QWidget):
         table = self._table
         self.ivus.corner = f"frame {k}  z {desk.fusion.z_mm[k]:.1f} mm\nlumen {table.lumen_mm2[k]:.1f} mm\u00b2"
         seen = table.ct_area_mm2[k]
-        self.cross.corner = f"{place:.1f} mm from ostium\nlumen " + (f"{seen:.1f} mm\u00b2" if np.isfinite(seen) else "not seen")
+        self.cross.corner = f"{place:.1f} mm from ostium\nlumen " + (
+            f"{seen:.1f} mm\u00b2" if np.isfinite(seen) else "not seen"
+        )
 
     def _measured(self) -> tuple[Outline, ...]:
         return tuple(
-            Outline(points_mm=np.array([m.start_mm, m.end_mm]), colour=palette.BRIGHT_TEXT, name=f"{m.length_mm:.2f} mm")
+            Outline(
+                points_mm=np.array([m.start_mm, m.end_mm]), colour=palette.BRIGHT_TEXT, name=f"{m.length_mm:.2f} mm"
+            )
             for m in self.desk.measurements
             if m.frame == self.desk.frame
         )
@@ -534,7 +552,7 @@ class FusionPlace(QWidget):
             self.say(words)
 
     def _lane_clicked(self, lane: int, place_mm: float, height: float) -> None:
-        """A right click (or Ctrl and a click) on the CT's map ends a landmark pair; on the frames' map it begins one."""
+        """A right click (or Ctrl and a click): on the frames' map it begins a landmark pair, on the CT's ends it."""
         if lane == lanes.IVUS_MAP:
             self.to_place(place_mm)
             self._pointing = (self.desk.frame, float(np.deg2rad(height)))

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from guidance_app.rooms.ivus.start import StartPlace
 
 _BUTTONS = ("accept", "reject", "undo", "candidate", "point", "slide_back", "slide_on", "turn_left", "turn_right",
-            "landmark_back", "landmark_on", "play", "measure", "bookmark", "screenshot", "export", "overview")  # fmt: skip
+            "landmark_back", "landmark_on", "play", "measure", "bookmark", "screenshot", "export",
+            "overview")  # fmt: skip
 _COLUMNS = 3
 _SHORT = {
     "slide_back": "\u2190 Slide", "slide_on": "Slide \u2192", "turn_left": "\u21b6 Turn", "turn_right": "Turn \u21b7",
@@ -40,8 +41,12 @@ class IvusRoom(Room):
         self._place: FusionPlace | None = None
         self._recent: tuple[str, ...] = ()
 
-    @cached_property
+    @property
     def widget(self) -> QStackedWidget:
+        return self._stack
+
+    @cached_property
+    def _stack(self) -> QStackedWidget:
         stack = QStackedWidget()
         stack.addWidget(self.start)
         stack.setFocusProxy(self.start)

@@ -136,7 +136,9 @@ class StartPlace(QWidget):
         """A folder as `simulate ivus` writes it, or one with files of these names."""
         names = {"cta": ("cta.nii.gz", "cta"), "centerline": ("centerline.csv", "centerline.vtp", "centerline.vtk"),
                  "pullback": ("pullback", "pullback.dcm"), "contours": ("contours",)}  # fmt: skip
-        found = {key: next((folder / n for n in options if (folder / n).exists()), None) for key, options in names.items()}
+        found = {
+            key: next((folder / n for n in options if (folder / n).exists()), None) for key, options in names.items()
+        }
         if found["cta"] is None or found["centerline"] is None:
             return False
         if found["pullback"] is not None:
@@ -158,12 +160,12 @@ class StartPlace(QWidget):
         if chosen:
             self.fields[name].setText(chosen)
 
-    def dragEnterEvent(self, event: QDragEnterEvent | None) -> None:
-        if event is not None and (data := event.mimeData()) is not None and data.hasUrls():
-            event.acceptProposedAction()
+    def dragEnterEvent(self, a0: QDragEnterEvent | None) -> None:
+        if a0 is not None and (data := a0.mimeData()) is not None and data.hasUrls():
+            a0.acceptProposedAction()
 
-    def dropEvent(self, event: QDropEvent | None) -> None:
-        data = event.mimeData() if event is not None else None
+    def dropEvent(self, a0: QDropEvent | None) -> None:
+        data = a0.mimeData() if a0 is not None else None
         if data is not None and data.urls():
             self.open_folder(Path(data.urls()[0].toLocalFile()))
 

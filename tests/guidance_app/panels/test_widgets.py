@@ -39,7 +39,9 @@ def test_a_picture_stands_in_millimetres_with_its_outline(qtbot):
     grey[40, 60:] = 255  # from 2 mm to the right of the middle on
     view.show_picture(grey_image(grey), pixel_mm=(0.1, 0.1), origin_px=(40.0, 40.0))
     turn = np.linspace(0, 2 * np.pi, 60)
-    view.show_outlines((Outline(points_mm=np.column_stack([np.cos(turn), np.sin(turn)]), colour="#ff0000", closed=True),))
+    view.show_outlines(
+        (Outline(points_mm=np.column_stack([np.cos(turn), np.sin(turn)]), colour="#ff0000", closed=True),)
+    )
     pixels = pixels_of(view.grab().toImage())
     assert pixels[200, 330].min() > 200  # 2.6 mm right
     assert pixels[200, 275].max() < 60
@@ -123,7 +125,9 @@ def test_a_scene_renders_into_a_plain_widget(qtbot):
     view = shown(qtbot, SceneView("artery"), (300, 240))
     line = np.column_stack([np.zeros(20), np.zeros(20), np.linspace(-10, 10, 20)])
     axes = [np.tile(np.eye(3)[k], (20, 1)) for k in (0, 1)]
-    view.set_tube("tube", line, np.full((20, 1), 2.0), *axes, np.tile(np.array([[255, 0, 0]], np.uint8), (20, 1)))
+    view.set_tube(
+        "tube", line, np.full((20, 1), 2.0), axes[0], axes[1], np.tile(np.array([[255, 0, 0]], np.uint8), (20, 1))
+    )
     view.look_at(np.zeros(3), along=np.array([0.0, 1.0, 0.0]), up=np.array([0.0, 0.0, 1.0]), width_mm=24.0)
     with qtbot.waitSignal(view.rendered, timeout=10_000):
         view.render_soon()
