@@ -21,6 +21,8 @@ class Candidate:
         offset_mm: from the centerline's ostial end to the first stored frame.
         rotation_deg: of that frame's u axis in the centerline's rotation-minimising frame.
         distal_to_proximal, handedness: as in `Fusion`.
+        anchor: number of the searched frame that the candidate was found by; `anchor_mm`, `anchor_rad` are its place
+            and its u axis' angle. None where the method has none.
     """
 
     probability: float
@@ -28,6 +30,9 @@ class Candidate:
     rotation_deg: float
     distal_to_proximal: bool
     handedness: int
+    anchor: int = 0
+    anchor_mm: float | None = None
+    anchor_rad: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -120,17 +120,24 @@ def judged(matter: Matter, posteriors: Sequence[Posterior], *, trust: TrustModel
     )  # fmt: skip
 
 
-def oriented_course(ct: CtVolume, line_mm: Float[np.ndarray, "n 3"]) -> tuple[VesselCourse, LandmarkMaps, float]:
-    """The vessel from its ostial end outwards, its landmarks, and how sure that end is."""
+def oriented_course(
+    ct: CtVolume, line_mm: Float[np.ndarray, "n 3"], *, learned: bool = True
+) -> tuple[VesselCourse, LandmarkMaps, float]:
+    """The vessel from its ostial end outwards, its landmarks, and how sure that end is.
+
+    Args:
+        learned: openings and calcium by the shipped network, else by rules.
+    """
+    network = load_landmark_network(of="ct") if learned else None
     course = vessel_course(ct, line_mm)
-    maps = ct_maps(ct, course)
+    maps = ct_maps(ct, course, network=network)
     given = (course.frame.arc_mm >= 0.0) & (course.frame.arc_mm <= course.given_mm)
     sign = ostial_end_sign(
         ct, course.frame.points_mm[given], course.frame.arc_mm[given], maps.size_mm[given], course.blood_hu[given]
     )
     if sign < 0.0:
         course = vessel_course(ct, line_mm[::-1])
-        maps = ct_maps(ct, course)
+        maps = ct_maps(ct, course, network=network)
     return course, maps, abs(sign)
 
 

@@ -21,7 +21,7 @@ FLAGS = {
     "SCALE_CONFLICT": "the length of the pullback agrees only at the edge of what a device may be off",
     "HANDEDNESS_CONFLICT": "the mirrored pullback fits nearly as well",
     "OSTIUM_UNCERTAIN": "which end of the centerline is the ostium is not clear; give radii or turn it",
-    "WITH_MANUAL_HELP": "a person placed landmarks by hand; the stated confidence does not speak of such answers",
+    "WITH_MANUAL_HELP": "a person helped by hand; scrub through and compare the side branches before you accept",
     "NO_SELF_CHECK": "the published method does not judge its own answer; compare side branches in both pictures",
     "UNCERTAIN": "the calibrated probability is below the limit; look through the candidates",
 }

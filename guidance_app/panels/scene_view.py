@@ -46,6 +46,7 @@ class SceneView(QWidget):
         self._textures: dict[str, tuple[vtkPlaneSource, vtkTexture]] = {}
         self._image: QImage | None = None
         self._grabbed: QPointF | None = None
+        self._closed = False
         self._soon = QTimer(self)
         self._soon.setSingleShot(True)
         self._soon.setInterval(0)
@@ -121,9 +122,13 @@ class SceneView(QWidget):
 
     def render_soon(self) -> None:
         """Several changes cost one rendering."""
+        if self._closed:
+            return
         self._soon.start()
 
     def render_now(self) -> None:
+        if self._closed:
+            return
         width, height = max(self.width(), 2), max(self.height(), 2)
         shrink = max(width / _MOST_PX[0], height / _MOST_PX[1], 1.0)
         width, height = int(width / shrink), int(height / shrink)
@@ -141,6 +146,7 @@ class SceneView(QWidget):
     def close_scene(self) -> None:
         """Give VTK's window back before Qt takes the widget away."""
         self._soon.stop()
+        self._closed = True
         self._window.Finalize()
 
     def paintEvent(self, a0: QPaintEvent | None) -> None:  # noqa: ARG002 - Qt's signature

@@ -89,14 +89,16 @@ def result_of(fusion: Fusion) -> dict[str, Any]:
 
 def matching_sections(ct: CtVolume, fusion: Fusion, source: Pullback | Contours) -> Int16[np.ndarray, "f rows columns"]:
     """The CT on the grid of the frames; for contours a grid of 0.1 mm about the lumen's middle."""
+    return np.stack([matching_section(ct, fusion, source, frame) for frame in range(len(fusion.points_mm))])
+
+
+def matching_section(ct: CtVolume, fusion: Fusion, source: Pullback | Contours, frame: int) -> Int16[np.ndarray, "r c"]:
+    """One of `matching_sections`."""
     columns_mm, rows_mm = _grid(source)
-    out = np.empty((len(fusion.points_mm), len(rows_mm), len(columns_mm)), dtype=np.int16)
-    for k in range(len(out)):
-        part = slice(k, k + 1)
-        hu = square_sections(ct, fusion.points_mm[part], fusion.u[part], fusion.v[part],
-                             columns_mm=columns_mm, rows_mm=rows_mm)  # fmt: skip
-        out[k] = np.rint(hu[0])
-    return out
+    part = slice(frame, frame + 1)
+    hu = square_sections(ct, fusion.points_mm[part], fusion.u[part], fusion.v[part], columns_mm=columns_mm,
+                         rows_mm=rows_mm)  # fmt: skip
+    return np.rint(hu[0]).astype(np.int16)
 
 
 def write_landmarks(folder: Path, maps: LandmarkMaps, landmarks: tuple[Landmark, ...], extra: dict[str, Any]) -> None:

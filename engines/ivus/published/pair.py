@@ -17,6 +17,7 @@ from engines.ivus.features.landmark_maps import ANGLES, LandmarkMaps
 from engines.ivus.files.contour_tables import Contours
 from engines.ivus.files.pullback import Pullback
 from engines.ivus.geometry.vessel_course import VesselCourse, blood_level
+from engines.networks.ivus_network import PolarLandmarkNet
 
 RADII, RADIUS_STEP_MM = 64, 0.07  # seed 000, III-A
 HU_WINDOW = (-200.0, 900.0)
@@ -94,7 +95,9 @@ class CtTensor:
         return read.reshape(-1).double()
 
 
-def line_maps(ct: CtVolume, frame: MovingFrame, offset_mm: Float[np.ndarray, "n 2"]) -> Float[Tensor, "2 n a"]:
+def line_maps(
+    ct: CtVolume, frame: MovingFrame, offset_mm: Float[np.ndarray, "n 2"], network: PolarLandmarkNet
+) -> Float[Tensor, "2 n a"]:
     """Side branches and calcium along the dense reformat about a shifted centerline.
 
     Args:
@@ -102,8 +105,7 @@ def line_maps(ct: CtVolume, frame: MovingFrame, offset_mm: Float[np.ndarray, "n 
     """
     moved = replace(frame, points_mm=frame.points_mm + offset_mm[:, :1] * frame.u + offset_mm[:, 1:] * frame.v)
     course = VesselCourse(frame=moved, given_mm=frame.length_mm, blood_hu=blood_level(ct, moved))
-    maps = ct_maps(ct, course)
-    return stacked(maps)
+    return stacked(ct_maps(ct, course, network=network))
 
 
 def stacked(maps: LandmarkMaps) -> Float[Tensor, "2 n a"]:

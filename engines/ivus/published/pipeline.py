@@ -27,6 +27,7 @@ from engines.anatomy.vessel_model import CtVolume
 from engines.ivus.features.ct_maps import ct_maps
 from engines.ivus.features.landmark_list import landmark_list
 from engines.ivus.features.landmark_maps import ANGLES, LandmarkMaps
+from engines.ivus.features.landmark_weights import load_landmark_network
 from engines.ivus.files.contour_tables import Contours
 from engines.ivus.files.pullback import Pullback
 from engines.ivus.fusion import Candidate, Fusion
@@ -68,7 +69,8 @@ def register_published(
     ends = np.linalg.norm(line_mm[[0, -1]] - recentred.frame.at(np.zeros(1)).points_mm, axis=1)
     frame = moving_frame(line_mm if ends[0] <= ends[1] else line_mm[::-1], step_mm=STEP_MM)
     course = VesselCourse(frame=frame, given_mm=frame.length_mm, blood_hu=blood_level(ct, frame))
-    course_maps = ct_maps(ct, course)
+    network = load_landmark_network(of="ct")
+    course_maps = ct_maps(ct, course, network=network)
     progress("reading the frames", 0.2)
     frame_maps, index, doubtful = frame_landmarks(source)
     progress("searching", 0.4)
@@ -117,7 +119,7 @@ def descend(
     samples: FixedSamples, *, every: int, progress: Callable[[int], None] = lambda _: None,
 ) -> tuple[int, float]:  # fmt: skip
     """Gradient descent on the warp, in place; steps taken and the last loss."""
-    volume = CtTensor.of(ct)
+    volume, network = CtTensor.of(ct), load_landmark_network(of="ct")
     optimiser = torch.optim.AdamW(warp.parameters(), lr=RATE, weight_decay=0.0)
     maps = torch.zeros((2, len(line.arc), ANGLES), dtype=torch.float64)
     before, calm, value = np.inf, 0, np.inf
@@ -125,7 +127,7 @@ def descend(
     for step in range(1, _MOST_STEPS + 1):
         if (step - 1) % every == 0:
             progress(step)
-            maps = line_maps(ct, frame, _offsets(warp, line))
+            maps = line_maps(ct, frame, _offsets(warp, line), network)
         optimiser.zero_grad()
         mutual = nmi_loss(samples.grey, volume.read(_sample_places(warp, line, samples)))
         alike = dice_ce(fixed_maps.flatten(1), warped_maps(warp, line, maps).flatten(1))

@@ -56,7 +56,7 @@ def prepare(seed: int, kept: Path | None = None) -> PreparedCase:
             (Path(folder) / f"{name}.csv").write_text(text)
         contours = read_contours(folder)
     labels = np.stack([covered_angles(polygons, maps.centre_mm) for polygons in (contours.branch, contours.calcium)])
-    course, _, _ = oriented_course(case.ct, case.centerline_mm)
+    course, _, _ = oriented_course(case.ct, case.centerline_mm, learned=False)
     course_maps, course_profiles = ct_maps_and_profiles(case.ct, course)
     place, turn, handedness = true_states(case, course.frame)
     prepared = PreparedCase(

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float, Int16
+from jaxtyping import Float
 
 from engines.ivus.fusion import Candidate, Fusion
 from engines.ivus.registration import Matter
 from engines.ivus.rescue import Act, choice, ranked_again
 from engines.ivus.trust import FLAGS
-from guidance_app.rooms.ivus.opened import OpenedFusion
+from guidance_app.rooms.ivus.opened import CtSections, OpenedFusion
 
 Verdict = Literal["TRUSTED", "CHECK", "REJECTED"]
 Review = Literal["", "accepted", "rejected"]
@@ -48,7 +48,7 @@ class FusionDesk:
     def __init__(self, opened: OpenedFusion) -> None:
         self.opened = opened
         self.fusion: Fusion = opened.fusion
-        self.mpr: Int16[np.ndarray, "f r c"] = opened.mpr
+        self.ct = CtSections(opened, opened.fusion, None)
         # Candidates of the unhelped search: going through them must not change their list.
         self.candidates: tuple[Candidate, ...] = opened.fusion.candidates
         self.shown_candidate = 0
@@ -59,7 +59,7 @@ class FusionDesk:
         self.acts: tuple[Act, ...] = ()
         self.bookmarks: tuple[Bookmark, ...] = ()
         self.measurements: tuple[Measurement, ...] = ()
-        self._before: list[tuple[Fusion, np.ndarray, tuple[Act, ...], int, Review]] = []
+        self._before: list[tuple[Fusion, CtSections, tuple[Act, ...], int, Review]] = []
 
     @property
     def frames(self) -> int:
@@ -118,12 +118,12 @@ class FusionDesk:
         return ranked_again(self.matter, acts, manual=manual)
 
     def candidate_act(self, number: int) -> Act:
-        return choice(self.candidates[number], number + 1)
+        return choice(self.candidates[number], number + 1, self.opened.fusion)
 
-    def take(self, fusion: Fusion, mpr: Int16[np.ndarray, "f r c"], acts: tuple[Act, ...], *, candidate: int) -> None:
+    def take(self, fusion: Fusion, ct: CtSections, acts: tuple[Act, ...], *, candidate: int) -> None:
         """Put another answer on the desk; undo brings the present one back."""
         self._remember()
-        self.fusion, self.mpr, self.acts, self.shown_candidate = fusion, mpr, acts, candidate
+        self.fusion, self.ct, self.acts, self.shown_candidate = fusion, ct, acts, candidate
         self.review = ""
 
     def judge(self, review: Review) -> None:
@@ -134,11 +134,11 @@ class FusionDesk:
         """Back to before the last manual act, choice or verdict."""
         if not self._before:
             return "nothing to undo"
-        self.fusion, self.mpr, self.acts, self.shown_candidate, self.review = self._before.pop()
+        self.fusion, self.ct, self.acts, self.shown_candidate, self.review = self._before.pop()
         return "undone"
 
     def _remember(self) -> None:
-        self._before.append((self.fusion, self.mpr, self.acts, self.shown_candidate, self.review))
+        self._before.append((self.fusion, self.ct, self.acts, self.shown_candidate, self.review))
 
     def bookmark(self, note: str) -> None:
         self.bookmarks = (*self.bookmarks, Bookmark(frame=self.frame, note=note))

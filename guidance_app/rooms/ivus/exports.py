@@ -34,7 +34,9 @@ def export_files(desk: FusionDesk, table: FrameTable, folder: Path) -> tuple[Pat
         InputError: the folder cannot be written to.
     """
     make_folder(folder)
-    write_atomically(folder / FIGURE, lambda beside: write_figure(beside, desk.fusion, desk.opened.source, desk.mpr))
+    write_atomically(
+        folder / FIGURE, lambda beside: write_figure(beside, desk.fusion, desk.opened.source, desk.ct.stack())
+    )
     write_bytes(folder / TABLE, frame_csv(desk, table).encode())
     write_atomically(folder / VESSEL, lambda beside: write_vtp(beside, pullback_line(desk, table)))
     write_json(folder / RESULT, reviewed_result(desk))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -14,9 +15,11 @@ from engines.ivus.fusion import Landmark
 from guidance_app.panels.grey import colour_image, grey_image, windowed
 from guidance_app.panels.lane_view import Curve, Join, Lane, Mark
 from guidance_app.rooms.ivus.desk import FusionDesk
+from guidance_app.rooms.ivus.opened import sampled
 from guidance_app.views import palette
 
 BRANCH, CALCIUM, LUMEN, MATCH = "#4aa3ff", "#ffc233", "#ff8a3d", "#35d07f"
+Reader = Callable[[np.ndarray, np.ndarray], np.ndarray]  # x and y in mm to (frame, place)
 WIDTH_PX = 1100
 REACH_MM = 4.2
 _STEP_MM = 0.06
@@ -38,7 +41,7 @@ def all_lanes(
     mine, theirs = desk.fusion.frame_maps, seen
     pairs = matched_landmarks(desk.fusion, landmark_list(seen, desk.fusion.frame_index.astype(float)))
     lanes = (
-        _long(desk, "IVUS", desk.opened.frames, ivus_window), _long(desk, "CT", desk.mpr, ct_window),
+        _long(desk, "IVUS", _frames(desk), ivus_window), _long(desk, "CT", desk.ct.lines, ct_window),
         _map(desk, "IVUS\nturn", mine), _map(desk, "CT\nturn", theirs), *_bands(desk),
     )  # fmt: skip
     ticks = [_ticks(desk, [pair[side] for pair in pairs], bottom=side == 0) for side in (0, 1)]
@@ -80,19 +83,20 @@ def _on_axis(desk: FusionDesk) -> tuple[np.ndarray, tuple[float, float]]:
     return order[np.clip(np.searchsorted(place[order], at), 0, len(place) - 1)], (low, high)
 
 
-def _long(desk: FusionDesk, name: str, stack: np.ndarray, window: tuple[float, float]) -> Lane:
+def _long(desk: FusionDesk, name: str, read: Reader, window: tuple[float, float]) -> Lane:
+    """The pictures along the plane of the cut."""
     nearest, ends = _on_axis(desk)
     height = np.arange(REACH_MM, -REACH_MM - 1e-6, -_STEP_MM)  # top first: the handle's knob points up
-    columns = desk.opened.centre_px[0] + height * np.cos(desk.cut_rad) / desk.opened.pixel_mm
-    rows = desk.opened.centre_px[1] + height * np.sin(desk.cut_rad) / desk.opened.pixel_mm
-    column, row = np.rint(columns).astype(int), np.rint(rows).astype(int)
-    inside = (column >= 0) & (column < stack.shape[2]) & (row >= 0) & (row < stack.shape[1])
-    line = stack[:, np.clip(row, 0, stack.shape[1] - 1), np.clip(column, 0, stack.shape[2] - 1)]
-    grey = windowed(line, window) * inside[None, :]
+    grey = windowed(read(height * np.cos(desk.cut_rad), height * np.sin(desk.cut_rad)), window)
     return Lane(
-        name=name, weight=1.15, y=(-REACH_MM, REACH_MM), image=grey_image(grey.astype(np.uint8)[nearest].T), x_mm=ends,
+        name=name, weight=1.15, y=(-REACH_MM, REACH_MM), image=grey_image(grey[nearest].T), x_mm=ends,
         curves=_lumen_edges(desk), ticks=(-3.0, 0.0, 3.0),
     )  # fmt: skip
+
+
+def _frames(desk: FusionDesk) -> Reader:
+    opened = desk.opened
+    return lambda x_mm, y_mm: sampled(opened.frames, x_mm, y_mm, opened.pixel_mm, opened.centre_px)
 
 
 def _lumen_edges(desk: FusionDesk) -> tuple[Curve, ...]:

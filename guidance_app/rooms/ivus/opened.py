@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import nibabel as nib
 import numpy as np
-from jaxtyping import Int16, UInt8
+from jaxtyping import Float, Int16, UInt8
 
 from calibration.errors import InputError
 from engines.anatomy.files.ct import load_ct
@@ -17,10 +17,11 @@ from engines.ivus.features.contour_maps import polygon_centroid
 from engines.ivus.files.contour_tables import Contours, read_contours
 from engines.ivus.files.open_pullback import open_pullback
 from engines.ivus.files.pullback import Pullback
-from engines.ivus.files.result_files import matching_sections
+from engines.ivus.files.result_files import matching_section
 from engines.ivus.files.session_file import Inputs, Session, read_session
 from engines.ivus.fusion import Fusion
 from engines.ivus.geometry.ostial_end import ostial_end_sign
+from engines.ivus.geometry.straightened import sample_ct
 from engines.ivus.registration import Matter
 from engines.ivus.search.evidence import frame_evidence, load_evidence_weights
 
@@ -111,6 +112,50 @@ def opened_ct(opened: OpenedFusion) -> CtVolume:
     return load_ct(Path(opened.inputs.cta))
 
 
-def sections(opened: OpenedFusion, fusion: Fusion, ct: CtVolume) -> Int16[np.ndarray, "f r c"]:
-    """The CT on the frames' grid for another answer."""
-    return matching_sections(ct, fusion, opened.source)
+class CtSections:
+    """The CT on the frames' grid under one answer: from the result's file, or read from the CT when it is asked for."""
+
+    def __init__(self, opened: OpenedFusion, fusion: Fusion, ct: CtVolume | None) -> None:
+        self._opened, self._fusion, self._ct = opened, fusion, ct
+        self._stack = opened.mpr if fusion is opened.fusion else None
+        self._kept: dict[int, Int16[np.ndarray, "r c"]] = {}
+
+    def section(self, frame: int) -> Int16[np.ndarray, "r c"]:
+        """One cross-section, HU."""
+        if self._stack is not None:
+            return self._stack[frame]
+        if frame not in self._kept:
+            assert self._ct is not None
+            self._kept[frame] = matching_section(self._ct, self._fusion, self._opened.source, frame)
+        return self._kept[frame]
+
+    def lines(self, x_mm: Float[np.ndarray, " n"], y_mm: Float[np.ndarray, " n"]) -> Float[np.ndarray, "f n"]:
+        """HU along one line in every frame: places along u and v."""
+        opened, fusion = self._opened, self._fusion
+        if self._stack is not None:
+            return sampled(self._stack, x_mm, y_mm, opened.pixel_mm, opened.centre_px)
+        assert self._ct is not None
+        at = (
+            fusion.points_mm[:, None]
+            + x_mm[None, :, None] * fusion.u[:, None]
+            + y_mm[None, :, None] * fusion.v[:, None]
+        )
+        return sample_ct(self._ct, at).astype(np.float64)
+
+    def stack(self) -> Int16[np.ndarray, "f r c"]:
+        """All of them; seconds where they must be read."""
+        if self._stack is None:
+            self._stack = np.stack([self.section(frame) for frame in range(len(self._fusion.points_mm))])
+        return self._stack
+
+
+def sampled(
+    stack: np.ndarray, x_mm: Float[np.ndarray, " n"], y_mm: Float[np.ndarray, " n"], pixel_mm: float,
+    centre_px: tuple[float, float],
+) -> Float[np.ndarray, "f n"]:  # fmt: skip
+    """The nearest pixels along a line in every picture; 0 outside."""
+    column = np.rint(centre_px[0] + x_mm / pixel_mm).astype(int)
+    row = np.rint(centre_px[1] + y_mm / pixel_mm).astype(int)
+    inside = (column >= 0) & (column < stack.shape[2]) & (row >= 0) & (row < stack.shape[1])
+    line = stack[:, np.clip(row, 0, stack.shape[1] - 1), np.clip(column, 0, stack.shape[2] - 1)]
+    return line.astype(np.float64) * inside[None, :]

@@ -26,7 +26,7 @@ from PyQt6.QtWidgets import (
 
 from calibration.store import write_atomically
 from engines.anatomy.vessel_model import CtVolume
-from engines.ivus.fusion import Fusion
+from engines.ivus.fusion import Candidate, Fusion
 from engines.ivus.rescue import Act, landmark_pair, slide, turn
 from guidance_app.panels.background import Background
 from guidance_app.panels.film import FilmWriter
@@ -38,7 +38,7 @@ from guidance_app.panels.scene_view import SceneView
 from guidance_app.panels.verdict_banner import VerdictBanner
 from guidance_app.rooms.ivus import exports, lanes, scene
 from guidance_app.rooms.ivus.desk import FusionDesk
-from guidance_app.rooms.ivus.opened import OpenedFusion, matter_of, opened_ct, sections
+from guidance_app.rooms.ivus.opened import CtSections, OpenedFusion, matter_of, opened_ct
 from guidance_app.rooms.ivus.overlays import ct_outlines, frame_outlines
 from guidance_app.rooms.ivus.profiles import FrameTable, frame_table
 from guidance_app.views import palette
@@ -141,7 +141,7 @@ class FusionPlace(QWidget):
             return ""
         opened = self.desk.opened
         if number == 0 and not self.desk.acts:
-            self.desk.take(opened.fusion, opened.mpr, (), candidate=0)
+            self.desk.take(opened.fusion, CtSections(opened, opened.fusion, None), (), candidate=0)
             self._answer_changed()
             return ""
         return self._rank((self.desk.candidate_act(number),), candidate=number)
@@ -270,12 +270,15 @@ class FusionPlace(QWidget):
         self.plot = ProfilePlot(left="mm\u00b2")
         self.candidates = QListWidget()
         self.candidates.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.candidates.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.candidates.setStyleSheet("QListWidget { font-size: 13px; } QListWidget::item { padding: 3px 4px; }")
         self.modes = QComboBox()
         self.modes.addItems(PAIR_MODES)
         self.modes.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.here = QLabel()
         self.here.setTextFormat(Qt.TextFormat.PlainText)
         self.here.setWordWrap(True)
+        self.here.setObjectName("quiet")
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
 
     def _lay_out(self) -> None:
@@ -284,12 +287,14 @@ class FusionPlace(QWidget):
         column = QVBoxLayout(side)
         column.setContentsMargins(8, 6, 8, 6)
         column.setSpacing(4)
-        heading = QLabel("CANDIDATES (C goes through them)")
+        heading = QLabel("CANDIDATES (C: next)")
         heading.setObjectName("heading")
         column.addWidget(heading)
         column.addWidget(self.candidates, 1)
-        column.addWidget(self.here)
-        column.addWidget(self.modes)
+        row = QHBoxLayout()
+        row.addWidget(self.here, 1)
+        row.addWidget(self.modes)
+        column.addLayout(row)
         self.tools = QGridLayout()
         self.tools.setSpacing(3)
         column.addLayout(self.tools)
@@ -457,13 +462,15 @@ class FusionPlace(QWidget):
         self.candidates.clear()
         judged = self.desk.opened.fusion.method == "ours"
         for number, candidate in enumerate(self.desk.candidates, start=1):
-            chance = f"{100 * candidate.probability:.0f} %" if judged else f"score {candidate.probability:.2f}"
-            way = "dist\u2192prox" if candidate.distal_to_proximal else "prox\u2192dist"
-            mirror = "mirrored" if candidate.handedness < 0 else "plain"
-            self.candidates.addItem(
-                f"{number}   {chance}   starts {candidate.offset_mm:.1f} mm\n     {way}, {mirror}, turned "
-                f"{candidate.rotation_deg:.0f}\u00b0"
-            )
+            chance = f"{100 * candidate.probability:.0f} %" if judged else f"{candidate.probability:.2f}"
+            way = "\u2190" if candidate.distal_to_proximal else "\u2192"
+            mirror = ", mirrored" if candidate.handedness < 0 else ""
+            ends = _ends(candidate, float(np.ptp(self.desk.fusion.z_mm)))
+            self.candidates.addItem(f"{number}  {chance}  {ends} {way} {candidate.rotation_deg:.0f}\u00b0{mirror}")
+            item = self.candidates.item(number - 1)
+            assert item is not None
+            order = "distal to proximal" if candidate.distal_to_proximal else "proximal to distal"
+            item.setToolTip(f"frames {order} over {ends}, the first turned by {candidate.rotation_deg:.0f} degrees")
         self.candidates.setCurrentRow(self.desk.shown_candidate)
         self.candidates.blockSignals(False)
 
@@ -477,7 +484,7 @@ class FusionPlace(QWidget):
         desk, k = self.desk, self.desk.frame
         px, centre = desk.opened.pixel_mm, desk.opened.centre_px
         one = windowed(desk.opened.frames[k], self.ivus_window)
-        other = windowed(desk.mpr[k], self.ct_window)
+        other = windowed(desk.ct.section(k), self.ct_window)
         mixed = _mixed(one, other, PAIR_MODES[self.pair_mode], flicked=self._flicked, checker_px=_CHECKER_MM / px)
         for view, picture, outlines in (
             (self.ivus, mixed, frame_outlines(desk)),
@@ -515,15 +522,18 @@ class FusionPlace(QWidget):
         if desk.fusion.certainty is not None:
             row = desk.maps_row(desk.frame)
             known = desk.fusion.certainty
-            sigma = f"\n\u00b1 {known.place_sigma_mm[row]:.1f} mm, \u00b1 {known.turn_sigma_deg[row]:.0f}\u00b0"
-        self.here.setText(f"Frame {desk.frame} of {desk.frames - 1}, {place:.1f} mm from the ostium{sigma}")
+            sigma = f"sure within {known.place_sigma_mm[row]:.1f} mm, {known.turn_sigma_deg[row]:.0f}\u00b0"
+        self.here.setText(sigma)
         scene.stand_frame(self.scene, desk)
         self.scrub_ms = 1000.0 * (time.perf_counter() - began)
 
     def _most_telling(self) -> int:
         """The frame with the strongest landmark."""
         maps = self.desk.fusion.frame_maps
-        strength = (maps.branch**2).sum(axis=1) + (maps.calcium**2).sum(axis=1)
+        strength = (maps.branch**2).sum(axis=1) + (maps.calcium**2).sum(axis=1) + 1e-3
+        place = self.desk.fusion.place_mm[self.desk.fusion.frame_index]
+        seen = self.desk.fusion.course_maps.place_mm
+        strength = strength * ((place > seen[0]) & (place < seen[-1]))
         return int(self.desk.fusion.frame_index[int(strength.argmax())]) or 1
 
     def _set_pair_mode(self, mode: int) -> None:
@@ -599,13 +609,12 @@ class FusionPlace(QWidget):
         ct = self.ct
         assert ct is not None
 
-        def work() -> tuple[Fusion, Any]:
-            fusion = self.desk.ranked(acts)
-            return fusion, sections(self.desk.opened, fusion, ct)
+        def work() -> Fusion:
+            return self.desk.ranked(acts)
 
-        def then(found: tuple[Fusion, Any]) -> None:
+        def then(fusion: Fusion) -> None:
             shown = self.desk.shown_candidate if candidate < 0 else candidate
-            self.desk.take(*found, acts, candidate=shown)
+            self.desk.take(fusion, CtSections(self.desk.opened, fusion, ct), acts, candidate=shown)
             self._answer_changed()
             self.say(f"ranked again: {acts[-1].words}")
 
@@ -625,6 +634,13 @@ class FusionPlace(QWidget):
 
     def _ct_failed(self, error: Exception) -> None:
         self.say(f"{error}; the result is shown, help by hand is not possible")
+
+
+def _ends(candidate: Candidate, length_mm: float) -> str:
+    """The stretch of the vessel that a candidate covers."""
+    other = candidate.offset_mm + (-length_mm if candidate.distal_to_proximal else length_mm)
+    low, high = sorted((candidate.offset_mm, other))
+    return f"{low:.0f} to {high:.0f} mm"
 
 
 def _dragged(window: tuple[float, float], right: float, up: float) -> tuple[float, float]:

@@ -21,13 +21,15 @@ if TYPE_CHECKING:
     from guidance_app.rooms.ivus.start import StartPlace
 
 _BUTTONS = ("accept", "reject", "undo", "candidate", "point", "slide_back", "slide_on", "turn_left", "turn_right",
-            "landmark_back", "landmark_on", "play", "measure", "bookmark", "screenshot", "export",
-            "overview")  # fmt: skip
-_COLUMNS = 3
+            "landmark_back", "landmark_on",
+            "cut_left", "cut_right", "play", "measure", "bookmark", "colour", "screenshot",
+            "export", "overview")  # fmt: skip
+_COLUMNS = 4
 _SHORT = {
-    "slide_back": "\u2190 Slide", "slide_on": "Slide \u2192", "turn_left": "\u21b6 Turn", "turn_right": "Turn \u21b7",
-    "landmark_back": "\u2190 Mark", "landmark_on": "Mark \u2192", "candidate": "Candidate", "point": "Pair",
-    "play": "Play", "screenshot": "Picture", "overview": "Other\u2026",
+    "slide_back": "\u2190Slide", "slide_on": "Slide\u2192", "turn_left": "\u21b6Turn", "turn_right": "Turn\u21b7",
+    "landmark_back": "\u2190Mark", "landmark_on": "Mark\u2192", "candidate": "Next C.", "point": "Pair",
+    "play": "Play", "screenshot": "Picture", "overview": "Open\u2026", "bookmark": "Note",
+    "cut_left": "Cut \u21b6", "cut_right": "Cut \u21b7", "colour": "Colour",
 }  # fmt: skip
 
 
@@ -154,7 +156,8 @@ class IvusRoom(Room):
             button = QPushButton(_SHORT.get(name, action.words))
             button.setToolTip(f"{action.words}   {action.shown_keys}" + (f"\n{action.tip}" if action.tip else ""))
             button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-            button.setMinimumSize(QSize(40, 26))
+            button.setMinimumSize(QSize(40, 24))
+            button.setStyleSheet("padding: 3px 2px; font-size: 12px;")
             button.clicked.connect(lambda _checked, action=action: self._house.say(action.perform()))
             place.tools.addWidget(button, number // _COLUMNS, number % _COLUMNS)
 

@@ -17,9 +17,9 @@ from guidance_app.rooms.ivus.profiles import FrameTable
 Colouring = Literal["lumen", "burden", "certainty"]
 COLOURINGS: tuple[Colouring, ...] = ("lumen", "certainty", "burden")
 _LEGENDS = {
-    "lumen": "lumen area: red 2 mm\u00b2 and less, blue 10 and more",
-    "burden": "plaque burden: blue 30 % and less, red 70 and more; grey unknown",
-    "certainty": "certainty: blue sure within 1 mm, red 5 mm and more",
+    "lumen": "lumen: red \u2264 2 mm\u00b2, blue \u2265 10",
+    "burden": "plaque burden: blue \u2264 30 %, red \u2265 70",
+    "certainty": "sure within: blue 1 mm, red \u2265 5 mm",
 }
 _CALM = np.array([[59, 107, 255], [63, 208, 255], [240, 240, 120], [255, 160, 50], [230, 60, 50]], dtype=float)
 _FRAME_HALF_MM = 4.5
