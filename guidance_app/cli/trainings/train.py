@@ -46,6 +46,9 @@ def train(
     ] = None,
     folds: Annotated[int, typer.Option(min=0, help="--finetune: measure on pictures left out; writes figures")] = 0,
     models: Annotated[Path | None, typer.Option(help="--finetune: folder of the weights to start from")] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="ivus-landmarks: go on where an interrupted run stopped; others always do")
+    ] = False,
     arcade: Annotated[
         Path | None,
         typer.Option(help="coronary: folder of real angiograms with masks, in ARCADE's form, to learn from"),
@@ -62,8 +65,10 @@ def train(
     if name == "ivus-landmarks":
         from guidance_app.cli.trainings.train_ivus import train_ivus_landmarks
 
-        train_ivus_landmarks(out, steps=steps, seed=seed, threads=threads)
+        train_ivus_landmarks(out, steps=steps, seed=seed, threads=threads, resume=resume)
         return
+    if resume:
+        raise InputError(f"--resume: train {name} goes on from its checkpoint by itself; leave it out")
     if name in ("cmr-heart", "cmr-wall", "cmr-stn", "cmr-sdn"):
         raise InputError(
             f"train {name}: no such recipe exists yet; `cmr fuse` works without learning (edges, paths and time curves)"

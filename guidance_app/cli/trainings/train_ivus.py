@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 
-def train_ivus_landmarks(out: Path, *, steps: int, seed: int, threads: int) -> None:
+def train_ivus_landmarks(out: Path, *, steps: int, seed: int, threads: int, resume: bool) -> None:
     """Write network, weights of evidence and their figures into `out`."""
     import torch
 
@@ -15,5 +15,5 @@ def train_ivus_landmarks(out: Path, *, steps: int, seed: int, threads: int) -> N
 
     torch.set_num_threads(threads)
     recipe = IvusRecipe(steps=steps or IvusRecipe().steps, seed=seed)
-    about = train_ivus(recipe, out, progress=lambda line: print(line, file=sys.stderr, flush=True))
+    about = train_ivus(recipe, out, resume=resume, progress=lambda line: print(line, file=sys.stderr, flush=True))
     print(json.dumps(about, indent=1))

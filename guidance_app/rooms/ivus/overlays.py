@@ -23,7 +23,11 @@ def frame_outlines(desk: FusionDesk) -> tuple[Outline, ...]:
     maps = desk.fusion.frame_maps
     middle = np.zeros(2) if isinstance(desk.opened.source, Contours) else maps.centre_mm[row]
     radius = maps.radius_mm[row]
-    found = [Outline(points_mm=_ring(radius) + middle, colour=LUMEN, name="lumen IVUS", closed=True)]
+    source = desk.opened.source
+    border = _ring(radius) + middle
+    if isinstance(source, Contours):  # as it was drawn
+        border = source.lumen[desk.frame] - polygon_centroid(source.lumen[desk.frame])
+    found = [Outline(points_mm=border, colour=LUMEN, name="lumen IVUS", closed=True)]
     found += _drawn(desk)
     for name, colour, values in (("branch", BRANCH, maps.branch[row]), ("calcium", CALCIUM, maps.calcium[row])):
         found += [

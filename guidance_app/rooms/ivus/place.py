@@ -47,6 +47,7 @@ PAIR_MODES = ("side by side", "blend", "flicker", "checkerboard")
 _FLICKER_MS, _PLAY_MS = 400, 66
 _CHECKER_MM = 1.5
 _FILM_FRAMES = 150
+_SURE_MM, _SURE_DEG = 4.0, 41.0  # what counts as right
 _IVUS_WINDOW, _CT_WINDOW = (0.0, 255.0), (-150.0, 650.0)
 
 
@@ -264,7 +265,8 @@ class FusionPlace(QWidget):
 
     def _make_widgets(self) -> None:
         self.banner = VerdictBanner()
-        self.ivus, self.cross = PictureView("IVUS"), PictureView("CT cross-section")
+        drawn = bool(self.desk.opened.inputs.contours)
+        self.ivus, self.cross = PictureView("IVUS outlines" if drawn else "IVUS"), PictureView("CT cross-section")
         self.scene = SceneView("Artery")
         self.lanes = LaneView(axis_words="mm")
         self.plot = ProfilePlot(left="mm\u00b2")
@@ -409,7 +411,7 @@ class FusionPlace(QWidget):
     def _show_verdict(self) -> None:
         desk, fusion = self.desk, self.desk.fusion
         way = "distal to proximal" if fusion.distal_to_proximal else "proximal to distal"
-        right = "" if "WITH_MANUAL_HELP" in fusion.flags else f"right with probability {fusion.confidence:.2f}\n"
+        right = "" if "WITH_MANUAL_HELP" in fusion.flags else f"right with probability {_chance(fusion.confidence)}\n"
         mirrored = "mirrored" if fusion.handedness < 0 else "not mirrored"
         figures = (
             f"{right}{desk.frames} frames, {way}, {mirrored}\n"
@@ -464,7 +466,7 @@ class FusionPlace(QWidget):
         for number, candidate in enumerate(self.desk.candidates, start=1):
             chance = f"{100 * candidate.probability:.0f} %" if judged else f"{candidate.probability:.2f}"
             way = "\u2190" if candidate.distal_to_proximal else "\u2192"
-            mirror = ", mirrored" if candidate.handedness < 0 else ""
+            mirror = ", mirror" if candidate.handedness < 0 else ""
             ends = _ends(candidate, float(np.ptp(self.desk.fusion.z_mm)))
             self.candidates.addItem(f"{number}  {chance}  {ends} {way} {candidate.rotation_deg:.0f}\u00b0{mirror}")
             item = self.candidates.item(number - 1)
@@ -522,7 +524,8 @@ class FusionPlace(QWidget):
         if desk.fusion.certainty is not None:
             row = desk.maps_row(desk.frame)
             known = desk.fusion.certainty
-            sigma = f"sure within {known.place_sigma_mm[row]:.1f} mm, {known.turn_sigma_deg[row]:.0f}\u00b0"
+            sure = known.place_sigma_mm[row] <= _SURE_MM and known.turn_sigma_deg[row] <= _SURE_DEG
+            sigma = f"{'sure within' if sure else 'not sure:'} {known.place_sigma_mm[row]:.1f} mm, {known.turn_sigma_deg[row]:.0f}\u00b0"
         self.here.setText(sigma)
         scene.stand_frame(self.scene, desk)
         self.scrub_ms = 1000.0 * (time.perf_counter() - began)
@@ -636,11 +639,16 @@ class FusionPlace(QWidget):
         self.say(f"{error}; the result is shown, help by hand is not possible")
 
 
+def _chance(confidence: float) -> str:
+    """Nothing is certain: two figures, and no 1.00 and no 0.00."""
+    return ">0.99" if confidence > 0.99 else "<0.01" if confidence < 0.01 else f"{confidence:.2f}"
+
+
 def _ends(candidate: Candidate, length_mm: float) -> str:
     """The stretch of the vessel that a candidate covers."""
     other = candidate.offset_mm + (-length_mm if candidate.distal_to_proximal else length_mm)
     low, high = sorted((candidate.offset_mm, other))
-    return f"{low:.0f} to {high:.0f} mm"
+    return f"{low:.0f} to {high:.0f}"
 
 
 def _dragged(window: tuple[float, float], right: float, up: float) -> tuple[float, float]:
