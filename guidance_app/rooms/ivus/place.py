@@ -525,7 +525,8 @@ class FusionPlace(QWidget):
             row = desk.maps_row(desk.frame)
             known = desk.fusion.certainty
             sure = known.place_sigma_mm[row] <= _SURE_MM and known.turn_sigma_deg[row] <= _SURE_DEG
-            sigma = f"{'sure within' if sure else 'not sure:'} {known.place_sigma_mm[row]:.1f} mm, {known.turn_sigma_deg[row]:.0f}\u00b0"
+            words = "sure within" if sure else "not sure:"
+            sigma = f"{words} {known.place_sigma_mm[row]:.1f} mm, {known.turn_sigma_deg[row]:.0f}\u00b0"
         self.here.setText(sigma)
         scene.stand_frame(self.scene, desk)
         self.scrub_ms = 1000.0 * (time.perf_counter() - began)
