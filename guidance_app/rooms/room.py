@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -11,6 +11,9 @@ from PyQt6.QtWidgets import QWidget
 
 from guidance_app.panels.action import Action
 from guidance_app.panels.icons import IconName
+from guidance_app.panels.jobs.job import Job
+from guidance_app.panels.jobs.work import Work
+from guidance_app.panels.toasts import ToastKind
 
 if TYPE_CHECKING:
     from engines.anatomy.cases.case import Case  # costs a quarter of a second, and a window may open without a case
@@ -36,6 +39,19 @@ class House(Protocol):
         """Show this file or source URI in the live room, on this case; returns "" or one line why not."""
         ...
 
+    def toast(
+        self, text: str, kind: ToastKind = "done", *, offer: str = "", taken: Callable[[], None] | None = None
+    ) -> None:
+        """Tell something that a person need not answer; `offer` is the word on a button that calls `taken`."""
+        ...
+
+    def start_job(self, work: Work, ended: Callable[[Job], None] | None = None) -> Job:
+        """Run this work in the job tray, after the jobs before it; `ended` is told of its end, however it ends.
+
+        The window itself tells the person how it ended. Keep the job to cancel it, or to follow `Job.changed`.
+        """
+        ...
+
     def go_to(self, room_id: str) -> str:
         """Enter another room; returns "" or one line why the present one cannot be left."""
         ...
@@ -51,11 +67,15 @@ class Room(Protocol):
         id: short and constant: settings, the command line and action ids use it.
         name: in the rail, at most eight letters or so.
         icon: in the rail.
+        hint: the keys that matter most, for the line below.
+        mouse_help: what the mouse does here, as (gesture, words), for the help.
     """
 
     id: str
     name: str
     icon: IconName
+    hint: str = ""
+    mouse_help: Sequence[tuple[str, str]] = ()
 
     @property
     def widget(self) -> QWidget:

@@ -13,6 +13,7 @@ from calibration.carm import CArmGeometry
 from calibration.errors import InputError
 from engines.angiography.frame import Frame
 from engines.angiography.run import FrameDecodeError, Run
+from guidance_app.sources.kept_frames import KeptFrames
 from guidance_app.sources.source import CorruptFrame, SourceClosed, SourceTimeout
 
 MAX_FPS = 1000.0
@@ -73,6 +74,7 @@ class PacedFileSource:
         self._due_ns: int | None = None
         self._index = 0
         self._damage = _Damage(run)
+        self._kept = KeptFrames(run) if loop else None
 
     @property
     def run(self) -> Run:
@@ -95,7 +97,7 @@ class PacedFileSource:
         index, self._index = self._index, self._index + 1
         with self._damage.counted():
             period_ms = None if self._timed is not None else self._period_ns / 1e6
-            return _decoded(self._run, source_frame, index, due_ns, period_ms=period_ms)
+            return _decoded(self._run, self._kept, source_frame, index, due_ns, period_ms=period_ms)
 
     def close(self) -> None:
         with self._moved:
@@ -201,6 +203,7 @@ class SaturatedFileSource:
         self._index = 0
         self._shown = -1
         self._damage = _Damage(run)
+        self._kept = KeptFrames(run) if loop else None
 
     @property
     def run(self) -> Run:
@@ -224,7 +227,8 @@ class SaturatedFileSource:
             index, self._index = self._index, self._index + 1
         try:
             with self._damage.counted():
-                return _decoded(self._run, index % self._run.frame_count, index, self._clock_ns(), period_ms=None)
+                source_frame = index % self._run.frame_count
+                return _decoded(self._run, self._kept, source_frame, index, self._clock_ns(), period_ms=None)
         except CorruptFrame:
             self.acknowledge(index)  # nobody can show it
             raise
@@ -263,10 +267,12 @@ class _Damage:
             )
 
 
-def _decoded(run: Run, source_frame: int, index: int, received_ns: int, *, period_ms: float | None) -> Frame:
+def _decoded(
+    run: Run, kept: KeptFrames | None, source_frame: int, index: int, received_ns: int, *, period_ms: float | None
+) -> Frame:
     started_ns = time.perf_counter_ns()
     try:
-        frame = run.frame(source_frame)
+        frame = (kept or run).frame(source_frame)
     except FrameDecodeError as error:
         # A recording says which frame of which object it was.
         raise CorruptFrame(

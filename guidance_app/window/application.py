@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from calibration.errors import InputError
@@ -13,8 +15,11 @@ if TYPE_CHECKING:
     from PyQt6.QtWidgets import QApplication
 
 
-def application(*, headless: bool) -> QApplication:
+def application(*, headless: bool, meanwhile: Callable[[], object] = lambda: None) -> QApplication:
     """The one QApplication, made on the platform asked for; it lives as long as the caller holds it.
+
+    Args:
+        meanwhile: called while another process tries the display, which takes half a second.
 
     Raises:
         InputError: a display is needed and there is none.
@@ -23,7 +28,7 @@ def application(*, headless: bool) -> QApplication:
         # Qt reads it when the application is made; an X server that happens to be there must not be used.
         os.environ["QT_QPA_PLATFORM"] = "offscreen"
     else:
-        require_display()
+        require_display(meanwhile)
     from PyQt6.QtWidgets import QApplication
 
     running = QApplication.instance()
@@ -46,13 +51,16 @@ def _silence_offscreen_notice() -> None:
     qInstallMessageHandler(pass_on)
 
 
-def require_display() -> None:
-    """Refuse before Qt does: it would abort the whole process.
+def require_display(meanwhile: Callable[[], object] = lambda: None) -> None:
+    """Refuse before Qt does: it would abort the whole process. `meanwhile` is called while the display is tried.
 
     Raises:
         InputError: no display that Qt can open a window on, and no Qt platform was chosen.
     """
-    if problem := display_problem():
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="guidance-display") as trying:
+        answer = trying.submit(display_problem)
+        meanwhile()
+    if problem := answer.result():
         raise InputError(
             f"no display: {problem}; `doctor` says what is missing. Start it on a desktop or under xvfb-run; demo, "
             "live and replay also take --headless"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -97,8 +98,8 @@ def run_house(*, case: str = "", source: str = "", room: str = "") -> None:
     Raises:
         InputError: no display.
     """
-    app = application(headless=False)
-    from PyQt6.QtCore import QEventLoop, QTimer
+    app = application(headless=False, meanwhile=lambda: importlib.import_module("guidance_app.window.window"))
+    from PyQt6.QtCore import QEventLoop
 
     from guidance_app.window.orderly_loop import orderly_end
     from guidance_app.window.window import GuidanceWindow
@@ -112,9 +113,9 @@ def run_house(*, case: str = "", source: str = "", room: str = "") -> None:
     try:
         with end, orderly_end(loop, end) as failures:
             window.go_to(room or ("live" if case else "case"))
-            _show(window)
             # Once the window is on the screen: reading a case may take a while.
-            QTimer.singleShot(0, lambda: window.begin(case=case, source=source, room=room))
+            window.on_first_paint = lambda: window.begin(case=case, source=source, room=room)
+            _show(window)
             loop.exec()
         if failures:
             raise failures[0]

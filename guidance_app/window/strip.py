@@ -23,9 +23,13 @@ class StatusStrip(QFrame):
         self._forget.setSingleShot(True)
         self._forget.setInterval(_SAID_MS)
         self._forget.timeout.connect(self.message.clear)
-        hint = QLabel("Space play    \u2190 \u2192 frames    O hide overlay    Esc raw image    H all keys")
-        hint.setObjectName("quiet")
-        layout.addWidget(hint)
+        self._hint = QLabel()
+        self._hint.setObjectName("quiet")
+        layout.addWidget(self._hint)
+
+    def show_hint(self, hint: str) -> None:
+        """The keys that matter most in this room."""
+        self._hint.setText("    ".join(part for part in (hint, "Ctrl+K search", "H all keys") if part))
 
     def say(self, text: str) -> None:
         """Show for a while what a key or a button did; "" where the picture says it all."""

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
-from PyQt6.QtCore import QEvent, Qt
-from PyQt6.QtGui import QCloseEvent, QKeyEvent, QResizeEvent
+from PyQt6.QtCore import QEvent, Qt, QTimer
+from PyQt6.QtGui import QCloseEvent, QKeyEvent, QPaintEvent, QResizeEvent
 from PyQt6.QtWidgets import QAbstractButton, QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
 from calibration.errors import GuidanceError
 from guidance_app.panels.action import Action, action_for
+from guidance_app.panels.command_palette import CommandPalette
+from guidance_app.panels.jobs.job import Job
+from guidance_app.panels.jobs.tray import JobTray
+from guidance_app.panels.jobs.work import Work
 from guidance_app.panels.key_help import KeyHelp
 from guidance_app.panels.style import HOUSE_STYLE_SHEET
+from guidance_app.panels.toasts import ToastKind, Toasts
 from guidance_app.rooms.case.room import CaseRoom
 from guidance_app.rooms.live.room import LiveRoom
 from guidance_app.rooms.registry import ROOMS
 from guidance_app.rooms.room import MakeRoom, Room
 from guidance_app.views import palette
+from guidance_app.window.own_actions import own_actions
 from guidance_app.window.rail import Rail
 from guidance_app.window.strip import StatusStrip
 
@@ -29,6 +34,7 @@ if TYPE_CHECKING:
     from guidance_app.rooms.live.guided_session import GuidedSession
 
 SIZE_PX = (1536, 960)  # 16:10, so that the corner words fit beside a square picture
+_STRIP_PX = 38  # height of the line below, and a little air
 _CLICKS = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
 
 
@@ -41,6 +47,7 @@ class GuidanceWindow(QWidget):
 
     Attributes:
         on_closed: called once, when a person closes the window.
+        on_first_paint: called once, as soon as the window has been seen.
     """
 
     def __init__(
@@ -52,6 +59,7 @@ class GuidanceWindow(QWidget):
     ) -> None:
         super().__init__()
         self.on_closed: Callable[[], None] | None = None
+        self.on_first_paint: Callable[[], None] | None = None
         self._title = title
         self._case: Case | None = None
         self._source = ""  # from the command line: what the case that is chosen begins with
@@ -62,8 +70,16 @@ class GuidanceWindow(QWidget):
             room.restore((states or {}).get(room.id, {}))
         self._current: Room | None = None
         self._stack = QStackedWidget(self)
-        self.rail = Rail(self, self.rooms, lambda number: self.say(self.go_to(self.rooms[number].id)))
+        self.rail = Rail(
+            self, self.rooms, lambda number: self.say(self.go_to(self.rooms[number].id)),
+            search=self.search, show_jobs=self.show_jobs,
+        )  # fmt: skip
         self.keys = KeyHelp(self)
+        self.palette_box = CommandPalette(self, lambda action: self.say(action.perform()), self._keys_to_room)
+        self.toasts = Toasts(self, margin_px=_STRIP_PX)
+        self.jobs = JobTray(self, self._job_ended)
+        self.jobs.changed.connect(self._show_job_count)
+        self._when_ended: dict[Job, Callable[[Job], None]] = {}
         self._lay_out()
         self._entitle()
 
@@ -99,6 +115,20 @@ class GuidanceWindow(QWidget):
             return str(error)
         return self.go_to(self.live.id)
 
+    def toast(
+        self, text: str, kind: ToastKind = "done", *, offer: str = "", taken: Callable[[], None] | None = None
+    ) -> None:
+        self.toasts.show(text, kind, offer=offer, taken=taken)
+
+    def start_job(self, work: Work, ended: Callable[[Job], None] | None = None) -> Job:
+        job = self.jobs.start(work)
+        if ended is not None:
+            if job.is_over:  # it could not even begin
+                ended(job)
+            else:
+                self._when_ended[job] = ended
+        return job
+
     def go_to(self, room_id: str) -> str:
         number = next((number for number, room in enumerate(self.rooms) if room.id == room_id), None)
         if number is None:
@@ -112,7 +142,9 @@ class GuidanceWindow(QWidget):
             self._stack.addWidget(room.widget)
         self._stack.setCurrentWidget(room.widget)
         self.rail.show_current(number)
+        self.strip.show_hint(room.hint)
         self.keys.hide()
+        self.palette_box.hide()
         room.widget.setFocus()
         room.enter(self._case)
         return ""
@@ -180,10 +212,11 @@ class GuidanceWindow(QWidget):
 
     def all_actions(self) -> tuple[Action, ...]:
         """Of the room that is seen, and of the window."""
-        return (*(self._current.actions() if self._current is not None else ()), *self._own_actions())
+        return (*(self._current.actions() if self._current is not None else ()), *own_actions(self))
 
     def close_rooms(self) -> None:
-        """End what is running in the rooms; twice is harmless."""
+        """End what is running in the rooms and in the job tray; twice is harmless."""
+        self.jobs.cancel_all()
         for room in self.rooms:
             room.close()
 
@@ -199,29 +232,40 @@ class GuidanceWindow(QWidget):
         title = self._title if self._case is None else f"{self._title}: case {self._case.id}"
         self.setWindowTitle(f"{title} - {palette.RESEARCH_LINE}")
 
-    # Actions of the window itself
+    # What the window's own actions ask for
 
-    def _own_actions(self) -> tuple[Action, ...]:
-        to_rooms = tuple(
-            Action(
-                id=f"window.{room.id}", words=f"Go to {room.name}", keys=(f"Ctrl+{number + 1}",), icon=room.icon,
-                press=partial(self.go_to, room.id),
-            )
-            for number, room in enumerate(self.rooms[:9])
-        )  # fmt: skip
-        helped = Action(
-            id="window.help", words="Show or hide all keys", keys=("F1", "?", "H"), icon="help", press=self._toggle_help
-        )
-        return (*to_rooms, helped)
-
-    def _toggle_help(self) -> str:
-        self.keys.toggle(self.all_actions(), self._mouse_help())
+    def search(self) -> str:
+        self.keys.hide()
+        self.palette_box.open(self.all_actions())
         return ""
 
-    def _mouse_help(self) -> Sequence[tuple[str, str]]:
-        from guidance_app.rooms.live.actions import MOUSE_HELP
+    def show_jobs(self) -> str:
+        self.jobs.toggle()
+        return ""
 
-        return MOUSE_HELP if self._current is self.live else ()
+    def show_keys(self) -> str:
+        self.keys.toggle(self.all_actions(), self._current.mouse_help if self._current is not None else ())
+        return ""
+
+    def toggle_full_screen(self) -> str:
+        self.setWindowState(self.windowState() ^ Qt.WindowState.WindowFullScreen)
+        return "F11 leaves full screen" if self.isFullScreen() else ""
+
+    def _job_ended(self, job: Job) -> None:
+        if job.state == "done":
+            self.toast(f"{job.work.words}: done")
+        elif job.state == "failed":
+            self.toast(f"{job.work.words}: {job.problem}", "problem")
+        if (ended := self._when_ended.pop(job, None)) is not None:
+            ended(job)
+
+    def _show_job_count(self) -> None:
+        running = self.jobs.running
+        self.rail.show_jobs(self.jobs.open_jobs, running.share if running is not None else 0.0)
+
+    def _keys_to_room(self) -> None:
+        if self._current is not None:
+            self._current.widget.setFocus()
 
     # Qt's events
 
@@ -252,6 +296,16 @@ class GuidanceWindow(QWidget):
     def resizeEvent(self, a0: QResizeEvent | None) -> None:
         super().resizeEvent(a0)
         self.keys.place()
+        self.palette_box.place()
+        self.jobs.place()
+        self.toasts.place()
+
+    def paintEvent(self, a0: QPaintEvent | None) -> None:
+        super().paintEvent(a0)
+        if self.on_first_paint is not None:
+            # Its children are painted after it: not before they are.
+            seen, self.on_first_paint = self.on_first_paint, None
+            QTimer.singleShot(0, seen)
 
     def closeEvent(self, a0: QCloseEvent | None) -> None:
         super().closeEvent(a0)
@@ -263,11 +317,13 @@ class GuidanceWindow(QWidget):
         """Esc first closes what lies on top, then hands the keys back to the room, and only then means something."""
         if event.key() != Qt.Key.Key_Escape or self._current is None:
             return False
-        if not self.keys.isHidden():
-            self.keys.hide()
-            return True
+        for on_top in (self.keys, self.jobs):
+            if not on_top.isHidden():
+                on_top.hide()
+                self._keys_to_room()
+                return True
         if self.focusWidget() not in (None, self, self._current.widget):
-            self._current.widget.setFocus()
+            self._keys_to_room()
             return True
         return False
 

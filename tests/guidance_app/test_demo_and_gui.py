@@ -94,11 +94,18 @@ def test_case_without_a_run_asks_for_one_instead_of_ending(qtbot: QtBot, tmp_pat
     cv2.imwrite(str(tmp_path / "picture.png"), np.zeros((64, 64), np.uint8))
     opened: list[tuple[str, Any]] = []
 
-    def open_session(case: Any, source: Any) -> StagedSession:
-        opened.append((case.id, source))
-        return StagedSession([screen()])
+    class Runs:
+        def __init__(self, case: Any) -> None:
+            self.case = case
 
-    window = GuidanceWindow(make_rooms=(CaseRoom, partial(LiveRoom, open_session=open_session)))
+        def open(self, source: Any) -> StagedSession:
+            opened.append((self.case.id, source))
+            return StagedSession([screen()])
+
+        def stop(self) -> None:
+            opened.append(("stopped", None))
+
+    window = GuidanceWindow(make_rooms=(CaseRoom, partial(LiveRoom, runs_of=Runs)))
     qtbot.addWidget(window, before_close_func=lambda window: window.close_rooms())
     window.go_to("case")
     window.show()

@@ -211,14 +211,14 @@ def seen_in_second_view(
     for offset_mm in np.arange(-2.0, 2.01, 0.25) * prior.depth_mm:
         there = camera * (camera[2] + offset_mm) / camera[2]
         moved = replace(state, pivot_mm=arm[:3, :3].T @ (there - arm[:3, 3]))
-        tried.append((_near_share(moved, model, views[1]), -abs(float(offset_mm)), moved))
+        tried.append((near_share(moved, model, views[1], 1), -abs(float(offset_mm)), moved))
     return max(tried, key=lambda entry: entry[:2])[2]
 
 
-def _near_share(state: RigidState, model: PreparedModel, view: PreparedView) -> float:
-    """The share of the second view's vessels near the model, with a soft distance as wide as a step of the search."""
+def near_share(state: RigidState, model: PreparedModel, view: PreparedView, index: int) -> float:
+    """The share of the view's vessels near the model, with a soft distance as wide as a step of the search."""
     total = 0.0
-    for pair in feature_pairs(state, model, view, 1):
+    for pair in feature_pairs(state, model, view, index):
         seen = pair.model.plane_mm[pair.model.usable]
         if len(seen):
             distance = np.asarray(KDTree(seen).query(pair.seen.points_mm)[0])

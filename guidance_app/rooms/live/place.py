@@ -31,6 +31,7 @@ class LivePlace(QWidget):
     Attributes:
         on_painted: called with each newly painted state, after the pixels are in the window.
         on_finished: called once, when the session has ended.
+        on_drawn: called after every look at the session, so that a second picture can follow.
         on_ticked: told how long the timer's call took, in ms.
     """
 
@@ -40,6 +41,7 @@ class LivePlace(QWidget):
         self.on_painted: Callable[[ScreenState], None] | None = None
         self.on_finished: Callable[[], None] | None = None
         self.on_ticked: Callable[[float], None] | None = None
+        self.on_drawn: Callable[[], None] | None = None
         self._say = say
         self._reported: ScreenState | None = None
         self._told: Event | None = None
@@ -98,6 +100,8 @@ class LivePlace(QWidget):
             self._show_figures(screen)
             # Paints before it returns, unless the window is hidden: then nothing is reported as painted.
             self.view.repaint()
+        if self.on_drawn is not None:
+            self.on_drawn()
         painted = self.view.painted_screen
         if painted is not None and painted is not self._reported:
             self._reported = painted

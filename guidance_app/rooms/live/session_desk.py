@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import Protocol
 
 from guidance_app.rooms.live.guided_session import GuidedSession
 from guidance_app.views.live_view import LiveView
 from guidance_app.views.overlay_painter import OVERLAY_MODES, OverlayMode
 
 _NO_RUN = "No run is open; choose a case first"
+
+
+class Stops(Protocol):
+    def stop(self) -> None: ...
 
 
 class SessionDesk:
@@ -44,7 +49,8 @@ class SessionDesk:
         open_run: Callable[[int], GuidedSession] | None = None,
     ) -> None:
         """Show this session from now on, and end the one before. `open_run` opens one on another of `runs`."""
-        self._end_behind(self.session)
+        if self.session is not None:
+            self.end_behind(self.session)
         self.session = session
         self.runs, self.run_index, self._open_run = runs, run_index, open_run
         self.frozen = self._view.frozen = False
@@ -196,11 +202,9 @@ class SessionDesk:
         self.session.commands.reject()
         return "Registration rejected"
 
-    def _end_behind(self, session: GuidedSession | None) -> None:
-        """Ending a session waits for its engine; the next run must not."""
-        if session is None:
-            return
-        thread = threading.Thread(target=session.stop, name="guidance-run-ending")
+    def end_behind(self, ending: Stops) -> None:
+        """Ending a session or an engine waits for processes; the next run must not."""
+        thread = threading.Thread(target=ending.stop, name="guidance-run-ending")
         thread.start()
         self._leaving.append(thread)
 
