@@ -12,8 +12,8 @@ from engines.ivus.features.landmark_list import landmark_list
 from engines.ivus.features.landmark_maps import ANGLES, LandmarkMaps
 from engines.ivus.figure import matched_course_maps, matched_landmarks
 from engines.ivus.fusion import Landmark
-from guidance_app.panels.grey import colour_image, grey_image, windowed
-from guidance_app.panels.lane_view import Curve, Join, Lane, Mark
+from guidance_app.panels.pictures.grey import colour_image, grey_image, windowed
+from guidance_app.panels.pictures.lane_view import Curve, Join, Lane, Mark
 from guidance_app.rooms.ivus.desk import FusionDesk
 from guidance_app.rooms.ivus.opened import sampled
 from guidance_app.views import palette

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from engines.ivus.features.contour_maps import polygon_centroid
 from engines.ivus.features.landmark_maps import ANGLES
 from engines.ivus.files.contour_tables import Contours
-from guidance_app.panels.picture_view import Outline
+from guidance_app.panels.pictures.picture_view import Outline
 from guidance_app.rooms.ivus.desk import FusionDesk
 from guidance_app.rooms.ivus.lanes import BRANCH, CALCIUM, LUMEN
 

@@ -29,12 +29,12 @@ from engines.anatomy.vessel_model import CtVolume
 from engines.ivus.fusion import Candidate, Fusion
 from engines.ivus.rescue import Act, landmark_pair, slide, turn
 from guidance_app.panels.background import Background
-from guidance_app.panels.film import FilmWriter
-from guidance_app.panels.grey import grey_image, windowed
-from guidance_app.panels.lane_view import LaneView
-from guidance_app.panels.picture_view import Outline, PictureView
-from guidance_app.panels.profile_plot import Profile, ProfilePlot, Spot
-from guidance_app.panels.scene_view import SceneView
+from guidance_app.panels.pictures.film import FilmWriter
+from guidance_app.panels.pictures.grey import grey_image, windowed
+from guidance_app.panels.pictures.lane_view import LaneView
+from guidance_app.panels.pictures.picture_view import Outline, PictureView
+from guidance_app.panels.pictures.profile_plot import Profile, ProfilePlot, Spot
+from guidance_app.panels.pictures.scene_view import SceneView
 from guidance_app.panels.verdict_banner import VerdictBanner
 from guidance_app.rooms.ivus import exports, lanes, scene
 from guidance_app.rooms.ivus.desk import FusionDesk

@@ -59,7 +59,7 @@ class IvusRoom(Room):
     def start(self) -> StartPlace:
         from guidance_app.rooms.ivus.start import StartPlace
 
-        return StartPlace(self.open_result)
+        return StartPlace(self.open_result, self._house.start_job)
 
     @property
     def place(self) -> FusionPlace | None:
@@ -135,8 +135,6 @@ class IvusRoom(Room):
 
     def close(self) -> None:
         self._leave_result()
-        if "start" in self.__dict__:
-            self.start.close_place()
 
     def saved_state(self) -> Mapping[str, JsonValue]:
         return {"recent": list(self._recent)}

@@ -9,8 +9,8 @@ from jaxtyping import UInt8
 
 from engines.anatomy.vessel_model import CtVolume
 from engines.ivus.geometry.straightened import sample_ct
-from guidance_app.panels.grey import windowed
-from guidance_app.panels.scene_view import SceneView
+from guidance_app.panels.pictures.grey import windowed
+from guidance_app.panels.pictures.scene_view import SceneView
 from guidance_app.rooms.ivus.desk import FusionDesk
 from guidance_app.rooms.ivus.profiles import FrameTable
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,7 +22,9 @@ from PyQt6.QtWidgets import (
 )
 
 from engines.ivus.files.session_file import NAME as SESSION
-from guidance_app.panels.command_job import CommandJob
+from guidance_app.panels.jobs.job import Job, words_of
+from guidance_app.panels.jobs.work import Work
+from guidance_app.rooms.ivus.register_work import register_into
 from guidance_app.views import palette
 
 _MOST_RECENT = 8
@@ -34,15 +35,19 @@ _FIELDS = (
 
 
 class StartPlace(QWidget):
-    """Args: open_result: opens a folder; "" or one line why not."""
+    """Before a result is open.
 
-    def __init__(self, open_result: Callable[[Path], str]) -> None:
+    Args:
+        open_result: opens a folder; "" or one line why not.
+        start_job: runs work and tells of its end.
+    """
+
+    def __init__(
+        self, open_result: Callable[[Path], str], start_job: Callable[[Work, Callable[[Job], None]], Job]
+    ) -> None:
         super().__init__()
-        self._open_result = open_result
-        self.job = CommandJob(self)
-        self.job.advanced.connect(self._advanced)
-        self.job.ended.connect(self._ended)
-        self._fresh_parts: set[Path] = set()
+        self._open_result, self._start_job = open_result, start_job
+        self.job: Job | None = None
         self.fields = {name: QLineEdit() for name, _ in _FIELDS}
         self.method = QComboBox()
         self.method.addItems(["ours", "paper"])
@@ -58,7 +63,7 @@ class StartPlace(QWidget):
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self._lay_out()
         self.run_button.clicked.connect(self.start)
-        self.cancel_button.clicked.connect(self.job.cancel)
+        self.cancel_button.clicked.connect(self.cancel)
         self.open_button.clicked.connect(self._choose_result)
         self.recent.itemActivated.connect(lambda item: self.open_folder(Path(item.toolTip())))
 
@@ -83,54 +88,40 @@ class StartPlace(QWidget):
 
     def start(self) -> None:
         """Register what the fields name."""
-        if self.job.running:
+        if self.job is not None:
             return
         given = {name: field.text().strip() for name, field in self.fields.items()}
-        missing = [words for name, words in _FIELDS if name in ("cta", "centerline", "out") and not given[name]]
-        if missing or bool(given["pullback"]) == bool(given["contours"]):
-            self.line.setText(f"{missing[0]} is missing" if missing else "Give a pullback or contours, one of them")
-            return
-        out = Path(given["out"])
-        # What is there before stays there when the job is cancelled.
-        self._existed = out.exists()
-        self._fresh_parts = set(out.glob(".part-*")) if self._existed else set()
-        arguments = ["ivus", "register", "--method", self.method.currentText()]
-        for name in ("cta", "centerline", "pullback", "contours", "out"):
-            if given[name]:
-                arguments += [f"--{name}", given[name]]
-        self._working(True)
-        self.line.setText("starting")
-        self.job.start(arguments)
-
-    def close_place(self) -> None:
-        self.job.close()
-
-    def _advanced(self, share: float, stage: str, left_s: float) -> None:
-        self.bar.setValue(round(100 * share))
-        self.line.setText(stage + (f", about {max(1, round(left_s))} s left" if left_s >= 0 else ""))
-
-    def _ended(self, why: str) -> None:
-        self._working(False)
-        out = Path(self.fields["out"].text().strip())
-        if why:
-            self._tidy(out)
+        if why := _refusal(given):
             self.line.setText(why)
             return
-        self.open_folder(out)
+        out = Path(given.pop("out"))
+        work = Work(words="IVUS registration", run=register_into, out=out,
+                    arguments={**given, "method": self.method.currentText()})  # fmt: skip
+        self.run_button.setEnabled(False)
+        self.cancel_button.setEnabled(True)
+        self.bar.show()
+        self.job = self._start_job(work, self._ended)
+        if self.job is not None:
+            self.job.changed.connect(self._advanced)
+            self._advanced()
 
-    def _tidy(self, out: Path) -> None:
-        """A job that was ended leaves nothing."""
-        for part in out.glob(".part-*"):
-            if part not in self._fresh_parts:
-                shutil.rmtree(part, ignore_errors=True)
-        if not self._existed and out.is_dir() and not any(out.iterdir()):
-            out.rmdir()
+    def cancel(self) -> None:
+        if self.job is not None:
+            self.job.cancel()
 
-    def _working(self, working: bool) -> None:
-        self.run_button.setEnabled(not working)
-        self.cancel_button.setEnabled(working)
-        self.bar.setVisible(working)
-        self.bar.setValue(0)
+    def _advanced(self) -> None:
+        if self.job is not None:
+            self.bar.setValue(round(100 * self.job.share))
+            self.line.setText(words_of(self.job))
+
+    def _ended(self, job: Job) -> None:
+        self.job = None
+        self.run_button.setEnabled(True)
+        self.cancel_button.setEnabled(False)
+        self.bar.hide()
+        self.line.setText(words_of(job))
+        if job.state == "done":
+            self.open_folder(job.work.out)
 
     def _take(self, folder: Path) -> bool:
         """A folder as `simulate ivus` writes it, or one with files of these names."""
@@ -212,3 +203,19 @@ class StartPlace(QWidget):
         layout.setContentsMargins(40, 28, 40, 10)
         layout.addLayout(columns, 1)
         layout.addWidget(research)
+
+
+def _refusal(given: dict[str, str]) -> str:
+    """Why these fields cannot be registered, in one line; "" where they can."""
+    words = dict(_FIELDS)
+    if missing := next((words[name] for name in ("cta", "centerline", "out") if not given[name]), ""):
+        return f"{missing} is missing"
+    if bool(given["pullback"]) == bool(given["contours"]):
+        return "Give a pullback or contours, one of them"
+    out = Path(given["out"])
+    # The folder appears as a whole, in place of one that is there: nothing else may lie in it.
+    if out.exists() and not out.is_dir():
+        return f"{out} is a file; name a new folder"
+    if out.is_dir() and any(out.iterdir()) and not (out / "result.json").is_file():
+        return f"{out} holds other files; name a new folder"
+    return ""

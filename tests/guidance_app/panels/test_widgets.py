@@ -6,12 +6,12 @@ from PyQt6.QtCore import QPoint, Qt
 from PyQt6.QtGui import QImage
 
 from guidance_app.panels.background import Background
-from guidance_app.panels.film import FilmWriter
-from guidance_app.panels.grey import colour_image, grey_image, pixels_of, windowed
-from guidance_app.panels.lane_view import Join, Lane, LaneView
-from guidance_app.panels.picture_view import Outline, PictureView
-from guidance_app.panels.profile_plot import Profile, ProfilePlot, Spot
-from guidance_app.panels.scene_view import SceneView
+from guidance_app.panels.pictures.film import FilmWriter
+from guidance_app.panels.pictures.grey import colour_image, grey_image, pixels_of, windowed
+from guidance_app.panels.pictures.lane_view import Join, Lane, LaneView
+from guidance_app.panels.pictures.picture_view import Outline, PictureView
+from guidance_app.panels.pictures.profile_plot import Profile, ProfilePlot, Spot
+from guidance_app.panels.pictures.scene_view import SceneView
 from guidance_app.panels.verdict_banner import VerdictBanner
 from guidance_app.views import palette
 

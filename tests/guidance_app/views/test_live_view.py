@@ -11,7 +11,7 @@ from PyQt6.QtGui import QColor
 from pytestqt.qtbot import QtBot
 
 from guidance_app.live.guidance import ScreenState
-from guidance_app.panels.annotated_video import pixels_of
+from guidance_app.panels.pictures.annotated_video import pixels_of
 from guidance_app.views import palette
 from guidance_app.views.live_view import LiveView
 from tests.guidance_app.views.staging import LINE_ROW, SIZE_PX, frame, screen

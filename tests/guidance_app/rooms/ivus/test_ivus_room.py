@@ -10,7 +10,7 @@ from engines.ivus.files.result_files import write_result
 from engines.ivus.files.session_file import Inputs
 from engines.ivus.registration import register
 from engines.simulation.ivus.case import simulate_ivus
-from guidance_app.panels.grey import pixels_of
+from guidance_app.panels.pictures.grey import pixels_of
 from guidance_app.rooms.ivus.room import IvusRoom
 from guidance_app.views import palette
 from guidance_app.window.window import GuidanceWindow
@@ -184,22 +184,30 @@ def test_a_folder_without_a_result_is_one_line(window, tmp_path):
 def test_a_cancelled_job_is_gone_within_a_second_and_leaves_nothing(window, result, qtbot, tmp_path):
     start = window.rooms[0].start
     start.open_folder(result.parent)  # a case folder fills the form
-    out = tmp_path / "out"
-    start.fields["out"].setText(str(out))
+    start.fields["out"].setText(str(tmp_path / "work" / "out"))
     qtbot.mouseClick(start.run_button, Qt.MouseButton.LeftButton)
-    assert start.job.running
-    with qtbot.waitSignal(start.job.ended, timeout=1500) as ended:
-        qtbot.mouseClick(start.cancel_button, Qt.MouseButton.LeftButton)
-    assert ended.args == ["cancelled"]
-    assert not out.exists() or not list(out.iterdir())
+    assert start.job is not None
+    qtbot.mouseClick(start.cancel_button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: start.job is None, timeout=1000)
+    assert list((tmp_path / "work").iterdir()) == []
+    assert start.run_button.isEnabled()
 
 
 def test_a_job_that_fails_is_one_line(window, qtbot, tmp_path):
     start = window.rooms[0].start
-    for name, text in (("cta", "nowhere.nii.gz"), ("centerline", "x.csv"), ("pullback", "y"), ("out", str(tmp_path))):
+    given = (("cta", "nowhere.nii.gz"), ("centerline", "x.csv"), ("pullback", "y"), ("out", str(tmp_path / "out")))
+    for name, text in given:
         start.fields[name].setText(text)
-    with qtbot.waitSignal(start.job.ended, timeout=60_000) as ended:
-        start.start()
-    assert ended.args[0]
-    assert "\n" not in ended.args[0]
-    assert start.line.text() == ended.args[0]
+    start.start()
+    qtbot.waitUntil(lambda: start.job is None, timeout=60_000)
+    assert start.line.text().startswith("Failed: y")
+    assert "\n" not in start.line.text()
+
+
+def test_a_folder_with_other_files_is_never_replaced(window, result):
+    start = window.rooms[0].start
+    start.open_folder(result.parent)
+    start.fields["out"].setText(str(result.parent))
+    start.start()
+    assert start.job is None
+    assert "holds other files" in start.line.text()

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from PyQt6.QtCore import Qt, pyqtSignal
 from PyQt6.QtWidgets import QWidget
 
-from guidance_app.panels.lane_view import LEFT_PX, RIGHT_PX
+from guidance_app.panels.pictures.lane_view import LEFT_PX, RIGHT_PX
 from guidance_app.views import palette
 
 

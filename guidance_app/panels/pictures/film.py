@@ -9,7 +9,7 @@ from PyQt6.QtCore import QObject, QTimer, pyqtSignal
 from PyQt6.QtGui import QImage
 
 from calibration.errors import GuidanceError
-from guidance_app.panels.annotated_video import AnnotatedVideo
+from guidance_app.panels.pictures.annotated_video import AnnotatedVideo
 
 _FRAME_NS = 66_000_000  # 15 a second
 
