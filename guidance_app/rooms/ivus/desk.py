@@ -86,7 +86,8 @@ class FusionDesk:
         if not self.fusion.flags:
             return "scrub through once, then A accepts"
         advised = [FLAGS[name].split("; ")[1] for name in self.fusion.flags if "; " in FLAGS[name]]
-        return advised[0] if advised else "compare side branches in both pictures"
+        step = advised[0] if advised else "compare side branches in both pictures"
+        return f"do not use it as it is; {step}" if self.verdict == "REJECTED" else step
 
     def to_frame(self, frame: int) -> bool:
         """Go to a frame, at most to the ends; False where it is there already."""

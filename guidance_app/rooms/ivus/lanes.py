@@ -25,6 +25,7 @@ REACH_MM = 4.2
 _STEP_MM = 0.06
 _MARGIN_MM = 2.0
 _PLACE_BAND_MM, _TURN_BAND_DEG = 8.0, 90.0
+_SHARP_PLACE, _SHARP_TURN = 0.25, 0.35  # chance of one place and of one angle where the search is sure
 IVUS_LONG, CT_LONG, IVUS_MAP, CT_MAP, TURN_BAND, PLACE_BAND = range(6)
 
 
@@ -152,13 +153,22 @@ def _bands(desk: FusionDesk) -> tuple[Lane, ...]:
     along = np.stack([np.interp(at + shifts, course, row, left=0.0, right=0.0)
                       for at, row in zip(fusion.place_mm[fusion.frame_index], known.place, strict=True)])  # fmt: skip
     return (
-        _over_turn(desk, "sure of\nturn \u00b0", _heat(about), (-_TURN_BAND_DEG, _TURN_BAND_DEG), 0.55, (-90.0, 90.0)),
-        _over_turn(desk, "sure of\nmm", _heat(along), (-_PLACE_BAND_MM, _PLACE_BAND_MM), 0.55, (-8.0, 8.0)),
+        _over_turn(
+            desk,
+            "sure of\nturn \u00b0",
+            _heat(about, _SHARP_TURN),
+            (-_TURN_BAND_DEG, _TURN_BAND_DEG),
+            0.55,
+            (-90.0, 90.0),
+        ),
+        _over_turn(
+            desk, "sure of\nmm", _heat(along, _SHARP_PLACE), (-_PLACE_BAND_MM, _PLACE_BAND_MM), 0.55, (-8.0, 8.0)
+        ),
     )
 
 
-def _heat(chance: Float[np.ndarray, "g n"]) -> Float[np.ndarray, "g n 3"]:
-    share = np.sqrt(chance / max(float(chance.max()), 1e-9))[:, :, None]
+def _heat(chance: Float[np.ndarray, "g n"], sharp: float) -> Float[np.ndarray, "g n 3"]:
+    share = np.sqrt(np.clip(chance / sharp, 0.0, 1.0))[:, :, None]  # one scale for all results: unsure is dim
     return 10.0 + share * (_rgb(palette.VALID) - 10.0)
 
 
