@@ -30,6 +30,16 @@ class Timed(Protocol):
         ...
 
 
+@runtime_checkable
+class TimedByHeader(Protocol):
+    """A run whose header states the time from each frame to the next."""
+
+    @property
+    def frame_times_ms(self) -> tuple[float, ...]:
+        """() if it states none."""
+        ...
+
+
 class PacedFileSource:
     """Frames arrive when their time has come, whether or not anybody is ready for them.
 
@@ -61,6 +71,7 @@ class PacedFileSource:
         self.frame_count = run.frame_count
         own_period_ms = run.frame_time_ms or 1e3 / _UNTIMED_FPS
         self._timed = run if isinstance(run, Timed) and fps is None else None
+        self._steps_ms = run.frame_times_ms if isinstance(run, TimedByHeader) and fps is None else ()
         self._period_ns = round((1e3 / fps if fps else own_period_ms) * 1e6)
         self._run = run
         self._loop = loop
@@ -96,7 +107,7 @@ class PacedFileSource:
         source_frame, due_ns = self._wait_until_due(timeout_s)
         index, self._index = self._index, self._index + 1
         with self._damage.counted():
-            period_ms = None if self._timed is not None else self._period_ns / 1e6
+            period_ms = None if self._timed is not None or self._steps_ms else self._period_ns / 1e6
             return _decoded(self._run, self._kept, source_frame, index, due_ns, period_ms=period_ms)
 
     def close(self) -> None:
@@ -182,8 +193,14 @@ class PacedFileSource:
     def _take(self, due_ns: int) -> tuple[int, int]:
         source_frame = self._position + 1 if self._next is None else self._next
         self._position, self._next = source_frame, None
-        self._due_ns = due_ns + (self._period_ns if self._timed is None else self._timed.gap_ns(source_frame))
+        self._due_ns = due_ns + self._gap_ns(source_frame)
         return source_frame, due_ns
+
+    def _gap_ns(self, source_frame: int) -> int:
+        """Time to the next frame, as the run states it for this one."""
+        if self._timed is not None:
+            return self._timed.gap_ns(source_frame)
+        return round(self._steps_ms[source_frame] * 1e6) if self._steps_ms else self._period_ns
 
 
 class SaturatedFileSource:

@@ -36,14 +36,17 @@ class IvusRecipe:
 
 
 def train_ivus(
-    recipe: IvusRecipe, out: Path, *, resume: bool = False, progress: Callable[[str], None] = lambda _: None
-) -> dict[str, Any]:
+    recipe: IvusRecipe, out: Path, *, resume: bool = False, progress: Callable[[str], None] = lambda _: None,
+    stepped: Callable[[int, float], None] = lambda *_: None,
+) -> dict[str, Any]:  # fmt: skip
     """Write both landmark networks, `ivus_evidence.json` and perhaps `ivus_trust.json` into a folder.
 
     What an interrupted run needs lies in `unfinished/` meanwhile: every prepared case and a checkpoint of each network.
 
     Args:
         resume: go on from there; else begin anew.
+        progress: told in words.
+        stepped: told step and loss; the CT's network goes on counting where that of the frames ended.
 
     Raises:
         InputError: the folder cannot be written to, or the checkpoints are of another recipe.
@@ -65,7 +68,7 @@ def train_ivus(
     ):
         nets[part] = train_landmarks(
             [getattr(case, part) for case in cases], plan, window=window, checkpoint=unfinished / f"{name}.pt",
-            progress=lambda step, loss, name=name: _tell(progress, f"{name}, of {recipe.steps}", step, loss),
+            progress=_told(progress, stepped, name, recipe.steps, before=len(nets) * recipe.steps),
         )  # fmt: skip
         save_landmark_network(nets[part], out / f"{name}.safetensors", steps=recipe.steps, seed=recipe.seed)
     pairs = [_learned(case, nets) for case in cases if not case.flawed]
@@ -87,9 +90,15 @@ def _learned(case: PreparedCase, nets: dict[str, PolarLandmarkNet]) -> TruePair:
     return replace(case.pair, frames=frames, course=replace(case.pair.course, branch=branch, calcium=calcium))
 
 
-def _tell(progress: Callable[[str], None], what: str, step: int, loss: float) -> None:
-    if step % 50 == 0:
-        progress(f"{what} steps {step}, loss {loss:.3f}")
+def _told(
+    progress: Callable[[str], None], stepped: Callable[[int, float], None], name: str, steps: int, *, before: int
+) -> Callable[[int, float], None]:
+    def told(step: int, loss: float) -> None:
+        stepped(before + step, loss)
+        if step % 50 == 0:
+            progress(f"{name}, step {step} of {steps}, loss {loss:.3f}")
+
+    return told
 
 
 def evidence_json(weights: EvidenceWeights, about: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,9 @@ from engines.anatomy.vessel_model import VesselModel
 from engines.registration.engine import register
 from engines.registration.features.prepared_model import PreparedModel
 from engines.registration.features.projected_model import RigidState
+from engines.registration.filled_track import track_filled
 from engines.registration.filled_tree import FollowedModel
+from engines.registration.filling.filled_step import FilledTracker
 from engines.registration.initial_pose import radiological_start, start_near
 from engines.registration.likeliest_places import likeliest_places
 from engines.registration.motion.deform import deformed
@@ -45,6 +47,7 @@ class CaseRegistrar:
         self._model = model
         self._inference = inference
         self._followed: dict[tuple[str, ...], FollowedModel] = {}
+        self._trackers: dict[tuple[str, ...], FilledTracker | None] = {}
         self._pace = MotionPace() if deforms else None
         self._options = RegistrationOptions(judge_by_rendering=renders)
         self._bases: dict[tuple[str, ...], MotionBasis] = {}
@@ -91,7 +94,15 @@ class CaseRegistrar:
         return likeliest_places(places, ready.features, self._model_for(ready.view).prepared)
 
     def track(self, ready: ReadyView, previous: Registration) -> Registration:
-        return track(ready.view, self._model_for(ready.view), previous, ready=ready.features)
+        """By centerlines, which are quick and exact to half a millimetre; where they doubt, rendering judges."""
+        view, followed = ready.view, self._model_for(ready.view)
+        found = track(view, followed, previous, ready=ready.features)
+        if found.status == "accepted" or view.contrast is None or ready.features is None:
+            return found
+        tracker = self._tracker_for(view)
+        if tracker is None:
+            return found
+        return track_filled(view, tracker, followed.prepared, previous, ready=ready.features) or found
 
     def move(self, found: Registration, ready: ReadyView) -> Registration:
         """Where no motion is followed, the very same registration; on frames that the pace leaves out, a rigid one."""
@@ -114,6 +125,11 @@ class CaseRegistrar:
     def _warm_step(self, view: RegistrationView, previous: Registration) -> None:
         ready = self.prepare(view)
         self.move(self.track(ready, previous), ready)
+
+    def _tracker_for(self, view: RegistrationView) -> FilledTracker | None:
+        if view.branch_classes not in self._trackers:
+            self._trackers[view.branch_classes] = FilledTracker.of(self._model_for(view).prepared)
+        return self._trackers[view.branch_classes]
 
     def _model_for(self, view: RegistrationView) -> FollowedModel:
         followed = self._followed.get(view.branch_classes)

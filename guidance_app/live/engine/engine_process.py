@@ -27,6 +27,7 @@ from guidance_app.live.engine.exchange.reports import (
     Degraded,
     Job,
     LearnedElsewhere,
+    Leave,
     Loading,
     NotStarted,
     Ready,
@@ -47,6 +48,7 @@ __all__ = [
 BEAT_S = 0.2
 _PROCESS_NAME = "guidance-engine"
 _NICENESS = 10  # the picture comes first
+_DYING_S = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,13 +91,15 @@ def run_engine(connection: Connection, recipe: EngineRecipe, parcels: Path, *, u
     reader = FrameReader()
     room = ParcelRoom(parcels)
     desk = ColdStartDesk(steps, room, sender.send)
+    told_to_leave = False
     with contextlib.suppress(EOFError, OSError):
-        while True:
-            _do(connection.recv(), reader, steps, desk, sender)
+        while not told_to_leave:
+            job: Job = connection.recv()
+            told_to_leave = isinstance(job, Leave)
+            _do(job, reader, steps, desk, sender)
     reader.close()
-    parent = multiprocessing.parent_process()
-    if parent is not None and not parent.is_alive():
-        room.clear_away()  # the supervisor was killed: nobody else does
+    if not told_to_leave and _parent_has_died():
+        room.clear_away()  # nobody else does
     # A cold start may still be deep in native code; nothing of it is wanted any more.
     os._exit(0)
 
@@ -124,6 +128,14 @@ def _step(job: StepJob, reader: FrameReader, steps: Steps, desk: ColdStartDesk, 
         sender.send(Degraded(text=steps.degraded))
     if outcome.cold_start is not None:
         desk.put(outcome.cold_start, away=job.spare_waits)
+
+
+def _parent_has_died() -> bool:
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return False
+    parent.join(_DYING_S)  # its pipes close before the system calls it dead
+    return not parent.is_alive()
 
 
 class _Sender:

@@ -36,6 +36,10 @@ class SharedEngine:
         self._supervisor.stop()
 
     @property
+    def loaded(self) -> bool:
+        return self._supervisor.loaded
+
+    @property
     def at_rest(self) -> bool:
         return self._supervisor.at_rest
 
@@ -109,6 +113,10 @@ class EngineLease:
 
     def stop(self) -> None:
         self._engine.detach(self)
+
+    @property
+    def loaded(self) -> bool:
+        return self._engine.loaded
 
     @property
     def at_rest(self) -> bool:

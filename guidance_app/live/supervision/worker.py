@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import Any
 
-from guidance_app.live.engine.exchange.reports import Job, Ready
+from guidance_app.live.engine.exchange.reports import Job, Leave, Ready
 from guidance_app.live.supervision.engine_health import (
     LONGEST_STEP_S,
     StepPace,
@@ -81,7 +81,9 @@ class Worker:
         return f"the engine ran out of memory: it held {held_bytes / 2**30:.2f} of {limit_bytes / 2**30:.2f} GiB"
 
     def end(self, *, at_once: bool = False) -> None:
-        """Close the pipe, which asks the process to end, and kill it if it does not."""
+        """Ask the process to end, and kill it if it does not."""
+        if not at_once:
+            self.send(Leave())
         self.connection.close()
         if not at_once:
             self.process.join(END_S)

@@ -54,6 +54,7 @@ def test_a_damaged_session_is_one_line(tmp_path):
 
 def test_the_posterior_sums_to_one_and_is_narrow_where_the_answer_is_sure():
     known = answer().certainty
+    assert known is not None
     np.testing.assert_allclose(known.place.sum(axis=1), known.turn.sum(axis=1), rtol=1e-4)
     assert np.abs(known.turn.sum(axis=1) - 1.0).max() < 0.02
     assert np.median(known.place_sigma_mm) < 2.0

@@ -2,6 +2,10 @@
 
 import os
 import signal
+import subprocess
+import sys
+import threading
+import time
 from pathlib import Path
 
 import psutil
@@ -52,3 +56,36 @@ def test_search_is_begun_anew_when_the_spare_dies_in_it():
         os.kill(lost, signal.SIGKILL)
         drive(session, until=lambda screen: screen.overlay_state == "valid", limit_s=40.0)
         assert _found_by(session) not in ("", f"found by {lost}")
+
+
+_KILLED_PROGRAM = """
+import os, pathlib, signal, sys, time
+
+from guidance_app.live.engine.exchange import parcel
+from guidance_app.live.session.session import LiveSession
+from guidance_app.sources.file_source import PacedFileSource
+from tests.guidance_app.live.stand_ins import FakeRun, fake_recipe
+
+if __name__ == "__main__":
+    parcel._IN_MEMORY = pathlib.Path(sys.argv[1])
+    session = LiveSession(source=PacedFileSource(FakeRun(frame_count=400), fps=20), recipe=fake_recipe())
+    session.start()
+    while not session.at_rest:
+        time.sleep(0.02)
+    assert list(parcel._IN_MEMORY.iterdir())
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_room_for_what_is_handed_over_is_cleared_away_even_if_the_program_is_killed(tmp_path):
+    program, rooms = tmp_path / "killed.py", tmp_path / "rooms"
+    program.write_text(_KILLED_PROGRAM)
+    rooms.mkdir()
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    killed = subprocess.run([sys.executable, program, rooms], env=environment, check=False, timeout=60)
+    assert killed.returncode == -signal.SIGKILL
+    end = time.monotonic() + 20.0
+    tick = threading.Event()
+    while list(rooms.iterdir()) and time.monotonic() < end:
+        tick.wait(0.05)
+    assert list(rooms.iterdir()) == []

@@ -56,7 +56,12 @@ class LearnedElsewhere:
     generation: int
 
 
-Job = StepJob | Rehearse | ColdStartJob | LearnedElsewhere
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leave:
+    """The last job. Without it the end of the pipe means that the supervisor has died."""
+
+
+Job = StepJob | Rehearse | ColdStartJob | LearnedElsewhere | Leave
 
 
 # From the process -------------------------------------------------------------------------------------------------

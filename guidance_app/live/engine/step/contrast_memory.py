@@ -6,9 +6,6 @@ import threading
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-from jaxtyping import Float
-
 from calibration.carm import CArmGeometry
 from calibration.errors import MissingGeometryError
 from engines.angiography.contrast_gate import Background, background_of
@@ -23,7 +20,8 @@ class ContrastMemory:
     """Remembers the pictures of one view, and what they tell of it; a changed view forgets both.
 
     A view's background is used for that view's frames alone. Subtracted pictures neither need a background nor make
-    one. `see`, `past` and `gate` are called by the thread that steps, `learn` and `keep` by whoever finds a background.
+    one. `see`, `past` and `background` are called by the thread that steps, `learn` and `keep` by whoever finds a
+    background.
     """
 
     def __init__(self) -> None:
@@ -53,13 +51,12 @@ class ContrastMemory:
         with self._lock:
             return tuple(self._frames) if key is self._key else ()
 
-    def gate(self, frame: Frame, key: ViewKey) -> Float[np.ndarray, "rows columns"] | None:
+    def background(self, frame: Frame, key: ViewKey) -> Background | None:
         """None while nothing is known about this frame's view before contrast."""
         if frame.kind == "dsa":
             return None
         with self._lock:
-            background = self._background if key is self._key else None
-        return None if background is None else background.gate(frame)
+            return self._background if key is self._key else None
 
     def learn(self, past: tuple[Frame, ...], like: Frame, key: ViewKey) -> Background | None:
         """`learnt`, and kept for later frames if the view is still the same by then."""
