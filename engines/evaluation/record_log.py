@@ -1,4 +1,4 @@
-"""Finished records beside the report that will hold them: an interrupted evaluation goes on where it stopped."""
+"""Finished records of any kind beside the report that will hold them, so that an interrupted evaluation goes on."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ class RecordLog(Generic[RecordT]):
 
     Args:
         kind: model of the records.
-        report: where the finished report will lie; records lie beside it as `<name>.records.jsonl`.
+        report: where the finished report will lie; records lie beside it as `<name>.<called>.jsonl`.
         settings: what makes records comparable; a log of other settings is begun anew.
+        called: what a record is, in the file's name and in messages.
 
     Raises:
         InputError: the folder cannot be written to.
@@ -29,9 +30,9 @@ class RecordLog(Generic[RecordT]):
 
     def __init__(
         self, kind: type[RecordT], report: Path | None, settings: dict[str, Any],
-        *, progress: Callable[[str], None] = lambda _: None,
+        *, called: str = "records", progress: Callable[[str], None] = lambda _: None,
     ) -> None:  # fmt: skip
-        self.path = None if report is None else report.with_name(f"{report.name}.records.jsonl")
+        self.path = None if report is None else report.with_name(f"{report.name}.{called}.jsonl")
         self.records: list[RecordT] = []
         if self.path is None:
             return
@@ -39,7 +40,7 @@ class RecordLog(Generic[RecordT]):
         lines = self._lines()
         if lines and lines[0] == header:
             self.records = _read(kind, lines[1:])
-            progress(f"{self.path}: going on after {len(self.records)} finished records")
+            progress(f"{self.path}: going on after {len(self.records)} finished {called}")
         elif lines:
             progress(f"{self.path}: is of other settings; begun anew")
         # Written whole: the last line of a killed run may be torn.
@@ -58,9 +59,9 @@ class RecordLog(Generic[RecordT]):
             raise InputError(f"{self.path}: cannot be written ({error.strerror}); free space, start again") from error
 
     @staticmethod
-    def remove_beside(report: Path) -> None:
+    def remove_beside(report: Path, *, called: str = "records") -> None:
         """The report is written: the records lie in it."""
-        report.with_name(f"{report.name}.records.jsonl").unlink(missing_ok=True)
+        report.with_name(f"{report.name}.{called}.jsonl").unlink(missing_ok=True)
 
     def _lines(self) -> list[str]:
         assert self.path is not None

@@ -11,6 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import ConnectionPatch
 
+from engines.ivus.features.landmark_list import landmark_list
 from engines.ivus.features.landmark_maps import ANGLES, LandmarkMaps
 from engines.ivus.files.contour_tables import Contours
 from engines.ivus.files.pullback import Pullback
@@ -120,9 +121,7 @@ def _maps(figure: Figure, upper: Any, lower: Any, z: np.ndarray, fusion: Fusion)
     upper.set_title("Landmarks: blue side branch, amber calcium; the CT turned and stretched as registered",
                     fontsize=9.5, loc="left")  # fmt: skip
     lower.set_xlabel("mm from the first stored frame", fontsize=8.5)
-    from engines.ivus.features.landmark_list import landmark_list
-
-    for mine, theirs in _matches(fusion.ivus_landmarks, landmark_list(seen, fusion.frame_index.astype(float)), z):
+    for mine, theirs in matched_landmarks(fusion, landmark_list(seen, fusion.frame_index.astype(float))):
         a = (float(np.interp(mine.place, np.arange(len(z)), z)), mine.angle_deg)
         b = (float(np.interp(theirs.place, np.arange(len(z)), z)), theirs.angle_deg)
         figure.add_artist(ConnectionPatch(a, b, "data", "data", axesA=upper, axesB=lower, color="#22c55e", lw=1.2))
@@ -151,11 +150,15 @@ def matched_course_maps(fusion: Fusion) -> LandmarkMaps:
     )  # fmt: skip
 
 
-def _matches(
-    mine: tuple[Landmark, ...], theirs: tuple[Landmark, ...], z: np.ndarray
-) -> list[tuple[Landmark, Landmark]]:
+def matched_landmarks(fusion: Fusion, theirs: tuple[Landmark, ...]) -> list[tuple[Landmark, Landmark]]:
+    """The ultrasound's landmarks with those of the CT that lie at the same place and angle.
+
+    Args:
+        theirs: of the CT, at the frames' places and angles.
+    """
+    z = np.abs(fusion.z_mm - fusion.z_mm[0])
     found, frames = [], np.arange(len(z))
-    for one in mine:
+    for one in fusion.ivus_landmarks:
         near = [
             other for other in theirs
             if other.kind == one.kind

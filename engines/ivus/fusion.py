@@ -9,6 +9,7 @@ from jaxtyping import Float
 
 from engines.ivus.features.landmark_maps import LandmarkMaps
 from engines.ivus.geometry.vessel_course import VesselCourse
+from engines.ivus.search.certainty import Certainty
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +21,8 @@ class Candidate:
         offset_mm: from the centerline's ostial end to the first stored frame.
         rotation_deg: of that frame's u axis in the centerline's rotation-minimising frame.
         distal_to_proximal, handedness: as in `Fusion`.
+        anchor: number of the searched frame that the candidate was found by; `anchor_mm`, `anchor_rad` are its place
+            and its u axis' angle. None where the method has none.
     """
 
     probability: float
@@ -27,6 +30,9 @@ class Candidate:
     rotation_deg: float
     distal_to_proximal: bool
     handedness: int
+    anchor: int = 0
+    anchor_mm: float | None = None
+    anchor_rad: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +62,9 @@ class Fusion:
         score: logarithm of the answer's evidence against chance; higher is better.
         confidence: calibrated probability that the answer is right.
         handedness: +1 where u x v points from the first stored frame to the last.
+        certainty: the search's posterior; None for a method that has none.
         frame_maps, course_maps: landmarks that the search compared; `frame_index` names the frames it used.
+        acts: what a person did to help, in words.
     """
 
     points_mm: Float[np.ndarray, "f 3"]
@@ -80,3 +88,5 @@ class Fusion:
     signs: dict[str, float]
     method: str
     elapsed_ms: float
+    certainty: Certainty | None = None
+    acts: tuple[str, ...] = ()

@@ -12,19 +12,16 @@ from engines.anatomy.vessel_model import CtVolume
 from engines.ivus.files.contour_tables import Contours
 from engines.ivus.files.pullback import Pullback
 from engines.ivus.fusion import Fusion
+from engines.ivus.published.pipeline import register_published
 from engines.ivus.registration import register
 
 METHODS = ("ours", "paper")
 
 
 def check_method(name: str) -> None:
-    """Raises InputError: no such method, or one that this version does not have."""
+    """Raises InputError: no such method."""
     if name not in METHODS:
         raise InputError(f"--method {name}: choose among {', '.join(METHODS)}")
-    if name == "paper":
-        raise InputError(
-            "--method paper: the published gradient descent is not part of this version; use --method ours"
-        )
 
 
 def register_by(
@@ -40,4 +37,6 @@ def register_by(
         InputError: no such method.
     """
     check_method(name)
+    if name == "paper":
+        return register_published(ct, line_mm, source, progress=progress)
     return register(ct, line_mm, source, progress=progress)

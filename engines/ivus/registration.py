@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Float32
 
 from engines.anatomy.centerlines.moving_frame import MovingFrame
 from engines.anatomy.vessel_model import CtVolume
@@ -24,6 +25,7 @@ from engines.ivus.geometry.ostial_end import ostial_end_sign
 from engines.ivus.geometry.straightened import sample_ct
 from engines.ivus.geometry.vessel_course import VesselCourse, vessel_course
 from engines.ivus.search.candidates import distinct_answers, mass_behind, place_mass
+from engines.ivus.search.certainty import certainty_of
 from engines.ivus.search.evidence import EvidenceWeights, frame_evidence, load_evidence_weights
 from engines.ivus.search.path_search import SCALES, Posterior, search
 from engines.ivus.trust import TrustModel, flags_of, load_trust_model
@@ -55,17 +57,54 @@ def register(
     progress("reading the frames", 0.2)
     frame_maps, index, doubtful = frame_landmarks(source)
     progress("searching", 0.5)
-    nominal = frame_maps.place_mm - frame_maps.place_mm[0]
-    evidence = frame_evidence(frame_maps, course_maps, weights or load_evidence_weights())
-    posteriors = search(evidence, nominal, course_maps.place_mm)
+    matter = Matter(
+        ct=ct, source=source, course=course, course_maps=course_maps, frame_maps=frame_maps, index=index,
+        evidence=frame_evidence(frame_maps, course_maps, weights or load_evidence_weights()), ostium=ostium,
+        doubtful=doubtful,
+    )  # fmt: skip
+    posteriors = search(matter.evidence, matter.nominal_mm, course_maps.place_mm)
     progress("judging", 0.9)
+    fusion = judged(matter, posteriors, trust=trust)
+    return replace(fusion, elapsed_ms=1000.0 * (time.perf_counter() - began))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Matter:
+    """What an answer is found from, kept so that it may be searched again.
+
+    Args:
+        index: frames that the search uses.
+        evidence: by handedness, frame, place and angle.
+        ostium: how sure the ostial end is.
+        doubtful: gating is in doubt.
+    """
+
+    ct: CtVolume
+    source: Pullback | Contours
+    course: VesselCourse
+    course_maps: LandmarkMaps
+    frame_maps: LandmarkMaps
+    index: np.ndarray
+    evidence: Float32[np.ndarray, "2 f s a"]
+    ostium: float
+    doubtful: bool
+
+    @property
+    def nominal_mm(self) -> Float[np.ndarray, " f"]:
+        return self.frame_maps.place_mm - self.frame_maps.place_mm[0]
+
+
+def judged(matter: Matter, posteriors: Sequence[Posterior], *, trust: TrustModel | None = None) -> Fusion:
+    """The answer of a search, with its poses and its trust."""
+    course, frame_maps, index = matter.course, matter.frame_maps, matter.index
     best = posteriors[0]
-    z_mm = np.asarray(source.z_mm, dtype=np.float64)
+    z_mm = np.asarray(matter.source.z_mm, dtype=np.float64)
     place, angle = _all_frames(z_mm, index, best, frame_maps)
     poses = frame_poses(course.frame, place, angle, best.hypothesis.handedness,
-                        _centres(source, frame_maps, z_mm, index))  # fmt: skip
-    signs = _signs(course, course_maps, frame_maps, evidence, posteriors, ostium, doubtful=doubtful)
-    signs["in_lumen"] = _share_in_lumen(ct, course, best.place_mm)
+                        _centres(matter.source, frame_maps, z_mm, index))  # fmt: skip
+    signs = _signs(course, matter.course_maps, frame_maps, matter.evidence, posteriors, matter.ostium,
+                   doubtful=matter.doubtful)  # fmt: skip
+    signs["in_lumen"] = _share_in_lumen(matter.ct, course, best.place_mm)
     model = trust or load_trust_model()
     confidence = model.confidence(signs)
     names = np.arange(len(z_mm), dtype=np.float64)[index]
@@ -75,23 +114,30 @@ def register(
         handedness=best.hypothesis.handedness * best.hypothesis.along,
         score=signs["evidence"], confidence=confidence, flags=flags_of(signs, confidence, model.limit),
         candidates=distinct_answers(posteriors), ivus_landmarks=landmark_list(frame_maps, names),
-        ct_landmarks=landmark_list(course_maps, course_maps.place_mm), course=course, course_maps=course_maps,
-        frame_maps=frame_maps, frame_index=index, signs=signs, method="ours",
-        elapsed_ms=1000.0 * (time.perf_counter() - began),
+        ct_landmarks=landmark_list(matter.course_maps, matter.course_maps.place_mm), course=course,
+        course_maps=matter.course_maps, frame_maps=frame_maps, frame_index=index, signs=signs, method="ours",
+        elapsed_ms=0.0, certainty=certainty_of(posteriors, matter.course_maps.place_mm),
     )  # fmt: skip
 
 
-def oriented_course(ct: CtVolume, line_mm: Float[np.ndarray, "n 3"]) -> tuple[VesselCourse, LandmarkMaps, float]:
-    """The vessel from its ostial end outwards, its landmarks, and how sure that end is."""
+def oriented_course(
+    ct: CtVolume, line_mm: Float[np.ndarray, "n 3"], *, learned: bool = True
+) -> tuple[VesselCourse, LandmarkMaps, float]:
+    """The vessel from its ostial end outwards, its landmarks, and how sure that end is.
+
+    Args:
+        learned: openings and calcium by the shipped network, else by rules.
+    """
+    network = load_landmark_network(of="ct") if learned else None
     course = vessel_course(ct, line_mm)
-    maps = ct_maps(ct, course)
+    maps = ct_maps(ct, course, network=network)
     given = (course.frame.arc_mm >= 0.0) & (course.frame.arc_mm <= course.given_mm)
     sign = ostial_end_sign(
         ct, course.frame.points_mm[given], course.frame.arc_mm[given], maps.size_mm[given], course.blood_hu[given]
     )
     if sign < 0.0:
         course = vessel_course(ct, line_mm[::-1])
-        maps = ct_maps(ct, course)
+        maps = ct_maps(ct, course, network=network)
     return course, maps, abs(sign)
 
 

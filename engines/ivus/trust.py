@@ -21,6 +21,8 @@ FLAGS = {
     "SCALE_CONFLICT": "the length of the pullback agrees only at the edge of what a device may be off",
     "HANDEDNESS_CONFLICT": "the mirrored pullback fits nearly as well",
     "OSTIUM_UNCERTAIN": "which end of the centerline is the ostium is not clear; give radii or turn it",
+    "WITH_MANUAL_HELP": "a person helped by hand; scrub through and compare the side branches before you accept",
+    "NO_SELF_CHECK": "the published method does not judge its own answer; compare side branches in both pictures",
     "UNCERTAIN": "the calibrated probability is below the limit; look through the candidates",
 }
 _SEVERAL_BRANCHES, _LEAST_AGREEMENT = 3, 0.2
@@ -60,12 +62,8 @@ def load_trust_model() -> TrustModel:
     )  # fmt: skip
 
 
-def flags_of(signs: dict[str, float], confidence: float, limit: float) -> tuple[str, ...]:
-    """Flags in a fixed order; () only where the answer may be trusted.
-
-    What lies in the input is always told. What the search is unsure of is told where the confidence is below the limit:
-    above it, few landmarks were enough.
-    """
+def input_flags(signs: dict[str, float]) -> tuple[str, ...]:
+    """What lies in the input, whatever the method."""
     found = {
         "INCOMPLETE_CENTERLINE": signs["outside_given_mm"] > 2.0,
         "GUIDEWIRE_HEAVY": signs["hidden"] > 0.35,
@@ -73,6 +71,16 @@ def flags_of(signs: dict[str, float], confidence: float, limit: float) -> tuple[
         "GATING_DOUBTFUL": signs["gating_doubtful"] > 0.5,
         "OSTIUM_UNCERTAIN": signs["ostium"] < 1.0,
     }
+    return tuple(name for name, there in found.items() if there)
+
+
+def flags_of(signs: dict[str, float], confidence: float, limit: float) -> tuple[str, ...]:
+    """Flags in a fixed order; () only where the answer may be trusted.
+
+    What lies in the input is always told. What the search is unsure of is told where the confidence is below the limit:
+    above it, few landmarks were enough.
+    """
+    found = dict.fromkeys(input_flags(signs), True)
     if signs["in_lumen"] < 0.95:
         found["WRONG_BRANCH"] = True
     # A calcification alone can look like a sure match; several side branches that the CT does not show there speak

@@ -22,6 +22,7 @@ class PolarLandmarkNet(nn.Module):
 
     def __init__(self, profiles: int, *, width: int = 24, blocks: int = 3) -> None:
         super().__init__()
+        self.profiles = profiles
         self.entry = nn.Sequential(nn.Conv2d(profiles, 2 * width, 1), nn.SiLU(), nn.Conv2d(2 * width, width, 1))
         self.blocks = nn.ModuleList(_Block(width, dilation=1 + number) for number in range(blocks))
         self.head = nn.Conv2d(width, len(CLASSES), 1)

@@ -136,7 +136,7 @@ def rgb_bytes(image: QImage) -> bytes:
     """Rows of red, green, blue."""
     import numpy as np
 
-    from guidance_app.window.annotated_video import pixels_of
+    from guidance_app.panels.pictures.annotated_video import pixels_of
 
     bgra = pixels_of(image, (image.width(), image.height()))
     return np.ascontiguousarray(bgra[:, :, 2::-1]).tobytes()

@@ -111,7 +111,7 @@ class _Job:
             return None
 
     def _film(self) -> list[Path]:
-        from guidance_app.window.annotated_video import AnnotatedVideo
+        from guidance_app.panels.pictures.annotated_video import AnnotatedVideo
 
         path = self._out / "overlay.mp4"
         video = AnnotatedVideo(path, wait_when_full=True)

@@ -62,9 +62,16 @@ class Action:
 def action_for(actions: Iterable[Action], event: QKeyEvent) -> Action | None:
     """The action that this key triggers.
 
-    In chords without Ctrl, Alt and Meta, Shift and the number pad do not count.
+    Where a chord names Shift, Shift must be held, and it goes before the same key without; else, without Ctrl, Alt or
+    Meta in a chord, Shift and the number pad do not count.
     """
-    return next((action for action in actions if any(_is(chord, event) for chord in action.keys)), None)
+    fitting = [action for action in actions if any(_is(chord, event) for chord in action.keys)]
+    shifted = (action for action in fitting if any(_names_shift(chord) and _is(chord, event) for chord in action.keys))
+    return next(shifted, fitting[0] if fitting else None)
+
+
+def _names_shift(chord: str) -> bool:
+    return bool(QKeySequence(chord)[0].keyboardModifiers() & Qt.KeyboardModifier.ShiftModifier)
 
 
 def _is(chord: str, event: QKeyEvent) -> bool:
@@ -72,6 +79,6 @@ def _is(chord: str, event: QKeyEvent) -> bool:
     if wanted.key() != event.key():
         return False
     held = event.modifiers()
-    if wanted.keyboardModifiers() & _NO_SHIFT:
+    if wanted.keyboardModifiers() & _NO_SHIFT or _names_shift(chord):
         return held & ~Qt.KeyboardModifier.KeypadModifier == wanted.keyboardModifiers()
     return not held & _NO_SHIFT

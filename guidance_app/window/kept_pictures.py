@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from guidance_app.window.annotated_video import AnnotatedVideo, VideoReport
+from guidance_app.panels.pictures.annotated_video import AnnotatedVideo, VideoReport
 from guidance_app.window.screenshot import BestMoment
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from engines.anatomy.cases.case import Case
     from guidance_app.live.guidance import ScreenState
+    from guidance_app.panels.pictures.annotated_video import VideoReport
     from guidance_app.rooms.live.guided_session import GuidedSession
-    from guidance_app.window.annotated_video import VideoReport
     from guidance_app.window.kept_pictures import KeptPictures
     from guidance_app.window.window import GuidanceWindow
 

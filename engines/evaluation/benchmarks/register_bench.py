@@ -11,10 +11,11 @@ import torch
 
 from calibration.errors import InputError
 from engines.evaluation.cohort import Workplace
+from engines.evaluation.record_log import RecordLog
 from engines.evaluation.registration.figures import Summary, summarise
 from engines.evaluation.registration.study import evaluation_settings
 from engines.evaluation.registration.subject import StartSpread
-from engines.evaluation.registration.trial_log import TrialLog
+from engines.evaluation.registration.trial import TRIALS, Trial
 from engines.evaluation.registration.trial_tasks import Source, run_trials
 from engines.inference.machine import this_machine
 from engines.registration.methods.method_recipe import recipe_named
@@ -62,7 +63,7 @@ def run_register_bench(
     ready = [recipe_named(name, device=device) for name in names]
     spread = spread or StartSpread()
     settings = evaluation_settings(sources, starts=trials, seed=seed, spread=spread)
-    log = TrialLog(report, settings | {"header": False}, progress=progress)
+    log = RecordLog(Trial, report, settings | {"header": False}, called=TRIALS, progress=progress)
     found, failures = run_trials(
         sources, ready, starts=trials, seed=seed, spread=spread, log=log, header=False, place=place,
         progress=progress,

@@ -14,10 +14,10 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from engines.evaluation.cohort import Workplace
+from engines.evaluation.record_log import RecordLog
 from engines.evaluation.registration.figures import Summary, WrongAnatomy, summarise, wrong_anatomy_of
 from engines.evaluation.registration.subject import StartSpread
-from engines.evaluation.registration.trial import Trial
-from engines.evaluation.registration.trial_log import TrialLog
+from engines.evaluation.registration.trial import TRIALS, Trial
 from engines.evaluation.registration.trial_tasks import Fewer, Progress, Source, run_trials
 from engines.inference.machine import Machine, this_machine
 from engines.registration.methods.method_recipe import MethodRecipe, recipe_named
@@ -74,7 +74,7 @@ def evaluate(
     """
     spread, methods = spread or StartSpread(), methods or (recipe_named("ours"),)
     settings = evaluation_settings(sources, starts=starts, seed=seed, spread=spread)
-    log = TrialLog(report, settings, progress=progress)
+    log = RecordLog(Trial, report, settings, called=TRIALS, progress=progress)
     trials, failures = run_trials(
         sources, methods, starts=starts, seed=seed, spread=spread, fewer=fewer, log=log,
         pictures=pictures, place=place, progress=progress,
@@ -107,7 +107,7 @@ def evaluation_settings(sources: Sequence[Source], *, starts: int, seed: int, sp
 
 def discard_partial(report: Path) -> None:
     """Remove the trials stored beside a report that now contains them."""
-    report.with_name(f"{report.name}.trials.jsonl").unlink(missing_ok=True)
+    RecordLog.remove_beside(report, called=TRIALS)
 
 
 def _by_start(trials: Sequence[Trial]) -> dict[str, Summary]:

@@ -25,6 +25,9 @@ UNJUDGED = "unjudged"  # status of a method without a confidence
 TrialKey = tuple[str, str, str, str, int]
 
 
+TRIALS = "trials"  # in the name of the log that finished ones are kept in
+
+
 class Trial(BaseModel):
     """One registration; lengths in the isocentre plane unless they are stated in space or along the beam.
 

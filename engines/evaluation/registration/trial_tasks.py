@@ -10,12 +10,12 @@ import numpy as np
 
 from calibration.store import write_bytes
 from engines.evaluation.cohort import Workplace, run_cohort
+from engines.evaluation.record_log import RecordLog
 from engines.evaluation.registration.failure_pictures import failure_name, failure_png
 from engines.evaluation.registration.figures import WRONG_MM
 from engines.evaluation.registration.protocols import starts_of
 from engines.evaluation.registration.subject import DrawnStart, StartSpread, Subject
 from engines.evaluation.registration.trial import Trial, TrialKey, run_trial
-from engines.evaluation.registration.trial_log import TrialLog
 from engines.registration.methods.method import RegistrationMethod
 from engines.registration.methods.method_recipe import MethodRecipe
 
@@ -125,7 +125,7 @@ def _line(subject: Subject, method: str, found: Sequence[Trial]) -> str:
 class Gathering:
     """Collects the tasks' messages: trials in the log at once, pictures in their folder, failures as lines."""
 
-    log: TrialLog
+    log: RecordLog[Trial]
     pictures: Path | None
     progress: Progress
     count: int
@@ -163,7 +163,7 @@ def run_trials(
     starts: int,
     seed: int,
     spread: StartSpread,
-    log: TrialLog,
+    log: RecordLog[Trial],
     header: bool = True,
     fewer: Mapping[str, Fewer] | None = None,
     pictures: Path | None = None,
@@ -185,7 +185,7 @@ def run_trials(
             spread=spread,
             header=header,
             fewer=fewer or {},
-            known=log.of_source(source[0]),
+            known={trial.key: trial for trial in log.records if trial.source == source[0]},
             pictures=pictures is not None,
         )
         for number, source in enumerate(sources)

@@ -2,25 +2,44 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Float32
 from scipy.ndimage import gaussian_filter, gaussian_filter1d
 
 from engines.anatomy.vessel_model import CtVolume
 from engines.ivus.features.landmark_maps import ANGLES, LandmarkMaps, circular_blur, main_border
+from engines.ivus.features.radial_profiles import COUNT, FROM_MM, STEP_MM, landmark_probabilities
 from engines.ivus.geometry.straightened import polar_sections
 from engines.ivus.geometry.vessel_course import VesselCourse
+from engines.networks.ivus_network import PolarLandmarkNet
 
 _STEP_MM, _COUNT = 0.15, 36
 _CALCIUM_HU = 130.0  # above the blood's level
 _CALCIUM_FULL_HU = 330.0
 _FAT_BORDER_HU, _THICKEST_MM = -15.0, 2.2
 _STIFF_MM = 4.0
+_WALL_HU = 50.0
+CT_PROFILE = COUNT + 3  # and two maps without learning, and the border's radius
 _BRANCH_FROM_MM, _BRANCH_TO_MM = 0.55, 2.0  # beyond the artery's border
 
 
-def ct_maps(ct: CtVolume, course: VesselCourse) -> LandmarkMaps:
-    """Maps along the whole course, a row each 0.3 mm."""
+def ct_maps(ct: CtVolume, course: VesselCourse, *, network: PolarLandmarkNet | None = None) -> LandmarkMaps:
+    """Maps along the whole course, a row each 0.3 mm.
+
+    Args:
+        network: tells openings and calcium from radial profiles; None for the rules without learning.
+    """
+    maps, profiles = ct_maps_and_profiles(ct, course)
+    if network is None:
+        return maps
+    branch, calcium = landmark_probabilities(network, profiles)
+    return replace(maps, branch=branch, calcium=calcium)
+
+
+def ct_maps_and_profiles(ct: CtVolume, course: VesselCourse) -> tuple[LandmarkMaps, Float32[np.ndarray, "n a r"]]:
+    """Maps without learning, and what the landmark network of the CT looks at."""
     hu = polar_sections(ct, course.frame, angles=ANGLES, step_mm=_STEP_MM, count=_COUNT)
     hu = gaussian_filter(hu, (1.0, 0.7, 0.6), mode=("nearest", "wrap", "nearest"))  # pyright: ignore[reportArgumentType]
     radius = (np.arange(_COUNT) + 0.5) * _STEP_MM
@@ -40,11 +59,28 @@ def ct_maps(ct: CtVolume, course: VesselCourse) -> LandmarkMaps:
     filled = (lumen_like * window).sum(axis=2) / np.maximum(window.sum(axis=2), 1)
     branch = np.clip(1.6 * filled, 0.0, 1.0) * (1.0 - 0.7 * np.clip(calcium, 0, 1))
     nothing = np.zeros((len(hu), 2))
-    return LandmarkMaps(
+    maps = LandmarkMaps(
         place_mm=course.frame.arc_mm, branch=circular_blur(branch, along=1.0, about=0.7), calcium=calcium,
         valid=np.ones_like(branch), radius_mm=border, wall_mm=_wall(hu, radius, border), centre_mm=nothing,
         pulled_mm=_inside_of_curves(course),
     )  # fmt: skip
+    return maps, _profiles(hu, course.blood_hu, radius, border, (branch, calcium))
+
+
+def _profiles(
+    hu: Float[np.ndarray, "n a r"], blood_hu: Float[np.ndarray, " n"], radius: Float[np.ndarray, " r"],
+    border: Float[np.ndarray, "n a"], extra: tuple[np.ndarray, np.ndarray],
+) -> Float32[np.ndarray, "n a k"]:  # fmt: skip
+    """HU about the border, 0 at the wall's level and 1 at the blood's, and the maps without learning."""
+    offsets = FROM_MM + (np.arange(COUNT) + 0.5) * STEP_MM
+    at = np.clip((border[:, :, None] + offsets) / (radius[1] - radius[0]) - 0.5, 0, len(radius) - 1.001)
+    low = at.astype(int)
+    part = at - low
+    values = np.take_along_axis(hu, low, axis=2) * (1 - part) + np.take_along_axis(hu, low + 1, axis=2) * part
+    contrast = np.maximum(blood_hu - _WALL_HU, 60.0)[:, None, None]
+    values = np.clip((values - _WALL_HU) / contrast, -1.0, 3.0)
+    size = np.repeat(border[:, :, None], 1, axis=2)
+    return np.concatenate([values, np.stack(extra, axis=2), size], axis=2).astype(np.float32)
 
 
 def _wall(

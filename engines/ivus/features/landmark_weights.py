@@ -24,17 +24,21 @@ _DATA = "invented pullbacks (engines/simulation/ivus, split train); no patient, 
 
 def save_landmark_network(net: PolarLandmarkNet, path: Path, *, steps: int, seed: int) -> None:
     """Write the weights in half precision and enter them in the list beside them."""
-    IVUS_NETWORKS.save(path, net, design={"profiles": float(COUNT + EXTRA)}, steps=steps, seed=seed, data=_DATA)
+    IVUS_NETWORKS.save(path, net, design={"profiles": float(net.profiles)}, steps=steps, seed=seed, data=_DATA)
 
 
-def load_landmark_network(path: Path | None = None) -> PolarLandmarkNet:
+def load_landmark_network(path: Path | None = None, *, of: str = "ivus") -> PolarLandmarkNet:
     """The network in evaluation mode; the shipped one where no path is given.
+
+    Args:
+        of: which of the shipped ones, "ivus" (frames) or "ct".
 
     Raises:
         InputError: the file is missing, not in the list beside it, changed, or of something else.
     """
     if path is None:
-        with as_file(files("assets").joinpath("models/ivus_landmarks.safetensors")) as shipped:
+        name = {"ivus": "ivus_landmarks", "ct": "ivus_ct_landmarks"}[of]
+        with as_file(files("assets").joinpath(f"models/{name}.safetensors")) as shipped:
             return load_landmark_network(shipped)
     record, tensors = IVUS_NETWORKS.load(path)
     net = PolarLandmarkNet(int(record.design.get("profiles", COUNT + EXTRA)))

@@ -18,16 +18,24 @@ from engines.anatomy.vessel_model import CtVolume
 from engines.ivus.features.landmark_maps import LandmarkMaps
 from engines.ivus.files.contour_tables import Contours
 from engines.ivus.files.pullback import Pullback
+from engines.ivus.files.session_file import NAME as SESSION
+from engines.ivus.files.session_file import Inputs, write_session
 from engines.ivus.fusion import Candidate, Fusion, Landmark
 from engines.ivus.geometry.straightened import square_sections
 from engines.ivus.trust import FLAGS
 
 SCHEMA = "guidance-app/ivus/1"
+_FILES = (SESSION, "mpr.nii.gz", "figure.png", "centerline.vtp", "result.json")
 _CONTOUR_GRID_MM = np.arange(-4.5, 4.51, 0.1)
 
 
-def write_result(folder: Path, fusion: Fusion, ct: CtVolume, source: Pullback | Contours) -> None:
-    """Write all four files, or none.
+def write_result(
+    folder: Path, fusion: Fusion, ct: CtVolume, source: Pullback | Contours, *, inputs: Inputs | None = None
+) -> None:
+    """Write all files, or none.
+
+    Args:
+        inputs: where they came from; with them the folder can be opened in the panel.
 
     Raises:
         InputError: the folder cannot be written to.
@@ -42,9 +50,11 @@ def write_result(folder: Path, fusion: Fusion, ct: CtVolume, source: Pullback | 
         write_figure(part / "figure.png", fusion, source, mpr)
         _write_line(part / "centerline.vtp", fusion)
         write_json(part / "result.json", result_of(fusion))
+        if inputs is not None:
+            write_session(part / SESSION, fusion, inputs)
         # The description comes last: where it lies, the other files lie too.
         try:
-            for name in ("mpr.nii.gz", "figure.png", "centerline.vtp", "result.json"):
+            for name in _FILES if inputs is not None else _FILES[1:]:
                 (part / name).replace(folder / name)
         except OSError as error:
             raise InputError(f"{folder}: cannot write here ({error.strerror}); choose another folder") from error
@@ -61,9 +71,12 @@ def result_of(fusion: Fusion) -> dict[str, Any]:
         "flags": list(fusion.flags),
         "advice": {name: FLAGS[name] for name in fusion.flags},
         "method": fusion.method,
+        "manual": {"helped": bool(fusion.acts), "acts": list(fusion.acts)},
         "frames": [
-            {"z_mm": float(z), "point_lps_mm": _rounded(p), "u_lps": _rounded(u, 6), "v_lps": _rounded(v, 6)}
-            for z, p, u, v in zip(fusion.z_mm, fusion.points_mm, fusion.u, fusion.v, strict=True)
+            {"z_mm": float(z), "point_lps_mm": _rounded(p), "u_lps": _rounded(u, 6), "v_lps": _rounded(v, 6), **sigma}
+            for z, p, u, v, sigma in zip(
+                fusion.z_mm, fusion.points_mm, fusion.u, fusion.v, _sigmas(fusion), strict=True
+            )
         ],
         "landmarks": {
             "ivus": [_landmark(landmark, "frame") for landmark in fusion.ivus_landmarks],
@@ -76,14 +89,16 @@ def result_of(fusion: Fusion) -> dict[str, Any]:
 
 def matching_sections(ct: CtVolume, fusion: Fusion, source: Pullback | Contours) -> Int16[np.ndarray, "f rows columns"]:
     """The CT on the grid of the frames; for contours a grid of 0.1 mm about the lumen's middle."""
+    return np.stack([matching_section(ct, fusion, source, frame) for frame in range(len(fusion.points_mm))])
+
+
+def matching_section(ct: CtVolume, fusion: Fusion, source: Pullback | Contours, frame: int) -> Int16[np.ndarray, "r c"]:
+    """One of `matching_sections`."""
     columns_mm, rows_mm = _grid(source)
-    out = np.empty((len(fusion.points_mm), len(rows_mm), len(columns_mm)), dtype=np.int16)
-    for k in range(len(out)):
-        part = slice(k, k + 1)
-        hu = square_sections(ct, fusion.points_mm[part], fusion.u[part], fusion.v[part],
-                             columns_mm=columns_mm, rows_mm=rows_mm)  # fmt: skip
-        out[k] = np.rint(hu[0])
-    return out
+    part = slice(frame, frame + 1)
+    hu = square_sections(ct, fusion.points_mm[part], fusion.u[part], fusion.v[part], columns_mm=columns_mm,
+                         rows_mm=rows_mm)  # fmt: skip
+    return np.rint(hu[0]).astype(np.int16)
 
 
 def write_landmarks(folder: Path, maps: LandmarkMaps, landmarks: tuple[Landmark, ...], extra: dict[str, Any]) -> None:
@@ -138,6 +153,17 @@ def _write_line(path: Path, fusion: Fusion) -> None:
     count = len(fusion.points_mm)
     arrays = {"u": fusion.u, "v": fusion.v, "arc_mm": fusion.place_mm, "z_mm": fusion.z_mm}
     write_vtp(path, PolyData(points=fusion.points_mm, lines=(np.arange(count),), point_arrays=arrays))
+
+
+def _sigmas(fusion: Fusion) -> list[dict[str, float]]:
+    """How sure each frame's place and turn are; nothing where the method does not say."""
+    known = fusion.certainty
+    if known is None:
+        return [{}] * len(fusion.z_mm)
+    nominal = np.abs(fusion.z_mm - fusion.z_mm[0])
+    place, turn = (np.interp(nominal, nominal[fusion.frame_index], values)
+                   for values in (known.place_sigma_mm, known.turn_sigma_deg))  # fmt: skip
+    return [{"sigma_mm": round(float(p), 3), "sigma_deg": round(float(t), 2)} for p, t in zip(place, turn, strict=True)]
 
 
 def _direction(distal_to_proximal: bool) -> str:

@@ -8,9 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from calibration.errors import InputError
-from engines.anatomy.files.centerline_file import load_centerlines
-from engines.anatomy.files.vtk_legacy import read_vtk
-from engines.anatomy.files.vtk_xml import read_vtp
+from engines.anatomy.files.centerline_file import load_centerlines, load_polylines
 from engines.anatomy.vessel_model import CenterlineTree, CtVolume
 
 _LEAST_POINTS = 4
@@ -37,7 +35,10 @@ def load_vessel_line(path: Path | str) -> Float[np.ndarray, "n 3"]:
         raise InputError(f"{path}: its line is {steps.sum():.1f} mm long, expected at least {_LEAST_MM:g}; in mm?")
     if steps.max() > max(_JUMP_MM, 8.0 * float(np.median(steps))):
         at = int(np.argmax(steps))
-        raise InputError(f"{path}: jumps {steps[at]:.0f} mm after point {at} of its longest path; export it again")
+        raise InputError(
+            f"{path}: jumps {steps[at]:.0f} mm after point {at} of its longest path; export it again, "
+            "or, where a table holds several lines, name them in a column `branch`"
+        )
     return points
 
 
@@ -64,10 +65,7 @@ def _from_common_start(path: Path) -> Float[np.ndarray, "n 3"] | None:
     Two branches without their common trunk look like one line from tip to tip to the tree, which then has its root at
     a tip. Where both are stored from the ostium outwards, their starts tell.
     """
-    if path.suffix.lower() not in (".vtp", ".vtk"):
-        return None
-    data = read_vtp(path) if path.suffix.lower() == ".vtp" else read_vtk(path)
-    lines = [data.points[line] for line in data.lines if len(line) >= 2]
+    lines = [line.points_mm for line in load_polylines(path) if len(line.points_mm) >= 2]
     starts = np.array([line[0] for line in lines]).reshape(-1, 3)
     near = np.linalg.norm(starts[:, None] - starts[None], axis=2) < _SAME_PLACE_MM
     roots = [

@@ -38,6 +38,9 @@ def distinct_answers(posteriors: Sequence[Posterior]) -> tuple[Candidate, ...]:
             rotation_deg=float(np.rad2deg(np.angle(np.exp(1j * turn)))),
             distal_to_proximal=posterior.hypothesis.along < 0,
             handedness=posterior.hypothesis.handedness * posterior.hypothesis.along,
+            anchor=len(posterior.place_mm) // 2,
+            anchor_mm=float(offset - posterior.place_mm[0] + posterior.place_mm[len(posterior.place_mm) // 2]),
+            anchor_rad=float(turn - posterior.angle_rad[0] + posterior.angle_rad[len(posterior.angle_rad) // 2]),
         )
         for mass, offset, turn, posterior in kept[:_MOST]
     )

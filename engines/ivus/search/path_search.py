@@ -7,7 +7,7 @@ Source of the algorithms: Rabiner, "A tutorial on hidden Markov models", Proc. I
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,16 +60,19 @@ class Posterior:
 
 
 def search(
-    evidence: Float32[np.ndarray, "2 f s a"], z_mm: Float[np.ndarray, " f"], course_mm: Float[np.ndarray, " s"]
-) -> list[Posterior]:
+    evidence: Float32[np.ndarray, "2 f s a"], z_mm: Float[np.ndarray, " f"], course_mm: Float[np.ndarray, " s"], *,
+    allowed: Callable[[Hypothesis], bool] = lambda _: True,
+) -> list[Posterior]:  # fmt: skip
     """The most probable hypotheses, best first.
 
     Args:
         evidence: by handedness (+1, -1), frame, place and angle.
         z_mm: nominal positions from 0.
         course_mm: arc lengths of the places, every `STEP_MM`.
+        allowed: which hypotheses are searched.
     """
     jobs = [Hypothesis(along=a, handedness=h, scale=s) for a in (1, -1) for h in (1, -1) for s in SCALES]
+    jobs = [job for job in jobs if allowed(job)]
     likely = np.exp(evidence)
     totals = np.array([_forward_total(likely, z_mm, job) for job in jobs])
     weight = np.exp(totals - totals.max())

@@ -131,6 +131,7 @@ def _register_one(
     from calibration.store import make_folder
     from engines.anatomy.files.ct import load_ct
     from engines.ivus.files.result_files import write_result
+    from engines.ivus.files.session_file import Inputs
     from engines.ivus.files.vessel_line import check_inside, load_vessel_line
     from engines.ivus.methods import register_by
 
@@ -140,7 +141,9 @@ def _register_one(
     check_inside(points, ct, line)
     make_folder(out)
     fusion = register_by(method, ct, points, source, progress=_progress(quiet=as_json))
-    write_result(out, fusion, ct, source)
+    given = {name: "" if path is None else str(path.resolve()) for name, path in
+             (("cta", cta), ("centerline", line), ("pullback", pullback), ("contours", contours))}  # fmt: skip
+    write_result(out, fusion, ct, source, inputs=Inputs(**given))
     if as_json:
         verdict = {"folder": str(out), "flags": list(fusion.flags), "confidence": round(fusion.confidence, 4),
                    "elapsed_ms": round(fusion.elapsed_ms, 1)}  # fmt: skip

@@ -68,8 +68,7 @@ def train(
     """Train a network on synthetic angiograms; goes on where an interrupted run of the same recipe stopped.
 
     `train status` prints a line a training of the folder --out: step, loss, validation figures, hours spent and left.
-    After an interruption `train NAME --resume` goes on with the options of before, from the last checkpoint
-    (ivus-landmarks, of minutes, begins anew).
+    After an interruption `train NAME --resume` goes on with the options of before, from the last checkpoint.
 
     With --finetune IMAGES MASKS it starts from the shipped weights, mixes a site's pictures with synthetic ones and
     writes a model folder for `--models`; of a network with several vessel classes the first one is what masks mark.

@@ -12,9 +12,9 @@ from pytestqt.qtbot import QtBot
 
 from engines.angiography.frame import Frame
 from guidance_app.live.guidance import ScreenState
+from guidance_app.panels.pictures.annotated_video import pixels_of
 from guidance_app.views import palette, windowing
 from guidance_app.views.live_view import LiveView
-from guidance_app.window.annotated_video import pixels_of
 from tests.guidance_app.views.staging import LINE_ROW, SIZE_PX, frame, screen
 
 

@@ -17,8 +17,8 @@ from PyQt6.QtWidgets import QApplication
 
 from calibration.errors import InputError
 from guidance_app.ending import EndRequest
+from guidance_app.panels.pictures.annotated_video import AnnotatedVideo
 from guidance_app.window import run
-from guidance_app.window.annotated_video import AnnotatedVideo
 from guidance_app.window.application import application
 from guidance_app.window.kept_pictures import picture_of
 from guidance_app.window.screenshot import contrast_along

@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pytest
 import torch
 
 from engines.ivus.features.landmark_maps import LandmarkMaps
@@ -80,3 +81,26 @@ def test_a_tiny_training_writes_files_that_load(tmp_path):
     stored = json.loads((tmp_path / "ivus_evidence.json").read_text())
     assert set(stored["angular"]) == set(ANGULAR)
     assert set(stored["plain"]) == set(PLAIN)
+
+
+def test_a_resumed_training_ends_where_an_unbroken_one_does(tmp_path):
+    rng = np.random.default_rng(1)
+    profiles = rng.normal(0, 0.3, (60, 48, COUNT + EXTRA)).astype(np.float32)
+    data = [LabelledPullback(profiles=profiles, labels=(rng.random((2, 60, 48)) > 0.9).astype(np.float32))]
+    recipe, path = LandmarkRecipe(steps=110, batch=1), tmp_path / "net.pt"
+
+    class Killed(Exception):
+        pass
+
+    def killed(step, _loss):
+        if step == 103:
+            raise Killed
+
+    whole = train_landmarks(data, recipe)
+    with pytest.raises(Killed):
+        train_landmarks(data, recipe, checkpoint=path, progress=killed)
+    first = []
+    resumed = train_landmarks(data, recipe, checkpoint=path, progress=lambda step, _: first.append(step))
+    assert first[0] == 101
+    for name, value in whole.state_dict().items():
+        torch.testing.assert_close(resumed.state_dict()[name], value)
