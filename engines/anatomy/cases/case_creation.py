@@ -14,6 +14,7 @@ from typing import cast, get_args
 from calibration.errors import InputError
 from calibration.store import check_folder_for
 from engines.anatomy.cases.case import Case, CaseKind, FieldOfView, load_case, write_case
+from engines.anatomy.centerlines.aortic_lines import aortic_lines
 from engines.anatomy.centerlines.lumen_radius import with_radii_from_ct
 from engines.anatomy.centerlines.model_completion import completed
 from engines.anatomy.centerlines.same_place import check_in_contrast, check_same_place
@@ -95,6 +96,8 @@ def create_case(
         report("surface from labels")
         model = replace(model, surface=surface_from_labels(model.labels))
     report("centerlines and radii")
+    if kind == "tavi" and labels_are_own and model.labels is not None:
+        model = replace(model, centerlines=aortic_lines(model.labels))
     model = completed(model, str(out), kind)
     if model.centerlines is not None:
         if ct is not None and not labels_are_own:
