@@ -1,8 +1,8 @@
 """Centerlines of thick vessels as one path a vessel: a trunk, and a branch wherever a part sticks out of what is known.
 
-Thinning gives a line for every bump of a wall: an aorta segmented from noise, or a crescent lumen beside a flap, becomes
-a bush. Here paths run in the middle, each as long as possible, and claim the tube around them; what lies within is wall,
-what sticks out far enough is a branch (after Sato et al. 2000, TEASAR).
+Thinning gives a line for every bump of a wall: an aorta segmented from noise, or a crescent lumen beside a flap,
+becomes a bush. Here paths run in the middle, each as long as possible, and claim the tube around them; what lies within
+is wall, what sticks out far enough is a branch (after Sato et al. 2000, TEASAR).
 """
 
 from __future__ import annotations
