@@ -95,7 +95,7 @@ def test_labels_are_preferred_unless_their_classes_are_unknown():
         assert volume is not None
         return _centre_mm(volume)
 
-    known, unknown = {1: "artery", 2: "vein"}, {1: "LAD", 2: "LCx"}
+    known, unknown = {1: "artery", 2: "vein"}, {1: "one", 2: "another"}
     np.testing.assert_allclose(centre(known, "artery"), (3, 3, 3), atol=1e-3)
     np.testing.assert_allclose(centre(unknown, "artery"), (0, 0, 0), atol=0.05)
     assert centre(unknown)[0] > 3.0  # no class is excluded, so both labels remain
