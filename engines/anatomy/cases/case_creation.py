@@ -18,9 +18,9 @@ from engines.anatomy.centerlines.aortic_lines import aortic_lines
 from engines.anatomy.centerlines.lumen_radius import with_radii_from_ct
 from engines.anatomy.centerlines.model_completion import completed
 from engines.anatomy.centerlines.same_place import check_in_contrast, check_same_place
+from engines.anatomy.centerlines.twigs import without_twigs
 from engines.anatomy.extraction.extraction import extract_vessels
 from engines.anatomy.extraction.inflows import parted_by_inflow
-from engines.anatomy.centerlines.twigs import without_twigs
 from engines.anatomy.files.centerline_file import read_centerlines, save_centerlines
 from engines.anatomy.files.coordinate_system import Declared
 from engines.anatomy.files.ct import hu_doubt, load_ct, save_ct
@@ -189,7 +189,7 @@ def _say_assumed(declared: Mapping[Path | str | None, Declared | None], note: No
 
 
 def _measured(tree: CenterlineTree, ct: CtVolume, kind: str) -> CenterlineTree:
-    """The tree with what the CT adds to its labels: radii, and for a head, without twigs, which artery feeds which branch."""
+    """The tree with what the CT adds to its labels: radii; a head loses its twigs and is divided by inflow."""
     tree = with_radii_from_ct(tree, ct)
     return parted_by_inflow(without_twigs(tree)) if kind == "evt" else tree
 

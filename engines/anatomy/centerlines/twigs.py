@@ -60,7 +60,7 @@ def _of_large_trees(branches: Sequence[Branch], among: set[int], smallest_share:
         length_mm, vessel_class = _length_mm(branches[index]), branches[index].vessel_class
         total[at] = total.get(at, 0.0) + length_mm
         of_class[vessel_class] = of_class.get(vessel_class, 0.0) + length_mm
-    largest = {at: max((total[other] for other in total if branches[other].vessel_class == branches[at].vessel_class))
+    largest = {at: max(total[other] for other in total if branches[other].vessel_class == branches[at].vessel_class)
                for at in total}  # fmt: skip
     return {
         index
