@@ -8,9 +8,9 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy import ndimage
 
+from engines.anatomy.structure_names import NO_VESSEL, structure_class_of, vessel_class_of
 from engines.anatomy.vessel_model import CenterlineTree, LabelVolume, VesselModel
 
-_CLASSES = ("artery", "vein", "aorta")  # of Branch.vessel_class
 _MAX_VOXELS_PER_AXIS = 128
 _MARGIN_VOXELS = 2  # an interpolated value must fade to zero inside the grid
 
@@ -49,27 +49,27 @@ def vessel_volume(
     """
     labels, tree = model.labels, model.centerlines
     if labels is not None and (tree is None or not vessel_classes or _classes_known(labels)):
-        return volume_from_labels(labels, names=vessel_classes, spacing_mm=spacing_mm)
+        return volume_from_labels(labels, vessel_classes=vessel_classes, spacing_mm=spacing_mm)
     return None if tree is None else volume_from_centerlines(tree, spacing_mm, vessel_classes=vessel_classes)
 
 
 def volume_from_labels(
-    labels: LabelVolume, *, names: tuple[str, ...] = (), spacing_mm: float | None = None
+    labels: LabelVolume, *, vessel_classes: tuple[str, ...] = (), spacing_mm: float | None = None
 ) -> ValueVolume:
     """Labelled voxels averaged onto a coarser, cropped grid with the same axes.
 
     Args:
-        names: only labels whose name starts with one of these; empty for every label above 0.
+        vessel_classes: only labels whose name says one of these classes; empty for every label above 0.
         spacing_mm: voxel size of the result; by default the finest that keeps every axis within 128 voxels.
 
     Raises:
         ValueError: no voxel carries such a label.
     """
-    mask = _named(labels, names)
+    mask = _of_classes(labels, vessel_classes)
     found = ndimage.find_objects(mask.astype(np.uint8))
     if not found:
         raise ValueError(
-            f"no voxel is labelled {' or '.join(names) or 'above 0'}; labels: {sorted(labels.names.values())}"
+            f"no voxel is labelled {' or '.join(vessel_classes) or 'above 0'}; labels: {sorted(labels.names.values())}"
         )
     box = found[0]
     spacing = np.linalg.norm(labels.lps_from_index[:3, :3], axis=0)
@@ -142,11 +142,15 @@ def _draw_ball(values: Float[np.ndarray, "i j k"], centre: Float[np.ndarray, " 3
 
 def _classes_known(labels: LabelVolume) -> bool:
     used = [int(number) for number in np.unique(labels.labels) if number > 0]
-    return all(labels.names.get(number, "").startswith(_CLASSES) for number in used)
+    return all(structure_class_of(labels.names.get(number, "")) for number in used)
 
 
-def _named(labels: LabelVolume, names: tuple[str, ...]) -> Bool[np.ndarray, "i j k"]:
-    if not names:
+def _of_classes(labels: LabelVolume, vessel_classes: tuple[str, ...]) -> Bool[np.ndarray, "i j k"]:
+    if not vessel_classes:
         return labels.labels > 0
-    numbers = [number for number, name in labels.names.items() if name.startswith(names) and number > 0]
+    numbers = [
+        number
+        for number, name in labels.names.items()
+        if number > 0 and structure_class_of(name) not in ("", NO_VESSEL) and vessel_class_of(name) in vessel_classes
+    ]
     return np.isin(labels.labels, numbers)

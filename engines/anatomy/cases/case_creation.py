@@ -15,9 +15,11 @@ from calibration.errors import InputError
 from calibration.store import check_folder_for
 from engines.anatomy.cases.case import Case, CaseKind, FieldOfView, load_case, write_case
 from engines.anatomy.cases.patient_hashes import PatientHashes
+from engines.anatomy.centerlines.aortic_lines import aortic_lines
 from engines.anatomy.centerlines.lumen_radius import with_radii_from_ct
 from engines.anatomy.centerlines.model_completion import completed
 from engines.anatomy.centerlines.same_place import check_in_contrast, check_same_place
+from engines.anatomy.centerlines.twigs import without_twigs
 from engines.anatomy.extraction.extraction import extract_vessels
 from engines.anatomy.extraction.inflows import parted_by_inflow
 from engines.anatomy.files.centerline_file import read_centerlines, save_centerlines
@@ -96,6 +98,8 @@ def create_case(
         report("surface from labels")
         model = replace(model, surface=surface_from_labels(model.labels))
     report("centerlines and radii")
+    if kind == "tavi" and labels_are_own and model.labels is not None:
+        model = replace(model, centerlines=aortic_lines(model.labels))
     model = completed(model, str(out), kind)
     if model.centerlines is not None:
         if ct is not None and not labels_are_own:
@@ -186,9 +190,9 @@ def _say_assumed(declared: Mapping[Path | str | None, Declared | None], note: No
 
 
 def _measured(tree: CenterlineTree, ct: CtVolume, kind: str) -> CenterlineTree:
-    """The tree with what the CT adds to its labels: radii, and for a head which artery feeds which branch."""
+    """The tree with what the CT adds to its labels: radii; a head loses its twigs and is divided by inflow."""
     tree = with_radii_from_ct(tree, ct)
-    return parted_by_inflow(tree) if kind == "evt" else tree
+    return parted_by_inflow(without_twigs(tree)) if kind == "evt" else tree
 
 
 def _write(

@@ -7,7 +7,7 @@ the valve or the end of the volume). Only voxels within the measured radius of t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
@@ -16,10 +16,12 @@ from scipy.spatial import KDTree
 from skimage.measure import label, regionprops
 
 from calibration.errors import InputError
+from engines.anatomy.extraction.arch_vessels import arch_vessels
 from engines.anatomy.extraction.blood_level import SOFT_TISSUE_HU, blood_level, dense_parts, local_spread
 from engines.anatomy.extraction.false_lumen import thrombosed_lumen
+from engines.anatomy.extraction.lumina import parted_lumina
 from engines.anatomy.extraction.tube_tracker import TubeWalk, inside_walk, walk_tube
-from engines.anatomy.working_grid import WorkingGrid, opened, parts_touching
+from engines.anatomy.working_grid import WorkingGrid, opened
 
 AORTA, ARCH_VESSELS, FALSE_LUMEN = 1, 2, 3
 AORTA_NAMES = {AORTA: "aorta", ARCH_VESSELS: "aortic arch vessels", FALSE_LUMEN: "aorta false lumen"}
@@ -32,8 +34,9 @@ _SMALLEST_SLICE_MM2 = 25.0
 _SLIDE_MM = 5.0  # largest shift of the centre from slice to slice
 _SHORTEST_CHAIN_MM = 15.0
 _SHORTEST_WALK_MM = 18.0
-_BRANCH_RADIUS_MM = 7.5
-_SHORTEST_BRANCH_MM = 12.0
+_ASCENDING_MM = 60.0
+_VALVE_SHARE = 0.7  # of the ascending aorta's radius; the ring of the valve and the outflow tract are narrower
+_BEFORE_VALVE_MM = 35.0
 _FALSE_LUMEN_SHARE = (0.22, 0.9)  # range of its enhancement relative to the true lumen's
 _FALSE_LUMEN_MM3 = 4000.0
 _FALSE_LUMEN_LONG_MM = 40.0
@@ -64,16 +67,17 @@ def aorta_vessels(grid: WorkingGrid, highest_blood_hu: float) -> UInt8[np.ndarra
     # The right heart may be twice as bright, so the wall is found with the aorta's own level.
     blood_hu = float(np.median(grid.hu[lumen]))
     bright = (grid.hu > 0.5 * (blood_hu + SOFT_TISSUE_HU)) & ~dense
-    walk = _aortic_walk(grid, bright)
+    walk = _from_the_valve(grid, _aortic_walk(grid, bright))
     lumen = _within_walk(grid, bright, walk)
     flat_from = _lowest_slice(grid, walk)
     walk, lumen = _continued_downwards(grid, bright, walk, lumen)
     labels = np.zeros(bright.shape, dtype=np.uint8)
-    labels[lumen] = AORTA
     false_lumen = _false_lumen(grid, lumen, dense, walk, blood_hu)
+    lumen, false_lumen = parted_lumina(grid, lumen, false_lumen, walk)
+    labels[lumen] = AORTA
     false_lumen |= thrombosed_lumen(grid, lumen, false_lumen, blood_hu, flat_from)
     labels[false_lumen] = FALSE_LUMEN
-    labels[_arch_vessels(grid, bright, lumen | false_lumen, walk)] = ARCH_VESSELS
+    labels[arch_vessels(grid, bright, lumen | false_lumen, walk)] = ARCH_VESSELS
     return labels
 
 
@@ -95,6 +99,30 @@ def _aortic_walk(grid: WorkingGrid, bright: Bool[np.ndarray, "i j k"]) -> TubeWa
             "or belly, or the vessels as labels, surface or centerlines"
         )
     return max(walks, key=lambda walk: walk.length_mm)
+
+
+def _from_the_valve(grid: WorkingGrid, walk: TubeWalk) -> TubeWalk:
+    """Without what lies before the ring of the valve, where the walk goes on into the ventricle."""
+    root = len(walk.points_mm) - 1 - _descending_end(grid, walk)
+    order = np.arange(len(walk.points_mm))[:: 1 if root == 0 else -1]
+    steps_mm = np.linalg.norm(np.diff(walk.points_mm[order], axis=0), axis=1)
+    along_mm = np.concatenate([[0.0], np.cumsum(steps_mm)])
+    radius_mm = walk.radius_mm[order]
+    if along_mm[-1] < 2.0 * _ASCENDING_MM:
+        return walk
+    usual_mm = float(np.median(radius_mm[(along_mm > 0.4 * _ASCENDING_MM) & (along_mm < _ASCENDING_MM)]))
+    narrow = np.flatnonzero((radius_mm < _VALVE_SHARE * usual_mm) & (along_mm < _BEFORE_VALVE_MM))
+    if not len(narrow):
+        return walk
+    kept = np.sort(order[narrow[-1] + 1 :])
+    return replace(
+        walk,
+        points_mm=walk.points_mm[kept],
+        radius_mm=walk.radius_mm[kept],
+        directions=walk.directions[kept],
+        sides=walk.sides[kept],
+        rays_mm=walk.rays_mm[kept],
+    )
 
 
 def _chains(grid: WorkingGrid, core: Bool[np.ndarray, "i j k"]) -> list[list[_Disc]]:
@@ -263,45 +291,3 @@ def _false_lumen(
     # The flap and the partial volume around it belong to the aorta.
     grown = np.asarray(ndimage.binary_dilation(found, iterations=2), dtype=bool)
     return (found | (grown & (grid.hu > low))) & ~lumen & ~dense
-
-
-def _arch_vessels(
-    grid: WorkingGrid, bright: Bool[np.ndarray, "i j k"], aorta: Bool[np.ndarray, "i j k"], walk: TubeWalk
-) -> Bool[np.ndarray, "i j k"]:
-    """Narrow bright tubes that spring from the top of the arch."""
-    up = grid.lps_from_index[2, :3] / np.linalg.norm(grid.lps_from_index[2, :3])
-    heights_mm = walk.points_mm @ up
-    top = int(np.argmax(heights_mm))
-    if top in (0, len(heights_mm) - 1):  # no arch: the walk ends at the top of the volume
-        return np.zeros(bright.shape, dtype=bool)
-    arch = np.flatnonzero(heights_mm > heights_mm[top] - 15.0)
-    found = np.zeros(bright.shape, dtype=bool)
-    for start, radius_mm in _branch_roots(grid, bright & ~aorta, aorta, walk.points_mm[arch], up):
-        branch = walk_tube(bright & ~aorta, grid.spacing_mm, start, up, radius_mm, narrowest_mm=1.5)
-        if branch.length_mm < _SHORTEST_BRANCH_MM or branch.radius_mm.max() > _BRANCH_RADIUS_MM:
-            continue
-        index = np.argwhere(bright)
-        own = index[inside_walk(branch, index * grid.spacing_mm, slack_mm=0.5 * float(grid.spacing_mm.max()))]
-        found[tuple(own.T)] = True
-    return parts_touching(found & ~aorta, np.asarray(ndimage.binary_dilation(aorta, iterations=3), dtype=bool))
-
-
-def _branch_roots(
-    grid: WorkingGrid,
-    free: Bool[np.ndarray, "i j k"],
-    aorta: Bool[np.ndarray, "i j k"],
-    arch_mm: Float[np.ndarray, "n 3"],
-    up: Float[np.ndarray, " 3"],
-) -> list[tuple[Float[np.ndarray, " 3"], float]]:
-    """Position and width of the round spots in a thin shell above the arch."""
-    shell = np.asarray(ndimage.distance_transform_edt(~aorta, sampling=grid.spacing_mm))
-    spots = free & (shell > 4.0) & (shell < 8.0)
-    roots = []
-    for part in regionprops(np.asarray(label(spots, connectivity=1))):
-        centre = np.array(part.centroid)
-        far_mm = np.linalg.norm(arch_mm - centre * grid.spacing_mm, axis=1)
-        above_mm = float((centre * grid.spacing_mm - arch_mm[far_mm.argmin()]) @ up)
-        radius_mm = float(np.sqrt(part.area * grid.voxel_mm3 / 4.0 / np.pi))
-        if above_mm > 4.0 and 1.5 < radius_mm < 1.5 * _BRANCH_RADIUS_MM:
-            roots.append((centre, min(radius_mm, _BRANCH_RADIUS_MM)))
-    return roots

@@ -18,9 +18,9 @@ from engines.anatomy.centerlines.tree import Polyline, joined_trees, tree_from_p
 from engines.anatomy.vessel_model import Branch, CenterlineTree
 
 _SAME_NODE_MM = 0.1
-_LOWER_SHARE = 0.35  # lowest share of the arteries' height, where carotids and vertebral arteries begin
-_INFLOW_RADIUS_MM = 1.0  # inflows are wider than the small branches at the skull base
-_INFLOW_LENGTH_MM = 5.0  # shorter branches are artefacts of the extraction
+_LOWER_SHARE = 0.3  # lowest share of the arteries' height, where carotids and vertebral arteries begin
+_INFLOW_RADIUS_MM = 1.3  # inflows are wider than the small branches at the skull base
+_INFLOW_LENGTH_MM = 8.0  # shorter branches are artefacts of the extraction
 _END_POINTS = 8
 _NARROWEST_MM = 0.3
 

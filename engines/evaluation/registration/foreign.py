@@ -12,7 +12,6 @@ A patient's name begins with the kind of its case: evt0, tavi1.
 from __future__ import annotations
 
 import json
-import tempfile
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -26,8 +25,7 @@ from calibration.errors import InputError
 from calibration.pose import RigidPose
 from calibration.projection import camera_from_projection_matrix
 from engines.anatomy.cases.case import CaseKind
-from engines.anatomy.cases.case_creation import create_case
-from engines.anatomy.vessel_model import VesselModel
+from engines.evaluation.registration.foreign_model import ModelSource, foreign_model
 from engines.evaluation.registration.subject import DrawnStart, Subject, turned_and_moved
 from engines.evaluation.registration.trial_tasks import Source
 from engines.registration.initial_pose import InitialPose, radiological_start, start_from_file, start_near
@@ -75,35 +73,54 @@ def foreign_runs(folder: Path) -> list[ForeignRun]:
     return found
 
 
-def foreign_sources(folder: Path, *, backend: str = "auto", wrong_anatomy: bool = False) -> list[Source]:
+def foreign_sources(
+    folder: Path,
+    *,
+    backend: str = "auto",
+    wrong_anatomy: bool = False,
+    made_from: ModelSource = "masks",
+    only: tuple[str, ...] = (),
+) -> list[Source]:
     """One source a patient; with `wrong_anatomy` also each patient's runs with the model of the next of its kind.
+
+    Args:
+        made_from: what `case create` makes the models from.
+        only: these patients alone; empty for all.
 
     Raises:
         InputError: no runs, or no patient of a run.
     """
     patients = sorted({run.patient for run in foreign_runs(folder)})
-    for patient in patients:
-        if not (folder / patient / "masks").is_dir():
+    if unknown := sorted(set(only) - set(patients)):
+        raise InputError(f"{folder}: has no patient {', '.join(unknown)}; there are {', '.join(patients)}")
+    chosen = [name for name in patients if not only or name in only]
+    for patient in chosen:
+        if made_from == "cta" and not (folder / patient / "cta.nii.gz").is_file():
+            raise InputError(f"{folder / patient}: has no cta.nii.gz; put the CTA there, or leave out --model cta")
+        if made_from != "cta" and not (folder / patient / "masks").is_dir():
             raise InputError(f"{folder / patient}: has no folder masks; put one mask a structure there")
-    found: list[Source] = [(name, partial(foreign_subjects, folder, name, backend=backend)) for name in patients]
-    for name in patients if wrong_anatomy else []:
+    subjects = partial(foreign_subjects, folder, backend=backend, made_from=made_from)
+    said = "" if made_from == "masks" else f", model from {made_from}"
+    found: list[Source] = [(f"{name}{said}", partial(subjects, name)) for name in chosen]
+    for name in chosen if wrong_anatomy else []:
         same = [other for other in patients if kind_of_patient(other) == kind_of_patient(name)]
         other = same[(same.index(name) + 1) % len(same)]
         if other != name:
-            of = partial(foreign_subjects, folder, name, backend=backend, model_of=other)
-            found.append((f"{name} with the model of {other}", of))
+            found.append((f"{name} with the model of {other}{said}", partial(subjects, name, model_of=other)))
     return found
 
 
-def foreign_subjects(folder: Path, patient: str, *, backend: str = "auto", model_of: str = "") -> list[Subject]:
-    """A patient's runs, with the model that its masks (or another patient's) make and the starts that lie beside.
+def foreign_subjects(
+    folder: Path, patient: str, *, backend: str = "auto", model_of: str = "", made_from: ModelSource = "masks"
+) -> list[Subject]:
+    """A patient's runs, with the model that its data (or another patient's) make and the starts that lie beside.
 
     Raises:
         InputError: a file is missing or cannot be used.
     """
     kind = kind_of_patient(patient)
-    model = _model(folder / (model_of or patient), kind)
-    own = _model(folder / patient, kind) if model_of else model
+    model = foreign_model(folder / (model_of or patient), kind, made_from)
+    own = foreign_model(folder / patient, kind, made_from) if model_of else model
     points = _points(folder / patient / "scored_points_lps_mm.csv")
     segmenter = load_segmenter(model_for_kind(kind, "upper"), backend=backend)
     subjects = []
@@ -131,11 +148,6 @@ def foreign_subjects(folder: Path, patient: str, *, backend: str = "auto", model
             )
         )
     return subjects
-
-
-def _model(patient: Path, kind: str) -> VesselModel:
-    with tempfile.TemporaryDirectory() as beside:
-        return create_case(Path(beside) / "case", kind, vessels=patient / "masks", case_id=patient.name).vessel_model()
 
 
 def _points(path: Path) -> Float[np.ndarray, "n 3"]:

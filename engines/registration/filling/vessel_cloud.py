@@ -12,13 +12,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float, Integer
 
-from engines.anatomy.structure_names import vessel_class_of
+from engines.anatomy.structure_names import lumen_of, vessel_class_of
 from engines.anatomy.vessel_model import CenterlineTree, LabelVolume, VesselModel
 
 CELL_MM = 2.0  # voxels of one cell become one point; a rendering's pixel is about as large
 _PART_MM = 60.0
 _SMALLEST_PART = 0.002  # of the volume; a smaller one says nothing
 _TUBE_STEP_MM = 1.0
+_SECTORS, _THICK_MM = 4, 8.0
+_LEFT = np.array([1.0, 0.0, 0.0])
 _RINGS = ((0.0, 1, 1.0 / 9.0), (0.5, 6, 3.0 / 9.0), (0.85, 10, 5.0 / 9.0))  # radius share, points, share of the area
 
 
@@ -68,7 +70,7 @@ def vessel_cloud(model: VesselModel, branch_classes: tuple[str, ...] = ()) -> Ve
         return None
     total = sum(float(volume.sum()) for _, volume in structures.values())
     points, volumes, names = [], [], []
-    for name, (at_mm, volume) in structures.items():
+    for (name, _), (at_mm, volume) in structures.items():
         merged, weight = _merged(at_mm, volume, CELL_MM)
         for piece in _pieces(merged):
             if weight[piece].sum() >= _SMALLEST_PART * total:
@@ -83,7 +85,8 @@ def vessel_cloud(model: VesselModel, branch_classes: tuple[str, ...] = ()) -> Ve
     )
 
 
-_Structures = dict[str, tuple[Float[np.ndarray, "n 3"], Float[np.ndarray, " n"]]]
+# By name and sector of the cross-section; -1 is all of it.
+_Structures = dict[tuple[str, int], tuple[Float[np.ndarray, "n 3"], Float[np.ndarray, " n"]]]
 
 
 def _of_labels(labels: LabelVolume, branch_classes: tuple[str, ...]) -> _Structures:
@@ -95,13 +98,18 @@ def _of_labels(labels: LabelVolume, branch_classes: tuple[str, ...]) -> _Structu
             continue
         index = np.argwhere(labels.labels == value)
         if len(index):
-            found[name] = (index @ affine[:3, :3].T + affine[:3, 3], np.full(len(index), voxel_mm3))
+            found[name, -1] = (index @ affine[:3, :3].T + affine[:3, 3], np.full(len(index), voxel_mm3))
     return found
 
 
 def _of_tubes(tree: CenterlineTree, branch_classes: tuple[str, ...]) -> _Structures:
-    """Discs along the branches; a branch of unknown radius is left out."""
-    parts: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
+    """Discs along the branches; a branch of unknown radius is left out.
+
+    A thick aorta of which nothing says how many lumina it holds is cut in sectors along its length, because a
+    dissected one fills in part.
+    """
+    parts: dict[tuple[str, int], list[tuple[np.ndarray, np.ndarray]]] = {}
+    names = {branch.name for branch in tree.branches}
     for branch in tree.resampled(_TUBE_STEP_MM).branches:
         if branch_classes and branch.vessel_class not in branch_classes:
             continue
@@ -112,14 +120,21 @@ def _of_tubes(tree: CenterlineTree, branch_classes: tuple[str, ...]) -> _Structu
         along = np.gradient(centre, axis=0)
         step_mm = np.linalg.norm(along, axis=1)
         along = along / np.maximum(step_mm, 1e-9)[:, None]
-        first = np.cross(along, np.eye(3)[np.abs(along).argmin(axis=1)])
+        whole = branch.vessel_class == "aorta" and (not branch.name or lumen_of(branch.name, names) == "whole")
+        sectors = _SECTORS if whole and float(np.median(radius)) >= _THICK_MM else 1
+        # No aorta runs from left to right, so that this axis orders the sectors alike along all of it.
+        axis = _LEFT if sectors > 1 else np.eye(3)[np.abs(along).argmin(axis=1)]
+        first = np.cross(along, axis)
         first /= np.maximum(np.linalg.norm(first, axis=1, keepdims=True), 1e-9)
         second = np.cross(along, first)
         for share, count, area in _RINGS:
-            for angle in 2 * np.pi * np.arange(count) / count:
+            count = sectors * -(-count // sectors)
+            for turn in (np.arange(count) + 0.5) / count:
+                angle = 2 * np.pi * turn
                 out = share * radius[:, None] * (np.cos(angle) * first + np.sin(angle) * second)
                 volume = area / count * np.pi * radius**2 * step_mm
-                parts.setdefault(branch.name or branch.vessel_class, []).append((centre + out, volume))
+                sector = int(turn * sectors) if sectors > 1 else -1
+                parts.setdefault((branch.name or branch.vessel_class, sector), []).append((centre + out, volume))
     return {name: (np.concatenate([p for p, _ in v]), np.concatenate([w for _, w in v])) for name, v in parts.items()}
 
 

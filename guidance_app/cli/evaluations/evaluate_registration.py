@@ -26,6 +26,10 @@ def add_to(evaluate: typer.Typer) -> None:
             "--foreign",
             help="Folder of runs that another generator made (PATIENT/masks, RUN/xa.dcm, RUN/truth.json, RUN/starts).",
         ),
+        model: str = typer.Option(
+            "masks", "--model", help="With --foreign: what models are made from: masks, cta, centerlines or surface."
+        ),
+        patient: list[str] = typer.Option([], "--patient", help="With --foreign: this patient alone; may be repeated."),
         method: list[str] = typer.Option(
             ["ours"], "--method", help="Registration method; may be repeated: all get the same starts."
         ),
@@ -89,6 +93,7 @@ def add_to(evaluate: typer.Typer) -> None:
         from engines.evaluation.confidence.reliability_diagram import write_reliability_diagram
         from engines.evaluation.registration.cases import sources, wrong_anatomy_sources
         from engines.evaluation.registration.foreign import foreign_sources
+        from engines.evaluation.registration.foreign_model import model_source
         from engines.evaluation.registration.foreign_table import foreign_markdown, foreign_rows
         from engines.evaluation.registration.methods_table import methods_table
         from engines.evaluation.registration.protocols import protocol_named
@@ -101,13 +106,21 @@ def add_to(evaluate: typer.Typer) -> None:
             raise InputError("--biplane takes the first two runs of a case; leave out --runs")
         if not folders and not phantom and not foreign:
             raise InputError("evaluate registration: nothing to evaluate; give --cases, --phantom or --foreign DIR")
+        if (model != "masks" or patient) and not foreign:
+            raise InputError("--model and --patient say what to take from --foreign DIR; give it too")
         free = StartSpread(rotation_deg=rotation_deg, in_plane_mm=in_plane_mm, depth_mm=depth_mm)
         spread = protocol_named(protocol) if protocol else free
         methods = [recipe_named(name, device=device, refine_drr=refine) for name in dict.fromkeys(method)]
         place = Workplace(cluster=cluster, workers=workers)
         strangers = wrong_anatomy_sources(folders, backend=backend) if wrong_anatomy else []
         for folder in foreign:
-            strangers += foreign_sources(folder, backend=backend, wrong_anatomy=wrong_anatomy)
+            strangers += foreign_sources(
+                folder,
+                backend=backend,
+                wrong_anatomy=wrong_anatomy,
+                made_from=model_source(model),
+                only=tuple(patient),
+            )
         if pictures is not None:
             make_folder(pictures)
         report = evaluate(

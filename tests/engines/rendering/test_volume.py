@@ -65,11 +65,21 @@ def test_only_the_wanted_vessels_are_in_the_volume():
     labels = np.zeros((10, 10, 10), dtype=np.uint8)
     labels[1, 1, 1], labels[8, 8, 8] = 1, 2
     volume = LabelVolume(labels=labels, lps_from_index=np.eye(4), names={1: "artery", 2: "vein-superficial"})
-    np.testing.assert_allclose(_centre_mm(volume_from_labels(volume, names=("vein",))), (8, 8, 8), atol=1e-4)
+    np.testing.assert_allclose(_centre_mm(volume_from_labels(volume, vessel_classes=("vein",))), (8, 8, 8), atol=1e-4)
     with pytest.raises(ValueError, match="aorta"):
-        volume_from_labels(volume, names=("aorta",))
+        volume_from_labels(volume, vessel_classes=("aorta",))
     with pytest.raises(ValueError, match="aorta"):
         volume_from_centerlines(tree, vessel_classes=("aorta",))
+
+
+def test_classes_are_told_by_the_structures_and_not_by_how_names_begin():
+    labels = np.zeros((12, 12, 12), dtype=np.uint8)
+    labels[1, 1, 1], labels[8, 8, 8], labels[5, 5, 5], labels[10, 2, 2] = 1, 2, 3, 4
+    names = {1: "brachiocephalic_trunk", 2: "superior_sagittal_sinus", 3: "ascending aorta", 4: "artery wall thrombus"}
+    volume = LabelVolume(labels=labels, lps_from_index=np.eye(4), names=names)
+    for vessel_class, place in (("artery", (1, 1, 1)), ("vein", (8, 8, 8)), ("aorta", (5, 5, 5))):
+        found = volume_from_labels(volume, vessel_classes=(vessel_class,))
+        np.testing.assert_allclose(_centre_mm(found), place, atol=1e-4)
 
 
 def test_labels_are_preferred_unless_their_classes_are_unknown():
@@ -85,7 +95,7 @@ def test_labels_are_preferred_unless_their_classes_are_unknown():
         assert volume is not None
         return _centre_mm(volume)
 
-    known, unknown = {1: "artery", 2: "vein"}, {1: "LAD", 2: "LCx"}
+    known, unknown = {1: "artery", 2: "vein"}, {1: "one", 2: "another"}
     np.testing.assert_allclose(centre(known, "artery"), (3, 3, 3), atol=1e-3)
     np.testing.assert_allclose(centre(unknown, "artery"), (0, 0, 0), atol=0.05)
     assert centre(unknown)[0] > 3.0  # no class is excluded, so both labels remain

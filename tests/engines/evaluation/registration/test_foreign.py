@@ -6,6 +6,7 @@ import pytest
 
 from calibration.errors import InputError
 from engines.evaluation.registration.foreign import foreign_runs, foreign_sources, kind_of_patient
+from engines.evaluation.registration.foreign_model import model_source
 from engines.evaluation.registration.foreign_table import foreign_markdown, foreign_rows
 from engines.evaluation.registration.trial import UNJUDGED, Trial
 
@@ -87,3 +88,16 @@ def test_a_method_without_an_opinion_shows_none():
     assert rows[0].false_alarms is None
     line = foreign_markdown(rows).splitlines()[2]
     assert line == "| stock-diffdrr-ncc | tavi | drawn | 1 | 100 | 100 | 1.00 | - | - | - | - | 1.5 |"
+
+
+def test_models_are_made_from_what_is_asked_for_and_of_the_patients_named(tmp_path):
+    _run(tmp_path, "evt0_ap", "evt0")
+    _run(tmp_path, "evt1_ap", "evt1")
+    with pytest.raises(InputError, match=r"evt0: has no cta\.nii\.gz"):
+        foreign_sources(tmp_path, made_from="cta")
+    (tmp_path / "evt1" / "cta.nii.gz").write_bytes(b"")
+    assert [name for name, _ in foreign_sources(tmp_path, made_from="cta", only=("evt1",))] == ["evt1, model from cta"]
+    with pytest.raises(InputError, match="has no patient evt7; there are evt0, evt1"):
+        foreign_sources(tmp_path, only=("evt7",))
+    with pytest.raises(InputError, match="--model stl: expected masks, cta, centerlines, surface"):
+        model_source("stl")
