@@ -1,8 +1,9 @@
 """Bones hold the place where no contrast does: how a picture lies against an earlier one of the same view.
 
-Both are native pictures. They are compared in a band of spatial frequencies that bones fill, with the local contrast
-made even, so that neither exposure control nor contrast medium decides. The vessels of the earlier picture and the most
-different tenth of the pixels (wires, the injected bolus, a hand) take no part in the verdict.
+Both are native pictures, or what a subtracted frame carries of the one it was made from. They are compared in a band of
+spatial frequencies that bones fill, with the local contrast made even, so that neither exposure control nor contrast
+medium decides. The vessels of the earlier picture and the most different tenth of the pixels (wires, the injected
+bolus, a hand) take no part in the verdict.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from jaxtyping import Bool, Float32
 
 from engines.angiography.contrast import log_picture
 from engines.angiography.frame import Frame
+from engines.angiography.native_picture import NativePicture, native_picture
 
-_SIDE_PX = 160  # quantum noise has averaged out, bones are still 3 px wide
 _FINE_SIGMA_PX, _COARSE_SIGMA_PX, _EVEN_SIGMA_PX = 0.8, 5.0, 9.0
 _CLIP = 2.5  # of the local spread; metal must not outweigh bone
 _EDGE_PX = 5
@@ -35,7 +36,7 @@ class InPlaneMove:
 
     Args:
         shift_px: (columns, rows) by which the middle of the picture has moved, in pixels of the frame.
-        turn_rad: about the middle of the picture, from the column axis towards the row axis.
+        turn_rad: about the middle of the picture, from the column axis towards the row axis, in mm.
         agreement: correlation of both pictures after the move, -1 to 1; 0 where the pictures cannot be compared.
     """
 
@@ -75,10 +76,10 @@ class AnatomyAnchor:
 
     def compare(self, frame: Frame, field: Bool[np.ndarray, "rows columns"] | None = None) -> InPlaneMove:
         """Where the anchor's anatomy lies in this picture; `NOWHERE` where it is of another size or shows nothing."""
-        if frame.kind == "dsa" or frame.shape_px != self._shape_px:
+        if frame.shape_px != self._shape_px:
             return NOWHERE
         band, inside = _prepared(frame, field)
-        if band is None:
+        if band is None or band.shape != self._band.shape:
             return NOWHERE
         starts = [self._last, np.eye(2, 3, dtype=np.float32), self._by_phase(band, inside)]
         scored = [(self._agreement(band, inside, start), number) for number, start in enumerate(starts)]
@@ -125,7 +126,7 @@ class AnatomyAnchor:
         return float(here @ there) / size_of if size_of > 0 else 0.0
 
     def _in_frame(self, move: np.ndarray, agreement: float) -> InPlaneMove:
-        scale = max(self._shape_px) / max(self._band.shape)
+        scale = np.array(self._shape_px[::-1]) / np.array(self._band.shape[::-1])
         middle = 0.5 * (np.array(self._band.shape[::-1], dtype=np.float64) - 1.0)
         shift = (move[:, :2] @ middle + move[:, 2] - middle) * scale
         turn = math.atan2(float(move[1, 0]), float(move[0, 0]))
@@ -137,14 +138,12 @@ def anchor_of(
     field: Bool[np.ndarray, "rows columns"] | None = None,
     vessel: Bool[np.ndarray, "rows columns"] | None = None,
 ) -> AnatomyAnchor | None:
-    """Keep this picture; None where it is subtracted or shows no bone.
+    """Keep this picture; None where only a subtracted one is known, or where it shows no bone.
 
     Args:
         field: the open field of the collimator.
         vessel: where contrast was seen; it will be gone.
     """
-    if frame.kind == "dsa":
-        return None
     band, inside = _prepared(frame, field)
     if band is None:
         return None
@@ -160,13 +159,14 @@ def _prepared(
     frame: Frame, field: Bool[np.ndarray, "rows columns"] | None
 ) -> tuple[Float32[np.ndarray, "r c"] | None, Bool[np.ndarray, "r c"]]:
     """The even band of the small picture, and where it counts; None where there is nothing to see."""
-    rows, columns = frame.shape_px
-    scale = min(1.0, _SIDE_PX / max(rows, columns))
-    size = max(1, round(columns * scale)), max(1, round(rows * scale))
-    # Small first: the logarithm of every pixel would cost more than all the rest.
-    small = cv2.resize(frame.pixels, size, interpolation=cv2.INTER_AREA)
+    native = _native(frame)
+    if native is None:
+        return None, np.zeros((1, 1), dtype=bool)
+    size = native.pixels.shape[1], native.pixels.shape[0]
     logs = log_picture(
-        Frame(pixels=small, kind=frame.kind, bits_stored=frame.bits_stored, vessels_bright=frame.vessels_bright),
+        Frame(
+            pixels=native.pixels, kind="fluoro", bits_stored=native.bits_stored, vessels_bright=native.vessels_bright
+        ),
         log_intensity=False,
     )
     opened = np.ones(logs.shape, np.uint8)
@@ -181,6 +181,15 @@ def _prepared(
         return None, inside
     spread = np.sqrt(cv2.GaussianBlur(band * band, (0, 0), _EVEN_SIGMA_PX) + _LEAST_SPREAD**2)
     return np.clip(band / spread, -_CLIP, _CLIP).astype(np.float32), inside
+
+
+def _native(frame: Frame) -> NativePicture | None:
+    if frame.kind == "dsa":
+        return frame.native
+    # Small first: the logarithm of every pixel would cost more than all the rest.
+    return native_picture(
+        frame.pixels, bits_stored=frame.bits_stored, vessels_bright=frame.vessels_bright, geometry=frame.geometry
+    )
 
 
 def _soft(inside: Bool[np.ndarray, "r c"]) -> Float32[np.ndarray, "r c"]:

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import UInt8, UInt16
 
 from calibration.carm import CArmGeometry
+from engines.angiography.native_picture import NativePicture
 
 FrameKind = Literal["fluoro", "dsa"]
 
@@ -32,6 +33,8 @@ class Frame:
         frame_time_ms: nominal time to the next frame, None if unknown.
         linear_intensity: the header says that values are proportional to the transmitted beam; False for logarithms,
             for pictures made for display, and if the header does not say.
+        native: of a frame that this program has subtracted, the picture before; None where only the subtracted one is
+            known, and for a frame that is native itself.
     """
 
     pixels: UInt8[np.ndarray, "rows columns"] | UInt16[np.ndarray, "rows columns"]
@@ -51,6 +54,7 @@ class Frame:
     window_width: float | None = None
     vessels_bright: bool = False
     linear_intensity: bool = False
+    native: NativePicture | None = None
 
     @property
     def shape_px(self) -> tuple[int, int]:

@@ -50,11 +50,11 @@ def corners_of(
 
 
 def side_letters(geometry: CArmGeometry | None) -> tuple[str, str] | None:
-    """Letters for the left and right edge of the picture, for a patient supine and head first.
+    """Letters for the left and right edge of the picture, where the header says how the patient lies.
 
     Camera x is (cos p, sin p, 0) in LPS and runs with the columns unless the picture is mirrored.
     """
-    if geometry is None:
+    if geometry is None or not geometry.sides_known:
         return None
     left, posterior = np.cos(geometry.primary_rad), np.sin(geometry.primary_rad)
     if geometry.mirrored:

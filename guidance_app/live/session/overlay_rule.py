@@ -76,11 +76,11 @@ def decide_overlay(
         return _hidden("the picture has another size than its geometry states")
     if situation.state not in ("accepted", "proposed"):
         return _hidden(situation.reason or f"registration {situation.state}")
-    if situation.checked_geometry is None or not situation.checked_geometry.same_view(frame.geometry):
+    if situation.checked_geometry is None or not frame.geometry.continues(situation.checked_geometry):
         return _hidden("the view changed: the pose waits for a check")
     if computed is None or computed.overlay.generation != situation.generation:
         return _hidden(situation.reason or "waiting for the first overlay of this pose")
-    if not computed.overlay.geometry.same_view(frame.geometry):
+    if not frame.geometry.continues(computed.overlay.geometry):
         return _hidden("the view changed: the overlay belongs to another one")
     age_ms = (frame.received_ns - computed.frame_received_ns) / 1e6
     drawn_ms = max(limits.drawn_ms, limits.drawn_frames * (frame.frame_time_ms or 0.0))

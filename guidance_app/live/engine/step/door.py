@@ -41,6 +41,7 @@ class Door:
 
     def __init__(self) -> None:
         self._key: ViewKey | None = None
+        self._known: CArmGeometry | None = None  # the key's geometry, with what later frames state of the table
 
     def admit(self, frame: Frame, situation: Situation) -> Admitted:
         """Frames without geometry get no key, and leave the view as it was."""
@@ -51,7 +52,9 @@ class Door:
     def _key_of(self, frame: Frame) -> ViewKey | None:
         if frame.geometry is None:
             return None
-        known = self._key
-        if known is None or known.shape_px != frame.shape_px or not frame.geometry.same_view(known.geometry):
-            self._key = ViewKey(geometry=frame.geometry, shape_px=frame.shape_px)
+        key, known = self._key, self._known
+        if key is None or known is None or key.shape_px != frame.shape_px or not frame.geometry.continues(known):
+            self._key, self._known = ViewKey(geometry=frame.geometry, shape_px=frame.shape_px), frame.geometry
+        else:
+            self._known = known.with_table_of(frame.geometry)
         return self._key
