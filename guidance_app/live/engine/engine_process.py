@@ -48,15 +48,19 @@ class EngineRecipe:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class StepJob:
-    """One frame; its pixels travel through shared memory, `frame` carries everything else."""
+    """One frame; its pixels travel through shared memory, `frame` carries everything else.
+
+    Where there is too little shared memory `pixels` is None, and the frame carries them too.
+    """
 
     frame: Frame
-    pixels: SharedPixels
+    pixels: SharedPixels | None
     situation: Situation
 
     @classmethod
-    def of(cls, frame: Frame, pixels: SharedPixels, situation: Situation) -> StepJob:
-        return cls(frame=replace(frame, pixels=_NO_PIXELS), pixels=pixels, situation=situation)
+    def of(cls, frame: Frame, pixels: SharedPixels | None, situation: Situation) -> StepJob:
+        travels = frame if pixels is None else replace(frame, pixels=_NO_PIXELS)
+        return cls(frame=travels, pixels=pixels, situation=situation)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +150,8 @@ def run_engine(connection: Connection, recipe: EngineRecipe) -> None:
 def _do(job: StepJob, reader: FrameReader, steps: Steps, cold_starts: Mailbox[ColdStart], sender: _Sender) -> None:
     degraded_before = steps.degraded
     try:
-        outcome = steps.step(replace(job.frame, pixels=reader.read(job.pixels)), job.situation)
+        frame = job.frame if job.pixels is None else replace(job.frame, pixels=reader.read(job.pixels))
+        outcome = steps.step(frame, job.situation)
     except Exception as error:
         sender.send(StepFailed(frame_index=job.frame.index, text=_text(error)))
         return

@@ -66,7 +66,14 @@ class EngineLost:
     for_good: bool
 
 
-EngineNews = EngineUp | EngineLost | StepDone | StepFailed | Degraded | ColdStartDone | ColdStartFailed
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryShort:
+    """Pictures reach the engine by a slower way."""
+
+    text: str
+
+
+EngineNews = EngineUp | EngineLost | MemoryShort | StepDone | StepFailed | Degraded | ColdStartDone | ColdStartFailed
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -284,7 +291,10 @@ class Supervisor:
         frame = self._mailbox.take()
         if frame is None:
             return
+        was_short = bool(self._writer.short_of)
         job = StepJob.of(frame, self._writer.write(frame.pixels), self._situation())
+        if self._writer.short_of and not was_short:
+            self._tell(MemoryShort(text=self._writer.short_of))
         with contextlib.suppress(OSError):  # it died this very moment: the next look at it says so
             engine.connection.send(job)
         engine.busy_since_s, engine.waited_before_s = now_s, None
