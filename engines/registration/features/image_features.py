@@ -176,11 +176,10 @@ def _shrink(geometry: CArmGeometry, max_size_px: int) -> Float[np.ndarray, " 2"]
     """(columns, rows) of the picture in one pixel of the working grid, whose pixels are square in mm."""
     columns_mm, rows_mm = geometry.column_spacing_mm, geometry.row_spacing_mm
     square = max(columns_mm, rows_mm)
-    by = np.array([square / columns_mm, square / rows_mm])
     if abs(columns_mm - rows_mm) <= SPACING_TOLERANCE * square:
-        by = np.ones(2)
-    longer = max(np.array(geometry.shape_px[::-1]) / by)
-    return by * np.ceil(max(1.0, longer / max_size_px))
+        return np.full(2, np.ceil(max(1.0, max(geometry.shape_px) / max_size_px)))
+    by = np.array([square / columns_mm, square / rows_mm])
+    return by * max(1.0, float(max(np.array(geometry.shape_px[::-1]) / by)) / max_size_px)
 
 
 def weight_of_radius(radius_mm: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
