@@ -21,7 +21,7 @@ def line_at(angle_deg: float, *, column_mm: float, row_mm: float, mirrored: bool
     half_mm = 30.0 * np.array([np.cos(np.deg2rad(angle_deg)), np.sin(np.deg2rad(angle_deg))])
     ends = np.array([half_mm, -half_mm]) / (column_mm, row_mm) + 255.5
     mask = np.zeros((512, 512), np.float32)
-    cv2.line(mask, np.rint(ends[0]).astype(int).tolist(), np.rint(ends[1]).astype(int).tolist(), 1.0, 5)
+    cv2.line(mask, np.rint(ends[0]).astype(int).tolist(), np.rint(ends[1]).astype(int).tolist(), 1.0, 9)
     return replace(made.view, vessel=mask)
 
 
