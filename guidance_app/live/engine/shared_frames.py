@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
 from multiprocessing.shared_memory import SharedMemory
@@ -118,15 +119,22 @@ class FrameReader:
 
 def _reserved(size_bytes: int) -> SharedMemory:
     """Shared memory every page of which is there. Raises OSError."""
+    if not hasattr(os, "posix_fallocate") or not _MOUNTED.is_dir():
+        return SharedMemory(create=True, size=size_bytes)
+    # Tried on a file of our own first: a `SharedMemory` that fails to be made upsets the resource tracker.
+    probe, name = tempfile.mkstemp(prefix="guidance-", dir=_MOUNTED)
+    try:
+        os.posix_fallocate(probe, 0, size_bytes)
+    finally:
+        os.close(probe)
+        Path(name).unlink()
     memory = SharedMemory(create=True, size=size_bytes)
     try:
-        file = _MOUNTED / memory.name
-        if hasattr(os, "posix_fallocate") and file.exists():
-            descriptor = os.open(file, os.O_RDWR)
-            try:
-                os.posix_fallocate(descriptor, 0, size_bytes)
-            finally:
-                os.close(descriptor)
+        descriptor = os.open(_MOUNTED / memory.name, os.O_RDWR)
+        try:
+            os.posix_fallocate(descriptor, 0, size_bytes)
+        finally:
+            os.close(descriptor)
     except OSError:
         memory.close()
         memory.unlink()
