@@ -166,7 +166,9 @@ class _PutsModelOnVessel:
 
 
 def _on_vessel(view: RegistrationView) -> Registration:
-    rows, columns = np.nonzero(view.vessel >= view.threshold)
+    vessel = view.vessel >= view.threshold
+    rows, columns = np.nonzero(vessel)
+    cut = bool(vessel[[0, -1]].any() or vessel[:, [0, -1]].any())  # its middle is not that of what is left
     geometry = view.geometry
     arm = geometry.camera_from_isocentre()
     at_px = np.array([columns.mean(), rows.mean()]) - geometry.principal_point_px
@@ -178,7 +180,7 @@ def _on_vessel(view: RegistrationView) -> Registration:
         file=view.file, sop_instance_uid=view.sop_instance_uid, frame=view.frame, projection=geometry.projection(pose)
     )
     return Registration(
-        case="drill", views=(seen,), isocentre_from_lps=pose, status="accepted", confidence=1.0, expected_error_mm=0.5,
+        case="drill", views=(seen,), isocentre_from_lps=pose, status="rejected" if cut else "accepted", confidence=1.0, expected_error_mm=0.5,
         depth_sigma_mm=1.0, reasons=(), stages=(), elapsed_ms=0.0,
         backend=RegistrationBackend(render="", inference="", device="cpu"),
     )  # fmt: skip
