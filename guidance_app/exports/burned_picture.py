@@ -6,7 +6,7 @@ from PyQt6.QtCore import QRectF
 from PyQt6.QtGui import QColor, QImage, QPainter, QTransform
 
 from engines.anatomy.vessel_model import VesselModel
-from engines.angiography.frame import Frame
+from engines.angiography.frame import Frame, FrameKind
 from guidance_app.exports.content import ExportPose
 from guidance_app.live.engine.model_projection import ProjectedModel
 from guidance_app.live.guidance import Overlay, ScreenState
@@ -32,7 +32,7 @@ class BurnedPictures:
         self._model = None if model is None else ProjectedModel(model)
         self._mode: OverlayMode = mode
         self._painter = OverlayPainter()
-        self._window: windowing.WindowLevel | None = None
+        self._windows: dict[FrameKind, windowing.WindowLevel] = {}  # a run may be subtracted in part
         self._size: tuple[int, int] | None = None
 
     def paint(self, frame: Frame, pose: ExportPose | None, *, age_ms: float = 0.0, number: int, total: int) -> QImage:
@@ -42,8 +42,8 @@ class BurnedPictures:
             age_ms: time between the frame and the one the pose was found on.
             number: of the frame, from 0.
         """
-        if self._window is None:
-            self._window = windowing.window_of(frame)
+        if frame.kind not in self._windows:
+            self._windows[frame.kind] = windowing.window_of(frame)
         rows, columns = frame.shape_px
         if self._size is None:
             zoom = max(1, -(-_READABLE_PX // max(rows, columns)))
@@ -67,9 +67,8 @@ class BurnedPictures:
         return image
 
     def _paint_frame(self, painter: QPainter, frame: Frame, transform: QTransform) -> None:
-        assert self._window is not None
         rows, columns = frame.shape_px
-        grey = windowing.grey_of(frame.pixels, self._window.lut())
+        grey = windowing.grey_of(frame.pixels, self._windows[frame.kind].lut())
         picture = QImage(grey.tobytes(), columns, rows, columns, QImage.Format.Format_Grayscale8)
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
         painter.drawImage(transform.mapRect(QRectF(0.0, 0.0, columns, rows)), picture)

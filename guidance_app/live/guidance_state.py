@@ -6,7 +6,10 @@ the new view. While stale, the pose of the patient is kept but must not be drawn
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
+
+import numpy as np
 
 from calibration.carm import CArmGeometry
 from engines.registration.registration import Registration
@@ -20,6 +23,7 @@ DOUBTS_BEFORE_PROPOSED = 15  # filled frames that neither confirm nor contradict
 REST_FRAMES = 8  # after a failed cold start: the bolus moves on, the next picture may show more
 _FULLER = 1.2  # so much more vessel than at the last failure is worth a new attempt at once
 REMEMBERED_FRAMES = 4
+_SAME_PLACE_MM, _SAME_PLACE_RAD = 2.0, math.radians(3.0)  # what two searches of one picture differ by
 MISSES_BEFORE_ANEW = 5  # further ones on a new view before the pose is searched for again
 
 
@@ -82,6 +86,21 @@ def started_from(registration: Registration, view: CArmGeometry | None) -> Situa
     )  # fmt: skip
 
 
+def carried_on(before: Situation) -> Situation:
+    """Begin the next run of the same patient: the pose is kept, and only checked on the new view.
+
+    Generation and revision go on, so that what was asked for the run before is told from what is asked for this one.
+    """
+    fresh = Situation(generation=before.generation + 1, revision=before.revision + 1)
+    if before.registration is None or before.state not in ("accepted", "proposed", "stale"):
+        return fresh
+    return replace(
+        fresh, state="stale", reason="the pose of the run before waits for a check on this view",
+        registration=before.registration, unconfirmed=before.unconfirmed or before.state == "proposed",
+        pose_geometry=before.pose_geometry, wanted=False,
+    )  # fmt: skip
+
+
 def saw_geometry(now: Situation, geometry: CArmGeometry | None) -> Situation:
     """A frame arrived. A missing geometry hides that frame's overlay (see `overlay_rule`) but moves nothing."""
     if geometry is None:
@@ -121,7 +140,7 @@ def registration_finished(now: Situation, found: Registration, geometry: CArmGeo
         return replace(now, registering=False, wanted=True, generation=now.generation + 1)
     if found.status == "rejected":
         return _not_found(now, found)
-    if found.status == "caution" and _surer_already(now, found):
+    if found.status == "caution" and (_surer_already(now, found) or _only_doubted(now, found, geometry)):
         return replace(now, registering=False, wanted=True, rest_frames=REST_FRAMES)
     accepted = found.status == "accepted"
     return replace(
@@ -145,6 +164,21 @@ def registration_finished(now: Situation, found: Registration, geometry: CArmGeo
 def _surer_already(now: Situation, found: Registration) -> bool:
     """A second guess on a fuller picture replaces a proposed pose only if it is the surer one."""
     return now.state == "proposed" and now.registration is not None and found.confidence <= now.registration.confidence
+
+
+def _only_doubted(now: Situation, found: Registration, geometry: CArmGeometry) -> bool:
+    """An accepted pose that an unsure search finds again keeps its right: the next picture may confirm it.
+
+    Depth does not count: one view hardly tells it.
+    """
+    if now.state != "proposed" or now.unconfirmed or now.registration is None:
+        return False
+    arm = geometry.camera_from_isocentre()
+    before, after = (arm @ pose for pose in (now.registration.isocentre_from_lps, found.isocentre_from_lps))
+    middle_mm = now.registration.isocentre_from_lps.inverse().translation_mm[None]  # what lies at the isocentre
+    moved_mm = (after.apply(middle_mm) - before.apply(middle_mm))[0, :2]
+    turned = 0.5 * (np.trace(after.rotation @ before.rotation.T) - 1.0)
+    return bool(np.hypot(*moved_mm) <= _SAME_PLACE_MM and turned >= math.cos(_SAME_PLACE_RAD))
 
 
 def _not_found(now: Situation, found: Registration) -> Situation:

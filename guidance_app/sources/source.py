@@ -109,7 +109,7 @@ class Acknowledged(Protocol):
         ...
 
 
-NoticeKind = Literal["client_refused", "source_connected", "source_disconnected", "message_ignored"]
+NoticeKind = Literal["client_refused", "source_connected", "source_disconnected", "message_ignored", "geometry_changed"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

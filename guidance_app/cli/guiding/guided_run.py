@@ -37,7 +37,8 @@ def guide(
     from guidance_app.ending import EndRequest
     from guidance_app.live.session.opening import open_session
     from guidance_app.sources.uri import open_source
-    from guidance_app.window.run import application, run_window
+    from guidance_app.window.application import application
+    from guidance_app.window.run import run_window
 
     qt = application(headless=headless)  # Qt's application lives only while somebody holds it
     opened = load_case(case)

@@ -18,15 +18,23 @@ class Commands:
     Args:
         playback: of a recording; None for a live source, which ignores the commands of playback.
         lock: the session's, which guards `guidance`.
+        moved: called when a person plays, steps or seeks.
     """
 
     def __init__(
-        self, guidance: CurrentGuidance, playback: Playback | None, witnesses: Witnesses, lock: threading.RLock
+        self,
+        guidance: CurrentGuidance,
+        playback: Playback | None,
+        witnesses: Witnesses,
+        lock: threading.RLock,
+        *,
+        moved: Callable[[], None] = lambda: None,
     ) -> None:
         self._guidance = guidance
         self._playback = playback
         self._witnesses = witnesses
         self._lock = lock
+        self._moved = moved
 
     # Registration ---------------------------------------------------------------------------------------------------
     def request_registration(self) -> None:
@@ -56,14 +64,17 @@ class Commands:
         if self._playback is not None:
             self._witnesses.action("resume")
             self._playback.resume()
+            self._moved()
 
     def step(self, frames: int) -> None:
         """Pause and go this many frames on (or back)."""
         if self._playback is not None:
             self._witnesses.action("step", frames)
             self._playback.step(frames)
+            self._moved()
 
     def seek(self, source_frame: int) -> None:
         if self._playback is not None:
             self._witnesses.action("seek", source_frame)
             self._playback.seek(source_frame)
+            self._moved()

@@ -23,7 +23,15 @@ from guidance_app.live.run_log import EventLog
 from guidance_app.live.session.late_pose import LatePose
 from guidance_app.live.session.overlay_rule import ComputedOverlay, OverlayDecision, OverlayLimits, decide_overlay
 from guidance_app.live.session.source_watch import PictureFault
-from guidance_app.live.supervision.supervisor import EngineLost, EngineNews, EngineUp, MemoryShort, Supervisor
+from guidance_app.live.supervision.shared_engine import EngineLease, SharedEngine
+from guidance_app.live.supervision.supervisor import (
+    EngineLoads,
+    EngineLost,
+    EngineNews,
+    EngineUp,
+    MemoryShort,
+    Supervisor,
+)
 from guidance_app.live.view_words import change_of_view
 
 _REMEMBERED_ARRIVALS = 256
@@ -35,7 +43,8 @@ class CurrentGuidance:
     The situation lives here and not in the engine, so that an engine that dies takes nothing along.
 
     Args:
-        recipe: how the engine makes its pipeline; None leaves guidance off.
+        recipe: how an engine of its own makes its pipeline; None leaves guidance off.
+        engine: instead, one that serves other runs too.
         hear: called from the supervisor's thread; the owner takes its lock and hands on to `heard`.
         settled: called once the engine answers, or is known never to.
         late_pose: a known pose that waits for a picture with geometry.
@@ -52,27 +61,28 @@ class CurrentGuidance:
         hear: Callable[[EngineNews], None],
         settled: Callable[[], None],
         spare_engine: bool,
+        engine: SharedEngine | None = None,
         late_pose: LatePose | None = None,
     ) -> None:
         self.situation = initial
         self.result: GuidanceResult | None = None
         self.engine_up = False
-        self.engine_loading = recipe is not None
-        self.engine_text = "guidance engine is loading" if recipe is not None else "guidance is off"
+        self._off = recipe is None and engine is None
+        self.engine_loading = not self._off
+        self.engine_text = "guidance is off" if self._off else "guidance engine is loading: 1 of 3, its process"
         self.engine_pid: int | None = None
         self.engine_description = ""
         self.degraded = ""  # what the engine has to do without
-        self._off = recipe is None
         self._late_pose = late_pose
         self._limits = limits
         self._events = events
         self._latency = latency
         self._settled = settled
-        self._supervisor = (
-            None
-            if recipe is None
-            else Supervisor(recipe, tell=hear, situation=lambda: self.situation, spare=spare_engine)
-        )
+        self._supervisor: Supervisor | EngineLease | None = None
+        if engine is not None:
+            self._supervisor = engine.lease(tell=hear, situation=lambda: self.situation)
+        elif recipe is not None:
+            self._supervisor = Supervisor(recipe, tell=hear, situation=lambda: self.situation, spare=spare_engine)
         self._frame: Frame | None = None
         self._computed: ComputedOverlay | None = None
         self._received_ns: dict[int, int] = {}
@@ -116,6 +126,11 @@ class CurrentGuidance:
         )
 
     @property
+    def loaded(self) -> bool:
+        """Engine and spare are there, or never will be."""
+        return self._off or self._supervisor is None or self._supervisor.loaded
+
+    @property
     def at_rest(self) -> bool:
         """Nothing is being loaded, or never will be."""
         return self._off or self._supervisor is None or self._supervisor.at_rest
@@ -143,6 +158,9 @@ class CurrentGuidance:
     # The engine -----------------------------------------------------------------------------------------------------
     def heard(self, news: EngineNews) -> None:
         match news:
+            case EngineLoads():
+                if self.engine_loading:
+                    self.engine_text = f"guidance engine is loading: {news.text}"
             case EngineUp():
                 self.engine_up, self.engine_loading, self.engine_text, self.degraded = True, False, "", ""
                 self.engine_pid, self.engine_description = news.pid, news.description

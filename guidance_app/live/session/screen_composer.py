@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from engines.angiography.frame import Frame
 from guidance_app.live.guidance import ScreenState, SourceState
 from guidance_app.live.session.current_guidance import CurrentGuidance
@@ -27,6 +29,7 @@ class ScreenComposer:
         watch: SourceWatch,
         book: ScreenBook,
         witnesses: Witnesses,
+        held: Callable[[], bool] = lambda: False,
     ) -> None:
         self.newest: ScreenState | None = None
         self._source_id = source.source_id
@@ -36,6 +39,7 @@ class ScreenComposer:
         self._watch = watch
         self._book = book
         self._witnesses = witnesses
+        self._held = held
 
     def compose(self, frame: Frame | None, source_error: str, now_ns: int) -> ScreenState:
         """The very same object comes back while nothing has changed."""
@@ -64,7 +68,7 @@ class ScreenComposer:
             frames_total=None if self._recorded is None else self._recorded.frame_count,
             fps=self._book.fps(),
             p95_ms=self._book.latency.recent_p95_ms,
-            paused=self._playback is not None and self._playback.paused,
+            paused=self._held() or (self._playback is not None and self._playback.paused),
             decided_ns=now_ns,
         )
 
@@ -76,8 +80,9 @@ class ScreenComposer:
         return self._guidance.decide(frame, self._watch.fault(now_ns))
 
     def _banner(self, frame: Frame | None, source_error: str, overlay_reason: str) -> str:
-        waits = frame is None and self._recorded is not None and self._guidance.engine_loading
-        engine = "the run begins once the guidance engine has loaded" if waits else self._guidance.engine_text
+        engine = self._guidance.engine_text
+        if self._guidance.engine_loading and self._recorded is not None and (frame is None or self._held()):
+            engine = f"the run plays once the engine is ready; {engine}"
         trouble = source_error or engine or overlay_reason
         besides = (self._guidance.degraded, *self._witnesses.faults)
         return "; ".join(text for text in (trouble, *besides) if text)

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from calibration.pose import RigidPose
 from guidance_app.live import guidance_state as gs
 from guidance_app.live.evidence import Evidence
 from guidance_app.live.guidance_state import Situation
@@ -70,6 +71,36 @@ def test_pose_that_nothing_confirms_for_a_second_waits_for_a_person_or_a_picture
     assert waiting.wanted
     assert gs.checked(waiting, registration(A), A).state == "accepted"
     assert gs.person_accepts(waiting).state == "accepted"
+
+
+def answered(waiting: Situation, found, *, moved_mm: float = 0.0) -> Situation:
+    """The search that doubts began comes back unsure, `moved_mm` beside the pose in use."""
+    matrix = found.isocentre_from_lps.matrix.copy()
+    matrix[0, 3] += moved_mm
+    pose = RigidPose(matrix=matrix, target="isocentre", source="lps")
+    searching = gs.registration_started(waiting)
+    return gs.registration_finished(
+        searching, replace(found, isocentre_from_lps=pose, confidence=0.99), A, searching.generation
+    )
+
+
+def test_accepted_pose_that_is_doubted_and_found_again_by_an_unsure_search_needs_no_person():
+    waiting = doubted(ACCEPTED, gs.DOUBTS_BEFORE_PROPOSED)
+    found_again = answered(waiting, registration(A, "caution"), moved_mm=1.0)
+    assert found_again.state == "proposed"
+    assert gs.checked(found_again, registration(A), A).state == "accepted"
+
+
+def test_unsure_search_that_finds_another_place_needs_a_person():
+    elsewhere = answered(doubted(ACCEPTED, gs.DOUBTS_BEFORE_PROPOSED), registration(A, "caution"), moved_mm=5.0)
+    assert elsewhere.state == "proposed"
+    assert gs.checked(elsewhere, registration(A), A).state == "proposed"
+
+
+def test_proposed_pose_that_nobody_accepted_is_not_accepted_by_an_unsure_search():
+    proposed = replace(gs.started_from(registration(A, "caution"), A), wanted=True)
+    again = answered(proposed, registration(A, "caution"))
+    assert gs.checked(again, registration(A), A).state == "proposed"
 
 
 def test_doubts_begin_anew_with_every_confirmation():

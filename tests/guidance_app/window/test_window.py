@@ -9,10 +9,10 @@ from PyQt6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
 from guidance_app.live.run_log import Event
+from guidance_app.panels.action import Action
 from guidance_app.views.overlay_look import badge_of
-from guidance_app.window.actions import ACTIONS, Desk
-from guidance_app.window.session_desk import SessionDesk
 from guidance_app.window.window import GuidanceWindow
+from tests.guidance_app.rooms.live.staged_case import CASE
 from tests.guidance_app.views.staging import StagedSession, frame, screen
 
 
@@ -24,22 +24,22 @@ class Bench:
         self.session = StagedSession(list(screens) or [screen()])  # type: ignore[arg-type]
         self.next_session = StagedSession([screen(7)])
         self.opened: list[int] = []
-        self.window = GuidanceWindow(
-            self.session, case_id="case-7", title="Test", runs=runs, open_run=self._open if len(runs) > 1 else None
-        )
-        qtbot.addWidget(self.window, before_close_func=lambda window: window.stop())
+        self.window = GuidanceWindow(title="Test")
+        qtbot.addWidget(self.window, before_close_func=lambda window: window.close_rooms())
+        self.window.live.show_session(self.session, CASE, runs=runs, open_run=self._open if len(runs) > 1 else None)
+        self.window.go_to("live")
+        self.place = self.window.live.widget
         with qtbot.waitExposed(self.window):
             self.window.show()
-        self.window.start()
         qtbot.waitUntil(lambda: self.session.finished)
 
     def _open(self, index: int) -> StagedSession:
         self.opened.append(index)
         return self.next_session
 
-    def press(self, key: Qt.Key) -> str:
+    def press(self, key: Qt.Key, modifier: Qt.KeyboardModifier = Qt.KeyboardModifier.NoModifier) -> str:
         self.window.strip.message.setText("")
-        self.qtbot.keyPress(self.window, key)
+        self.qtbot.keyPress(self.window, key, modifier)
         return self.window.strip.message.text()
 
 
@@ -51,9 +51,9 @@ def test_every_screen_is_reported_once_and_after_it_was_painted(qtbot: QtBot) ->
 
 def test_a_hidden_window_reports_nothing_as_painted(qtbot: QtBot) -> None:
     session = StagedSession([screen(0), screen(1)])
-    window = GuidanceWindow(session, case_id="", title="Test")
-    qtbot.addWidget(window, before_close_func=lambda window: window.stop())
-    window.start()
+    window = GuidanceWindow(title="Test")
+    qtbot.addWidget(window, before_close_func=lambda window: window.close_rooms())
+    window.live.show_session(session, CASE)
     qtbot.wait(80)
     assert session.painted_screens == []
 
@@ -92,26 +92,26 @@ def test_accept_needs_a_proposal_and_reject_a_registration(qtbot: QtBot) -> None
     bench = Bench(qtbot, screen(state="hidden", guidance="unregistered"))
     assert "No proposed registration" in bench.press(Qt.Key.Key_Return)
     assert "No registration" in bench.press(Qt.Key.Key_Delete)
-    assert not bench.window.panel.accept_button.isEnabled()
+    assert not bench.place.panel.accept_button.isEnabled()
     proposed = Bench(qtbot, screen(state="stale", guidance="proposed"))
-    assert proposed.window.panel.accept_button.isEnabled()
-    qtbot.mouseClick(proposed.window.panel.accept_button, Qt.MouseButton.LeftButton)
-    qtbot.mouseClick(proposed.window.panel.reject_button, Qt.MouseButton.LeftButton)
-    qtbot.mouseClick(proposed.window.panel.register_button, Qt.MouseButton.LeftButton)
+    assert proposed.place.panel.accept_button.isEnabled()
+    qtbot.mouseClick(proposed.place.panel.accept_button, Qt.MouseButton.LeftButton)
+    qtbot.mouseClick(proposed.place.panel.reject_button, Qt.MouseButton.LeftButton)
+    qtbot.mouseClick(proposed.place.panel.register_button, Qt.MouseButton.LeftButton)
     assert proposed.session.asked == ["accept", "reject", "register"]
 
 
 def test_o_hides_the_overlay_only_while_it_is_held(qtbot: QtBot) -> None:
     bench = Bench(qtbot)
     qtbot.keyPress(bench.window, Qt.Key.Key_O)
-    assert bench.window.view.overlay_held
+    assert bench.place.view.overlay_held
     qtbot.keyRelease(bench.window, Qt.Key.Key_O)
-    assert not bench.window.view.overlay_held
+    assert not bench.place.view.overlay_held
 
 
 def test_view_keys_change_the_view(qtbot: QtBot) -> None:
     bench = Bench(qtbot)
-    view = bench.window.view
+    view = bench.place.view
     bench.press(Qt.Key.Key_Equal)
     assert view.viewport.zoom == pytest.approx(1.25)
     bench.press(Qt.Key.Key_Minus)
@@ -127,7 +127,7 @@ def test_view_keys_change_the_view(qtbot: QtBot) -> None:
     assert view.raw
     bench.press(Qt.Key.Key_V)
     assert view.mode == "centerline"
-    assert bench.window.panel._modes["centerline"].isChecked()
+    assert bench.place.panel._modes["centerline"].isChecked()
 
 
 def test_keys_with_nothing_to_act_on_say_so(qtbot: QtBot) -> None:
@@ -145,11 +145,11 @@ def test_a_frozen_picture_stays_while_the_source_goes_on(qtbot: QtBot) -> None:
     bench.press(Qt.Key.Key_F)
     bench.session._screens.append(screen(1))
     qtbot.wait(80)
-    assert bench.window.view.painted_screen is bench.session._screens[0]
-    held = badge_of(screen(0), held=False, raw=False, frozen=bench.window.view.frozen)
+    assert bench.place.view.painted_screen is bench.session._screens[0]
+    held = badge_of(screen(0), held=False, raw=False, frozen=bench.place.view.frozen)
     assert "NOT LIVE" in held.text, "a held picture must not be called valid"
     bench.press(Qt.Key.Key_F)
-    qtbot.waitUntil(lambda: bench.window.view.painted_screen is bench.session._screens[1])
+    qtbot.waitUntil(lambda: bench.place.view.painted_screen is bench.session._screens[1])
 
 
 def test_the_key_help_lists_every_action_and_stops_nothing(qtbot: QtBot) -> None:
@@ -159,11 +159,11 @@ def test_the_key_help_lists_every_action_and_stops_nothing(qtbot: QtBot) -> None
     bench.press(Qt.Key.Key_H)
     assert bench.window.keys.isVisible()
     words = {label.text() for label in bench.window.keys.findChildren(QLabel)}
-    assert {action.text for action in ACTIONS} <= words
+    assert {action.words for action in bench.window.all_actions() if action.keys} <= words
     assert QApplication.activeModalWidget() is None
     bench.press(Qt.Key.Key_Escape)
     assert not bench.window.keys.isVisible()
-    assert not bench.window.view.raw, "Esc closed the help first"
+    assert not bench.place.view.raw, "Esc closed the help first"
 
 
 def test_down_opens_the_next_run_and_ends_the_old_session(qtbot: QtBot) -> None:
@@ -172,7 +172,7 @@ def test_down_opens_the_next_run_and_ends_the_old_session(qtbot: QtBot) -> None:
     assert bench.press(Qt.Key.Key_Down) == "Run run2"
     assert bench.opened == [1]
     qtbot.waitUntil(lambda: len(bench.next_session.painted_screens) == 1)
-    bench.window.stop()
+    bench.window.close_rooms()
     assert (bench.session.stopped, bench.next_session.started, bench.next_session.stopped) == (1, 1, 1)
 
 
@@ -211,23 +211,25 @@ def test_engine_that_loads_is_no_alarm() -> None:
     assert badge_of(replace(loading, engine_loading=False), held=False, raw=False).shape == "cross"
 
 
-def test_no_two_actions_share_a_key_and_each_names_something_the_desk_has() -> None:
-    keys = [key for action in ACTIONS for key in action.keys]
-    assert len(keys) == len(set(keys))
-    asked: list[str] = []
+def test_no_two_actions_of_a_room_and_the_window_share_a_key_or_an_id(qtbot: QtBot) -> None:
+    window = Bench(qtbot).window
+    for room in window.rooms:
+        window.go_to(room.id)
+        actions: tuple[Action, ...] = window.all_actions()
+        keys = [key for action in actions for key in action.keys]
+        assert len(keys) == len(set(keys))
+        assert len(actions) == len({action.id for action in actions})
 
-    class Recorder:
-        def __getattr__(self, name: str) -> object:
-            return lambda *_args: asked.append(name) or ""
 
-    for action in ACTIONS:
-        action.press(Recorder())  # type: ignore[arg-type]
-    assert len(asked) == len(ACTIONS)
-    assert all(hasattr(Desk, name) and hasattr(SessionDesk, name) for name in asked)
+def test_an_action_that_cannot_act_now_says_why_and_does_nothing(qtbot: QtBot) -> None:
+    bench = Bench(qtbot, screen(state="hidden", guidance="unregistered"))
+    accept = next(action for action in bench.window.all_actions() if action.id == "live.accept")
+    assert accept.refusal() == accept.perform() == "No proposed registration to accept"
+    assert bench.session.asked == []
 
 
 def test_the_panel_shows_the_figures_of_the_registration(qtbot: QtBot) -> None:
-    panel = Bench(qtbot).window.panel
+    panel = Bench(qtbot).place.panel
     assert panel._confidence.text() == "97 %"
     assert panel._error.text() == "0.8 mm"
     assert panel._depth.text() == "\u00b16.1 mm"
@@ -236,7 +238,7 @@ def test_the_panel_shows_the_figures_of_the_registration(qtbot: QtBot) -> None:
 
 
 def test_no_confidence_is_shown_as_certainty(qtbot: QtBot) -> None:
-    panel, shown = Bench(qtbot).window.panel, screen()
+    panel, shown = Bench(qtbot).place.panel, screen()
     assert shown.result is not None
     sure = replace(shown, result=replace(shown.result, confidence=0.9999))
     panel.show_screen(sure, reasons=(), paint_ms=1.0)

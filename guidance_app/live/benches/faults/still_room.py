@@ -155,6 +155,11 @@ class _PutsModelOnVessel:
     def register(self, request: ColdStart, **_: Any) -> Registration:
         return _on_vessel(request.view)
 
+    def rehearse(self) -> None: ...
+
+    def likeliest(self, ready: ReadyView, places: tuple[Registration, ...]) -> tuple[Registration, ...]:  # noqa: ARG002 - the seam's
+        return places
+
     def prepare(self, view: RegistrationView) -> ReadyView:
         return ReadyView(view=view)
 
@@ -180,7 +185,7 @@ def _on_vessel(view: RegistrationView) -> Registration:
         file=view.file, sop_instance_uid=view.sop_instance_uid, frame=view.frame, projection=geometry.projection(pose)
     )
     return Registration(
-        case="drill", views=(seen,), isocentre_from_lps=pose, status="rejected" if cut else "accepted", confidence=1.0, expected_error_mm=0.5,
-        depth_sigma_mm=1.0, reasons=(), stages=(), elapsed_ms=0.0,
+        case="drill", views=(seen,), isocentre_from_lps=pose, status="rejected" if cut else "accepted",
+        confidence=1.0, expected_error_mm=0.5, depth_sigma_mm=1.0, reasons=(), stages=(), elapsed_ms=0.0,
         backend=RegistrationBackend(render="", inference="", device="cpu"),
     )  # fmt: skip

@@ -42,6 +42,7 @@ class Door:
     def __init__(self) -> None:
         self._key: ViewKey | None = None
         self._known: CArmGeometry | None = None  # the key's geometry, with what later frames state of the table
+        self._source_id = ""
 
     def admit(self, frame: Frame, situation: Situation) -> Admitted:
         """Frames without geometry get no key, and leave the view as it was."""
@@ -53,7 +54,9 @@ class Door:
         if frame.geometry is None:
             return None
         key, known = self._key, self._known
-        if key is None or known is None or key.shape_px != frame.shape_px or not frame.geometry.continues(known):
+        another_run, self._source_id = frame.source_id != self._source_id, frame.source_id
+        same_size = key is not None and key.shape_px == frame.shape_px
+        if another_run or not same_size or known is None or not frame.geometry.continues(known):
             self._key, self._known = ViewKey(geometry=frame.geometry, shape_px=frame.shape_px), frame.geometry
         else:
             self._known = known.with_table_of(frame.geometry)

@@ -1,4 +1,4 @@
-"""The slim panel beside the picture: registration, overlay, runs and latencies; and the strip below."""
+"""The slim panel beside the picture: registration, overlay, runs and latencies."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from PyQt6.QtCore import Qt, QTimer
+from PyQt6.QtCore import Qt
 from PyQt6.QtWidgets import (
     QButtonGroup,
     QFrame,
@@ -35,7 +35,6 @@ _STATE_WORDS = {
     "rejected": ("\u2715 Rejected", palette.ALARM),
 }
 _HANDLE_PX = 16  # of the slider, as in the style sheet
-_SAID_MS = 6000
 _FIGURE_WIDTH_PX = 84  # "12345.6 ms"
 _STAGES = ("decode", "segment", "track", "render")
 
@@ -176,31 +175,6 @@ class StatusPanel(QFrame):
     def _run_chosen(self, row: int) -> None:
         if row >= 0:
             self._commands.choose_run(row)
-
-
-class StatusStrip(QFrame):
-    """One line at the bottom: what just happened, and where the keys are explained."""
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.setFixedHeight(30)
-        layout = QHBoxLayout(self)
-        layout.setContentsMargins(12, 0, 12, 0)
-        self.message = QLabel()
-        layout.addWidget(self.message, 1)
-        # A line soon stops being true: "Playing" must not stay after the end of the run.
-        self._forget = QTimer(self)
-        self._forget.setSingleShot(True)
-        self._forget.setInterval(_SAID_MS)
-        self._forget.timeout.connect(self.message.clear)
-        hint = QLabel("Space play    \u2190 \u2192 frames    O hide overlay    Esc raw image    H all keys")
-        hint.setObjectName("quiet")
-        layout.addWidget(hint)
-
-    def say(self, text: str) -> None:
-        """Show for a while what a key or a button did; "" where the picture says it all."""
-        self.message.setText(text)
-        self._forget.start()
 
 
 def _set(label: QLabel, text: str) -> None:
