@@ -38,8 +38,8 @@ class SecondaryCaptureRun(XaRun):
     def geometry(self, index: int) -> CArmGeometry:
         check_index(self.source_id, index, self.frame_count)
         raise MissingGeometryError(
-            f"{self.source_id}: a secondary capture does not say how it was projected (angles, distances, pixel spacing); "
-            "use the XA object instead"
+            f"{self.source_id}: a secondary capture does not say how it was projected (angles, distances, pixel "
+            "spacing); use the XA object instead"
         )
 
 
