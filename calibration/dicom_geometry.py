@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
 from calibration.carm import CArmGeometry
-from calibration.dicom_values import attribute_name, stored_numbers, stored_text
-from calibration.errors import InputError, MissingGeometryError
+from calibration.detector_field import principal_point_px
+from calibration.dicom_values import stored_text
+from calibration.errors import InputError
+from calibration.xa_header import Header
 
 XA_SOP_CLASSES = {
     "1.2.840.10008.5.1.4.1.1.12.1": "X-Ray Angiographic Image Storage",
@@ -26,11 +29,12 @@ _SID_LIMITS_MM = (300.0, 2500.0)
 _MIN_SOD_MM = 100.0
 _SPACING_LIMITS_MM = (0.01, 10.0)
 _PRIMARY_LIMIT_DEG, _SECONDARY_LIMIT_DEG = 180.0, 90.0  # PS3.3 C.8.7.5.1.2
+_TABLE_LIMIT_DEG = 360.0
+_PATIENT_POSITIONS = ("HFS", "HFP", "HFDR", "HFDL", "FFS", "FFP", "FFDR", "FFDL")
 _TURN_DEG = 360.0  # rotational runs count on past 180 degrees; more than a turn is damage
 _MAX_SPACING_RATIO = 1.05  # detector pixels are square; otherwise the stated field of view is not the picture's
 _MIN_ORIENTATION_COSINE = 0.5  # a less aligned letter of Patient Orientation does not tell about mirroring
 _LPS_OF_LETTER = {"L": (1, 0, 0), "R": (-1, 0, 0), "P": (0, 1, 0), "A": (0, -1, 0), "H": (0, 0, 1), "F": (0, 0, -1)}
-_WAY_OUT = "it is never guessed; have the machine export the run with it"
 
 
 def xa_geometry(dataset: Dataset, frame: int, *, source: str) -> CArmGeometry:
@@ -50,11 +54,12 @@ def xa_geometry(dataset: Dataset, frame: int, *, source: str) -> CArmGeometry:
         InputError: the data set is no X-ray angiographic object, or has no such frame.
     """
     sop_class = require_xa(dataset, source)
-    header = _Header(dataset=dataset, frame=frame, source=source, enhanced=sop_class in _ENHANCED)
+    header = Header(dataset=dataset, frame=frame, source=source, enhanced=sop_class in _ENHANCED)
     shape_px = header.shape_px()
     primary_deg, secondary_deg = _angles_deg(header)
     sid_mm, sod_mm = _distances_mm(header)
     row_mm, column_mm, spacing_source = _spacing_mm(header, shape_px)
+    mirrored = _flipped(header)
     geometry = CArmGeometry(
         primary_rad=math.radians(primary_deg),
         secondary_rad=math.radians(secondary_deg),
@@ -63,11 +68,12 @@ def xa_geometry(dataset: Dataset, frame: int, *, source: str) -> CArmGeometry:
         column_spacing_mm=column_mm,
         row_spacing_mm=row_mm,
         shape_px=shape_px,
-        # The central ray is assumed to meet the middle of the picture; integer coordinates are pixel centres.
-        principal_point_px=((shape_px[1] - 1) / 2, (shape_px[0] - 1) / 2),
+        principal_point_px=principal_point_px(header, shape_px, (row_mm, column_mm), mirrored=mirrored),
         spacing_source=spacing_source,
         table_mm=_table_mm(header),
-        mirrored=_flipped(header),
+        mirrored=mirrored,
+        table_tilt_rad=_table_tilt_rad(header),
+        patient_position=_patient_position(header),
     )
     return _checked_against_orientation(geometry, header)
 
@@ -83,65 +89,7 @@ def require_xa(dataset: Dataset, source: str) -> str:
     return sop_class
 
 
-class _Header:
-    """The numbers of one frame's header; every error names file and attribute."""
-
-    def __init__(self, *, dataset: Dataset, frame: int, source: str, enhanced: bool) -> None:
-        self.dataset, self.frame, self.source, self.enhanced = dataset, frame, source, enhanced
-        self.frames = int(self.number("NumberOfFrames") or 1)
-        if not 0 <= frame < self.frames:
-            raise InputError(f"{source}: has {self.frames} frames, no frame {frame} (frames count from 0)")
-
-    def place(self, group: str) -> Dataset | None:
-        """The data set that holds an attribute: the object itself, or the frame's group of an enhanced object."""
-        if not self.enhanced:
-            return self.dataset
-        per_frame = self.dataset.get("PerFrameFunctionalGroupsSequence") or ()
-        if per_frame and len(per_frame) != self.frames:
-            raise MissingGeometryError(
-                f"{self.source}: {len(per_frame)} per-frame groups for {self.frames} frames; the file is damaged"
-            )
-        shared = self.dataset.get("SharedFunctionalGroupsSequence") or ()
-        for holder in (*(per_frame[self.frame : self.frame + 1]), *shared[:1]):
-            items = holder.get(group)
-            if items:
-                return items[0]
-        return None
-
-    def numbers(self, keyword: str, place: Dataset | None = None) -> list[float] | None:
-        """Finite values; None if the attribute is absent or empty. Raises MissingGeometryError for invalid values."""
-        try:
-            return stored_numbers(self.dataset if place is None else place, keyword)
-        except ValueError as error:
-            raise MissingGeometryError(f"{self.source}: {error}; {_WAY_OUT}") from error
-
-    def number(self, keyword: str, place: Dataset | None = None) -> float | None:
-        values = self.numbers(keyword, place)
-        return values[0] if values else None
-
-    def required(self, keyword: str, group: str) -> float:
-        place = self.place(group)
-        value = self.number(keyword, place) if place is not None else None
-        if value is None:
-            raise self.missing(keyword)
-        return value
-
-    def missing(self, keyword: str, why: str = "") -> MissingGeometryError:
-        return MissingGeometryError(f"{self.source}: no {attribute_name(keyword)}{why}; {_WAY_OUT}")
-
-    def implausible(self, keyword: str, found: object, expected: str) -> MissingGeometryError:
-        return MissingGeometryError(
-            f"{self.source}: {attribute_name(keyword)} is {found}, expected {expected}; {_WAY_OUT}"
-        )
-
-    def shape_px(self) -> tuple[int, int]:
-        rows, columns = self.number("Rows"), self.number("Columns")
-        if not rows or not columns or rows < 1 or columns < 1:
-            raise InputError(f"{self.source}: Rows x Columns is {rows} x {columns}; the file is damaged")
-        return int(rows), int(columns)
-
-
-def _angles_deg(header: _Header) -> tuple[float, float]:
+def _angles_deg(header: Header) -> tuple[float, float]:
     primary = header.required("PositionerPrimaryAngle", "PositionerPositionSequence")
     secondary = header.required("PositionerSecondaryAngle", "PositionerPositionSequence")
     if not header.enhanced:
@@ -168,7 +116,7 @@ def _within_turn(angle_deg: float) -> float:
     return math.remainder(angle_deg, _TURN_DEG)
 
 
-def _offset(header: _Header, keyword: str) -> float | None:
+def _offset(header: Header, keyword: str) -> float | None:
     """Offset of this frame from the first, from one average step or one offset per frame (PS3.3 C.8.7.5.1.3)."""
     values = header.numbers(keyword)
     if values is None:
@@ -180,7 +128,7 @@ def _offset(header: _Header, keyword: str) -> float | None:
     return values[header.frame]
 
 
-def _distances_mm(header: _Header) -> tuple[float, float]:
+def _distances_mm(header: Header) -> tuple[float, float]:
     magnification = None if header.enhanced else header.number("EstimatedRadiographicMagnificationFactor")
     to_patient = None if header.enhanced else header.number("DistanceSourceToPatient")
     if magnification and to_patient and header.number("DistanceSourceToDetector") == 0:
@@ -204,7 +152,7 @@ def _distances_mm(header: _Header) -> tuple[float, float]:
     return sid, sod
 
 
-def _spacing_mm(header: _Header, shape_px: tuple[int, int]) -> tuple[float, float, str]:
+def _spacing_mm(header: Header, shape_px: tuple[int, int]) -> tuple[float, float, str]:
     """(row spacing, column spacing, source attribute); DICOM puts the row value first (PS3.3 10.7.1.3)."""
     pixel_data = header.place("FramePixelDataPropertiesSequence")
     field_of_view = header.place("FieldOfViewSequence")
@@ -229,7 +177,7 @@ def _spacing_mm(header: _Header, shape_px: tuple[int, int]) -> tuple[float, floa
     raise header.missing("ImagerPixelSpacing", ", Field of View Dimension(s) or Intensifier Size")
 
 
-def _table_mm(header: _Header) -> tuple[float, float, float] | None:
+def _table_mm(header: Header) -> tuple[float, float, float] | None:
     """(lateral, longitudinal, vertical): longitudinal runs towards LAO, lateral towards CRA (PS3.3 C.8.7.4)."""
     place = header.place("TablePositionSequence")
     axes = ("Lateral", "Longitudinal", "Vertical")
@@ -246,7 +194,33 @@ def _table_mm(header: _Header) -> tuple[float, float, float] | None:
     return lateral, longitudinal, vertical
 
 
-def _flipped(header: _Header) -> bool:
+def _table_tilt_rad(header: Header) -> tuple[float, float, float] | None:
+    """(rotation in its plane, head up, left side up): PS3.3 C.8.7.4 states the second, C.8.19.6.11 all three."""
+    place = header.place("TablePositionSequence")
+    if place is None:
+        return None
+    keywords = ("TableHorizontalRotationAngle", "TableHeadTiltAngle", "TableCradleTiltAngle")
+    stated = [header.number(keyword, place) for keyword in keywords]
+    if stated[1] is None:
+        stated[1] = header.number("TableAngle")
+    if all(value is None for value in stated):
+        return None
+    turn, head, cradle = (value or 0.0 for value in stated)
+    for keyword, found in zip(keywords, (turn, head, cradle), strict=True):
+        if abs(found) > _TABLE_LIMIT_DEG:
+            raise header.implausible(keyword, f"{found:g} degrees", f"at most {_TABLE_LIMIT_DEG:g}")
+    return math.radians(turn), math.radians(head), math.radians(cradle)
+
+
+def _patient_position(header: Header) -> str:
+    """By the standard the positioner's angles are the patient's own, however the patient lies (C.8.7.5.1.2)."""
+    stated = stored_text(header.dataset, "PatientPosition").strip().upper()
+    if stated and stated not in _PATIENT_POSITIONS:
+        raise header.implausible("PatientPosition", repr(stated[:16]), f"one of {', '.join(_PATIENT_POSITIONS)}")
+    return stated
+
+
+def _flipped(header: Header) -> bool:
     place = header.place("FieldOfViewSequence")
     if place is None:
         return False
@@ -256,16 +230,20 @@ def _flipped(header: _Header) -> bool:
     return stored_text(place, "FieldOfViewHorizontalFlip").upper() == "YES"
 
 
-def _checked_against_orientation(geometry: CArmGeometry, header: _Header) -> CArmGeometry:
-    """The geometry, after a check that the stated Patient Orientation does not contradict it."""
+def _checked_against_orientation(geometry: CArmGeometry, header: Header) -> CArmGeometry:
+    """The geometry with whether its sides are known, after a check that Patient Orientation does not contradict it."""
     place = header.place("PatientOrientationInFrameSequence")
     stated = place.get("PatientOrientation") if place is not None else None
     if not stated or isinstance(stated, str) or len(stated) != 2:
-        return geometry
+        # A machine that writes its own angles instead of the patient's is right in this position all the same.
+        return replace(geometry, sides_known=geometry.patient_position == "HFS")
     axes = geometry.camera_from_isocentre().rotation
     expected = (-axes[0] if geometry.mirrored else axes[0], -axes[1])
+    agreed = []
     for found, direction, name in zip(stated, expected, ("rows", "columns"), strict=True):
         lps = _LPS_OF_LETTER.get(str(found)[:1].upper())
-        if lps is not None and float(np.dot(lps, direction)) < -_MIN_ORIENTATION_COSINE:
+        cosine = 0.0 if lps is None else float(np.dot(lps, direction))
+        if cosine < -_MIN_ORIENTATION_COSINE:
             raise header.implausible("PatientOrientation", "\\".join(map(str, stated)), f"{name} the other way round")
-    return geometry
+        agreed.append(cosine > _MIN_ORIENTATION_COSINE)
+    return replace(geometry, sides_known=agreed[0] or geometry.patient_position == "HFS")

@@ -21,6 +21,7 @@ from engines.angiography.contrast import (
 )
 from engines.angiography.field_of_view import find_field_of_view
 from engines.angiography.frame import Frame, FrameKind
+from engines.angiography.native_picture import native_picture
 from engines.angiography.pixel_shift import estimate_shift_px, shifted
 from engines.angiography.run import FrameDecodeError, MaskOperation, Run
 
@@ -78,11 +79,15 @@ class SubtractedRun:
         if self._align and not any(shift) and index not in frames:
             shift = estimate_shift_px(mask.logs, logs, mask.field)
         difference = logs - shifted(mask.logs, shift)
+        native = native_picture(
+            live.pixels, bits_stored=live.bits_stored, vessels_bright=live.vessels_bright, geometry=live.geometry
+        )
         return replace(
             live,
             pixels=_grey(difference),
             bits_stored=16,
             kind="dsa",
+            native=native,
             vessels_bright=False,
             linear_intensity=False,
             window_center=(_FULL_SCALE + 1) / 2,

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import UInt8, UInt16
 
 from calibration.carm import CArmGeometry
+from engines.angiography.native_picture import NativePicture
 from engines.angiography.patient_mark import PatientMark
 
 FrameKind = Literal["fluoro", "dsa"]
@@ -35,6 +36,8 @@ class Frame:
         patient: whose picture it is, as far as the header says; None where it says nothing.
         linear_intensity: the header says that values are proportional to the transmitted beam; False for logarithms,
             for pictures made for display, and if the header does not say.
+        native: of a frame that this program has subtracted, the picture before; None where only the subtracted one is
+            known, and for a frame that is native itself.
     """
 
     pixels: UInt8[np.ndarray, "rows columns"] | UInt16[np.ndarray, "rows columns"]
@@ -56,6 +59,7 @@ class Frame:
     linear_intensity: bool = False
     patient_position: str = ""
     patient: PatientMark | None = None
+    native: NativePicture | None = None
 
     @property
     def shape_px(self) -> tuple[int, int]:

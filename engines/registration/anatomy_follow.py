@@ -26,8 +26,10 @@ def followed_in_plane(
     focal, principal = intrinsics.diagonal()[:2], intrinsics[:2, 2]
     middle = 0.5 * (np.array(geometry.shape_px[::-1], dtype=np.float64) - 1.0)
     cos, sin = math.cos(move.turn_rad), math.sin(move.turn_rad)
-    turn_px = np.array([[cos, -sin], [sin, cos]])
-    # About the principal point instead of the picture's middle.
+    turn_mm = np.array([[cos, -sin], [sin, cos]])
+    # About the principal point instead of the picture's middle; the turn is one in mm, whatever the pixels' shape.
+    mm_from_px = np.diag([geometry.column_spacing_mm, geometry.row_spacing_mm])
+    turn_px = np.linalg.inv(mm_from_px) @ turn_mm @ mm_from_px
     shift_px = np.asarray(move.shift_px) + (turn_px - np.eye(2)) @ (principal - middle)
     # Rows may run against camera y, and a mirrored picture against x: then a turn looks the other way round.
     matrix = np.eye(4)

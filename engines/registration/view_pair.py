@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from calibration.carm import TILT_TOLERANCE_DEG
 from calibration.errors import InputError
 from engines.registration.options import RegistrationOptions
 from engines.registration.view import RegistrationView
@@ -24,6 +25,14 @@ def check_views(views: Sequence[RegistrationView]) -> None:
                 f"{views[1].file}: frame of reference {second} differs from {first} of {views[0].file}; "
                 "two views must show the same patient in the same place: register them one by one"
             )
+        before, now = (view.geometry.table_tilt_rad for view in views)
+        if before is not None and now is not None:
+            tilted_deg = np.rad2deg(np.subtract(now, before))
+            if np.abs(tilted_deg).max() > TILT_TOLERANCE_DEG:
+                raise InputError(
+                    f"{views[1].file}: the table is tilted by {tilted_deg.round(1).tolist()} degrees (turn, head, "
+                    f"cradle) against {views[0].file}; one pose cannot hold both: register them one by one"
+                )
         if views[0].branch_classes != views[1].branch_classes:
             raise InputError(
                 f"{views[1].file}: shows other vessels ({', '.join(views[1].branch_classes) or 'all'}) than "

@@ -91,7 +91,7 @@ class FieldMemory:
 def _same_geometry(last: Frame, frame: Frame) -> bool:
     if last.geometry is None or frame.geometry is None:
         return last.geometry is frame.geometry
-    return last.geometry.same_view(frame.geometry)
+    return frame.geometry.continues(last.geometry)
 
 
 def _seen(field: Bool[np.ndarray, "rows columns"] | None, picture: Float[np.ndarray, "rows columns"]) -> _Seen:

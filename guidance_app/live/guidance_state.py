@@ -124,11 +124,9 @@ def saw_geometry(now: Situation, geometry: CArmGeometry | None) -> Situation:
     """A frame arrived. A missing geometry hides that frame's overlay (see `overlay_rule`) but moves nothing."""
     if geometry is None:
         return now
-    if now.geometry is not None and geometry.same_view(now.geometry):
-        if now.geometry.table_mm is None and geometry.table_mm is not None:
-            # The first stated table position is what later moves are measured from.
-            return replace(now, geometry=replace(now.geometry, table_mm=geometry.table_mm))
-        return now
+    if now.geometry is not None and geometry.continues(now.geometry):
+        known = now.geometry.with_table_of(geometry)
+        return now if known is now.geometry or known == now.geometry else replace(now, geometry=known)
     moved = replace(
         now, geometry=geometry, generation=now.generation + 1, registering=False, wanted=now.wanted or now.registering,
         rest_frames=0, tried_share=0.0, vessel_shares=(), doubts=0, by_person=False,
@@ -176,7 +174,7 @@ def registration_finished(now: Situation, found: Registration, geometry: CArmGeo
     """A cold start came back, computed on `geometry` when the situation was at `generation`."""
     if generation != now.generation or not now.registering:
         return now
-    if now.geometry is None or not geometry.same_view(now.geometry):
+    if now.geometry is None or not now.geometry.continues(geometry):
         return replace(now, registering=False, wanted=True, generation=now.generation + 1)
     if found.status == "rejected":
         return _not_found(now, found)
@@ -245,7 +243,7 @@ def checked(now: Situation, tracked: Registration, geometry: CArmGeometry) -> Si
     """A warm step on a frame that shows vessel either confirms the pose on this view, or counts against it."""
     if now.registration is None or now.state not in ("accepted", "proposed", "stale"):
         return now
-    if now.geometry is None or not geometry.same_view(now.geometry):
+    if now.geometry is None or not geometry.continues(now.geometry):
         return now
     if tracked.status == "accepted":
         confirmed: GuidanceState = "proposed" if now.unconfirmed else "accepted"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from calibration.carm import DISTANCE_TOLERANCE_MM, CArmGeometry
+from calibration.carm import DISTANCE_TOLERANCE_MM, TILT_TOLERANCE_DEG, CArmGeometry
 
 
 def angles_text(geometry: CArmGeometry) -> str:
@@ -27,6 +27,18 @@ def change_of_view(before: CArmGeometry, now: CArmGeometry) -> str:
         moved_mm = math.dist(before.table_mm, now.table_mm)
         if moved_mm > DISTANCE_TOLERANCE_MM:
             parts.append(f"table moved {moved_mm:.0f} mm")
+    elif before.table_mm is not None:
+        parts.append("the table's position is no longer stated")
+    if before.table_tilt_rad is not None and now.table_tilt_rad is None:
+        parts.append("the table's tilt is no longer stated")
+    elif before.table_tilt_rad is not None and now.table_tilt_rad is not None:
+        tilted_deg = math.degrees(
+            max(abs(a - b) for a, b in zip(before.table_tilt_rad, now.table_tilt_rad, strict=True))
+        )
+        if tilted_deg > TILT_TOLERANCE_DEG:
+            parts.append(f"table tilted by {tilted_deg:.1f}\u00b0")
+    if before.patient_position != now.patient_position and before.patient_position and now.patient_position:
+        parts.append(f"patient position {before.patient_position} to {now.patient_position}")
     if before.shape_px != now.shape_px:
         sizes = (f"{columns}x{rows}" for rows, columns in (before.shape_px, now.shape_px))
         parts.append(" to ".join(sizes))

@@ -108,7 +108,7 @@ def test_a_pixel_covers_its_spacing_divided_by_the_magnification():
         ({"sod_mm": 748.0}, False),
         ({"table_mm": (0.0, 0.0, 0.9)}, True),
         ({"table_mm": (0.0, 1.1, 0.0)}, False),
-        ({"table_mm": None}, True),
+        ({"table_mm": None}, False),
         ({"shape_px": (512, 512)}, False),
         ({"mirrored": True}, False),
         ({"column_spacing_mm": 0.1, "row_spacing_mm": 0.2}, False),
@@ -118,3 +118,30 @@ def test_an_overlay_holds_only_for_the_view_it_was_computed_for(change, same):
     geometry = _geometry(table_mm=(0.0, 0.0, 0.0))
     assert geometry.same_view(replace(geometry, **change)) is same
     assert replace(geometry, **change).same_view(geometry) is same
+
+
+@pytest.mark.parametrize(
+    ("change", "same"),
+    [
+        ({"table_tilt_rad": (0.0, np.deg2rad(0.05), 0.0)}, True),
+        ({"table_tilt_rad": (0.0, np.deg2rad(0.2), 0.0)}, False),
+        ({"table_tilt_rad": (np.deg2rad(1.0), 0.0, 0.0)}, False),
+        ({"table_tilt_rad": None}, False),
+        ({"patient_position": "FFS"}, False),
+        ({"patient_position": ""}, True),
+        ({"sides_known": True}, True),
+    ],
+)
+def test_a_tilted_table_and_a_turned_patient_are_another_view(change, same):
+    geometry = _geometry(table_tilt_rad=(0.0, 0.0, 0.0), patient_position="HFS")
+    assert geometry.same_view(replace(geometry, **change)) is same
+    assert replace(geometry, **change).same_view(geometry) is same
+
+
+@pytest.mark.parametrize("stated", [{"table_mm": (0.0, 5.0, 0.0)}, {"table_tilt_rad": (0.0, 0.1, 0.0)}])
+def test_a_table_that_is_stated_for_the_first_time_goes_on_and_one_that_disappears_does_not(stated):
+    silent, known = _geometry(), _geometry(**stated)
+    assert known.continues(silent)
+    assert not silent.continues(known)
+    moved = replace(known, **dict.fromkeys(stated, (9.0, 9.0, 9.0)))
+    assert not moved.continues(silent.with_table_of(known))

@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float
 from scipy.spatial import KDTree
 from skimage.morphology import skeletonize
 
-from calibration.carm import CArmGeometry
+from calibration.carm import SPACING_TOLERANCE, CArmGeometry
 from engines.registration.features.neighbours import Neighbours
 from engines.registration.view import RegistrationView
 
@@ -90,7 +90,6 @@ class PreparedView:
     edge: FeatureSet
     probability: Float[np.ndarray, "rows columns"]
     field_of_view: Bool[np.ndarray, "rows columns"]
-    shrink: float
     length_mm: float
 
     @property
@@ -129,17 +128,19 @@ def prepare_view(view: RegistrationView, *, edges: bool = True, max_size_px: int
             vessels that the segmentation ran together, and tells nothing.
         max_size_px: of the working grid's longer side; larger pictures are matched at a whole fraction of their size.
     """
-    shrink = max(1.0, max(view.vessel.shape) / max_size_px)
     probability = np.ascontiguousarray(view.vessel, dtype=np.float32)
     open_field = np.ones(probability.shape, bool) if view.field_of_view is None else view.field_of_view
-    if shrink > 1.0:
-        shrink = float(int(np.ceil(shrink)))
-        # Cut to a multiple, so that one working pixel is exactly shrink x shrink pixels.
-        rows, columns = (int(size // shrink) for size in probability.shape)
-        cut = (slice(0, int(rows * shrink)), slice(0, int(columns * shrink)))
+    shrink = _shrink(view.geometry, max_size_px)
+    if np.any(shrink > 1.0):
+        columns, rows = (int(size // by) for size, by in zip(probability.shape[::-1], shrink, strict=True))
+        # Cut to a multiple, so that one working pixel is exactly so many pixels; for unlike axes, nearly so.
+        ends = np.rint(np.array([columns, rows]) * shrink).astype(int)
+        cut = (slice(0, ends[1]), slice(0, ends[0]))
+        shrink = ends / np.array([columns, rows])
         probability = cv2.resize(probability[cut], (columns, rows), interpolation=cv2.INTER_AREA)
         open_field = cv2.resize(open_field[cut].astype(np.uint8), (columns, rows), interpolation=cv2.INTER_NEAREST) > 0
-    mm_per_px = view.geometry.isocentre_mm_per_px * shrink
+    spacing_mm = np.array([view.geometry.column_spacing_mm, view.geometry.row_spacing_mm])
+    mm_per_px = float((spacing_mm * shrink).mean()) * view.geometry.sod_mm / view.geometry.sid_mm
     mask = _without_specks((probability > view.threshold) & open_field, mm_per_px)
     thick, core = _thick_part(mask, mm_per_px)
     centre_px, tangent_px, radius_mm = _skeleton_points(mask & ~core, thick, mm_per_px)
@@ -167,9 +168,18 @@ def prepare_view(view: RegistrationView, *, edges: bool = True, max_size_px: int
         edge=edge,
         probability=probability * open_field,
         field_of_view=open_field,
-        shrink=shrink,
         length_mm=(len(centreline) + len(edge)) * mm_per_px,
     )
+
+
+def _shrink(geometry: CArmGeometry, max_size_px: int) -> Float[np.ndarray, " 2"]:
+    """(columns, rows) of the picture in one pixel of the working grid, whose pixels are square in mm."""
+    columns_mm, rows_mm = geometry.column_spacing_mm, geometry.row_spacing_mm
+    square = max(columns_mm, rows_mm)
+    if abs(columns_mm - rows_mm) <= SPACING_TOLERANCE * square:
+        return np.full(2, np.ceil(max(1.0, max(geometry.shape_px) / max_size_px)))
+    by = np.array([square / columns_mm, square / rows_mm])
+    return by * max(1.0, float(max(np.array(geometry.shape_px[::-1]) / by)) / max_size_px)
 
 
 def weight_of_radius(radius_mm: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:

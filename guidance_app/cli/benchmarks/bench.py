@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from guidance_app.cli.benchmarks import bench_faults, bench_latency, bench_register, bench_segment
+from guidance_app.cli.benchmarks import bench_faults, bench_fluoroscopy, bench_latency, bench_register, bench_segment
 
 
 def add_to(app: typer.Typer) -> None:
@@ -42,6 +42,7 @@ def add_to(app: typer.Typer) -> None:
     bench_segment.add_to(bench)
     bench_register.add_to(bench)
     bench_faults.add_to(bench)
+    bench_fluoroscopy.add_to(bench)
 
 
 def _leave(figures: dict[str, Any], json_file: Path | None) -> None:

@@ -119,7 +119,8 @@ def _do(job: Job, reader: FrameReader, steps: Steps, desk: ColdStartDesk, sender
 def _step(job: StepJob, reader: FrameReader, steps: Steps, desk: ColdStartDesk, sender: _Sender) -> None:
     degraded_before = steps.degraded
     try:
-        outcome = steps.step(replace(job.frame, pixels=reader.read(job.pixels)), job.situation)
+        frame = job.frame if job.pixels is None else replace(job.frame, pixels=reader.read(job.pixels))
+        outcome = steps.step(frame, job.situation)
     except Exception as error:
         sender.send(StepFailed(frame_index=job.frame.index, text=text_of(error)))
         return

@@ -26,7 +26,14 @@ from guidance_app.live.session.late_pose import LatePose
 from guidance_app.live.session.overlay_rule import ComputedOverlay, OverlayDecision, OverlayLimits, decide_overlay
 from guidance_app.live.session.source_watch import PictureFault
 from guidance_app.live.supervision.shared_engine import EngineLease, SharedEngine
-from guidance_app.live.supervision.supervisor import EngineLoads, EngineLost, EngineNews, EngineUp, Supervisor
+from guidance_app.live.supervision.supervisor import (
+    EngineLoads,
+    EngineLost,
+    EngineNews,
+    EngineUp,
+    MemoryShort,
+    Supervisor,
+)
 from guidance_app.live.view_words import change_of_view
 
 _REMEMBERED_ARRIVALS = 256
@@ -179,6 +186,8 @@ class CurrentGuidance:
                 self.engine_text = f"guidance failed on a frame: {news.text}"
             case Degraded():
                 self.degraded = news.text
+                self._events.add("worker_degraded", news.text, frame=self._index)
+            case MemoryShort():
                 self._events.add("worker_degraded", news.text, frame=self._index)
             case ColdStartDone():
                 self._registered(news)

@@ -83,12 +83,12 @@ def decide_overlay(
         return _hidden("other_size", "the picture has another size than its geometry states")
     if situation.state not in ("accepted", "proposed"):
         return _hidden(situation.why, situation.reason or f"registration {situation.state}")
-    if situation.checked_geometry is None or not situation.checked_geometry.same_view(frame.geometry):
+    if situation.checked_geometry is None or not frame.geometry.continues(situation.checked_geometry):
         return _hidden("view_changed", "the view changed: the pose waits for a check")
     if computed is None or computed.overlay.generation != situation.generation:
         code: ReasonCode = situation.why if situation.reason else "no_overlay_yet"
         return _hidden(code, situation.reason or "waiting for the first overlay of this pose")
-    if not computed.overlay.geometry.same_view(frame.geometry):
+    if not frame.geometry.continues(computed.overlay.geometry):
         return _hidden("view_changed", "the view changed: the overlay belongs to another one")
     age_ms = (frame.received_ns - computed.frame_received_ns) / 1e6
     drawn_ms = max(limits.drawn_ms, limits.drawn_frames * (frame.frame_time_ms or 0.0))

@@ -21,7 +21,7 @@ class Publisher:
         geometry = frame.geometry if frame is not None else None
         checked = situation.checked_geometry
         registration = situation.registration if situation.state == "accepted" else None
-        if geometry is None or checked is None or not geometry.same_view(checked):
+        if geometry is None or checked is None or not geometry.continues(checked):
             registration = None
         now = (situation.state, situation.reason, None if registration is None else geometry)
         if now == self._told and registration is self._registration:

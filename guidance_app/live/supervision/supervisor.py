@@ -73,7 +73,24 @@ class EngineLost:
     for_good: bool
 
 
-EngineNews = EngineLoads | EngineUp | EngineLost | StepDone | StepFailed | Degraded | ColdStartDone | ColdStartFailed
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryShort:
+    """Pictures reach the engine by a slower way."""
+
+    text: str
+
+
+EngineNews = (
+    EngineLoads
+    | EngineUp
+    | EngineLost
+    | MemoryShort
+    | StepDone
+    | StepFailed
+    | Degraded
+    | ColdStartDone
+    | ColdStartFailed
+)
 
 
 class Supervisor:
@@ -314,7 +331,11 @@ class Supervisor:
                 return
             situation = self._situation()
         waits = self._spare is not None and self._spare.ready is not None
-        engine.send(StepJob.of(frame, self._writer.write(frame.pixels), situation, spare_waits=waits))
+        was_short = bool(self._writer.short_of)
+        where = self._writer.write(frame.pixels)
+        if self._writer.short_of and not was_short:
+            self._tell(MemoryShort(text=self._writer.short_of))
+        engine.send(StepJob.of(frame, where, situation, spare_waits=waits))
         engine.busy_since_s, engine.waited_before_s = now_s, None
 
     def _spawn(self, *, urgent: bool) -> Worker:

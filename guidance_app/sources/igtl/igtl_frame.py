@@ -31,6 +31,22 @@ GEOMETRY_KEYS = (
     "DistanceSourceToPatient",
     "ImagerPixelSpacing",
 )
+# Not needed, but what is stated counts.
+MORE_KEYS = (
+    "TableTopLateralPosition",
+    "TableTopLongitudinalPosition",
+    "TableTopVerticalPosition",
+    "TableAngle",
+    "TableHorizontalRotationAngle",
+    "TableHeadTiltAngle",
+    "TableCradleTiltAngle",
+    "FieldOfViewOrigin",
+    "FieldOfViewRotation",
+    "DetectorElementSpacing",
+    "PositionOfIsocenterProjection",
+    "PhysicalDetectorSize",
+)
+_WORD_KEYS = ("PatientPosition", "FieldOfViewHorizontalFlip")
 _XA = "1.2.840.10008.5.1.4.1.1.12.1"
 _EXTENDED_HEADER = struct.Struct(">HHII")
 _IMAGE_HEADER = struct.Struct(">HBBBBHHH")
@@ -142,7 +158,9 @@ def _geometry(metadata: dict[str, str], shape_px: tuple[int, ...], source_id: st
     header = Dataset()
     header.SOPClassUID = _XA
     header.NumberOfFrames, header.Rows, header.Columns = 1, shape_px[0], shape_px[1]
-    for key in GEOMETRY_KEYS:
+    for key in _WORD_KEYS:
+        setattr(header, key, metadata.get(key, "")[:16].strip())
+    for key in (*GEOMETRY_KEYS, *MORE_KEYS):
         if not (text := metadata.get(key, "").strip()):
             continue
         values: list[Any] = [_finite(part) for part in re.split(r"[\\,;\s]+", text.strip("[]() "))]

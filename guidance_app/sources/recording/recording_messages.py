@@ -10,6 +10,7 @@ frame. Differences of 8 bit pictures and planes of 16 bit ones halve what is wri
 
 from __future__ import annotations
 
+import base64
 import struct
 import zlib
 from typing import Any, Literal
@@ -21,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from calibration.carm import CArmGeometry
 from engines.angiography.frame import Frame, FrameKind
+from engines.angiography.native_picture import SIDE_PX, NativePicture
 from engines.angiography.run import MAX_SIDE_PX, FrameDecodeError
 
 PROFILE = "guidance-app"
@@ -37,7 +39,7 @@ JSON_TOPICS = (REGISTRATIONS, GUIDANCE, SCREEN, EVENTS, ACTIONS)
 
 FRAME_ENCODING = "guidance-frame"
 _LEVELS = {1: 1, 2: -1}  # of Zstandard, by bytes a pixel; higher ones cost several times as much for a tenth
-MAX_HEADER_BYTES = 64 * 1024
+MAX_HEADER_BYTES = 128 * 1024
 _LENGTH = struct.Struct("<I")
 
 Pixels = UInt8[np.ndarray, "rows columns"] | UInt16[np.ndarray, "rows columns"]
@@ -58,6 +60,9 @@ class GeometryRecord(BaseModel):
     spacing_source: str
     table_mm: tuple[float, float, float] | None
     mirrored: bool
+    table_tilt_rad: tuple[float, float, float] | None = None
+    patient_position: str = ""
+    sides_known: bool = False
 
     @classmethod
     def of(cls, geometry: CArmGeometry) -> GeometryRecord:
@@ -65,6 +70,46 @@ class GeometryRecord(BaseModel):
 
     def geometry(self) -> CArmGeometry:
         return CArmGeometry(**{name: getattr(self, name) for name in type(self).model_fields})
+
+
+class NativeRecord(BaseModel):
+    """`NativePicture` as it lies in the file; `packed` are its pixels, row by row, little-endian, in base64."""
+
+    model_config = ConfigDict(frozen=True)
+    rows: int = Field(ge=1, le=SIDE_PX)
+    columns: int = Field(ge=1, le=SIDE_PX)
+    dtype: Literal["uint8", "uint16"]
+    bits_stored: int = Field(ge=1, le=16)
+    vessels_bright: bool = False
+    packed: str
+
+    @classmethod
+    def of(cls, native: NativePicture) -> NativeRecord:
+        stored = np.ascontiguousarray(native.pixels).astype(native.pixels.dtype.newbyteorder("<"), copy=False)
+        return cls(
+            rows=native.pixels.shape[0],
+            columns=native.pixels.shape[1],
+            dtype="uint16" if stored.itemsize == 2 else "uint8",
+            bits_stored=native.bits_stored,
+            vessels_bright=native.vessels_bright,
+            packed=base64.b64encode(stored.tobytes()).decode("ascii"),
+        )
+
+    def native(self, where: str) -> NativePicture:
+        """Raises FrameDecodeError where the pixels do not fill the picture."""
+        kind = np.dtype(self.dtype).newbyteorder("<")
+        try:
+            content = base64.b64decode(self.packed, validate=True)
+        except ValueError as error:
+            raise FrameDecodeError(f"{where}: its native picture is no base64; the recording is damaged") from error
+        if len(content) != self.rows * self.columns * kind.itemsize:
+            raise FrameDecodeError(f"{where}: its native picture has {len(content)} bytes; the recording is damaged")
+        pixels = np.frombuffer(content, dtype=kind).reshape(self.rows, self.columns)
+        return NativePicture(
+            pixels=pixels.astype(kind.newbyteorder("="), copy=False),
+            bits_stored=self.bits_stored,
+            vessels_bright=self.vessels_bright,
+        )
 
 
 class FrameHeader(BaseModel):
@@ -91,6 +136,7 @@ class FrameHeader(BaseModel):
     rows: int = Field(default=0, ge=0, le=MAX_SIDE_PX)
     columns: int = Field(default=0, ge=0, le=MAX_SIDE_PX)
     dtype: Literal["uint8", "uint16"] = "uint8"
+    native: NativeRecord | None = None
     crc32: int = 0  # of the pixels as they were, row by row, little-endian
 
 
@@ -122,6 +168,7 @@ class FrameCoder:
             window_width=frame.window_width,
             vessels_bright=frame.vessels_bright,
             linear_intensity=frame.linear_intensity,
+            native=None if frame.native is None else NativeRecord.of(frame.native),
             rows=pixels.shape[0],
             columns=pixels.shape[1],
             dtype="uint16" if pixels.dtype.itemsize == 2 else "uint8",
@@ -186,6 +233,7 @@ def decode_frame(data: bytes, where: str) -> Frame:
         window_width=header.window_width,
         vessels_bright=header.vessels_bright,
         linear_intensity=header.linear_intensity,
+        native=None if header.native is None else header.native.native(where),
     )
 
 

@@ -79,8 +79,9 @@ class Evidence:
         if self.view is None:
             return False
         moved = self.table_mm is not None and view.table_mm is not None and math.dist(self.table_mm, view.table_mm) > 2
+        gone = self.table_mm is not None and view.table_mm is None  # who knows where the table stands now
         self.table_mm = self.table_mm or view.table_mm
-        if near(view, self.view, slack=2.0) and not moved:
+        if near(view, self.view, slack=2.0) and not moved and not gone:
             return False
         self.withdraw()
         return True

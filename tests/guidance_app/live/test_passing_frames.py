@@ -1,15 +1,23 @@
 """The mailbox and the shared memory that frames pass through."""
 
+import errno
 import gc
 import multiprocessing
+import os
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from multiprocessing.shared_memory import SharedMemory
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from engines.angiography.frame import Frame
+from guidance_app.live.engine.engine_process import StepJob
 from guidance_app.live.engine.mailbox import Mailbox
 from guidance_app.live.engine.shared_frames import FrameReader, FrameWriter
+from guidance_app.live.guidance_state import Situation
 
 
 def test_mailbox_keeps_only_the_newest_and_says_what_it_replaced():
@@ -85,3 +93,54 @@ def test_other_process_sees_the_pixels_and_its_end_leaves_them_alone():
         ours.close()
         theirs.close()
     writer.close()
+
+
+@contextmanager
+def _no_memory_above(size_bytes: int) -> Iterator[None]:
+    """A limit on the size of files, which shared memory is too, stands in for a small /dev/shm."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_what_shared_memory_cannot_hold_is_refused_once_before_a_pixel_is_written():
+    writer, reader = FrameWriter(), FrameReader()
+    small, large = np.full((4, 4), 1, np.uint8), np.full((2000, 2000), 2, np.uint8)
+    with _no_memory_above(4 * 2**20):
+        assert writer.write(large) is None
+        assert "shared memory" in writer.short_of
+        assert "\n" not in writer.short_of
+        assert writer.write(large) is None
+        where = writer.write(small)
+        assert where is not None
+        assert (reader.read(where) == 1).all()
+        assert writer.short_of == ""
+    where = writer.write(large)
+    assert where is not None
+    assert (reader.read(where) == 2).all()
+    reader.close()
+    writer.close()
+
+
+def test_memory_that_cannot_be_reserved_is_given_back(monkeypatch):
+    def full(*_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full, raising=False)
+    folder = Path("/dev/shm")
+    if not folder.is_dir():
+        pytest.skip("shared memory is no folder here")
+    before = set(folder.iterdir())
+    writer = FrameWriter()
+    assert writer.write(np.zeros((4, 4), np.uint8)) is None
+    assert "No space left" in writer.short_of
+    assert {file for file in folder.iterdir() if file.name.startswith("psm_")} <= before
+
+
+def test_a_frame_without_shared_memory_carries_its_pixels():
+    frame = Frame(pixels=np.full((4, 4), 7, np.uint8), kind="fluoro")
+    assert StepJob.of(frame, None, Situation()).frame.pixels is frame.pixels

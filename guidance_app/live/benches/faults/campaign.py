@@ -14,11 +14,19 @@ import numpy as np
 from engines.inference.machine import this_machine
 from guidance_app.live.benches.faults.dicom_peer import AET, LOCAL, VIEW, DicomPeer
 from guidance_app.live.benches.faults.drill_engine import drill_recipe
-from guidance_app.live.benches.faults.faults import PEER_FAULTS, Fault, Room, WrongOutcomeError, stream_faults
-from guidance_app.live.benches.faults.judge import LATE_MS, delays_ms, wrong_lines, wrongly_valid
+from guidance_app.live.benches.faults.faults import (
+    PEER_FAULTS,
+    STILL_FAULTS,
+    Fault,
+    Room,
+    WrongOutcomeError,
+    stream_faults,
+)
+from guidance_app.live.benches.faults.judge import LATE_MS, delays_ms, wrong_for_long, wrong_lines, wrongly_valid
 from guidance_app.live.benches.faults.onlooker import Onlooker
 from guidance_app.live.benches.faults.report import FaultReport, FaultRow, Trial, row_of
 from guidance_app.live.benches.faults.scripted_source import ScriptedSource, Sent
+from guidance_app.live.benches.faults.still_room import StillSource, still_recipe
 from guidance_app.live.session.session import LiveSession
 from guidance_app.sources.dicom.dicom_server import Admission
 from guidance_app.sources.dicom.dicom_source import DicomSource
@@ -45,19 +53,20 @@ class Campaign:
 
 
 def fault_names() -> tuple[str, ...]:
-    return tuple(fault.name for fault in (*stream_faults(), *PEER_FAULTS))
+    return tuple(fault.name for fault in (*stream_faults(), *STILL_FAULTS, *PEER_FAULTS))
 
 
 def run_campaign(
     campaign: Campaign, show: Show, *, progress: Callable[[str], None] = lambda _line: None
 ) -> FaultReport:
-    """The whole campaign: one session on a scripted source, one on DICOM over loopback."""
+    """The whole campaign: a session on a scripted source, one on bones without contrast, one on DICOM over loopback."""
     begun_s = time.monotonic()
     rows: list[FaultRow] = []
     wrong: list[str] = []
     lines: list[str] = []
     pictures = 0
-    for wing, faults in ((_Wing(campaign, "stream"), stream_faults()), (_Wing(campaign, "dicom"), PEER_FAULTS)):
+    wings = {"stream": stream_faults(), "still": STILL_FAULTS, "dicom": PEER_FAULTS}
+    for wing, faults in ((_Wing(campaign, name), faults) for name, faults in wings.items()):
         chosen = [fault for fault in faults if not campaign.only or fault.name in campaign.only]
         if chosen:
             outcome = wing.run(chosen, show, progress)
@@ -121,7 +130,7 @@ class _Wing:
 
     def _furnish(self, folder: Path) -> tuple[Room, FrameSource]:
         rng = np.random.default_rng([self._campaign.seed, len(self._name)])
-        scripted = ScriptedSource()
+        scripted = StillSource() if self._name == "still" else ScriptedSource()
         source: FrameSource = scripted
         peer = None
         if self._name == "dicom":
@@ -130,7 +139,7 @@ class _Wing:
         room = Room(session=None, onlooker=Onlooker(), rng=rng, folder=folder, source=scripted, peer=peer)  # type: ignore[arg-type]
         room.session = LiveSession(
             source=source,
-            recipe=drill_recipe(folder),
+            recipe=still_recipe() if self._name == "still" else drill_recipe(folder),
             out=folder / "logs",
             witnesses=(room.onlooker, room.reel),
             wall_clock_ns=room.clock,
@@ -213,7 +222,7 @@ class _Wing:
     def _judged(self, room: Room, faults: Sequence[Fault], frames_jsonl: Path) -> _Outcome:
         sent = room.source.sent if room.peer is None else _sent_by(room.peer, room.onlooker)
         states = room.onlooker.painted_states
-        wrong, delays = wrongly_valid(states, sent), delays_ms(states, sent)
+        wrong, delays = wrongly_valid(states, sent) + wrong_for_long(states, sent), delays_ms(states, sent)
         by_name = {fault.name: [trial for trial in self._trials if trial.fault == fault.name] for fault in faults}
         return _Outcome(
             rows=[row_of(name, trials, wrong, delays, LATE_MS) for name, trials in by_name.items()],

@@ -33,7 +33,7 @@ _STEP_S = 0.02
 _ORDER = "take-all-memory"
 _PIECE_BYTES = 32 * 2**20
 _MARK_PIXELS = 4
-_LARGEST_PX = 512
+_LARGEST_PX = 1536
 
 
 def drill_recipe(orders: Path) -> EngineRecipe:

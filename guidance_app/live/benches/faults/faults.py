@@ -20,11 +20,15 @@ from guidance_app.live.benches.faults.drill_engine import order_memory
 from guidance_app.live.benches.faults.onlooker import Onlooker
 from guidance_app.live.benches.faults.reel import Reel, damaged_frames
 from guidance_app.live.benches.faults.scripted_source import ScriptedSource
+from guidance_app.live.benches.faults.still_room import StillSource
 from guidance_app.live.session.session import LiveSession
 from guidance_app.sources.dicom.dicom_server import Admission
 from guidance_app.sources.dicom.dicom_source import DicomSource
 
 _FULL_DISK_WAIT_S = 6.0
+_LARGE_PX = 1536
+_SHARED_BYTES = 5 * 2**20  # two slots for such pictures take six, the logs of some minutes less
+_AFTERWARDS_NS = 2_000_000_000
 _DISK_BYTES = (900_000, 2_500_000)  # the first quarter of a second, which is written at once, fits
 
 
@@ -160,6 +164,59 @@ def _files_end_at(size_bytes: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
+def _starve_shared_memory(room: Room) -> None:
+    """A limit on the size of files stands in for a small /dev/shm: its files are such."""
+    with _files_end_at(_SHARED_BYTES):
+        room.source.resize(_LARGE_PX, int(room.rng.integers(6, 14)))
+        began_ns = time.monotonic_ns()
+        room.onlooker.wait_for(lambda: "worker_degraded" in room.onlooker.kinds_since(began_ns), 5.0)
+        room.onlooker.wait_for(lambda: not room.source.disturbed, 5.0)
+
+
+def _slide(room: Room) -> None:
+    """The picture slides away at the pace of a table that is pushed by hand."""
+    source = _drained(room)
+    frames = int(room.rng.integers(60, 120))
+    _moved(room, source, frames * room.rng.uniform(2.0, 5.0), frames)
+
+
+def _push_table(room: Room) -> None:
+    source = _drained(room)
+    _moved(room, source, room.rng.uniform(110.0, 400.0), int(room.rng.integers(1, 16)))
+
+
+def _drive_table(room: Room) -> None:
+    source = _drained(room)
+    _moved(room, source, room.rng.uniform(12.0, 400.0), int(room.rng.integers(1, 16)), stated=True)
+
+
+def _forget_table(room: Room) -> None:
+    source = _drained(room)
+    _moved(room, source, room.rng.uniform(0.0, 300.0), int(room.rng.integers(1, 16)), silent=True)
+
+
+def _drained(room: Room) -> StillSource:
+    assert isinstance(room.source, StillSource)
+    room.source.drain()
+    # Half a second of bones alone: vessels of a moment ago no longer speak for the pose.
+    gone_ns = time.monotonic_ns() + 700_000_000
+    room.onlooker.wait_for(lambda: room.onlooker.first_valid(gone_ns, gone_ns) is not None, 5.0)
+    return room.source
+
+
+def _moved(room: Room, source: StillSource, far_px: float, frames: int, **how: bool) -> None:
+    began_ns = time.monotonic_ns()
+    angle = room.rng.uniform(0.0, 2.0 * np.pi)
+    source.move((far_px * float(np.cos(angle)), far_px * float(np.sin(angle))), frames, **how)
+    room.onlooker.wait_for(lambda: not source.moving, 20.0)
+    # What is wrong must be given the time to show.
+    over_ns = time.monotonic_ns() + _AFTERWARDS_NS
+    room.onlooker.wait_for(lambda: time.monotonic_ns() > over_ns, 10.0)
+    if "overlay_hidden" not in room.onlooker.kinds_since(began_ns):
+        raise WrongOutcomeError(f"the overlay stayed while the picture moved by {far_px:.0f} px")
+    source.restore()
+
+
 def _send_hostile(room: Room) -> None:
     assert room.peer is not None
     before = len(room.peer.hostile)
@@ -204,12 +261,24 @@ STREAM_FAULTS = (
     Fault(name="wall clock jumps", do=_jump_clock, told=(), unharmed=_CALM),
     Fault(name="port taken", do=_take_port, told=(), unharmed=_CALM),
 )
+STILL_FAULTS = (
+    Fault(name="picture slides without contrast", do=_slide, told=("overlay_hidden",), unharmed=_CALM),
+    Fault(name="table pushed without contrast", do=_push_table, told=("overlay_hidden",), unharmed=_CALM),
+    Fault(name="table driven without contrast", do=_drive_table, told=("overlay_hidden", "geometry_changed")),
+    Fault(name="table position disappears", do=_forget_table, told=("overlay_hidden", "geometry_changed")),
+)
 ENGINE_FAULTS = (
     Fault(name="engine out of memory", do=_take_memory, told=("worker_died", "worker_restarted"), engine=True),
 )
 POSIX_FAULTS = (
     Fault(name="engine crashes", do=_kill_engine, told=("worker_died", "worker_restarted"), engine=True),
     Fault(name="engine hangs", do=_hang_engine, told=("worker_died", "worker_restarted"), engine=True),
+    Fault(
+        name="shared memory too small",
+        do=_starve_shared_memory,
+        told=("worker_degraded", "geometry_changed"),
+        unharmed=("worker_died",),
+    ),
     Fault(name="disk full while recording", do=_fill_disk, told=("recorder_full",), unharmed=_CALM),
 )
 PEER_FAULTS = (

@@ -9,6 +9,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from calibration.carm import CArmGeometry
 from guidance_app.live.benches.faults.onlooker import Painted
 from guidance_app.live.benches.faults.scripted_source import Sent
@@ -17,6 +19,8 @@ _AGE_MS = 250.0
 _ANGLE_DEG, _DISTANCE_MM = 0.05, 1.0
 _STANDS_STILL_NS = 1_200_000_000  # frozen after 1 s, silent after 0.7 s, and a moment to paint it
 LATE_MS = 200.0
+_WRONG_MM = 5.0  # what such overlays are accepted for
+_WRONG_FOR_NS = 1_000_000_000
 _NEAR = 8  # pictures after which the next good one is looked for
 
 
@@ -29,6 +33,30 @@ def wrongly_valid(states: Sequence[Painted], sent: Mapping[int, Sent]) -> list[t
     return found
 
 
+def wrong_for_long(states: Sequence[Painted], sent: Mapping[int, Sent]) -> list[tuple[int, str]]:
+    """When an overlay had been valid and more than 5 mm from the true anatomy for a second, once for each such time."""
+    found, since_ns, told = [], None, False
+    for state in states:
+        off_mm = _off_mm(state, sent)
+        if off_mm is None or off_mm <= _WRONG_MM:
+            since_ns, told = None, False
+            continue
+        since_ns = state.painted_ns if since_ns is None else since_ns
+        if not told and state.painted_ns - since_ns > _WRONG_FOR_NS:
+            found.append((state.painted_ns, f"picture {state.frame}: valid and {off_mm:.0f} mm off for over a second"))
+            told = True
+    return found
+
+
+def _off_mm(state: Painted, sent: Mapping[int, Sent]) -> float | None:
+    """How far a valid overlay is drawn from where the anatomy is; None where it is not valid, or nobody knows."""
+    shown = sent[state.frame]
+    if state.overlay != "valid" or state.overlay_at_px is None or shown.shift_px is None or shown.geometry is None:
+        return None
+    true_px = np.asarray(shown.geometry.principal_point_px) + shown.shift_px
+    return float(np.linalg.norm(np.asarray(state.overlay_at_px) - true_px)) * shown.geometry.isocentre_mm_per_px
+
+
 def _why_wrong(state: Painted, following: Painted | None, sent: Mapping[int, Sent]) -> str:
     shown = sent[state.frame]
     own = sent.get(-1 if state.overlay_frame is None else state.overlay_frame)
@@ -39,7 +67,7 @@ def _why_wrong(state: Painted, following: Painted | None, sent: Mapping[int, Sen
     between = (sent[index].geometry for index in range(state.overlay_frame, state.frame + 1) if index in sent)
     if not all(_near(shown.geometry, view) for view in between if view is not None):
         return "the view changed since the overlay was computed"
-    if state.overlay_mark != own.mark:
+    if own.marked and state.overlay_mark != own.mark:
         return "the overlay was computed on the pixels of another picture"
     age_ms = (shown.received_ns - own.received_ns) / 1e6
     if not 0.0 <= age_ms <= _AGE_MS:

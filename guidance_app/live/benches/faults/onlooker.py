@@ -7,9 +7,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+
 from engines.angiography.frame import Frame
 from engines.registration.registration import Registration
-from guidance_app.live.guidance import GuidanceResult, OverlayState, ScreenState
+from guidance_app.live.guidance import GuidanceResult, Overlay, OverlayState, ScreenState
 from guidance_app.live.run_log import Event
 from guidance_app.live.witness import RunWitness
 from guidance_app.sources.source import CorruptFrame
@@ -17,7 +19,10 @@ from guidance_app.sources.source import CorruptFrame
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Painted:
-    """What was on the screen from `painted_ns` on. `overlay_mark` is what the engine read from its picture."""
+    """What was on the screen from `painted_ns` on. `overlay_mark` is what the engine read from its picture.
+
+    `overlay_at_px` is the middle of what was drawn.
+    """
 
     painted_ns: int
     frame: int
@@ -26,6 +31,7 @@ class Painted:
     overlay_mark: int | None
     guidance_state: str
     engine_up: bool
+    overlay_at_px: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +105,7 @@ class Onlooker(RunWitness):
                 overlay_mark=None if overlay is None else round(overlay.halo_px),
                 guidance_state=screen.guidance_state,
                 engine_up=screen.engine_up,
+                overlay_at_px=None if overlay is None else _middle_px(overlay),
             )
         )
         self._notify()
@@ -112,3 +119,8 @@ class Onlooker(RunWitness):
     def _notify(self) -> None:
         with self._changed:
             self._changed.notify_all()
+
+
+def _middle_px(overlay: Overlay) -> tuple[float, float]:
+    column, row = np.concatenate([line.points_px for line in overlay.centerlines]).mean(axis=0)
+    return float(column), float(row)

@@ -19,12 +19,17 @@ _PERIOD_NS = round(1e9 / FPS)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sent:
-    """What was sent, whatever anybody later says of it. `geometry` is None where the picture states none."""
+    """What was sent, whatever anybody later says of it. `geometry` is None where the picture states none.
+
+    `marked` pictures spell their mark; `shift_px` is where the anatomy truly is, None where nobody moves it.
+    """
 
     received_ns: int
     geometry: CArmGeometry | None
     mark: int
     corrupt: bool = False
+    marked: bool = True
+    shift_px: tuple[float, float] | None = None
 
 
 def view_at(primary_deg: float, secondary_deg: float, size_px: int = SIZE_PX) -> CArmGeometry:

@@ -22,17 +22,21 @@ _NO_PIXELS = np.zeros((0, 0), dtype=np.uint8)
 class StepJob:
     """One frame; its pixels travel through shared memory, `frame` carries everything else.
 
+    Where there is too little shared memory `pixels` is None, and the frame carries them too.
     `spare_waits`: a cold start that this step asks for is to be handed out, for another process to do.
     """
 
     frame: Frame
-    pixels: SharedPixels
+    pixels: SharedPixels | None
     situation: Situation
     spare_waits: bool = False
 
     @classmethod
-    def of(cls, frame: Frame, pixels: SharedPixels, situation: Situation, *, spare_waits: bool = False) -> StepJob:
-        return cls(frame=replace(frame, pixels=_NO_PIXELS), pixels=pixels, situation=situation, spare_waits=spare_waits)
+    def of(
+        cls, frame: Frame, pixels: SharedPixels | None, situation: Situation, *, spare_waits: bool = False
+    ) -> StepJob:
+        travels = frame if pixels is None else replace(frame, pixels=_NO_PIXELS)
+        return cls(frame=travels, pixels=pixels, situation=situation, spare_waits=spare_waits)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -110,6 +110,10 @@ class Confirm:
 
     def confirm(self, admitted: Admitted, seen: Seen, judged: Judged) -> Confirmed:
         """Weigh the picture; moves the pose with the bones, or takes its right to be drawn where they have gone."""
+        if self._mistook_bones(admitted, seen, judged):
+            # As a picture that shows no vessel: nothing of it speaks against the pose, and nothing can be searched on.
+            judged = Judged(situation=guidance_state.saw_vessel(admitted.situation, 0.0))
+            seen = replace(seen, vessel_share=0.0, view=None, gated=None)
         situation, key, now = judged.situation, admitted.key, _Moment.of(admitted.frame)
         asked = self._asked
         if judged.cold_start is not None and key is not None:
@@ -153,6 +157,18 @@ class Confirm:
         assert self._vessels_at is not None, "an anchor is set where vessels fit"
         age_s = now.seconds_since(self._vessels_at)
         return Confirmed(judged=judged, evidence=Evidence(kind="anatomy", age_s=age_s, added_error_mm=self._added_mm))
+
+    def _mistook_bones(self, admitted: Admitted, seen: Seen, judged: Judged) -> bool:
+        """What was taken for vessels is no darker than it was on the anchor's picture: bones, a wire that lay there."""
+        if seen.view is None or judged.confirmed or admitted.frame.kind == "dsa" or admitted.key is None:
+            return False
+        if admitted.situation.state not in ("accepted", "proposed"):
+            return False
+        if self._anchored is None or self._anchored.anchor is None or self._anchored.key is not admitted.key:
+            return False
+        self._compared(admitted.frame, seen)
+        vessel = seen.segmentation.vessel() >= self._threshold
+        return self._anchored.anchor.shows_new_contrast(admitted.frame, vessel) is False
 
     def _came_from_elsewhere(self, judged: Judged, pose: RigidPose) -> bool:
         """A cold start or a person has set another pose since: the anchor's no longer counts."""

@@ -41,6 +41,7 @@ class Door:
 
     def __init__(self) -> None:
         self._key: ViewKey | None = None
+        self._known: CArmGeometry | None = None  # the key's geometry, with what later frames state of the table
         self._source_id = ""
 
     def admit(self, frame: Frame, situation: Situation) -> Admitted:
@@ -52,8 +53,11 @@ class Door:
     def _key_of(self, frame: Frame) -> ViewKey | None:
         if frame.geometry is None:
             return None
-        known = self._key if frame.source_id == self._source_id else None  # another run is another view
-        self._source_id = frame.source_id
-        if known is None or known.shape_px != frame.shape_px or not frame.geometry.same_view(known.geometry):
-            self._key = ViewKey(geometry=frame.geometry, shape_px=frame.shape_px)
+        key, known = self._key, self._known
+        another_run, self._source_id = frame.source_id != self._source_id, frame.source_id
+        same_size = key is not None and key.shape_px == frame.shape_px
+        if another_run or not same_size or known is None or not frame.geometry.continues(known):
+            self._key, self._known = ViewKey(geometry=frame.geometry, shape_px=frame.shape_px), frame.geometry
+        else:
+            self._known = known.with_table_of(frame.geometry)
         return self._key
