@@ -26,6 +26,7 @@ _SID_LIMITS_MM = (300.0, 2500.0)
 _MIN_SOD_MM = 100.0
 _SPACING_LIMITS_MM = (0.01, 10.0)
 _PRIMARY_LIMIT_DEG, _SECONDARY_LIMIT_DEG = 180.0, 90.0  # PS3.3 C.8.7.5.1.2
+_TURN_DEG = 360.0  # rotational runs count on past 180 degrees; more than a turn is damage
 _MAX_SPACING_RATIO = 1.05  # detector pixels are square; otherwise the stated field of view is not the picture's
 _MIN_ORIENTATION_COSINE = 0.5  # a less aligned letter of Patient Orientation does not tell about mirroring
 _LPS_OF_LETTER = {"L": (1, 0, 0), "R": (-1, 0, 0), "P": (0, 1, 0), "A": (0, -1, 0), "H": (0, 0, 1), "F": (0, 0, -1)}
@@ -150,6 +151,7 @@ def _angles_deg(header: _Header) -> tuple[float, float]:
         if moving and primary_offset is None and secondary_offset is None and header.frame:
             raise header.missing("PositionerPrimaryAngleIncrement", " although Positioner Motion is DYNAMIC")
         primary, secondary = primary + (primary_offset or 0.0), secondary + (secondary_offset or 0.0)
+    primary, secondary = _within_turn(primary), _within_turn(secondary)
     for keyword, found, limit in (
         ("PositionerPrimaryAngle", primary, _PRIMARY_LIMIT_DEG),
         ("PositionerSecondaryAngle", secondary, _SECONDARY_LIMIT_DEG),
@@ -157,6 +159,13 @@ def _angles_deg(header: _Header) -> tuple[float, float]:
         if abs(found) > limit:
             raise header.implausible(keyword, f"{found:g} degrees in frame {header.frame}", f"at most {limit:g}")
     return primary, secondary
+
+
+def _within_turn(angle_deg: float) -> float:
+    """The same direction within -180 to 180 degrees; what lies beyond any C-arm's turns is left as it is."""
+    if abs(angle_deg) <= _PRIMARY_LIMIT_DEG or abs(angle_deg) > _TURN_DEG:
+        return angle_deg
+    return math.remainder(angle_deg, _TURN_DEG)
 
 
 def _offset(header: _Header, keyword: str) -> float | None:
@@ -172,16 +181,20 @@ def _offset(header: _Header, keyword: str) -> float | None:
 
 
 def _distances_mm(header: _Header) -> tuple[float, float]:
-    sid = header.required("DistanceSourceToDetector", "XRayGeometrySequence")
+    magnification = None if header.enhanced else header.number("EstimatedRadiographicMagnificationFactor")
+    to_patient = None if header.enhanced else header.number("DistanceSourceToPatient")
+    if magnification and to_patient and header.number("DistanceSourceToDetector") == 0:
+        sid = to_patient * magnification  # a distance of 0 stands for "unknown"
+    else:
+        sid = header.required("DistanceSourceToDetector", "XRayGeometrySequence")
     if not _SID_LIMITS_MM[0] <= sid <= _SID_LIMITS_MM[1]:
         expected = f"{_SID_LIMITS_MM[0]:g} to {_SID_LIMITS_MM[1]:g}"
         raise header.implausible("DistanceSourceToDetector", f"{sid:g} mm", expected)
     if header.enhanced:
         keyword, sod = "DistanceSourceToIsocenter", header.required("DistanceSourceToIsocenter", "XRayGeometrySequence")
     else:
-        keyword, sod = "DistanceSourceToPatient", header.number("DistanceSourceToPatient")
-        magnification = header.number("EstimatedRadiographicMagnificationFactor")
-        if sod is None and magnification:
+        keyword, sod = "DistanceSourceToPatient", to_patient
+        if not sod and magnification:
             keyword, sod = "EstimatedRadiographicMagnificationFactor", sid / magnification
     if sod is None:
         raise header.missing(keyword, " and no Estimated Radiographic Magnification Factor")

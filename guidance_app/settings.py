@@ -8,29 +8,45 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 from calibration.errors import GuidanceError
 from calibration.store import write_json
 
 _LOG = logging.getLogger(__name__)
+_VERSION = 1
+_MOVED = {  # to the state of a room; stood at the top before there were rooms
+    "overlay_mode": "live",
+    "overlay_opacity": "live",
+    "right_drag_windows": "live",
+    "last_case": "case",
+}
 
 
 class Settings(BaseModel):
-    """Settings of the window. Keys of a newer version are ignored; a value out of range makes the file bad."""
+    """Settings of the window. Unknown keys are kept as they are, for the version that wrote them."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
-    schema_version: Literal[1] = 1
-    overlay_mode: Literal["outline", "centerline", "filled"] | None = Field(
-        default=None, description="what a person chose; without a choice the kind of case decides"
-    )
-    overlay_opacity: float = Field(default=1.0, ge=0.1, le=1.0)
-    right_drag_windows: bool = Field(
-        default=False, description="right drag sets window and level, left drag zooms, as some workstations have it"
-    )
-    last_case: str = ""
+    model_config = ConfigDict(extra="allow", frozen=True)
+    schema_version: int = Field(default=_VERSION, ge=1)
+    rooms: dict[str, dict[str, JsonValue]] = Field(default_factory=dict, description="each room's state, by its id")
+
+    @property
+    def of_later_version(self) -> bool:
+        """Read as far as this version understands them; `save_settings` leaves their file alone."""
+        return self.schema_version > _VERSION
+
+    @model_validator(mode="before")
+    @classmethod
+    def _rooms_have_their_own(cls, content: Any) -> Any:
+        if not isinstance(content, dict) or not isinstance(content.get("rooms", {}), dict):
+            return content
+        rooms = dict(content.get("rooms", {}))
+        for key, room in _MOVED.items():
+            if key in content:
+                rooms[room] = {key: content[key]} | rooms.get(room, {})
+        return {key: value for key, value in content.items() if key not in _MOVED} | {"rooms": rooms}
 
 
 def settings_path() -> Path:
@@ -47,24 +63,44 @@ def settings_path() -> Path:
 def load_settings(path: Path | None = None) -> Settings:
     """The stored settings, or the defaults where there are none.
 
-    A bad file is moved aside and reported; it never stops the program.
+    A bad file is moved aside and reported; it never stops the program. One of a later version stays where it is.
     """
     path = path or settings_path()
     try:
-        return Settings.model_validate(json.loads(path.read_text(encoding="utf-8")))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return Settings()
     except (OSError, ValueError, RecursionError) as error:
         _move_aside(path, error)
         return Settings()
+    later = _version_of(content)
+    try:
+        return Settings.model_validate(content)
+    except ValueError as error:
+        if later:
+            return Settings(schema_version=later)
+        _move_aside(path, error)
+        return Settings()
 
 
 def save_settings(settings: Settings, path: Path | None = None) -> None:
-    """Store the settings; a read-only home is reported and never stops the program."""
+    """Store the settings, except over a file of a later version, which would lose what only that version knows.
+
+    A read-only home is reported and never stops the program.
+    """
+    if settings.of_later_version:
+        _LOG.warning("settings were not saved: the file is of a later version, and is kept for it")
+        return
     try:
         write_json(path or settings_path(), settings.model_dump())
     except (GuidanceError, OSError) as error:
         _LOG.warning("settings were not saved: %s", error)
+
+
+def _version_of(content: Any) -> int:
+    """The later version that the file states, 0 where it is one of this version or states none."""
+    version = content.get("schema_version") if isinstance(content, dict) else None
+    return version if isinstance(version, int) and version > _VERSION else 0
 
 
 def _move_aside(path: Path, error: Exception) -> None:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Bool, Float, Int, Integer
 
+from engines.angiography.patient_mark import PatientMark
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Branch:
@@ -58,11 +60,13 @@ class CtVolume:
         voxels_hu: (i, j, k) float32 or int16; index order is that of `lps_from_index`.
         lps_from_index: 4x4 affine, index (i, j, k) of a voxel CENTRE to LPS mm.
         frame_of_reference_uid: "" if the source has none.
+        patient: whose it is, as far as a DICOM header says.
     """
 
     voxels_hu: Float[np.ndarray, "i j k"] | Integer[np.ndarray, "i j k"]
     lps_from_index: Float[np.ndarray, "4 4"]
     frame_of_reference_uid: str = ""
+    patient: PatientMark | None = None
 
     @property
     def spacing_mm(self) -> tuple[float, float, float]:

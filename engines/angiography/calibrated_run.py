@@ -87,6 +87,7 @@ class CalibratedRun:
         self.source_id, self.sop_instance_uid = run.source_id, run.sop_instance_uid
         self.frame_of_reference_uid: str = getattr(run, "frame_of_reference_uid", "")
         self.frame_count, self.frame_time_ms = run.frame_count, run.frame_time_ms
+        self.frame_times_ms: tuple[float, ...] = getattr(run, "frame_times_ms", ())
         self.kind: FrameKind = run.kind
         self.mask: tuple[MaskOperation, ...] = run.mask
         self.log_intensity = run.log_intensity

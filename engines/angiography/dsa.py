@@ -44,13 +44,17 @@ class _Mask:
 
 
 class SubtractedRun:
-    """A run (see `Run`) from which its masks are subtracted: unchanged pixels are mid-grey, vessels dark."""
+    """A run (see `Run`) from which its masks are subtracted: unchanged pixels are mid-grey, vessels dark.
+
+    A frame that no mask is stated for is shown as it is (PS3.3 C.7.6.10): its own `kind` tells.
+    """
 
     def __init__(self, run: Run, mask: tuple[MaskOperation, ...], *, align: bool) -> None:
         self.unsubtracted, self.mask, self._align = run, mask, align
         self.path: Path = run.path
         self.source_id, self.sop_instance_uid = run.source_id, run.sop_instance_uid
         self.frame_count, self.frame_time_ms = run.frame_count, run.frame_time_ms
+        self.frame_times_ms: tuple[float, ...] = getattr(run, "frame_times_ms", ())
         self.kind: FrameKind = "dsa"
         self.log_intensity = True
         self._kept: _Mask | None = None
@@ -59,15 +63,18 @@ class SubtractedRun:
         return self.unsubtracted.geometry(index)
 
     def frame(self, index: int) -> Frame:
-        """The subtracted frame. Raises FrameDecodeError if it or all its masks are damaged, or it has no mask."""
+        """The subtracted frame. Raises FrameDecodeError if it or its masks are damaged."""
         live = self.unsubtracted.frame(index)
         started_ns = time.perf_counter_ns()
-        operation, frames = self._operation(index)
+        found = self._operation(index)
+        if found is None:
+            return live
+        operation, frames = found
         mask = self._mask(frames)
         if mask.logs.shape != live.shape_px:
             raise FrameDecodeError(f"{self.source_id}: frame {index} is {live.shape_px}, its mask {mask.logs.shape}")
         logs = log_picture(live, log_intensity=self.unsubtracted.log_intensity)
-        shift = operation.shift_px
+        shift = operation.shift_of(index)
         if self._align and not any(shift) and index not in frames:
             shift = estimate_shift_px(mask.logs, logs, mask.field)
         difference = logs - shifted(mask.logs, shift)
@@ -83,12 +90,16 @@ class SubtractedRun:
             decode_ms=live.decode_ms + (time.perf_counter_ns() - started_ns) / 1e6,
         )
 
-    def _operation(self, index: int) -> tuple[MaskOperation, tuple[int, ...]]:
+    def subtracts(self, index: int) -> bool:
+        """Whether a mask is stated for this frame."""
+        return self._operation(index) is not None
+
+    def _operation(self, index: int) -> tuple[MaskOperation, tuple[int, ...]] | None:
         for operation in self.mask:
             frames = operation.masks_of(index, self.frame_count)
             if frames:
                 return operation, frames
-        raise FrameDecodeError(f"{self.source_id}: frame {index} has no mask frame to subtract; choose mask frames")
+        return None
 
     def _mask(self, frames: tuple[int, ...]) -> _Mask:
         if self._kept is None or self._kept.frames != frames:
@@ -136,8 +147,8 @@ def subtract(run: Run, *, mask_frames: Sequence[int] | None = None, align: bool 
 def minip(run: Run) -> Frame:
     """The darkest value of each pixel over the run, which shows every vessel that filled at any time.
 
-    Damaged frames and those taken before the exposure settled are left out. The geometry is that of the run if the
-    C-arm stood still, else None with a reason.
+    Damaged frames, frames of a subtracted run without a mask, and those taken before the exposure settled are left out.
+    The geometry is that of the run if the C-arm stood still, else None with a reason.
 
     Raises:
         InputError: no frame can be decoded, or frames differ in size.
@@ -145,7 +156,7 @@ def minip(run: Run) -> Frame:
     usual_brightness, usual_noise = _usual(run)
     darkest: Frame | None = None
     geometries: list[CArmGeometry | None] = []
-    for index in range(run.frame_count):
+    for index in _comparable(run):
         try:
             frame = run.frame(index)
         except FrameDecodeError:
@@ -175,12 +186,18 @@ def _as_minip(run: Run, darkest: Frame, geometries: Sequence[CArmGeometry | None
     return replace(darkest, pixels=pixels, source_frame=MINIP_FRAME, index=0, geometry=first, geometry_reason=reason)
 
 
+def _comparable(run: Run) -> list[int]:
+    """Frames of one kind: of a subtracted run those that are subtracted."""
+    return [i for i in range(run.frame_count) if not isinstance(run, SubtractedRun) or run.subtracts(i)]
+
+
 def _usual(run: Run) -> tuple[float, float]:
     """Median (brightness, noise) of a few frames spread over the run."""
     qualities = []
-    for index in np.unique(np.linspace(0, run.frame_count - 1, 9).round().astype(int)):
+    frames = _comparable(run)
+    for place in np.unique(np.linspace(0, len(frames) - 1, 9).round().astype(int)) if frames else ():
         try:
-            qualities.append(_quality(run.frame(int(index))))
+            qualities.append(_quality(run.frame(frames[place])))
         except FrameDecodeError:
             continue
     brightness, noise = np.median(qualities, axis=0) if qualities else (0.0, 0.0)

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import UInt8, UInt16
 
 from calibration.carm import CArmGeometry
+from engines.angiography.patient_mark import PatientMark
 
 FrameKind = Literal["fluoro", "dsa"]
 
@@ -30,6 +31,8 @@ class Frame:
         source_frame: index of the frame in that object, from 0.
         index: running number in order of arrival in this run, from 0.
         frame_time_ms: nominal time to the next frame, None if unknown.
+        patient_position: Patient Position as DICOM states it (HFS, FFP ...), "" if unknown.
+        patient: whose picture it is, as far as the header says; None where it says nothing.
         linear_intensity: the header says that values are proportional to the transmitted beam; False for logarithms,
             for pictures made for display, and if the header does not say.
     """
@@ -51,6 +54,8 @@ class Frame:
     window_width: float | None = None
     vessels_bright: bool = False
     linear_intensity: bool = False
+    patient_position: str = ""
+    patient: PatientMark | None = None
 
     @property
     def shape_px(self) -> tuple[int, int]:

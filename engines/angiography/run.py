@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
@@ -28,6 +29,7 @@ class MaskOperation:
             frame mirrored about the first one of the range.
         ranges: (first, last) frames, inclusive, to which it applies; () for all.
         shift_px: shift (rows, columns) of the mask before it is subtracted.
+        frame_shifts_px: a shift for each frame of the run, in place of `shift_px`; () where there is none.
     """
 
     operation: Literal["AVG_SUB", "TID", "REV_TID"]
@@ -35,6 +37,11 @@ class MaskOperation:
     tid_offset: int = 1
     ranges: tuple[tuple[int, int], ...] = ()
     shift_px: tuple[float, float] = (0.0, 0.0)
+    frame_shifts_px: tuple[tuple[float, float], ...] = ()
+
+    def shift_of(self, frame: int) -> tuple[float, float]:
+        """Shift (rows, columns) of the mask for `frame`."""
+        return self.frame_shifts_px[frame] if frame < len(self.frame_shifts_px) else self.shift_px
 
     def masks_of(self, frame: int, frame_count: int) -> tuple[int, ...]:
         """Frames whose mean is the mask of `frame`; () if this operation does not apply to it."""
@@ -99,6 +106,11 @@ class Run(Protocol):
     def geometry(self, index: int) -> CArmGeometry:
         """The frame's geometry. Raises MissingGeometryError if the source does not state it."""
         ...
+
+
+def readable_name(path: Path) -> str:
+    """The file's name for messages, logs and recordings; a name that is not UTF-8 gets marks for its odd bytes."""
+    return os.fsencode(path.name).decode("utf-8", "replace")
 
 
 def check_size(source: str, rows: int, columns: int, bytes_per_pixel: int, frames: int) -> None:

@@ -43,7 +43,8 @@ class ModelRecord(pydantic.BaseModel):
     """One network in `manifest.json`.
 
     `files` maps each file name to its sha-256; no other file is ever loaded for the network. `int8` is present if an
-    8-bit graph ships too. Connected pieces of a class smaller than `smallest_px` on the working grid are discarded.
+    8-bit graph ships too. `drawn` means the decoder as published. Connected pieces of a class smaller than
+    `smallest_px` on the working grid are discarded.
     """
 
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
@@ -51,6 +52,7 @@ class ModelRecord(pydantic.BaseModel):
     classes: tuple[str, ...]
     working_px: int
     channels: int
+    drawn: bool = False
     width: int
     threshold: float
     smallest_px: int = 0

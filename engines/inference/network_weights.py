@@ -17,7 +17,7 @@ def load_network(files: ModelFiles) -> DruNet:
         InputError: the weights are missing, were changed, or belong to another network.
     """
     record = files.record
-    net = DruNet(len(record.classes), record.width, record.channels)
+    net = DruNet(len(record.classes), record.width, record.channels, drawn=record.drawn)
     try:
         weights = safetensors.torch.load(files.read(files.safetensors))
         net.load_state_dict(

@@ -34,14 +34,18 @@ class ResidualBlock(nn.Module):
 
 
 class _UpBlock(nn.Module):
-    """Upsample, concatenate with the contracting path, fuse."""
+    """Upsample, concatenate with the contracting path, fuse.
 
-    def __init__(self, channels_low: int, channels_skip: int) -> None:
+    Args:
+        drawn: as the paper draws it, nothing is narrowed before the concatenation.
+    """
+
+    def __init__(self, channels_low: int, channels_skip: int, *, drawn: bool) -> None:
         super().__init__()
         # Narrowed before upsampling, because a CPU spends most time on the full-resolution concatenation.
-        self.narrow = nn.Conv2d(channels_low, channels_skip, 1, bias=False)
+        self.narrow = nn.Identity() if drawn else nn.Conv2d(channels_low, channels_skip, 1, bias=False)
         self.up = nn.Upsample(scale_factor=2, mode="nearest")
-        self.fuse = ResidualBlock(2 * channels_skip, channels_skip)
+        self.fuse = ResidualBlock((channels_low if drawn else channels_skip) + channels_skip, channels_skip)
 
     def forward(
         self, low: Float[Tensor, "n c_low h w"], skip: Float[Tensor, "n c_skip rows columns"]
@@ -58,11 +62,13 @@ class DruNet(nn.Module):
         classes: number of output maps.
         width: channels of the first block; each next block has twice as many (default 16-32-64-128), and the
             bottom block has as many as the last.
-        channels: input channels (see `engines.segmentation.conditioning`).
+        channels: input channels (see `engines.segmentation.conditioning`); the paper has one, the picture itself.
+        drawn: decoder as the paper draws it: what comes from below is concatenated whole.
     """
 
-    def __init__(self, classes: int, width: int = 16, channels: int = 2) -> None:
+    def __init__(self, classes: int, width: int = 16, channels: int = 2, *, drawn: bool = False) -> None:
         super().__init__()
+        self.drawn = drawn
         widths = [width, 2 * width, 4 * width, 8 * width]
         self.width, self.channels, self.classes = width, channels, classes
         self.encoder = nn.ModuleList(
@@ -71,7 +77,9 @@ class DruNet(nn.Module):
         self.pool = nn.MaxPool2d(2)
         self.bottom = ResidualBlock(widths[-1], widths[-1])
         lows = [widths[-1], *widths[:0:-1]]
-        self.decoder = nn.ModuleList(_UpBlock(low, skip) for low, skip in zip(lows, widths[::-1], strict=True))
+        self.decoder = nn.ModuleList(
+            _UpBlock(low, skip, drawn=drawn) for low, skip in zip(lows, widths[::-1], strict=True)
+        )
         self.head = nn.Conv2d(width, classes, 1)
 
     def forward(self, image: Float[Tensor, "n channels rows columns"]) -> Float[Tensor, "n classes rows columns"]:

@@ -26,9 +26,9 @@ from engines.registration.registration import RegisteredView, Registration, Regi
 from engines.registration.view import RegistrationView
 from engines.registration.view_pair import check_views, table_sigma_mm
 
-_MIN_VESSEL_MM = 25.0  # least length of segmented vessel; a shorter piece fits anywhere
+MIN_VESSEL_MM = 25.0  # least length of segmented vessel; a shorter piece fits anywhere
 _MIN_VISIBLE_SHARE = 0.03
-_LOST_MM = 50.0  # stated error of a pose without any evidence
+LOST_MM = 50.0  # stated error of a pose without any evidence
 
 
 def register(
@@ -67,7 +67,7 @@ def register(
     prior = init.prior(prepared, len(views), table_sigma_mm(views, options))
     stages = [Stage(name="features", similarity=1.0, elapsed_ms=1e3 * (time.perf_counter() - began))]
 
-    empty = [view.file for view, features in zip(views, ready, strict=True) if features.length_mm < _MIN_VESSEL_MM]
+    empty = [view.file for view, features in zip(views, ready, strict=True) if features.length_mm < MIN_VESSEL_MM]
     propose = _proposer(views, prepared) if options.ask_network and not empty else None
     found = None if empty else cold_start(prepared, ready, prior, propose=propose)
     if found is None:
@@ -95,7 +95,7 @@ def register(
     pose = found.alignment.state.pose(prepared)
     return Registration(
         case=case_id,
-        views=_registered(views, pose, found.alignment.state.shifts_mm),
+        views=registered_views(views, pose, found.alignment.state.shifts_mm),
         isocentre_from_lps=pose,
         status=verdict.status,
         confidence=verdict.confidence,
@@ -130,7 +130,7 @@ def _by_rendering(
     pose = rendered.found.alignment.state.pose(prepared)
     return Registration(
         case=case_id,
-        views=_registered(views, pose, rendered.found.alignment.state.shifts_mm),
+        views=registered_views(views, pose, rendered.found.alignment.state.shifts_mm),
         isocentre_from_lps=pose,
         status=rendered.verdict.status,
         confidence=rendered.verdict.confidence,
@@ -243,9 +243,10 @@ def reasons(judged: Agreement, features: ConfidenceFeatures, confidence: float, 
     return tuple(said)
 
 
-def _registered(
+def registered_views(
     views: Sequence[RegistrationView], pose: RigidPose, shifts_mm: np.ndarray
 ) -> tuple[RegisteredView, ...]:
+    """The views with their projections at a pose, each moved by the table's shift."""
     result = []
     for view, shift in zip(views, shifts_mm, strict=True):
         matrix = pose.matrix.copy()
@@ -274,11 +275,11 @@ def _unsupported(
     pose = prior.state.pose(model)
     return Registration(
         case=case_id,
-        views=_registered(views, pose, prior.state.shifts_mm),
+        views=registered_views(views, pose, prior.state.shifts_mm),
         isocentre_from_lps=pose,
         status="rejected",
         confidence=0.0,
-        expected_error_mm=_LOST_MM,
+        expected_error_mm=LOST_MM,
         depth_sigma_mm=prior.depth_mm,
         reasons=(reason,),
         stages=tuple(stages),

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from calibration.pose import RigidPose
 from engines.anatomy.vessel_model import VesselModel
 from engines.registration.alignment.agreement import Agreement, agreement
 from engines.registration.alignment.cold_start import apart_mm, prior_distance
@@ -18,10 +19,16 @@ from engines.registration.features.image_features import MAX_SIZE_PX, PreparedVi
 from engines.registration.features.prepared_model import PreparedModel
 from engines.registration.features.projected_model import RigidState
 from engines.registration.filled_tree import FollowedModel
-from engines.registration.registration import RegisteredView, Registration, RegistrationBackend, Stage
+from engines.registration.registration import (
+    RegisteredView,
+    Registration,
+    RegistrationBackend,
+    RegistrationStatus,
+    Stage,
+)
 from engines.registration.view import RegistrationView
 
-_MAX_JUMP_MM = 8.0  # largest move in the isocentre plane; a heart moves about 10 mm in a beat of 10 frames
+MAX_JUMP_MM = 8.0  # largest move in the isocentre plane; a heart moves about 10 mm in a beat of 10 frames
 _MIN_VESSEL_MM = 25.0
 _SCALES_MM = (4.0, 2.0, 1.0)
 _ITERATIONS = 4
@@ -29,7 +36,7 @@ _IMAGE_POINTS = 280
 # Edges of thick vessels are equally exact on the network's own grid of 256 px. Skeletons of thin vessels are not:
 # coronaries lose a tenth of a millimetre there.
 _THICK_SIZE_PX = 320
-_FORGET = 0.5  # share of the new frame in the confidence
+FORGET = 0.5  # share of the new frame in the confidence
 _UNSEEN_DECAY = 0.9
 
 
@@ -56,8 +63,8 @@ def track(
     ready = (ready or prepare_to_track(view, followed.prepared)).thinned(_IMAGE_POINTS)
     seen = time.perf_counter()
     if ready.length_mm < _MIN_VESSEL_MM:
-        kept = min(previous.confidence * _UNSEEN_DECAY, previous.confidence)
-        return _kept(view, previous, began, "caution", kept, "no contrast-filled vessel in this frame; pose kept")
+        faded = previous.confidence * _UNSEEN_DECAY
+        return kept(view, previous, began, "caution", faded, "no contrast-filled vessel in this frame; pose kept")
     last = RigidState.of(previous.isocentre_from_lps, followed.prepared)
     small = followed.filled(last, ready)
     prior = tracking_prior(last)
@@ -65,19 +72,19 @@ def track(
     judged = agreement(found.state, small, [ready])
     followed.fitted(judged.score)
     moved_mm = apart_mm(found.state, last, small, [ready])
-    if moved_mm > _MAX_JUMP_MM:
-        return _kept(
+    if moved_mm > MAX_JUMP_MM:
+        return kept(
             view, previous, began, "rejected", 0.0, f"the model jumped {moved_mm:.0f} mm in one frame; register again"
         )
     features = warm_features(judged, found, [ready], prior)
     verdict = judge(features, "warm", depth_sigma_mm(found))
-    confidence = (1 - _FORGET) * previous.confidence + _FORGET * verdict.confidence
+    confidence = (1 - FORGET) * previous.confidence + FORGET * verdict.confidence
     status = verdict.status if previous.status != "rejected" else "rejected"
     pose = found.state.pose(small)
     done = time.perf_counter()
     return replace(
         previous,
-        views=_one_view(view, pose),
+        views=one_view(view, pose),
         isocentre_from_lps=pose,
         status=status,
         confidence=confidence,
@@ -123,7 +130,8 @@ def warm_features(
     )
 
 
-def _one_view(view: RegistrationView, pose) -> tuple[RegisteredView, ...]:
+def one_view(view: RegistrationView, pose: RigidPose) -> tuple[RegisteredView, ...]:
+    """The view at this pose, for a result."""
     return (
         RegisteredView(
             file=view.file,
@@ -134,14 +142,20 @@ def _one_view(view: RegistrationView, pose) -> tuple[RegisteredView, ...]:
     )
 
 
-def _kept(
-    view: RegistrationView, previous: Registration, began: float, status, confidence: float, reason: str
+def kept(
+    view: RegistrationView,
+    previous: Registration,
+    began: float,
+    status: RegistrationStatus,
+    confidence: float,
+    reason: str,
 ) -> Registration:
+    """The last pose, with no better status than it had."""
     worse = "rejected" if "rejected" in (status, previous.status) else "caution"
     elapsed_ms = 1e3 * (time.perf_counter() - began)
     return replace(
         previous,
-        views=_one_view(view, previous.isocentre_from_lps),
+        views=one_view(view, previous.isocentre_from_lps),
         status=worse,
         confidence=confidence,
         reasons=(reason,),

@@ -33,6 +33,7 @@ class RegistrationView:
             None where the run does not tell: no frame without contrast, or a heart that moved since.
         frame_of_reference_uid: of the picture, "" if unknown.
         threshold: probability from which a pixel counts as vessel.
+        veins: (rows, columns) probability of veins over the whole run, for a method that anchors on them; else None.
     """
 
     file: str
@@ -46,6 +47,7 @@ class RegistrationView:
     contrast: Float[np.ndarray, "rows columns"] | None = None
     frame_of_reference_uid: str = ""
     threshold: float = 0.5
+    veins: Float[np.ndarray, "rows columns"] | None = None
 
     def __post_init__(self) -> None:
         if self.vessel.shape != self.geometry.shape_px:

@@ -84,7 +84,7 @@ class AttentionMapper:
         if conditioned is None:
             return nothing
         channel = self._record.classes.index(class_name)
-        image = torch.from_numpy(conditioned.channels[None])
+        image = torch.from_numpy(conditioned.channels[None, : self._net.channels])
         with torch.no_grad():
             found = torch.sigmoid(self._net(image))[0, channel] >= self._record.threshold
         field = conditioned.field_of_view

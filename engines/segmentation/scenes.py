@@ -20,11 +20,15 @@ class Scene:
         classes: output maps, each with its own sigmoid.
         careful_scales: scales of the picture that `careful_probabilities` averages over.
         paper_loss: loss of Li et al. for this field of view ("dice" eq. 1, "bce" eq. 2), for the `paper` recipe.
+        paper_batch, paper_rate: pictures a step and learning rate of Li et al.; scenes that they did not have take
+            those of the lower field, whose loss they share.
     """
 
     name: str
     classes: tuple[str, ...]
     paper_loss: Literal["dice", "bce"]
+    paper_batch: int = 8
+    paper_rate: float = 1e-5
     careful_scales: tuple[float, ...] = (1.0,)
 
 
@@ -33,7 +37,7 @@ SCENES = {
     for scene in (
         Scene(name="coronary", classes=("vessel", "device"), paper_loss="dice", careful_scales=(1.0, 0.75)),
         Scene(name="cerebral", classes=("artery", "vein"), paper_loss="dice"),
-        Scene(name="aortic-upper", classes=("aorta", "device"), paper_loss="bce"),
+        Scene(name="aortic-upper", classes=("aorta", "device"), paper_loss="bce", paper_batch=4, paper_rate=0.1),
         Scene(name="aortic-lower", classes=("aorta", "device"), paper_loss="dice"),
     )
 }

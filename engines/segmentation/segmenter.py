@@ -42,6 +42,7 @@ class Segmenter:
         self.classes = record.classes
         self.threshold = record.threshold
         self._working_px = record.working_px
+        self._channels = record.channels
         self._smallest_px = record.smallest_px
         self.careful = careful
         self._scales = scene_of_model(name).careful_scales if is_bundled(name) else (1.0,)
@@ -53,10 +54,11 @@ class Segmenter:
         rows, columns = frame.shape_px
         if conditioned is None:
             return self._result(np.zeros((len(self.classes), rows, columns), np.float32), None)
+        channels = conditioned.channels[: self._channels]
         if self.careful:
-            probabilities = careful_probabilities(self._network.run, conditioned.channels, self._scales)
+            probabilities = careful_probabilities(self._network.run, channels, self._scales)
         else:
-            probabilities = self._network.run(conditioned.channels[None])[0]
+            probabilities = self._network.run(channels[None])[0]
         field = conditioned.field_of_view
         if field is not None:
             probabilities = probabilities * field

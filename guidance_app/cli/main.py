@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import logging
 import os
 import signal
@@ -50,6 +51,9 @@ def main() -> None:
         warnings.simplefilter("ignore")
     # Unwinds like Ctrl-C, so that half-written neighbours of a result are removed; guided runs end in their own order.
     signal.signal(signal.SIGTERM, _terminated)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a path may hold bytes that no text holds
+            stream.reconfigure(errors="backslashreplace")
     try:
         code = build_app()(standalone_mode=False)
     except GuidanceError as error:

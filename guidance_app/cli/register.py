@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import typer
 
 from calibration.errors import InputError
+from guidance_app.cli.register_method import ChosenMethod, chosen_method, method_help, methods_epilog
 
 if TYPE_CHECKING:
     from engines.anatomy.vessel_model import VesselModel
@@ -23,7 +24,7 @@ _OTHER_MOMENTS = 3  # frames tried when the fullest one does not convince
 
 
 def add_to(app: typer.Typer) -> None:
-    @app.command()
+    @app.command(epilog=methods_epilog())
     def register(
         case: str = typer.Option(..., "--case", help="Case folder, or a bundled case: evt, tavi, coronary."),
         xa: list[Path] = typer.Option(
@@ -39,6 +40,14 @@ def add_to(app: typer.Typer) -> None:
             "seen vessels; matching:LEFT,TOP,RIGHT,BOTTOM looks at that part alone), or a POSE.json file.",
         ),
         out: Path | None = typer.Option(None, "--out", help="Write the registration here (POSE.json)."),
+        method: str = typer.Option("ours", "--method", help=method_help()),
+        steps: int = typer.Option(
+            0, "--steps", min=0, help="--method: iterations over all its stages; 0: its usual number."
+        ),
+        seed: int = typer.Option(0, "--seed", min=0, help="--method: of CMA-ES's draws; the others draw nothing."),
+        models: Path | None = typer.Option(
+            None, "--models", help="--method: folder of trained weights instead of the shipped ones."
+        ),
         refine: bool | None = typer.Option(
             None,
             "--refine/--no-refine",
@@ -61,11 +70,14 @@ def add_to(app: typer.Typer) -> None:
         from engines.registration.pose_file import registration_content, write_registration
 
         _check_start(init)
+        frames = _frames(frame, len(xa))
+        chosen = chosen_method(method, steps, seed, models, views=len(xa), refine=refine)
         result = _register(
             case,
             xa,
-            _frames(frame, len(xa)),
+            frames,
             init,
+            chosen,
             refine=refine,
             deform=deform,
             backend=backend,
@@ -96,6 +108,7 @@ def _register(
     runs: list[Path],
     frames: list[int | Literal["minip"] | None],
     init: str,
+    chosen: ChosenMethod | None,
     *,
     refine: bool | None,
     deform: bool,
@@ -121,6 +134,9 @@ def _register(
     ]
 
     model = case.vessel_model()
+    if chosen is not None:
+        result = chosen.registered(views, runs, model, segmenter, lambda: _start(init, views, model), case, corrections)
+        return replace(result, backend=replace(result.backend, inference=segmenter.backend))
 
     def registered(seen: list[RegistrationView]) -> Registration:
         found = register(

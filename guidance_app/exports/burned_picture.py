@@ -6,18 +6,21 @@ from PyQt6.QtCore import QRectF
 from PyQt6.QtGui import QColor, QImage, QPainter, QTransform
 
 from engines.anatomy.vessel_model import VesselModel
-from engines.angiography.frame import Frame
+from engines.angiography.frame import Frame, FrameKind
 from guidance_app.exports.content import ExportPose
 from guidance_app.live.engine.model_projection import ProjectedModel
 from guidance_app.live.guidance import Overlay, ScreenState
 from guidance_app.live.session.overlay_rule import OverlayLimits
 from guidance_app.live.view_words import angles_text
-from guidance_app.views import annotation_painter as words
 from guidance_app.views import palette, windowing
-from guidance_app.views.annotations import Corners, side_letters
+from guidance_app.views.annotation_layout import placed_texts
+from guidance_app.views.annotation_painter import paint_texts
+from guidance_app.views.annotations import Annotations, Corners, side_letters
+from guidance_app.views.legibility import TextSizes
 from guidance_app.views.overlay_look import badge_of, look_of
 from guidance_app.views.overlay_painter import OverlayMode, OverlayPainter, Placing
 
+_SIZES = TextSizes(primary_px=20.0, secondary_px=14.0)  # an export is read at a desk
 _READABLE_PX = 768  # below it the words would cover the picture
 
 
@@ -32,7 +35,7 @@ class BurnedPictures:
         self._model = None if model is None else ProjectedModel(model)
         self._mode: OverlayMode = mode
         self._painter = OverlayPainter()
-        self._window: windowing.WindowLevel | None = None
+        self._windows: dict[FrameKind, windowing.WindowLevel] = {}  # a run may be subtracted in part
         self._size: tuple[int, int] | None = None
 
     def paint(self, frame: Frame, pose: ExportPose | None, *, age_ms: float = 0.0, number: int, total: int) -> QImage:
@@ -42,8 +45,8 @@ class BurnedPictures:
             age_ms: time between the frame and the one the pose was found on.
             number: of the frame, from 0.
         """
-        if self._window is None:
-            self._window = windowing.window_of(frame)
+        if frame.kind not in self._windows:
+            self._windows[frame.kind] = windowing.window_of(frame)
         rows, columns = frame.shape_px
         if self._size is None:
             zoom = max(1, -(-_READABLE_PX // max(rows, columns)))
@@ -58,18 +61,19 @@ class BurnedPictures:
             self._paint_frame(painter, frame, transform)
             screen = self._screen(frame, pose, age_ms)
             self._paint_overlay(painter, screen, transform, area)
-            words.paint_badge(painter, area, badge_of(screen, held=False, raw=False))
-            words.paint_sides(painter, area, side_letters(frame.geometry))
-            words.paint_corners(painter, area, _corners(frame, pose, number, total))
-            words.paint_research_line(painter, area)
+            words = Annotations(
+                badge=badge_of(screen, held=False, raw=False),
+                corners=_corners(frame, pose, number, total),
+                sides=side_letters(frame.geometry, frame.patient_position),
+            )
+            paint_texts(painter, placed_texts(area, area, words, _SIZES))
         finally:
             painter.end()
         return image
 
     def _paint_frame(self, painter: QPainter, frame: Frame, transform: QTransform) -> None:
-        assert self._window is not None
         rows, columns = frame.shape_px
-        grey = windowing.grey_of(frame.pixels, self._window.lut())
+        grey = windowing.grey_of(frame.pixels, self._windows[frame.kind].lut())
         picture = QImage(grey.tobytes(), columns, rows, columns, QImage.Format.Format_Grayscale8)
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
         painter.drawImage(transform.mapRect(QRectF(0.0, 0.0, columns, rows)), picture)
@@ -111,7 +115,6 @@ class BurnedPictures:
 def _corners(frame: Frame, pose: ExportPose | None, number: int, total: int) -> Corners:
     """The corners' text, without the name of a file, a case or a patient."""
     geometry = frame.geometry
-    view = ("angles unknown",) if geometry is None else (angles_text(geometry), f"SID {geometry.sid_mm:.0f} mm")
     guidance = []
     if pose is not None:
         guidance.append("Overlay rigid")  # a recording keeps poses, not the motion of each frame
@@ -120,9 +123,11 @@ def _corners(frame: Frame, pose: ExportPose | None, number: int, total: int) -> 
     if pose is not None and pose.expected_error_mm is not None:
         guidance.append(f"Expected error {pose.expected_error_mm:.1f} mm")
     return Corners(
-        top_left=("DSA" if frame.kind == "dsa" else "FLUORO", "EXPORT"),
-        top_right=view,
-        bottom_left=(f"Frame {number + 1}/{total}",),
+        state="EXPORT",
+        angles=("angles unknown",) if geometry is None else tuple(angles_text(geometry).split("  ")),
+        frame=f"Frame {number + 1}/{total}",
+        top_left=("DSA" if frame.kind == "dsa" else "FLUORO",),
+        top_right=() if geometry is None else (f"SID {geometry.sid_mm:.0f} mm",),
         bottom_right=tuple(guidance),
     )
 

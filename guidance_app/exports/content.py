@@ -11,7 +11,6 @@ from pydicom.dataset import Dataset
 from calibration.carm import CArmGeometry
 from calibration.errors import GuidanceError, InputError
 from calibration.pose import RigidPose
-from engines.angiography.frame import Frame
 from engines.angiography.run import Run
 from engines.registration.pose_file import read_pose_file, read_registration
 from guidance_app.live.guidance import GuidanceState
@@ -75,7 +74,8 @@ class ExportContent:
     def shown_ms(self, index: int) -> float:
         """When a frame came, against the first one."""
         if self.recorded is None:
-            return index * self.frame_time_ms()
+            steps_ms: tuple[float, ...] = getattr(self.run, "frame_times_ms", ())
+            return float(sum(steps_ms[:index])) if steps_ms else index * self.frame_time_ms()
         first_ns, this_ns = self.recorded.header(0).received_ns, self.recorded.header(index).received_ns
         return (this_ns - first_ns) / 1e6
 
@@ -208,11 +208,3 @@ def readable_frames(content: ExportContent, only: int | None) -> list[int]:
     if not 0 <= only < content.run.frame_count:
         raise InputError(f"--frame {only}: {content.path.name} has {content.run.frame_count} frames, counted from 0")
     return [only]
-
-
-def read_frame(content: ExportContent, index: int) -> Frame | None:
-    """A frame, None where it is damaged."""
-    try:
-        return content.run.frame(index)
-    except GuidanceError:
-        return None

@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
-from calibration.errors import InputError
+from calibration.errors import GuidanceError, InputError
 from calibration.store import make_folder, write_atomically
 from engines.anatomy.cases.case import Case
+from engines.angiography.frame import Frame
 from engines.registration.pose_file import write_registration
 from engines.registration.registration import RegisteredView, Registration, RegistrationBackend
-from guidance_app.exports.content import ExportContent, open_content, read_frame, readable_frames
+from guidance_app.exports.content import ExportContent, open_content, readable_frames
 from guidance_app.exports.identity import ExportIdentity
 from guidance_app.exports.segmentation_object import FrameMask, write_segmentation
 from guidance_app.exports.spatial_registration import write_spatial_registration
@@ -35,6 +36,7 @@ def export(
     frame: int | None = None,
     identified: bool = False,
     progress: Progress = lambda *_: None,
+    left_out: Callable[[str], None] = lambda _: None,
 ) -> list[Path]:
     """Write the run into `out`, each file whole or not at all; returns the files.
 
@@ -43,6 +45,7 @@ def export(
         pose: drawn instead of the recorded ones.
         frame: this one alone, counted from 0.
         identified: keep UIDs, names and, where the source states them, patient and study.
+        left_out: told, once for each format, how many frames could not be read and are not in it.
         progress: told the format, how many frames are done, and of how many.
 
     Raises:
@@ -61,6 +64,7 @@ def export(
             out=out,
             identity=ExportIdentity(identified=identified, header=content.header),
             progress=progress,
+            left_out=left_out,
         )
         return [file for wanted in dict.fromkeys(formats) for file in job.write(wanted)]
     finally:
@@ -73,10 +77,11 @@ class _Job:
 
     def __init__(
         self, *, content: ExportContent, case: Case, frames: list[int], out: Path, identity: ExportIdentity,
-        progress: Progress,
+        progress: Progress, left_out: Callable[[str], None],
     ) -> None:  # fmt: skip
         self._content, self._case, self._frames, self._out = content, case, frames, out
-        self._identity, self._progress = identity, progress
+        self._identity, self._progress, self._left_out = identity, progress, left_out
+        self._unreadable: dict[int, str] = {}
 
     def write(self, wanted: Format) -> list[Path]:
         writers: dict[Format, Callable[[], list[Path]]] = {
@@ -87,7 +92,23 @@ class _Job:
             "seg": self._segmentation,
             "csv": self._table,
         }
-        return writers[wanted]()
+        self._unreadable.clear()
+        files = writers[wanted]()
+        if self._unreadable:
+            first, reason = next(iter(self._unreadable.items()))
+            self._left_out(
+                f"{self._content.path}: {len(self._unreadable)} of {len(self._frames)} frames cannot be read and are "
+                f"not in {files[0].name if len(files) == 1 else wanted} (the first is {first}: {reason})"
+            )
+        return files
+
+    def _frame(self, index: int) -> Frame | None:
+        """A frame, None where it is damaged, which is remembered."""
+        try:
+            return self._content.run.frame(index)
+        except GuidanceError as error:
+            self._unreadable[index] = str(error)
+            return None
 
     def _film(self) -> list[Path]:
         from guidance_app.window.annotated_video import AnnotatedVideo
@@ -123,7 +144,7 @@ class _Job:
         path = self._out / "secondary_capture.dcm"
         painted = self._painted("secondary-capture")
         _, first = next(painted)
-        count = sum(read_frame(self._content, index) is not None for index in self._frames)
+        kept = [index for index in self._frames if self._frame(index) is not None]
 
         def pictures() -> Iterator[bytes]:
             yield rgb_bytes(first)
@@ -133,9 +154,9 @@ class _Job:
         write_secondary_capture(
             path,
             pictures(),
-            count=count,
+            count=len(kept),
             size_px=(first.height(), first.width()),
-            frame_time_ms=self._content.frame_time_ms(),
+            times_ms=[self._content.shown_ms(index) for index in kept],
             identity=self._identity,
         )
         return [path]
@@ -196,7 +217,7 @@ class _Job:
 
         def masks() -> Iterator[FrameMask]:
             for done, index in enumerate(self._frames):
-                frame = read_frame(self._content, index)
+                frame = self._frame(index)
                 if frame is None:
                     continue
                 uid, source_frame = self._content.source_of(index)
@@ -230,13 +251,13 @@ class _Job:
             InputError: not one can be read.
         """
         from guidance_app.exports.burned_picture import BurnedPictures
-        from guidance_app.window.run import application
+        from guidance_app.window.application import application
 
         qt = application(headless=True)
         painter = BurnedPictures(self._case.vessel_model())
         painted = 0
         for done, index in enumerate(self._frames):
-            frame = read_frame(self._content, index)
+            frame = self._frame(index)
             if frame is not None:
                 pose = self._content.pose_for(index, frame.geometry)
                 age_ms = 0.0 if pose is None else self._content.age_ms(index, pose)

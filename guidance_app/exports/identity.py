@@ -9,6 +9,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import UID, generate_uid
 
 RESEARCH_LINE = "Research use only, not a medical device"
+_UTF_8 = "ISO_IR 192"
 _PATIENT = (
     "PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyID", "StudyDate", "StudyTime",
     "AccessionNumber", "ReferringPhysicianName", "StudyDescription",
@@ -52,9 +53,11 @@ class ExportIdentity:
             setattr(dataset, keyword, "")
         dataset.StudyInstanceUID = self.uid(str(self._of_source("StudyInstanceUID")))
         if self.identified:
+            # The source's own character sets are left behind: its bytes would be read by ours.
+            dataset.SpecificCharacterSet = _UTF_8
             for keyword in _PATIENT:
                 if value := self._of_source(keyword):
-                    setattr(dataset, keyword, value)
+                    setattr(dataset, keyword, str(value))
             return
         dataset.PatientID = self.pseudonym
         dataset.PatientName = self.pseudonym.replace("-", "^")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+
+import numpy as np
 
 from guidance_app.exports.dicom_object import new_object, write_pictures
 from guidance_app.exports.identity import RESEARCH_LINE, ExportIdentity
 
 _STORAGE = "1.2.840.10008.5.1.4.1.1.7.4"
-_FRAME_TIME = 0x00181063
+_FRAME_TIME, _FRAME_TIME_VECTOR = 0x00181063, 0x00181065
+_EVEN_MS = 0.01  # of steps between frames; a recording's come as they came
 
 
 def write_secondary_capture(
@@ -18,13 +21,14 @@ def write_secondary_capture(
     *,
     count: int,
     size_px: tuple[int, int],
-    frame_time_ms: float,
+    times_ms: Sequence[float],
     identity: ExportIdentity,
 ) -> None:
     """Write burned-in pictures as one object.
 
     Args:
         pictures: red, green, blue of every pixel, row by row.
+        times_ms: when each picture was shown, against the first.
         size_px: (rows, columns).
     """
     rows, columns = size_px
@@ -40,8 +44,13 @@ def write_secondary_capture(
     dataset.BurnedInAnnotation = "YES"
     dataset.NumberOfFrames = count
     if count > 1:
-        dataset.FrameIncrementPointer = _FRAME_TIME
-        dataset.FrameTime = f"{frame_time_ms:.10g}"
+        steps_ms = np.diff(times_ms)
+        if np.ptp(steps_ms) <= _EVEN_MS:
+            dataset.FrameIncrementPointer = _FRAME_TIME
+            dataset.FrameTime = f"{float(steps_ms.mean()):.10g}"
+        else:
+            dataset.FrameIncrementPointer = _FRAME_TIME_VECTOR
+            dataset.FrameTimeVector = ["0", *(f"{step:.10g}" for step in steps_ms.tolist())]
     dataset.SamplesPerPixel, dataset.PhotometricInterpretation, dataset.PlanarConfiguration = 3, "RGB", 0
     dataset.Rows, dataset.Columns = rows, columns
     dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation = 8, 8, 7, 0

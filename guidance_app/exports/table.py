@@ -63,7 +63,7 @@ def rows_of(content: ExportContent, frames: Iterable[int], identity: ExportIdent
                 row["state"] = "corrupt" if header.corrupt else ("painted" if number in shown else "not painted")
             else:
                 row["source_frame"], row["sop_instance_uid"] = index, _uid(content.run.sop_instance_uid, identity)
-                row["seconds"] = _short(index * content.frame_time_ms() / 1e3)
+                row["seconds"] = _short(content.shown_ms(index) / 1e3)
             row |= _guidance(guided.get(number, {})) | _screen(shown.get(number, {}))
             row |= _geometry_and_pose(content, index)
         except GuidanceError:

@@ -9,12 +9,15 @@ import numpy as np
 from jaxtyping import Float
 
 from calibration.carm import CArmGeometry
+from engines.anatomy.cases.patient_hashes import PatientMatch
 from engines.angiography.frame import Frame
 from guidance_app.live.evidence import Evidence
+from guidance_app.live.reason import Reason
 
-SourceState = Literal["no_signal", "live", "frozen", "replay"]
+SourceState = Literal["no_signal", "live", "last_run", "frozen", "replay"]
 GuidanceState = Literal["unregistered", "proposed", "accepted", "stale", "rejected"]
 OverlayState = Literal["valid", "stale", "hidden"]
+BranchSeen = Literal["now", "earlier", "never"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -26,12 +29,15 @@ class OverlayPath:
         width_px: (n,) projected lumen diameter, NaN where unknown.
         name: branch name or "".
         closed: a border rather than a centerline.
+        seen: of a branch: filled with contrast on this very frame, on an earlier one of this view, or on none. None
+            where nobody has looked, as for borders.
     """
 
     points_px: Float[np.ndarray, "n 2"]
     width_px: Float[np.ndarray, " n"]
     name: str = ""
     closed: bool = False
+    seen: BranchSeen | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -41,6 +47,8 @@ class Overlay:
     `geometry` is that of the frame it was computed for. `outline` is the closed border of all that it covers.
     `motion_mm` is how far it was moved from its rigid place to follow the heart, on average; None where it is rigid.
     `evidence` is what its own frame said for the pose; None where nothing was asked, which is never valid.
+    `unseen_halo_px` is the halo of branches that this view never saw filled, never below `halo_px`; None where all
+    share that one.
     """
 
     frame_index: int
@@ -51,6 +59,7 @@ class Overlay:
     generation: int
     motion_mm: float | None = None
     evidence: Evidence | None = None
+    unseen_halo_px: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +107,16 @@ class GuidanceResult:
     generation: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """What is known of the registration in use; with no registration there are none."""
+
+    confidence: float
+    expected_error_mm: float
+    depth_sigma_mm: float
+    reasons: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ScreenState:
     """Everything one repaint needs, decided outside the window; the window only draws it.
@@ -108,7 +127,14 @@ class ScreenState:
         overlay: what may be drawn on `frame` now; None when hidden.
         overlay_state: `valid`, `stale` (drawn, but marked as old) or `hidden`.
         overlay_age_ms: how much older the overlay's frame is than `frame`; None without an overlay.
-        banner: one line for a person: why there is no overlay, or what is wrong. "" when all is well.
+        banner: one line for the logs: why there is no overlay, or what is wrong. "" when all is well.
+        why: the same as a code, where guidance is the reason; None where source or engine are, which only have words.
+        besides: what else a person must know, whatever guidance says.
+        figures: of the registration that `guidance_state` speaks of; None without one, and where it is not current.
+        patient: whether the picture is of the case's patient.
+        last_run_at: wall clock at which the newest picture came, "14:02", where the source waits for another run.
+        overlays_per_s: reached by a machine that cannot keep pace with the picture; None where it does.
+        can_undo_reject: a person rejected a registration, and may have it back.
         frames_total: of a recording, None for a live source.
         p95_ms: 95th percentile of ingest to paint over the last seconds.
         paused: playback of a recording stands still on purpose.
@@ -131,3 +157,10 @@ class ScreenState:
     paused: bool = False
     engine_loading: bool = False
     decided_ns: int = 0
+    why: Reason | None = None
+    besides: tuple[str, ...] = ()
+    figures: Figures | None = None
+    can_undo_reject: bool = False
+    patient: PatientMatch = "same"
+    last_run_at: str = ""
+    overlays_per_s: float | None = None

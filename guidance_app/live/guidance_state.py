@@ -6,21 +6,37 @@ the new view. While stale, the pose of the patient is kept but must not be drawn
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
+
+import numpy as np
 
 from calibration.carm import CArmGeometry
 from engines.registration.registration import Registration
 from guidance_app.live.guidance import GuidanceState
+from guidance_app.live.reason import ReasonCode
 
 _NOT_REGISTERED = "not registered yet: waits for filled vessels, or press G"
 _PROPOSED = "registration proposed: check it and accept"
+_TAKEN_BACK = "the rejection was taken back: check the registration and accept"
 _DOUBTED = "not confirmed by the last pictures: check it and accept"
 MISSES_BEFORE_STALE = 5  # consecutive filled frames that contradict the pose; one bad segmentation must not hide it
 DOUBTS_BEFORE_PROPOSED = 15  # filled frames that neither confirm nor contradict the pose: a second at the usual rate
 REST_FRAMES = 8  # after a failed cold start: the bolus moves on, the next picture may show more
 _FULLER = 1.2  # so much more vessel than at the last failure is worth a new attempt at once
 REMEMBERED_FRAMES = 4
+_SAME_PLACE_MM, _SAME_PLACE_RAD = 2.0, math.radians(3.0)  # what two searches of one picture differ by
 MISSES_BEFORE_ANEW = 5  # further ones on a new view before the pose is searched for again
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejected:
+    """A registration that a person took away, with the view that it fitted and whether it was ever confirmed."""
+
+    registration: Registration
+    pose_geometry: CArmGeometry | None
+    checked_geometry: CArmGeometry | None
+    unconfirmed: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +44,7 @@ class Situation:
     """Everything guidance remembers between two frames; small, picklable, and never changed in place.
 
     Args:
-        state: see the module; `reason` says why it is not `accepted`, for a person.
+        state: see the module; `reason` says why it is not `accepted`, for the logs, and `why` as a code.
         registration: the pose in use or to be checked, None when there is none.
         checked_geometry: the view on which the registration was last found to fit; drawn nowhere else.
         geometry: the view of the newest frame that had one.
@@ -46,10 +62,14 @@ class Situation:
         rest_frames: frames to let pass before the next cold start, after one that found nothing.
         tried_share: of the picture that was vessel when the last cold start began.
         vessel_shares: share of the picture that showed vessel, newest last: tells a bolus that is still arriving.
+        vouched: whose picture it is was found to be the case's patient, or cannot be told apart; else no pose is
+            accepted by itself, only by a person.
+        rejected: what a person rejected last, for as long as that can be taken back.
     """
 
     state: GuidanceState = "unregistered"
     reason: str = _NOT_REGISTERED
+    why: ReasonCode = "not_registered"
     registration: Registration | None = None
     checked_geometry: CArmGeometry | None = None
     geometry: CArmGeometry | None = None
@@ -66,19 +86,37 @@ class Situation:
     rest_frames: int = 0
     tried_share: float = 0.0
     vessel_shares: tuple[float, ...] = ()
+    vouched: bool = True
+    rejected: Rejected | None = None
 
 
 def started_from(registration: Registration, view: CArmGeometry | None) -> Situation:
     """Begin with a known pose; `view` is the geometry it was found on, None leaves it to be checked first."""
     if view is None:
         return Situation(
-            state="stale", reason="the given pose waits for a check on this view", registration=registration,
-            wanted=False,
+            state="stale", reason="the given pose waits for a check on this view", why="given_pose_waits",
+            registration=registration, wanted=False,
         )  # fmt: skip
     accepted = registration.status == "accepted"
     return Situation(
-        state="accepted" if accepted else "proposed", reason="" if accepted else _PROPOSED, registration=registration,
+        state="accepted" if accepted else "proposed", reason="" if accepted else _PROPOSED,
+        why="none" if accepted else "proposed", registration=registration,
         checked_geometry=view, geometry=view, pose_geometry=view, unconfirmed=not accepted, wanted=False,
+    )  # fmt: skip
+
+
+def carried_on(before: Situation) -> Situation:
+    """Begin the next run of the same patient: the pose is kept, and only checked on the new view.
+
+    Generation and revision go on, so that what was asked for the run before is told from what is asked for this one.
+    """
+    fresh = Situation(generation=before.generation + 1, revision=before.revision + 1)
+    if before.registration is None or before.state not in ("accepted", "proposed", "stale"):
+        return fresh
+    return replace(
+        fresh, state="stale", reason="the pose of the run before waits for a check on this view",
+        registration=before.registration, unconfirmed=before.unconfirmed or before.state == "proposed",
+        pose_geometry=before.pose_geometry, wanted=False,
     )  # fmt: skip
 
 
@@ -97,9 +135,27 @@ def saw_geometry(now: Situation, geometry: CArmGeometry | None) -> Situation:
     )  # fmt: skip
     if now.state in ("accepted", "proposed", "stale"):
         return replace(
-            moved, state="stale", reason="the view changed: the pose waits for a check", checked_geometry=None, misses=0
+            moved,
+            state="stale",
+            reason="the view changed: the pose waits for a check",
+            why="view_changed",
+            checked_geometry=None,
+            misses=0,
         )
     return moved
+
+
+def saw_patient(now: Situation, *, vouched: bool) -> Situation:
+    """The picture's header said whose it is. What was accepted for one patient is a proposal for another."""
+    if vouched and now.vouched:
+        return now
+    changed = replace(now, vouched=vouched, generation=now.generation + 1, registering=False, by_person=False)
+    changed = replace(changed, wanted=now.wanted or now.registering)
+    if vouched or now.registration is None or now.state == "rejected":
+        return changed
+    state: GuidanceState = "proposed" if now.state == "accepted" else now.state
+    why, reason = ("proposed", _PROPOSED) if state == "proposed" else (now.why, now.reason)
+    return replace(changed, state=state, why=why, reason=reason, unconfirmed=True)
 
 
 def saw_vessel(now: Situation, share: float) -> Situation:
@@ -110,9 +166,10 @@ def saw_vessel(now: Situation, share: float) -> Situation:
 
 
 def registration_started(now: Situation) -> Situation:
-    reason = now.reason if now.state in ("accepted", "proposed") else "registering"
+    shown = now.state in ("accepted", "proposed")
+    reason, why = (now.reason, now.why) if shown else ("registering", "registering")
     share = now.vessel_shares[-1] if now.vessel_shares else 0.0
-    return replace(now, registering=True, wanted=False, asked=False, reason=reason, tried_share=share)
+    return replace(now, registering=True, wanted=False, asked=False, reason=reason, why=why, tried_share=share)
 
 
 def registration_finished(now: Situation, found: Registration, geometry: CArmGeometry, generation: int) -> Situation:
@@ -123,13 +180,14 @@ def registration_finished(now: Situation, found: Registration, geometry: CArmGeo
         return replace(now, registering=False, wanted=True, generation=now.generation + 1)
     if found.status == "rejected":
         return _not_found(now, found)
-    if found.status == "caution" and _surer_already(now, found):
+    if found.status == "caution" and (_surer_already(now, found) or _only_doubted(now, found, geometry)):
         return replace(now, registering=False, wanted=True, rest_frames=REST_FRAMES)
-    accepted = found.status == "accepted"
+    accepted = found.status == "accepted" and now.vouched
     return replace(
         now,
         state="accepted" if accepted else "proposed",
         reason="" if accepted else _PROPOSED,
+        why="none" if accepted else "proposed",
         registration=replace(found, generation=now.generation + 1),
         checked_geometry=geometry,
         pose_geometry=geometry,
@@ -149,21 +207,38 @@ def _surer_already(now: Situation, found: Registration) -> bool:
     return now.state == "proposed" and now.registration is not None and found.confidence <= now.registration.confidence
 
 
+def _only_doubted(now: Situation, found: Registration, geometry: CArmGeometry) -> bool:
+    """An accepted pose that an unsure search finds again keeps its right: the next picture may confirm it.
+
+    Depth does not count: one view hardly tells it.
+    """
+    if now.state != "proposed" or now.unconfirmed or now.registration is None:
+        return False
+    arm = geometry.camera_from_isocentre()
+    before, after = (arm @ pose for pose in (now.registration.isocentre_from_lps, found.isocentre_from_lps))
+    middle_mm = now.registration.isocentre_from_lps.inverse().translation_mm[None]  # what lies at the isocentre
+    moved_mm = (after.apply(middle_mm) - before.apply(middle_mm))[0, :2]
+    turned = 0.5 * (np.trace(after.rotation @ before.rotation.T) - 1.0)
+    return bool(np.hypot(*moved_mm) <= _SAME_PLACE_MM and turned >= math.cos(_SAME_PLACE_RAD))
+
+
 def _not_found(now: Situation, found: Registration) -> Situation:
     """A pose that is on the screen stays there; a pose that waits for a check still waits."""
     tried = replace(now, registering=False, wanted=now.state != "accepted", rest_frames=REST_FRAMES)
     if now.state in ("accepted", "proposed"):
         return tried
     reason = "registration not found: " + ("; ".join(found.reasons) or "it does not fit the picture")
-    return replace(tried, reason=reason, generation=now.generation + 1)
+    return replace(tried, reason=reason, why="not_found", generation=now.generation + 1)
 
 
 def registration_failed(now: Situation, why: str, generation: int) -> Situation:
     """A cold start ended without an answer (an error, or its process died)."""
     if generation != now.generation or not now.registering:
         return now
-    reason = now.reason if now.state in ("accepted", "proposed") else f"registration failed: {why}"
-    return replace(now, registering=False, wanted=True, reason=reason, rest_frames=REST_FRAMES)
+    tried = replace(now, registering=False, wanted=True, rest_frames=REST_FRAMES)
+    if now.state in ("accepted", "proposed"):
+        return tried
+    return replace(tried, reason=f"registration failed: {why}", why="failed")
 
 
 def checked(now: Situation, tracked: Registration, geometry: CArmGeometry) -> Situation:
@@ -175,7 +250,8 @@ def checked(now: Situation, tracked: Registration, geometry: CArmGeometry) -> Si
     if tracked.status == "accepted":
         confirmed: GuidanceState = "proposed" if now.unconfirmed else "accepted"
         return replace(
-            now, state=confirmed, reason=_PROPOSED if now.unconfirmed else "", misses=0, doubts=0,
+            now, state=confirmed, reason=_PROPOSED if now.unconfirmed else "",
+            why="proposed" if now.unconfirmed else "none", misses=0, doubts=0,
             registration=replace(tracked, generation=now.generation), checked_geometry=geometry, pose_geometry=geometry,
         )  # fmt: skip
     if tracked.status == "caution" and now.state != "stale":
@@ -189,6 +265,7 @@ def anatomy_left(now: Situation) -> Situation:
         return now
     return replace(
         now, state="stale", reason="the picture has moved and no header says so: the pose waits for a check",
+        why="moved_unsaid",
         checked_geometry=None, misses=0, doubts=0, by_person=False, wanted=not now.registering, rest_frames=0,
     )  # fmt: skip
 
@@ -198,26 +275,52 @@ def person_accepts(now: Situation) -> Situation:
         return now
     # A better guess that is still being computed would undo what the person has just decided.
     return replace(
-        now, state="accepted", reason="", generation=now.generation + 1, unconfirmed=False, registering=False,
-        wanted=False, doubts=0, by_person=True,
+        now, state="accepted", reason="", why="none", generation=now.generation + 1, unconfirmed=False,
+        registering=False, wanted=False, doubts=0, by_person=True,
     )  # fmt: skip
 
 
 def person_rejects(now: Situation) -> Situation:
+    taken = None
+    if now.registration is not None:
+        taken = Rejected(
+            registration=now.registration, pose_geometry=now.pose_geometry, checked_geometry=now.checked_geometry,
+            unconfirmed=now.unconfirmed,
+        )  # fmt: skip
     return replace(
-        now, state="rejected", reason="registration rejected: ask for a new one", registration=None,
+        now, state="rejected", reason="registration rejected: ask for a new one", why="rejected", registration=None,
+        rejected=taken or now.rejected,
         checked_geometry=None, generation=now.generation + 1, unconfirmed=False, registering=False, wanted=False,
         misses=0, doubts=0, by_person=False,
+    )  # fmt: skip
+
+
+def person_takes_back(now: Situation) -> Situation:
+    """Undo a rejection. The pose comes back as a proposal: the patient may have moved since.
+
+    On another view, or where it waited for a check already, it waits for one.
+    """
+    taken = now.rejected
+    if now.state != "rejected" or taken is None:
+        return now
+    view = taken.checked_geometry
+    here = view is not None and now.geometry is not None and view.same_view(now.geometry)
+    return replace(
+        now, state="proposed" if here else "stale", reason=_TAKEN_BACK, why="taken_back", rejected=None,
+        registration=taken.registration, pose_geometry=taken.pose_geometry, unconfirmed=taken.unconfirmed,
+        checked_geometry=view if here else None, generation=now.generation + 1, misses=0, doubts=0,
     )  # fmt: skip
 
 
 def person_asks(now: Situation) -> Situation:
     """Search anew; the pose in use stays on the screen until the new one is there."""
     state: GuidanceState = "unregistered" if now.state == "rejected" else now.state
-    reason = "waiting for a frame that shows enough vessel" if now.registration is None else now.reason
+    reason, why = now.reason, now.why
+    if now.registration is None:
+        reason, why = "waiting for a frame that shows enough vessel", "waits_for_vessel"
     return replace(
-        now, state=state, reason=reason, wanted=True, asked=True, registering=False, rest_frames=0, misses=0,
-        generation=now.generation + 1,
+        now, state=state, reason=reason, why=why, rejected=None, wanted=True, asked=True,
+        registering=False, rest_frames=0, misses=0, generation=now.generation + 1,
     )  # fmt: skip
 
 
@@ -226,6 +329,7 @@ def engine_lost(now: Situation) -> Situation:
     return replace(
         now, generation=now.generation + 1, registering=False, wanted=now.wanted or now.registering,
         reason=_NOT_REGISTERED if now.state == "unregistered" else now.reason,
+        why="not_registered" if now.state == "unregistered" else now.why,
     )  # fmt: skip
 
 
@@ -235,18 +339,21 @@ def _doubted(now: Situation) -> Situation:
         return now
     if now.doubts + 1 < DOUBTS_BEFORE_PROPOSED:
         return replace(now, doubts=now.doubts + 1)
-    return replace(now, state="proposed", reason=_DOUBTED, doubts=0, wanted=not now.registering)
+    return replace(now, state="proposed", reason=_DOUBTED, why="doubted", doubts=0, wanted=not now.registering)
 
 
 def _missed(now: Situation) -> Situation:
     misses = now.misses + 1
     if now.state == "stale":
         ask = misses >= MISSES_BEFORE_ANEW and not now.registering
-        reason = "the pose does not fit this view: registering anew" if ask else now.reason
-        return replace(now, misses=0 if ask else misses, wanted=now.wanted or ask, reason=reason)
+        now = replace(now, misses=0 if ask else misses, wanted=now.wanted or ask)
+        if not ask:
+            return now
+        return replace(now, reason="the pose does not fit this view: registering anew", why="does_not_fit_view")
     if misses < MISSES_BEFORE_STALE:
         return replace(now, misses=misses)
     return replace(
         now, state="stale", reason="the vessels no longer fit the pose (has the patient moved?)",
+        why="no_longer_fits",
         checked_geometry=None, misses=0, doubts=0, by_person=False, wanted=not now.registering, rest_frames=0,
     )  # fmt: skip

@@ -13,6 +13,7 @@ from calibration.carm import CArmGeometry
 from calibration.errors import InputError
 from engines.angiography.frame import Frame
 from engines.angiography.run import FrameDecodeError, Run
+from guidance_app.sources.kept_frames import KeptFrames
 from guidance_app.sources.source import CorruptFrame, SourceClosed, SourceTimeout
 
 MAX_FPS = 1000.0
@@ -26,6 +27,16 @@ class Timed(Protocol):
 
     def gap_ns(self, index: int) -> int:
         """Time from this frame to the next one."""
+        ...
+
+
+@runtime_checkable
+class TimedByHeader(Protocol):
+    """A run whose header states the time from each frame to the next."""
+
+    @property
+    def frame_times_ms(self) -> tuple[float, ...]:
+        """() if it states none."""
         ...
 
 
@@ -60,6 +71,7 @@ class PacedFileSource:
         self.frame_count = run.frame_count
         own_period_ms = run.frame_time_ms or 1e3 / _UNTIMED_FPS
         self._timed = run if isinstance(run, Timed) and fps is None else None
+        self._steps_ms = run.frame_times_ms if isinstance(run, TimedByHeader) and fps is None else ()
         self._period_ns = round((1e3 / fps if fps else own_period_ms) * 1e6)
         self._run = run
         self._loop = loop
@@ -73,6 +85,7 @@ class PacedFileSource:
         self._due_ns: int | None = None
         self._index = 0
         self._damage = _Damage(run)
+        self._kept = KeptFrames(run) if loop else None
 
     @property
     def run(self) -> Run:
@@ -94,8 +107,8 @@ class PacedFileSource:
         source_frame, due_ns = self._wait_until_due(timeout_s)
         index, self._index = self._index, self._index + 1
         with self._damage.counted():
-            period_ms = None if self._timed is not None else self._period_ns / 1e6
-            return _decoded(self._run, source_frame, index, due_ns, period_ms=period_ms)
+            period_ms = None if self._timed is not None or self._steps_ms else self._period_ns / 1e6
+            return _decoded(self._run, self._kept, source_frame, index, due_ns, period_ms=period_ms)
 
     def close(self) -> None:
         with self._moved:
@@ -180,8 +193,14 @@ class PacedFileSource:
     def _take(self, due_ns: int) -> tuple[int, int]:
         source_frame = self._position + 1 if self._next is None else self._next
         self._position, self._next = source_frame, None
-        self._due_ns = due_ns + (self._period_ns if self._timed is None else self._timed.gap_ns(source_frame))
+        self._due_ns = due_ns + self._gap_ns(source_frame)
         return source_frame, due_ns
+
+    def _gap_ns(self, source_frame: int) -> int:
+        """Time to the next frame, as the run states it for this one."""
+        if self._timed is not None:
+            return self._timed.gap_ns(source_frame)
+        return round(self._steps_ms[source_frame] * 1e6) if self._steps_ms else self._period_ns
 
 
 class SaturatedFileSource:
@@ -201,6 +220,7 @@ class SaturatedFileSource:
         self._index = 0
         self._shown = -1
         self._damage = _Damage(run)
+        self._kept = KeptFrames(run) if loop else None
 
     @property
     def run(self) -> Run:
@@ -224,7 +244,8 @@ class SaturatedFileSource:
             index, self._index = self._index, self._index + 1
         try:
             with self._damage.counted():
-                return _decoded(self._run, index % self._run.frame_count, index, self._clock_ns(), period_ms=None)
+                source_frame = index % self._run.frame_count
+                return _decoded(self._run, self._kept, source_frame, index, self._clock_ns(), period_ms=None)
         except CorruptFrame:
             self.acknowledge(index)  # nobody can show it
             raise
@@ -263,10 +284,12 @@ class _Damage:
             )
 
 
-def _decoded(run: Run, source_frame: int, index: int, received_ns: int, *, period_ms: float | None) -> Frame:
+def _decoded(
+    run: Run, kept: KeptFrames | None, source_frame: int, index: int, received_ns: int, *, period_ms: float | None
+) -> Frame:
     started_ns = time.perf_counter_ns()
     try:
-        frame = run.frame(source_frame)
+        frame = (kept or run).frame(source_frame)
     except FrameDecodeError as error:
         # A recording says which frame of which object it was.
         raise CorruptFrame(

@@ -101,6 +101,13 @@ class Playback(Recorded, Protocol):
 
 
 @runtime_checkable
+class ReceivesRuns(Protocol):
+    """A live source of whole runs: that nothing comes after one is how it should be."""
+
+    receives_runs: bool
+
+
+@runtime_checkable
 class Acknowledged(Protocol):
     """A source without a clock of its own, which waits for each frame to be shown before it delivers the next."""
 
@@ -109,7 +116,7 @@ class Acknowledged(Protocol):
         ...
 
 
-NoticeKind = Literal["client_refused", "source_connected", "source_disconnected", "message_ignored"]
+NoticeKind = Literal["client_refused", "source_connected", "source_disconnected", "message_ignored", "geometry_changed"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,89 +1,146 @@
-"""What is written in the corners of the picture, as text; nothing here paints."""
+"""What is written on and around the picture, as text; nothing here paints or knows a place."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float
 
 from calibration.carm import CArmGeometry
-from engines.angiography.frame import Frame
 from guidance_app.live.guidance import ScreenState
 from guidance_app.live.view_words import angles_text
+from guidance_app.views.overlay_look import Badge, held_for_s
+from guidance_app.views.reason_words import seconds_text
 from guidance_app.views.windowing import WindowLevel
 
 _SOURCE_WORDS = {
     "no_signal": "NO SIGNAL",
     "live": "\u25cf LIVE",
+    "last_run": "LAST RUN",
     "frozen": "\u275a\u275a FROZEN",
     "replay": "\u25b6 REPLAY",
 }
+# Positioner angles are stated against the patient, however he lies (DICOM PS3.3 C.8.7.5.1.2): 0 degrees is before the
+# chest of a prone patient too. What the position adds is which end of the patient the picture's upper edge is.
+_LYING = ("S", "P", "DR", "DL")
+_OPPOSITE = {"L": "R", "R": "L", "A": "P", "P": "A", "H": "F", "F": "H"}
+_OBLIQUE = 0.8  # a letter stands alone up to 37 degrees off its axis; beyond, nobody would call that side so
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Corners:
-    """Lines from the corner inwards."""
+    """Lines from the corner inwards.
 
-    top_left: tuple[str, ...]
-    top_right: tuple[str, ...]
-    bottom_left: tuple[str, ...]
-    bottom_right: tuple[str, ...]
+    `state`, `angles` and `frame` are read from afar, and stand first at the top left, top right and bottom left.
+    """
+
+    state: str = ""
+    angles: tuple[str, ...] = ()
+    frame: str = ""
+    top_left: tuple[str, ...] = ()
+    top_right: tuple[str, ...] = ()
+    bottom_left: tuple[str, ...] = ()
+    bottom_right: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SideLetters:
+    """The patient's side at each edge of the picture; "" where it is none of the six."""
+
+    left: str
+    right: str
+    top: str
+    bottom: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Annotations:
+    """All words on one picture.
+
+    Args:
+        bar: a warning across the whole picture, as that it may show another patient; "" for none.
+        message: what is the matter and what to do, under the badge.
+        notes: what was done to the picture, as a subtraction; never left out.
+        label: written beside the overlay.
+    """
+
+    badge: Badge | None = None
+    bar: str = ""
+    message: str = ""
+    notes: tuple[str, ...] = ()
+    corners: Corners = Corners()
+    sides: SideLetters | None = None
+    label: str = ""
+    label_colour: str = ""
 
 
 def corners_of(
-    screen: ScreenState, *, case_id: str, window: WindowLevel | None, zoom: float, frozen: bool = False
+    screen: ScreenState,
+    *,
+    case_id: str,
+    window: WindowLevel | None,
+    zoom: float,
+    frozen: bool = False,
+    now_ns: int | None = None,
 ) -> Corners:
     """`frozen`: the window itself holds the picture, and the source goes on."""
     frame = screen.frame
     title = (f"Case {case_id}",) if case_id else ()
     state = "\u275a\u275a PAUSED" if screen.paused else _SOURCE_WORDS[screen.source_state]
-    state = "\u275a\u275a FROZEN HERE (F)" if frozen else state
+    state += f" {screen.last_run_at}" if screen.source_state == "last_run" else ""
+    state = "\u275a\u275a FROZEN" if frozen else state
     if frame is None:
-        return Corners(top_left=title, top_right=(), bottom_left=(), bottom_right=())
+        return Corners(top_left=title)
     kind = "DSA" if frame.kind == "dsa" else "FLUORO"
+    geometry = frame.geometry
     return Corners(
-        top_left=(*title, frame.source_id, kind, state),
-        top_right=_geometry_lines(frame),
-        bottom_left=_picture_lines(screen, frame, window, zoom),
-        bottom_right=_guidance_lines(screen),
+        state=state,
+        angles=("angles unknown",) if geometry is None else tuple(angles_text(geometry).split("  ")),
+        frame=f"Frame {frame.source_frame + 1}" + (f"/{screen.frames_total}" if screen.frames_total else ""),
+        top_left=(*title, frame.source_id, kind),
+        top_right=() if geometry is None else (f"SID {geometry.sid_mm:.0f} mm",),
+        bottom_left=_picture_lines(screen, window, zoom),
+        bottom_right=_guidance_lines(screen, now_ns),
     )
 
 
-def side_letters(geometry: CArmGeometry | None) -> tuple[str, str] | None:
-    """Letters for the left and right edge of the picture, for a patient supine and head first.
+def side_letters(geometry: CArmGeometry | None, patient_position: str) -> SideLetters | None:
+    """Letters for the edges of the picture; None where angles or Patient Position are unknown.
 
-    Camera x is (cos p, sin p, 0) in LPS and runs with the columns unless the picture is mirrored.
+    Camera x runs with the columns unless the picture is mirrored, camera y against the rows.
     """
-    if geometry is None:
+    position = patient_position.strip().upper()
+    if geometry is None or position[:2] not in ("HF", "FF") or position[2:] not in _LYING:
         return None
-    left, posterior = np.cos(geometry.primary_rad), np.sin(geometry.primary_rad)
-    if geometry.mirrored:
-        left, posterior = -left, -posterior
-    if abs(left) >= abs(posterior):
-        return ("R", "L") if left > 0 else ("L", "R")
-    return ("A", "P") if posterior > 0 else ("P", "A")
+    camera = geometry.camera_from_isocentre().rotation
+    turned = 1.0 if position[:2] == "HF" else -1.0  # the picture of a patient with the feet first stands on its head
+    right = _letter(turned * (-camera[0] if geometry.mirrored else camera[0]))
+    top = _letter(turned * camera[1])
+    return SideLetters(left=_OPPOSITE.get(right, ""), right=right, top=top, bottom=_OPPOSITE.get(top, ""))
 
 
-def _geometry_lines(frame: Frame) -> tuple[str, ...]:
-    if frame.geometry is None:
-        return ("angles unknown",)
-    return angles_text(frame.geometry), f"SID {frame.geometry.sid_mm:.0f} mm"
+def _letter(direction: Float[np.ndarray, " 3"]) -> str:
+    axis = int(np.abs(direction).argmax())
+    if abs(direction[axis]) < _OBLIQUE:
+        return ""
+    return ("LPH" if direction[axis] > 0 else "RAF")[axis]
 
 
-def _picture_lines(screen: ScreenState, frame: Frame, window: WindowLevel | None, zoom: float) -> tuple[str, ...]:
-    number = f"Frame {frame.source_frame + 1}"
-    if screen.frames_total is not None:
-        number += f"/{screen.frames_total}"
-    lines = [f"{number}   {screen.fps:.0f} fps", f"Zoom {zoom:.1f}\u00d7"]
+def _picture_lines(screen: ScreenState, window: WindowLevel | None, zoom: float) -> tuple[str, ...]:
+    lines = [f"{screen.fps:.0f} fps", f"Zoom {zoom:.1f}\u00d7"]
     if window is not None:
         lines.append(f"W {window.width:.0f}  L {window.center:.0f}" + ("  inverted" if window.inverted else ""))
-    return tuple(reversed(lines))
+    return tuple(lines)
 
 
-def _guidance_lines(screen: ScreenState) -> tuple[str, ...]:
+def _guidance_lines(screen: ScreenState, now_ns: int | None) -> tuple[str, ...]:
     # The panel tells confidence and error, at a pace that can be read: two paces would show two values of one figure.
-    age = "\u2013" if screen.overlay_age_ms is None else f"{screen.overlay_age_ms:.0f} ms"
+    held_s = None if now_ns is None else held_for_s(screen, now_ns)
+    age = "\u2013" if screen.overlay_age_ms is None else seconds_text(screen.overlay_age_ms / 1e3 + (held_s or 0.0))
     lines = [f"Ingest to paint p95 {screen.p95_ms:.0f} ms", f"Overlay age {age}"]
+    if held_s is not None:
+        lines.append(f"Picture {seconds_text(held_s)} old")
     if screen.overlay is not None:
         lines.append("Overlay rigid" if screen.overlay.motion_mm is None else "Overlay motion-compensated")
     return tuple(lines)

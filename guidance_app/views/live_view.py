@@ -16,16 +16,26 @@ from PyQt6.QtCore import QPointF, QRectF, QSize, QSizeF, Qt
 from PyQt6.QtGui import QColor, QImage, QMouseEvent, QPainter, QPaintEvent, QTransform, QWheelEvent
 from PyQt6.QtWidgets import QWidget
 
+from engines.anatomy.cases.patient_hashes import PatientMatch
 from engines.angiography.frame import Frame
 from guidance_app.live.guidance import Overlay, ScreenState
-from guidance_app.views import annotation_painter as words
-from guidance_app.views import palette, windowing
-from guidance_app.views.annotations import corners_of, side_letters
+from guidance_app.views import legibility, palette, windowing
+from guidance_app.views.annotation_layout import PlacedText, placed_texts
+from guidance_app.views.annotation_painter import paint_texts
+from guidance_app.views.annotations import Annotations, corners_of, side_letters
+from guidance_app.views.open_field import OpenField
 from guidance_app.views.overlay_look import OverlayLook, badge_of, look_of
 from guidance_app.views.overlay_painter import OVERLAY_MODES, OverlayMode, OverlayPainter, Placing
+from guidance_app.views.reason_words import message_of
 from guidance_app.views.viewport import Viewport
 from guidance_app.views.windowing import WindowLevel
 
+PATIENT_WORDS: dict[PatientMatch, str] = {
+    "same": "",
+    "other": "ANOTHER PATIENT: not the patient of this case",
+    "silent": "WHOSE RUN? It names no patient. Compare before you trust it",
+    "untold": "",
+}
 _ZOOM_PER_PX = 1.005
 _OPACITY_STEP = 0.05
 _MIN_OPACITY = 0.1
@@ -37,21 +47,33 @@ class LiveView(QWidget):
     Attributes:
         painted_screen: the state that the last paint event really drew, None before.
         painted_ns: monotonic clock at the end of that paint event.
+        painted_texts: all words of that paint event, in their places.
+        distance_mm: from the screen to the eyes; words grow with it.
+
+    Args:
+        clock_ns: monotonic; what the age of a held picture counts to.
     """
 
-    def __init__(self, parent: QWidget | None = None, *, case_id: str = "") -> None:
+    def __init__(
+        self, parent: QWidget | None = None, *, case_id: str = "", clock_ns: Callable[[], int] = time.monotonic_ns
+    ) -> None:
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
-        self.setMinimumSize(QSize(320, 240))
+        self.setMinimumSize(QSize(280, 240))
         self.case_id = case_id
         self.on_frame_wheel: Callable[[int], None] | None = None
         self.on_overlay_changed: Callable[[], None] | None = None
         self.right_drag_windows = False
         self.painted_screen: ScreenState | None = None
         self.painted_ns = 0
+        self.painted_texts: tuple[PlacedText, ...] = ()
+        self.distance_mm = legibility.LIVE_DISTANCE_MM
+        self._clock_ns = clock_ns
+        self._painted_second = 0
         self.paint_ms = 0.0
         self.mode: OverlayMode = OVERLAY_MODES[0]
         self.opacity = 1.0
+        self.show_unseen = True  # branches that this view never saw filled
         self.overlay_held = False
         self.raw = False
         self.frozen = False
@@ -60,6 +82,7 @@ class LiveView(QWidget):
         self._screen: ScreenState | None = None
         self._picture: Frame | None = None  # the frame as shown: subtracted where a mask is set
         self._mask: Frame | None = None
+        self._field = OpenField()
         self._grey: UInt8[np.ndarray, "rows columns"] | None = None  # owns the bytes that the QImage points at
         self._image: QImage | None = None
         self._windowed_source: tuple[str, str, bool] | None = None
@@ -132,7 +155,7 @@ class LiveView(QWidget):
             return
         if self._mask is not None and self._mask.shape_px != frame.shape_px:
             self._mask = None
-        self._picture = frame if self._mask is None else windowing.subtracted(frame, self._mask)
+        self._picture = frame if self._mask is None else windowing.subtracted(frame, self._mask, self._field.of(frame))
         source = (frame.source_id, frame.kind, self._mask is not None)
         if self.window_level is None or source != self._windowed_source:
             inverted = self.window_level.inverted if self.window_level else False
@@ -144,6 +167,11 @@ class LiveView(QWidget):
         if self._picture is None or self.window_level is None:
             return
         self._grey = windowing.grey_of(self._picture.pixels, self.window_level.lut())
+        frame = self._screen.frame if self._screen is not None else None
+        if frame is not None and (self.window_level.inverted or self._mask is not None):
+            field = self._field.of(frame)
+            if field is not None:
+                self._grey[~field] = 0  # beside the open field there is nothing to see, and nothing may glare
         rows, columns = self._grey.shape
         self._image = QImage(self._grey.data, columns, rows, columns, QImage.Format.Format_Grayscale8)  # pyright: ignore[reportCallIssue, reportArgumentType] - any buffer will do
 
@@ -165,53 +193,87 @@ class LiveView(QWidget):
                 painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
                 painter.drawImage(transform.mapRect(QRectF(self._image.rect())), self._image)
             if self._screen is not None:
-                self._paint_guidance(painter, area, self._screen, transform)
-            words.paint_research_line(painter, area)
+                self._paint_overlay(painter, area, self._screen, transform)
+            self.painted_texts = self._texts(area, transform)
+            paint_texts(painter, self.painted_texts)
         finally:
             painter.end()
         self.painted_screen = self._screen
         self.painted_ns = time.monotonic_ns()
+        self._painted_second = self._clock_ns() // 10**9
         self.paint_ms = (self.painted_ns - started_ns) / 1e6
 
-    def _paint_guidance(
+    def _paint_overlay(
         self, painter: QPainter, area: QRectF, screen: ScreenState, transform: QTransform | None
     ) -> None:
-        look = None if self.raw or self.overlay_held else look_of(screen)
-        if look is not None and screen.overlay is not None and transform is not None:
-            # What lies beside the picture was not seen by X-rays.
-            visible = self._picture_rect(transform).intersected(area)
-            placing = Placing(view_from_frame=transform, clip=visible, pixel_ratio=self.devicePixelRatioF())
-            self._overlay_painter.paint(
-                painter, screen.overlay, look, placing=placing, mode=self.mode, opacity=self.opacity
-            )
-            self._paint_overlay_label(painter, screen.overlay, look, transform)
-        badge = words.paint_badge(
-            painter, area, badge_of(screen, held=self.overlay_held, raw=self.raw, frozen=self.frozen)
-        )
-        if self.raw:
+        look = self._look(screen)
+        if look is None or screen.overlay is None or transform is None:
             return
-        words.paint_banner(painter, area, badge, screen.banner)
-        if self._picture is not None and transform is not None:
-            picture = self._picture_rect(transform).intersected(area)
-            words.paint_sides(painter, picture, side_letters(self._picture.geometry))
-        corners = corners_of(
-            screen, case_id=self.case_id, window=self.window_level, zoom=self.viewport.zoom, frozen=self.frozen
+        # What lies beside the picture was not seen by X-rays.
+        visible = self._picture_rect(transform).intersected(area)
+        placing = Placing(view_from_frame=transform, clip=visible, pixel_ratio=self.devicePixelRatioF())
+        self._overlay_painter.paint(
+            painter, screen.overlay, look, placing=placing, mode=self.mode, opacity=self.opacity,
+            show_unseen=self.show_unseen,
+        )  # fmt: skip
+
+    def _look(self, screen: ScreenState) -> OverlayLook | None:
+        return None if self.raw or self.overlay_held else look_of(screen, now_ns=self._clock_ns())
+
+    def _texts(self, area: QRectF, transform: QTransform | None) -> tuple[PlacedText, ...]:
+        """All words, in their places."""
+        picture = None if transform is None or self._picture is None else self._picture_rect(transform)
+        screen, look = self._screen, None if self._screen is None else self._look(self._screen)
+        label_at = None
+        if screen is not None and screen.overlay is not None and look is not None and transform is not None:
+            label_at = _beside(screen.overlay, transform)
+        return placed_texts(area, picture, self._words(look), self.text_sizes(), label_at=label_at)
+
+    def text_sizes(self) -> legibility.TextSizes:
+        """Of the screen that the view is on."""
+        screen = self.screen()
+        if screen is None:
+            return legibility.sizes_for(legibility.USUAL_MM_PER_PX, self.distance_mm)
+        pixel_mm = legibility.mm_per_px(screen.geometry().width(), screen.physicalSize().width())
+        return legibility.sizes_for(pixel_mm, self.distance_mm)
+
+    def _words(self, look: OverlayLook | None) -> Annotations:
+        screen, now_ns = self._screen, self._clock_ns()
+        if screen is None:
+            return Annotations()
+        badge = badge_of(
+            screen, held=self.overlay_held, raw=self.raw, frozen=self.frozen, opacity=self.opacity, now_ns=now_ns
         )
-        words.paint_corners(painter, area, corners)
+        always = Annotations(badge=badge, bar=PATIENT_WORDS[screen.patient], notes=self._notes())
+        if self.raw:
+            return always
+        frame = self._picture
+        return replace(
+            always,
+            message=message_of(screen),
+            corners=corners_of(
+                screen, case_id=self.case_id, window=self.window_level, zoom=self.viewport.zoom, frozen=self.frozen,
+                now_ns=now_ns,
+            ),
+            sides=None if frame is None else side_letters(frame.geometry, frame.patient_position),
+            label="" if look is None else look.label,
+            label_colour="" if look is None else look.colour,
+        )  # fmt: skip
+
+    def _notes(self) -> tuple[str, ...]:
+        if self._mask is None or self._picture is None:
+            return ()
+        return (f"SUBTRACTED: mask frame {self._mask.source_frame + 1}, no shift",)
+
+    def refresh_age(self) -> None:
+        """Paint again where a second has passed over a held picture: its age is written on it."""
+        second = self._clock_ns() // 10**9
+        if self._screen is not None and second != self._painted_second:
+            self.update()
 
     def _picture_rect(self, transform: QTransform) -> QRectF:
         rows, columns = self._picture.shape_px if self._picture is not None else (0, 0)
         return transform.mapRect(QRectF(0.0, 0.0, columns, rows))
-
-    def _paint_overlay_label(
-        self, painter: QPainter, overlay: Overlay, look: OverlayLook, transform: QTransform
-    ) -> None:
-        points = [path.points_px[np.isfinite(path.points_px).all(axis=1)] for path in overlay.centerlines]
-        points = [path for path in points if len(path)]
-        if points and look.label:
-            rightmost = max((path[path[:, 0].argmax()] for path in points), key=lambda point: point[0])
-            at = transform.map(QPointF(float(rightmost[0]) + 0.5, float(rightmost[1]) + 0.5))
-            words.paint_label(painter, at + QPointF(14.0, 0.0), look.label, look.colour)
 
     # Mouse: left drag window and level, middle drag pan, right drag zoom, wheel frames, Ctrl and wheel opacity
 
@@ -250,3 +312,13 @@ class LiveView(QWidget):
         elif self.on_frame_wheel is not None:
             self.on_frame_wheel(-steps)  # towards the hand: later frames
         a0.accept()
+
+
+def _beside(overlay: Overlay, transform: QTransform) -> QPointF | None:
+    """Where the overlay reaches furthest to the right."""
+    points = [path.points_px[np.isfinite(path.points_px).all(axis=1)] for path in overlay.centerlines]
+    points = [path for path in points if len(path)]
+    if not points:
+        return None
+    rightmost = max((path[path[:, 0].argmax()] for path in points), key=lambda point: point[0])
+    return transform.map(QPointF(float(rightmost[0]) + 0.5, float(rightmost[1]) + 0.5))

@@ -17,22 +17,29 @@ from jaxtyping import UInt8
 from PyQt6.QtCore import QPointF, QRectF
 from PyQt6.QtGui import QColor, QImage, QPainter, QTransform, qRgba
 
-from guidance_app.live.guidance import Overlay
+from guidance_app.live.guidance import BranchSeen, Overlay
 from guidance_app.views import palette
 from guidance_app.views.dashes import DashPattern, dashed
 from guidance_app.views.overlay_look import OverlayLook
-from guidance_app.views.overlay_shape import OverlayShape, Polyline
+from guidance_app.views.overlay_shape import SEEN, OverlayShape, Polyline
 
 OverlayMode = Literal["outline", "centerline", "filled"]
 OVERLAY_MODES: tuple[OverlayMode, ...] = ("outline", "centerline", "filled")
 
-_LINE_PX = 2
+_LINE_PX: dict[BranchSeen, int] = {"now": 2, "earlier": 1, "never": 1}
+_LINE_ALPHA: dict[BranchSeen, float] = {"now": 1.0, "earlier": 1.0, "never": 0.4}
 _RIM_PX = 1  # on each side of the line
-_CASING_ALPHA = 0.55
+_CASING_ALPHA = 0.85  # a line is told from a bright picture by its dark rim
 _CASING_GREY = 128  # in the grey picture: below it the rim, above it the line over the rim
 _HALO_ALPHA = 0.18
 _FILL_ALPHA = 0.5
-_DASHES = {"dashed": DashPattern(on_px=9.0, off_px=8.0), "dotted": DashPattern(on_px=2.0, off_px=7.0)}
+_DASHES = {
+    "long dashes": (DashPattern(on_px=26.0, off_px=7.0),),
+    "dash dot": (DashPattern(on_px=14.0, off_px=16.0), DashPattern(on_px=2.0, off_px=28.0, first_px=21.0)),
+    "dashed": (DashPattern(on_px=9.0, off_px=8.0),),
+    "dotted": (DashPattern(on_px=2.0, off_px=7.0),),
+}
+_FILLS = ("solid", "long dashes")
 _SUBPIXEL_BITS = 4
 
 
@@ -56,33 +63,42 @@ class OverlayPainter:
 
     def __init__(self) -> None:
         self._overlay: Overlay | None = None
+        self._show_unseen = True
         self._shape: OverlayShape | None = None
         self._layer: QImage | None = None
         self._layer_of: tuple[object, ...] = ()
 
     def paint(
         self, painter: QPainter, overlay: Overlay, look: OverlayLook, *, placing: Placing, mode: OverlayMode,
-        opacity: float,
+        opacity: float, show_unseen: bool = True,
     ) -> None:  # fmt: skip
         if placing.clip.toAlignedRect().isEmpty():
             return
-        shape = self._shape_of(overlay)
-        key = (look, mode, QTransform(placing.view_from_frame), QRectF(placing.clip), placing.pixel_ratio)
+        shape = self._shape_of(overlay, show_unseen)
+        key = (
+            look.colour,
+            look.line,
+            mode,
+            QTransform(placing.view_from_frame),
+            QRectF(placing.clip),
+            placing.pixel_ratio,
+        )
         if self._layer is None or key != self._layer_of:
-            self._layer, self._layer_of = _drawn(shape, overlay.halo_px, look, mode, placing), key
+            self._layer, self._layer_of = _drawn(shape, look, mode, placing), key
         painter.save()
         painter.setClipRect(placing.clip)
         painter.setOpacity(opacity)
         painter.drawImage(QPointF(placing.clip.toAlignedRect().topLeft()), self._layer)
         painter.restore()
 
-    def _shape_of(self, overlay: Overlay) -> OverlayShape:
-        if self._shape is None or self._overlay is not overlay:
-            self._overlay, self._shape, self._layer = overlay, OverlayShape(overlay), None
+    def _shape_of(self, overlay: Overlay, show_unseen: bool) -> OverlayShape:
+        if self._shape is None or self._overlay is not overlay or self._show_unseen != show_unseen:
+            self._overlay, self._show_unseen, self._layer = overlay, show_unseen, None
+            self._shape = OverlayShape(overlay, show_unseen=show_unseen)
         return self._shape
 
 
-def _drawn(shape: OverlayShape, halo_px: float, look: OverlayLook, mode: OverlayMode, placing: Placing) -> QImage:
+def _drawn(shape: OverlayShape, look: OverlayLook, mode: OverlayMode, placing: Placing) -> QImage:
     area, ratio = placing.clip.toAlignedRect(), placing.pixel_ratio
     to_view = placing.view_from_frame
     scale = ratio * np.array([to_view.m11(), to_view.m22()])
@@ -90,17 +106,22 @@ def _drawn(shape: OverlayShape, halo_px: float, look: OverlayLook, mode: Overlay
     shift = ratio * (np.array([to_view.dx(), to_view.dy()]) - (area.x(), area.y()))
     size = round(area.width() * ratio), round(area.height() * ratio)
     areas = []
-    if halo_px * abs(to_view.m11()) > _LINE_PX:
+    if shape.widest_halo_px * abs(to_view.m11()) > _LINE_PX["now"]:
         areas.append((shape.centerline_halo if mode == "centerline" else shape.lumen_halo, _HALO_ALPHA))
-    if mode == "filled" and look.line == "solid":
+    if mode == "filled" and look.line in _FILLS:
         # A filled shape carries no dashes: what may not be trusted keeps its broken border alone.
         areas.append((shape.lumen_area, _FILL_ALPHA))
-    lines = _line_picture(shape.centerline if mode == "centerline" else shape.lumen, look, scale, shift, size, ratio)
+    lines = shape.centerline if mode == "centerline" else shape.lumen
     layers = [
         _coloured(cv2.warpAffine(mask, _view_from_centres(scale, shift), size), _area_table(look.colour, alpha))
         for mask, alpha in areas
     ]
-    layers.append(_coloured(lines, _line_table(look.colour)))
+    for seen in SEEN:
+        if lines.get(seen):
+            grey = _line_picture(lines[seen], look, scale, shift, size, ratio, _LINE_PX[seen])
+            layers.append(_coloured(grey, _line_table(look.colour, _LINE_ALPHA[seen])))
+    if not layers:
+        layers.append(_coloured(np.zeros(size[::-1], dtype=np.uint8), _line_table(look.colour, 1.0)))
     layer = layers[0]
     if len(layers) > 1:
         painter = QPainter(layer)
@@ -124,13 +145,14 @@ def _line_picture(
     shift: np.ndarray,
     size: tuple[int, int],
     ratio: float,
+    line_px: int,
 ) -> UInt8[np.ndarray, "rows columns"]:
     placed = [line * scale + shift - 0.5 for line in lines]
     if look.line in _DASHES:
-        placed = dashed(placed, _DASHES[look.line], scale=ratio)
+        placed = [piece for pattern in _DASHES[look.line] for piece in dashed(placed, pattern, scale=ratio)]
     grey = np.zeros(size[::-1], dtype=np.uint8)
     pieces = [np.rint(np.clip(line, -2e4, 2e4) * 2**_SUBPIXEL_BITS).astype(np.int32) for line in placed]
-    cv2.polylines(grey, pieces, False, 255, max(1, round(_LINE_PX * ratio)), cv2.LINE_AA, _SUBPIXEL_BITS)
+    cv2.polylines(grey, pieces, False, 255, max(1, round(line_px * ratio)), cv2.LINE_AA, _SUBPIXEL_BITS)
     # The rim is the line grown by its own antialiased edge: a second, thicker polyline would cost twice as much.
     side = 2 * max(1, round(_RIM_PX * ratio)) + 1
     rim = cv2.dilate(grey, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)))
@@ -144,7 +166,7 @@ def _area_table(name: str, alpha: float) -> list[int]:
 
 
 @lru_cache(maxsize=16)
-def _line_table(name: str) -> list[int]:
+def _line_table(name: str, opacity: float) -> list[int]:
     """Rim alone, fading in up to `_CASING_GREY`; from there the line fades in over it."""
     line, rim = QColor(name), QColor(palette.CASING)
     table = []
@@ -155,7 +177,7 @@ def _line_table(name: str) -> list[int]:
             round(over * of_line + (1.0 - over) * of_rim)
             for of_line, of_rim in zip(line.getRgb()[:3], rim.getRgb()[:3], strict=True)  # type: ignore[arg-type]
         )
-        table.append(qRgba(red, green, blue, round(255 * alpha)))
+        table.append(qRgba(red, green, blue, round(255 * alpha * opacity)))
     return table
 
 

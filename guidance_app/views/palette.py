@@ -20,8 +20,12 @@ BRIGHT_TEXT = "#f2f4f5"
 
 VALID = "#3fd0ff"  # cyan: no tissue, bone or contrast looks like it, and it stays apart from amber for the colour-blind
 UNVERIFIED = "#ffb020"
+HELD = "#7ce8b5"  # by bones: near cyan, since it counts too; line, shape and words tell them apart
+CARRIED = "#e3b3ff"
 NOT_CURRENT = "#b9c0c7"
 ALARM = "#ff7a66"
+ON_ALARM = "#160503"  # words on an alarm's own colour
+PLATE = (10, 12, 14, 225)  # behind words: at least 7:1 even on a white picture
 CASING = "#05080a"  # dark rim that keeps a line visible on a bright picture
 
 STYLE_SHEET = f"""

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float, UInt8, UInt16
+from jaxtyping import Bool, Float, UInt8, UInt16
 
 from engines.angiography.frame import Frame
 
 LUT_ENTRIES = 65536  # one entry for every value that 16 bits can hold
+_FEW_SHARE = 0.04  # of the brightest: below it so few X-rays came that their logarithm is noise
 _MIN_WIDTH = 2.0
 _SUBTRACTED_MIDDLE = 32768
 # At the moment it is set the mask is the very picture that it is taken from: their difference has no range of its own.
@@ -56,19 +57,28 @@ def grey_of(
     return np.ascontiguousarray(lut[pixels])
 
 
-def subtracted(frame: Frame, mask: Frame) -> Frame:
+def subtracted(frame: Frame, mask: Frame, field: Bool[np.ndarray, "rows columns"] | None = None) -> Frame:
     """`frame` minus `mask` for the eye alone, in logarithms, so that a vessel looks the same over bone and lung.
 
     Nothing that computes reads this picture. Zero difference lies in the middle of 16 bits.
+
+    Args:
+        field: where X-rays come through; outside nothing is subtracted. None: everywhere.
     """
-    difference = _logarithm(frame) - _logarithm(mask)
+    floor = _FEW_SHARE * float(np.percentile(mask.pixels[::4, ::4], 99.0))
+    difference = _logarithm(frame, floor) - _logarithm(mask, floor)
+    if field is not None:
+        difference = np.where(field, difference, 0.0)
     pixels = np.clip(_SUBTRACTED_MIDDLE * (1.0 + difference), 0, LUT_ENTRIES - 1).astype(np.uint16)
     low, high = np.percentile(pixels[::4, ::4], (0.2, 99.8))
+    # What has not changed is mid grey: white would flood a dark room.
+    reach = float(max(_SUBTRACTED_MIDDLE - low, high - _SUBTRACTED_MIDDLE))
     return replace(
-        frame, pixels=pixels, bits_stored=16, window_center=float(low + high) / 2.0,
-        window_width=max(float(high - low), _LEAST_SUBTRACTED_WIDTH),
+        frame, pixels=pixels, bits_stored=16, window_center=float(_SUBTRACTED_MIDDLE),
+        window_width=max(2.0 * reach, _LEAST_SUBTRACTED_WIDTH),
     )  # fmt: skip
 
 
-def _logarithm(frame: Frame) -> Float[np.ndarray, "rows columns"]:
-    return np.log((frame.pixels.astype(np.float32) + 1.0) / value_range_of(frame))
+def _logarithm(frame: Frame, floor: float) -> Float[np.ndarray, "rows columns"]:
+    """Values below the floor count as the floor: a logarithm would make their noise the loudest of all."""
+    return np.log((np.maximum(frame.pixels.astype(np.float32), floor) + 1.0) / value_range_of(frame))

@@ -1,192 +1,356 @@
-"""The window: one large picture, a slim panel beside it, one line below, no modal dialogs."""
+"""The window: a rail of rooms at the left, one room beside it, one line below, no modal dialogs."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+from pydantic import JsonValue
 from PyQt6.QtCore import QEvent, Qt, QTimer
-from PyQt6.QtGui import QCloseEvent, QKeyEvent, QResizeEvent
-from PyQt6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+from PyQt6.QtGui import QCloseEvent, QKeyEvent, QPaintEvent, QResizeEvent
+from PyQt6.QtWidgets import QAbstractButton, QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
-from guidance_app.live.guidance import ScreenState
-from guidance_app.live.run_log import Event, EventKind
+from calibration.errors import GuidanceError
+from guidance_app.panels.action import Action, action_for
+from guidance_app.panels.command_palette import CommandPalette
+from guidance_app.panels.jobs.job import Job
+from guidance_app.panels.jobs.tray import JobTray
+from guidance_app.panels.jobs.work import Work
+from guidance_app.panels.key_help import KeyHelp
+from guidance_app.panels.style import HOUSE_STYLE_SHEET
+from guidance_app.panels.toasts import ToastKind, Toasts
+from guidance_app.rooms.case.room import CaseRoom
+from guidance_app.rooms.live.room import LiveRoom
+from guidance_app.rooms.registry import ROOMS
+from guidance_app.rooms.room import MakeRoom, Room
 from guidance_app.views import palette
-from guidance_app.views.live_view import LiveView
-from guidance_app.window.actions import action_of
-from guidance_app.window.guided_session import GuidedSession
-from guidance_app.window.key_help import KeyHelp
-from guidance_app.window.session_desk import SessionDesk
-from guidance_app.window.status import PanelCommands, StatusPanel, StatusStrip
+from guidance_app.window.own_actions import own_actions
+from guidance_app.window.rail import Rail
+from guidance_app.window.strip import StatusStrip
 
-TICK_MS = 16  # one refresh of a 60 Hz screen
-_PANEL_EVERY_MS = 200  # figures that change faster cannot be read
+if TYPE_CHECKING:
+    from engines.anatomy.cases.case import Case
+    from guidance_app.rooms.live.guided_session import GuidedSession
 
-
-_NEWS: dict[EventKind, str] = {
-    "client_refused": "Refused",
-    "source_connected": "Source",
-    "source_disconnected": "Source",
-    "message_ignored": "Ignored",
-}
+SIZE_PX = (1536, 960)  # 16:10, so that the corner words fit beside a square picture
+_STRIP_PX = 38  # height of the line below, and a little air
+_CLICKS = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
 
 
 class GuidanceWindow(QWidget):
-    """Drives one session from a 16 ms timer; its desk carries out what keys and buttons ask for.
+    """The house of all rooms: `guidance_app.rooms.room.House`.
+
+    Args:
+        make_rooms: in the order of the rail.
+        states: what the rooms kept from an earlier start, by their ids.
 
     Attributes:
-        on_painted: called with each newly painted state, after the pixels are in the window.
-        on_finished: called once, when the session has ended.
+        on_closed: called once, when a person closes the window.
+        on_first_paint: called once, as soon as the window has been seen.
     """
 
     def __init__(
         self,
-        session: GuidedSession,
         *,
-        case_id: str,
-        title: str,
-        runs: tuple[str, ...] = (),
-        run_index: int = 0,
-        open_run: Callable[[int], GuidedSession] | None = None,
+        title: str = "Guidance",
+        make_rooms: Sequence[MakeRoom] = ROOMS,
+        states: Mapping[str, Mapping[str, JsonValue]] | None = None,
     ) -> None:
         super().__init__()
-        self.setWindowTitle(f"{title} - {palette.RESEARCH_LINE}")
-        self.setStyleSheet(palette.STYLE_SHEET)
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.on_painted: Callable[[ScreenState], None] | None = None
-        self.on_finished: Callable[[], None] | None = None
-        self.on_ticked: Callable[[float], None] | None = None  # told how long the timer's call took, ms
-        self._reported: ScreenState | None = None
-        self._told: Event | None = None
-        self._figures_ns = 0
-        self._figures_state = ""
-        self.view = LiveView(self, case_id=case_id)
-        self.panel = StatusPanel(
-            self,
-            PanelCommands(
-                register=lambda: self.say(self.desk.register()),
-                accept=lambda: self.say(self.desk.accept()),
-                reject=lambda: self.say(self.desk.reject()),
-                choose_mode=self.view.set_mode,
-                choose_opacity=self.view.set_opacity,
-                choose_run=lambda row: self.say(self.desk.change_run(row - self.desk.run_index)),
-            ),
-        )
+        self.on_closed: Callable[[], None] | None = None
+        self.on_first_paint: Callable[[], None] | None = None
+        self._title = title
+        self._case: Case | None = None
+        self._source = ""  # from the command line: what the case that is chosen begins with
+        self.setStyleSheet(HOUSE_STYLE_SHEET)
         self.strip = StatusStrip(self)
-        self.keys = KeyHelp(self.view)
-        self.desk = SessionDesk(
-            session, self.view, self.keys,
-            runs=runs, run_index=run_index, open_run=open_run, show_runs=self.panel.show_runs,
+        self.rooms: tuple[Room, ...] = tuple(make(self) for make in make_rooms)
+        for room in self.rooms:
+            room.restore((states or {}).get(room.id, {}))
+        self._current: Room | None = None
+        self._stack = QStackedWidget(self)
+        self.rail = Rail(
+            self, self.rooms, lambda number: self.say(self.go_to(self.rooms[number].id)),
+            search=self.search, show_jobs=self.show_jobs,
         )  # fmt: skip
-        self.view.on_frame_wheel = lambda frames: self.say(self.desk.step(frames))
-        self.view.on_overlay_changed = self._show_overlay_choice
+        self.keys = KeyHelp(self)
+        self.palette_box = CommandPalette(self, self.perform, self._keys_to_room)
+        self.toasts = Toasts(self, margin_px=_STRIP_PX)
+        self.jobs = JobTray(self, self._job_ended)
+        self.jobs.changed.connect(self._show_job_count)
+        self._when_ended: dict[Job, Callable[[Job], None]] = {}
         self._lay_out()
-        self._show_overlay_choice()
-        self.panel.show_runs(runs, run_index)
-        self._timer = QTimer(self)
-        self._timer.setTimerType(Qt.TimerType.PreciseTimer)
-        self._timer.setInterval(TICK_MS)
-        self._timer.timeout.connect(self._tick)
+        self._entitle()
 
-    def start(self) -> None:
-        """Begin to draw; the session has been started."""
-        self._timer.start()
+    # What rooms ask for
 
-    def stop(self) -> None:
-        """Draw no more and end the session; twice is harmless."""
-        self._timer.stop()
-        self.desk.stop()
+    @property
+    def case(self) -> Case | None:
+        return self._case
 
     def say(self, text: str) -> None:
         self.strip.say(text)
 
-    # The timer: draw what is new, then report what was really drawn
+    def open_case(self, case: str | Path) -> str:
+        from engines.anatomy.cases.case import load_case
 
-    def _tick(self) -> None:
-        began_ns = time.monotonic_ns()
-        self._show_what_is_new()
-        if self.on_ticked is not None:
-            self.on_ticked((time.monotonic_ns() - began_ns) / 1e6)
+        try:
+            loaded = load_case(case)
+        except GuidanceError as error:
+            return str(error)
+        if self._source:
+            return self.open_run(loaded, self._source)
+        return self.show_case(loaded)
 
-    def _show_what_is_new(self) -> None:
-        session = self.desk.session
-        screen = session.screen()
-        if screen is not self.view.screen_state and not self.desk.frozen:
-            self.view.show_screen(screen)
-            self._show_figures(screen)
-            # Paints before it returns, unless the window is hidden: then nothing is reported as painted.
-            self.view.repaint()
-        painted = self.view.painted_screen
-        if painted is not None and painted is not self._reported:
-            self._reported = painted
-            session.painted(painted, self.view.painted_ns)
-            if self.on_painted is not None:
-                self.on_painted(painted)
-        self._tell_news(session.newest_event)
-        if session.finished and self.on_finished is not None:
-            finished, self.on_finished = self.on_finished, None
-            finished()
+    def open_run(self, case: Case, source: str | Path) -> str:
+        try:
+            if isinstance(source, Path):
+                from guidance_app.sources.uri import shown_run
 
-    def _tell_news(self, event: Event | None) -> None:
-        """Of peers and devices, which neither the picture nor the panel shows."""
-        if event is None or event is self._told:
+                shown_run(source)
+            self._set_case(case)
+            self.live.open_source(case, source)
+        except GuidanceError as error:
+            return str(error)
+        return self.go_to(self.live.id)
+
+    def perform(self, action: Action) -> None:
+        refused = bool(action.refusal())
+        line = action.perform()
+        self.say(line)
+        undo = next((other for other in self.all_actions() if other.id == action.undo), None)
+        if undo is not None and not refused:
+            self.toasts.show(line or action.words, offer="Undo", taken=lambda: self.say(undo.perform()))
+
+    def toast(
+        self, text: str, kind: ToastKind = "done", *, offer: str = "", taken: Callable[[], None] | None = None
+    ) -> None:
+        self.toasts.show(text, kind, offer=offer, taken=taken)
+
+    def start_job(self, work: Work, ended: Callable[[Job], None] | None = None) -> Job:
+        job = self.jobs.start(work)
+        if ended is not None:
+            if job.is_over:  # it could not even begin
+                ended(job)
+            else:
+                self._when_ended[job] = ended
+        return job
+
+    def go_to(self, room_id: str) -> str:
+        number = next((number for number, room in enumerate(self.rooms) if room.id == room_id), None)
+        if number is None:
+            return f"There is no room {room_id}"
+        room, before = self.rooms[number], self._current
+        if room is not before and before is not None and (reason := before.leave()):
+            self.rail.show_current(self.rooms.index(before))
+            return reason
+        self._current = room
+        if self._stack.indexOf(room.widget) < 0:
+            self._stack.addWidget(room.widget)
+        self._stack.setCurrentWidget(room.widget)
+        self.rail.show_current(number)
+        self.strip.show_hint(room.hint)
+        self.keys.hide()
+        self.palette_box.hide()
+        room.widget.setFocus()
+        room.enter(self._case)
+        return ""
+
+    # What the program asks for
+
+    @property
+    def live(self) -> LiveRoom:
+        return next(room for room in self.rooms if isinstance(room, LiveRoom))
+
+    @property
+    def current(self) -> Room | None:
+        """The room that is seen."""
+        return self._current
+
+    def show_case(self, case: Case) -> str:
+        """Every room works on this case from now on; enters the live room if it has a run to show."""
+        self._set_case(case)
+        try:
+            if case.recordings:
+                return self.go_to(self.live.id)
+            if self._current is not None:
+                self._current.enter(case)
+        except GuidanceError as error:
+            return str(error)
+        return ""
+
+    def show_session(self, session: GuidedSession, case: Case, *, run_index: int = 0) -> None:
+        """Show a session that the caller opened and starts, in the live room; the window ends it."""
+        self._set_case(case)
+        runs = tuple(recording.path.stem for recording in case.recordings)
+        self.live.show_session(session, case, runs=runs, run_index=run_index)
+        self.go_to(self.live.id)
+
+    def begin(self, *, case: str, source: str, room: str) -> None:
+        """Open what the command line named; what cannot be opened is said in the case room, beside the ways out."""
+        problem = self._begin(case, source, room)
+        if not problem:
             return
-        self._told = event
-        if event.kind in _NEWS:
-            self.say(f"{_NEWS[event.kind]}: {event.text}")
-
-    def _show_figures(self, screen: ScreenState) -> None:
-        now_ns = time.monotonic_ns()
-        changed = screen.guidance_state != self._figures_state
-        if not changed and now_ns - self._figures_ns < _PANEL_EVERY_MS * 1e6:
+        case_room = next((room for room in self.rooms if isinstance(room, CaseRoom)), None)
+        if case_room is None:
+            self.say(problem)
             return
-        self._figures_ns, self._figures_state = now_ns, screen.guidance_state
-        registration = self.desk.session.registration
-        reasons = registration.reasons if registration is not None else ()
-        self.panel.show_screen(screen, reasons=reasons, paint_ms=self.view.paint_ms)
-        self.panel.settle()
+        self.go_to(case_room.id)
+        case_room.say_problem(problem)
+
+    def _begin(self, case: str, source: str, room: str) -> str:
+        from engines.anatomy.cases.case import load_case
+
+        self._source = source
+        if not case:
+            return ""
+        try:
+            loaded = load_case(case)
+        except GuidanceError as error:
+            return str(error)
+        self._set_case(loaded)
+        if room and room != self.live.id:
+            return self.go_to(room)
+        if source:
+            return self.open_run(loaded, source)
+        if not loaded.recordings:
+            return f"Case {loaded.id} has no recorded run of its own. Open one to see the model on it."
+        return self.show_case(loaded)
+
+    def all_actions(self) -> tuple[Action, ...]:
+        """Of the room that is seen, and of the window."""
+        return (*(self._current.actions() if self._current is not None else ()), *own_actions(self))
+
+    def close_rooms(self) -> None:
+        """End what is running in the rooms and in the job tray; twice is harmless."""
+        self.jobs.cancel_all()
+        for room in self.rooms:
+            room.close()
+
+    def states(self) -> dict[str, dict[str, JsonValue]]:
+        """What `states` of the next start needs."""
+        return {room.id: dict(state) for room in self.rooms if (state := room.saved_state())}
+
+    def _set_case(self, case: Case) -> None:
+        self._case = case
+        self._entitle()
+
+    def _entitle(self) -> None:
+        title = self._title if self._case is None else f"{self._title}: case {self._case.id}"
+        self.setWindowTitle(f"{title} - {palette.RESEARCH_LINE}")
+
+    # What the window's own actions ask for
+
+    def search(self) -> str:
+        self.keys.hide()
+        self.palette_box.open(self.all_actions())
+        return ""
+
+    def show_jobs(self) -> str:
+        self.jobs.toggle()
+        return ""
+
+    def show_keys(self) -> str:
+        self.keys.toggle(self.all_actions(), self._current.mouse_help if self._current is not None else ())
+        return ""
+
+    def toggle_full_screen(self) -> str:
+        self.setWindowState(self.windowState() ^ Qt.WindowState.WindowFullScreen)
+        return "F11 leaves full screen" if self.isFullScreen() else ""
+
+    def _job_ended(self, job: Job) -> None:
+        if job.state == "done":
+            self.toast(f"{job.work.words}: done")
+        elif job.state == "failed":
+            self.toast(f"{job.work.words}: {job.problem}", "problem")
+        if (ended := self._when_ended.pop(job, None)) is not None:
+            ended(job)
+
+    def _show_job_count(self) -> None:
+        running = self.jobs.running
+        self.rail.show_jobs(self.jobs.open_jobs, running.share if running is not None else 0.0)
+
+    def _keys_to_room(self) -> None:
+        if self._current is not None:
+            self._current.widget.setFocus()
 
     # Qt's events
 
     def keyPressEvent(self, a0: QKeyEvent | None) -> None:
-        action = action_of(a0.key()) if a0 is not None else None
-        if a0 is None or action is None:
+        if a0 is None or self._step_back(a0) or self._click_focused(a0):
+            return
+        action = action_for(self.all_actions(), a0)
+        if action is None:
             super().keyPressEvent(a0)
         elif action.repeats or not a0.isAutoRepeat():
-            self.say(action.press(self.desk))
+            self.perform(action)
 
     def keyReleaseEvent(self, a0: QKeyEvent | None) -> None:
-        action = action_of(a0.key()) if a0 is not None else None
-        if a0 is not None and action is not None and action.release is not None and not a0.isAutoRepeat():
-            self.say(action.release(self.desk))
+        if a0 is None or a0.isAutoRepeat():
+            return
+        action = action_for(self.all_actions(), a0)
+        if action is not None and action.release is not None:
+            self.say(action.release())
 
     def changeEvent(self, a0: QEvent | None) -> None:
         # The release of a held key goes to another window once this one is left.
         if a0 is not None and a0.type() == QEvent.Type.ActivationChange and not self.isActiveWindow():
-            self.desk.hold_overlay(False)
+            for action in self.all_actions():
+                if action.release is not None:
+                    action.release()
         super().changeEvent(a0)
 
     def resizeEvent(self, a0: QResizeEvent | None) -> None:
         super().resizeEvent(a0)
         self.keys.place()
+        self.palette_box.place()
+        self.jobs.place()
+        self.toasts.place()
+
+    def paintEvent(self, a0: QPaintEvent | None) -> None:
+        super().paintEvent(a0)
+        if self.on_first_paint is not None:
+            # Its children are painted after it: not before they are.
+            seen, self.on_first_paint = self.on_first_paint, None
+            QTimer.singleShot(0, seen)
 
     def closeEvent(self, a0: QCloseEvent | None) -> None:
         super().closeEvent(a0)
-        if self.on_finished is not None:
-            finished, self.on_finished = self.on_finished, None
-            finished()
+        if self.on_closed is not None:
+            closed, self.on_closed = self.on_closed, None
+            closed()
 
-    def _show_overlay_choice(self) -> None:
-        self.panel.show_overlay_choice(self.view.mode, self.view.opacity)
+    def _step_back(self, event: QKeyEvent) -> bool:
+        """Esc first closes what lies on top, then hands the keys back to the room, and only then means something."""
+        if event.key() != Qt.Key.Key_Escape or self._current is None:
+            return False
+        for on_top in (self.keys, self.jobs):
+            if not on_top.isHidden():
+                on_top.hide()
+                self._keys_to_room()
+                return True
+        if self.focusWidget() not in (None, self, self._current.widget):
+            self._keys_to_room()
+            return True
+        return False
+
+    def _click_focused(self, event: QKeyEvent) -> bool:
+        """Enter on a button that a person reached with Tab presses that button, and not what Enter means elsewhere."""
+        focused = self.focusWidget()
+        if event.key() not in _CLICKS or not isinstance(focused, QAbstractButton):
+            return False
+        focused.click()
+        return True
 
     def _lay_out(self) -> None:
         columns = QHBoxLayout()
         columns.setSpacing(0)
-        columns.addWidget(self.view, 1)
-        columns.addWidget(self.panel)
+        columns.addWidget(self.rail)
+        columns.addWidget(self._stack, 1)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
         layout.addLayout(columns, 1)
         layout.addWidget(self.strip)
-        self.resize(1536, 960)
+        self.resize(*SIZE_PX)

@@ -61,6 +61,26 @@ def test_a_single_increment_is_the_step_from_frame_to_frame():
     assert [_angles_deg(header, frame)[0] for frame in range(4)] == pytest.approx([30, 31.5, 33, 34.5])
 
 
+def test_a_rotation_past_180_degrees_keeps_its_geometry():
+    header = xa_header(PositionerMotion="DYNAMIC", PositionerPrimaryAngle=170, PositionerPrimaryAngleIncrement=10)
+    assert [_angles_deg(header, frame)[0] for frame in range(4)] == pytest.approx([170, 180, -170, -160])
+    assert _angles_deg(xa_header(PositionerSecondaryAngle=340), 0)[1] == pytest.approx(-20)
+    assert _angles_deg(enhanced_header((190.0, 200.0)), 1)[0] == pytest.approx(-160)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sid_mm", "sod_mm"),
+    [
+        ({"DistanceSourceToPatient": 0}, 1000.0, 800.0),
+        ({"DistanceSourceToPatient": None}, 1000.0, 800.0),
+        ({"DistanceSourceToDetector": 0}, 937.5, 750.0),
+    ],
+)
+def test_the_magnification_stands_in_for_a_distance_of_zero(changes, sid_mm, sod_mm):
+    geometry = xa_geometry(xa_header(EstimatedRadiographicMagnificationFactor=1.25, **changes), 0, source="run.dcm")
+    assert (geometry.sid_mm, geometry.sod_mm) == pytest.approx((sid_mm, sod_mm))
+
+
 def test_absolute_angles_in_the_increments_are_allowed_with_a_first_angle_of_zero():
     header = xa_header(PositionerPrimaryAngle=0, PositionerPrimaryAngleIncrement=[-40, -20, 0, 20])
     assert [_angles_deg(header, frame)[0] for frame in range(4)] == pytest.approx([-40, -20, 0, 20])
@@ -156,7 +176,7 @@ def test_a_patient_orientation_that_contradicts_the_picture_is_refused(orientati
         ),
         ({"PositionerPrimaryAngle": None}, "PositionerPrimaryAngle (0018,1510)"),
         ({"PositionerPrimaryAngle": ""}, "PositionerPrimaryAngle (0018,1510)"),
-        ({"PositionerPrimaryAngle": 270}, "PositionerPrimaryAngle (0018,1510)"),
+        ({"PositionerPrimaryAngle": 1270}, "PositionerPrimaryAngle (0018,1510)"),
         ({"PositionerSecondaryAngle": 91}, "PositionerSecondaryAngle (0018,1511)"),
         ({"ImagerPixelSpacing": None}, "ImagerPixelSpacing (0018,1164)"),
         ({"ImagerPixelSpacing": [0, 0]}, "ImagerPixelSpacing (0018,1164)"),

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,16 +16,18 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from PyQt6.QtCore import QTimer
-from PyQt6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
 
 from calibration.pose import RigidPose
 from engines.anatomy.cases.case import write_case
 from engines.anatomy.files.centerline_file import save_centerlines
 from engines.anatomy.vessel_model import Branch, CenterlineTree
-from guidance_app.cli.guiding import demo, gui
-from guidance_app.window.welcome import WelcomeRoom
-from tests.guidance_app.views.staging import frame, geometry, screen
+from guidance_app.cli.guiding import demo
+from guidance_app.rooms.case.room import CaseRoom
+from guidance_app.rooms.case.welcome import Welcome
+from guidance_app.rooms.live.room import LiveRoom
+from guidance_app.window.window import GuidanceWindow
+from tests.guidance_app.views.staging import StagedSession, frame, geometry, screen
 
 
 def test_gui_without_a_display_is_one_line_and_exit_1() -> None:
@@ -44,14 +47,14 @@ def test_gui_without_a_display_is_one_line_and_exit_1() -> None:
 
 _ENDED_IN_THE_WELCOME_ROOM = """
 import os, signal, sys
-from guidance_app.window.welcome import WelcomeRoom
+from guidance_app.window.window import GuidanceWindow
 from guidance_app.cli.main import main
 
-show = WelcomeRoom.show
-def shown(room):
-    show(room)
+show = GuidanceWindow.show
+def shown(window):
+    show(window)
     os.kill(os.getpid(), NUMBER)
-WelcomeRoom.show = shown
+GuidanceWindow.show = shown
 sys.argv = ["guidance-app", "gui"]
 main()
 """
@@ -82,32 +85,45 @@ def test_display_that_does_not_answer_is_one_line_and_exit_1() -> None:
     assert len(run.stderr.splitlines()) == 1
 
 
-@pytest.mark.usefixtures("qtbot")
-def test_case_without_a_run_asks_for_one_instead_of_ending(tmp_path: Path) -> None:
+def test_case_without_a_run_asks_for_one_instead_of_ending(qtbot: QtBot, tmp_path: Path) -> None:
     branch = Branch(points_mm=np.array([[-20.0, 0, 0], [20.0, 0, 0]]), radius_mm=np.full(2, 1.5))
     save_centerlines(tmp_path / "centerlines.vtp", CenterlineTree(branches=(branch,)))
     write_case(
         tmp_path, case_id="new", kind="coronary", frame_of_reference_uid="", files={"centerlines": "centerlines.vtp"}
     )
     cv2.imwrite(str(tmp_path / "picture.png"), np.zeros((64, 64), np.uint8))
+    opened: list[tuple[str, Any]] = []
+
+    class Runs:
+        def __init__(self, case: Any) -> None:
+            self.case = case
+
+        def open(self, source: Any) -> StagedSession:
+            opened.append((self.case.id, source))
+            return StagedSession([screen()])
+
+        def stop(self) -> None:
+            opened.append(("stopped", None))
+
+    window = GuidanceWindow(make_rooms=(CaseRoom, partial(LiveRoom, runs_of=Runs)))
+    qtbot.addWidget(window, before_close_func=lambda window: window.close_rooms())
+    window.go_to("case")
+    window.show()
+    room = window.rooms[0].widget
+    assert isinstance(room, Welcome)
     seen: list[str] = []
-
-    def person() -> None:
-        room = next(w for w in QApplication.topLevelWidgets() if isinstance(w, WelcomeRoom) and w.isVisible())
-        room.choose(str(tmp_path / "none"))
-        seen.append(room.problem.text())
-        assert room.run_button.isHidden()
-        room.choose(str(tmp_path))
-        seen.append(room.problem.text())
-        assert room.run_button.isVisible()
-        room.choose_run(str(tmp_path / "case.json"))
-        seen.append(room.problem.text())
-        room.choose_run(str(tmp_path / "picture.png"))
-
-    QTimer.singleShot(0, person)
-    asked = gui._ask(has_source=False)
-    assert asked is not None
-    assert (asked.case.id, asked.run) == ("new", tmp_path / "picture.png")
+    room.choose(str(tmp_path / "none"))
+    seen.append(room.problem.text())
+    assert room.run_button.isHidden()
+    room.choose(str(tmp_path))
+    seen.append(room.problem.text())
+    assert room.run_button.isVisible()
+    room.choose_run(str(tmp_path / "case.json"))
+    seen.append(room.problem.text())
+    assert opened == []
+    room.choose_run(str(tmp_path / "picture.png"))
+    assert opened == [("new", tmp_path / "picture.png")]
+    assert window.current is window.live
     assert [part in text for part, text in zip(("no such case", "no recorded run", "neither"), seen, strict=True)] == [
         True, True, True,
     ]  # fmt: skip

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from calibration.errors import InputError
 from calibration.store import write_json
+from engines.anatomy.cases.patient_hashes import PatientHashes
 from engines.anatomy.files.centerline_file import load_centerlines
 from engines.anatomy.files.ct import load_ct
 from engines.anatomy.files.labels import load_labels
@@ -52,7 +53,8 @@ class CaseRecording:
 class Case:
     """A loaded case: every file was found and every hash matched.
 
-    `field_of_view` is "lower" if a TAVI case shows the access vessels instead of the aortic root.
+    `field_of_view` is "lower" if a TAVI case shows the access vessels instead of the aortic root. `patient` is None
+    where the case cannot tell whose it is.
     """
 
     folder: Path
@@ -63,6 +65,7 @@ class Case:
     recordings: tuple[CaseRecording, ...] = ()
     vessels_names: Mapping[int, str] = field(default_factory=dict)
     field_of_view: FieldOfView = "upper"
+    patient: PatientHashes | None = None
 
     def ct(self) -> CtVolume | None:
         """The CTA, or None if the case has none."""
@@ -132,6 +135,7 @@ class _Document(BaseModel):
     recordings: tuple[_RecordingEntry, ...] = ()
     vessels_names: dict[int, str] = Field(default_factory=dict)
     field_of_view: FieldOfView = "upper"
+    patient: PatientHashes | None = None
 
 
 def load_case(case: Path | str) -> Case:
@@ -159,6 +163,7 @@ def load_case(case: Path | str) -> Case:
         recordings=recordings,
         vessels_names=dict(document.vessels_names),
         field_of_view=document.field_of_view,
+        patient=document.patient,
     )
 
 
@@ -172,6 +177,7 @@ def write_case(
     recordings: Sequence[str | tuple[str, str]] = (),
     vessels_names: Mapping[int, str] | None = None,
     field_of_view: FieldOfView = "upper",
+    patient: PatientHashes | None = None,
 ) -> Path:
     """Write `case.json` for files that already lie in `folder`; returns its path.
 
@@ -184,13 +190,14 @@ def write_case(
         recordings: each a relative path, or (relative path, kind).
         vessels_names: maps each label number to its name.
         field_of_view: what the recordings of a TAVI case show: the root ("upper") or the access vessels ("lower").
+        patient: salted hashes of whose case it is; None if unknown.
 
     Raises:
         InputError: a file is missing, or a value does not fit the schema.
     """
     folder = Path(folder)
     runs = [(run, "xa") if isinstance(run, str) else run for run in recordings]
-    content = {
+    content: dict[str, object] = {
         "schema": SCHEMA,
         "id": case_id,
         "kind": kind,
@@ -200,6 +207,8 @@ def write_case(
         "vessels_names": {str(number): name for number, name in (vessels_names or {}).items()},
         "field_of_view": field_of_view,
     }
+    if patient is not None:
+        content["patient"] = patient.model_dump()
     where = folder / "case.json"
     _validated(content, where)
     write_json(where, content)

@@ -14,6 +14,7 @@ from typing import cast, get_args
 from calibration.errors import InputError
 from calibration.store import check_folder_for
 from engines.anatomy.cases.case import Case, CaseKind, FieldOfView, load_case, write_case
+from engines.anatomy.cases.patient_hashes import PatientHashes
 from engines.anatomy.centerlines.aortic_lines import aortic_lines
 from engines.anatomy.centerlines.lumen_radius import with_radii_from_ct
 from engines.anatomy.centerlines.model_completion import completed
@@ -224,6 +225,7 @@ def _write(
         frame_of_reference_uid=ct.frame_of_reference_uid if ct is not None else "",
         files=files,
         vessels_names=model.labels.names if model.labels is not None else {},
+        patient=PatientHashes.of(ct.patient) if ct is not None else None,
         field_of_view=cast(FieldOfView, field_of_view),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from typing import Literal
 
 _JPEG_START = b"\xff\xd8"
 _J2K_START = b"\xff\x4f\xff\x51"  # SOC, SIZ: ITU-T T.800 A.4.1, A.5.1
@@ -17,6 +18,11 @@ _STANDALONE = frozenset({0x01, *range(0xD0, 0xD9)})
 _MAX_GROWTH, _SLACK_BYTES = 2, 1024 * 1024
 
 
+StreamKind = Literal["jpeg-8", "jpeg-12", "jpeg-lossless", "jpeg-ls", "jpeg-2000"]
+_SEQUENTIAL = {0xC0, 0xC1, 0xC2}  # T.81 B.1.1.3: baseline, extended, progressive
+_LOSSLESS, _LS = 0xC3, 0xF7
+
+
 class CodestreamError(ValueError):
     """The stream's own header is broken or disagrees with the DICOM header."""
 
@@ -26,6 +32,8 @@ class StreamSize:
     rows: int
     columns: int
     samples: int
+    bits: int
+    marker: int = 0  # JPEG's start of frame
 
 
 def starts_frame(fragment_head: bytes) -> bool:
@@ -38,8 +46,10 @@ def longest_stream_bytes(frame_bytes: int) -> int:
     return _MAX_GROWTH * frame_bytes + _SLACK_BYTES
 
 
-def check_stream(stream: bytes, *, rle: bool, rows: int, columns: int, samples: int, frame_bytes: int) -> None:
+def check_stream(stream: bytes, *, rle: bool, rows: int, columns: int, samples: int, frame_bytes: int) -> int:
     """Check a compressed frame against Rows, Columns and Samples per Pixel of the DICOM header.
+
+    Returns the bits that the stream states for a sample, 0 where it states none.
 
     Raises:
         CodestreamError: the stream is empty, broken, of another size, or far longer than its picture.
@@ -48,13 +58,29 @@ def check_stream(stream: bytes, *, rle: bool, rows: int, columns: int, samples: 
         raise CodestreamError(f"{len(stream)} compressed bytes for a picture of {frame_bytes}")
     if rle:
         _check_rle(stream, frame_bytes, rows * columns)
-        return
+        return 0
     found = stream_size(stream)
     if (found.rows, found.columns, found.samples) != (rows, columns, samples):
         raise CodestreamError(
             f"the stream holds {found.rows} rows x {found.columns} columns x {found.samples} samples, "
             f"the DICOM header says {rows} x {columns} x {samples}"
         )
+    return found.bits
+
+
+def stream_kind(head: bytes) -> StreamKind | None:
+    """What a stream is by its own first bytes; None where they do not tell (run-length streams never do)."""
+    if head.startswith((_J2K_START, _JP2_START)):
+        return "jpeg-2000"
+    if not head.startswith(_JPEG_START):
+        return None
+    try:
+        found = stream_size(head)
+    except CodestreamError:
+        return None
+    if found.marker in _SEQUENTIAL:
+        return "jpeg-8" if found.bits <= 8 else "jpeg-12"
+    return {_LOSSLESS: "jpeg-lossless", _LS: "jpeg-ls"}.get(found.marker)  # type: ignore[return-value]
 
 
 def stream_size(stream: bytes) -> StreamSize:
@@ -96,8 +122,8 @@ def _jpeg_size(stream: bytes) -> StreamSize:
         if code in _SOF:
             if found is not None:
                 raise CodestreamError("the stream states its size twice")
-            _, rows, columns, samples = struct.unpack_from(">BHHB", stream, at + 4)
-            found = StreamSize(rows=rows, columns=columns, samples=samples)
+            bits, rows, columns, samples = struct.unpack_from(">BHHB", stream, at + 4)
+            found = StreamSize(rows=rows, columns=columns, samples=samples, bits=bits, marker=code)
         at += 2 + length
     if found is None:
         raise CodestreamError("the stream does not state its size")
@@ -107,10 +133,11 @@ def _jpeg_size(stream: bytes) -> StreamSize:
 def _j2k_size(stream: bytes) -> StreamSize:
     width, height, left, top = struct.unpack_from(">IIII", stream, 8)
     (samples,) = struct.unpack_from(">H", stream, 40)
+    (depth,) = struct.unpack_from(">B", stream, 42)  # sign in the highest bit, bits less one below
     steps = struct.unpack_from(">" + "xBB" * samples, stream, 42) if samples <= 4 else (0,)
     if any(step != 1 for step in steps):
         raise CodestreamError("the stream's colour planes are subsampled or too many")
-    return StreamSize(rows=height - top, columns=width - left, samples=samples)
+    return StreamSize(rows=height - top, columns=width - left, samples=samples, bits=(depth & 0x7F) + 1)
 
 
 def _check_rle(stream: bytes, frame_bytes: int, pixels: int) -> None:

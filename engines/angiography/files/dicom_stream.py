@@ -10,18 +10,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from pydicom.dataset import Dataset
-from pydicom.filereader import read_dataset, read_file_meta_info, read_partial
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.filereader import read_dataset, read_file_meta_info
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian
 
 from calibration.dicom_values import DAMAGED
 from calibration.errors import InputError
+from engines.angiography.files.dicom_encoding import PREAMBLE_BYTES, at_pixel_data, encoding_of
 from engines.angiography.run import MAX_DECODED_BYTES, MAX_SIDE_PX
 
 _MAX_HEADER_BYTES = 256 * 1024**2  # enhanced objects with thousands of frames stay well below
 _MAX_DEFLATED_HEADER_BYTES = 32 * 1024**2
 _CHUNK_BYTES = 1024**2
-_PREAMBLE_BYTES = 132
 _META_LENGTH_ELEMENT_BYTES = 12
 _MAX_ITEMS = 1_000_000
 _PIXEL_GROUP = 0x7FE0
@@ -40,6 +40,8 @@ class DicomStream:
         transfer_syntax: the file's; pixel data are little endian unless it says otherwise.
         pixel_offset: offset of the first byte of the pixel data's value.
         pixel_length: bytes actually present; None if the value is encapsulated.
+        pixel_vr: of the pixel data, b"" where the data set has none.
+        said: how it is encoded otherwise than it states.
         inflated: the data set in memory, inflated from a deflated file or received; None if it is read from the file.
     """
 
@@ -48,6 +50,8 @@ class DicomStream:
     transfer_syntax: UID
     pixel_offset: int
     pixel_length: int | None
+    pixel_vr: bytes = b""
+    said: str = ""
     inflated: bytes | None = None
 
     def read(self, offset: int, length: int) -> bytes:
@@ -78,15 +82,22 @@ def open_dicom(path: Path) -> DicomStream:
         if transfer_syntax_of(path) == DeflatedExplicitVRLittleEndian:
             return _open_deflated(path)
         with _BoundedReader(path, limit=_MAX_HEADER_BYTES) as file:
-            header = read_partial(file, stop_when=_at_pixel_data, force=True)
-            syntax = UID(header.file_meta.get("TransferSyntaxUID") or "")
-            if not syntax:
-                syntax = ImplicitVRLittleEndian if header.original_encoding[0] else UID("1.2.840.10008.1.2.1")
-            offset, length = _pixel_value(file, syntax, path.name)
+            encoding = encoding_of(file)
+            header = read_dataset(file, encoding.implicit, encoding.little, stop_when=at_pixel_data)
+            header.file_meta = FileMetaDataset(encoding.meta)
+            offset, length, vr = _pixel_value(file, encoding.little, path.name)
             available = None if length is None else min(length, file.size - offset)
     except DAMAGED as error:
         raise InputError(f"{path.name}: is no readable DICOM file ({_cause(error)}); export it again") from error
-    return DicomStream(path=path, header=header, transfer_syntax=syntax, pixel_offset=offset, pixel_length=available)
+    return DicomStream(
+        path=path,
+        header=header,
+        transfer_syntax=encoding.transfer_syntax,
+        pixel_offset=offset,
+        pixel_length=available,
+        pixel_vr=vr,
+        said=encoding.said,
+    )
 
 
 def open_data_set(data: bytes, syntax: UID, name: str) -> DicomStream:
@@ -105,9 +116,9 @@ def open_data_set(data: bytes, syntax: UID, name: str) -> DicomStream:
         plain = _inflate(data, _MAX_DEFLATED_HEADER_BYTES, name) if deflated else data
         with io.BytesIO(plain) as file:
             header = read_dataset(
-                file, syntax == ImplicitVRLittleEndian, syntax != ExplicitVRBigEndian, stop_when=_at_pixel_data
+                file, syntax == ImplicitVRLittleEndian, syntax != ExplicitVRBigEndian, stop_when=at_pixel_data
             )
-            offset, length = _pixel_value(file, syntax, name)
+            offset, length, vr = _pixel_value(file, syntax != ExplicitVRBigEndian, name)
     except DAMAGED as error:
         raise InputError(f"{name}: is no readable DICOM data set ({_cause(error)}); send it again") from error
     if deflated:
@@ -120,6 +131,7 @@ def open_data_set(data: bytes, syntax: UID, name: str) -> DicomStream:
         transfer_syntax=syntax,
         pixel_offset=offset,
         pixel_length=available,
+        pixel_vr=vr,
         inflated=plain,
     )
 
@@ -168,7 +180,7 @@ def transfer_syntax_of(path: Path) -> str:
         Any of `DAMAGED`.
     """
     with path.open("rb") as file:
-        if file.read(_PREAMBLE_BYTES)[-4:] != b"DICM":
+        if file.read(PREAMBLE_BYTES)[-4:] != b"DICM":
             return ""
     return str(read_file_meta_info(path).get("TransferSyntaxUID") or "")
 
@@ -176,11 +188,11 @@ def transfer_syntax_of(path: Path) -> str:
 def _open_deflated(path: Path) -> DicomStream:
     """Inflate only as many bytes as the header's pictures need, because a small file may inflate to terabytes."""
     meta = read_file_meta_info(path)
-    start = _PREAMBLE_BYTES + _META_LENGTH_ELEMENT_BYTES + int(meta.FileMetaInformationGroupLength)
+    start = PREAMBLE_BYTES + _META_LENGTH_ELEMENT_BYTES + int(meta.FileMetaInformationGroupLength)
     head = _inflated(path, start, _MAX_DEFLATED_HEADER_BYTES)
     with io.BytesIO(head) as file:
-        header = read_dataset(file, False, True, stop_when=_at_pixel_data)
-        offset, length = _pixel_value(file, DeflatedExplicitVRLittleEndian, path.name)
+        header = read_dataset(file, False, True, stop_when=at_pixel_data)
+        offset, length, vr = _pixel_value(file, True, path.name)
     header.file_meta = meta
     pictures = _stated_bytes(header)
     needed = offset + (pictures if length is None else min(length, pictures))
@@ -192,6 +204,7 @@ def _open_deflated(path: Path) -> DicomStream:
         transfer_syntax=DeflatedExplicitVRLittleEndian,
         pixel_offset=offset,
         pixel_length=available,
+        pixel_vr=vr,
         inflated=inflated,
     )
 
@@ -231,10 +244,9 @@ def _stated_bytes(header: Dataset) -> int:
     return stated if 0 < stated <= MAX_DECODED_BYTES and max(sizes[:2]) <= MAX_SIDE_PX else 0
 
 
-def _pixel_value(file: BinaryIO, syntax: UID, source: str) -> tuple[int, int | None]:
-    """Offset and stated length of the pixel data's value; the file must be positioned at the element's tag."""
-    big_endian = syntax == ExplicitVRBigEndian
-    order = ">" if big_endian else "<"
+def _pixel_value(file: BinaryIO, little: bool, source: str) -> tuple[int, int | None, bytes]:
+    """Offset, stated length and VR of the pixel data's value; the file must be positioned at the element's tag."""
+    order = "<" if little else ">"
     head = file.read(8)
     if len(head) < 8:
         raise InputError(f"{source}: holds no pixel data; it is cut off or no picture")
@@ -243,15 +255,12 @@ def _pixel_value(file: BinaryIO, syntax: UID, source: str) -> tuple[int, int | N
         raise InputError(f"{source}: holds no integer pixel data; export it as a picture")
     # Files exist that state explicit VR and hold implicit, and the other way round. The element itself tells: as an
     # implicit length each of these would be odd, which no length is.
-    if head[4:6] in _PIXEL_VRS:
+    vr = head[4:6] if head[4:6] in _PIXEL_VRS else b""
+    if vr:
         (length,) = struct.unpack(order + "I", file.read(4).ljust(4, b"\0"))
     else:
         (length,) = struct.unpack(order + "I", head[4:])
-    return file.tell(), None if length == _UNDEFINED_LENGTH else length
-
-
-def _at_pixel_data(tag: int, vr: str | None, length: int) -> bool:  # noqa: ARG001 - pydicom's callback
-    return tag in (0x7FE00008, 0x7FE00009, 0x7FE00010)
+    return file.tell(), None if length == _UNDEFINED_LENGTH else length, vr
 
 
 def _opened(stream: DicomStream) -> BinaryIO:

@@ -14,7 +14,7 @@ from calibration.carm import CArmGeometry
 from calibration.errors import InputError, MissingGeometryError
 from engines.angiography.files.luminance import luminance
 from engines.angiography.frame import Frame, FrameKind
-from engines.angiography.run import FrameDecodeError, MaskOperation, check_index, check_size
+from engines.angiography.run import FrameDecodeError, MaskOperation, check_index, check_size, readable_name
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 _FORMATS = ("PNG", "JPEG", "TIFF", "BMP")
@@ -29,7 +29,7 @@ class PictureRun:
     def __init__(self, path: Path) -> None:
         """Raises InputError: the path is missing, holds no picture, or a picture exceeds the caps."""
         self.path = Path(path)
-        self.source_id = self.path.name
+        self.source_id = readable_name(self.path)
         self._pages = _folder(self.path) if self.path.is_dir() else _pages(self.path)
         self.frame_count = len(self._pages)
         self.frame_time_ms: float | None = None
@@ -55,7 +55,7 @@ class PictureRun:
             bits_stored=bits,
             decode_ms=(time.perf_counter_ns() - started_ns) / 1e6,
             geometry_reason=f"{path.name}: a picture file does not say how it was projected",
-            source_id=path.name,
+            source_id=readable_name(path),
             source_frame=page,
             index=index,
         )

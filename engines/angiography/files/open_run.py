@@ -5,22 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from calibration.errors import InputError
+from engines.angiography.files.dicom_encoding import is_dicom, starts_dicom
 from engines.angiography.files.image_file import PICTURE_SUFFIXES, PictureRun
+from engines.angiography.files.secondary_capture import open_dicom_run
 from engines.angiography.files.video_file import VideoRun, video_format
-from engines.angiography.files.xa_file import XaRun
 from engines.angiography.run import Run
 
 _HEAD_BYTES = 256
 _PICTURE_STARTS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"II*\0", b"MM\0*", b"BM")
-# Files without the 128 byte preamble begin with one of these elements.
-_BARE_DICOM_STARTS = tuple(
-    group + element
-    for group, elements in (
-        (b"\x02\0", (b"\0\0", b"\x01\0", b"\x02\0")),
-        (b"\x08\0", (b"\0\0", b"\x01\0", b"\x05\0", b"\x08\0", b"\x16\0")),
-    )
-    for element in elements
-)
 _ACCEPTED = "a DICOM XA file, PNG, JPEG, TIFF or BMP pictures, or an MP4, MKV or AVI video"
 
 
@@ -40,8 +32,8 @@ def open_run(path: Path | str) -> Run:
         raise InputError(f"{path}: cannot be opened ({error.strerror}); give {_ACCEPTED}") from error
     if not head:
         raise InputError(f"{path.name}: the file is empty; give {_ACCEPTED}")
-    if head[128:132] == b"DICM" or head.startswith(_BARE_DICOM_STARTS):
-        return XaRun(path)
+    if starts_dicom(head):
+        return open_dicom_run(path)
     if head.startswith(_PICTURE_STARTS):
         return PictureRun(path)
     container = video_format(head)
@@ -56,7 +48,7 @@ def _open_folder(path: Path) -> Run:
     except OSError as error:
         raise InputError(f"{path}: cannot be listed ({error.strerror}); give {_ACCEPTED}") from error
     pictures = [file for file in files if file.suffix.lower() in PICTURE_SUFFIXES]
-    dicoms = [file for file in files if _is_dicom(file) and file.name.upper() != "DICOMDIR"]
+    dicoms = [file for file in files if is_dicom(file) and file.name.upper() != "DICOMDIR"]
     if pictures and dicoms:
         # Many exports put previews beside the run; they must not be played in its place, as they carry no geometry.
         raise InputError(
@@ -66,17 +58,9 @@ def _open_folder(path: Path) -> Run:
     if pictures:
         return PictureRun(path)
     if len(dicoms) == 1:
-        return XaRun(dicoms[0])
+        return open_dicom_run(dicoms[0])
     if dicoms:
         raise InputError(
             f"{path.name}: the folder holds {len(dicoms)} DICOM files; give one of them, as {dicoms[0].name}"
         )
     raise InputError(f"{path.name}: the folder holds no picture and no DICOM file; give {_ACCEPTED}")
-
-
-def _is_dicom(file: Path) -> bool:
-    try:
-        with file.open("rb") as stream:
-            return stream.read(132)[128:] == b"DICM"
-    except OSError:
-        return False

@@ -15,7 +15,7 @@ from jaxtyping import UInt8
 from calibration.carm import CArmGeometry
 from calibration.errors import InputError, MissingGeometryError
 from engines.angiography.frame import Frame, FrameKind
-from engines.angiography.run import FrameDecodeError, MaskOperation, check_index, check_size
+from engines.angiography.run import FrameDecodeError, MaskOperation, check_index, check_size, readable_name
 
 # Containers by their first bytes. Other formats are refused: a playlist would make the reader open other files and
 # network addresses.
@@ -36,12 +36,15 @@ def video_format(head: bytes) -> str | None:
 
 
 class VideoRun:
-    """A video's frames as a run (see `Run`), in grey; reading forwards is fast, reading backwards starts over."""
+    """A video's frames as a run (see `Run`), in grey; reading forwards is fast, reading backwards starts over.
+
+    A picture that changes its size in mid-stream comes in its own shape.
+    """
 
     def __init__(self, path: Path, container_format: str) -> None:
         """Raises InputError: the video cannot be decoded, holds no pictures, or exceeds the caps."""
         self.path = Path(path)
-        self.source_id = self.path.name
+        self.source_id = readable_name(self.path)
         self._format = container_format
         self.sop_instance_uid = ""
         self.kind: FrameKind = "fluoro"
@@ -61,10 +64,9 @@ class VideoRun:
             raise InputError(f"{self.source_id}: the video holds no picture; choose another")
         # Only one frame is held at a time, so only the size of a frame is checked.
         check_size(self.source_id, rows, columns, 1, 1)
-        self._shape = (rows, columns)
         self.frame_time_ms = float(1000 / rate) if rate else None
         self._next = 0
-        self._frames: Iterator[UInt8[np.ndarray, "rows columns"]] | None = None
+        self._frames: Iterator[UInt8[np.ndarray, "rows columns"] | None] | None = None
 
     def geometry(self, index: int) -> CArmGeometry:
         check_index(self.source_id, index, self.frame_count)
@@ -88,7 +90,8 @@ class VideoRun:
         except (av.error.FFmpegError, ValueError) as error:
             self._frames = None
             raise FrameDecodeError(f"{self.source_id}: frame {index} cannot be decoded ({_cause(error)})") from error
-        assert pixels is not None
+        if pixels is None:
+            raise FrameDecodeError(f"{self.source_id}: frame {index} cannot be decoded; the others may be fine")
         return Frame(
             pixels=pixels,
             kind=self.kind,
@@ -103,16 +106,23 @@ class VideoRun:
     def _opened(self) -> InputContainer:
         return av.open(str(self.path), mode="r", format=self._format.split(",")[0])
 
-    def _decoded(self) -> Iterator[UInt8[np.ndarray, "rows columns"]]:
+    def _decoded(self) -> Iterator[UInt8[np.ndarray, "rows columns"] | None]:
+        """Pictures in order; None in place of one that is damaged."""
         with self._opened() as container:
             stream = container.streams.video[0]
             stream.codec_context.thread_count = 1
-            for frame in container.decode(stream):
-                if (frame.height, frame.width) != self._shape:
-                    raise ValueError(f"the picture changes to {frame.height} rows x {frame.width} columns")
-                pixels = frame.to_ndarray(format="gray")
-                pixels.flags.writeable = False
-                yield pixels
+            for packet in container.demux(stream):
+                try:
+                    frames = packet.decode()
+                except av.error.FFmpegError:
+                    yield None
+                    continue
+                for frame in frames:
+                    assert isinstance(frame, av.VideoFrame)
+                    check_size(self.source_id, frame.height, frame.width, 1, 1)
+                    pixels = frame.to_ndarray(format="gray")
+                    pixels.flags.writeable = False
+                    yield pixels
 
 
 def _cause(error: Exception) -> str:

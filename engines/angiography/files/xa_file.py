@@ -23,7 +23,8 @@ from engines.angiography.files.xa_tags import (
     window,
 )
 from engines.angiography.frame import Frame, FrameKind
-from engines.angiography.run import MaskOperation, check_index
+from engines.angiography.patient_mark import mark_of
+from engines.angiography.run import MaskOperation, check_index, readable_name
 
 
 class XaRun:
@@ -36,24 +37,32 @@ class XaRun:
             stream: an already opened object; `path` then only names it.
         """
         self.path = Path(path)
-        self.source_id = self.path.name
+        self.source_id = readable_name(self.path)
         stream = stream or open_dicom(self.path)
         self.header: Dataset = stream.header
         self._require_kind()
         self._pixels = PixelReader(stream, self.source_id)
         self.frame_count = self._pixels.format.frames
-        self._frame_times_ms = frame_times_ms(self.header, self.frame_count)
-        self.frame_time_ms = float(np.mean(self._frame_times_ms)) if self._frame_times_ms else None
+        self.said = [*self._pixels.said]
+        if self._pixels.said:
+            self.header.NumberOfFrames = self.frame_count  # geometry is asked for every frame that is there
+        self.frame_times_ms: tuple[float, ...] = frame_times_ms(self.header, self.frame_count)
+        self.frame_time_ms = float(np.mean(self.frame_times_ms)) if self.frame_times_ms else None
         self.sop_instance_uid = stored_text(self.header, "SOPInstanceUID")
         self.frame_of_reference_uid = stored_text(self.header, "FrameOfReferenceUID")
         self.kind: FrameKind = frame_kind(self.header)
-        self.mask: tuple[MaskOperation, ...] = mask_operations(self.header)
+        masks_said: list[str] = []
+        self.mask: tuple[MaskOperation, ...] = mask_operations(self.header, self.frame_count, masks_said)
+        self.said += [f"{self.source_id}: {line}" for line in masks_said]
         # Subtracted pixels are already differences of logarithms; another logarithm would distort them.
         relationship = intensity_relationship(self.header)
         self.log_intensity = self.kind == "dsa" or relationship == "LOG"
         # Pixels inverted for display are not proportional to the beam.
         turned = self._pixels.format.photometric == "MONOCHROME1"
         self._linear_intensity = self.kind != "dsa" and relationship == "LIN" and not turned
+        self._patient = mark_of(
+            stored_text(self.header, "PatientID"), stored_text(self.header, "PatientBirthDate")
+        )  # fmt: skip
         self._geometry: dict[int, CArmGeometry | str] = {}
 
     def _require_kind(self) -> None:
@@ -88,7 +97,7 @@ class XaRun:
         except MissingGeometryError as error:
             reason = str(error)
         inverted = self._pixels.format.photometric == "MONOCHROME1"
-        centre, width = window(self.header, bits, inverted=inverted, signed=self._pixels.format.signed)
+        centre, width = window(self.header, bits, index=index, inverted=inverted, signed=self._pixels.format.signed)
         return Frame(
             pixels=pixels,
             kind=self.kind,
@@ -101,11 +110,13 @@ class XaRun:
             sop_instance_uid=self.sop_instance_uid,
             source_frame=index,
             index=index,
-            frame_time_ms=self._frame_times_ms[index] if self._frame_times_ms else None,
+            frame_time_ms=self.frame_times_ms[index] if self.frame_times_ms else None,
             window_center=centre,
             window_width=width,
             vessels_bright=vessels_bright(self.header, inverted=inverted),
             linear_intensity=self._linear_intensity,
+            patient_position=stored_text(self.header, "PatientPosition"),
+            patient=self._patient,
         )
 
 

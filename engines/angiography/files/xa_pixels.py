@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import bisect
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ from jaxtyping import Integer, UInt8, UInt16
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 from pydicom.pixels.decoders.base import Decoder, get_decoder
-from pydicom.uid import RLELossless
+from pydicom.uid import UID, ExplicitVRBigEndian, RLELossless
 
 from calibration.dicom_values import DAMAGED, stored_numbers, stored_text
 from calibration.errors import InputError
@@ -19,15 +18,14 @@ from engines.angiography.files.codestream import (
     CodestreamError,
     check_stream,
     longest_stream_bytes,
-    starts_frame,
 )
-from engines.angiography.files.dicom_stream import DicomStream, Fragment, read_fragments
+from engines.angiography.files.dicom_stream import DicomStream
+from engines.angiography.files.frame_places import frame_places
 from engines.angiography.files.luminance import luminance
 from engines.angiography.run import FrameDecodeError, check_size
 
 _GREY = ("MONOCHROME1", "MONOCHROME2")
 _COLOUR = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
-_HEAD_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,9 +60,17 @@ class PixelReader:
     def __init__(self, stream: DicomStream, source: str) -> None:
         self.source_id = source
         self._stream = stream
-        self.format = _pixel_format(stream.header, source)
-        self._decoder = _decoder(stream)
-        self._fragments = self._frame_fragments()
+        form = _pixel_format(stream.header, source)
+        _decoder(stream.transfer_syntax, source)  # a name that nothing reads is refused before anything is read
+        places = frame_places(stream, form.frames, form.frame_bytes, source)
+        self.format = replace(form, frames=places.frames)
+        _check_size(self.format, source)
+        self.said = (*((f"{source}: {stream.said}",) if stream.said else ()), *places.said)
+        self._fragments, self._syntax = places.fragments, places.transfer_syntax
+        self._decoder = _decoder(places.transfer_syntax, source)
+        # PS3.5 6.2: words of big endian objects are swapped, those that hold two 8 bit pixels too.
+        big = places.transfer_syntax == ExplicitVRBigEndian
+        self._swapped = big and stream.pixel_vr == b"OW" and form.bits_allocated == 8
 
     def require_all_frames(self) -> None:
         """Raises InputError if fewer pixel data are stored than the header states; decodes nothing."""
@@ -97,14 +103,20 @@ class PixelReader:
 
     def _decode(self, index: int) -> Integer[np.ndarray, ...]:
         form = self.format
-        data = self._encoded(index)
+        data, options = self._encoded(index), self._options()
         try:
             if self._fragments is not None:
-                rle = self._stream.transfer_syntax == RLELossless
+                rle = self._syntax == RLELossless
                 size = {"rows": form.rows, "columns": form.columns, "samples": form.samples}
-                check_stream(data, rle=rle, **size, frame_bytes=form.frame_bytes)
+                bits = check_stream(data, rle=rle, **size, frame_bytes=form.frame_bytes)
+                if bits > form.bits_allocated:
+                    raise CodestreamError(
+                        f"the stream holds {bits} bits a pixel, the DICOM header allocates {form.bits_allocated}"
+                    )
+                if 0 < bits <= 8 < form.bits_allocated:  # the stream knows its depth
+                    options |= {"bits_allocated": 8, "bits_stored": min(form.bits_stored, 8)}
                 data = encapsulate([data], has_bot=False)
-            array, _ = self._decoder.as_array(data, index=0, validate=False, **self._options())
+            array, _ = self._decoder.as_array(data, index=0, validate=False, **options)
         except CodestreamError as error:
             raise FrameDecodeError(f"{self.source_id}: frame {index}: {error}; export it again") from error
         except (*DAMAGED, RuntimeError) as error:
@@ -136,8 +148,7 @@ class PixelReader:
     def _encoded(self, index: int) -> bytes:
         if self._fragments is None:
             offset, length = index * self.format.frame_bytes, self.format.frame_bytes
-            available = min(length, (self._stream.pixel_length or 0) - offset)
-            data = self._stream.read(self._stream.pixel_offset + offset, available) if available > 0 else b""
+            data = self._plain(offset, length)
             if len(data) < length:
                 raise FrameDecodeError(
                     f"{self.source_id}: frame {index} is cut off ({len(data)} of {length} bytes); export it again"
@@ -155,43 +166,26 @@ class PixelReader:
             )
         return b"".join(self._stream.read(piece.start, piece.length) for piece in pieces)
 
-    def _frame_fragments(self) -> list[tuple[Fragment, ...]] | None:
-        """Fragments of every stored frame, None for native pixel data."""
-        if not self._stream.transfer_syntax.is_encapsulated:
-            if self._stream.pixel_length is None:
-                raise InputError(f"{self.source_id}: uncompressed pixel data of unknown length; export it again")
-            return None
-        if self._stream.pixel_length is not None:
-            raise InputError(f"{self.source_id}: compressed pixel data without their frames; export it again")
-        table, fragments = read_fragments(self._stream)
-        frames = self.format.frames
-        if frames == 1:
-            return [fragments] if fragments else []
-        starts = self._frame_starts(table, fragments)
-        ends = [*starts[1:], len(fragments)] if starts else []
-        return [fragments[start:end] for start, end in zip(starts, ends, strict=True) if start < end][:frames]
-
-    def _frame_starts(self, table: tuple[int, ...], fragments: tuple[Fragment, ...]) -> list[int]:
-        """Index of each frame's first fragment: by the offset table if it fits, else by count, else by marker."""
-        frames = self.format.frames
-        offsets = [fragment.offset for fragment in fragments]
-        # The table of a cut-off file has entries beyond its last fragment.
-        known = [entry for entry in table if offsets and entry <= offsets[-1]]
-        if len(table) == frames and list(table) == sorted(set(table)) and set(known) <= set(offsets):
-            return [bisect.bisect_left(offsets, entry) for entry in known]
-        if len(fragments) == frames or self._stream.transfer_syntax == RLELossless:
-            return list(range(len(fragments)))  # PS3.5 G.2: a run-length frame is exactly one fragment
-        return [i for i, f in enumerate(fragments) if starts_frame(self._stream.read(f.start, _HEAD_BYTES))]
+    def _plain(self, offset: int, length: int) -> bytes:
+        """Bytes of uncompressed pixel data; fewer than asked for if they end early."""
+        first, last = (
+            (offset - offset % 2, offset + length + length % 2 + 1) if self._swapped else (offset, offset + length)
+        )
+        available = min(last, self._stream.pixel_length or 0) - first
+        data = self._stream.read(self._stream.pixel_offset + first, available) if available > 0 else b""
+        if self._swapped:
+            words = np.frombuffer(data, np.uint8)[: len(data) // 2 * 2].reshape(-1, 2)
+            data = words[:, ::-1].tobytes()[offset - first :][:length]
+        return data
 
 
-def _decoder(stream: DicomStream) -> Decoder:
-    name = stream.transfer_syntax.name
+def _decoder(syntax: UID, source: str) -> Decoder:
     try:
-        decoder = get_decoder(stream.transfer_syntax)
+        decoder = get_decoder(syntax)
     except NotImplementedError as error:
-        raise InputError(f"{stream.path.name}: pixel data are {name}, which cannot be read; export it again") from error
+        raise InputError(f"{source}: pixel data are {syntax.name}, which cannot be read; export it again") from error
     if not decoder.is_available:
-        raise InputError(f"{stream.path.name}: no decoder for {name} is installed; `doctor` says which is missing")
+        raise InputError(f"{source}: no decoder for {syntax.name} is installed; `doctor` says which is missing")
     return decoder
 
 
@@ -233,5 +227,9 @@ def _pixel_format(header: Dataset, source: str) -> PixelFormat:
         raise InputError(
             f"{source}: {bits_stored} of {bits_allocated} bits with high bit {form.high_bit}; accepted are 8 or 16 bits"
         )
-    check_size(source, form.rows, form.columns, form.samples * bits_allocated // 8, form.frames)
+    _check_size(form, source)
     return form
+
+
+def _check_size(form: PixelFormat, source: str) -> None:
+    check_size(source, form.rows, form.columns, form.samples * form.bits_allocated // 8, form.frames)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+import itertools
 from typing import cast
 
 import numpy as np
@@ -21,11 +23,12 @@ _SUBTRACTION_CODE = "113062"  # DCM, "Pixel by pixel subtraction" (PS3.16 CID 72
 def frame_times_ms(header: Dataset, frame_count: int) -> tuple[float, ...]:
     """Time from each frame to the next (the last repeats the one before it); () if the header does not state it.
 
-    Read from Frame Time, Frame Time Vector, Cine Rate or Recommended Display Frame Rate, in this order (PS3.3 C.7.6.5).
+    Read from the frames' own times (Enhanced objects, PS3.3 C.7.6.16.2.2), Frame Time Vector, Frame Time, Cine Rate or
+    Recommended Display Frame Rate, in this order (C.7.6.5).
     """
-    vector = _positive(header, "FrameTimeVector", first=1)
-    if len(vector) == frame_count - 1 and vector and all(map(plausible_frame_time, vector)):
-        return (*vector, vector[-1])
+    steps = _content_steps_ms(header, frame_count) or _vector_steps_ms(header, frame_count)
+    if steps:
+        return (*steps, steps[-1])
     for keyword, as_rate in (
         ("FrameTime", False),
         ("CineRate", True),
@@ -55,8 +58,16 @@ def frame_kind(header: Dataset) -> FrameKind:
     return "fluoro"
 
 
-def mask_operations(header: Dataset) -> tuple[MaskOperation, ...]:
-    """Usable items of the Mask Module; damaged items are ignored."""
+def mask_operations(header: Dataset, frame_count: int, said: list[str]) -> tuple[MaskOperation, ...]:
+    """Usable items of the Mask Module; damaged items are ignored.
+
+    None where the object asks to be shown as it is (Recommended Viewing Mode NAT, PS3.3 C.7.6.10).
+
+    Args:
+        said: is told of items whose mask frames are not there.
+    """
+    if stored_text(header, "RecommendedViewingMode").upper() == "NAT":
+        return ()
     found = []
     for item in _items(header, "MaskSubtractionSequence"):
         operation = stored_text(item, "MaskOperation")
@@ -71,6 +82,10 @@ def mask_operations(header: Dataset) -> tuple[MaskOperation, ...]:
             continue
         if operation == "AVG_SUB" and not masks:
             continue
+        if operation == "AVG_SUB" and not all(0 <= mask < frame_count for mask in masks):
+            absent = ", ".join(str(mask + 1) for mask in masks if not 0 <= mask < frame_count)
+            said.append(f"its mask frame {absent} is not there (it has 1 to {frame_count}); shown as it is")
+            continue
         found.append(
             MaskOperation(
                 operation=operation,  # type: ignore[arg-type]
@@ -78,15 +93,43 @@ def mask_operations(header: Dataset) -> tuple[MaskOperation, ...]:
                 tid_offset=int(offset),
                 ranges=tuple(zip(ranges[::2], ranges[1::2], strict=True)),
                 shift_px=(shift[0], shift[1]),
+                frame_shifts_px=_frame_shifts_px(header, item, frame_count),
             )
         )
     return tuple(found)
 
 
-def window(header: Dataset, bits: int, *, inverted: bool, signed: bool) -> tuple[float | None, float | None]:
-    """Window centre and width for pixels as the program stores them (unsigned, MONOCHROME2)."""
+def _frame_shifts_px(header: Dataset, item: Dataset, frame_count: int) -> tuple[tuple[float, float], ...]:
+    """The mask's shift for each frame of an Enhanced object (PS3.3 C.7.6.16.2.14); () if no frame states one."""
+    if "PerFrameFunctionalGroupsSequence" not in header and "SharedFunctionalGroupsSequence" not in header:
+        return ()
+    number, shifts, stated = stored_text(item, "SubtractionItemID"), [], False
+    for index in range(frame_count):
+        shift = [0.0, 0.0]
+        for holder in (
+            _nth(header, "SharedFunctionalGroupsSequence", 0), _nth(header, "PerFrameFunctionalGroupsSequence", index)
+        ):  # fmt: skip
+            for entry in _items(holder, "FramePixelShiftSequence") if holder is not None else ():
+                try:
+                    values = stored_numbers(entry, "MaskSubPixelShift")
+                except ValueError:
+                    continue
+                if stored_text(entry, "SubtractionItemID") == number and values and len(values) == 2:
+                    shift, stated = values, True
+        shifts.append((shift[0], shift[1]))
+    return tuple(shifts) if stated else ()
+
+
+def window(
+    header: Dataset, bits: int, *, index: int, inverted: bool, signed: bool
+) -> tuple[float | None, float | None]:
+    """Window centre and width of a frame for pixels as the program stores them (unsigned, MONOCHROME2).
+
+    Enhanced objects state them for each frame or for all (Frame VOI LUT, PS3.3 C.7.6.16.2.10).
+    """
     try:
-        centres, widths = stored_numbers(header, "WindowCenter"), stored_numbers(header, "WindowWidth")
+        place = header if "WindowCenter" in header else frame_group(header, "FrameVOILUTSequence", index) or header
+        centres, widths = stored_numbers(place, "WindowCenter"), stored_numbers(place, "WindowWidth")
         slope = (stored_numbers(header, "RescaleSlope") or [1.0])[0]
         intercept = (stored_numbers(header, "RescaleIntercept") or [0.0])[0]
     except ValueError:
@@ -123,6 +166,58 @@ def vessels_bright(header: Dataset, *, inverted: bool) -> bool:
         return False
     # Without a sign, assume dark vessels, as pictures are displayed.
     return bool(sign) and (cast(list[float], sign)[0] < 0) != inverted
+
+
+def _vector_steps_ms(header: Dataset, frame_count: int) -> list[float]:
+    """Steps of the Frame Time Vector (C.7.6.5.1.2): its first value is of the first frame, and some leave it out."""
+    whole = _positive(header, "FrameTimeVector")
+    vector = whole if len(whole) == frame_count - 1 else _positive(header, "FrameTimeVector", first=1)
+    usable = len(vector) == frame_count - 1 and all(map(plausible_frame_time, vector))
+    return vector if usable else []
+
+
+def _content_steps_ms(header: Dataset, frame_count: int) -> list[float]:
+    """From frame to frame by the date and time that each frame of an Enhanced object states."""
+    if "PerFrameFunctionalGroupsSequence" not in header or frame_count < 2:
+        return []
+    for keyword in ("FrameReferenceDateTime", "FrameAcquisitionDateTime"):
+        times_ms = []
+        for index in range(frame_count):
+            moment = _moment(frame_group(header, "FrameContentSequence", index), keyword)
+            if moment is None:
+                break
+            times_ms.append(moment)
+        steps = [(later - earlier).total_seconds() * 1e3 for earlier, later in itertools.pairwise(times_ms)]
+        if len(steps) == frame_count - 1 and all(map(plausible_frame_time, steps)):
+            return steps
+    return []
+
+
+def _moment(content: Dataset | None, keyword: str) -> datetime.datetime | None:
+    text = "" if content is None else stored_text(content, keyword).strip()
+    whole, _, fraction = text.partition("+")[0].partition("-")[0].partition(".")
+    if len(whole) != 14 or not (whole + fraction).isdecimal():
+        return None
+    try:
+        return datetime.datetime.strptime(whole, "%Y%m%d%H%M%S").replace(microsecond=int(fraction[:6].ljust(6, "0")))
+    except ValueError:
+        return None
+
+
+def frame_group(header: Dataset, keyword: str, index: int) -> Dataset | None:
+    """A functional group of one frame of an Enhanced object: its own, else the one that all share."""
+    for holder in (
+        _nth(header, "PerFrameFunctionalGroupsSequence", index),
+        _nth(header, "SharedFunctionalGroupsSequence", 0),
+    ):
+        if holder is not None and (found := _nth(holder, keyword, 0)) is not None:
+            return found
+    return None
+
+
+def _nth(dataset: Dataset, keyword: str, index: int) -> Dataset | None:
+    items = _items(dataset, keyword)
+    return items[index] if index < len(items) else None
 
 
 def _positive(header: Dataset, keyword: str, first: int = 0) -> list[float]:

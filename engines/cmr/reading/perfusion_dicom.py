@@ -16,6 +16,7 @@ from pydicom.errors import InvalidDicomError
 
 from calibration.dicom_values import DAMAGED
 from calibration.errors import InputError
+from engines.angiography.files.dicom_encoding import is_dicom
 from engines.cmr.reading.perfusion_folder import check_times
 from engines.cmr.series import PerfusionSeries, PerfusionSlice
 
@@ -104,7 +105,7 @@ def _all_series(folder: Path) -> list[_Series]:
     by_uid: dict[str, _Series] = {}
     for file in files:
         try:
-            dataset = pydicom.dcmread(file)
+            dataset = pydicom.dcmread(file, force=is_dicom(file))  # without the preamble, too
         except (InvalidDicomError, EOFError):
             continue
         except DAMAGED as error:

@@ -76,12 +76,18 @@ class _Trial:
 
 
 def cold_start(
-    model: PreparedModel, views: Sequence[PreparedView], prior: PosePrior, *, propose: Proposer | None = None
+    model: PreparedModel,
+    views: Sequence[PreparedView],
+    prior: PosePrior,
+    *,
+    propose: Proposer | None = None,
+    held: RigidState | None = None,
 ) -> ColdStart | None:
     """Find the pose from a wide prior; None if no view shows a vessel to match.
 
     Args:
         propose: takes the prior's pose and the best poses of the coarse search, and returns further starts.
+        held: a pose that was found otherwise: it is the result, unmoved, and all that the search finds are its rivals.
     """
     began = time.perf_counter()
     systems = model.systems()
@@ -111,9 +117,12 @@ def cold_start(
     finals = [_fine(trial.state, trial.system, middle, many, prior) for trial in finalists]
     finals += _swung(max(finals, key=lambda trial: trial.rank), middle, many, prior)
     finals.sort(key=lambda trial: -trial.rank)
-    best = _polished(finals[0], middle, many, prior)
+    if held is None:
+        best, others = _polished(finals[0], middle, many, prior), [*finals[1:], *semifinals, *rough]
+    else:
+        best, others = _held(held, middle, many, prior), [*finals, *semifinals, *rough]
     done = time.perf_counter()
-    share, runner_up = _standing(best, [*finals[1:], *semifinals, *rough], small[0], views)
+    share, runner_up = _standing(best, others, small[0], views)
     return ColdStart(
         alignment=best.alignment,
         agreement=best.judged,
@@ -180,6 +189,15 @@ def _polished(
     return on if on.rank >= best.rank else best
 
 
+def _held(
+    state: RigidState, systems: Sequence[PreparedModel], views: Sequence[PreparedView], prior: PosePrior
+) -> _Trial:
+    """A pose judged where it is: the first iteration measures and does not move."""
+    last = _POLISH_SCALES_MM[-1:]
+    system = _best_system(state, systems, views)
+    return _tried(state, system, systems, views, prior, last, evidence=FINE_EVIDENCE, iterations=1)
+
+
 def _swung(
     best: _Trial, systems: Sequence[PreparedModel], views: Sequence[PreparedView], prior: PosePrior
 ) -> list[_Trial]:
@@ -211,14 +229,14 @@ def seen_in_second_view(
     for offset_mm in np.arange(-2.0, 2.01, 0.25) * prior.depth_mm:
         there = camera * (camera[2] + offset_mm) / camera[2]
         moved = replace(state, pivot_mm=arm[:3, :3].T @ (there - arm[:3, 3]))
-        tried.append((_near_share(moved, model, views[1]), -abs(float(offset_mm)), moved))
+        tried.append((near_share(moved, model, views[1], 1), -abs(float(offset_mm)), moved))
     return max(tried, key=lambda entry: entry[:2])[2]
 
 
-def _near_share(state: RigidState, model: PreparedModel, view: PreparedView) -> float:
-    """The share of the second view's vessels near the model, with a soft distance as wide as a step of the search."""
+def near_share(state: RigidState, model: PreparedModel, view: PreparedView, index: int) -> float:
+    """The share of the view's vessels near the model, with a soft distance as wide as a step of the search."""
     total = 0.0
-    for pair in feature_pairs(state, model, view, 1):
+    for pair in feature_pairs(state, model, view, index):
         seen = pair.model.plane_mm[pair.model.usable]
         if len(seen):
             distance = np.asarray(KDTree(seen).query(pair.seen.points_mm)[0])

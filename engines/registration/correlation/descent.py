@@ -12,6 +12,7 @@ from jaxtyping import Float
 from calibration.pose import RigidPose
 from engines.registration.correlation.learned_similarity import Similarity
 from engines.registration.correlation.metric import DEPTH_SHARE
+from engines.registration.progress import Told, untold
 from engines.registration.rendered.rendered_view import RenderedView
 
 _SAME_BEAM_COS = np.cos(np.deg2rad(20.0))
@@ -50,6 +51,8 @@ def descend(
     views: Sequence[RenderedView],
     similarity: Similarity,
     options: DescentOptions,
+    *,
+    told: Told = untold,
 ) -> Descended:
     """Follow the negative gradient with turns about a point of the patient and with moves, each of its own length.
 
@@ -63,6 +66,7 @@ def descend(
     stretch = _stretch(views)
     decay = options.last_share ** (1.0 / max(1, options.steps - 1))
     for step in range(options.steps):
+        told(step, options.steps)
         value, gradient = _value_and_gradient(pose, centre, views, similarity)
         if value < best_value:
             best, best_value = pose, value

@@ -16,12 +16,13 @@ from engines.registration.alignment.levenberg_marquardt import SCALES, PosePrior
 from engines.registration.alignment.rotations import rotation_vector
 from engines.registration.features.image_features import PreparedView
 from engines.registration.features.projected_model import RigidState
-from engines.registration.filling.filled_picture import Filling
+from engines.registration.filling.filled_picture import Filling, gram_of
 from engines.registration.filling.filled_views import FilledViews
 
 _NUDGE = 0.25  # scaled parameters: 0.3 degrees, 0.25 mm in plane, 2 mm in depth
 _OBSERVATIONS = 600.0  # independent ones in a view's picture, against the prior
 _MOST = 8.0  # scaled parameters in one step
+_SAME = 1e-6  # of the largest eigenvalue: parts that look alike count once
 _ENOUGH = 2e-4  # of the cost; a smaller gain ends the iteration
 
 
@@ -43,11 +44,13 @@ def fit_filled(
     *,
     iterations: int,
 ) -> FilledFit:
-    """Minimise what the rendering leaves unexplained, plus the prior."""
+    """Minimise what the rendering leaves unexplained, plus the prior; without iterations the start is only measured."""
     size = 6 + (3 * (len(views) - 1) if prior.table_mm > 0 else 0)
     state, fits = start, _fits(start, pictures)
     cost = _cost(state, fits, views, prior, size)
     damping, information = 1e-2, np.eye(size)
+    if not iterations:
+        _, information = _normal_equations(state, fits, pictures, views, prior, size)
     for _ in range(iterations):
         gradient, information = _normal_equations(state, fits, pictures, views, prior, size)
         before, found = cost, False
@@ -102,9 +105,9 @@ def _normal_equations(
         active = filling.amount > 0
         if not active.any():
             continue
-        own, _ = np.linalg.qr(parts[active].T)
-        here = filling.amount @ parts
-        slope = np.zeros((size, len(here)))
+        own = parts[active]
+        here = (filling.amount @ parts).astype(np.float32)
+        slope = np.zeros((size, len(here)), np.float32)
         for parameter in _seen_by(view, size):
             step = np.zeros(size)
             step[parameter] = _NUDGE
@@ -112,10 +115,10 @@ def _normal_equations(
                 moved(state, step, views), pictures.local_mm, pictures.cloud, view, filling.amount
             )[0]
             slope[parameter] = (there - here) / _NUDGE
-        slope -= (slope @ own) @ own.T
+        slope -= (np.linalg.pinv(gram_of(own), _SAME, hermitian=True) @ (own @ slope.T)).T.astype(np.float32) @ own
         weight = _OBSERVATIONS / float(picture.target @ picture.target)
-        gradient += weight * slope @ (picture.target - here)
-        information += weight * slope @ slope.T
+        gradient += weight * (slope @ (picture.target - here))
+        information += weight * gram_of(slope)
     return gradient, information
 
 

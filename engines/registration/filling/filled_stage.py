@@ -15,9 +15,10 @@ from engines.registration.features.image_features import PreparedView
 from engines.registration.features.prepared_model import PreparedModel
 from engines.registration.features.projected_model import RigidState
 from engines.registration.filling.filled_fit import FilledFit, fit_filled
+from engines.registration.filling.filled_picture import Filling
 from engines.registration.filling.filled_search import filled_search
 from engines.registration.filling.filled_views import FilledViews, filled_views
-from engines.registration.filling.vessel_cloud import vessel_cloud
+from engines.registration.filling.vessel_cloud import VesselCloud, vessel_cloud
 from engines.registration.registration import Stage
 from engines.registration.view import RegistrationView
 
@@ -33,12 +34,12 @@ class _Level:
 
 
 _SEARCH_PIXEL_MM, _SEARCH_BAND_MM, _SEARCH_CELL_MM, _CANDIDATES = 4.0, 12.0, 4.0, 8
-_MIDDLE_CELL_MM = 3.0
+MIDDLE_CELL_MM = 3.0
 _COARSE = _Level(pixel_mm=4.0, band_mm=20.0, iterations=4, keep=10)
-_MIDDLE = _Level(pixel_mm=2.5, band_mm=8.0, iterations=5, keep=4)
-_FINE = _Level(pixel_mm=1.5, band_mm=5.0, iterations=6, keep=2)
+MIDDLE = _Level(pixel_mm=2.5, band_mm=8.0, iterations=5, keep=4)
+FINE = _Level(pixel_mm=1.5, band_mm=5.0, iterations=6, keep=2)
 _SAME_BASIN_MM, _OTHER_BASIN_MM = 2.0, 5.0
-_NUDGE_MM, _NUDGE_RAD = 1.5, 0.04
+NUDGE_MM, NUDGE_RAD = 1.5, 0.04
 _MODEL_POINTS = 260
 
 
@@ -81,11 +82,13 @@ def filled_start(
     prior: PosePrior,
     *,
     also: Sequence[RigidState] = (),
+    held: RigidState | None = None,
 ) -> FilledStart | None:
     """Find the pose whose rendering explains the contrast; None where a view has no contrast picture or nothing filled.
 
     Args:
         also: poses found in other ways, to be judged beside those of the search.
+        held: a pose that was found otherwise: it is the result, unmoved, and all that the search finds are its rivals.
     """
     began = time.perf_counter()
     levels = _pictures(model, views)
@@ -99,12 +102,12 @@ def filled_start(
         starts = [*also, *(seen_in_second_view(state, small, ready, prior) for state in starts[len(also) :])]
     searched = time.perf_counter()
     rough = _fitted(starts, coarse, _COARSE, ready, prior)
-    basins = _distinct(rough, small, ready)[: _MIDDLE.keep]
-    carried = _fitted([fit.state for fit in basins], middle, _MIDDLE, ready, prior)
+    basins = _distinct(rough, small, ready)[: MIDDLE.keep]
+    carried = _fitted([fit.state for fit in basins], middle, MIDDLE, ready, prior)
     fitted = time.perf_counter()
-    finalists = _distinct(carried, small, ready)[: _FINE.keep]
-    finals = _fitted([fit.state for fit in finalists], fine, _FINE, ready, prior)
-    best = finals[0]
+    finalists = _distinct(carried, small, ready)[: FINE.keep]
+    finals = _fitted([fit.state for fit in finalists], fine, FINE, ready, prior)
+    best = finals[0] if held is None else fit_filled(held, fine, ready, prior, iterations=0)
     standing = _standing(best, carried, middle, fine, small, ready)
     done = time.perf_counter()
     return FilledStart(
@@ -126,12 +129,12 @@ def _pictures(model: PreparedModel, views: Sequence[RegistrationView]) -> tuple[
     cloud = vessel_cloud(model.model)
     if cloud is None:
         return None
-    rough, medium = cloud.thinned(_SEARCH_CELL_MM), cloud.thinned(_MIDDLE_CELL_MM)
+    rough, medium = cloud.thinned(_SEARCH_CELL_MM), cloud.thinned(MIDDLE_CELL_MM)
     wanted = (
         (rough, _SEARCH_PIXEL_MM, _SEARCH_BAND_MM),
         (rough, _COARSE.pixel_mm, _COARSE.band_mm),
-        (medium, _MIDDLE.pixel_mm, _MIDDLE.band_mm),
-        (cloud, _FINE.pixel_mm, _FINE.band_mm),
+        (medium, MIDDLE.pixel_mm, MIDDLE.band_mm),
+        (cloud, FINE.pixel_mm, FINE.band_mm),
     )
     made = [
         filled_views(views, points, model.pivot_mm, pixel_mm=pixel_mm, band_mm=band_mm)
@@ -178,23 +181,24 @@ def _standing(
         step = np.array([*(turn_rad * ready[0].camera_from_isocentre[2, :3]), x_mm, y_mm, 0.0]) / SCALES
         return fine.ncc(moved(best.state, step, ready))
 
-    shifts = [(_NUDGE_MM, 0.0), (-_NUDGE_MM, 0.0), (0.0, _NUDGE_MM), (0.0, -_NUDGE_MM)]
+    shifts = [(NUDGE_MM, 0.0), (-NUDGE_MM, 0.0), (0.0, NUDGE_MM), (0.0, -NUDGE_MM)]
     return FilledStanding(
         fine=best.ncc,
         clear=min(filling.clear for filling in fine.fillings(best.state)),
         middle=own,
         rival=float(np.clip(max(rivals, default=0.0) / own, 0.0, 1.5)),
         share=float((apart <= _OTHER_BASIN_MM).mean()) if len(apart) else 0.0,
-        filled_share=_filled_share(fine, best.state),
+        filled_share=filled_share(fine.cloud, fine.fillings(best.state)),
         sharp=1.0 - float(np.mean([nudged(0.0, x, y) for x, y in shifts])) / here,
-        turn_sharp=1.0 - float(np.mean([nudged(side * _NUDGE_RAD, 0.0, 0.0) for side in (-1.0, 1.0)])) / here,
+        turn_sharp=1.0 - float(np.mean([nudged(side * NUDGE_RAD, 0.0, 0.0) for side in (-1.0, 1.0)])) / here,
     )
 
 
-def _filled_share(pictures: FilledViews, state: RigidState) -> float:
-    volume = np.bincount(pictures.cloud.part, pictures.cloud.volume_mm3, len(pictures.cloud.part_names))
+def filled_share(cloud: VesselCloud, fillings: Sequence[Filling]) -> float:
+    """See `FilledStanding`; mean over the views."""
+    volume = np.bincount(cloud.part, cloud.volume_mm3, len(cloud.part_names))
     shares = []
-    for filling in pictures.fillings(state):
+    for filling in fillings:
         seen = filling.energy > 1e-6 * max(float(filling.energy.max(initial=0.0)), 1e-12)
         filled = seen & (filling.amount > 0.1 * filling.amount.max(initial=0.0))
         shares.append(float(volume[filled].sum() / max(volume[seen].sum(), 1e-9)))

@@ -40,9 +40,16 @@ def judged_by_rendering(
     views: Sequence[RegistrationView],
     ready: Sequence[PreparedView],
     prior: PosePrior,
+    *,
+    held: bool = False,
 ) -> RenderedResult | None:
-    """None where a view does not show what contrast darkened, or where the model has no volume to render."""
-    filled = filled_start(model, views, ready, prior, also=(found.alignment.state,))
+    """None where a view does not show what contrast darkened, or where the model has no volume to render.
+
+    Args:
+        held: judge the found pose where it is; the rendering's own poses are its rivals alone.
+    """
+    there = found.alignment.state
+    filled = filled_start(model, views, ready, prior, also=(there,), held=there if held else None)
     if filled is None:
         return None
     features = filled_features(filled, ready, prior)
@@ -60,11 +67,11 @@ def judged_by_rendering(
         features=features,
         verdict=verdict,
         stages=filled.stages,
-        reasons=_reasons(features, verdict),
+        reasons=reasons_of(features, verdict),
     )
 
 
-def _reasons(features: FilledFeatures, verdict: Verdict) -> tuple[str, ...]:
+def reasons_of(features: FilledFeatures, verdict: Verdict) -> tuple[str, ...]:
     """Short sentences for a person; never empty."""
     said = [
         f"the rendered vessels explain {100 * features.fine**2:.0f} % of the contrast, "

@@ -17,6 +17,7 @@ from engines.anatomy.vessel_model import VesselModel
 from engines.registration.alignment.pose_motion import ROTATION_SCALE_RAD, PoseMotion
 from engines.registration.initial_pose import InitialPose
 from engines.registration.methods.method import MethodResult, motion_from
+from engines.registration.progress import Report, silent
 from engines.registration.registration import Stage
 from engines.registration.rendered.rendered_view import Measure, RenderedView, RendererOfModel, alike, ncc_and_gradient
 from engines.registration.view import RegistrationView
@@ -56,8 +57,9 @@ class CmaEs:
         measure: Measure = ncc_and_gradient,
         renderer: str = "nanodrr",
         device: str = "cpu",
+        report: Report = silent,
     ) -> None:
-        self.name = "cma-es"
+        self.name, self.report = "cma-es", report
         self.options = options or CmaEsOptions()
         self.measure = measure
         self._renderer = RendererOfModel(renderer, device)
@@ -69,7 +71,7 @@ class CmaEs:
         motion = motion_from(init, model, views, renderer)
         coarse = [RenderedView.of(view, renderer, chosen.coarse_px) for view in views]
         fine = [RenderedView.of(view, renderer, chosen.fine_px) for view in views]
-        found = evolve(motion, coarse, fine, self.measure, chosen)
+        found = evolve(motion, coarse, fine, self.measure, chosen, self.report)
         elapsed = time.perf_counter() - began
         stage = Stage(name="cma-es", similarity=found.score, elapsed_ms=1e3 * elapsed)
         return MethodResult(
@@ -94,12 +96,14 @@ def evolve(
     fine: Sequence[RenderedView],
     measure: Measure,
     options: CmaEsOptions,
+    report: Report = silent,
 ) -> Evolved:
     """Search on small, then on larger pictures; repeat with another seed if the score stays low."""
-    found = _search(motion, coarse, fine, measure, options, options.seed)
+    found = _search(motion, coarse, fine, measure, options, options.seed, report)
     if found.score >= options.restart_below:
         return found
-    return max(found, _search(motion, coarse, fine, measure, options, options.seed + 1), key=lambda f: f.score)
+    again = _search(motion, coarse, fine, measure, options, options.seed + 1, report)
+    return max(found, again, key=lambda f: f.score)
 
 
 def _search(
@@ -109,6 +113,7 @@ def _search(
     measure: Measure,
     options: CmaEsOptions,
     seed: int,
+    report: Report,
 ) -> Evolved:
     from cmaes import CMA
 
@@ -125,7 +130,8 @@ def _search(
         evolution = CMA(mean=mean, sigma=sigma, bounds=bounds, seed=seed, population_size=options.population)
         # Scores of two picture sizes are not comparable, so the answer is the best of the last size.
         best = Evolved(parameters=mean * unit, score=_scores(motion, [mean * unit], views, measure)[0])
-        for _ in range(generations):
+        for generation in range(generations):
+            report(f"cma-es, pictures of {max(views[0].picture.shape)} px", generation, generations)
             asked = [evolution.ask() for _ in range(options.population)]
             scores = _scores(motion, [point * unit for point in asked], views, measure)
             evolution.tell([(point, -score) for point, score in zip(asked, scores, strict=True)])

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -22,6 +23,7 @@ from engines.registration.correlation.learned_similarity import Similarity
 from engines.registration.initial_pose import InitialPose
 from engines.registration.methods.cma_es import CmaEsOptions, evolve
 from engines.registration.methods.method import MethodResult, start_pose
+from engines.registration.progress import Report, silent
 from engines.registration.registration import Stage
 from engines.registration.rendered.adam_ascent import AdamLevel, ascend
 from engines.registration.rendered.multiscale import multiscale_ncc_and_gradient
@@ -75,21 +77,23 @@ class PictureScene:
         return self._made[long_side_px]
 
 
-def follow(course: Course, scene: PictureScene, start: RigidPose) -> MethodResult:
+def follow(course: Course, scene: PictureScene, start: RigidPose, report: Report = silent) -> MethodResult:
     """Run the stages of a course."""
     began = time.perf_counter()
     pose, score, stages = start, 0.0, []
     if course.descent is not None and course.similarity is not None:
         found = descend(
-            pose, scene.centre_lps_mm, scene.at(course.descent.long_side_px), course.similarity, course.descent
-        )
+            pose, scene.centre_lps_mm, scene.at(course.descent.long_side_px), course.similarity, course.descent,
+            told=partial(report, f"{course.similarity.name}-descent"),
+        )  # fmt: skip
         pose, score = found.isocentre_from_lps, -found.value
         stages.append(_stage(f"{course.similarity.name}-descent", score, began))
     if course.evolution is not None:
         stage_began = time.perf_counter()
         motion = PoseMotion.about(pose, scene.centre_lps_mm, scene.geometries, scene.device)
         options = course.evolution
-        evolved = evolve(motion, scene.at(options.coarse_px), scene.at(options.fine_px), course.measure, options)
+        coarse, fine = scene.at(options.coarse_px), scene.at(options.fine_px)
+        evolved = evolve(motion, coarse, fine, course.measure, options, report)
         pose, score = motion.rigid(torch.tensor(evolved.parameters, device=scene.device)), evolved.score
         stages.append(_stage("cma-es", score, stage_began))
     if course.polish is not None:
@@ -97,7 +101,8 @@ def follow(course: Course, scene: PictureScene, start: RigidPose) -> MethodResul
         motion = PoseMotion.about(pose, scene.centre_lps_mm, scene.geometries, scene.device)
         views = scene.at(course.polish.long_side_px)
         begin = torch.zeros(6, dtype=torch.float64, device=scene.device)
-        best, score = ascend(motion, begin, lambda at: alike(views, at, course.measure), course.polish)
+        told = partial(report, "polish")
+        best, score = ascend(motion, begin, lambda at: alike(views, at, course.measure), course.polish, told=told)
         pose = motion.rigid(best)
         stages.append(_stage("polish", score, stage_began))
     seconds = time.perf_counter() - began
@@ -111,8 +116,10 @@ class CorrelationDriven:
         name: as `make_method` knows it.
     """
 
-    def __init__(self, name: str, course: Course, *, renderer: str = "slices", device: str = "cpu") -> None:
-        self.name, self.course = name, course
+    def __init__(
+        self, name: str, course: Course, *, renderer: str = "slices", device: str = "cpu", report: Report = silent
+    ) -> None:
+        self.name, self.course, self.report = name, course, report
         self._renderer = RendererOfModel(renderer, device)
 
     def register(self, views: Sequence[RegistrationView], model: VesselModel, init: InitialPose) -> MethodResult:
@@ -123,7 +130,7 @@ class CorrelationDriven:
             renderer.centroid_lps_mm.cpu().double().numpy(),
             renderer.device,
         )
-        return follow(self.course, scene, start_pose(init, model))
+        return follow(self.course, scene, start_pose(init, model), self.report)
 
 
 def with_evolution(course: Course, options: CmaEsOptions = AFTER_DESCENT) -> Course:

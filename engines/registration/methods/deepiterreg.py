@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 
@@ -15,6 +16,7 @@ from engines.anatomy.vessel_model import VesselModel
 from engines.registration.alignment.pose_motion import PoseMotion
 from engines.registration.initial_pose import InitialPose
 from engines.registration.methods.method import MethodResult, motion_from
+from engines.registration.progress import Report, silent
 from engines.registration.registration import Stage
 from engines.registration.rendered.adam_ascent import AdamLevel, ascend
 from engines.registration.rendered.image_similarity import mutual_information, ncc
@@ -35,8 +37,9 @@ class DeepIterRegOptimisation:
         intensity: AdamLevel = INTENSITY_LEVEL,
         renderer: str = "nanodrr",
         device: str = "cpu",
+        report: Report = silent,
     ) -> None:
-        self.name = "deepiterreg-optimisation"
+        self.name, self.report = "deepiterreg-optimisation", report
         self.segmentation, self.intensity = segmentation, intensity
         self._renderer = RendererOfModel(renderer, device)
 
@@ -46,11 +49,11 @@ class DeepIterRegOptimisation:
         motion = motion_from(init, model, views, renderer)
         best = torch.zeros(6, dtype=torch.float64, device=renderer.device)
         segmented = [RenderedView.of(view, renderer, self.segmentation.long_side_px) for view in views]
-        best, score, stage = _stage("ncc-vessels", motion, best, segmented, ncc, self.segmentation)
+        best, score, stage = _stage("ncc-vessels", motion, best, segmented, ncc, self.segmentation, self.report)
         stages = [stage]
         if all(view.image is not None for view in views):
             pictures = [RenderedView.of(view, renderer, self.intensity.long_side_px, kind="image") for view in views]
-            best, _, stage = _stage("mi-minip", motion, best, pictures, mutual_information, self.intensity)
+            best, _, stage = _stage("mi-minip", motion, best, pictures, mutual_information, self.intensity, self.report)
             stages.append(stage)
         return MethodResult(
             isocentre_from_lps=motion.rigid(best),
@@ -67,7 +70,8 @@ def _stage(
     views: Sequence[RenderedView],
     measure: Measure,
     level: AdamLevel,
+    report: Report,
 ) -> tuple[torch.Tensor, float, Stage]:
     began = time.perf_counter()
-    best, score = ascend(motion, begin, lambda pose: alike(views, pose, measure), level)
+    best, score = ascend(motion, begin, lambda pose: alike(views, pose, measure), level, told=partial(report, name))
     return best, score, Stage(name=name, similarity=score, elapsed_ms=1e3 * (time.perf_counter() - began))

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+from engines.registration.methods.catalogue import MethodSettings
 from engines.registration.methods.factory import make_method
 from engines.registration.methods.method import RegistrationMethod
 
@@ -28,5 +29,5 @@ def recipe_named(name: str, *, device: str = "cpu", refine_drr: bool = False) ->
     Raises:
         InputError: there is no such method, or its library or weights are missing.
     """
-    make = partial(make_method, name, device=device, refine_drr=refine_drr)
+    make = partial(make_method, name, MethodSettings(device=device, refine_drr=refine_drr))
     return MethodRecipe(name=make().name, make=make)

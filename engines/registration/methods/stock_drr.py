@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 
 from engines.anatomy.vessel_model import VesselModel
 from engines.registration.initial_pose import InitialPose
 from engines.registration.methods.method import MethodResult, motion_from
+from engines.registration.progress import Report, silent
 from engines.registration.registration import Stage
 from engines.registration.rendered.adam_ascent import AdamLevel, ascend
 from engines.registration.rendered.rendered_view import RenderedView, RendererOfModel, alike, ncc_and_gradient
@@ -33,8 +35,14 @@ class StockDrr:
     """
 
     def __init__(
-        self, renderer: str = "diffdrr", *, levels: tuple[AdamLevel, ...] = STOCK_LEVELS, device: str = "cpu"
+        self,
+        renderer: str = "diffdrr",
+        *,
+        levels: tuple[AdamLevel, ...] = STOCK_LEVELS,
+        device: str = "cpu",
+        report: Report = silent,
     ) -> None:
+        self.report = report
         self.name = f"stock-{renderer}-ncc"
         self.levels = levels
         self._renderer = RendererOfModel(renderer, device)
@@ -48,9 +56,13 @@ class StockDrr:
         for level in self.levels:
             stage_began = time.perf_counter()
             pictures = [RenderedView.of(view, renderer, level.long_side_px) for view in views]
-            best, score = ascend(motion, best, lambda pose, p=pictures: alike(p, pose, ncc_and_gradient), level)
+            name = f"ncc-adam-{level.long_side_px}"
+            best, score = ascend(
+                motion, best, lambda pose, p=pictures: alike(p, pose, ncc_and_gradient), level,
+                told=partial(self.report, name),
+            )  # fmt: skip
             elapsed_ms = 1e3 * (time.perf_counter() - stage_began)
-            stages.append(Stage(name=f"ncc-adam-{level.long_side_px}", similarity=score, elapsed_ms=elapsed_ms))
+            stages.append(Stage(name=name, similarity=score, elapsed_ms=elapsed_ms))
         return MethodResult(
             isocentre_from_lps=motion.rigid(best),
             score=score,

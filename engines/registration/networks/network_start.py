@@ -22,6 +22,7 @@ from engines.rendering.splat import centerline_cloud, splat_centerlines
 
 _STEP_MM = 5.0
 _ROUNDS = 4
+_BINARY = 0.5  # of a drawn line's full value
 _MIN_SEEN = 2.0  # summed probability on the small picture below which there are too few vessels
 
 
@@ -32,15 +33,20 @@ def network_start(
     begin: RigidPose,
     *,
     rounds: int = _ROUNDS,
+    as_written: bool = False,
 ) -> InitialPose:
     """Apply the network `rounds` times to the first view; the start is the pose whose drawing overlaps best.
 
     The candidates include `begin`, so the start never explains the picture worse than `begin` does.
 
+    Args:
+        as_written: as DeepIterReg is published: the drawing is binarised, and the last answer is taken whatever it
+            overlaps.
+
     Raises:
         InputError: the model has no centerlines of the view's classes, or the view shows no vessel.
     """
-    best, _ = network_poses(net, views[0], model, [begin], rounds=rounds)[0]
+    best, _ = network_poses(net, views[0], model, [begin], rounds=rounds, as_written=as_written)[0]
     return InitialPose(
         name="network",
         isocentre_from_lps=best,
@@ -57,6 +63,7 @@ def network_poses(
     begins: Sequence[RigidPose],
     *,
     rounds: int = _ROUNDS,
+    as_written: bool = False,
 ) -> list[tuple[RigidPose, int]]:
     """For each beginning, the best overlapping pose on its way and the rounds to it (0: the beginning itself).
 
@@ -78,11 +85,15 @@ def network_poses(
             picture = splat_centerlines(
                 cloud, camera.camera_from_lps, camera.intrinsics_px, (PICTURE_PX, PICTURE_PX), sigma_px=SIGMA_PX
             ).clamp(max=1.0)
+            if as_written:
+                picture = (picture > _BINARY).to(picture)
             cameras.append(camera.camera_from_lps)
             overlaps.append(dice(picture, seen))
             if asked < rounds:
                 camera = camera.moved(net(torch.cat([picture, seen], dim=1)))
     best = torch.stack(overlaps).argmax(dim=0).tolist()
+    if as_written:
+        best = [rounds] * len(begins)
     return [(_isocentre_from_lps(cameras[asked][k], view), asked) for k, asked in enumerate(best)]
 
 

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 
 from engines.registration.alignment.pose_motion import PoseMotion
+from engines.registration.progress import Told, untold
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,12 +30,19 @@ def ascend(
     begin: Float[torch.Tensor, " 6"],
     score: Callable[[Float[torch.Tensor, "1 4 4"]], torch.Tensor],
     level: AdamLevel,
+    *,
+    told: Told = untold,
 ) -> tuple[Float[torch.Tensor, " 6"], float]:
-    """The best parameters met, including `begin`, and their score."""
+    """The best parameters met, including `begin`, and their score.
+
+    Args:
+        told: called before every step with the steps done and the steps in all.
+    """
     parameters = begin.detach().clone().requires_grad_()
     adam = torch.optim.Adam([parameters], lr=level.learning_rate, betas=(0.8, 0.95))
     best, best_score = begin.detach().clone(), -torch.inf
     for step in range(level.steps):
+        told(step, level.steps)
         adam.param_groups[0]["lr"] = level.learning_rate * 0.1 ** (step / max(1, level.steps - 1))
         adam.zero_grad()
         value = score(motion.pose(parameters)[None]).sum()

@@ -21,6 +21,7 @@ from calibration.errors import InputError
 from engines.segmentation.conditioning import condition
 from engines.simulation.angiograms.angiogram_synthesis import WORKING_PX
 from engines.training.arcade.unlabelled_vessels import read_silence
+from engines.training.arcade.vessel_width import trimmed
 
 STORED_PX = 512  # side that pictures are kept at; ARCADE's own
 _PICTURES = (".jpg", ".jpeg", ".png")
@@ -72,9 +73,17 @@ def arcade_names(folder: Path, part: Part) -> list[tuple[Path, Path]]:
 
 
 def read_arcade(
-    folder: Path, part: Part, *, count: int | None = None, progress: Callable[[int, int], None] = lambda *_: None
+    folder: Path,
+    part: Part,
+    *,
+    count: int | None = None,
+    trim: bool = False,
+    progress: Callable[[int, int], None] = lambda *_: None,
 ) -> list[ArcadePicture]:
     """All pictures of a part, or the first `count` by name; pictures that show nothing are left out.
+
+    Args:
+        trim: whether masks are trimmed to the border that the synthetic pictures' labels have (`vessel_width`).
 
     Raises:
         InputError: as `arcade_names`; an unreadable file; a mask of another size than its picture.
@@ -82,7 +91,7 @@ def read_arcade(
     names = arcade_names(folder, part)[:count]
     found: list[ArcadePicture] = []
     for number, (picture, mask) in enumerate(names):
-        read = _read(picture, mask)
+        read = _read(picture, mask, trim=trim)
         if read is not None:
             found.append(read)
         progress(number + 1, len(names))
@@ -91,7 +100,7 @@ def read_arcade(
     return found
 
 
-def _read(picture_file: Path, mask_file: Path) -> ArcadePicture | None:
+def _read(picture_file: Path, mask_file: Path, *, trim: bool) -> ArcadePicture | None:
     picture, mask = _grey(picture_file), _grey(mask_file)
     if picture.shape != mask.shape:
         raise InputError(
@@ -107,10 +116,15 @@ def _read(picture_file: Path, mask_file: Path) -> ArcadePicture | None:
     if conditioned is None:
         return None
     local = -conditioned.channels[1] if conditioned.inverted else conditioned.channels[1]
-    marked = cv2.resize(mask, (WORKING_PX, WORKING_PX), interpolation=cv2.INTER_AREA) > 127
+    marked = _working(mask) > 127
     silence = read_silence(local, marked, conditioned.field_of_view)
+    ignore = silence.ignore
+    if trim:
+        border = trimmed(picture, mask > 127)
+        mask = _bytes(border.vessel)
+        ignore = ignore | (_working(_bytes(border.unsure)) > 127)
     return ArcadePicture(
-        name=picture_file.stem, picture=picture, vessel=mask, ignore=_bytes(silence.ignore),
+        name=picture_file.stem, picture=picture, vessel=mask, ignore=_bytes(ignore),
         catheter=_bytes(silence.catheter), tubes=_bytes(silence.tubes), branches=_bytes(np.zeros_like(marked)),
     )  # fmt: skip
 
@@ -124,6 +138,10 @@ def _grey(path: Path) -> UInt8[np.ndarray, "rows columns"]:
     if decoded is None:
         raise InputError(f"{path}: no readable picture; copy it again")
     return np.asarray(decoded, np.uint8)
+
+
+def _working(mask: UInt8[np.ndarray, "512 512"]) -> UInt8[np.ndarray, "256 256"]:
+    return np.asarray(cv2.resize(mask, (WORKING_PX, WORKING_PX), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _bytes(mask: Bool[np.ndarray, "rows columns"]) -> UInt8[np.ndarray, "rows columns"]:

@@ -42,6 +42,7 @@ class ArcadeRecipe:
         real: whole pictures of people a step.
         synthetic: synthetic pictures a step, of the same size.
         rate: largest learning rate, falling along a cosine to nothing.
+        trim: whether the marked masks were trimmed to the border of the synthetic labels (`vessel_width`).
     """
 
     initial: str
@@ -52,6 +53,7 @@ class ArcadeRecipe:
     synthetic: int = 3
     rate: float = 1.2e-3
     precision: Precision = "float32"
+    trim: bool = False
 
 
 # What shipped. The weights to start from are named by whoever trains; a second part takes those of the first.
@@ -213,7 +215,7 @@ def _beginning(recipe: ArcadeRecipe) -> DruNet:
 
 
 def _averaged(net: DruNet, average: WeightAverage) -> DruNet:
-    result = DruNet(net.classes, net.width, net.channels)
+    result = DruNet(net.classes, net.width, net.channels, drawn=net.drawn)
     result.load_state_dict(average.weights)
     return result.eval()
 

@@ -105,7 +105,7 @@ def figures_where_known(net: DruNet, lessons: Sequence[Lesson], choice: Choice) 
 @torch.inference_mode()
 def _vessels(net: DruNet, lessons: Sequence[Lesson]) -> list[Float[np.ndarray, "rows columns"]]:
     network = ProbabilityNet(net).eval()
-    return [network(torch.from_numpy(one.channels[None]))[0, 0].numpy() for one in lessons]
+    return [network(torch.from_numpy(one.channels[None, : net.channels]))[0, 0].numpy() for one in lessons]
 
 
 def _dice(pairs: Sequence[tuple[Lesson, np.ndarray]]) -> float:

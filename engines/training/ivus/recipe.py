@@ -43,8 +43,18 @@ class IvusRecipe:
     validation: int = 0
 
 
-def train_ivus(recipe: IvusRecipe, out: Path, *, progress: Callable[[str], None] = lambda _: None) -> dict[str, Any]:
+def train_ivus(
+    recipe: IvusRecipe,
+    out: Path,
+    *,
+    progress: Callable[[str], None] = lambda _: None,
+    stepped: Callable[[int, float], None] = lambda *_: None,
+) -> dict[str, Any]:
     """Write `ivus_landmarks.safetensors`, `ivus_evidence.json` and perhaps `ivus_trust.json` into a folder.
+
+    Args:
+        progress: told in words.
+        stepped: told step and loss of the network.
 
     Raises:
         InputError: the folder cannot be written to.
@@ -57,9 +67,15 @@ def train_ivus(recipe: IvusRecipe, out: Path, *, progress: Callable[[str], None]
         labelled.append(pullback)
         if pair is not None:
             pairs.append((seed, pair))
+
+    def told(step: int, loss: float) -> None:
+        stepped(step, loss)
+        if step % 50 == 0:
+            progress(f"step {step} of {recipe.steps}, loss {loss:.3f}")
+
     net = train_landmarks(
         labelled, LandmarkRecipe(steps=recipe.steps, seed=recipe.seed),
-        progress=lambda step, loss: _tell(progress, step, recipe.steps, loss),
+        progress=told,
     )  # fmt: skip
     save_landmark_network(net, out / "ivus_landmarks.safetensors", steps=recipe.steps, seed=recipe.seed)
     learned = []
@@ -74,11 +90,6 @@ def train_ivus(recipe: IvusRecipe, out: Path, *, progress: Callable[[str], None]
     if recipe.validation:
         about["validation"] = _trust(recipe.validation, out, progress)
     return about
-
-
-def _tell(progress: Callable[[str], None], step: int, steps: int, loss: float) -> None:
-    if step % 50 == 0:
-        progress(f"step {step} of {steps}, loss {loss:.3f}")
 
 
 def evidence_json(weights: EvidenceWeights, about: dict[str, Any]) -> dict[str, Any]:

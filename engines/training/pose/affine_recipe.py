@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from engines.registration.networks.affine_matching import unsupervised_loss
 from engines.registration.networks.matching_pictures import Region, cropped, region_of_mask
 from engines.registration.rendered.image_similarity import dice
 from engines.simulation.training_patients.patients import PoseKind, TrainingPatient, draw_patient
+from engines.training.checkpoint import Checkpoint, Part, WeightAverage
 from engines.training.pose.pose_pictures import OffsetSpread, draw_batch, drawn
 
 _KIND: PoseKind = "tavi"  # the paper matches aortas
@@ -44,11 +46,14 @@ class AffineRecipe:
     rate: float = 1e-3
 
 
+_SAVE_EVERY = 100
+
 PAPER = AffineRecipe(steps=20_000, share=1.0, size_px=PAPER_PX, views=4, poses=1, rate=1e-4)
 
 
 def train_affine(
     recipe: AffineRecipe,
+    checkpoint: Path | None = None,
     *,
     device: str = "cpu",
     patient_of: Callable[[int], TrainingPatient] | None = None,
@@ -58,15 +63,24 @@ def train_affine(
     """Train on 1 - Dice of the moved projection; returns the network in evaluation mode and the steps done.
 
     Args:
+        checkpoint: written every 100 steps and at the end; a training that was interrupted goes on from it.
         patient_of: gives patients by number; None invents them.
         budget_s: time after which to stop early; the learning rate then also follows the clock.
+
+    Raises:
+        InputError: the checkpoint belongs to another recipe or cannot be read.
     """
     began = time.monotonic()
     torch.manual_seed(recipe.seed)
     patient_of = patient_of or lru_cache(maxsize=None)(lambda number: _patient(recipe.seed, number))
     net = AffineNetwork(recipe.size_px, recipe.share).to(device).train()
     optimiser = torch.optim.Adam(net.parameters(), lr=recipe.rate)
-    step = 0
+    kept, step = None, 0
+    if checkpoint is not None:
+        average = WeightAverage(net, 0.0)  # the file's form has one; here it is the weights themselves
+        parts: dict[str, Part] = {"net": net, "optimiser": optimiser}
+        kept = Checkpoint(checkpoint, asdict(recipe), of="an affine network", average=average, parts=parts)
+        step = kept.resume(device)
     while step < recipe.steps and time.monotonic() - began < budget_s:
         done = max(step / recipe.steps, (time.monotonic() - began) / budget_s)
         for group in optimiser.param_groups:
@@ -80,6 +94,8 @@ def train_affine(
         optimiser.step()
         step += 1
         progress(step, float(loss.detach()))
+        if kept is not None and (step % _SAVE_EVERY == 0 or step == recipe.steps):
+            kept.save(step)
     return net.eval(), step
 
 

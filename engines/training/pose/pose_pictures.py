@@ -46,6 +46,7 @@ class PoseBatch:
         clean: the same vessels undegraded and half as large, for the loss.
         begin, true: cameras at the starts and at the truth.
         mm_per_px: pixel size of the small picture in the isocentre plane.
+        sid_mm: source-to-detector distance.
     """
 
     cloud: CenterlineCloud
@@ -55,6 +56,7 @@ class PoseBatch:
     begin: CameraView
     true: CameraView
     mm_per_px: float
+    sid_mm: float
 
     def to(self, device: str) -> PoseBatch:
         """The batch on the network's device."""
@@ -68,6 +70,7 @@ class PoseBatch:
             begin=_view_to(self.begin, device),
             true=_view_to(self.true, device),
             mm_per_px=self.mm_per_px,
+            sid_mm=self.sid_mm,
         )
 
 
@@ -105,6 +108,7 @@ def draw_batch(
         begin=begin_view,
         true=true_view,
         mm_per_px=geometry.isocentre_mm_per_px * max(geometry.shape_px) / PICTURE_PX,
+        sid_mm=geometry.sid_mm,
     )
 
 

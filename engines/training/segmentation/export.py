@@ -18,7 +18,6 @@ from calibration.errors import GuidanceError
 from calibration.store import write_bytes, write_json
 from engines.inference.model_files import MANIFEST_NAME, SCHEMA, Manifest, ModelRecord, read_manifest, sha256
 from engines.networks.dru_net import DruNet, ProbabilityNet
-from engines.segmentation.conditioning import CHANNELS
 from engines.segmentation.scenes import Scene
 from engines.simulation.angiograms.angiogram_synthesis import WORKING_PX
 from engines.training.segmentation.segmentation_recipe import Recipe, machine
@@ -56,7 +55,8 @@ def export(
     for name, content in contents.items():
         write_bytes(folder / name, content)
     record = ModelRecord(
-        classes=scene.classes, working_px=WORKING_PX, channels=CHANNELS, width=recipe.width, threshold=threshold,
+        classes=scene.classes, working_px=WORKING_PX, channels=net.channels, drawn=net.drawn, width=recipe.width,
+        threshold=threshold,
         smallest_px=smallest_px, seed=recipe.seed, steps=steps, initial=Path(recipe.initial).stem, loss=recipe.loss,
         data=data_used(recipe, scene), machine=machine(),
         files={name: sha256(content) for name, content in contents.items()},

@@ -87,7 +87,7 @@ def finetune(
             image, masks, known = _batch(scene, prepared, plan, step)
             optimiser.zero_grad(set_to_none=True)
             with torch.autocast("cpu", dtype=torch.bfloat16, enabled=fast):
-                logits = net(image.contiguous(memory_format=torch.channels_last))
+                logits = net(image[:, : net.channels].contiguous(memory_format=torch.channels_last))
             loss = partial_loss(logits, masks, known)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
@@ -100,7 +100,7 @@ def finetune(
     finally:
         # Also on Ctrl-C, so that the same command goes on from here.
         _save(checkpoint, made_from, step, net, average, optimiser)
-    tuned = DruNet(len(scene.classes), files.record.width, files.record.channels)
+    tuned = DruNet(len(scene.classes), files.record.width, files.record.channels, drawn=files.record.drawn)
     tuned.load_state_dict(average)
     return tuned.eval()
 

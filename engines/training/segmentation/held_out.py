@@ -117,7 +117,10 @@ def _command(name: str, record: ModelRecord) -> str:
 @torch.inference_mode()
 def _predict(net: DruNet, samples: list[Sample]) -> list[tuple[np.ndarray, np.ndarray]]:
     network = ProbabilityNet(net).eval()
-    return [(network(torch.from_numpy(sample.channels[None]))[0].numpy(), sample.masks) for sample in samples]
+    return [
+        (network(torch.from_numpy(sample.channels[None, : net.channels]))[0].numpy(), sample.masks)
+        for sample in samples
+    ]
 
 
 def _synthetic(scene: Scene, seed: int, pictures: int) -> list[Sample]:

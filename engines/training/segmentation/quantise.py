@@ -107,7 +107,7 @@ def quantised_onnx(
     with tempfile.TemporaryDirectory(prefix="guidance-int8-") as folder, _quiet():
         path = Path(folder) / "int8.onnx"
         quantize_static(
-            model, path, _Pictures(scene, model.graph.input[0].name, pictures), quant_format=QuantFormat.QDQ,
+            model, path, _Pictures(scene, model.graph.input[0], pictures), quant_format=QuantFormat.QDQ,
             op_types_to_quantize=_OPERATORS, per_channel=True, activation_type=QuantType.QInt8,
             weight_type=QuantType.QInt8, calibrate_method=method, extra_options=extra,
         )  # fmt: skip
@@ -127,7 +127,10 @@ def measure_gate(
     for content in (graph, quantised):
         session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
         key = session.get_inputs()[0].name
-        masks = [np.asarray(session.run(None, {key: s.channels[None]})[0])[0] >= record.threshold for s in samples]
+        masks = [
+            np.asarray(session.run(None, {key: s.channels[None, : record.channels]})[0])[0] >= record.threshold
+            for s in samples
+        ]
         found.append(
             {
                 name: round(100 * pooled_dice((m[k], s.masks[k] > 0.5) for m, s in zip(masks, samples, strict=True)), 3)
@@ -154,13 +157,16 @@ def widen_weights(model: onnx.ModelProto) -> None:
 
 
 class _Pictures(CalibrationDataReader):
-    def __init__(self, scene: Scene, key: str, count: int) -> None:
-        self._batches = self._made(scene, key, count)
+    def __init__(self, scene: Scene, graph_input: onnx.ValueInfoProto, count: int) -> None:
+        channels = graph_input.type.tensor_type.shape.dim[1].dim_value
+        self._batches = self._made(scene, graph_input.name, count, channels)
 
     @staticmethod
-    def _made(scene: Scene, key: str, count: int) -> Iterator[dict[str, Float[np.ndarray, "1 c rows columns"]]]:
+    def _made(
+        scene: Scene, key: str, count: int, channels: int
+    ) -> Iterator[dict[str, Float[np.ndarray, "1 c rows columns"]]]:
         for index in range(count):
-            yield {key: synthesize(scene, CALIBRATION_SEED, index, WORKING_PX).channels[None]}
+            yield {key: synthesize(scene, CALIBRATION_SEED, index, WORKING_PX).channels[None, :channels]}
 
     def get_next(self):  # pyright: ignore[reportIncompatibleMethodOverride] - the base class declares a dict, ends by None
         return next(self._batches, None)

@@ -20,6 +20,7 @@ from calibration.store import write_atomically
 from engines.inference.model_files import ModelFiles, read_manifest
 from engines.inference.network_weights import load_network
 from engines.networks.dru_net import DruNet
+from engines.segmentation.conditioning import CHANNELS
 from engines.segmentation.scenes import Scene, is_bundled, scene_named, scene_of_model
 from engines.simulation.angiograms.angiogram_synthesis import synthesize
 from engines.training.segmentation.simulated_cases import SimulatedFrames, load_simulated
@@ -28,6 +29,7 @@ LossName = Literal["dice+bce", "dice+bce+cldice", "dice", "bce"]
 Precision = Literal["float32", "bfloat16"]
 _EMA_DECAY = 0.995
 _SAVE_EVERY = 50
+_CHECK_EVERY = 200
 _BLOCK_STEPS = 120  # number of batches that are repeated together; a multiple of usual numbers of workers
 
 
@@ -44,6 +46,7 @@ class Recipe:
         case_share: share of the patches from these cases.
         repeats: how often a patch is used, each time turned or mirrored differently.
         randomised: whether to draw the imaging chain of every synthetic patch; False only in the ablation.
+        form: "paper" for the network as published: one input channel, the picture itself, and the decoder as drawn.
         precision: precision of the forward and backward pass; weights, updates and the loss stay in float32.
     """
 
@@ -60,6 +63,7 @@ class Recipe:
     case_share: float = 0.4
     repeats: int = 3
     randomised: bool = True
+    form: Literal["ours", "paper"] = "ours"
     precision: Precision = "float32"
 
 
@@ -119,17 +123,21 @@ def train(
     device: str = "cpu",
     workers: int = 0,
     progress: Callable[[int, float], None] | None = None,
+    checked: Callable[[int, DruNet], None] | None = None,
 ) -> DruNet:
     """Train or go on from `checkpoint`; returns the averaged network in evaluation mode.
 
     The checkpoint is written every 50 steps and at the end.
+
+    Args:
+        checked: given the averaged network every 200 steps, to validate it.
 
     Raises:
         InputError: the checkpoint belongs to another recipe.
     """
     scene = scene_named(recipe.scene)
     torch.manual_seed(recipe.seed)
-    net = DruNet(len(scene.classes), recipe.width)
+    net = network_of(recipe)
     if recipe.initial:
         _start_from(net, Path(recipe.initial), recipe.scene)
     net = net.to(device)
@@ -150,7 +158,7 @@ def train(
         image = image.to(device=device, memory_format=torch.channels_last)
         optimiser.zero_grad(set_to_none=True)
         with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
-            logits = net(image)
+            logits = net(image[:, : net.channels])
         loss = segmentation_loss(logits, masks.to(device), recipe.loss)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
@@ -159,11 +167,23 @@ def train(
         _average_in(average, net, step)
         if progress is not None:
             progress(step, float(loss.detach()))
+        if checked is not None and (step % _CHECK_EVERY == 0 or step == recipe.steps):
+            checked(step, _averaged(recipe, average))
         if step % _SAVE_EVERY == 0 or step == recipe.steps:
             _save(checkpoint, recipe, step, net, average, optimiser)
-    trained = DruNet(len(scene.classes), recipe.width)
-    trained.load_state_dict({name: value.cpu() for name, value in average.items()})
-    return trained.eval()
+    return _averaged(recipe, average)
+
+
+def network_of(recipe: Recipe) -> DruNet:
+    """The untrained network of a recipe."""
+    classes, paper = len(scene_named(recipe.scene).classes), recipe.form == "paper"
+    return DruNet(classes, recipe.width, 1 if paper else CHANNELS, drawn=paper)
+
+
+def _averaged(recipe: Recipe, average: dict[str, Tensor]) -> DruNet:
+    net = network_of(recipe)
+    net.load_state_dict({name: value.cpu() for name, value in average.items()})
+    return net.eval()
 
 
 def fast_precision(device: str) -> Precision:
@@ -179,8 +199,8 @@ def fast_precision(device: str) -> Precision:
 def load_average(checkpoint: Path) -> tuple[DruNet, dict]:
     """The averaged network of a checkpoint and {recipe, step}."""
     state = _read(checkpoint)
-    scene = scene_named(state["recipe"]["scene"])
-    net = DruNet(len(scene.classes), state["recipe"]["width"])
+    told = {key: state["recipe"][key] for key in ("scene", "width", "form") if key in state["recipe"]}
+    net = network_of(Recipe(**told))
     net.load_state_dict(state["average"])
     return net.eval(), {"recipe": state["recipe"], "step": state["step"]}
 

@@ -38,7 +38,7 @@ def averaged(before: DruNet, after: DruNet, share: float) -> DruNet:
     first, second = before.state_dict(), after.state_dict()
     if {name: value.shape for name, value in first.items()} != {name: value.shape for name, value in second.items()}:
         raise InputError("the two networks have other widths or classes; average what one training led to the other")
-    net = DruNet(after.classes, after.width, after.channels)
+    net = DruNet(after.classes, after.width, after.channels, drawn=after.drawn)
     net.load_state_dict(
         {
             name: first[name].lerp(value, share) if value.dtype.is_floating_point else value

@@ -20,7 +20,8 @@ def add_to(bench: typer.Typer) -> None:
         from calibration.store import check_place_for, write_json
         from engines.anatomy.cases.case import load_case
         from guidance_app.live.benches.faults.campaign import Campaign, fault_names, run_campaign
-        from guidance_app.window.run import application, run_window
+        from guidance_app.window.application import application
+        from guidance_app.window.run import run_window
 
         unknown = [name for name in only if name not in fault_names()]
         if unknown:

@@ -130,7 +130,8 @@ def _compare(asked: LatencyBench, arms: tuple[str, str], json_file: Path | None,
 @contextmanager
 def _window(title: str) -> Iterator[Show]:
     """What shows a session: the real window, painted off screen."""
-    from guidance_app.window.run import application, run_window
+    from guidance_app.window.application import application
+    from guidance_app.window.run import run_window
 
     qt = application(headless=True)  # Qt's application lives only while somebody holds it
     yield lambda session, case, limit_s: run_window(

@@ -7,6 +7,7 @@ import typer
 from guidance_app.cli.evaluations import (
     evaluate_cmr,
     evaluate_deformation,
+    evaluate_halo,
     evaluate_ivus,
     evaluate_poster,
     evaluate_registration,
@@ -21,6 +22,7 @@ def add_to(app: typer.Typer) -> None:
     evaluate_registration.add_to(evaluate)
     evaluate_poster.add_to(evaluate)
     evaluate_deformation.add_to(evaluate)
+    evaluate_halo.add_to(evaluate)
     evaluate_segmentation.add_to(evaluate)
     evaluate_zero_touch.add_to(evaluate)
     evaluate_ivus.add_to(evaluate)

@@ -29,6 +29,7 @@ def add_to(app: typer.Typer) -> None:
     ) -> None:
         """Export a run, de-identified unless asked otherwise; every export says research use only.
 
+        Frames that cannot be read are left out, told, and end with exit status 1.
         Words that the X-ray machine wrote into its pictures stay in them: look before you pass them on.
         """
         from calibration.errors import InputError
@@ -39,6 +40,7 @@ def add_to(app: typer.Typer) -> None:
             if name not in exports.FORMATS:
                 raise InputError(f"--format {name}: expected one of {', '.join(exports.FORMATS)}")
         wanted: list[exports.Format] = [known for name in formats for known in exports.FORMATS if known == name]
+        short: list[str] = []
         files = exports.export(
             recording,
             load_case(case),
@@ -48,12 +50,17 @@ def add_to(app: typer.Typer) -> None:
             frame=frame,
             identified=identified,
             progress=_progress,
+            left_out=short.append,
         )
+        for line in short:
+            print(f"error: {line}", file=sys.stderr)
         if as_json:
             print(json.dumps({"schema": "guidance-app/export/1", "files": [str(file) for file in files]}, indent=1))
         else:
             print(f"{len(files)} files in {out}: {', '.join(file.name for file in files[:6])}"
                   + (" ..." if len(files) > 6 else ""))  # fmt: skip
+        if short:
+            raise typer.Exit(1)
 
 
 def _progress(name: str, done: int, total: int) -> None:

@@ -37,7 +37,8 @@ def guide(
     from guidance_app.ending import EndRequest
     from guidance_app.live.session.opening import open_session
     from guidance_app.sources.uri import open_source
-    from guidance_app.window.run import application, run_window
+    from guidance_app.window.application import application
+    from guidance_app.window.run import run_window
 
     qt = application(headless=headless)  # Qt's application lives only while somebody holds it
     opened = load_case(case)
@@ -49,7 +50,12 @@ def guide(
             comparison = _comparison(source)
             recorder = None if record is None else _recorder(record, opened, source.source_id, out)
             session = open_session(
-                opened, source, out=out, pose=pose, witnesses=[witness for witness in (recorder, comparison) if witness]
+                opened,
+                source,
+                out=out,
+                pose=pose,
+                witnesses=[witness for witness in (recorder, comparison) if witness],
+                first_at_once=hold_at_end,
             )
         except BaseException:
             source.close()
@@ -62,6 +68,7 @@ def guide(
             headless=headless,
             duration_s=duration_s,
             title=f"{title}: {opened.id}, {source.source_id}",
+            run_index=_index_of(opened, uri),
             end=end,
         )
         if recorder is not None:
@@ -73,6 +80,15 @@ def guide(
         if out is not None:
             print(f"{session.summary}; logs in {out}")
     del qt
+
+
+def _index_of(case: Case, uri: SourceUri) -> int:
+    """Which of the case's own recordings plays; -1 where it is none of them."""
+    path = getattr(uri, "path", None)
+    if path is None:
+        return -1
+    played = Path(path).resolve()
+    return next((row for row, run in enumerate(case.recordings) if run.path.resolve() == played), -1)
 
 
 def _recorder(path: Path, case: Case, source_id: str, out: Path | None) -> Recorder:

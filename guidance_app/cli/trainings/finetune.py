@@ -14,12 +14,22 @@ if TYPE_CHECKING:
     from engines.evaluation.segmentation.labelled_pictures import LabelledPicture
     from engines.inference.model_files import ModelFiles
     from engines.training.segmentation.finetune import FineTuning
+    from engines.training.training_log import TrainingLog
 
 _SCHEMA = "guidance-app/finetune-folds/1"
 
 
 def finetune_site(
-    name: str, images: Path, masks: Path, out: Path, plan: FineTuning, *, folds: int, models: Path | None, threads: int
+    name: str,
+    images: Path,
+    masks: Path,
+    out: Path,
+    plan: FineTuning,
+    log: TrainingLog,
+    *,
+    folds: int,
+    models: Path | None,
+    threads: int,
 ) -> None:
     """Fine-tune into a new model folder, or with `folds` measure what that is worth."""
     import torch
@@ -42,13 +52,19 @@ def finetune_site(
         print(f"not used: {failure}", file=sys.stderr)
     torch.set_num_threads(threads)
     if folds:
-        _prove(files, pictures, plan, folds, out, str(images))
+        _prove(files, pictures, plan, log, folds, out, str(images))
     else:
-        _write(files, pictures, plan, out)
+        _write(files, pictures, plan, log, out)
 
 
 def _prove(
-    files: ModelFiles, pictures: list[LabelledPicture], plan: FineTuning, folds: int, out: Path, data: str
+    files: ModelFiles,
+    pictures: list[LabelledPicture],
+    plan: FineTuning,
+    log: TrainingLog,
+    folds: int,
+    out: Path,
+    data: str,
 ) -> None:
     from calibration.store import write_json
     from engines.inference.machine import this_machine
@@ -57,7 +73,12 @@ def _prove(
 
     say = _progress(plan.steps * folds)
 
+    stage = f"a site's pictures, {folds} folds"
+
     def progress(fold: int, step: int, loss: float) -> None:
+        if not log.begun:
+            log.begin(stage, plan.steps * folds)  # only now: too few pictures for so many folds leave no file
+        log.tell(fold * plan.steps + step, loss)
         say(fold * plan.steps + step, loss, f"fold {fold + 1}/{folds} ")
 
     proofs = prove_in_folds(files, scene_named(files.name), pictures, plan, folds, out, progress=progress)
@@ -79,16 +100,20 @@ def _prove(
     print(f"every picture's figures in {path}")
 
 
-def _write(files: ModelFiles, pictures: list[LabelledPicture], plan: FineTuning, out: Path) -> None:
+def _write(files: ModelFiles, pictures: list[LabelledPicture], plan: FineTuning, log: TrainingLog, out: Path) -> None:
     from engines.segmentation.scenes import scene_named
     from engines.training.segmentation.finetune import finetune
     from engines.training.segmentation.site_weights import write_site_model
 
     scene = scene_named(files.name)
     say = _progress(plan.steps)
-    net = finetune(
-        files, scene, pictures, plan, out / f"{files.name}.checkpoint.pt", progress=lambda step, loss: say(step, loss)
-    )
+    log.begin("a site's pictures", plan.steps)
+
+    def progress(step: int, loss: float) -> None:
+        say(step, loss)
+        log.tell(step, loss)
+
+    net = finetune(files, scene, pictures, plan, out / f"{files.name}.checkpoint.pt", progress=progress)
     print("scoring on unseen synthetic pictures", file=sys.stderr)
     write_site_model(net, files, scene, pictures, plan, out)
     print(f"{out / files.name}.onnx, .safetensors, .md and manifest.json written; load them with --models {out}")

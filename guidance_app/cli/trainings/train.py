@@ -5,13 +5,18 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from calibration.errors import InputError
 
+if TYPE_CHECKING:
+    from engines.networks.dru_net import DruNet
+    from engines.training.training_log import TrainingLog
+
 _STEPS, _RATE = 1200, 2e-3
+_VALIDATION = 16  # synthetic pictures, of a seed that nothing else uses
 
 
 def add_to(app: typer.Typer) -> None:
@@ -22,7 +27,8 @@ def train(
     name: Annotated[
         str,
         typer.Argument(
-            help="coronary, cerebral, aortic-upper, aortic-lower, pose, affine, correlation, prost or ivus-landmarks"
+            help="coronary, cerebral, aortic-upper, aortic-lower, pose, affine, correlation, prost or ivus-landmarks; "
+            "status: how far the trainings in --out are"
         ),
     ],
     out: Annotated[Path, typer.Option(help="folder for checkpoint, weights, manifest and card")] = Path("out/models"),
@@ -32,7 +38,7 @@ def train(
     batch: Annotated[int, typer.Option(min=1, help="pictures a step")] = 6,
     patch: Annotated[int, typer.Option(min=64, max=512, help="patch side in pixels, a multiple of 16")] = 192,
     rate: Annotated[float, typer.Option(min=0.0, max=1.0, help="learning rate; 0: 0.002, --finetune 0.0005")] = 0.0,
-    paper: Annotated[bool, typer.Option("--paper", help="the published loss alone: Dice or cross-entropy")] = False,
+    paper: Annotated[bool, typer.Option("--paper", help="the network, loss, batch and rate as published")] = False,
     initial: Annotated[str, typer.Option(help="checkpoint (.pt) or a model folder's .safetensors to start from")] = "",
     cases: Annotated[str, typer.Option(help="folder of simulated cases, seeds 100 to 999, to mix in")] = "",
     tune_cases: Annotated[str, typer.Option(help="other simulated cases, to choose the threshold on too")] = "",
@@ -50,19 +56,78 @@ def train(
         Path | None,
         typer.Option(help="coronary: folder of real angiograms with masks, in ARCADE's form, to learn from"),
     ] = None,
+    trim: Annotated[
+        bool, typer.Option("--trim", help="--arcade: trim the marked masks to the width of the synthetic labels")
+    ] = False,
     budget_min: Annotated[float, typer.Option(min=0.0, help="--arcade: minutes of part two; 0: all steps")] = 0.0,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="go on with an interrupted training in --out, with its own options")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="status: as JSON")] = False,
 ) -> None:
     """Train a network on synthetic angiograms; goes on where an interrupted run of the same recipe stopped.
+
+    `train status` prints a line a training of the folder --out: step, loss, validation figures, hours spent and left.
+    After an interruption `train NAME --resume` goes on with the options of before, from the last checkpoint
+    (ivus-landmarks, of minutes, begins anew).
 
     With --finetune IMAGES MASKS it starts from the shipped weights, mixes a site's pictures with synthetic ones and
     writes a model folder for `--models`; of a network with several vessel classes the first one is what masks mark.
     With --arcade DIR the coronary network learns from real pictures (DIR/train and DIR/val, each with images and
     masks of the main vessels) and synthetic ones, from the weights that saw simulation alone.
     """
+    given = dict(locals())
+    from guidance_app.cli.trainings.training_state import options_of_interrupted, options_to_keep, show_trainings
+
+    if name == "status":
+        show_trainings(out, as_json=as_json)
+        return
+    if as_json:
+        raise InputError("--json: goes with `train status` alone")
+    if resume:
+        train(name, out, **options_of_interrupted(name, out))
+        return
+    from engines.training.training_log import TrainingLog
+
+    with TrainingLog(out, name, options_to_keep(train, given)) as log:
+        _train(
+            name, out, log, steps=steps, seed=seed, width=width, batch=batch, patch=patch, rate=rate, paper=paper,
+            initial=initial, cases=cases, tune_cases=tune_cases, case_share=case_share, device=device,
+            threads=threads, workers=workers, finetune=finetune, folds=folds, models=models, arcade=arcade, trim=trim,
+            budget_min=budget_min,
+        )  # fmt: skip
+
+
+def _train(
+    name: str,
+    out: Path,
+    log: TrainingLog,
+    *,
+    steps: int,
+    seed: int,
+    width: int,
+    batch: int,
+    patch: int,
+    rate: float,
+    paper: bool,
+    initial: str,
+    cases: str,
+    tune_cases: str,
+    case_share: float,
+    device: str,
+    threads: int,
+    workers: int,
+    finetune: tuple[Path, Path] | None,
+    folds: int,
+    models: Path | None,
+    arcade: Path | None,
+    trim: bool,
+    budget_min: float,
+) -> None:
     if name == "ivus-landmarks":
         from guidance_app.cli.trainings.train_ivus import train_ivus_landmarks
 
-        train_ivus_landmarks(out, steps=steps, seed=seed, threads=threads)
+        train_ivus_landmarks(out, log, steps=steps, seed=seed, threads=threads)
         return
     if name in ("cmr-heart", "cmr-wall", "cmr-stn", "cmr-sdn"):
         raise InputError(
@@ -71,17 +136,17 @@ def train(
     if name == "pose":
         from guidance_app.cli.trainings.train_pose import train_pose_network
 
-        train_pose_network(out, steps=steps, seed=seed, width=width, paper=paper, device=device, threads=threads)
+        train_pose_network(out, log, steps=steps, seed=seed, width=width, paper=paper, device=device, threads=threads)
         return
     if name == "affine":
         from guidance_app.cli.trainings.train_affine import train_affine_network
 
-        train_affine_network(out, steps=steps, seed=seed, paper=paper, device=device, threads=threads)
+        train_affine_network(out, log, steps=steps, seed=seed, paper=paper, device=device, threads=threads)
         return
     if name == "prost" or name.split("-")[0] == "correlation":
         from guidance_app.cli.trainings.train_correlation import train_similarity
 
-        train_similarity(name, out, steps=steps, seed=seed, threads=threads)
+        train_similarity(name, out, log, steps=steps, seed=seed, threads=threads)
         return
     from engines.segmentation.scenes import scene_named
 
@@ -94,8 +159,8 @@ def train(
         if finetune is not None:
             raise InputError("--arcade, --finetune: give one of them")
         train_on_arcade(
-            name, arcade, out, steps=steps, seed=seed, rate=rate, initial=initial, budget_min=budget_min,
-            threads=threads,
+            name, arcade, out, log, steps=steps, seed=seed, rate=rate, initial=initial, budget_min=budget_min,
+            trim=trim, threads=threads,
         )  # fmt: skip
         return
     if finetune is not None:
@@ -106,16 +171,17 @@ def train(
         plan = FineTuning(
             steps=steps or standard.steps, batch=batch, patch_px=patch, rate=rate or standard.rate, seed=seed
         )
-        finetune_site(name, *finetune, out, plan, folds=folds, models=models, threads=threads)
+        finetune_site(name, *finetune, out, plan, log, folds=folds, models=models, threads=threads)
         return
-    if budget_min:
-        raise InputError("--budget-min: goes with --arcade DIR alone")
+    if budget_min or trim:
+        raise InputError(f"{'--budget-min' if budget_min else '--trim'}: goes with --arcade DIR alone")
     if folds or models:
         raise InputError(f"{'--folds' if folds else '--models'}: goes with --finetune IMAGES MASKS alone")
-    steps, rate = steps or _STEPS, rate or _RATE
     import torch
 
     from calibration.store import write_bytes
+    from engines.simulation.angiograms.angiogram_synthesis import WORKING_PX
+    from engines.training.arcade.arcade_validation import synthetic_lessons, validate
     from engines.training.segmentation.export import export
     from engines.training.segmentation.held_out import hold_out, model_card
     from engines.training.segmentation.segmentation_recipe import Recipe, fast_precision
@@ -124,14 +190,29 @@ def train(
 
     if device != "cpu" and not torch.cuda.is_available():
         raise InputError(f"--device {device}: this torch finds no CUDA device; use --device cpu")
+    if paper:
+        patch, batch = WORKING_PX, scene.paper_batch
+        print(f"as published: {patch} px, batch {batch}, rate {rate or scene.paper_rate:g}", file=sys.stderr)
+    steps, rate = steps or _STEPS, rate or (scene.paper_rate if paper else _RATE)
     torch.set_num_threads(threads)
     recipe = Recipe(
         scene=name, steps=steps, seed=seed, width=width, batch=batch, patch_px=patch, rate=rate, initial=initial,
-        loss=scene.paper_loss if paper else "dice+bce", cases=cases, case_share=case_share,
+        loss=scene.paper_loss if paper else "dice+bce", form="paper" if paper else "ours", cases=cases,
+        case_share=case_share,
         precision=fast_precision(device),
     )  # fmt: skip
     checkpoint = out / f"{name}.checkpoint.pt"
-    net = train_network(recipe, checkpoint, device=device, workers=workers, progress=_progress(steps))
+    log.begin("synthetic angiograms", steps)
+    say, drawn = _progress(steps), synthetic_lessons(scene, _VALIDATION)
+
+    def told(step: int, loss: float) -> None:
+        say(step, loss)
+        log.tell(step, loss)
+
+    def checked(step: int, average: DruNet) -> None:
+        log.tell(step, log.loss, validation_dice=validate(average, [], drawn).synthetic_dice)
+
+    net = train_network(recipe, checkpoint, device=device, workers=workers, progress=told, checked=checked)
     print("scoring on unseen synthetic pictures", file=sys.stderr)
     tuning = load_simulated(Path(tune_cases), scene) if tune_cases else None
     if tuning and cases and (both := {*tuning.cases} & {case.name for case in fitting_cases(Path(cases), scene)}):

@@ -14,18 +14,21 @@ from calibration.errors import InputError
 
 if TYPE_CHECKING:
     from engines.training.arcade.arcade_recipe import ArcadeRecipe
+    from engines.training.training_log import TrainingLog
 
 
 def train_on_arcade(
     name: str,
     arcade: Path,
     out: Path,
+    log: TrainingLog,
     *,
     steps: int,
     seed: int,
     rate: float,
     initial: str,
     budget_min: float,
+    trim: bool,
     threads: int,
 ) -> None:
     """Train, or go on where an interrupted run of the same recipe stopped; writes a model folder.
@@ -55,27 +58,30 @@ def train_on_arcade(
     initial = initial or str(BUNDLED_MODELS / "coronary-sim.safetensors")
     first_file, second_file = out / f"{name}.first.checkpoint.pt", out / f"{name}.checkpoint.pt"
     precision = fast_precision("cpu")
-    first = replace(FIRST, initial=initial, seed=seed, precision=precision)
+    first = replace(FIRST, initial=initial, seed=seed, precision=precision, trim=trim)
     second = replace(
         SECOND, initial=str(first_file), opinions=(initial, str(first_file)), steps=steps or SECOND.steps,
-        seed=seed + 1, precision=precision,
+        seed=seed + 1, precision=precision, trim=trim,
     )  # fmt: skip
     if rate:
         first, second = replace(first, rate=rate), replace(second, rate=rate)
     torch.set_num_threads(threads)
-    pictures = read_arcade(arcade, "train", progress=_counting("reading training pictures"))
-    real = validation_lessons(read_arcade(arcade, "val", progress=_counting("reading validation pictures")))
+    pictures = read_arcade(arcade, "train", trim=trim, progress=_counting("reading training pictures"))
+    held_out = read_arcade(arcade, "val", trim=trim, progress=_counting("reading validation pictures"))
+    real = validation_lessons(held_out)
     drawn = synthetic_lessons(SCENES[name], 24)
 
     def say(recipe: ArcadeRecipe) -> Callable:
         began = time.monotonic()
 
         def line(step: int, loss: float, net) -> None:
+            log.tell(step, loss)
             if step % 50 and step != recipe.steps:
                 return
             text = f"step {step}/{recipe.steps}  loss {loss:.3f}  {(time.monotonic() - began) / 60:.1f} min"
             if step % 500 == 0:
                 now = validate(net(), real[:40], drawn)
+                log.tell(step, log.loss, validation_dice=now.dice, synthetic_dice=now.synthetic_dice)
                 text += (
                     f"  marked pictures: Dice {now.dice:.3f}, catheters called vessel {now.catheter_share:.1%}; "
                     f"synthetic: Dice {now.synthetic_dice:.3f}, recall {now.synthetic_recall:.3f}"
@@ -84,10 +90,12 @@ def train_on_arcade(
 
         return line
 
+    log.begin("marked pictures, part one", first.steps)
     train_arcade(first, pictures, first_file, progress=say(first))
     opinions = [load_weights(Path(path)) for path in second.opinions]
     pictures = with_agreed_branches(pictures, opinions, progress=_counting("looking for branches in pictures"))
     budget_s = 60 * budget_min or math.inf
+    log.begin("marked pictures, part two", second.steps)
     net, done = train_arcade(second, pictures, second_file, budget_s=budget_s, progress=say(second))
     print("choosing the threshold, scoring", file=sys.stderr)
     write_arcade_model(net, second, out, steps=done, learnt_from=len(pictures), real=real)

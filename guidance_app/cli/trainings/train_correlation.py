@@ -7,9 +7,15 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from engines.training.training_log import TrainingLog
 
 
-def train_similarity(name: str, out: Path, *, steps: int, seed: int, threads: int, minutes: float = math.inf) -> None:
+def train_similarity(
+    name: str, out: Path, log: TrainingLog, *, steps: int, seed: int, threads: int, minutes: float = math.inf
+) -> None:
     """Write weights, list and card into `out`; goes on where an interrupted run of the same recipe stopped."""
     import torch
 
@@ -28,7 +34,10 @@ def train_similarity(name: str, out: Path, *, steps: int, seed: int, threads: in
     bank = rendered_bank(recipe.bank, out / "correlation.bank.npz", progress=_say)
     began = time.monotonic()
 
+    log.begin("simulated scenes", recipe.steps)
+
     def tell(step: int, figures: StepFigures) -> None:
+        log.tell(step, figures.loss)
         if step % 25 == 0 or step == recipe.steps:
             _say(
                 f"step {step}/{recipe.steps}  loss {figures.loss:.3f}  turn {figures.rotation_deg:.0f} deg, "

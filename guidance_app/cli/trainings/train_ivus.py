@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from engines.training.training_log import TrainingLog
 
 
-def train_ivus_landmarks(out: Path, *, steps: int, seed: int, threads: int) -> None:
+def train_ivus_landmarks(out: Path, log: TrainingLog, *, steps: int, seed: int, threads: int) -> None:
     """Write network, weights of evidence and their figures into `out`."""
     import torch
 
@@ -15,5 +19,6 @@ def train_ivus_landmarks(out: Path, *, steps: int, seed: int, threads: int) -> N
 
     torch.set_num_threads(threads)
     recipe = IvusRecipe(steps=steps or IvusRecipe().steps, seed=seed)
-    about = train_ivus(recipe, out, progress=lambda line: print(line, file=sys.stderr, flush=True))
+    log.begin("simulated pullbacks", recipe.steps)
+    about = train_ivus(recipe, out, progress=lambda line: print(line, file=sys.stderr, flush=True), stepped=log.tell)
     print(json.dumps(about, indent=1))

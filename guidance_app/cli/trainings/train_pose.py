@@ -5,11 +5,17 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from calibration.errors import InputError
 
+if TYPE_CHECKING:
+    from engines.training.training_log import TrainingLog
 
-def train_pose_network(out: Path, *, steps: int, seed: int, width: int, paper: bool, device: str, threads: int) -> None:
+
+def train_pose_network(
+    out: Path, log: TrainingLog, *, steps: int, seed: int, width: int, paper: bool, device: str, threads: int
+) -> None:
     """Write weights and card into `out`; goes on where an interrupted run of the same recipe stopped."""
     import torch
 
@@ -27,7 +33,10 @@ def train_pose_network(out: Path, *, steps: int, seed: int, width: int, paper: b
     recipe = PoseRecipe(steps=steps or standard.steps, seed=seed, width=width, loss="paper" if paper else standard.loss)
     began = time.monotonic()
 
+    log.begin("invented patients", recipe.steps)
+
     def say(step: int, loss: float, apart_mm: float) -> None:
+        log.tell(step, loss)
         if step % 25 == 0 or step == recipe.steps:
             minutes = (time.monotonic() - began) / 60
             line = f"step {step}/{recipe.steps}  loss {loss:.3f}  {apart_mm:.1f} mm off  {minutes:.1f} min"

@@ -13,7 +13,7 @@ from guidance_app.live.engine.device_fallback import CpuBehind
 from guidance_app.live.engine.engine_process import EngineRecipe
 from guidance_app.live.engine.model_projection import ProjectedModel
 from guidance_app.live.engine.pipeline import Pipeline
-from guidance_app.live.engine.rehearsal import rehearsal_view
+from guidance_app.live.engine.rehearsal import rehearsal
 from guidance_app.live.engine.step.confirm import Confirm
 from guidance_app.live.engine.step.contrast_memory import ContrastMemory
 
@@ -42,8 +42,7 @@ def make_case_pipeline(folder: Path, backend: str, models: Path = BUNDLED_MODELS
     guarded = CpuBehind(segmenter, lambda: load_segmenter(name, "onnx", folder=models).for_run()) if on_gpu else None
     beats = case.kind == "coronary"
     registrar = CaseRegistrar(case.id, model, inference=segmenter.backend, renders=not beats, deforms=beats)
-    view = rehearsal_view(model, projected)
-    registrar.warm_up(view)
+    registrar.warm_up(rehearsal(case.id, model, projected))
     description = f"{segmenter.name} on {segmenter.backend}"
     return Pipeline(
         segmenter=guarded or segmenter,
@@ -55,6 +54,7 @@ def make_case_pipeline(folder: Path, backend: str, models: Path = BUNDLED_MODELS
         description=description,
         degraded=(lambda: "") if guarded is None else (lambda: guarded.degraded),
         model_has_veins=has_veins(model),
+        renders=not beats,
         confirm=Confirm(
             bones_hold=case.kind != "coronary", pivot_lps_mm=model.centroid_mm(), threshold=segmenter.threshold
         ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import replace
 
@@ -10,8 +11,11 @@ from engines.anatomy.vessel_model import VesselModel
 from engines.registration.engine import register
 from engines.registration.features.prepared_model import PreparedModel
 from engines.registration.features.projected_model import RigidState
+from engines.registration.filled_track import track_filled
 from engines.registration.filled_tree import FollowedModel
+from engines.registration.filling.filled_step import FilledTracker
 from engines.registration.initial_pose import radiological_start, start_near
+from engines.registration.likeliest_places import likeliest_places
 from engines.registration.motion.deform import deformed
 from engines.registration.motion.deform_basis import MotionBasis
 from engines.registration.options import RegistrationOptions
@@ -19,6 +23,7 @@ from engines.registration.registration import Registration
 from engines.registration.track import prepare_to_track, track
 from engines.registration.view import RegistrationView
 from guidance_app.live.engine.motion_pace import MotionPace
+from guidance_app.live.engine.rehearsal import Rehearsed
 from guidance_app.live.engine.step.judge import ColdStart, ReadyView
 
 # What views ask for, see `view_of_frame`.
@@ -42,24 +47,32 @@ class CaseRegistrar:
         self._model = model
         self._inference = inference
         self._followed: dict[tuple[str, ...], FollowedModel] = {}
+        self._trackers: dict[tuple[str, ...], FilledTracker | None] = {}
         self._pace = MotionPace() if deforms else None
         self._options = RegistrationOptions(judge_by_rendering=renders)
         self._bases: dict[tuple[str, ...], MotionBasis] = {}
+        self._rehearsed: Rehearsed | None = None
 
-    def warm_up(self, view: RegistrationView) -> None:
-        """One cold start and one warm step, so that the first live frame does not pay for what is made only once."""
-        rehearsed = None
-        for classes in _BRANCH_CLASSES:
-            try:
-                found = register([replace(view, branch_classes=classes)], self._model, case_id=self._case_id)
-                self._warm_step(replace(view, branch_classes=classes), found)
-            except InputError:
-                continue  # this model has no such branches, or does not show in the made-up view
-            if classes == view.branch_classes:
-                rehearsed = found
-        if rehearsed is not None and has_veins(self._model):
-            # Only the model must be prepared anew: a further cold start would hold up the engine's own start.
-            self._warm_step(replace(view, branch_classes=_WITH_VEINS), rehearsed)
+    def warm_up(self, rehearsed: Rehearsed) -> None:
+        """One warm step a set of classes, so that the first live frame does not pay for what is made only once.
+
+        Another process waits for this one: what only a search needs is left to `rehearse`.
+        """
+        self._rehearsed = rehearsed
+        for classes in (*_BRANCH_CLASSES, _WITH_VEINS) if has_veins(self._model) else _BRANCH_CLASSES:
+            with contextlib.suppress(InputError):  # this model has no such branches
+                self._warm_step(replace(rehearsed.view, branch_classes=classes), rehearsed.found)
+
+    def rehearse(self) -> None:
+        """Load what only a search from scratch needs: the pose network and its library."""
+        if self._rehearsed is None:
+            return
+        from engines.registration.networks.network_proposal import network_proposer
+
+        prepared = self._model_for(self._rehearsed.view).prepared
+        propose = network_proposer([self._rehearsed.view], prepared)
+        if propose is not None:
+            propose([RigidState.of(self._rehearsed.found.isocentre_from_lps, prepared)])
 
     def register(self, request: ColdStart) -> Registration:
         """Search near the last pose. Without one, or if that fails, start from the C-arm's header alone."""
@@ -75,8 +88,21 @@ class CaseRegistrar:
         """Raises InputError where the model has no branches of the classes that the view shows."""
         return ReadyView(view=view, features=prepare_to_track(view, self._model_for(view).prepared))
 
+    def likeliest(self, ready: ReadyView, places: tuple[Registration, ...]) -> tuple[Registration, ...]:
+        if ready.features is None:
+            return places
+        return likeliest_places(places, ready.features, self._model_for(ready.view).prepared)
+
     def track(self, ready: ReadyView, previous: Registration) -> Registration:
-        return track(ready.view, self._model_for(ready.view), previous, ready=ready.features)
+        """By centerlines, which are quick and exact to half a millimetre; where they doubt, rendering judges."""
+        view, followed = ready.view, self._model_for(ready.view)
+        found = track(view, followed, previous, ready=ready.features)
+        if found.status == "accepted" or view.contrast is None or ready.features is None:
+            return found
+        tracker = self._tracker_for(view)
+        if tracker is None:
+            return found
+        return track_filled(view, tracker, followed.prepared, previous, ready=ready.features) or found
 
     def move(self, found: Registration, ready: ReadyView) -> Registration:
         """Where no motion is followed, the very same registration; on frames that the pace leaves out, a rigid one."""
@@ -99,6 +125,11 @@ class CaseRegistrar:
     def _warm_step(self, view: RegistrationView, previous: Registration) -> None:
         ready = self.prepare(view)
         self.move(self.track(ready, previous), ready)
+
+    def _tracker_for(self, view: RegistrationView) -> FilledTracker | None:
+        if view.branch_classes not in self._trackers:
+            self._trackers[view.branch_classes] = FilledTracker.of(self._model_for(view).prepared)
+        return self._trackers[view.branch_classes]
 
     def _model_for(self, view: RegistrationView) -> FollowedModel:
         followed = self._followed.get(view.branch_classes)

@@ -1,12 +1,13 @@
 """The engine's own process: everything that may be slow, hang or crash runs here, away from the live picture.
 
-It speaks over one pipe. It receives `StepJob` and answers `StepDone` or `StepFailed`; a cold start that a step asked
-for runs in a second thread and answers `ColdStartDone` or `ColdStartFailed` whenever it is ready; `Beat` says it lives.
+It speaks over one pipe (`exchange.reports`): frames in, results out; `Beat` says it lives. A cold start that a step
+asks for runs in a second thread, or in the spare process where one waits.
 """
 
 from __future__ import annotations
 
 import contextlib
+import multiprocessing
 import os
 import signal
 import threading
@@ -16,22 +17,38 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from calibration.carm import CArmGeometry
-from engines.angiography.frame import Frame
-from engines.registration.registration import Registration
-from guidance_app.live.engine.mailbox import Mailbox
+from guidance_app.live.engine.exchange.cold_start_desk import ColdStartDesk, text_of
+from guidance_app.live.engine.exchange.parcel import ParcelRoom
+from guidance_app.live.engine.exchange.reports import (
+    Beat,
+    ColdStartDone,
+    ColdStartFailed,
+    ColdStartJob,
+    Degraded,
+    Job,
+    LearnedElsewhere,
+    Leave,
+    Loading,
+    NotStarted,
+    Ready,
+    Rehearse,
+    Report,
+    StepDone,
+    StepFailed,
+    StepJob,
+)
 from guidance_app.live.engine.pipeline import Steps
-from guidance_app.live.engine.shared_frames import FrameReader, SharedPixels
-from guidance_app.live.engine.step.judge import ColdStart
-from guidance_app.live.guidance import GuidanceResult
-from guidance_app.live.guidance_state import Situation
+from guidance_app.live.engine.shared_frames import FrameReader
+
+__all__ = [
+    "BEAT_S", "Beat", "ColdStartDone", "ColdStartFailed", "Degraded", "EngineRecipe", "NotStarted", "Ready", "Report",
+    "StepDone", "StepFailed", "StepJob", "run_engine",
+]  # fmt: skip
 
 BEAT_S = 0.2
 _PROCESS_NAME = "guidance-engine"
 _NICENESS = 10  # the picture comes first
-_NO_PIXELS = np.zeros((0, 0), dtype=np.uint8)
+_DYING_S = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,132 +63,79 @@ class EngineRecipe:
     memory_limit_bytes: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class StepJob:
-    """One frame; its pixels travel through shared memory, `frame` carries everything else."""
+def run_engine(connection: Connection, recipe: EngineRecipe, parcels: Path, *, urgent: bool = True) -> None:
+    """Main function of the process; returns when the other end of the pipe is closed.
 
-    frame: Frame
-    pixels: SharedPixels
-    situation: Situation
-
-    @classmethod
-    def of(cls, frame: Frame, pixels: SharedPixels, situation: Situation) -> StepJob:
-        return cls(frame=replace(frame, pixels=_NO_PIXELS), pixels=pixels, situation=situation)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ready:
-    """Imports and models are loaded."""
-
-    pid: int
-    description: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Beat:
-    pass
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class StepDone:
-    """`asked_at` is the revision that the step started from."""
-
-    result: GuidanceResult
-    situation: Situation
-    asked_at: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StepFailed:
-    frame_index: int
-    text: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Degraded:
-    """The engine answers on, but had to do without something, as a GPU that failed; `text` is for a person."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class ColdStartDone:
-    registration: Registration
-    geometry: CArmGeometry
-    generation: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ColdStartFailed:
-    text: str
-    generation: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NotStarted:
-    """The pipeline could not be made; trying again would not help."""
-
-    text: str
-
-
-Report = Ready | Beat | StepDone | StepFailed | Degraded | ColdStartDone | ColdStartFailed | NotStarted
-
-
-def run_engine(connection: Connection, recipe: EngineRecipe) -> None:
-    """Main function of the process; returns when the other end of the pipe is closed."""
+    Args:
+        parcels: folder for what is too large for the pipe; the supervisor's.
+        urgent: guidance waits for this process, which steps back behind the picture only once it has loaded: behind
+            two busy programs a second of loading would take ten.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the screen process ends the run
-    _name_and_step_back()
+    _name()
+    if not urgent:
+        _step_back()
     sender = _Sender(connection)
     try:
+        sender.send(Loading(text="2 of 3, network and model"))
         steps = recipe.make(**recipe.arguments)
+        sender.send(Loading(text="3 of 3, a first try"))
         steps.warm_up()
     except Exception as error:
-        sender.send(NotStarted(text=_text(error)))
+        sender.send(NotStarted(text=text_of(error)))
         return
+    if urgent:
+        _step_back()
     threading.Thread(target=sender.beat, name="guidance-beat", daemon=True).start()
     sender.send(Ready(pid=os.getpid(), description=steps.description))
     reader = FrameReader()
-    cold_starts: Mailbox[ColdStart] = Mailbox()
-    threading.Thread(
-        target=_cold_starts, args=(cold_starts, steps, sender), name="guidance-cold-start", daemon=True
-    ).start()
+    room = ParcelRoom(parcels)
+    desk = ColdStartDesk(steps, room, sender.send)
+    told_to_leave = False
     with contextlib.suppress(EOFError, OSError):
-        while True:
-            _do(connection.recv(), reader, steps, cold_starts, sender)
+        while not told_to_leave:
+            job: Job = connection.recv()
+            told_to_leave = isinstance(job, Leave)
+            _do(job, reader, steps, desk, sender)
     reader.close()
+    if not told_to_leave and _parent_has_died():
+        room.clear_away()  # nobody else does
     # A cold start may still be deep in native code; nothing of it is wanted any more.
     os._exit(0)
 
 
-def _do(job: StepJob, reader: FrameReader, steps: Steps, cold_starts: Mailbox[ColdStart], sender: _Sender) -> None:
+def _do(job: Job, reader: FrameReader, steps: Steps, desk: ColdStartDesk, sender: _Sender) -> None:
+    match job:
+        case StepJob():
+            _step(job, reader, steps, desk, sender)
+        case Rehearse():
+            desk.rehearse()
+        case ColdStartJob():
+            desk.take_over(job)
+        case LearnedElsewhere():
+            desk.learned(job)
+
+
+def _step(job: StepJob, reader: FrameReader, steps: Steps, desk: ColdStartDesk, sender: _Sender) -> None:
     degraded_before = steps.degraded
     try:
         outcome = steps.step(replace(job.frame, pixels=reader.read(job.pixels)), job.situation)
     except Exception as error:
-        sender.send(StepFailed(frame_index=job.frame.index, text=_text(error)))
+        sender.send(StepFailed(frame_index=job.frame.index, text=text_of(error)))
         return
     sender.send(StepDone(result=outcome.result, situation=outcome.situation, asked_at=job.situation.revision))
     if steps.degraded != degraded_before:
         sender.send(Degraded(text=steps.degraded))
     if outcome.cold_start is not None:
-        cold_starts.put(outcome.cold_start)
+        desk.put(outcome.cold_start, away=job.spare_waits)
 
 
-def _cold_starts(requests: Mailbox[ColdStart], steps: Steps, sender: _Sender) -> None:
-    """Run the requests one after the other. A newer one replaces a waiting one, whose view or pose is out of date."""
-    while True:
-        request = requests.take(timeout_s=60.0)
-        if request is not None:
-            _cold_start(request, steps, sender)
-
-
-def _cold_start(request: ColdStart, steps: Steps, sender: _Sender) -> None:
-    try:
-        found = steps.register(request)
-    except Exception as error:
-        sender.send(ColdStartFailed(text=_text(error), generation=request.generation))
-        return
-    sender.send(ColdStartDone(registration=found, geometry=request.view.geometry, generation=request.generation))
+def _parent_has_died() -> bool:
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return False
+    parent.join(_DYING_S)  # its pipes close before the system calls it dead
+    return not parent.is_alive()
 
 
 class _Sender:
@@ -191,13 +155,12 @@ class _Sender:
             self.send(Beat())
 
 
-def _name_and_step_back() -> None:
+def _name() -> None:
     with contextlib.suppress(OSError):
         Path("/proc/self/comm").write_text(_PROCESS_NAME, encoding="ascii")  # so that `ps` and `top` tell it apart
+
+
+def _step_back() -> None:
     if hasattr(os, "nice"):
         with contextlib.suppress(OSError):
             os.nice(_NICENESS)
-
-
-def _text(error: Exception) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())[:300]

@@ -18,7 +18,7 @@ from guidance_app.live.engine.model_motion import ModelMotion
 from guidance_app.live.evidence import Evidence
 from guidance_app.live.guidance import Overlay, OverlayPath
 
-_CENTERLINE_STEP_MM = 1.0  # about 3 px at the isocentre: smooth to the eye, cheap to paint
+DRAWN_STEP_MM = 1.0  # about 3 px at the isocentre: smooth to the eye, cheap to paint
 _SMALLEST_REGION_PX = 20.0
 _BEYOND_TUBE_MM = 0.25  # less than a pixel: surface this near to a branch's tube adds nothing to its border
 
@@ -27,7 +27,7 @@ class ProjectedModel:
     """Prepares a model once, so that projecting it takes some milliseconds a frame."""
 
     def __init__(self, model: VesselModel) -> None:
-        branches = () if model.centerlines is None else model.centerlines.resampled(_CENTERLINE_STEP_MM).branches
+        branches = () if model.centerlines is None else model.centerlines.resampled(DRAWN_STEP_MM).branches
         # Veins over arteries hide what is treated; a model of veins alone is still drawn.
         branches = tuple(branch for branch in branches if branch.vessel_class != "vein") or branches
         self._names = tuple(branch.name for branch in branches)
@@ -114,7 +114,7 @@ def _worth_drawing(model: VesselModel) -> Bool[np.ndarray, " vertices"]:
     """
     assert model.surface is not None
     vertices_mm = model.surface.vertices_mm
-    branches = () if model.centerlines is None else model.centerlines.resampled(_CENTERLINE_STEP_MM).branches
+    branches = () if model.centerlines is None else model.centerlines.resampled(DRAWN_STEP_MM).branches
     if not branches:
         return np.ones(len(vertices_mm), dtype=bool)
     points_mm = np.concatenate([branch.points_mm for branch in branches])

@@ -12,19 +12,21 @@ from typing import Protocol
 
 import numpy as np
 
-from engines.angiography.contrast_gate import vessels_darkening
+from engines.angiography.contrast_gate import Background, vessels_darkening
 from engines.angiography.frame import Frame
 from engines.registration.registration import Registration
 from guidance_app.live.engine.model_projection import ProjectedModel
 from guidance_app.live.engine.step.confirm import Confirm
-from guidance_app.live.engine.step.contrast_memory import ContrastMemory
-from guidance_app.live.engine.step.door import Door
+from guidance_app.live.engine.step.contrast_memory import ContrastMemory, learnt
+from guidance_app.live.engine.step.door import Door, ViewKey
 from guidance_app.live.engine.step.draw import Draw, result_of
 from guidance_app.live.engine.step.judge import ColdStart, Judge, Tracks
 from guidance_app.live.engine.step.place import Moves, Placing
 from guidance_app.live.engine.step.see import See, Segments, gated
 from guidance_app.live.guidance import GuidanceResult, StageTimes
 from guidance_app.live.guidance_state import Situation
+
+Learned = Callable[[Background], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -41,6 +43,8 @@ class Registers(Tracks, Moves, Protocol):
 
     def register(self, request: ColdStart) -> Registration: ...
 
+    def rehearse(self) -> None: ...
+
 
 class Steps(Protocol):
     """What the engine process drives: the pipeline, or a light stand-in in tests."""
@@ -52,11 +56,27 @@ class Steps(Protocol):
         """What it has had to do without since it was made, for a person; "" when all is well."""
         ...
 
-    def warm_up(self) -> None: ...
+    def warm_up(self) -> None:
+        """What the first frame would otherwise pay for."""
+        ...
+
+    def rehearse(self) -> None:
+        """What the first cold start would otherwise pay for; takes seconds."""
+        ...
 
     def step(self, frame: Frame, situation: Situation) -> StepOutcome: ...
 
-    def register(self, request: ColdStart) -> Registration: ...
+    def register(self, request: ColdStart, *, learned: Learned | None = None) -> Registration:
+        """The cold start that a step asked for, of this process or of another; takes seconds.
+
+        Args:
+            learned: is given the background of the request's view before the search begins; None keeps it here.
+        """
+        ...
+
+    def keep(self, background: Background, key: ViewKey) -> None:
+        """Another process has found what this view looks like without contrast."""
+        ...
 
 
 class Pipeline:
@@ -70,6 +90,7 @@ class Pipeline:
         clock_ns: only for the stage times in the result; never decides anything.
         degraded: says what the segmenter has had to do without, "" while all is well.
         model_has_veins: see `view_of_frame`.
+        renders: see `See`.
         confirm: weighs what else than vessels speaks for the pose.
     """
 
@@ -85,6 +106,7 @@ class Pipeline:
         description: str = "",
         degraded: Callable[[], str] = lambda: "",
         model_has_veins: bool = False,
+        renders: bool = False,
         confirm: Confirm,
     ) -> None:
         self._segmenter = segmenter
@@ -93,7 +115,7 @@ class Pipeline:
         self._clock_ns = clock_ns
         self._degraded = degraded
         self._door = Door()
-        self._see = See(segmenter, memory, threshold=vessel_threshold, model_has_veins=model_has_veins)
+        self._see = See(segmenter, memory, threshold=vessel_threshold, model_has_veins=model_has_veins, renders=renders)
         self._judge = Judge(registrar)
         self._confirm = confirm
         self._placing = Placing(registrar)
@@ -109,6 +131,9 @@ class Pipeline:
         noise = np.random.default_rng(0).integers(0, 255, (512, 512), dtype=np.uint8)
         self._segmenter.segment(Frame(pixels=noise, kind="fluoro"))
 
+    def rehearse(self) -> None:
+        self._registrar.rehearse()
+
     def step(self, frame: Frame, situation: Situation) -> StepOutcome:
         began = self._clock_ns()
         admitted = self._door.admit(frame, situation)
@@ -122,7 +147,7 @@ class Pipeline:
         borne_out = self._clock_ns()
         placed = self._placing.place(admitted, confirmed.judged)
         set_down = self._clock_ns()
-        drawn = self._draw.draw(frame, segmentation, placed, confirmed.evidence)
+        drawn = self._draw.draw(admitted, seen, placed, confirmed.evidence)
         times = StageTimes(
             decode=frame.decode_ms,
             segment=_ms(began, segmented),
@@ -138,11 +163,18 @@ class Pipeline:
             cold_start=judged.cold_start,
         )
 
-    def register(self, request: ColdStart) -> Registration:
-        """The cold start that a step asked for; takes seconds."""
+    def keep(self, background: Background, key: ViewKey) -> None:
         if self._memory is not None:
-            background = self._memory.learn(request.past, request.frame, request.key)
+            self._memory.keep(background, key)
+
+    def register(self, request: ColdStart, *, learned: Learned | None = None) -> Registration:
+        if self._memory is not None:
+            background = learnt(request.past, request.frame)
             if background is not None:
+                if learned is None:
+                    self.keep(background, request.key)
+                else:
+                    learned(background)
                 view = gated(request.view, background.gate(request.frame))
                 request = replace(request, view=replace(view, contrast=background.darkening(request.frame)))
         if request.frame.kind == "dsa":

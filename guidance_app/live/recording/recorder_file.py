@@ -42,7 +42,7 @@ class RecordingFile:
         try:
             self._writer = Writer(self._file, chunk_size=_CHUNK_BYTES, compression=CompressionType.NONE)  # type: ignore[arg-type]
             self._writer.start(profile=PROFILE)
-            self._writer.add_metadata(ABOUT, {"schema": SCHEMA, **about})
+            self._writer.add_metadata(ABOUT, {"schema": SCHEMA, **{key: _utf_8(value) for key, value in about.items()}})
             self._channels = self._registered()
             self._file.sync()
         except OSError as error:
@@ -140,3 +140,8 @@ class _WholeWrites:
 
     def close(self) -> None:
         self._file.close()
+
+
+def _utf_8(text: str) -> str:
+    """Names of files and folders may hold bytes that no text holds."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

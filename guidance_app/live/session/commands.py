@@ -18,15 +18,23 @@ class Commands:
     Args:
         playback: of a recording; None for a live source, which ignores the commands of playback.
         lock: the session's, which guards `guidance`.
+        moved: called when a person plays, steps or seeks.
     """
 
     def __init__(
-        self, guidance: CurrentGuidance, playback: Playback | None, witnesses: Witnesses, lock: threading.RLock
+        self,
+        guidance: CurrentGuidance,
+        playback: Playback | None,
+        witnesses: Witnesses,
+        lock: threading.RLock,
+        *,
+        moved: Callable[[], None] = lambda: None,
     ) -> None:
         self._guidance = guidance
         self._playback = playback
         self._witnesses = witnesses
         self._lock = lock
+        self._moved = moved
 
     # Registration ---------------------------------------------------------------------------------------------------
     def request_registration(self) -> None:
@@ -38,8 +46,12 @@ class Commands:
         self._move("accept", guidance_state.person_accepts)
 
     def reject(self) -> None:
-        """Take the registration away; a new one comes only when asked for."""
+        """Take the registration away; a new one comes only when asked for, or it is taken back."""
         self._move("reject", guidance_state.person_rejects)
+
+    def undo_reject(self) -> None:
+        """Bring back what was rejected last, as a proposal; without one, nothing happens."""
+        self._move("undo_reject", guidance_state.person_takes_back)
 
     def _move(self, name: str, transition: Callable[[Situation], Situation]) -> None:
         with self._lock:
@@ -56,14 +68,17 @@ class Commands:
         if self._playback is not None:
             self._witnesses.action("resume")
             self._playback.resume()
+            self._moved()
 
     def step(self, frames: int) -> None:
         """Pause and go this many frames on (or back)."""
         if self._playback is not None:
             self._witnesses.action("step", frames)
             self._playback.step(frames)
+            self._moved()
 
     def seek(self, source_frame: int) -> None:
         if self._playback is not None:
             self._witnesses.action("seek", source_frame)
             self._playback.seek(source_frame)
+            self._moved()

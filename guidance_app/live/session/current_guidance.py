@@ -6,7 +6,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from calibration.errors import GuidanceError
+from engines.anatomy.cases.patient_hashes import PatientHashes, PatientMatch
 from engines.angiography.frame import Frame
+from engines.angiography.patient_mark import PatientMark
 from guidance_app.live import guidance_state
 from guidance_app.live.engine.engine_process import (
     ColdStartDone,
@@ -23,7 +25,8 @@ from guidance_app.live.run_log import EventLog
 from guidance_app.live.session.late_pose import LatePose
 from guidance_app.live.session.overlay_rule import ComputedOverlay, OverlayDecision, OverlayLimits, decide_overlay
 from guidance_app.live.session.source_watch import PictureFault
-from guidance_app.live.supervision.supervisor import EngineLost, EngineNews, EngineUp, Supervisor
+from guidance_app.live.supervision.shared_engine import EngineLease, SharedEngine
+from guidance_app.live.supervision.supervisor import EngineLoads, EngineLost, EngineNews, EngineUp, Supervisor
 from guidance_app.live.view_words import change_of_view
 
 _REMEMBERED_ARRIVALS = 256
@@ -35,9 +38,11 @@ class CurrentGuidance:
     The situation lives here and not in the engine, so that an engine that dies takes nothing along.
 
     Args:
-        recipe: how the engine makes its pipeline; None leaves guidance off.
+        recipe: how an engine of its own makes its pipeline; None leaves guidance off.
+        engine: instead, one that serves other runs too.
         hear: called from the supervisor's thread; the owner takes its lock and hands on to `heard`.
         settled: called once the engine answers, or is known never to.
+        patient: whose case it is; None where it cannot be told, and any run will do.
         late_pose: a known pose that waits for a picture with geometry.
     """
 
@@ -52,27 +57,33 @@ class CurrentGuidance:
         hear: Callable[[EngineNews], None],
         settled: Callable[[], None],
         spare_engine: bool,
+        engine: SharedEngine | None = None,
         late_pose: LatePose | None = None,
+        patient: PatientHashes | None = None,
     ) -> None:
         self.situation = initial
         self.result: GuidanceResult | None = None
         self.engine_up = False
-        self.engine_loading = recipe is not None
-        self.engine_text = "guidance engine is loading" if recipe is not None else "guidance is off"
+        self._off = recipe is None and engine is None
+        self.engine_loading = not self._off
+        self.engine_text = "guidance is off" if self._off else "guidance engine is loading: 1 of 3, its process"
         self.engine_pid: int | None = None
         self.engine_description = ""
         self.degraded = ""  # what the engine has to do without
-        self._off = recipe is None
+        self.patient: PatientMatch = "untold"
+        self._patient = patient
+        self._mark: PatientMark | None = None
+        self._mark_seen = False
         self._late_pose = late_pose
         self._limits = limits
         self._events = events
         self._latency = latency
         self._settled = settled
-        self._supervisor = (
-            None
-            if recipe is None
-            else Supervisor(recipe, tell=hear, situation=lambda: self.situation, spare=spare_engine)
-        )
+        self._supervisor: Supervisor | EngineLease | None = None
+        if engine is not None:
+            self._supervisor = engine.lease(tell=hear, situation=lambda: self.situation)
+        elif recipe is not None:
+            self._supervisor = Supervisor(recipe, tell=hear, situation=lambda: self.situation, spare=spare_engine)
         self._frame: Frame | None = None
         self._computed: ComputedOverlay | None = None
         self._received_ns: dict[int, int] = {}
@@ -98,6 +109,7 @@ class CurrentGuidance:
         self._frame = frame
         self._received_ns[frame.index] = frame.received_ns
         self._received_ns.pop(frame.index - _REMEMBERED_ARRIVALS, None)
+        self._note_patient(frame)
         self._note_geometry(frame)
         if self._supervisor is not None:
             self._supervisor.offer(frame)
@@ -114,6 +126,11 @@ class CurrentGuidance:
             picture_fault=picture_fault,
             limits=self._limits,
         )
+
+    @property
+    def loaded(self) -> bool:
+        """Engine and spare are there, or never will be."""
+        return self._off or self._supervisor is None or self._supervisor.loaded
 
     @property
     def at_rest(self) -> bool:
@@ -143,6 +160,9 @@ class CurrentGuidance:
     # The engine -----------------------------------------------------------------------------------------------------
     def heard(self, news: EngineNews) -> None:
         match news:
+            case EngineLoads():
+                if self.engine_loading:
+                    self.engine_text = f"guidance engine is loading: {news.text}"
             case EngineUp():
                 self.engine_up, self.engine_loading, self.engine_text, self.degraded = True, False, "", ""
                 self.engine_pid, self.engine_description = news.pid, news.description
@@ -230,6 +250,16 @@ class CurrentGuidance:
         if situation is not None:
             self._late_pose = None
             self.begin(situation)
+
+    def _note_patient(self, frame: Frame) -> None:
+        if self._patient is None or (self._mark_seen and frame.patient == self._mark):
+            return
+        self._mark, self._mark_seen = frame.patient, True
+        self.patient = self._patient.match(frame.patient)
+        self._set(guidance_state.saw_patient(self.situation, vouched=self.patient == "same"))
+        if self.patient != "same":
+            text = "is of another patient than the case" if self.patient == "other" else "does not say whose it is"
+            self._events.add("patient_unknown", f"the run {text}: no pose is accepted by itself", frame=frame.index)
 
     def _note_geometry(self, frame: Frame) -> None:
         before = self.situation

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from engines.anatomy.cases.patient_hashes import PatientHashes
 from engines.angiography.frame import Frame
 from engines.registration.registration import Registration
 from guidance_app.live.engine.engine_process import EngineRecipe
@@ -24,6 +25,7 @@ from guidance_app.live.session.screen_composer import ScreenComposer
 from guidance_app.live.session.source_reader import SourceReader
 from guidance_app.live.session.source_watch import SignalChange, SignalState, SourceWatch
 from guidance_app.live.session.witnesses import Witnesses
+from guidance_app.live.supervision.shared_engine import SharedEngine
 from guidance_app.live.supervision.supervisor import EngineNews
 from guidance_app.live.witness import RunWitness
 from guidance_app.sources.source import (
@@ -44,7 +46,7 @@ _EVENT_OF: dict[SignalState, EventKind] = {
     "flowing": "source_resumed",
 }
 _ENGINE_FIRST_S = 20.0  # a recording waits this long for the engine to load; a live picture never waits
-_REST_FIRST_S = 10.0
+_SPARE_FIRST_S = 1.0  # it is loaded beside the engine, and does the first search
 _LAST_ANSWER_S = 15.0  # after the end of a recording: a cold start may still be running
 
 
@@ -60,9 +62,12 @@ class LiveSession:
     Args:
         recipe: how the engine process makes its pipeline; None shows pictures without guidance.
         initial: where guidance begins, for a known pose.
+        patient: whose case it is; None where it cannot be told.
         late_pose: the same for a source whose geometry is known only from its pictures.
         out: folder for `frames.jsonl`, `events.jsonl` and `latency.json`; None keeps nothing.
         paced_fps: for `latency.json`; None for an unpaced source.
+        engine: instead of a recipe: an engine that serves other runs of the case too, and outlives this one.
+        first_at_once: a recording shows its first picture before the engine is up, and stands still until then.
         run_for_s: end the run by itself this long after the first frame could come.
         witnesses: told of everything that happens, as a recorder is.
         wall_clock_ns: stamps the events, and nothing else: it may jump.
@@ -75,11 +80,14 @@ class LiveSession:
         recipe: EngineRecipe | None,
         initial: Situation | None = None,
         late_pose: LatePose | None = None,
+        patient: PatientHashes | None = None,
         out: Path | None = None,
         paced_fps: float | None = None,
         limits: OverlayLimits | None = None,
         run_for_s: float | None = None,
         spare_engine: bool = True,
+        engine: SharedEngine | None = None,
+        first_at_once: bool = False,
         witnesses: Sequence[RunWitness] = (),
         wall_clock_ns: Callable[[], int] = time.time_ns,
     ) -> None:
@@ -94,6 +102,7 @@ class LiveSession:
         self._lock = threading.RLock()
         self._stopping = threading.Event()
         self._engine_settled = threading.Event()  # up, or never going to be
+        self._person_plays = threading.Event()
         self._events = EventLog(
             None if out is None else out / "events.jsonl", heard=self._witnesses.event, clock_ns=wall_clock_ns
         )
@@ -103,23 +112,32 @@ class LiveSession:
             recipe=recipe,
             initial=initial or Situation(),
             late_pose=late_pose,
+            patient=patient,
             limits=limits or OverlayLimits(),
             events=self._events,
             latency=self._book.latency,
             hear=self._heard,
             settled=self._engine_settled.set,
             spare_engine=spare_engine,
+            engine=engine,
         )
-        self.commands = Commands(self._guidance, self._playback, self._witnesses, self._lock)
+        self._first_at_once = first_at_once and self._recorded is not None
+        self._held = self._first_at_once  # stands on its first picture until guidance is up, or a person plays
+        self.commands = Commands(
+            self._guidance, self._playback, self._witnesses, self._lock, moved=self._person_plays.set
+        )
         self._watch = SourceWatch()
         self._composer = ScreenComposer(
-            source, guidance=self._guidance, watch=self._watch, book=self._book, witnesses=self._witnesses
-        )
+            source, guidance=self._guidance, watch=self._watch, book=self._book, witnesses=self._witnesses,
+            held=lambda: self._held,
+        )  # fmt: skip
         self._frame: Frame | None = None
         self._painted: ScreenState | None = None
         self._source_error = ""
         self._ended_ns: int | None = None
-        self._reader = SourceReader(source, self, wait=self._wait_for_guidance, run_for_s=run_for_s)
+        self._reader = SourceReader(
+            source, self, wait=self._wait_for_guidance, run_for_s=run_for_s, first_at_once=self._first_at_once
+        )
 
     # Begin and end --------------------------------------------------------------------------------------------------
     def start(self) -> None:
@@ -196,6 +214,12 @@ class LiveSession:
             return self._guidance.situation.registration
 
     @property
+    def situation(self) -> Situation:
+        """Where guidance stands: what the next run of this patient may begin with (`guidance_state.carried_on`)."""
+        with self._lock:
+            return self._guidance.situation
+
+    @property
     def latency(self) -> LatencyBook:
         """Every duration that is behind `report`; to be read once the session has been stopped."""
         return self._book.latency
@@ -256,10 +280,22 @@ class LiveSession:
         """A cine lasts a second: it must not be over while the engine, or its spare, is being loaded."""
         if self._recorded is None:
             return
+        if self._first_at_once:
+            self._stand_on_first_picture()
+            return
         self._engine_settled.wait(_ENGINE_FIRST_S)
-        until_ns = time.monotonic_ns() + int(_REST_FIRST_S * 1e9)
-        while not self._guidance.at_rest and time.monotonic_ns() < until_ns and not self._stopping.wait(0.05):
+        until_ns = time.monotonic_ns() + int(_SPARE_FIRST_S * 1e9)
+        while not self._guidance.loaded and time.monotonic_ns() < until_ns and not self._stopping.wait(0.05):
             pass
+
+    def _stand_on_first_picture(self) -> None:
+        until_ns = time.monotonic_ns() + int(_ENGINE_FIRST_S * 1e9)
+        while not (self._engine_settled.is_set() or self._person_plays.is_set() or self._stopping.is_set()):
+            if time.monotonic_ns() > until_ns:
+                break
+            self._engine_settled.wait(0.02)
+        with self._lock:
+            self._held = False
 
     def arrived(self, frame: Frame) -> None:
         """The source's reader calls this method and the next four."""
@@ -330,4 +366,5 @@ class LiveSession:
             self._acknowledged.acknowledge(self._frame.index)
 
     def _stands_still_on_purpose(self) -> bool:
-        return self._acknowledged is not None or (self._playback is not None and self._playback.paused)
+        """A recording stands where the machine or a person leaves it: its source cannot be lost."""
+        return self._held or self._recorded is not None

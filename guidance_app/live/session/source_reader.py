@@ -37,15 +37,23 @@ class SourceReader:
 
     Args:
         wait: called on that thread before the first picture; returns when it may come.
+        first_at_once: the first picture comes at once, and `wait` is called after it.
         run_for_s: end by itself this long after the first picture could come.
     """
 
     def __init__(
-        self, source: FrameSource, hears: HearsPictures, *, wait: Callable[[], None], run_for_s: float | None
+        self,
+        source: FrameSource,
+        hears: HearsPictures,
+        *,
+        wait: Callable[[], None],
+        run_for_s: float | None,
+        first_at_once: bool = False,
     ) -> None:
         self._source = source
         self._hears = hears
         self._wait = wait
+        self._first_at_once = first_at_once
         self._run_for_s = run_for_s
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="guidance-source", daemon=True)
@@ -62,7 +70,9 @@ class SourceReader:
             self._thread.join()
 
     def _run(self) -> None:
-        self._wait()
+        waited = not self._first_at_once
+        if waited:
+            self._wait()
         self.began_ns = time.monotonic_ns()
         error = ""
         while not self._stopping.is_set() and not self._time_is_up():
@@ -84,6 +94,9 @@ class SourceReader:
                 break
             else:
                 self._hears.arrived(frame)
+                if not waited:
+                    self._wait()
+                    waited, self.began_ns = True, time.monotonic_ns()
         self._hears.ended(error)
 
     def _time_is_up(self) -> bool:

@@ -15,9 +15,9 @@ import numpy as np
 from jaxtyping import UInt8
 
 from calibration.errors import InputError
-from engines.angiography.files.video_file import video_format
+from engines.angiography.files.video_file import VideoRun, video_format
 from engines.angiography.frame import Frame
-from engines.angiography.run import check_size
+from engines.angiography.run import FrameDecodeError, check_size
 from guidance_app.sources.arrivals import Arrivals, waited_until
 from guidance_app.sources.arriving_source import ArrivingSource
 from guidance_app.sources.capture.capture_calibration import (
@@ -60,20 +60,22 @@ class CaptureSource(ArrivingSource):
         self._arrivals = Arrivals(self.source_id, stream=True)
         self._before: UInt8[np.ndarray, "rows columns"] | None = None
         self._frames = 0
+        self._size_px: tuple[int, int] | None = None
+        self._doubt = ""
         self.repeated = 0
         _set_up_opencv()
         self._is_file = isinstance(uri.device, Path) and not _is_device(uri.device)
-        capture = _open_file(uri) if self._is_file else _open_device(uri)
-        self._thread = threading.Thread(target=self._run, args=(capture,), name="guidance-capture", daemon=True)
+        opened = _open_file(uri) if self._is_file else _open_device(uri)
+        self._thread = threading.Thread(target=self._run, args=(opened,), name="guidance-capture", daemon=True)
         self._thread.start()
 
     def _stop_receiving(self) -> None:
         self._thread.join(_JOIN_S)
 
     # The capturing thread -------------------------------------------------------------------------------------------
-    def _run(self, capture: cv2.VideoCapture) -> None:
+    def _run(self, opened: cv2.VideoCapture | VideoRun) -> None:
         try:
-            self._play(capture) if self._is_file else self._grab(capture)
+            self._play(opened) if isinstance(opened, VideoRun) else self._grab(opened)
         except Exception as error:  # an error of the driver or the codec travels to the reader, never a dead thread
             self._arrivals.end(f"{type(error).__name__}: {' '.join(str(error).split())[:200]}")
 
@@ -101,38 +103,45 @@ class CaptureSource(ArrivingSource):
         self._notices.pin("source_connected", f"{self.source_id}: opened again")
         return capture
 
-    def _play(self, capture: cv2.VideoCapture) -> None:
+    def _play(self, run: VideoRun) -> None:
         """A file at its own pace: a picture arrives when it is due, whether or not its decoding was in time."""
-        fps = self._uri.fps or _usable(capture.get(cv2.CAP_PROP_FPS)) or _UNTIMED_FPS
-        period_ns, due_ns = round(1e9 / fps), self._clock_ns()
-        stated = int(_usable(capture.get(cv2.CAP_PROP_FRAME_COUNT)))
-        position = 0
+        period_ns = round((1e3 / self._uri.fps if self._uri.fps else run.frame_time_ms or 1e3 / _UNTIMED_FPS) * 1e6)
+        due_ns, position = self._clock_ns(), 0
         while not self._arrivals.closed:
-            started_ns = time.perf_counter_ns()
-            good, picture = capture.read()  # ahead of its time
-            decode_ns = time.perf_counter_ns() - started_ns
-            if not good and position >= stated:
-                if not (self._uri.loop and position > 0):
+            if position == run.frame_count:
+                if not self._uri.loop:
                     break
-                capture.release()
-                capture, stated, position = _open_file(self._uri), 0, 0
-                continue
+                position = 0
+            started_ns = time.perf_counter_ns()
+            picture, fault = None, ""
+            try:
+                picture = run.frame(position).pixels  # ahead of its time
+            except FrameDecodeError as error:
+                fault = str(error)
+            decode_ns = time.perf_counter_ns() - started_ns
             if not waited_until(self._arrivals, due_ns, self._clock_ns):
                 break
-            if good:
+            if picture is not None:
                 self._deliver(picture, due_ns, decode_ns)
             else:
-                self._arrivals.put_corrupt(
-                    f"{self.source_id}: frame {position} cannot be decoded", source_frame=position
-                )
+                self._arrivals.put_corrupt(fault, source_frame=position)
             position += 1
             due_ns = due_ns + period_ns if self._clock_ns() - due_ns < _TOO_LATE_NS else self._clock_ns()
-        capture.release()
         self._arrivals.end("end of the video")
+
+    def _watch_size(self, picture: UInt8[np.ndarray, ...]) -> None:
+        """A source that changes its size has another scale: no calibration holds any more, not even on its return."""
+        before_px, self._size_px = self._size_px, (picture.shape[0], picture.shape[1])
+        if before_px is None or before_px == self._size_px:
+            return
+        was, now = (f"{columns} x {rows}" for rows, columns in (before_px, self._size_px))
+        self._doubt = f"the picture changed its size from {was} to {now}; calibrate and open it again"
+        self._notices.pin("geometry_changed", f"{self.source_id}: {self._doubt}")
 
     def _deliver(self, picture: UInt8[np.ndarray, ...], received_ns: int, decode_ns: int = 0) -> None:
         started_ns = time.perf_counter_ns() - decode_ns
         number, self._frames = self._frames, self._frames + 1
+        self._watch_size(picture)
         try:
             pixels = cut_out(_grey(picture), self._calibration)
             check_size(self.source_id, pixels.shape[0], pixels.shape[1], 1, 1)
@@ -143,7 +152,8 @@ class CaptureSource(ArrivingSource):
             pixels, self.repeated = self._before, self.repeated + 1
         pixels.flags.writeable = False
         self._before = pixels
-        geometry = view_geometry(self._calibration, (pixels.shape[0], pixels.shape[1]))
+        shape_px = (pixels.shape[0], pixels.shape[1])
+        geometry = None if self._doubt else view_geometry(self._calibration, shape_px)
         self._arrivals.put(
             Frame(
                 pixels=pixels,
@@ -151,7 +161,7 @@ class CaptureSource(ArrivingSource):
                 received_ns=received_ns,
                 decode_ms=(time.perf_counter_ns() - started_ns) / 1e6,
                 geometry=geometry,
-                geometry_reason="" if geometry is not None else f"{self.source_id}: {_NO_GEOMETRY}",
+                geometry_reason="" if geometry is not None else f"{self.source_id}: {self._doubt or _NO_GEOMETRY}",
                 source_id=self.source_id,
                 source_frame=number,
             )
@@ -187,7 +197,8 @@ def _open_device(uri: CaptureUri) -> cv2.VideoCapture:
     return capture
 
 
-def _open_file(uri: CaptureUri) -> cv2.VideoCapture:
+def _open_file(uri: CaptureUri) -> VideoRun:
+    """Not by OpenCV, which stretches pictures of another size to the first one's."""
     assert isinstance(uri.device, Path)
     try:
         with uri.device.open("rb") as file:
@@ -197,13 +208,10 @@ def _open_file(uri: CaptureUri) -> cv2.VideoCapture:
             f"capture:{uri.device}: cannot be opened ({error.strerror}); give a device number, or a video"
         ) from error
     # Playlists and the like would make FFmpeg open other files and addresses.
-    if video_format(head) is None:
+    container = video_format(head)
+    if container is None:
         raise InputError(f"{uri.device.name}: is no MP4, MKV, AVI or MPEG video; convert it")
-    capture = cv2.VideoCapture(str(uri.device), cv2.CAP_FFMPEG)
-    if not capture.isOpened():
-        capture.release()
-        raise InputError(f"{uri.device.name}: is no readable video; convert it to MP4")
-    return capture
+    return VideoRun(uri.device, container)
 
 
 def _is_device(path: Path) -> bool:
@@ -217,8 +225,3 @@ def _grey(picture: UInt8[np.ndarray, ...]) -> UInt8[np.ndarray, "rows columns"]:
     if picture.ndim == 2:
         return picture.astype(np.uint8, copy=True)
     return cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)  # ITU-R BT.601, as `luminance`
-
-
-def _usable(value: float) -> float:
-    """OpenCV answers 0, negative or huge numbers where it does not know."""
-    return value if 0.0 < value <= 1e6 else 0.0

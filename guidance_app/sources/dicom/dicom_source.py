@@ -39,6 +39,8 @@ class DicomSource(ArrivingSource):
         InputError: the address cannot be listened on.
     """
 
+    receives_runs = True
+
     def __init__(
         self,
         *,

@@ -7,22 +7,15 @@ from pathlib import Path
 
 from pydicom.uid import UID
 
-from calibration.carm import CArmGeometry
 from calibration.dicom_geometry import XA_SOP_CLASSES
-from calibration.dicom_values import DAMAGED, stored_text
-from calibration.errors import InputError, MissingGeometryError
+from calibration.dicom_values import DAMAGED
+from calibration.errors import InputError
 from engines.angiography.dsa import subtract
 from engines.angiography.files.dicom_stream import DicomStream, open_data_set
-from engines.angiography.files.xa_file import XaRun
+from engines.angiography.files.secondary_capture import SECONDARY_CAPTURE_SOP_CLASSES, open_dicom_run
 from engines.angiography.frame import Frame
-from engines.angiography.run import Run, check_index
+from engines.angiography.run import Run
 
-SECONDARY_CAPTURE_SOP_CLASSES = {
-    "1.2.840.10008.5.1.4.1.1.7": "Secondary Capture Image Storage",
-    "1.2.840.10008.5.1.4.1.1.7.2": "Multi-frame Grayscale Byte Secondary Capture Image Storage",
-    "1.2.840.10008.5.1.4.1.1.7.3": "Multi-frame Grayscale Word Secondary Capture Image Storage",
-    "1.2.840.10008.5.1.4.1.1.7.4": "Multi-frame True Color Secondary Capture Image Storage",
-}
 RECEIVED_SOP_CLASSES = XA_SOP_CLASSES | SECONDARY_CAPTURE_SOP_CLASSES
 _MAX_UID_CHARACTERS = 64  # PS3.5 9.1
 
@@ -43,22 +36,6 @@ class ReceivedRun:
 
     def frame(self, index: int) -> Frame:
         return self.first if index == 0 else self.run.frame(index)
-
-
-class SecondaryCaptureRun(XaRun):
-    """Pictures without a word on how they were projected."""
-
-    def _require_kind(self) -> None:
-        sop_class = stored_text(self.header, "SOPClassUID")
-        if sop_class not in SECONDARY_CAPTURE_SOP_CLASSES:
-            name = UID(sop_class).name if sop_class else "an object without SOP class"
-            raise InputError(f"{self.source_id}: is {name}; accepted are XA, XRF, their enhanced forms and captures")
-
-    def geometry(self, index: int) -> CArmGeometry:
-        check_index(self.source_id, index, self.frame_count)
-        raise MissingGeometryError(
-            f"{self.source_id}: a secondary capture does not say how it was projected; send the XA object instead"
-        )
 
 
 def read_received(data: bytes, syntax: UID, *, name: str, received_ns: int) -> ReceivedRun:
@@ -87,8 +64,7 @@ def plain_uid(text: str) -> str:
 
 
 def _run(stream: DicomStream, name: str) -> Run:
-    kind = XaRun if stored_text(stream.header, "SOPClassUID") in XA_SOP_CLASSES else SecondaryCaptureRun
-    run = kind(Path(name), stream=stream)
+    run = open_dicom_run(Path(name), stream=stream)
     run.sop_instance_uid = plain_uid(run.sop_instance_uid)
     run.require_all_frames()
     return subtract(run) if run.mask else run

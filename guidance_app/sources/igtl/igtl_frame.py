@@ -34,6 +34,8 @@ GEOMETRY_KEYS = (
 _XA = "1.2.840.10008.5.1.4.1.1.12.1"
 _EXTENDED_HEADER = struct.Struct(">HHII")
 _IMAGE_HEADER = struct.Struct(">HBBBBHHH")
+_SUB_VOLUME = struct.Struct(">HHHHHH")  # first voxel, size
+_SUB_VOLUME_AT = 60  # behind the matrix
 _IMAGE_HEADER_BYTES = 72
 _INTEGERS = {2: np.int8, 3: np.uint8, 4: np.int16, 5: np.uint16}
 _COLOURS = (3, 4)
@@ -89,12 +91,19 @@ def _check_sizes(message: RawMessage, name: str) -> None:
             start, index_bytes, text_bytes, _ = _EXTENDED_HEADER.unpack_from(body)
             metadata_bytes = index_bytes + text_bytes
         _, components, scalar, _, _, *size = _IMAGE_HEADER.unpack_from(body, start)
+        part = _SUB_VOLUME.unpack_from(body, start + _SUB_VOLUME_AT)
     except struct.error as error:
         raise InputError(f"{name} is cut off") from error
     if scalar not in _INTEGERS:
         raise InputError(f"{name} holds numbers of type {scalar}; send 8 or 16 bit integers")
     if components != 1 and (components not in _COLOURS or scalar != 3):
         raise InputError(f"{name} has {components} components; send grey, or 8 bit colour")
+    # OpenIGTLink lets a message update a part of a volume, which pyigtl cannot take.
+    if list(part[3:]) != size or any(part[:3]):
+        raise InputError(
+            f"{name} updates the part {part[3]} x {part[4]} x {part[5]} at {part[0]}, {part[1]}, {part[2]} of "
+            f"{size[0]} x {size[1]} x {size[2]}; send whole pictures"
+        )
     if 1 not in size:
         raise InputError(f"{name} is a volume of {size[0]} x {size[1]} x {size[2]}; send pictures")
     flat = sorted(size)[1:]

@@ -241,3 +241,14 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
     for reader, name in ((read_vtp, "none.vtp"), (read_vtk, "none.vtk")):
         with pytest.raises(InputError, match=f"{name}: cannot be read"):
             reader(tmp_path / name)
+
+
+@pytest.mark.parametrize("title", [b"vtk output", b"SPACE=RAS", b""])
+def test_a_title_padded_with_zero_bytes_is_read_like_one_without(tmp_path: Path, title: bytes) -> None:
+    body = b"\nASCII\nDATASET POLYDATA\nPOINTS 3 float\n0 0 0 0 0 10 0 0 20\nLINES 1 4\n3 0 1 2\n"
+    found = []
+    for name, padding in (("plain", b""), ("padded", b"\0" * (256 - len(title)))):
+        path = tmp_path / f"{name}.vtk"
+        path.write_bytes(b"# vtk DataFile Version 3.0\n" + title + padding + body)
+        found.append(read_vtk(path).points)
+    np.testing.assert_array_equal(found[0], found[1])

@@ -7,7 +7,7 @@ from engines.angiography.contrast import contrast_curve, contrast_frame, frames_
 from engines.angiography.dsa import MINIP_FRAME, minip, subtract
 from engines.angiography.files.open_run import open_run
 from engines.angiography.pixel_shift import estimate_shift_px, shifted
-from engines.angiography.run import FrameDecodeError, MaskOperation
+from engines.angiography.run import MaskOperation
 from tests.engines.angiography.bolus_runs import FULLEST, SHAPE, background, bolus, bolus_file, vessel
 from tests.engines.angiography.xa_samples import changed_file, view
 from tests.real_data import real_data
@@ -96,8 +96,76 @@ def test_the_mask_module_s_own_shift_is_followed(tmp_path):
     assert run.mask[0].ranges == ((3, 9),)
     middle = (slice(16, -16), slice(16, -16))
     assert np.abs(np.median(_logs(subtract(run, align=False).frame(FULLEST))[middle])) < 0.01
-    with pytest.raises(FrameDecodeError, match="no mask frame"):
-        subtract(run).frame(0)  # outside the range
+    outside = subtract(run).frame(0)
+    np.testing.assert_array_equal(outside.pixels, run.frame(0).pixels)
+    assert (outside.kind, subtract(run).frame(FULLEST).kind) == ("fluoro", "dsa")
+
+
+@pytest.mark.parametrize(
+    ("changes", "subtracted"),
+    [
+        ({"MaskOperation": "TID", "TIDOffset": 3}, range(3, 12)),
+        ({"MaskOperation": "REV_TID", "TIDOffset": 3, "ApplicableFrameRange": [5, 7]}, [4, 5]),
+        ({"ApplicableFrameRange": [2, 3, 8, 9]}, [1, 2, 7, 8]),
+        ({"MaskFrameNumbers": [40]}, []),
+        ({"MaskFrameNumbers": [1, 40]}, []),
+    ],
+)
+def test_frames_that_no_mask_is_stated_for_are_shown_as_they_are(tmp_path, changes, subtracted):
+    def change(dataset):
+        for keyword, value in changes.items():
+            setattr(dataset.MaskSubtractionSequence[0], keyword, value)
+
+    bolus_file(tmp_path / "plain.dcm", bolus(), mask_frames=(0, 1))
+    run = open_run(_edited(tmp_path, change))
+    shown = subtract(run) if run.mask else run
+    wanted = {index for index in subtracted if index < run.frame_count}
+    for index in range(run.frame_count):
+        frame = shown.frame(index)
+        assert (frame.kind == "dsa") == (index in wanted)
+        assert frame.kind == "dsa" or (frame.pixels == run.frame(index).pixels).all()
+
+
+def test_a_mask_frame_that_is_not_there_is_told(tmp_path, caplog):
+    def change(dataset):
+        dataset.MaskSubtractionSequence[0].MaskFrameNumbers = [40]
+
+    bolus_file(tmp_path / "plain.dcm", bolus(), mask_frames=(0, 1))
+    assert not open_run(_edited(tmp_path, change)).mask
+    assert "run.dcm: its mask frame 40 is not there" in caplog.text
+
+
+def test_of_several_mask_items_each_frame_takes_the_one_stated_for_it(tmp_path):
+    def change(dataset):
+        first = dataset.MaskSubtractionSequence[0]
+        first.MaskFrameNumbers, first.ApplicableFrameRange = [1], [2, 4]
+        second = pydicom.Dataset()
+        second.MaskOperation, second.MaskFrameNumbers, second.ApplicableFrameRange = "AVG_SUB", [5], [6, 8]
+        dataset.MaskSubtractionSequence.append(second)
+
+    bolus_file(tmp_path / "plain.dcm", bolus(), mask_frames=(0, 1))
+    run = open_run(_edited(tmp_path, change))
+    shown = subtract(run, align=False)
+    for index, mask in ((2, 0), (6, 4)):
+        alone = subtract(run, mask_frames=[mask], align=False).frame(index)
+        np.testing.assert_array_equal(shown.frame(index).pixels, alone.pixels)
+    assert shown.frame(4).kind == "fluoro"
+
+
+def test_a_run_to_be_viewed_as_it_is_has_no_subtraction(tmp_path):
+    def change(dataset):
+        dataset.RecommendedViewingMode = "NAT"
+
+    bolus_file(tmp_path / "plain.dcm", bolus(), mask_frames=(0, 1))
+    assert open_run(_edited(tmp_path, change)).mask == ()
+
+
+def test_the_minimum_over_time_takes_subtracted_frames_alone(tmp_path):
+    def change(dataset):
+        dataset.MaskSubtractionSequence[0].ApplicableFrameRange = [4, 40]
+
+    bolus_file(tmp_path / "plain.dcm", bolus(), mask_frames=(0, 1))
+    assert minip(subtract(open_run(_edited(tmp_path, change)))).kind == "dsa"
 
 
 def _edited(folder, change):

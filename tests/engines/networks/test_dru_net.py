@@ -30,3 +30,12 @@ def test_residual_block_adds_its_input():
 def test_default_widths_double_from_sixteen():
     widths = [block.body[0].out_channels for block in DruNet(2).encoder]
     assert widths == [16, 32, 64, 128]
+
+
+def test_the_decoder_as_drawn_concatenates_all_that_comes_from_below():
+    drawn = DruNet(1, width=4, channels=1, drawn=True)
+    inputs = [up.fuse.body[0].in_channels for up in drawn.decoder]
+    assert inputs == [32 + 32, 32 + 16, 16 + 8, 8 + 4]
+    assert [up.fuse.body[0].in_channels for up in DruNet(1, width=4).decoder] == [64, 32, 16, 8]
+    with torch.inference_mode():
+        assert drawn.eval()(torch.randn(1, 1, 32, 16)).shape == (1, 1, 32, 16)

@@ -15,10 +15,12 @@ from calibration.pose import RigidPose
 from engines.anatomy.cases.case import Case, load_case, write_case
 from engines.anatomy.files.centerline_file import save_centerlines
 from engines.anatomy.vessel_model import Branch, CenterlineTree
+from engines.angiography.files.open_run import open_run
 from engines.angiography.frame import Frame
 from engines.registration.pose_file import read_pose_file, write_registration
 from engines.segmentation import segmenter as segmenter_module
 from engines.segmentation.segmentation import Segmentation
+from guidance_app.cli import main as program
 from guidance_app.exports.export import FORMATS, export
 from guidance_app.exports.identity import RESEARCH_LINE
 from guidance_app.live.guidance import GuidanceResult, Overlay, StageTimes
@@ -307,6 +309,67 @@ def test_patient_goes_along_when_asked_for(case, tmp_path):
     assert "PatientIdentityRemoved" not in dataset
 
 
+@pytest.mark.parametrize(
+    ("charset", "name"),
+    [
+        ("ISO_IR 100", "M\u00fcster^J\u00f6rg"),
+        (["ISO 2022 IR 6", "ISO 2022 IR 87"], "Muster^Hana=\u898b\u672c^\u82b1=\u307f\u307b\u3093^\u306f\u306a"),
+        ("GB18030", "Muster^Hua=\u6837\u672c^\u82b1"),
+        ("ISO_IR 192", "Wz\u00f3r^\u0141ucja"),
+        ("ISO_IR 144", "\u041b\u044e\u043a\u0441\u0435\u043c\u0431\u0443\u0440\u0433"),
+    ],
+)
+@pytest.mark.parametrize("wanted", ["secondary-capture", "seg"])
+def test_a_name_survives_in_utf_8_whatever_the_source_is_written_in(case, tmp_path, charset, name, wanted):
+    def change(dataset):
+        dataset.SpecificCharacterSet = charset
+        dataset.PatientName = name
+
+    (file,) = export(changed_file(tmp_path / "run.dcm", change), case, [wanted], tmp_path / "out", identified=True)
+    dataset = pydicom.dcmread(file)
+    assert (str(dataset.PatientName), dataset.SpecificCharacterSet) == (name, "ISO_IR 192")
+
+
+def test_uneven_times_are_kept_by_table_and_secondary_capture(case, tmp_path):
+    def change(dataset):
+        del dataset.FrameTime
+        dataset.FrameTimeVector = [100, 1000]  # the first frame's own value is left out
+
+    path = changed_file(tmp_path / "run.dcm", change)
+    table, capture = export(path, case, ["csv", "secondary-capture"], tmp_path / "out")
+    assert [float(row["seconds"]) for row in _rows(table)] == pytest.approx([0.0, 0.1, 1.1])
+    dataset = pydicom.dcmread(capture)
+    assert [float(step) for step in dataset.FrameTimeVector] == pytest.approx([0, 100, 1000])
+    assert dataset.FrameIncrementPointer == 0x00181065
+    assert open_run(capture).frame(1).frame_time_ms == pytest.approx(1000)
+
+
+def test_frames_that_cannot_be_read_are_left_out_and_counted(case, tmp_path):
+    def change(dataset):
+        dataset.PixelData = dataset.PixelData[: 2 * 48 * 64 + 10]
+
+    said: list[str] = []
+    path = changed_file(tmp_path / "run.dcm", change)
+    files = export(path, case, ["png", "secondary-capture"], tmp_path / "out", left_out=said.append)
+    assert [file.name for file in files] == ["frame_00000.png", "frame_00001.png", "secondary_capture.dcm"]
+    assert pydicom.dcmread(files[2]).NumberOfFrames == 2
+    assert len(said) == 2
+    assert all("1 of 3 frames cannot be read" in line and "frame 2 is cut off" in line for line in said)
+
+
+def test_the_command_ends_with_1_where_frames_are_left_out(case, tmp_path, capsys, monkeypatch):
+    def change(dataset):
+        dataset.PixelData = dataset.PixelData[: 2 * 48 * 64]
+
+    path = changed_file(tmp_path / "run.dcm", change)
+    arguments = ["export", path, "--case", case.folder, "--format", "png", "--out", tmp_path / "out"]
+    monkeypatch.setattr("sys.argv", ["guidance-app", *map(str, arguments)])
+    with pytest.raises(SystemExit) as ended:
+        program.main()
+    assert ended.value.code == 1
+    assert "1 of 3 frames cannot be read" in capsys.readouterr().err
+
+
 def test_pose_given_for_one_frame_is_marked_as_old_on_later_ones(case, recording, tmp_path):
     pose = tmp_path / "pose.json"
     found = registration(geometry(10.0))
@@ -362,8 +425,6 @@ def test_what_cannot_be_exported_is_said_and_leaves_nothing(case, recording, tmp
 
 def test_unknown_format_is_refused_in_one_line(case, recording, tmp_path, capsys, monkeypatch):
     import sys
-
-    from guidance_app.cli import main as program
 
     arguments = ["export", recording, "--case", case.folder, "--format", "gif", "--out", tmp_path / "out"]
     monkeypatch.setattr(sys, "argv", ["guidance-app", *map(str, arguments)])

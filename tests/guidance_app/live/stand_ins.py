@@ -13,13 +13,14 @@ import numpy as np
 from calibration.carm import CArmGeometry
 from calibration.errors import MissingGeometryError
 from calibration.pose import RigidPose
+from engines.angiography.contrast_gate import Background
 from engines.angiography.frame import Frame, FrameKind
 from engines.angiography.run import FrameDecodeError, MaskOperation
 from engines.registration.registration import RegisteredView, Registration, RegistrationBackend, RegistrationStatus
 from engines.registration.view import RegistrationView
 from guidance_app.live import guidance_state
 from guidance_app.live.engine.engine_process import EngineRecipe
-from guidance_app.live.engine.pipeline import StepOutcome
+from guidance_app.live.engine.pipeline import Learned, StepOutcome
 from guidance_app.live.engine.step.door import ViewKey
 from guidance_app.live.engine.step.judge import ColdStart
 from guidance_app.live.evidence import Evidence
@@ -121,14 +122,18 @@ class FakeSteps:
 
     def warm_up(self) -> None: ...
 
+    def rehearse(self) -> None: ...
+
+    def keep(self, background: Background, key: ViewKey) -> None: ...
+
     def _take_memory(self) -> None:
         held = []
         while True:
             held.append(np.ones(32 * 2**20, dtype=np.uint8))
 
-    def register(self, request: ColdStart) -> Registration:
+    def register(self, request: ColdStart, *, learned: Learned | None = None) -> Registration:  # noqa: ARG002 - the seam's
         time.sleep(self._cold_s)
-        return registration(request.view.geometry, self._status)
+        return replace(registration(request.view.geometry, self._status), case=f"found by {os.getpid()}")
 
     def step(self, frame: Frame, situation: Situation) -> StepOutcome:
         value = int(frame.pixels.flat[0])
@@ -149,9 +154,9 @@ class FakeSteps:
         cold_start = None
         if frame.geometry is not None:
             if situation.registration is not None:
-                situation = guidance_state.checked(
-                    situation, registration(frame.geometry, situation.registration.status), frame.geometry
-                )
+                seen = registration(frame.geometry, situation.registration.status)
+                seen = replace(seen, case=situation.registration.case)
+                situation = guidance_state.checked(situation, seen, frame.geometry)
             if situation.wanted and not situation.registering:
                 situation = guidance_state.registration_started(situation)
                 cold_start = ColdStart(

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from calibration.pose import RigidPose
 from guidance_app.live import guidance_state as gs
 from guidance_app.live.evidence import Evidence
 from guidance_app.live.guidance_state import Situation
@@ -70,6 +71,36 @@ def test_pose_that_nothing_confirms_for_a_second_waits_for_a_person_or_a_picture
     assert waiting.wanted
     assert gs.checked(waiting, registration(A), A).state == "accepted"
     assert gs.person_accepts(waiting).state == "accepted"
+
+
+def answered(waiting: Situation, found, *, moved_mm: float = 0.0) -> Situation:
+    """The search that doubts began comes back unsure, `moved_mm` beside the pose in use."""
+    matrix = found.isocentre_from_lps.matrix.copy()
+    matrix[0, 3] += moved_mm
+    pose = RigidPose(matrix=matrix, target="isocentre", source="lps")
+    searching = gs.registration_started(waiting)
+    return gs.registration_finished(
+        searching, replace(found, isocentre_from_lps=pose, confidence=0.99), A, searching.generation
+    )
+
+
+def test_accepted_pose_that_is_doubted_and_found_again_by_an_unsure_search_needs_no_person():
+    waiting = doubted(ACCEPTED, gs.DOUBTS_BEFORE_PROPOSED)
+    found_again = answered(waiting, registration(A, "caution"), moved_mm=1.0)
+    assert found_again.state == "proposed"
+    assert gs.checked(found_again, registration(A), A).state == "accepted"
+
+
+def test_unsure_search_that_finds_another_place_needs_a_person():
+    elsewhere = answered(doubted(ACCEPTED, gs.DOUBTS_BEFORE_PROPOSED), registration(A, "caution"), moved_mm=5.0)
+    assert elsewhere.state == "proposed"
+    assert gs.checked(elsewhere, registration(A), A).state == "proposed"
+
+
+def test_proposed_pose_that_nobody_accepted_is_not_accepted_by_an_unsure_search():
+    proposed = replace(gs.started_from(registration(A, "caution"), A), wanted=True)
+    again = answered(proposed, registration(A, "caution"))
+    assert gs.checked(again, registration(A), A).state == "proposed"
 
 
 def test_doubts_begin_anew_with_every_confirmation():
@@ -369,3 +400,78 @@ def test_bones_that_have_gone_leave_the_pose_to_a_check():
     left = gs.anatomy_left(ACCEPTED)
     assert (left.state, left.checked_geometry, left.wanted) == ("stale", None, True)
     assert gs.anatomy_left(Situation()) == Situation()
+
+
+def test_a_pose_for_a_run_that_names_no_or_another_patient_is_never_accepted_by_itself():
+    seen = gs.saw_patient(gs.saw_geometry(Situation(), A), vouched=False)
+    running = gs.registration_started(seen)
+    found = gs.registration_finished(running, registration(A), A, running.generation)
+    assert found.state == "proposed"
+    for _ in range(50):
+        found = gs.checked(found, registration(A), A)
+    assert found.state == "proposed", "pictures that fit do not say whose they are"
+    accepted = gs.person_accepts(found)
+    assert accepted.state == "accepted"
+    assert gs.checked(accepted, registration(A), A).state == "accepted"
+
+
+def test_what_was_accepted_for_one_patient_is_a_proposal_for_another():
+    other = gs.saw_patient(ACCEPTED, vouched=False)
+    assert other.state == "proposed"
+    assert other.generation > ACCEPTED.generation
+    assert gs.checked(other, registration(A), A).state == "proposed"
+    assert gs.saw_patient(ACCEPTED, vouched=True) is ACCEPTED
+
+
+def test_a_rejection_can_be_taken_back_and_comes_back_as_a_proposal():
+    rejected = gs.person_rejects(ACCEPTED)
+    assert rejected.registration is None
+    back = gs.person_takes_back(rejected)
+    assert back.state == "proposed"
+    assert back.registration is ACCEPTED.registration
+    assert back.generation > rejected.generation
+    assert gs.checked(back, registration(A), A).state == "accepted"
+    assert gs.person_takes_back(back) is back
+
+
+def test_on_another_view_a_rejection_taken_back_waits_for_a_check():
+    turned = gs.saw_geometry(gs.person_rejects(ACCEPTED), B)
+    back = gs.person_takes_back(turned)
+    assert back.state == "stale"
+    assert back.checked_geometry is None
+
+
+def test_asking_for_a_new_registration_ends_the_way_back():
+    asked = gs.person_asks(gs.person_rejects(ACCEPTED))
+    assert asked.rejected is None
+    assert gs.person_takes_back(asked) is asked
+
+
+@given(
+    steps=st.lists(st.sampled_from(["turn", "accept", "reject", "back", "ask", "start", "fit", "miss"]), max_size=30)
+)
+def test_no_way_leads_to_an_accepted_foreign_run_but_a_persons_word(steps):
+    now, word = gs.saw_patient(gs.saw_geometry(Situation(), A), vouched=False), False
+    views = [A, B]
+    for step in steps:
+        match step:
+            case "turn":
+                views.reverse()
+                now = gs.saw_geometry(now, views[0])
+            case "accept":
+                word = word or now.state == "proposed"
+                now = gs.person_accepts(now)
+            case "reject":
+                now = gs.person_rejects(now)
+            case "back":
+                now = gs.person_takes_back(now)
+            case "ask":
+                now = gs.person_asks(now)
+            case "start":
+                now = gs.registration_started(now)
+                now = gs.registration_finished(now, registration(views[0]), views[0], now.generation)
+            case "fit":
+                now = gs.checked(now, registration(views[0]), views[0])
+            case _:
+                now = gs.checked(now, registration(views[0], "rejected"), views[0])
+        assert now.state != "accepted" or word

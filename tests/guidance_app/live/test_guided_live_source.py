@@ -52,7 +52,7 @@ def test_overlay_goes_with_a_change_a_fault_and_a_silence_and_comes_back(rig, tm
     with LiveSession(source=rig.source, recipe=fake_recipe(), out=tmp_path, spare_engine=False) as session:
         with streaming(rig):
             drive(session, until=_is_valid, limit_s=60.0)
-        drive(session, until=lambda screen: screen.source_state == "no_signal" and not _is_valid(screen))
+        drive(session, until=lambda screen: screen.source_state in ("no_signal", "last_run") and not _is_valid(screen))
         rig.send([Picture(value=1, damaged=True)])
         drive(session, until=lambda _: "frame_corrupt" in _kinds(session))
         with streaming(rig):

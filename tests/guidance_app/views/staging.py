@@ -11,6 +11,7 @@ from calibration.carm import CArmGeometry
 from engines.angiography.frame import Frame
 from guidance_app.live.evidence import Evidence
 from guidance_app.live.guidance import (
+    Figures,
     GuidanceResult,
     GuidanceState,
     Overlay,
@@ -105,6 +106,9 @@ def screen(
         frames_total=16,
         fps=15.0,
         p95_ms=31.0,
+        figures=None
+        if guidance not in ("accepted", "proposed")
+        else Figures(confidence=0.97, expected_error_mm=0.8, depth_sigma_mm=6.1),
     )
     return replace(base, **changes)
 
@@ -152,6 +156,9 @@ class StagedSession:
 
     def reject(self) -> None:
         self.asked.append("reject")
+
+    def undo_reject(self) -> None:
+        self.asked.append("undo reject")
 
     def pause(self) -> None:
         self.asked.append("pause")

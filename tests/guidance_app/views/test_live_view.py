@@ -10,8 +10,9 @@ from PyQt6.QtCore import QPoint, QPointF, Qt
 from PyQt6.QtGui import QColor
 from pytestqt.qtbot import QtBot
 
+from engines.angiography.frame import Frame
 from guidance_app.live.guidance import ScreenState
-from guidance_app.views import palette
+from guidance_app.views import palette, windowing
 from guidance_app.views.live_view import LiveView
 from guidance_app.window.annotated_video import pixels_of
 from tests.guidance_app.views.staging import LINE_ROW, SIZE_PX, frame, screen
@@ -256,3 +257,48 @@ def drag(view: LiveView, to: QPoint, button: Qt.MouseButton) -> None:
             Qt.KeyboardModifier.NoModifier,
         )
     )  # fmt: skip
+
+
+def _collimated(index: int, level: int, *, noise: np.ndarray | None = None) -> Frame:
+    pixels = np.full((SIZE_PX, SIZE_PX), 3, dtype=np.uint8)
+    pixels[20:80, 20:80] = level
+    if noise is not None:
+        pixels = (pixels + noise).astype(np.uint8)
+    return replace(frame(index), pixels=pixels)
+
+
+def test_inverting_leaves_the_blades_of_the_collimator_dark(view: LiveView) -> None:
+    shown(view, screen(state="hidden", frame=_collimated(0, 200)))
+    view.invert()
+    pixels = shown(view)
+    transform = view.view_from_frame()
+    assert transform is not None
+    blade, middle = (transform.map(QPointF(*at)) for at in ((10.0, 62.0), (50.0, 62.0)))
+    assert pixels[round(blade.y()), round(blade.x())].max() < 20
+    assert pixels[round(middle.y()), round(middle.x())].min() > 40
+
+
+def test_a_subtraction_amplifies_no_noise_behind_the_blades_and_says_what_it_is(view: LiveView) -> None:
+    rng = np.random.default_rng(0)
+    noisy = [rng.integers(0, 3, (SIZE_PX, SIZE_PX)) for _ in range(2)]
+    shown(view, screen(state="hidden", frame=_collimated(0, 200, noise=noisy[0])))
+    view.set_mask(_collimated(0, 200, noise=noisy[0]))
+    pixels = shown(view, screen(1, state="hidden", frame=_collimated(1, 190, noise=noisy[1])))
+    transform = view.view_from_frame()
+    assert transform is not None
+    corner, inner = transform.map(QPointF(2.0, 56.0)), transform.map(QPointF(12.0, 64.0))
+    blade = pixels[round(corner.y()) : round(inner.y()), round(corner.x()) : round(inner.x())]
+    assert blade.max() < 20
+    notes = [text for text in view.painted_texts if text.role == "note"]
+    assert next(text.lines for text in notes)[0].startswith("SUBTRACTED: mask frame 1")
+    view.raw = True
+    shown(view)
+    assert any(text.role == "note" for text in view.painted_texts), "a raw view of a subtraction is one still"
+
+
+def test_few_x_rays_are_not_made_loud_by_the_logarithm() -> None:
+    dark, darker = (replace(frame(), pixels=np.full((8, 8), level, dtype=np.uint8)) for level in (1, 4))
+    for each in (dark, darker):
+        each.pixels[0] = 250
+    pixels = windowing.subtracted(dark, darker).pixels
+    assert np.ptp(pixels) < 0.02 * 65536

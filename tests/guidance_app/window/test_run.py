@@ -7,7 +7,6 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import av
@@ -20,12 +19,12 @@ from calibration.errors import InputError
 from guidance_app.ending import EndRequest
 from guidance_app.window import run
 from guidance_app.window.annotated_video import AnnotatedVideo
+from guidance_app.window.application import application
+from guidance_app.window.kept_pictures import picture_of
 from guidance_app.window.screenshot import contrast_along
+from guidance_app.window.window import SIZE_PX as SIZE_PX_OF_WINDOW
+from tests.guidance_app.rooms.live.staged_case import CASE
 from tests.guidance_app.views.staging import LINE_ROW, SIZE_PX, StagedSession, frame, overlay, screen
-
-CASE: Any = SimpleNamespace(
-    id="case-7", kind="coronary", folder=Path("case-7"), recordings=(SimpleNamespace(path=Path("xa/run1.dcm")),)
-)  # fmt: skip
 
 
 def test_a_headless_run_paints_every_screen_and_leaves_video_and_screenshot(tmp_path: Path) -> None:
@@ -45,7 +44,7 @@ def test_a_headless_run_paints_every_screen_and_leaves_video_and_screenshot(tmp_
     assert min(research) > 130, "a frame lacks the research-use line"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mp4", "s.png"]
     still = QImage(str(tmp_path / "s.png"))
-    assert (still.width(), still.height()) == run.HEADLESS_SIZE_PX
+    assert (still.width(), still.height()) == SIZE_PX_OF_WINDOW
     colours = {
         still.pixelColor(x, still.height() // 2 - 20 + y).name() for x in range(400, 600) for y in range(-90, 90)
     }
@@ -58,7 +57,7 @@ def test_the_grab_of_the_window_is_what_was_painted(qapp: QApplication) -> None:
 
     def take(_screen: object) -> bool:
         window = next(w for w in qapp.topLevelWidgets() if w.isVisible())
-        pictures.extend((run.picture_of(window), window.grab().toImage()))
+        pictures.extend((picture_of(window), window.grab().toImage()))
         return False
 
     run.run_window(session, case=CASE, headless=True, until=take)
@@ -88,7 +87,7 @@ import os, signal, sys
 from pathlib import Path
 from guidance_app.window import run
 from tests.guidance_app.views.staging import StagedSession, screen
-from tests.guidance_app.window.test_run import CASE
+from tests.guidance_app.rooms.live.staged_case import CASE
 
 number, screenshot = int(sys.argv[1]), Path(sys.argv[2])
 before = signal.getsignal(number)
@@ -124,7 +123,7 @@ import os, sys
 from guidance_app.ending import EndRequest
 from guidance_app.window import run
 from tests.guidance_app.views.staging import StagedSession, screen
-from tests.guidance_app.window.test_run import CASE
+from tests.guidance_app.rooms.live.staged_case import CASE
 
 number = int(sys.argv[1])
 
@@ -180,7 +179,7 @@ def test_a_missing_display_is_one_line_before_qt_can_abort(monkeypatch: pytest.M
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("sys.platform", "linux")
     with pytest.raises(InputError, match="no display"):
-        run.application(headless=False)
+        application(headless=False)
 
 
 def test_a_video_that_cannot_be_written_is_one_line_and_hangs_nobody(tmp_path: Path) -> None:

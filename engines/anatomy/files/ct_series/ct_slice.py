@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pydicom
 from jaxtyping import Float, Int32
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
@@ -15,21 +14,21 @@ from pydicom.uid import CTImageStorage, DeflatedExplicitVRLittleEndian, Enhanced
 
 from calibration.dicom_values import DAMAGED
 from calibration.errors import InputError
+from engines.angiography.files.dicom_encoding import read_header
 from engines.angiography.files.dicom_stream import open_dicom, transfer_syntax_of
 from engines.angiography.files.xa_pixels import PixelReader
+from engines.angiography.patient_mark import PatientMark, mark_of
 
 _LEGACY_CONVERTED_ENHANCED_CT = "1.2.840.10008.5.1.4.1.1.2.2"
 _ENHANCED = (EnhancedCTImageStorage, _LEGACY_CONVERTED_ENHANCED_CT)
 _AIR_HU = -1024
 _MAX_FRAMES = 20_000
-_PREAMBLE_BYTES = 132
-# A data set without preamble and meta information begins with one of these groups (meta, identification).
-_FIRST_GROUPS = (0x0002, 0x0008)
 _TAGS = ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "SeriesNumber", "Modality", "ImageType", "Rows",
          "Columns", "PixelSpacing", "ImageOrientationPatient", "ImagePositionPatient", "RescaleSlope",
-         "RescaleIntercept", "FrameOfReferenceUID", "SamplesPerPixel", "PixelRepresentation", "PixelPaddingValue",
-         "PixelPaddingRangeLimit", "NominalPercentageOfCardiacPhase", "TriggerTime", "TemporalPositionIndex",
-         "TemporalPositionIdentifier", "AcquisitionNumber", "AcquisitionTime", "InstanceNumber")  # fmt: skip
+         "RescaleIntercept", "FrameOfReferenceUID", "PatientID", "PatientBirthDate", "SamplesPerPixel",
+         "PixelRepresentation", "PixelPaddingValue", "PixelPaddingRangeLimit",
+         "NominalPercentageOfCardiacPhase", "TriggerTime", "TemporalPositionIndex", "TemporalPositionIdentifier",
+         "AcquisitionNumber", "AcquisitionTime", "InstanceNumber")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +57,7 @@ class CtSlice:
     series: str
     number: str
     frame_of_reference: str
+    patient: PatientMark | None
     instance: str
     shape: tuple[int, int]
     spacing_mm: tuple[float, float]
@@ -84,8 +84,7 @@ def slices_of_file(path: Path) -> list[CtSlice]:
         if transfer_syntax_of(path) == DeflatedExplicitVRLittleEndian:
             dataset = open_dicom(path).header  # inflated within limits, which pydicom does not have
         else:
-            bare = _lacks_preamble(path)
-            dataset = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(_TAGS), force=bare)
+            dataset = read_header(path, _TAGS)
         sop_class, kind = dataset.get("SOPClassUID"), str(dataset.get("ImageType", ""))
     except (InvalidDicomError, EOFError):
         return []
@@ -102,6 +101,7 @@ def slices_of_file(path: Path) -> list[CtSlice]:
                 series=str(dataset.SeriesInstanceUID),
                 number=str(dataset.get("SeriesNumber", "?")),
                 frame_of_reference=str(dataset.get("FrameOfReferenceUID", "") or ""),
+                patient=_patient(dataset),
                 instance=str(dataset.SOPInstanceUID),
                 shape=(int(dataset.Rows), int(dataset.Columns)),
                 spacing_mm=(float(dataset.PixelSpacing[0]), float(dataset.PixelSpacing[1])),
@@ -148,18 +148,6 @@ def hounsfield(slices: Sequence[CtSlice]) -> np.ndarray:
     return voxels.transpose(2, 1, 0)
 
 
-def _lacks_preamble(path: Path) -> bool:
-    """Whether a file is a bare data set, as some archives and network tools write it."""
-    with path.open("rb") as file:
-        start = file.read(_PREAMBLE_BYTES)
-    if start[-4:] == b"DICM" or len(start) < 8:
-        return False
-    group, element = int.from_bytes(start[:2], "little"), int.from_bytes(start[2:4], "little")
-    explicit = start[4:6].isalpha() and start[4:6].isupper()
-    length = int.from_bytes(start[6:8] if explicit else start[4:8], "little")
-    return group in _FIRST_GROUPS and element < 0x0100 and length < 256
-
-
 def _frames(path: Path) -> list[CtSlice]:
     """The frames of an Enhanced CT (PS3.3 A.38); what all share stands in the shared functional groups."""
     header = open_dicom(path).header
@@ -190,6 +178,7 @@ def _placed_frames(path: Path, header: Dataset, common: Dataset, frames: Sequenc
             series=str(header.SeriesInstanceUID),
             number=str(header.get("SeriesNumber", "?")),
             frame_of_reference=str(header.get("FrameOfReferenceUID", "") or ""),
+            patient=_patient(header),
             instance=f"{header.SOPInstanceUID} frame {index}",
             shape=(int(header.Rows), int(header.Columns)),
             spacing_mm=(float(measures.PixelSpacing[0]), float(measures.PixelSpacing[1])),
@@ -235,6 +224,10 @@ def _moment(cardiac: Dataset, content: Dataset, own: Dataset) -> Moment:
         time=str(content.get("AcquisitionTime") or content.get("FrameReferenceDateTime") or ""),
         instance=number(own, "InstanceNumber"),
     )
+
+
+def _patient(header: Dataset) -> PatientMark | None:
+    return mark_of(str(header.get("PatientID", "") or ""), str(header.get("PatientBirthDate", "") or ""))
 
 
 def _padding(dataset: Dataset) -> tuple[int, int] | None:

@@ -70,7 +70,10 @@ def read_ct_series(path: Path, phase: int | None = None, note: Note = logged) ->
     assert step_mm > 0
     frame_of_reference = next((part.frame_of_reference for part in slices if part.frame_of_reference), "")
     return CtVolume(
-        voxels_hu=hounsfield(slices), lps_from_index=lps_from_index, frame_of_reference_uid=frame_of_reference
+        voxels_hu=hounsfield(slices),
+        lps_from_index=lps_from_index,
+        frame_of_reference_uid=frame_of_reference,
+        patient=slices[0].patient,
     )
 
 

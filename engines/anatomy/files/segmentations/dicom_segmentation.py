@@ -15,6 +15,7 @@ from calibration.errors import InputError
 from engines.anatomy.files.nifti import MAX_VOXELS, check_affine
 from engines.anatomy.files.segmentations.overlapping_masks import NamedMask, labels_of_masks
 from engines.anatomy.vessel_model import LabelVolume
+from engines.angiography.files.dicom_encoding import is_dicom, read_header
 from engines.angiography.files.dicom_stream import open_dicom, transfer_syntax_of
 
 SEGMENTATION_CLASSES = {"1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7"}
@@ -27,7 +28,7 @@ def is_dicom_segmentation(path: Path) -> bool:
     try:
         if transfer_syntax_of(path) == DeflatedExplicitVRLittleEndian:
             return open_dicom(path).header.get("SOPClassUID") in SEGMENTATION_CLASSES
-        header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["SOPClassUID"])
+        header = read_header(path, ["SOPClassUID"])
         return header.get("SOPClassUID") in SEGMENTATION_CLASSES
     except (InputError, *DAMAGED):
         return False
@@ -42,7 +43,7 @@ def read_dicom_segmentation(path: Path) -> LabelVolume:
     try:
         if transfer_syntax_of(path) == DeflatedExplicitVRLittleEndian:  # which pydicom inflates without limit
             raise InputError(f"{path}: the DICOM segmentation is deflated; export it uncompressed")
-        dataset = pydicom.dcmread(path)
+        dataset = pydicom.dcmread(path, force=is_dicom(path))  # without the preamble, too
         return _labels(dataset, path)
     except (RuntimeError, *DAMAGED) as error:
         cause = " ".join(str(error).split())[:160] or type(error).__name__

@@ -15,12 +15,13 @@ import numpy as np
 from jaxtyping import UInt8
 
 from calibration.pose import RigidPose
+from engines.angiography.contrast_gate import Background
 from engines.angiography.frame import Frame
 from engines.registration.registration import RegisteredView, Registration, RegistrationBackend
 from engines.registration.view import RegistrationView
 from guidance_app.live import guidance_state
 from guidance_app.live.engine.engine_process import EngineRecipe
-from guidance_app.live.engine.pipeline import StepOutcome
+from guidance_app.live.engine.pipeline import Learned, StepOutcome
 from guidance_app.live.engine.step.door import ViewKey
 from guidance_app.live.engine.step.judge import ColdStart
 from guidance_app.live.evidence import Evidence
@@ -72,7 +73,11 @@ class DrillSteps:
 
     def warm_up(self) -> None: ...
 
-    def register(self, request: ColdStart) -> Registration:
+    def rehearse(self) -> None: ...
+
+    def keep(self, background: Background, key: ViewKey) -> None: ...
+
+    def register(self, request: ColdStart, *, learned: Learned | None = None) -> Registration:  # noqa: ARG002 - the seam's
         return _registration(request.view)
 
     def step(self, frame: Frame, situation: Situation) -> StepOutcome:

@@ -6,9 +6,6 @@ import threading
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-from jaxtyping import Float
-
 from calibration.carm import CArmGeometry
 from calibration.errors import MissingGeometryError
 from engines.angiography.contrast_gate import Background, background_of
@@ -23,11 +20,12 @@ class ContrastMemory:
     """Remembers the pictures of one view, and what they tell of it; a changed view forgets both.
 
     A view's background is used for that view's frames alone. Subtracted pictures neither need a background nor make
-    one. `see`, `past` and `gate` are called by the thread that steps, `learn` by that of the cold start.
+    one. `see`, `past` and `background` are called by the thread that steps, `learn` and `keep` by whoever finds a
+    background.
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()  # guards all that follows: the view may change while `learn` is at work
+        self._lock = threading.Lock()  # guards all that follows: the view may change while a search is at work
         self._key: ViewKey | None = None
         self._frames: list[Frame] = []
         self._every = 1
@@ -53,30 +51,36 @@ class ContrastMemory:
         with self._lock:
             return tuple(self._frames) if key is self._key else ()
 
-    def gate(self, frame: Frame, key: ViewKey) -> Float[np.ndarray, "rows columns"] | None:
+    def background(self, frame: Frame, key: ViewKey) -> Background | None:
         """None while nothing is known about this frame's view before contrast."""
         if frame.kind == "dsa":
             return None
         with self._lock:
-            background = self._background if key is self._key else None
-        return None if background is None else background.gate(frame)
+            return self._background if key is self._key else None
 
     def learn(self, past: tuple[Frame, ...], like: Frame, key: ViewKey) -> Background | None:
-        """Find the background of the view `key` in its pictures; takes some hundred milliseconds.
-
-        It is returned, and kept for later frames if the view is still the same by then.
-
-        Args:
-            like: a frame with contrast, whose noise the background must share.
-        """
-        if len(past) < 2 or like.kind == "dsa":
-            return None
-        background = background_of(_PastRun(past), like)
+        """`learnt`, and kept for later frames if the view is still the same by then."""
+        background = learnt(past, like)
         if background is not None:
-            with self._lock:
-                if key is self._key:
-                    self._background = background
+            self.keep(background, key)
         return background
+
+    def keep(self, background: Background, key: ViewKey) -> None:
+        """For later frames of the view `key`, if that is still the view."""
+        with self._lock:
+            if key is self._key:
+                self._background = background
+
+
+def learnt(past: tuple[Frame, ...], like: Frame) -> Background | None:
+    """Find the background of a view in its pictures; takes some hundred milliseconds.
+
+    Args:
+        like: a frame with contrast, whose noise the background must share.
+    """
+    if len(past) < 2 or like.kind == "dsa":
+        return None
+    return background_of(_PastRun(past), like)
 
 
 class _PastRun:

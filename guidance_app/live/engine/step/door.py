@@ -41,6 +41,7 @@ class Door:
 
     def __init__(self) -> None:
         self._key: ViewKey | None = None
+        self._source_id = ""
 
     def admit(self, frame: Frame, situation: Situation) -> Admitted:
         """Frames without geometry get no key, and leave the view as it was."""
@@ -51,7 +52,8 @@ class Door:
     def _key_of(self, frame: Frame) -> ViewKey | None:
         if frame.geometry is None:
             return None
-        known = self._key
+        known = self._key if frame.source_id == self._source_id else None  # another run is another view
+        self._source_id = frame.source_id
         if known is None or known.shape_px != frame.shape_px or not frame.geometry.same_view(known.geometry):
             self._key = ViewKey(geometry=frame.geometry, shape_px=frame.shape_px)
         return self._key

@@ -6,9 +6,11 @@ import math
 from dataclasses import dataclass
 
 from engines.angiography.frame import Frame
-from engines.segmentation.segmentation import Segmentation
 from guidance_app.live.engine.model_projection import ProjectedModel, mask_outlines
+from guidance_app.live.engine.step.door import Admitted
 from guidance_app.live.engine.step.place import Placed
+from guidance_app.live.engine.step.see import Seen
+from guidance_app.live.engine.step.sight import BranchSight
 from guidance_app.live.evidence import Evidence
 from guidance_app.live.guidance import GuidanceResult, Overlay, OverlayPath, StageTimes
 
@@ -31,17 +33,18 @@ class Draw:
     def __init__(self, model: ProjectedModel, *, threshold: float) -> None:
         self._model = model
         self._threshold = threshold
+        self._sight = BranchSight()
 
-    def draw(self, frame: Frame, segmentation: Segmentation, placed: Placed, evidence: Evidence | None) -> Drawn:
-        outline = mask_outlines(segmentation.vessel() >= self._threshold)
-        return Drawn(overlay=self._overlay(frame, placed, evidence), vessel_outline=outline)
+    def draw(self, admitted: Admitted, seen: Seen, placed: Placed, evidence: Evidence | None) -> Drawn:
+        outline = mask_outlines(seen.segmentation.vessel() >= self._threshold)
+        return Drawn(overlay=self._overlay(admitted, seen, placed, evidence), vessel_outline=outline)
 
-    def _overlay(self, frame: Frame, placed: Placed, evidence: Evidence | None) -> Overlay | None:
+    def _overlay(self, admitted: Admitted, seen: Seen, placed: Placed, evidence: Evidence | None) -> Overlay | None:
         place = placed.place
         if place is None:
             return None
-        return self._model.overlay(
-            frame,
+        overlay = self._model.overlay(
+            admitted.frame,
             place.geometry,
             place.registration.isocentre_from_lps,
             expected_error_mm=error_with(place.registration.expected_error_mm, evidence),
@@ -49,6 +52,10 @@ class Draw:
             deformation=place.motion,
             evidence=evidence,
         )
+        speaks = evidence is not None and evidence.kind == "vessel" and evidence.age_s == 0.0
+        filled = seen.gated.vessel >= self._threshold if speaks and seen.gated is not None else None
+        still = admitted.frame.frame_time_ms is None
+        return self._sight.marked(overlay, admitted.key, filled, still_picture=still)
 
 
 def error_with(expected_error_mm: float, evidence: Evidence | None) -> float:

@@ -74,6 +74,10 @@ class Tracks(Protocol):
 
     def prepare(self, view: RegistrationView) -> ReadyView: ...
 
+    def likeliest(self, ready: ReadyView, places: tuple[Registration, ...]) -> tuple[Registration, ...]:
+        """Which of several places are worth a warm step."""
+        ...
+
     def track(self, ready: ReadyView, previous: Registration) -> Registration: ...
 
 
@@ -109,6 +113,8 @@ class Judge:
         """One warm step; after a move of table or C-arm from each place it may have led to, the one that fits best."""
         places = (previous,) if fitted is None else places_after_move(previous, fitted, view.geometry)
         ready = self._tracker.prepare(view)
+        if len(places) > 1:
+            places = self._tracker.likeliest(ready, places)
         tried = [self._tracker.track(ready, place) for place in places]
         best = max(tried, key=lambda found: (found.status == "accepted", found.confidence))
         return Tracked(found=best, ready=ready)

@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 from jaxtyping import Bool, Float
 
+from engines.angiography.contrast_gate import vessels_darkening
 from engines.angiography.frame import Frame
 from engines.registration.view import RegistrationView, view_of_frame
 from engines.segmentation.segmentation import Segmentation
@@ -22,7 +23,8 @@ class Seen:
     """What the picture shows.
 
     Args:
-        vessel_share: of the open field that shows contrast-filled vessel.
+        vessel_share: of the open field that shows contrast-filled vessel; without what was as dark before the bolus
+            where that is known.
         view: what registration matches; None where the geometry is unknown or hardly a vessel is filled.
         gated: `view` without what was as dark before the bolus; `view` itself while no such background is known.
         past: earlier pictures of the same view, for a cold start.
@@ -51,11 +53,19 @@ class See:
     Args:
         threshold: probability from which a pixel counts as vessel.
         model_has_veins: see `view_of_frame`.
+        renders: whether tracking wants the contrast picture too; of no use on a beating heart.
     """
 
     def __init__(
-        self, segmenter: Segments, memory: ContrastMemory | None, *, threshold: float, model_has_veins: bool = False
+        self,
+        segmenter: Segments,
+        memory: ContrastMemory | None,
+        *,
+        threshold: float,
+        model_has_veins: bool = False,
+        renders: bool = False,
     ) -> None:
+        self._renders = renders
         self._segmenter = segmenter
         self._memory = memory
         self._threshold = threshold
@@ -66,28 +76,44 @@ class See:
 
     def weigh(self, admitted: Admitted, segmentation: Segmentation) -> Seen:
         """How much vessel there is, and what of it came with the bolus."""
-        frame, key = admitted.frame, admitted.key
+        frame, key, memory = admitted.frame, admitted.key, self._memory
         share = vessel_share(segmentation.vessel(), segmentation.field_of_view, self._threshold)
-        if self._memory is not None:
-            self._memory.see(frame, key)
+        if memory is not None:
+            memory.see(frame, key)
         if key is None or share < MIN_VESSEL_SHARE:
             return Seen(segmentation=segmentation, vessel_share=share, view=None, gated=None)
         view = view_of_frame(
             frame, segmentation, file=frame.source_id, threshold=self._threshold, model_has_veins=self._model_has_veins
         )
-        memory = self._memory
-        return Seen(
-            segmentation=segmentation,
-            vessel_share=share,
-            view=view,
-            gated=view if memory is None else gated(view, memory.gate(frame, key)),
-            past=() if memory is None else memory.past(key),
-        )
+        only = self._filled(view, frame, key, segmentation)
+        past = () if memory is None else memory.past(key)
+        filled_share = share if only is view else vessel_share(only.vessel, only.field_of_view, self._threshold)
+        if filled_share < MIN_VESSEL_SHARE:
+            # What the network calls vessel was there before the bolus: a spine, a diaphragm.
+            return Seen(segmentation=segmentation, vessel_share=filled_share, view=None, gated=None)
+        return Seen(segmentation=segmentation, vessel_share=filled_share, view=view, gated=only, past=past)
+
+    def _filled(
+        self, view: RegistrationView, frame: Frame, key: ViewKey, segmentation: Segmentation
+    ) -> RegistrationView:
+        """The view with what contrast darkened, where that is known; the view itself while it is not."""
+        if frame.kind == "dsa":
+            if not self._renders:
+                return view
+            mm_per_px = view.geometry.isocentre_mm_per_px
+            return replace(view, contrast=vessels_darkening(frame, segmentation.vessel(), mm_per_px))
+        background = None if self._memory is None else self._memory.background(frame, key)
+        if background is None:
+            return view
+        if not self._renders:
+            return gated(view, background.gate(frame))
+        gate, darkening = background.gate_and_darkening(frame)
+        return replace(gated(view, gate), contrast=darkening)
 
 
-def gated(view: RegistrationView, gate: Float[np.ndarray, "rows columns"] | None) -> RegistrationView:
-    """The view without what the gate is shut for; as it is where there is no gate."""
-    return view if gate is None else replace(view, vessel=view.vessel * gate)
+def gated(view: RegistrationView, gate: Float[np.ndarray, "rows columns"]) -> RegistrationView:
+    """The view without what the gate is shut for."""
+    return replace(view, vessel=view.vessel * gate)
 
 
 def vessel_share(

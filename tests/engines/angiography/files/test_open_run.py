@@ -1,5 +1,6 @@
 """One contract for every kind of run, and one clear line for everything that is no run."""
 
+import os
 import shutil
 from fractions import Fraction
 from pathlib import Path
@@ -262,3 +263,12 @@ def test_the_current_folder_is_called_by_its_name(tmp_path: Path, monkeypatch: p
     folder = _folder(tmp_path / "pictures", pixels(3))
     monkeypatch.chdir(folder)
     assert open_run(Path()).source_id == "pictures"
+
+
+def test_a_file_name_that_is_no_text_is_read_and_named_readably(tmp_path: Path) -> None:
+    odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/M\xfcnster run.dcm"))
+    odd.write_bytes(xa_file(tmp_path / "plain.dcm").read_bytes())
+    run = open_run(odd)
+    assert run.source_id == "M\ufffdnster run.dcm"
+    assert run.source_id.encode("utf-8")
+    assert run.frame(0).source_id == run.source_id

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -65,6 +67,19 @@ def test_geodesics_of_a_known_move():
     assert angle_rad(turn[:, :3, :3]).tolist() == pytest.approx([0.0, 0.2, 0.0], abs=1e-5)
     assert geodesic_mm(turn).tolist() == pytest.approx([5.0, 50.0, 0.0], abs=2e-3)
     assert double_geodesic_mm(turn).tolist() == pytest.approx([5.0, 50.0, 0.0], abs=2e-3)
+
+
+def test_the_paper_s_loss_weighs_angles_by_half_the_source_to_detector_distance(patient):
+    batch = draw_batch(patient, np.random.default_rng(1), OffsetSpread(), poses=1)
+    turn = torch.eye(4)[None].clone()
+    turn[0, :3, :3] = torch.linalg.matrix_exp(torch.tensor([[0.0, -0.2, 0.0], [0.2, 0.0, 0.0], [0.0, 0.0, 0.0]]))
+    assert 900.0 < batch.sid_mm < 1400.0
+    assert double_geodesic_mm(turn, 0.5 * batch.sid_mm).item() == pytest.approx(0.1 * batch.sid_mm, rel=1e-4)
+    nearer = replace(batch, sid_mm=0.5 * batch.sid_mm)
+    near, far = (float(pose_loss(one, one.begin, "paper")) for one in (nearer, batch))
+    assert near < far
+    ours, same = (float(pose_loss(one, one.begin, "paper+projection")) for one in (nearer, batch))
+    assert ours == same
 
 
 def test_the_relative_move_of_equal_cameras_is_none(patient):

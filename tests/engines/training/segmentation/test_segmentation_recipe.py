@@ -9,7 +9,13 @@ from engines.inference.network_weights import load_network
 from engines.networks.dru_net import DruNet
 from engines.segmentation.scenes import scene_named
 from engines.training.segmentation.export import PARITY_TOLERANCE, export
-from engines.training.segmentation.segmentation_recipe import Recipe, _Patches, segmentation_loss, train
+from engines.training.segmentation.segmentation_recipe import (
+    Recipe,
+    _Patches,
+    load_average,
+    segmentation_loss,
+    train,
+)
 from tests.engines.inference.models import bundled
 
 _TINY = Recipe(scene="coronary", steps=3, width=4, batch=2, patch_px=64)
@@ -122,3 +128,25 @@ def test_a_patch_is_repeated_with_another_turn_before_a_new_one(monkeypatch):
     assert (areas[:2], areas[4:6]) == (areas[2:4], areas[6:8])
     assert areas[:2] != areas[4:6]
     assert not any(np.array_equal(a, b) for a, b in zip(shown[:2], shown[2:4], strict=True))
+
+
+def test_the_network_as_published_sees_the_picture_alone_and_is_shipped_with_its_decoder(tmp_path):
+    recipe = Recipe(scene="aortic-lower", steps=1, width=4, batch=1, patch_px=64, loss="dice", rate=1e-5, form="paper")
+    net = train(recipe, tmp_path / "a.pt")
+    assert (net.channels, net.drawn) == (1, True)
+    again, _ = load_average(tmp_path / "a.pt")
+    assert (again.channels, again.drawn) == (1, True)
+    record = export(net, scene_named("aortic-lower"), recipe, tmp_path, steps=1)
+    assert (record.channels, record.drawn) == (1, True)
+    files = ModelFiles(name="aortic-lower", folder=tmp_path, record=record)
+    shipped = load_network(files)
+    picture = torch.randn(1, 1, 32, 32)
+    with torch.inference_mode():
+        assert torch.allclose(shipped(picture), net(picture), atol=1e-2)
+        assert not torch.allclose(shipped(picture), shipped(torch.zeros_like(picture)))
+
+
+def test_each_field_of_view_has_the_paper_s_batch_and_rate():
+    lower, upper = scene_named("aortic-lower"), scene_named("aortic-upper")
+    assert (lower.paper_loss, lower.paper_batch, lower.paper_rate) == ("dice", 8, 1e-5)
+    assert (upper.paper_loss, upper.paper_batch, upper.paper_rate) == ("bce", 4, 0.1)

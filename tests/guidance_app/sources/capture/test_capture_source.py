@@ -1,14 +1,19 @@
 """A video file as a capture device: region, text, repeats, and what is not there."""
 
+import io
 import json
 import re
 from datetime import UTC, datetime, timedelta
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
+from PIL import Image
 
 from calibration.errors import InputError
+from engines.angiography.files.open_run import open_run
 from guidance_app.sources.capture.capture_source import CaptureSource
 from guidance_app.sources.live_uris import CaptureUri, parse_capture
 from guidance_app.sources.source import CorruptFrame, SourceClosed
@@ -152,3 +157,42 @@ def test_playlist_is_not_followed(tmp_path):
     (tmp_path / "list.m3u8").write_text("#EXTM3U\n#EXTINF:1,\nhttp://127.0.0.1:1/a.ts\n")
     with pytest.raises(InputError, match="is no MP4"):
         CaptureSource(CaptureUri(device=tmp_path / "list.m3u8"))
+
+
+def test_a_picture_that_changes_its_size_comes_in_its_own_shape_without_geometry(tmp_path: Path) -> None:
+    path = _of_two_sizes(tmp_path / "screen.mkv", ((64, 48), (40, 40), (64, 48)))
+    view = {"primary_deg": 20.0, "secondary_deg": -5.0, "sid_mm": 1000.0, "sod_mm": 700.0}
+    known = calibration(tmp_path, pixel_spacing_mm=[0.5, 0.4], geometry=view)
+    source, frames, told = CaptureSource(CaptureUri(device=path, fps=500, calibration=known)), [], []
+    source.on_notice(told.append)
+    try:
+        while True:
+            frames.append(source.next_frame(10.0))
+    except SourceClosed:
+        source.close()
+    assert [frame.shape_px for frame in frames] == [(48, 64)] * 2 + [(40, 40)] * 2 + [(48, 64)] * 2
+    # On its return the picture may show another zoom: nothing but a new calibration can tell.
+    assert [frame.geometry is None for frame in frames] == [False] * 2 + [True] * 4
+    assert [notice.kind for notice in told] == ["geometry_changed"] * 2
+    assert "changed its size from 64 x 48 to 40 x 40" in frames[2].geometry_reason
+
+
+def test_a_video_file_that_changes_its_size_is_read_whole(tmp_path: Path) -> None:
+    run = open_run(_of_two_sizes(tmp_path / "screen.mkv", ((40, 40), (64, 48))))
+    assert [run.frame(index).shape_px for index in range(4)] == [(40, 40)] * 2 + [(48, 64)] * 2
+    assert run.frame(0).shape_px == (40, 40)
+
+
+def _of_two_sizes(path: Path, sizes: tuple[tuple[int, int], ...]) -> Path:
+    """Two pictures of each (columns, rows); JPEG is a video codec that may change its size."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mjpeg", rate=10)
+        stream.width, stream.height, stream.pix_fmt = *sizes[0], "yuvj420p"
+        for number in range(2 * len(sizes)):
+            data = io.BytesIO()
+            Image.new("RGB", sizes[number // 2], (20 * number,) * 3).save(data, "JPEG")
+            packet = av.Packet(data.getvalue())
+            packet.stream, packet.time_base, packet.is_keyframe = stream, Fraction(1, 10), True
+            packet.pts = packet.dts = number
+            container.mux(packet)
+    return path

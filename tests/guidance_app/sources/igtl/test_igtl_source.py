@@ -154,9 +154,9 @@ def test_header_that_is_none_ends_the_connection(rig):
     wait_for(lambda: told(rig, "client_refused"))
 
 
-def _image_header(*, components=1, scalar=3, endian=2, size=(4, 4, 1)) -> bytes:
+def _image_header(*, components=1, scalar=3, endian=2, size=(4, 4, 1), first=(0, 0, 0), part=None) -> bytes:
     return struct.pack(">HBBBBHHH", 1, components, scalar, endian, 2, *size) + struct.pack(
-        ">12f6H", *[0.0] * 12, 0, 0, 0, *size
+        ">12f6H", *[0.0] * 12, *first, *(size if part is None else part)
     )
 
 
@@ -169,8 +169,10 @@ def _image_header(*, components=1, scalar=3, endian=2, size=(4, 4, 1)) -> bytes:
         (_image_header(scalar=11) + bytes(128), "numbers of type 11"),
         (_image_header(components=200) + bytes(16), "200 components"),
         (b"short", "cut off"),
+        (_image_header(part=(4, 2, 1)) + bytes(8), "updates the part 4 x 2 x 1 at 0, 0, 0 of 4 x 4 x 1"),
+        (_image_header(first=(0, 2, 0), part=(4, 2, 1)) + bytes(16), "updates the part 4 x 2 x 1 at 0, 2, 0"),
     ],
-    ids=["huge", "volume", "short", "float", "components", "cut-off"],
+    ids=["huge", "volume", "short", "float", "components", "cut-off", "part", "part-of-full-length"],
 )
 def test_damaged_image_costs_that_picture_alone(rig, body, said):
     rig.peer.sendall(message_bytes("IMAGE", body))

@@ -40,14 +40,19 @@ def memory() -> ContrastMemory:
     return seen
 
 
+def gate_of(memory: ContrastMemory, picture, key):
+    background = memory.background(picture, key)
+    return None if background is None else background.gate(picture)
+
+
 def _learn(memory: ContrastMemory):
     return memory.learn(memory.past(HERE), frame(13, 1.0), HERE)
 
 
 def test_gate_opens_for_the_vessel_and_stays_shut_for_the_rib(memory):
-    assert memory.gate(frame(20, 1.0), HERE) is None, "nothing is known before the first cold start"
+    assert gate_of(memory, frame(20, 1.0), HERE) is None, "nothing is known before the first cold start"
     assert _learn(memory) is not None
-    gate = memory.gate(frame(20, 1.0), HERE)
+    gate = gate_of(memory, frame(20, 1.0), HERE)
     assert gate is not None
     assert gate[VESSEL][1:-1, 2:-2].mean() > 0.95
     assert gate[RIB].mean() < 0.05
@@ -57,7 +62,7 @@ def test_gate_opens_for_the_vessel_and_stays_shut_for_the_rib(memory):
 def test_exposure_that_changes_the_whole_picture_opens_nothing(memory):
     _learn(memory)
     darker = frame(21, 0.0)
-    gate = memory.gate(replace(darker, pixels=(darker.pixels * 0.92).astype(np.uint8)), HERE)
+    gate = gate_of(memory, replace(darker, pixels=(darker.pixels * 0.92).astype(np.uint8)), HERE)
     assert gate is not None
     assert gate.mean() < 0.05
 
@@ -67,7 +72,7 @@ def test_run_that_is_filled_throughout_says_nothing():
     for index in range(10):
         memory.see(frame(index, 1.0), HERE)
     assert _learn(memory) is None
-    assert memory.gate(frame(20, 1.0), HERE) is None
+    assert gate_of(memory, frame(20, 1.0), HERE) is None
 
 
 def test_changed_view_forgets(memory):
@@ -76,14 +81,14 @@ def test_changed_view_forgets(memory):
     memory.see(frame(30, 1.0, TURNED), TURNED)
     assert len(memory.past(TURNED)) == 1
     assert memory.past(HERE) == ()
-    assert memory.gate(frame(31, 1.0, TURNED), TURNED) is None
+    assert gate_of(memory, frame(31, 1.0, TURNED), TURNED) is None
     assert memory.learn(past, frame(13, 1.0), HERE) is not None, "the cold start that asked still needs it"
-    assert memory.gate(frame(31, 1.0, TURNED), TURNED) is None, "a late answer belongs to the old view"
+    assert gate_of(memory, frame(31, 1.0, TURNED), TURNED) is None, "a late answer belongs to the old view"
 
 
 def test_a_background_erases_nothing_on_another_view_even_before_that_view_was_seen(memory):
     _learn(memory)
-    assert memory.gate(frame(31, 1.0, TURNED), TURNED) is None
+    assert gate_of(memory, frame(31, 1.0, TURNED), TURNED) is None
 
 
 def test_view_that_changes_while_its_background_is_being_learnt_takes_nothing_along(memory, monkeypatch):
@@ -100,14 +105,14 @@ def test_view_that_changes_while_its_background_is_being_learnt_takes_nothing_al
 
     monkeypatch.setattr(contrast_memory, "background_of", found_late)
     assert _learn(memory) is not None
-    assert memory.gate(frame(31, 1.0, TURNED), TURNED) is None
-    assert memory.gate(frame(31, 1.0), HERE) is None
+    assert gate_of(memory, frame(31, 1.0, TURNED), TURNED) is None
+    assert gate_of(memory, frame(31, 1.0), HERE) is None
 
 
 def test_subtracted_pictures_need_no_memory(memory):
     _learn(memory)
     subtracted = frame(20, 1.0, kind="dsa")
-    assert memory.gate(subtracted, HERE) is None
+    assert gate_of(memory, subtracted, HERE) is None
     assert memory.learn(memory.past(HERE), subtracted, HERE) is None, "its vessels would count as old shadows"
 
 

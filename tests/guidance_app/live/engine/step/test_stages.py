@@ -66,12 +66,30 @@ def test_seeing_hands_on_a_view_only_where_vessels_are_filled_and_the_geometry_i
     assert seen(admitted(replace(frame_with(6), geometry=None))).view is None
 
 
-def test_what_was_as_dark_before_the_bolus_is_gone_from_the_gated_view_alone():
-    class Half(ContrastMemory):
-        def gate(self, frame, key):  # noqa: ARG002 - the seam's signature
-            return np.where(np.arange(64) < 32, 0.0, 1.0)[None, :] * np.ones((64, 1))
+def remembering(came_with_contrast) -> ContrastMemory:
+    """A memory whose gate is open in these columns."""
 
-    see = See(Segmenter(), Half(), threshold=0.5)
+    class Gate:
+        def gate(self, frame):
+            return np.where(came_with_contrast, 1.0, 0.0)[None, :] * np.ones(frame.shape_px)
+
+    class Known(ContrastMemory):
+        def background(self, frame, key):  # noqa: ARG002 - the seam's signature
+            return Gate()
+
+    return Known()
+
+
+def test_a_picture_whose_vessels_were_all_there_before_the_bolus_counts_as_unfilled():
+    see = See(Segmenter(), remembering(np.zeros(64, bool)), threshold=0.5)
+    came = admitted(frame_with(6))
+    found = see.weigh(came, see.segment(came))
+    assert found.view is None
+    assert found.vessel_share == 0.0
+
+
+def test_what_was_as_dark_before_the_bolus_is_gone_from_the_gated_view_alone():
+    see = See(Segmenter(), remembering(np.arange(64) >= 32), threshold=0.5)
     came = admitted(frame_with(6))
     found = see.weigh(came, see.segment(came))
     assert found.view is not None
@@ -156,7 +174,7 @@ def test_nothing_is_placed_on_a_view_that_the_pose_was_not_checked_on():
 def test_drawing_outlines_the_vessels_even_where_the_model_has_no_place():
     came = admitted(frame_with(6))
     drawn = Draw(ProjectedModel(MODEL), threshold=0.5).draw(
-        came.frame, Segmenter().segment(came.frame), Placed(situation=came.situation, place=None), None
+        came, seen(came), Placed(situation=came.situation, place=None), None
     )
     assert drawn.overlay is None
     assert len(drawn.vessel_outline) == 1

@@ -1,4 +1,4 @@
-"""The slim panel beside the picture: registration, overlay, runs and latencies; and the strip below."""
+"""The slim panel beside the picture: registration, overlay, runs and latencies."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from PyQt6.QtCore import Qt, QTimer
+from PyQt6.QtCore import QSize, Qt
+from PyQt6.QtGui import QFontMetrics, QResizeEvent
 from PyQt6.QtWidgets import (
     QButtonGroup,
     QFrame,
@@ -20,7 +21,7 @@ from PyQt6.QtWidgets import (
     QWidget,
 )  # fmt: skip
 
-from guidance_app.live.guidance import GuidanceResult, ScreenState
+from guidance_app.live.guidance import Figures, ScreenState
 from guidance_app.views import palette
 from guidance_app.views.overlay_painter import OVERLAY_MODES, OverlayMode
 
@@ -35,7 +36,11 @@ _STATE_WORDS = {
     "rejected": ("\u2715 Rejected", palette.ALARM),
 }
 _HANDLE_PX = 16  # of the slider, as in the style sheet
-_SAID_MS = 6000
+_REASON_LINES = 2
+_ROW_PX = 30
+_LATENCY_FROM_PX = 620  # height of the panel
+_RUNS_FROM_PX = 480
+_CONTROLS_PX = 360
 _FIGURE_WIDTH_PX = 84  # "12345.6 ms"
 _STAGES = ("decode", "segment", "track", "render")
 
@@ -68,23 +73,60 @@ class StatusPanel(QFrame):
         self._add_runs(layout)
         self._add_latency(layout)
 
-    def show_screen(self, screen: ScreenState, *, reasons: tuple[str, ...], paint_ms: float) -> None:
-        """`reasons` are those of the registration in use."""
+    def show_screen(self, screen: ScreenState, *, paint_ms: float) -> None:
+        """Figures belong to the state beside them: where no registration is current there are none."""
         words, colour = _STATE_WORDS[screen.guidance_state]
         _set(self._state, words)
         self._state.setStyleSheet(f"color: {colour}; font-size: 17px; font-weight: bold;")
-        result = screen.result
-        _set(self._confidence, _percent(result))
-        _set(self._error, _millimetres(result.expected_error_mm if result else None))
-        _set(self._depth, _millimetres(result.depth_sigma_mm if result else None, sign="\u00b1"))
-        _set(self._reasons, "\n".join(reasons))
-        self._reasons.setVisible(bool(reasons))
+        result, figures = screen.result, screen.figures
+        _set(self._confidence, _percent(figures))
+        _set(self._error, _millimetres(figures.expected_error_mm if figures else None))
+        _set(self._depth, _millimetres(figures.depth_sigma_mm if figures else None, sign="\u00b1"))
+        self._show_reasons(figures.reasons if figures else ())
         self.accept_button.setEnabled(screen.guidance_state == "proposed")
-        self.reject_button.setEnabled(screen.guidance_state in ("proposed", "accepted", "stale"))
+        can_reject = screen.guidance_state in ("proposed", "accepted", "stale")
+        self.reject_button.setEnabled(can_reject or screen.can_undo_reject)
+        _set(self.reject_button, "Undo  (Del)" if screen.can_undo_reject else "Reject  (Del)")
         for stage, label in self._stages.items():
             _set(label, _milliseconds(getattr(result.times, stage) if result else None))
         _set(self._paint, _milliseconds(paint_ms))
         _set(self._p95, _milliseconds(screen.p95_ms if screen.frame is not None else None))
+        self._mark_run(screen)
+
+    def resizeEvent(self, a0: QResizeEvent | None) -> None:
+        super().resizeEvent(a0)
+        # What a hand needs stays; a low window has no room for what is only looked at.
+        self._latency.setVisible(self.height() >= _LATENCY_FROM_PX)
+        self._run_list.setVisible(self.height() >= _RUNS_FROM_PX)
+
+    def minimumSizeHint(self) -> QSize:
+        """Of the controls alone: the rest gives way in a low window."""
+        return QSize(PANEL_WIDTH_PX, _CONTROLS_PX)
+
+    def _show_reasons(self, reasons: tuple[str, ...]) -> None:
+        """In a place of fixed height: what a hand aims at must not move. The whole text is in the tip."""
+        text = "\n".join(reasons)
+        self._reasons.setToolTip(text)
+        metrics = QFontMetrics(self._reasons.font())
+        lines = reasons[:_REASON_LINES]
+        width = self._reasons.width() - 2
+        _set(self._reasons, "\n".join(metrics.elidedText(line, Qt.TextElideMode.ElideRight, width) for line in lines))
+
+    def _mark_run(self, screen: ScreenState) -> None:
+        """A run that is none of the case's stands below them under its own name, and is the one that is marked."""
+        if self._current_run >= 0 or screen.frame is None:
+            return
+        name = f"\u25b6 {screen.frame.source_id}"
+        if screen.patient != "same":
+            name += "  (whose?)" if screen.patient != "other" else "  (another patient)"
+        row = self._named_runs
+        if self._runs.count() > row and (item := self._runs.item(row)) is not None and item.text() == name:
+            return
+        self._runs.blockSignals(True)
+        self._runs.takeItem(row)
+        self._runs.addItem(name)
+        self._runs.setCurrentRow(row)
+        self._runs.blockSignals(False)
 
     def settle(self) -> None:
         """Lay out and paint now, so that the panel never lags behind the picture beside it."""
@@ -102,7 +144,8 @@ class StatusPanel(QFrame):
     def show_runs(self, names: tuple[str, ...], current: int) -> None:
         self._runs.blockSignals(True)
         self._runs.clear()
-        self._runs.addItems(names)
+        self._named_runs, self._current_run = len(names), current
+        self._runs.addItems([f"\u25b6 {name}" if row == current else name for row, name in enumerate(names)])
         self._runs.setCurrentRow(current)
         self._runs.blockSignals(False)
 
@@ -118,7 +161,8 @@ class StatusPanel(QFrame):
         layout.addLayout(grid)
         self._reasons = QLabel()
         self._reasons.setObjectName("quiet")
-        self._reasons.setWordWrap(True)
+        self._reasons.setFixedHeight(_REASON_LINES * QFontMetrics(self._reasons.font()).lineSpacing())
+        self._reasons.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
         layout.addWidget(self._reasons)
         self.register_button = _button("Register  (G)", self._commands.register)
         self.accept_button = _button("Accept  (Enter)", self._commands.accept)
@@ -157,53 +201,38 @@ class StatusPanel(QFrame):
         layout.addSpacing(10)
 
     def _add_runs(self, layout: QVBoxLayout) -> None:
-        layout.addWidget(_heading("RUNS"))
+        self._run_list = QWidget()
+        column = QVBoxLayout(self._run_list)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(_heading("RUNS"))
+        self._named_runs, self._current_run = 0, -1
         self._runs = QListWidget()
         self._runs.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self._runs.currentRowChanged.connect(self._run_chosen)
         self._runs.setMaximumHeight(_RUNS_HEIGHT_PX)
-        layout.addWidget(self._runs, 1)
+        self._runs.setMinimumHeight(_ROW_PX)
+        column.addWidget(self._runs)
+        layout.addWidget(self._run_list, 1)
         layout.addStretch(1)
 
     def _add_latency(self, layout: QVBoxLayout) -> None:
-        layout.addWidget(_heading("LATENCY"))
+        self._latency = QWidget()
+        column = QVBoxLayout(self._latency)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(_heading("LATENCY"))
         grid = _grid()
         self._stages = {stage: _figure(grid, row, stage.capitalize()) for row, stage in enumerate(_STAGES)}
         self._paint = _figure(grid, len(_STAGES), "Paint")
         self._p95 = _figure(grid, len(_STAGES) + 1, "Ingest to paint p95")
-        layout.addLayout(grid)
+        column.addLayout(grid)
+        layout.addWidget(self._latency)
 
     def _run_chosen(self, row: int) -> None:
         if row >= 0:
             self._commands.choose_run(row)
 
 
-class StatusStrip(QFrame):
-    """One line at the bottom: what just happened, and where the keys are explained."""
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.setFixedHeight(30)
-        layout = QHBoxLayout(self)
-        layout.setContentsMargins(12, 0, 12, 0)
-        self.message = QLabel()
-        layout.addWidget(self.message, 1)
-        # A line soon stops being true: "Playing" must not stay after the end of the run.
-        self._forget = QTimer(self)
-        self._forget.setSingleShot(True)
-        self._forget.setInterval(_SAID_MS)
-        self._forget.timeout.connect(self.message.clear)
-        hint = QLabel("Space play    \u2190 \u2192 frames    O hide overlay    Esc raw image    H all keys")
-        hint.setObjectName("quiet")
-        layout.addWidget(hint)
-
-    def say(self, text: str) -> None:
-        """Show for a while what a key or a button did; "" where the picture says it all."""
-        self.message.setText(text)
-        self._forget.start()
-
-
-def _set(label: QLabel, text: str) -> None:
+def _set(label: QLabel | QPushButton, text: str) -> None:
     # Setting the same text again would still cost a layout.
     if label.text() != text:
         label.setText(text)
@@ -239,11 +268,11 @@ def _button(text: str, pressed: Callable[..., None]) -> QPushButton:
     return button
 
 
-def _percent(result: GuidanceResult | None) -> str:
-    if result is None or result.confidence is None:
+def _percent(figures: Figures | None) -> str:
+    if figures is None:
         return "\u2013"
     # Nothing that was estimated is certain: rounding must not make it look so.
-    return ">99 %" if result.confidence > 0.99 else f"{100.0 * result.confidence:.0f} %"
+    return ">99 %" if figures.confidence > 0.99 else f"{100.0 * figures.confidence:.0f} %"
 
 
 def _millimetres(value: float | None, *, sign: str = "") -> str:

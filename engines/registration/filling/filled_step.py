@@ -1,0 +1,156 @@
+"""Tracking by rendering: from the last pose to the next frame's, with the same verdict as a cold start by rendering."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+
+import cv2
+import numpy as np
+from jaxtyping import Float
+
+from engines.registration.alignment.cold_start import apart_mm
+from engines.registration.alignment.levenberg_marquardt import PosePrior
+from engines.registration.confidence import Verdict, judge_filled
+from engines.registration.features.image_features import PreparedView
+from engines.registration.features.prepared_model import PreparedModel
+from engines.registration.features.projected_model import RigidState
+from engines.registration.filling.filled_features import FilledFeatures, filled_depth_sigma_mm
+from engines.registration.filling.filled_fit import fit_filled
+from engines.registration.filling.filled_picture import FilledPicture, Filling, gram_of
+from engines.registration.filling.filled_stage import (
+    FINE,
+    MIDDLE,
+    MIDDLE_CELL_MM,
+    NUDGE_MM,
+    NUDGE_RAD,
+    FilledStanding,
+    FilledStart,
+    filled_share,
+)
+from engines.registration.filling.filled_views import FilledViews, filled_views
+from engines.registration.filling.vessel_cloud import VesselCloud, vessel_cloud
+from engines.registration.view import RegistrationView
+
+_ITERATIONS = 2
+_MODEL_POINTS = 120
+# A warm step starts where the last frame's pose was, so that its start tells nothing. The confidence was fitted with
+# starts from headers and from people; this is their middle.
+_TYPICAL_PRIOR = 2.3
+_LEAST_SEEN = 0.4  # of the picture's energy above its noise; with less there is no contrast to speak for any pose
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class FilledStep:
+    """One warm step.
+
+    Args:
+        moved_mm: mean move of the model in the isocentre plane since the last pose.
+    """
+
+    state: RigidState
+    verdict: Verdict
+    features: FilledFeatures
+    moved_mm: float
+
+
+class FilledTracker:
+    """Follows one model by rendering; what is the same for all frames is made once.
+
+    Args:
+        prepared: of the branch classes that the views show.
+        cloud: its lumen.
+    """
+
+    def __init__(self, prepared: PreparedModel, cloud: VesselCloud) -> None:
+        self._prepared = prepared
+        self._fine, self._middle = cloud, cloud.thinned(MIDDLE_CELL_MM)
+        self._small = prepared.thinned(_MODEL_POINTS)
+
+    @classmethod
+    def of(cls, prepared: PreparedModel) -> FilledTracker | None:
+        """None where the model has no volume to render."""
+        cloud = vessel_cloud(prepared.model)
+        return None if cloud is None else cls(prepared, cloud)
+
+    def step(
+        self, view: RegistrationView, ready: PreparedView, last: RigidState, prior: PosePrior
+    ) -> FilledStep | None:
+        """Fit from the last pose, and judge; None where the view does not tell contrast, or shows none.
+
+        Args:
+            ready: the view's features, for the share of thick vessels and the length seen.
+        """
+        middle = self._pictures(view, self._middle, MIDDLE.pixel_mm, MIDDLE.band_mm)
+        if middle is None or middle.pictures[0].attainable < _LEAST_SEEN:
+            return None
+        fine = self._pictures(view, self._fine, FINE.pixel_mm, FINE.band_mm)
+        if fine is None:
+            return None
+        fit = fit_filled(last, middle, [ready], prior, iterations=_ITERATIONS)
+        filling, parts = fine.pictures[0].filled(fit.state, fine.local_mm, fine.cloud, 0)
+        sharp, turn_sharp = sharpness_of(fine.pictures[0], filling, parts, self._pivot_px(fine.pictures[0], fit.state))
+        found = FilledStart(
+            fit=fit,
+            standing=FilledStanding(
+                fine=filling.ncc, clear=filling.clear, middle=fit.ncc, rival=0.0, share=1.0,
+                filled_share=filled_share(fine.cloud, [filling]), sharp=sharp, turn_sharp=turn_sharp,
+            ),
+            stages=(),
+        )  # fmt: skip
+        features = _features(found.standing, ready, filled_depth_sigma_mm(found))
+        return FilledStep(
+            state=fit.state,
+            verdict=judge_filled(features, filled_depth_sigma_mm(found)),
+            features=features,
+            moved_mm=apart_mm(fit.state, last, self._small, [ready]),
+        )
+
+    def _pictures(
+        self, view: RegistrationView, cloud: VesselCloud, pixel_mm: float, band_mm: float
+    ) -> FilledViews | None:
+        return filled_views([view], cloud, self._prepared.pivot_mm, pixel_mm=pixel_mm, band_mm=band_mm)
+
+    def _pivot_px(self, picture: FilledPicture, state: RigidState) -> tuple[float, float]:
+        arm = picture.camera_from_isocentre
+        x, y, depth = arm[:3, :3] @ state.pivot_mm + arm[:3, 3]
+        column, row = picture.focal_px * (x, y) / depth + picture.centre_px
+        return float(column), float(row)
+
+
+def sharpness_of(
+    picture: FilledPicture, filling: Filling, parts: Float[np.ndarray, "k pixels"], pivot_px: tuple[float, float]
+) -> tuple[float, float]:
+    """`FilledStanding.sharp` and `.turn_sharp` of one view, with the seen picture moved in place of the model.
+
+    A small move in the plane is the same for both but at the border; the parts need not be rendered again.
+
+    Args:
+        pivot_px: (column, row) of the model's pivot, about which it turns.
+    """
+    seen = np.zeros(picture.shape_px, np.float32)
+    seen.ravel()[picture.index] = picture.target
+    gram = gram_of(parts)
+    step_px = NUDGE_MM / picture.mm_per_px
+
+    def moved(column_px: float, row_px: float, turn_rad: float) -> float:
+        matrix = cv2.getRotationMatrix2D(pivot_px, math.degrees(turn_rad), 1.0)
+        matrix[:, 2] += (column_px, row_px)
+        there = cv2.warpAffine(seen, matrix, seen.shape[::-1]).ravel()[picture.index]
+        return picture.best(gram, (parts @ there).astype(np.float64))[1]
+
+    shifted = [moved(step_px, 0, 0), moved(-step_px, 0, 0), moved(0, step_px, 0), moved(0, -step_px, 0)]
+    turned = [moved(0, 0, NUDGE_RAD), moved(0, 0, -NUDGE_RAD)]
+    here = max(filling.ncc, 1e-6)
+    return 1.0 - float(np.mean(shifted)) / here, 1.0 - float(np.mean(turned)) / here
+
+
+def _features(standing: FilledStanding, ready: PreparedView, depth_sigma_mm: float) -> FilledFeatures:
+    edges, lines = len(ready.edge), len(ready.centreline)
+    return FilledFeatures(
+        **asdict(standing),
+        prior_distance=_TYPICAL_PRIOR,
+        depth_sigma_cm=min(depth_sigma_mm / 10.0, 10.0),
+        edge_share=edges / max(1, edges + lines),
+        image_decimetres=min(ready.length_mm / 100.0, 10.0),
+    )

@@ -1,0 +1,20 @@
+"""How a slow registration tells how far it is, and how it is stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+# Takes a stage's name, the steps done and the steps in all. A call that raises stops the registration.
+Report = Callable[[str, int, int], None]
+
+
+def silent(stage: str, done: int, of: int) -> None:
+    """Tells nobody."""
+
+
+# The same for one stage: steps done and steps in all.
+Told = Callable[[int, int], None]
+
+
+def untold(done: int, of: int) -> None:
+    """Tells nobody."""

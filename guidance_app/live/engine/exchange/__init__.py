@@ -1,0 +1,1 @@
+"""What engine processes and their supervisor say and hand to each other."""

@@ -1,0 +1,1 @@
+"""What several rooms share: actions, their buttons and lists, icons, jobs, words that pass by."""

@@ -1,0 +1,61 @@
+"""The list of actions and keys, laid over a room without stopping anything."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PyQt6.QtCore import Qt
+from PyQt6.QtWidgets import QGridLayout, QLabel, QWidget
+
+from guidance_app.panels.action import Action
+from guidance_app.views import palette
+
+
+class KeyHelp(QWidget):
+    """A child of the window; mouse and keys pass through it."""
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setObjectName("keys")
+        self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        self.setStyleSheet(
+            f"#keys {{ background: rgba(12, 14, 16, 244); border: 1px solid {palette.LINE}; border-radius: 8px; }}"
+            "#keys QLabel { background: transparent; }"
+        )
+        self._grid = QGridLayout(self)
+        self._grid.setContentsMargins(22, 18, 22, 18)
+        self._grid.setHorizontalSpacing(14)
+        self.hide()
+
+    def toggle(self, actions: Sequence[Action], mouse: Sequence[tuple[str, str]]) -> bool:
+        """Show these actions and what the mouse does, or hide them; returns whether it shows now."""
+        if self.isHidden():
+            self._fill([(action.shown_keys, action.words) for action in actions if action.keys] + list(mouse))
+        self.setVisible(self.isHidden())
+        self.place()
+        return not self.isHidden()
+
+    def place(self) -> None:
+        """In the middle of the window."""
+        parent = self.parentWidget()
+        if parent is None:
+            return
+        self.adjustSize()
+        self.move((parent.width() - self.width()) // 2, (parent.height() - self.height()) // 2)
+        self.raise_()
+
+    def _fill(self, rows: list[tuple[str, str]]) -> None:
+        while (item := self._grid.takeAt(0)) is not None:
+            if (widget := item.widget()) is not None:
+                widget.setParent(None)
+                widget.deleteLater()
+        half = (len(rows) + 1) // 2
+        for number, (keys, text) in enumerate(rows):
+            column = 2 * (number // half)
+            shown = QLabel(keys)
+            shown.setStyleSheet(f"color: {palette.BRIGHT_TEXT}; font-weight: bold;")
+            self._grid.addWidget(shown, number % half, column, Qt.AlignmentFlag.AlignRight)
+            does = QLabel(text)
+            does.setMinimumWidth(240)
+            self._grid.addWidget(does, number % half, column + 1)

@@ -1,0 +1,1 @@
+"""The case room: choose the patient that every other room works on."""

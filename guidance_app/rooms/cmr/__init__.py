@@ -1,0 +1,1 @@
+"""The CMR room: perfusion laid onto the coronary CT."""

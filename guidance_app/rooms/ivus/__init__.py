@@ -1,0 +1,1 @@
+"""The IVUS room: a pullback laid into the coronary CT."""

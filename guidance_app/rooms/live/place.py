@@ -1,0 +1,153 @@
+"""What is seen in the live room: one large picture and a slim panel beside it, drawn from a 16 ms timer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+
+from PyQt6.QtCore import Qt, QTimer
+from PyQt6.QtWidgets import QHBoxLayout, QWidget
+
+from guidance_app.live.guidance import ScreenState
+from guidance_app.live.run_log import Event, EventKind
+from guidance_app.panels.action import Action
+from guidance_app.panels.action_button import dress
+from guidance_app.rooms.live.session_desk import SessionDesk
+from guidance_app.rooms.live.status import PanelCommands, StatusPanel
+from guidance_app.views.live_view import LiveView
+
+TICK_MS = 16  # one refresh of a 60 Hz screen
+_PANEL_EVERY_MS = 200  # figures that change faster cannot be read
+
+_NEWS: dict[EventKind, str] = {
+    "client_refused": "Refused",
+    "source_connected": "Source",
+    "source_disconnected": "Source",
+    "message_ignored": "Ignored",
+}
+
+
+class LivePlace(QWidget):
+    """Drives one session at a time; its desk carries out what keys and buttons ask for.
+
+    Args:
+        say: shows a line for a while.
+        perform: does the action with this id, as its key does.
+
+    Attributes:
+        on_painted: called with each newly painted state, after the pixels are in the window.
+        on_finished: called once, when the session has ended.
+        on_drawn: called after every look at the session, so that a second picture can follow.
+        on_ticked: told how long the timer's call took, in ms.
+    """
+
+    def __init__(self, say: Callable[[str], None], perform: Callable[[str], None]) -> None:
+        super().__init__()
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.on_painted: Callable[[ScreenState], None] | None = None
+        self.on_finished: Callable[[], None] | None = None
+        self.on_ticked: Callable[[float], None] | None = None
+        self.on_drawn: Callable[[], None] | None = None
+        self._say = say
+        self._reported: ScreenState | None = None
+        self._told: Event | None = None
+        self._figures_ns = 0
+        self._figures_state = ""
+        self.view = LiveView(self)
+        self.panel = StatusPanel(
+            self,
+            PanelCommands(
+                register=lambda: perform("live.register"),
+                accept=lambda: perform("live.accept"),
+                reject=lambda: perform("live.reject"),
+                choose_mode=self.view.set_mode,
+                choose_opacity=self.view.set_opacity,
+                choose_run=lambda row: say(self.desk.change_run(row - self.desk.run_index)),
+            ),
+        )
+        self.desk = SessionDesk(self.view, show_runs=self.panel.show_runs)
+        self.view.on_frame_wheel = lambda frames: say(self.desk.step(frames))
+        self.view.on_overlay_changed = self._show_overlay_choice
+        columns = QHBoxLayout(self)
+        columns.setContentsMargins(0, 0, 0, 0)
+        columns.setSpacing(0)
+        columns.addWidget(self.view, 1)
+        columns.addWidget(self.panel)
+        self._show_overlay_choice()
+        self._timer = QTimer(self)
+        self._timer.setTimerType(Qt.TimerType.PreciseTimer)
+        self._timer.setInterval(TICK_MS)
+        self._timer.timeout.connect(self._tick)
+
+    def dress_buttons(self, actions: Iterable[Action]) -> None:
+        """Give the panel's buttons the words and keys of their actions."""
+        buttons = {
+            "live.register": self.panel.register_button,
+            "live.accept": self.panel.accept_button,
+            "live.reject": self.panel.reject_button,
+        }
+        for action in actions:
+            if (button := buttons.get(action.id)) is not None:
+                dress(button, action)
+
+    def start(self) -> None:
+        """Begin to draw; the session has been started."""
+        self._timer.start()
+
+    def stop(self) -> None:
+        """Draw no more and end the session; twice is harmless."""
+        self._timer.stop()
+        self.desk.stop()
+
+    # The timer: draw what is new, then report what was really drawn
+
+    def _tick(self) -> None:
+        began_ns = time.monotonic_ns()
+        self._show_what_is_new()
+        if self.on_ticked is not None:
+            self.on_ticked((time.monotonic_ns() - began_ns) / 1e6)
+
+    def _show_what_is_new(self) -> None:
+        session = self.desk.session
+        if session is None:
+            return
+        screen = session.screen()
+        if screen is not self.view.screen_state and not self.desk.frozen:
+            self.view.show_screen(screen)
+            self._show_figures(screen)
+            # Paints before it returns, unless the window is hidden: then nothing is reported as painted.
+            self.view.repaint()
+        else:
+            self.view.refresh_age()
+        if self.on_drawn is not None:
+            self.on_drawn()
+        painted = self.view.painted_screen
+        if painted is not None and painted is not self._reported:
+            self._reported = painted
+            session.painted(painted, self.view.painted_ns)
+            if self.on_painted is not None:
+                self.on_painted(painted)
+        self._tell_news(session.newest_event)
+        if session.finished and self.on_finished is not None:
+            finished, self.on_finished = self.on_finished, None
+            finished()
+
+    def _tell_news(self, event: Event | None) -> None:
+        """Of peers and devices, which neither the picture nor the panel shows."""
+        if event is None or event is self._told:
+            return
+        self._told = event
+        if event.kind in _NEWS:
+            self._say(f"{_NEWS[event.kind]}: {event.text}")
+
+    def _show_figures(self, screen: ScreenState) -> None:
+        now_ns = time.monotonic_ns()
+        changed = screen.guidance_state != self._figures_state
+        if not changed and now_ns - self._figures_ns < _PANEL_EVERY_MS * 1e6:
+            return
+        self._figures_ns, self._figures_state = now_ns, screen.guidance_state
+        self.panel.show_screen(screen, paint_ms=self.view.paint_ms)
+        self.panel.settle()
+
+    def _show_overlay_choice(self) -> None:
+        self.panel.show_overlay_choice(self.view.mode, self.view.opacity)

@@ -1,0 +1,164 @@
+"""The live room behind `Room`: which session runs on which case."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import JsonValue
+
+from guidance_app.panels.action import Action
+from guidance_app.panels.icons import IconName
+from guidance_app.rooms.live.actions import MOUSE_HELP, live_actions
+from guidance_app.rooms.live.case_runs import CaseRuns, Runs
+from guidance_app.rooms.live.guided_session import GuidedSession
+from guidance_app.rooms.live.place import LivePlace
+from guidance_app.rooms.live.remembered_view import RememberedView, remembered_of, set_up
+from guidance_app.rooms.live.second_screen import SecondScreen
+from guidance_app.rooms.room import House, Room
+
+if TYPE_CHECKING:
+    from engines.anatomy.cases.case import Case
+
+
+class LiveRoom(Room):
+    """Owns the session that runs; goes on showing it while a person is in another room.
+
+    Args:
+        runs_of: opens the sessions of a case.
+    """
+
+    id = "live"
+    name = "Live"
+    icon: IconName = "live"
+    hint = "Space play    \u2190 \u2192 frames    O hide overlay    Esc raw image"
+    mouse_help = MOUSE_HELP
+
+    def __init__(self, house: House, *, runs_of: Callable[[Case], Runs] = CaseRuns) -> None:
+        self._house = house
+        self._runs_of = runs_of
+        self._runs: Runs | None = None  # of the present case, once it has opened one itself
+        self._runs_case: Case | None = None
+        self._case: Case | None = None
+        self._remembered = RememberedView()
+        self._given_mode = ""
+        self._second: SecondScreen | None = None
+
+    @property
+    def widget(self) -> LivePlace:
+        return self._place
+
+    @cached_property
+    def _place(self) -> LivePlace:
+        place = LivePlace(self._house.say, self._perform)
+        place.dress_buttons(live_actions(place.desk))
+        return place
+
+    def actions(self) -> tuple[Action, ...]:
+        second = Action(
+            id="live.second-screen", words="Picture on a second screen, again: back", keys=("Ctrl+F11",),
+            press=self.toggle_second_screen, tip="The picture alone, as large as the other screen is.",
+        )  # fmt: skip
+        return (*live_actions(self.widget.desk), second)
+
+    def enter(self, case: Case | None) -> None:
+        if case is not None and case is not self._case and case.recordings:
+            self._show_recording(case, 0)
+
+    def leave(self) -> str:
+        # The release of a held key goes to the room that is entered.
+        self.widget.desk.hold_overlay(False)
+        return ""
+
+    def close(self) -> None:
+        if self._second is not None:
+            self._second.end()
+        if "_place" in self.__dict__:
+            self.widget.stop()
+        if self._runs is not None:
+            self._runs.stop()
+
+    @property
+    def second_screen(self) -> SecondScreen | None:
+        """The picture's second window while it is open."""
+        return self._second
+
+    def toggle_second_screen(self) -> str:
+        if self._second is not None:
+            self._second.end()
+            return ""
+        self._second = SecondScreen(self.widget.view, self._second_closed)
+        self.widget.on_drawn = self._second.follow
+        self._second.follow()
+        return self._second.open()
+
+    def _second_closed(self, why: str) -> None:
+        self._second = self.widget.on_drawn = None
+        if why:
+            self._house.toast(why, "problem")
+
+    def show_session(
+        self,
+        session: GuidedSession,
+        case: Case,
+        *,
+        runs: tuple[str, ...] = (),
+        run_index: int = 0,
+        open_run: Callable[[int], GuidedSession] | None = None,
+    ) -> None:
+        """Show this session from now on; the caller starts it, the room ends it."""
+        if self._case is None or self._case.kind != case.kind:
+            set_up(self.widget.view, self._remembered, kind=case.kind)
+            self._given_mode = self.widget.view.mode
+        self._case = case
+        self.widget.view.case_id = case.id
+        self.widget.desk.take(session, runs=runs, run_index=run_index, open_run=open_run)
+        self.widget.start()
+
+    def open_source(self, case: Case, source: str | Path) -> None:
+        """Show a run that is not among the case's recordings.
+
+        Raises:
+            GuidanceError: it cannot be read.
+        """
+        session = self._open(case, source)
+        self.show_session(session, case, run_index=-1)
+        session.start()
+
+    def saved_state(self) -> Mapping[str, JsonValue]:
+        remembered = self._remembered
+        if self._case is not None:
+            view = self.widget.view
+            chosen = remembered.overlay_mode is not None or view.mode != self._given_mode
+            remembered = remembered_of(view, mode_chosen=chosen)
+        return remembered.model_dump()
+
+    def restore(self, state: Mapping[str, JsonValue]) -> None:
+        self._remembered = RememberedView.of_state(state)
+
+    def _perform(self, action_id: str) -> None:
+        action = next((action for action in self.actions() if action.id == action_id), None)
+        if action is not None:
+            self._house.perform(action)
+
+    def _open(self, case: Case, source: str | Path) -> GuidedSession:
+        """On the engine of the case; that of another case ends behind the picture."""
+        if self._runs is not None and self._runs_case is case:
+            return self._runs.open(source)
+        runs = self._runs_of(case)
+        session = runs.open(source)
+        if self._runs is not None:
+            self.widget.desk.end_behind(self._runs)
+        self._runs, self._runs_case = runs, case
+        return session
+
+    def _show_recording(self, case: Case, index: int) -> None:
+        def open_run(index: int) -> GuidedSession:
+            return self._open(case, case.recordings[index].path)
+
+        runs = tuple(recording.path.stem for recording in case.recordings)
+        session = open_run(index)
+        self.show_session(session, case, runs=runs, run_index=index, open_run=open_run)
+        session.start()

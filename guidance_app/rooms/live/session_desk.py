@@ -1,0 +1,232 @@
+"""The actions of the keys and buttons, carried out on one session and the picture that shows it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Protocol
+
+from guidance_app.rooms.live.guided_session import GuidedSession
+from guidance_app.views.live_view import LiveView
+from guidance_app.views.overlay_painter import OVERLAY_MODES, OverlayMode
+
+_NO_RUN = "No run is open; choose a case first"
+
+
+class Stops(Protocol):
+    def stop(self) -> None: ...
+
+
+class SessionDesk:
+    """Carries out what keys and buttons ask for; every action returns a line for the status strip, "" where the
+    picture says it all.
+
+    Args:
+        show_runs: told of `runs` and the one that is shown.
+
+    Attributes:
+        session: the one that is shown; None before the first.
+        runs: names of the recordings to choose from; `run_index` is the one that plays.
+        frozen: the picture stands still because a person wants it to.
+    """
+
+    def __init__(self, view: LiveView, *, show_runs: Callable[[tuple[str, ...], int], None]) -> None:
+        self.session: GuidedSession | None = None
+        self.runs: tuple[str, ...] = ()
+        self.run_index = 0
+        self.frozen = False
+        self._open_run: Callable[[int], GuidedSession] | None = None
+        self._show_runs = show_runs
+        self._view = view
+        self._leaving: list[threading.Thread] = []
+
+    def take(
+        self,
+        session: GuidedSession,
+        *,
+        runs: tuple[str, ...],
+        run_index: int = 0,
+        open_run: Callable[[int], GuidedSession] | None = None,
+    ) -> None:
+        """Show this session from now on, and end the one before. `open_run` opens one on another of `runs`."""
+        if self.session is not None:
+            self.end_behind(self.session)
+        self.session = session
+        self.runs, self.run_index, self._open_run = runs, run_index, open_run
+        self.frozen = self._view.frozen = False
+        self._view.set_mask(None)
+        self._show_runs(runs, run_index)
+
+    def stop(self) -> None:
+        """End the session, and wait for earlier ones that are still ending; twice is harmless."""
+        if self.session is not None:
+            self.session.stop()
+        for thread in self._leaving:
+            thread.join()
+        self._leaving.clear()
+
+    # Why something cannot be done now, "" where it can
+
+    def no_run(self) -> str:
+        return _NO_RUN if self.session is None else ""
+
+    def no_picture(self) -> str:
+        screen = self._view.screen_state
+        return self.no_run() or ("No picture yet" if screen is None or screen.frame is None else "")
+
+    def no_playback(self) -> str:
+        screen = self._view.screen_state
+        if screen is None or screen.frames_total is None:
+            return self.no_run() or "A live source does not play back; F freezes the picture"
+        return ""
+
+    def nothing_to_accept(self) -> str:
+        return "" if self._guidance_state() == "proposed" else "No proposed registration to accept"
+
+    def nothing_to_reject(self) -> str:
+        screen = self._view.screen_state
+        rejectable = self._guidance_state() in ("proposed", "accepted", "stale")
+        rejectable = rejectable or (screen is not None and screen.can_undo_reject)
+        return "" if rejectable else "No registration to reject"
+
+    # Playback
+
+    def play_or_pause(self) -> str:
+        if self.session is None:
+            return _NO_RUN
+        if refusal := self.no_playback():
+            return refusal
+        screen = self._view.screen_state
+        if screen is not None and screen.paused:
+            self.session.commands.resume()
+            return "Playing"
+        self.session.commands.pause()
+        return "Paused"
+
+    def step(self, frames: int) -> str:
+        if self.session is None:
+            return _NO_RUN
+        if refusal := self.no_playback():
+            return refusal
+        self.session.commands.step(frames)
+        return "Paused"
+
+    def to_first_frame(self) -> str:
+        return self._seek(lambda _total: 0)
+
+    def to_last_frame(self) -> str:
+        return self._seek(lambda total: total - 1)
+
+    def change_run(self, by: int) -> str:
+        index = self.run_index + by
+        if by == 0:
+            return ""
+        if self._open_run is None or not 0 <= index < len(self.runs):
+            self._show_runs(self.runs, self.run_index)
+            return "There is no other run" if len(self.runs) < 2 or self._open_run is None else "No run further on"
+        session = self._open_run(index)
+        self.take(session, runs=self.runs, run_index=index, open_run=self._open_run)
+        session.start()
+        return f"Run {self.runs[index]}"
+
+    def freeze(self) -> str:
+        if refusal := self.no_picture():
+            return refusal
+        self.frozen = self._view.frozen = not self.frozen
+        self._view.update()
+        return "Picture frozen; the source goes on" if self.frozen else "Picture follows the source"
+
+    # The picture
+
+    def zoom(self, factor: float) -> str:
+        self._view.zoom(factor)
+        return ""
+
+    def reset_view(self) -> str:
+        self._view.reset()
+        return "Zoom and window reset"
+
+    def invert(self) -> str:
+        self._view.invert()
+        return ""
+
+    def set_mask(self) -> str:
+        screen = self._view.screen_state
+        if self._view.mask_frame is not None:
+            self._view.set_mask(None)
+            return "Mask off"
+        if screen is None or screen.frame is None:
+            return "No picture to take as a mask"
+        if screen.frame.kind == "dsa":
+            return "This run is subtracted already"
+        self._view.set_mask(screen.frame)
+        return f"Mask: frame {screen.frame.source_frame + 1}. Shown subtracted; guidance reads the frames as they came"
+
+    def show_raw(self) -> str:
+        self._view.raw = not self._view.raw
+        self._view.update()
+        return "Raw image" if self._view.raw else "Overlay and annotations"
+
+    # The overlay
+
+    def hold_overlay(self, held: bool) -> str:
+        screen = self._view.screen_state
+        self._view.overlay_held = held
+        self._view.update()
+        return "No overlay to hide" if held and (screen is None or screen.overlay is None) else ""
+
+    def next_mode(self) -> str:
+        mode: OverlayMode = OVERLAY_MODES[(OVERLAY_MODES.index(self._view.mode) + 1) % len(OVERLAY_MODES)]
+        self._view.set_mode(mode)
+        return f"Overlay as {mode}"
+
+    def show_unseen(self) -> str:
+        self._view.show_unseen = not self._view.show_unseen
+        self._view.update()
+        return "Branches never seen filled: " + ("shown" if self._view.show_unseen else "hidden")
+
+    # Registration
+
+    def register(self) -> str:
+        if self.session is None:
+            return _NO_RUN
+        self.session.commands.request_registration()
+        return "Registers on the next frame that shows enough vessel"
+
+    def accept(self) -> str:
+        if self.session is None:
+            return _NO_RUN
+        if refusal := self.nothing_to_accept():
+            return refusal
+        self.session.commands.accept()
+        return "Registration accepted"
+
+    def reject(self) -> str:
+        if self.session is None:
+            return _NO_RUN
+        screen = self._view.screen_state
+        if screen is not None and screen.can_undo_reject:
+            self.session.commands.undo_reject()
+            return "Rejection taken back: check the registration and accept it"
+        if refusal := self.nothing_to_reject():
+            return refusal
+        self.session.commands.reject()
+        return "Registration rejected; the same key takes that back"
+
+    def end_behind(self, ending: Stops) -> None:
+        """Ending a session or an engine waits for processes; the next run must not."""
+        thread = threading.Thread(target=ending.stop, name="guidance-run-ending")
+        thread.start()
+        self._leaving.append(thread)
+
+    def _seek(self, to: Callable[[int], int]) -> str:
+        if self.session is None:
+            return _NO_RUN
+        if refusal := self.no_playback():
+            return refusal
+        screen = self._view.screen_state
+        self.session.commands.seek(to((screen.frames_total if screen else None) or 1))
+        return ""
+
+    def _guidance_state(self) -> str:
+        return self._view.screen_state.guidance_state if self._view.screen_state else "unregistered"

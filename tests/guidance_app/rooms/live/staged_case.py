@@ -1,0 +1,11 @@
+"""As much of a case as the window needs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+CASE: Any = SimpleNamespace(
+    id="case-7", kind="coronary", folder=Path("case-7"), recordings=(SimpleNamespace(path=Path("xa/run1.dcm")),)
+)
