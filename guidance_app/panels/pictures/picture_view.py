@@ -45,9 +45,12 @@ class PictureView(QWidget):
     dragged = pyqtSignal(float, float)
     wheeled = pyqtSignal(int)
 
-    def __init__(self, title: str, *, half_width_mm: float = 4.6, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, title: str, *, half_width_mm: float = 4.6, bar_mm: float = 1.0, parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
         self.title = title
+        self.bar_mm = bar_mm
         self.half_width_mm = half_width_mm
         self.zoom = 1.0
         self.corner = ""
@@ -147,13 +150,13 @@ class PictureView(QWidget):
         painter.setFont(font)
         for number, line in enumerate(self.corner.splitlines()):
             _say(painter, 8, 34 + 16 * number, line, palette.BRIGHT_TEXT)
-        # One millimetre, so that both pictures are seen to have one scale.
-        length = self._scale()
+        # A fixed length, so that linked pictures are seen to have one scale.
+        length = self._scale() * self.bar_mm
         y = self.height() - 10
         for colour, width in ((palette.CASING, 4), (palette.BRIGHT_TEXT, 2)):
             painter.setPen(QPen(QColor(colour), width))
             painter.drawLine(QPointF(8, y), QPointF(8 + length, y))
-        _say(painter, 12 + length, y + 4, "1 mm", palette.BRIGHT_TEXT)
+        _say(painter, 12 + length, y + 4, f"{self.bar_mm:g} mm", palette.BRIGHT_TEXT)
         if self.outlines_hidden:
             return
         names = {outline.name: outline.colour for outline in self._outlines if outline.name}
