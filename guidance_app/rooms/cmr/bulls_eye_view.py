@@ -33,6 +33,7 @@ NOT_SEEN = "#5d6268"
 _VESSELS = ("LAD", "LCx", "RCA")
 _SIX, _FOUR = (2, 3, 4, 5, 6, 1), (14, 15, 16, 13)  # counter-clockwise from the anterior insertion
 _LEGEND_PX, _RIM_PX, _TITLE_PX = 46, 26, 24
+_CLEAR_DEG = 14.0
 _FINE = 4  # finer cells of the territory table: smooth borders
 
 
@@ -45,8 +46,6 @@ class BullsEyeView(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.shares: dict[int, float | None] = {}
-        self.values: dict[int, float | None] = {}
-        self.territory_names: dict[int, str | None] = {}
         self.lit, self.chosen = 0, 0
         self.level: float | None = None
         self.show_territories, self.show_aha = False, True
@@ -57,16 +56,12 @@ class BullsEyeView(QWidget):
         self.setMinimumSize(240, 280)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
 
-    def show_result(
-        self, shares: Mapping[int, float | None], values: Mapping[int, float | None],
-        territories: np.ndarray | None,
-    ) -> None:  # fmt: skip
+    def show_result(self, shares: Mapping[int, float | None], territories: np.ndarray | None) -> None:
         """Args:
         shares: upslope over remote, by segment; None where nothing was seen.
-        values: relative upslope itself.
         territories: (30, 120) 1 LAD, 2 LCx, 3 RCA by level and angle; None without a coronary tree.
         """
-        self.shares, self.values = dict(shares), dict(values)
+        self.shares = dict(shares)
         if territories is not None:
             wide = np.concatenate([territories] * 3, axis=1)
             levels = (np.arange(territories.shape[0] * _FINE) + 0.5) / _FINE - 0.5
@@ -79,9 +74,10 @@ class BullsEyeView(QWidget):
                 )
                 for k in (1, 2, 3)
             ]  # fmt: skip
-            self._table = np.stack(parts).argmax(axis=0) + 1
+            table = np.stack(parts).argmax(axis=0) + 1
+            self._table = table
             self._borders = tuple(line for part in parts for line in self._lines(part))
-            self._rim_names = tuple(self._rim(self._table))
+            self._rim_names = tuple(self._rim(table))
         self.update()
 
     def light(self, segment: int) -> None:
@@ -189,11 +185,12 @@ class BullsEyeView(QWidget):
         painter.setPen(Qt.PenStyle.NoPen)
         # Runs of one vessel along the angle are painted as one piece.
         for row in range(rows):
-            inner, outer = (CORE + (1 - CORE) * (row + k) / rows for k in (0, 1))
+            # A little over the rows before: no seams.
+            inner, outer = (CORE + (1 - CORE) * (row + k) / rows for k in (-0.5, 1.0))
             line = self._table[row]
             starts = np.flatnonzero(np.diff(line, prepend=-1))
             for first, end in zip(starts, [*starts[1:], columns], strict=True):
-                turns = np.linspace(first * step, end * step, max(int(end - first) // 4, 2) + 1)
+                turns = np.linspace((first - 0.5) * step, end * step, max(int(end - first) // 4, 2) + 1)
                 ring = [self._at(outer, float(t)) for t in turns] + [self._at(inner, float(t)) for t in turns[::-1]]
                 painter.setBrush(QColor(*VESSEL_COLOURS[_VESSELS[line[first] - 1]]))
                 painter.drawPolygon(QPolygonF(ring))
@@ -217,13 +214,24 @@ class BullsEyeView(QWidget):
 
     def _paint_words(self, painter: QPainter, segment: int) -> None:
         share, at = self.shares.get(segment), self.place_of(segment)
-        dark = not self.show_territories and share is not None and share / MOST > 0.62
-        ink = palette.CASING if dark else palette.BRIGHT_TEXT
         if self.show_territories or share is None:
-            self._say(painter, at, str(segment), ink)
+            self._rimmed(painter, at, str(segment), 13)
             return
-        self._say(painter, at - QPointF(0, 7), f"{100 * share:.0f}", ink, bold=True, size=15)
-        self._say(painter, at + QPointF(0, 8), str(segment), ink, size=11)
+        self._rimmed(painter, at - QPointF(0, 7), f"{100 * share:.0f}", 16)
+        self._rimmed(painter, at + QPointF(0, 9), str(segment), 11)
+
+    def _rimmed(self, painter: QPainter, at: QPointF, words: str, size: int) -> None:
+        """White with a dark rim: read on every colour of the scale and on a border."""
+        font = QFont(palette.FONT_FAMILY)
+        font.setPixelSize(size)
+        font.setBold(size > 11)
+        path = QPainterPath()
+        path.addText(0.0, 0.0, font, words)
+        path.translate(at - path.boundingRect().center())
+        pen = QPen(QColor(palette.CASING), 3.2)
+        pen.setJoinStyle(Qt.PenJoinStyle.RoundJoin)
+        painter.strokePath(path, pen)
+        painter.fillPath(path, QBrush(QColor(palette.BRIGHT_TEXT)))
 
     def _paint_rim(self, painter: QPainter) -> None:
         centre, radius = self._circle()
@@ -300,7 +308,11 @@ class BullsEyeView(QWidget):
         for k, name in enumerate(_VESSELS, start=1):
             own = np.exp(1j * np.deg2rad(degrees)) * (table[-table.shape[0] // 3 :] == k).sum(axis=0)
             if abs(own.sum()) > 1e-6:
-                found.append((name, float(np.rad2deg(np.angle(own.sum())))))
+                middle = float(np.rad2deg(np.angle(own.sum()))) + START_DEG
+                beside = (middle + 45.0) % 90.0 - 45.0  # from the nearest word about the rim
+                if abs(beside) < _CLEAR_DEG:
+                    middle += float(np.copysign(_CLEAR_DEG, beside)) - beside
+                found.append((name, middle - START_DEG))
         return found
 
 

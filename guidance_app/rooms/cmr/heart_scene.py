@@ -19,7 +19,7 @@ _NOT_SEEN = (93, 98, 104)
 _UNNAMED = (200, 200, 200)
 _RING = (255, 77, 190)
 _RING_MM = 2.0  # half of its length along the artery
-_WIDTH_MM = 118.0
+_WIDTH_MM = 150.0
 
 
 def draw_heart(view: SceneView, opened: OpenedCmr, *, territories: bool, lit: int = 0) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -193,16 +194,16 @@ def _remote(found: ResultFound) -> float | None:
 
 def _frame(found: ResultFound, mesh: PolyData, wall: np.ndarray) -> LvFrame:
     """The heart's axes; the angle of the anterior insertion is the one that explains the mesh's segments best."""
-    axes = {"apex_mm": np.array(found.apex_lps_mm), "mitral_mm": np.array(found.mitral_lps_mm)}
+    apex, mitral = np.array(found.apex_lps_mm), np.array(found.mitral_lps_mm)
     right = np.array(found.rv_direction_lps)
-    along = axes["mitral_mm"] - axes["apex_mm"]
+    along = mitral - apex
     right = right - (right @ along) / float(along @ along) * along
-    plain = LvFrame(**axes, right=right / np.linalg.norm(right))
+    plain = LvFrame(apex_mm=apex, mitral_mm=mitral, right=right / np.linalg.norm(right))
     level, _, angle = plain.local(mesh.points[wall])
     segment = np.rint(mesh.point_arrays["segment"][wall]).astype(int)
     best, agreement = plain, -1.0
-    for half in np.deg2rad(np.arange(20.0, 110.0, 0.5)):
-        frame = LvFrame(**axes, right=plain.right, anterior_rad=float(half))
+    for half_deg in np.arange(20.0, 110.0, 0.5).tolist():
+        frame = LvFrame(apex_mm=apex, mitral_mm=mitral, right=plain.right, anterior_rad=math.radians(half_deg))
         share = float((aha_segments(level, frame.aha_degrees(angle)) == segment).mean())
         if share > agreement:
             best, agreement = frame, share

@@ -198,13 +198,7 @@ class CmrPlace(QWidget):
         self.detail.setFixedHeight(104)
         self.tools = QGridLayout()
         self.tools.setSpacing(4)
-        found = self.opened.found
-        numbers = range(1, 18)
-        self.eye.show_result(
-            {k: self.opened.share(k) for k in numbers},
-            {k: found.segments[k].relative_upslope if k in found.segments else None for k in numbers},
-            self.opened.territories,
-        )
+        self.eye.show_result({k: self.opened.share(k) for k in range(1, 18)}, self.opened.territories)
 
     def _lay_out(self) -> None:
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)

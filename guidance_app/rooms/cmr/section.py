@@ -57,7 +57,7 @@ def short_axis(opened: OpenedCmr, ct: CtVolume | None, level: float) -> Section:
     )
     inverse = np.linalg.inv(opened.lps_from_index)
     at = np.rint(points @ inverse[:3, :3].T + inverse[:3, 3]).astype(int)
-    inside = ((at >= 0) & (at < opened.upslope.shape)).all(axis=2)
+    inside = np.all((at >= 0) & (at < np.array(opened.upslope.shape)), axis=2)
     i, j, k = np.moveaxis(np.where(inside[..., None], at, 0), 2, 0)
     return Section(
         level=level,
@@ -78,15 +78,15 @@ def painted(section: Section, remote: float | None, *, overlay: bool, territorie
         table = np.array([(0, 0, 0), *(VESSEL_COLOURS[name] for name in VESSELS)])
         over, shown = table[section.territory], section.territory > 0
     else:
-        shown = np.isfinite(section.upslope) & (remote is not None)
-        over = colours(section.upslope / (remote or 1.0) / MOST)
+        share = section.upslope / (remote or np.nan) / MOST
+        over, shown = colours(share), np.isfinite(share)
     mixed = (1 - _OPACITY) * rgb + _OPACITY * over
     return np.where(shown[..., None], mixed, rgb).astype(np.uint8)
 
 
 def outlines_mm(mask: Bool[np.ndarray, "r c"]) -> list[Float[np.ndarray, "n 2"]]:
     """Borders of a mask, (columns, rows) in mm from the axis; specks are left out."""
-    soft = np.asarray(ndimage.gaussian_filter(mask.astype(np.float32), 1.2))
+    soft = np.asarray(ndimage.gaussian_filter(mask.astype(np.float32), 2.0))
     return [
         line[:, ::-1] * STEP_MM - HALF_MM
         for line in find_contours(soft, 0.5)
