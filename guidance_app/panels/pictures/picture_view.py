@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
-from PyQt6.QtCore import QPointF, QRectF, QSizeF, Qt, pyqtSignal
+from PyQt6.QtCore import QEvent, QPointF, QRectF, QSizeF, Qt, pyqtSignal
 from PyQt6.QtGui import QColor, QFont, QImage, QMouseEvent, QPainter, QPaintEvent, QPen, QPolygonF, QWheelEvent
 from PyQt6.QtWidgets import QSizePolicy, QWidget
 
@@ -41,6 +41,7 @@ class PictureView(QWidget):
     """
 
     pointed = pyqtSignal(float, float)
+    left = pyqtSignal()  # the mouse has gone
     clicked = pyqtSignal(float, float)
     dragged = pyqtSignal(float, float)
     wheeled = pyqtSignal(int)
@@ -197,6 +198,9 @@ class PictureView(QWidget):
         self._pressed = None
         if not self._moved:
             self.clicked.emit(*self.place_mm(a0.position()))
+
+    def leaveEvent(self, a0: QEvent | None) -> None:  # noqa: ARG002 - Qt's signature
+        self.left.emit()
 
     def wheelEvent(self, a0: QWheelEvent | None) -> None:
         if a0 is None:

@@ -22,6 +22,7 @@ from PyQt6.QtWidgets import QSizePolicy, QWidget
 from scipy import ndimage
 from skimage.measure import find_contours
 
+from engines.cmr.coronaries.verdict import DEFECT_OF_REMOTE
 from engines.cmr.heart.lv_frame import aha_segments
 from engines.cmr.results.drawing import VESSEL_COLOURS, colours
 from engines.cmr.results.figure import MOST
@@ -32,7 +33,7 @@ START_DEG = 120.0  # where the anterior RV insertion lies, counter-clockwise fro
 NOT_SEEN = "#5d6268"
 _VESSELS = ("LAD", "LCx", "RCA")
 _SIX, _FOUR = (2, 3, 4, 5, 6, 1), (14, 15, 16, 13)  # counter-clockwise from the anterior insertion
-_LEGEND_PX, _RIM_PX, _TITLE_PX = 46, 26, 24
+_LEGEND_PX, _RIM_PX, _TITLE_PX = 58, 26, 24
 _CLEAR_DEG = 14.0
 _FINE = 4  # finer cells of the territory table: smooth borders
 
@@ -261,10 +262,14 @@ class BullsEyeView(QWidget):
             for share in np.linspace(0, 1, 10):
                 ramp.setColorAt(float(share), QColor(*(int(c) for c in colours(np.array([share]))[0])))
             painter.fillRect(QRectF(x, y, width, 11), QBrush(ramp))
-            for share in (0.0, 0.5, 1.0, 1.25):
-                self._say(
-                    painter, QPointF(x + width * share / MOST, y + 19), f"{100 * share:.0f}", palette.TEXT, size=11
-                )
+            for share in (0.0, DEFECT_OF_REMOTE, 1.0, MOST):
+                at = QPointF(x + width * share / MOST, y + 19)
+                self._say(painter, at, f"{100 * share:.0f}", palette.TEXT, size=11)
+            painter.setPen(QPen(QColor(palette.BRIGHT_TEXT), 2.0))
+            tick = x + width * DEFECT_OF_REMOTE / MOST
+            painter.drawLine(QPointF(tick, y - 4), QPointF(tick, y + 12))
+            words = f"defect below {100 * DEFECT_OF_REMOTE:.0f}"
+            self._say(painter, QPointF(tick - 34, y - 10), words, palette.QUIET_TEXT, size=11)
             self._say(painter, QPointF(x + width + 14, y + 10), "% of remote", palette.TEXT, size=12, left=True)
             grey = x + width + 100
             painter.fillRect(QRectF(grey, y, 16, 11), QColor(NOT_SEEN))

@@ -26,6 +26,7 @@ from guidance_app.rooms.cmr.bulls_eye_view import BullsEyeView
 from guidance_app.rooms.cmr.heart_scene import Standard, draw_arteries, draw_heart, standard_view
 from guidance_app.rooms.cmr.opened import OpenedCmr
 from guidance_app.rooms.cmr.section import (
+    CT_WINDOW,
     HALF_MM,
     STEP_MM,
     Section,
@@ -45,7 +46,8 @@ from guidance_app.rooms.cmr.words import (
 )
 from guidance_app.views import palette
 
-_LEVELS = {"basal": 5 / 6, "mid": 1 / 2, "apical": 1 / 6}
+_RINGS, _HALF_RING = (5 / 6, 1 / 2, 1 / 6), 1 / 6  # middles of base, mid and apex
+_WINDOW_HU = 1200.0  # that a drag over the whole view changes
 _ROW_PX, _MOST_ROWS = 27, 4
 _NEAREST_LEVEL, _FARTHEST_LEVEL = -0.05, 1.05
 
@@ -63,6 +65,7 @@ class CmrPlace(QWidget):
         self.chosen = 0
         self.territories = False
         self.overlay_hidden = False
+        self.ct_window = CT_WINDOW
         self.section: Section | None = None
         self._lit = 0
         self._background = Background(self)
@@ -125,7 +128,7 @@ class CmrPlace(QWidget):
         self.eye.chosen = self.chosen
         self.eye.update()
         if self.chosen and self.chosen != 17:
-            self.level = list(_LEVELS.values())[(self.chosen > 6) + (self.chosen > 12)]
+            self.level = self._level_of(self.chosen)
         self._lit = -1  # the 3-D view follows at once
         self.light(self.chosen)
         self._show_section()
@@ -229,6 +232,8 @@ class CmrPlace(QWidget):
         self.eye.clicked.connect(self.choose)
         self.slice.pointed.connect(lambda x, y: self.light(self._segment_under(x, y)))
         self.slice.clicked.connect(lambda x, y: self.choose(self._segment_under(x, y)))
+        self.slice.left.connect(lambda: self.light(0))
+        self.slice.dragged.connect(self._window_dragged)
         self.slice.wheeled.connect(lambda notches: self.step(2.0 * notches))
         self.lesions.itemClicked.connect(self._lesion_clicked)
 
@@ -277,14 +282,16 @@ class CmrPlace(QWidget):
 
     def _first_level(self) -> float:
         """The seen slice through the worst wall, else the middle."""
-        seen = [one.level for one in self.opened.found.slices]
-        shares = {k: self.opened.share(k) for k in range(1, 17)}
-        known = {k: share for k, share in shares.items() if share is not None}
-        if not seen or not known:
+        known = {k: share for k in range(1, 17) if (share := self.opened.share(k)) is not None}
+        if not known:
             return 0.5
-        worst = min(known, key=lambda k: known[k])
-        middle = list(_LEVELS.values())[(worst > 6) + (worst > 12)]
-        return min(seen, key=lambda level: abs(level - middle))
+        return self._level_of(min(known, key=lambda k: known[k]))
+
+    def _level_of(self, segment: int) -> float:
+        """A slice that saw the segment's ring, the nearest to its middle; the middle where none did."""
+        middle = _RINGS[(segment > 6) + (segment > 12)]
+        seen = [one.level for one in self.opened.found.slices if abs(one.level - middle) <= _HALF_RING]
+        return min(seen, key=lambda level: abs(level - middle), default=middle)
 
     def _telling_side(self) -> Standard:
         """The side on which the worst wall lies."""
@@ -315,7 +322,13 @@ class CmrPlace(QWidget):
     def _paint_section(self) -> None:
         if self.section is None:
             return
-        rgb = painted(self.section, self.opened.remote, overlay=not self.overlay_hidden, territories=self.territories)
+        rgb = painted(
+            self.section,
+            self.opened.remote,
+            window=self.ct_window,
+            overlay=not self.overlay_hidden,
+            territories=self.territories,
+        )
         middle = (rgb.shape[1] - 1) / 2
         self.slice.show_picture(colour_image(rgb), pixel_mm=(STEP_MM, STEP_MM), origin_px=(middle, middle))
         self.slice.hide_outlines(self.overlay_hidden)
@@ -327,6 +340,13 @@ class CmrPlace(QWidget):
             lines.append(self.ct_words)
         self.slice.corner = "\n".join(lines)
         self._show_outlines()
+
+    def _window_dragged(self, across: float, up: float) -> None:
+        low, high = self.ct_window
+        width = max(high - low + across * _WINDOW_HU, 50.0)
+        middle = 0.5 * (low + high) + up * _WINDOW_HU
+        self.ct_window = (middle - width / 2, middle + width / 2)
+        self._paint_section()
 
     def _show_outlines(self) -> None:
         if self.section is None:

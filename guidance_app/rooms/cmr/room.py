@@ -28,7 +28,7 @@ _SHORT = {
     "septal": "Septal", "anterior": "Anterior", "lateral": "Lateral", "inferior": "Inferior", "apical": "Apical",
     "slice_to_apex": "\u21e4 Slice", "to_apex": "\u2190 Apex", "to_base": "Base \u2192",
     "slice_to_base": "Slice \u21e5",
-    "overlay": "Hold: hide", "territories": "Territory", "aha": "AHA", "ct": "CT\u2026", "screenshot": "Picture",
+    "overlay": "Hide", "territories": "Territory", "aha": "AHA", "ct": "CT\u2026", "screenshot": "Picture",
     "overview": "Open\u2026",
 }  # fmt: skip
 

@@ -68,9 +68,15 @@ def short_axis(opened: OpenedCmr, ct: CtVolume | None, level: float) -> Section:
     )
 
 
-def painted(section: Section, remote: float | None, *, overlay: bool, territories: bool) -> UInt8[np.ndarray, "r c 3"]:
-    """CT in grey with perfusion (or territories) over the wall."""
-    grey = np.full(section.upslope.shape, _NO_CT, np.uint8) if section.hu is None else windowed(section.hu, CT_WINDOW)
+def painted(
+    section: Section, remote: float | None, *, window: tuple[float, float], overlay: bool, territories: bool
+) -> UInt8[np.ndarray, "r c 3"]:
+    """CT in grey with perfusion (or territories) over the wall.
+
+    Args:
+        window: HU shown black and white.
+    """
+    grey = np.full(section.upslope.shape, _NO_CT, np.uint8) if section.hu is None else windowed(section.hu, window)
     rgb = np.repeat(grey[..., None], 3, axis=2)
     if not overlay:
         return rgb

@@ -45,6 +45,12 @@ def room(window, result, qtbot):
     return room
 
 
+def picture_of(path):
+    picture = cv2.imread(str(path))
+    assert picture is not None
+    return picture
+
+
 def sentences(place):
     return [place.lesions.item(k).text() for k in range(place.lesions.count())]
 
@@ -123,12 +129,23 @@ def test_pointing_into_the_wall_of_the_ct_names_its_segment(room):
     assert place.eye.lit == 8
     place.slice.pointed.emit(0.0, 0.0)
     assert place.eye.lit == 0
+    place.slice.pointed.emit(0.0, -26.0)
+    place.slice.left.emit()
+    assert place.eye.lit == 0
+
+
+def test_a_drag_in_the_section_changes_the_window(room):
+    place = room.place
+    place.hold_overlay(True)
+    before = pixels_of(place.slice.grab().toImage()).mean()
+    place.slice.dragged.emit(0.0, -0.3)
+    assert pixels_of(place.slice.grab().toImage()).mean() > before + 3  # a lower level is a brighter picture
 
 
 def test_a_click_takes_a_segment_and_brings_its_section(room, qtbot):
     place = room.place
     qtbot.mouseClick(place.eye, Qt.MouseButton.LeftButton, pos=place.eye.place_of(4).toPoint())
-    assert (place.chosen, place.level) == (4, pytest.approx(5 / 6))
+    assert (place.chosen, place.level) == (4, pytest.approx(0.8))  # a CMR slice saw the base there
     qtbot.mouseClick(place.eye, Qt.MouseButton.LeftButton, pos=place.eye.place_of(4).toPoint())
     assert place.chosen == 0
 
@@ -224,11 +241,11 @@ def test_an_export_is_whole_and_names_nobody(room, result, tmp_path):
     lesions = list(csv.DictReader((out / "lesions.csv").read_text().splitlines()[2:]))
     assert [row["kind"] for row in lesions] == ["lesion", "defect"]
     assert lesions[0]["sentence"].endswith("matched")
-    before, after = (cv2.imread(str(path / "figure.png")) for path in (result, out))
+    before, after = (picture_of(path / "figure.png") for path in (result, out))
     assert (before[40:80] != after[40:80]).any(), "the name is painted over"
     assert (after[50:74] < 250).any(), "and the research line stands there"
     assert (before[80:] == after[80:]).all()
-    assert cv2.imread(str(out / "panel.png")).shape[1] > 800
+    assert picture_of(out / "panel.png").shape[1] > 800
 
 
 @pytest.mark.parametrize("name", ["result.json", "fused.vtp", "perfusion_on_ct.nii.gz", "figure.png"])
