@@ -47,8 +47,8 @@ class Overlay:
     `geometry` is that of the frame it was computed for. `outline` is the closed border of all that it covers.
     `motion_mm` is how far it was moved from its rigid place to follow the heart, on average; None where it is rigid.
     `evidence` is what its own frame said for the pose; None where nothing was asked, which is never valid.
-    `unseen_halo_px` is the halo of branches that this view never saw filled, never below `halo_px`; None where all
-    share that one.
+    `unseen_halo_px` is the halo of branches that are not seen filled now, never below `halo_px`; None where all share
+    that one.
     """
 
     frame_index: int

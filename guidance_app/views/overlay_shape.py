@@ -124,7 +124,7 @@ class OverlayShape:
 
     def _halo_px(self, seen: BranchSeen) -> float:
         unseen = self._overlay.unseen_halo_px
-        return unseen if seen == "never" and unseen is not None else self._overlay.halo_px
+        return self._overlay.halo_px if seen == "now" or unseen is None else unseen
 
     def _band(self, lines: Mapping[BranchSeen, Sequence[Polyline]]) -> UInt8[np.ndarray, "rows columns"]:
         """255 within the halo's distance of the lines, on the frame's own pixels."""

@@ -14,11 +14,11 @@ from calibration.errors import InputError
 from calibration.store import write_atomically
 from engines.angiography.frame import Frame
 from guidance_app.live.guidance import Overlay, ScreenState
-from guidance_app.views.overlay_look import look_of
+from guidance_app.views.overlay_look import Line, look_of
 
 _BACKGROUND_PX = 31  # wider than a vessel: its mean is what lies around
 _BETTER = 1.02  # grabbing a window costs 5 ms; hardly better is no reason
-_RANKS = {"solid": 3, "dashed": 2, "dotted": 1}
+RANKS: dict[Line, int] = {"solid": 5, "long dashes": 4, "dash dot": 3, "dashed": 2, "dotted": 1}
 
 
 class BestMoment:
@@ -32,7 +32,7 @@ class BestMoment:
 
     def consider(self, screen: ScreenState, grab: Callable[[], QImage]) -> None:
         look = look_of(screen)
-        rank = _RANKS[look.line] if look is not None else 0
+        rank = RANKS[look.line] if look is not None else 0
         if screen.frame is not None:
             rank += 1
         if rank < self._rank:

@@ -32,7 +32,7 @@ from engines.registration.filling.filled_views import FilledViews, filled_views
 from engines.registration.filling.vessel_cloud import VesselCloud, vessel_cloud
 from engines.registration.view import RegistrationView
 
-_ITERATIONS = 2
+_ITERATIONS = 1  # a frame: the next one goes on from there
 _MODEL_POINTS = 120
 # A warm step starts where the last frame's pose was, so that its start tells nothing. The confidence was fitted with
 # starts from headers and from people; this is their middle.

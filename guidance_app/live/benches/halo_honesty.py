@@ -151,7 +151,7 @@ def _rows(
         errors.setdefault(line.seen or "now", []).append(distance_px[inside & np.isfinite(distance_px)])
     for seen, found in errors.items():
         error_px = np.concatenate(found)
-        wide = overlay.unseen_halo_px if seen == "never" else None
+        wide = None if seen == "now" else overlay.unseen_halo_px
         halo_px = overlay.halo_px if wide is None else wide
         if len(error_px):
             yield DrawnFrame(

@@ -22,6 +22,11 @@ DRAWN_STEP_MM = 1.0  # about 3 px at the isocentre: smooth to the eye, cheap to 
 _SMALLEST_REGION_PX = 20.0
 _BEYOND_TUBE_MM = 0.25  # less than a pixel: surface this near to a branch's tube adds nothing to its border
 
+# The stated error is the mean over the model. Within these multiples of it lie nine tenths of what is drawn, on the
+# bundled coronary and TAVI runs: of branches seen filled now, and of the others, which the fit could not see.
+_NOW_HALO = 3.0
+_UNSEEN_HALO = 5.2
+
 
 class ProjectedModel:
     """Prepares a model once, so that projecting it takes some milliseconds a frame."""
@@ -58,7 +63,8 @@ class ProjectedModel:
             geometry=geometry,
             centerlines=centerlines,
             outline=self.outline(projection, centerlines, deformation),
-            halo_px=error_mm / geometry.isocentre_mm_per_px,
+            halo_px=_NOW_HALO * error_mm / geometry.isocentre_mm_per_px,
+            unseen_halo_px=_UNSEEN_HALO * error_mm / geometry.isocentre_mm_per_px,
             generation=generation,
             motion_mm=None if deformation is None else deformation.mean_mm,
             evidence=evidence,

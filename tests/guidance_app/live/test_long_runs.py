@@ -111,7 +111,7 @@ def test_soak_counts_what_the_run_holds_and_finds_it_steady(monkeypatch):
     assert found.engine == "stand-in"
     assert found.window_mib.warm > 50
     assert found.engine_mib.warm > 20
-    assert found.shared_memories.last == found.shared_memories.warm == 1
+    assert found.shared_memories.last == found.shared_memories.warm >= 1
     assert found.threads.last <= found.threads.warm
     assert found.files.last <= found.files.warm
 

@@ -28,6 +28,7 @@ _HOLDS = 0.95  # of the agreement that still pictures reach; simulated heads tur
 _DIFFERS = 0.8  # below it the picture shows another place
 _LEAST_STILL = 0.6  # two still pictures that agree less are noise, and hold nothing
 _STILL_SHARE = 0.2  # of the newest pair in what still pictures reach
+_THIN = 0.6  # of the vessels seen when they last fitted; a bolus that is still arriving shows a jet, and no anatomy
 _FOLLOWED_MM = 15.0
 _FOLLOWED_RAD = math.radians(6.0)
 _DIFFERS_FOR_S = 0.4
@@ -107,6 +108,7 @@ class Confirm:
         self._generation = 0
         self._left: RigidPose | None = None  # as it was handed on
         self._beats: deque[np.ndarray] = deque(maxlen=_REMEMBERED_BEATS)
+        self._full_share = 0.0
 
     def confirm(self, admitted: Admitted, seen: Seen, judged: Judged) -> Confirmed:
         """Weigh the picture; moves the pose with the bones, or takes its right to be drawn where they have gone."""
@@ -152,6 +154,10 @@ class Confirm:
         if not self._bones_hold:
             moved = move.length_px * geometry.isocentre_mm_per_px > 1.0
             return Confirmed(judged=judged, evidence=self._without_bones(now, moved=moved))
+        if seen.view is not None and seen.vessel_share < _THIN * self._full_share:
+            # Against bones that hold, so little contrast does not count.
+            before = admitted.situation
+            judged = replace(judged, situation=replace(situation, misses=before.misses, doubts=before.doubts))
         self._spoken_at = now
         self._added_mm = _ERROR_MM * math.sqrt(max(0.0, 1.0 - move.agreement / self._still))
         assert self._vessels_at is not None, "an anchor is set where vessels fit"
@@ -180,6 +186,7 @@ class Confirm:
         """Vessels fit: from here on bones are compared with this picture's."""
         self._vessels_at = self._spoken_at = now
         self._differs_since, self._added_mm = None, 0.0
+        self._full_share = max(self._full_share, seen.vessel_share)
         self._beats.append((key.geometry.camera_from_isocentre() @ pose).apply(self._pivot_mm[None])[0, :2])
         if self._anchored is not None and now.seconds_since(self._anchored.since) < _ANCHORED_EVERY_S:
             return
@@ -231,4 +238,5 @@ class Confirm:
     def _forget(self) -> None:
         self._anchored, self._differs_since, self._added_mm, self._still = None, None, 0.0, 1.0
         self._vessels_at = self._spoken_at = None
+        self._full_share = 0.0
         self._beats.clear()

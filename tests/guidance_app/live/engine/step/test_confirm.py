@@ -58,7 +58,9 @@ class Run:
         shift_px: tuple[float, float] = (0.0, 0.0),
         blank: bool = False,
         searched: bool = False,
+        share: float | None = None,
     ) -> Confirmed:
+        """`share`: so much of the picture shows vessels; with `vessels=False` ones that contradict the pose."""
         matrix = np.array([[1.0, 0.0, shift_px[0] - 70.0], [0.0, 1.0, shift_px[1] - 70.0]])
         logs = cv2.warpAffine(self._bones, matrix, _SHAPE[::-1])
         noise = np.random.default_rng(self._index).normal(0, 0.01, _SHAPE)
@@ -74,7 +76,9 @@ class Run:
             segmentation=Segmentation(
                 classes=("vessel",), probabilities=maps, model="", backend="", field_of_view=None
             ),
-            vessel_share=0.0, view=None, gated=None,
+            vessel_share=share or 0.0,
+            view=None if share is None else view_of(frame),
+            gated=None if share is None else view_of(frame),
         )  # fmt: skip
         cold_start = None
         if searched:
@@ -83,7 +87,11 @@ class Run:
                 view=view_of(frame), frame=frame, key=admitted.key, past=(), previous=None,
                 generation=admitted.situation.generation,
             )  # fmt: skip
-        judged = Judged(situation=admitted.situation, confirmed=vessels, cold_start=cold_start)
+        situation = admitted.situation
+        if share is not None and not vessels:
+            wrong = replace(registration(self.view), status="rejected")
+            situation = guidance_state.checked(situation, wrong, self.view)
+        judged = Judged(situation=situation, confirmed=vessels, cold_start=cold_start)
         confirmed = self.confirm.confirm(admitted, seen, judged)
         self.situation: Situation = confirmed.judged.situation
         return confirmed
@@ -108,6 +116,20 @@ def test_bones_hold_a_head_for_a_minute_without_contrast(bones):
     assert last.age_s == pytest.approx(61 * 0.066, abs=0.01)
     assert last.added_error_mm < 1.0
     assert np.linalg.norm(run.pose_px() - before) < 0.3
+
+
+def test_the_first_drops_of_a_bolus_do_not_count_against_bones_that_hold(bones):
+    run = Run(bones)
+    run.frame(vessels=True, share=0.1)
+    assert set(run.kinds(20, vessels=False, share=0.05)) == {"anatomy"}
+    assert run.situation.state == "accepted"
+
+
+def test_a_full_tree_that_contradicts_the_pose_counts_though_bones_hold(bones):
+    run = Run(bones)
+    run.frame(vessels=True, share=0.1)
+    run.kinds(guidance_state.MISSES_BEFORE_STALE, vessels=False, share=0.09)
+    assert run.situation.state == "stale"
 
 
 def test_the_pose_follows_a_small_move_of_the_patient(bones):

@@ -1,0 +1,88 @@
+"""Tracking by rendering holds a right pose, comes nearer to it, and accepts none that the contrast contradicts."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from engines.registration.features.image_features import prepare_view
+from engines.registration.features.prepared_model import PreparedModel
+from engines.registration.features.projected_model import RigidState
+from engines.registration.filled_track import track_filled
+from engines.registration.filling.filled_stage import NUDGE_MM
+from engines.registration.filling.filled_step import FilledTracker, sharpness_of
+from engines.registration.filling.filled_views import filled_views
+from engines.registration.filling.vessel_cloud import vessel_cloud
+from engines.registration.registration import Registration, RegistrationBackend
+from tests.engines.registration.filling.filled_bed import filled_bed
+
+
+@pytest.fixture(scope="module")
+def bed():
+    return filled_bed(noise=0.02)
+
+
+@pytest.fixture(scope="module")
+def prepared(bed):
+    return PreparedModel.of(bed.model, branch_classes=bed.view.branch_classes)
+
+
+def accepted(pose) -> Registration:
+    return Registration(
+        case="c", views=(), isocentre_from_lps=pose, status="accepted", confidence=0.9, expected_error_mm=1.0,
+        depth_sigma_mm=4.0, reasons=(), stages=(), elapsed_ms=0.0,
+        backend=RegistrationBackend(render="", inference="", device="cpu"),
+    )  # fmt: skip
+
+
+def followed(bed, prepared, pose, *, frames: int, view=None):
+    view, tracker = view or bed.view, FilledTracker.of(prepared)
+    ready = prepare_view(view, edges=prepared.has_thick)
+    found = accepted(pose)
+    for _ in range(frames):
+        found = track_filled(view, tracker, prepared, found, ready=ready)
+        assert found is not None
+    return found
+
+
+def test_a_right_pose_is_held_and_one_beside_it_comes_nearer(bed, prepared):
+    held = followed(bed, prepared, bed.pose, frames=3)
+    assert held.status == "accepted"
+    assert bed.error_mm(held.isocentre_from_lps) < 0.7
+    beside = bed.moved(turn_deg=(0.5, 0.3, -0.5), move_mm=(1.5, -1.0, 2.0))
+    found = followed(bed, prepared, beside, frames=6)
+    assert found.status == "accepted"
+    assert bed.error_mm(found.isocentre_from_lps) < 0.6 * bed.error_mm(beside)
+
+
+@pytest.mark.parametrize("side", [-1.0, 1.0])
+def test_a_pose_eight_mm_and_six_degrees_off_is_not_accepted(bed, prepared, side):
+    wrong = bed.moved(turn_deg=(3.0, 4.0 * side, 3.5), move_mm=(6.0 * side, 5.5, 0.0))
+    found = followed(bed, prepared, wrong, frames=1)
+    assert found.status != "accepted" or bed.error_mm(found.isocentre_from_lps) < 5.0
+
+
+def test_contrast_that_the_model_does_not_explain_is_not_accepted(bed, prepared):
+    elsewhere = replace(bed.view, contrast=np.ascontiguousarray(bed.view.contrast[::-1, ::-1].T))
+    assert followed(bed, prepared, bed.pose, frames=1, view=elsewhere).status != "accepted"
+
+
+def test_a_view_that_does_not_tell_contrast_is_left_to_the_centerlines(bed, prepared):
+    view = replace(bed.view, contrast=None)
+    ready = prepare_view(bed.view, edges=prepared.has_thick)
+    assert track_filled(view, FilledTracker.of(prepared), prepared, accepted(bed.pose), ready=ready) is None
+
+
+def test_moving_the_picture_costs_as_much_as_moving_the_model(bed, prepared):
+    cloud = vessel_cloud(bed.model)
+    pictures = filled_views([bed.view], cloud, prepared.pivot_mm, pixel_mm=1.5, band_mm=5.0)
+    picture, state = pictures.pictures[0], RigidState.of(bed.pose, prepared)
+    filling, parts = picture.filled(state, pictures.local_mm, cloud, 0)
+    sharp, turned = sharpness_of(picture, filling, parts, (100.0, 100.0))
+    arm = picture.camera_from_isocentre[:3, :3]
+    costs = []
+    for x, y in ((NUDGE_MM, 0.0), (-NUDGE_MM, 0.0), (0.0, NUDGE_MM), (0.0, -NUDGE_MM)):
+        there = replace(state, pivot_mm=state.pivot_mm + arm.T @ np.array([x, y, 0.0]))
+        costs.append(1.0 - pictures.ncc(there) / filling.ncc)
+    assert sharp == pytest.approx(float(np.mean(costs)), rel=0.25)
+    assert turned > 0.0
