@@ -26,9 +26,13 @@ def fuse_files(
     stress_series: str = "",
     rest_series: str = "",
     ignore_cmr_masks: bool = False,
+    case: str | None = None,
     progress: Callable[[str, float], None] | None = None,
 ) -> dict[str, Any]:
     """Read, fuse, write; returns what `result.json` holds.
+
+    Args:
+        case: printed in the figure; the name of the folder where it is None.
 
     Raises:
         InputError: any input that cannot be used; nothing is written then.
@@ -46,5 +50,6 @@ def fuse_files(
     if progress is not None:
         progress("files", 0.92)
     wall = masks["lv_wall"] if masks is not None else None
-    write_fusion(out, fusion, ct, wall, case=out.resolve().name, elapsed_ms=elapsed_ms)
+    write_fusion(out, fusion, ct, wall, case=out.resolve().name if case is None else case,
+                 elapsed_ms=elapsed_ms, cta=cta)  # fmt: skip
     return result_json(fusion, elapsed_ms)

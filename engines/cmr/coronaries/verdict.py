@@ -14,7 +14,7 @@ from engines.cmr.coronaries.territory import Territories
 from engines.cmr.heart.ct_heart import CtHeart
 
 G_PER_ML = 1.05  # density of myocardium
-_DEFECT = 0.78  # of remote: below it a wall is called ischaemic
+DEFECT_OF_REMOTE = 0.78  # of remote: below it a wall is called ischaemic
 _MATCHED_MEAN = 0.84  # of remote, mean over the subtended wall
 _MATCHED_SHARE = 0.30  # of the subtended wall that is defect
 _SHARED_SHARE = 0.60  # of the defect that lies in a shared band
@@ -61,7 +61,7 @@ def judge(
 ) -> tuple[tuple[Lesion, ...], tuple[Defect, ...], float]:
     """Verdicts, unmatched defects, and the upslope of remote wall that both are measured against."""
     remote = remote_upslope(upslope, walls)
-    defect = np.isfinite(upslope) & (upslope < _DEFECT * remote)
+    defect = np.isfinite(upslope) & (upslope < DEFECT_OF_REMOTE * remote)
     lesions = [
         _lesion(heart, found, upslope, stenosis, wall, defect, remote)
         for stenosis, wall in zip(stenoses, walls, strict=True)

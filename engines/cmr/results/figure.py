@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
+from PIL import Image
 
 from engines.cmr.fusion_result import AHA_DEFAULT, Fusion
 from engines.cmr.perfusion.slice_perfusion import SlicePerfusion
@@ -15,18 +18,34 @@ _WIDTH, _HEIGHT = 1480, 1088
 _EYE = 400
 _SLICE = 208
 _MOST_SLICES = 3
+_NOTICE = "research use only, not a medical device"
 
 
 def fusion_figure(fusion: Fusion, case: str) -> bytes:
     """PNG of the whole page."""
     canvas = Canvas(_WIDTH, _HEIGHT)
     canvas.text(32, 22, "CT coronary angiography and stress-perfusion CMR", size=22, bold=True)
-    canvas.text(32, 52, f"{case} · research use only, not a medical device", size=13, colour=FAINT)
+    canvas.text(32, 52, f"{case} · {_NOTICE}" if case else _NOTICE, size=13, colour=FAINT)
     _eyes(canvas, fusion)
     _words(canvas, fusion)
     _slices(canvas, fusion)
     _curves(canvas, fusion, 1010, 640, 430, 300)
     return canvas.png()
+
+
+def without_case(png: bytes) -> bytes:
+    """The same page without the case's name, which may be a patient's."""
+    page = Image.open(io.BytesIO(png)).convert("RGB")
+    canvas = Canvas(_WIDTH, _HEIGHT)
+    scale = page.width / _WIDTH  # the page may have been stored reduced
+    canvas.text(32, 52, _NOTICE, size=13, colour=FAINT)
+    strip = (
+        Image.open(io.BytesIO(canvas.png())).convert("RGB").crop((0, round(50 * scale), page.width, round(74 * scale)))
+    )
+    page.paste(strip, (0, round(50 * scale)))
+    out = io.BytesIO()
+    page.save(out, format="PNG")
+    return out.getvalue()
 
 
 def _eyes(canvas: Canvas, fusion: Fusion) -> None:

@@ -23,14 +23,21 @@ from engines.cmr.results.figure import fusion_figure
 from engines.cmr.results.fused_mesh import fused_mesh
 
 SCHEMA = "guidance-app/cmr/1"
+INPUTS = "inputs.json"
 _SLAB = 24
 _BAND_MM = 3.0  # around the CT's wall in which the carried wall may lie
 
 
 def write_fusion(
-    out: Path, fusion: Fusion, ct: CtVolume, wall: Bool[np.ndarray, "i j k"] | None, *, case: str, elapsed_ms: float
-) -> None:
-    """Write all files of a fusion into `out`; `wall` is the CT's own mask at full resolution, if one was given."""
+    out: Path, fusion: Fusion, ct: CtVolume, wall: Bool[np.ndarray, "i j k"] | None, *, case: str, elapsed_ms: float,
+    cta: Path | None = None,
+) -> None:  # fmt: skip
+    """Write all files of a fusion into `out`.
+
+    Args:
+        wall: the CT's own mask at full resolution, if one was given.
+        cta: where the CT lies, for a panel that shows it again; the path stays on this machine and goes into no export.
+    """
     if wall is None:
         wall = at_full_resolution(fusion, ct)
 
@@ -39,6 +46,8 @@ def write_fusion(
             write_nifti(folder / f"{name}.nii.gz", voxels, ct.lps_from_index)
         write_vtp(folder / "fused.vtp", fused_mesh(fusion))
         write_bytes(folder / "figure.png", fusion_figure(fusion, case))
+        if cta is not None:
+            write_json(folder / INPUTS, {"cta": str(cta.resolve())})
         write_json(folder / "result.json", result_json(fusion, elapsed_ms))
 
     write_folder(out, fill)

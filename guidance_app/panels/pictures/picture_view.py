@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
-from PyQt6.QtCore import QPointF, QRectF, QSizeF, Qt, pyqtSignal
+from PyQt6.QtCore import QEvent, QPointF, QRectF, QSizeF, Qt, pyqtSignal
 from PyQt6.QtGui import QColor, QFont, QImage, QMouseEvent, QPainter, QPaintEvent, QPen, QPolygonF, QWheelEvent
 from PyQt6.QtWidgets import QSizePolicy, QWidget
 
@@ -41,13 +41,17 @@ class PictureView(QWidget):
     """
 
     pointed = pyqtSignal(float, float)
+    left = pyqtSignal()  # the mouse has gone
     clicked = pyqtSignal(float, float)
     dragged = pyqtSignal(float, float)
     wheeled = pyqtSignal(int)
 
-    def __init__(self, title: str, *, half_width_mm: float = 4.6, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, title: str, *, half_width_mm: float = 4.6, bar_mm: float = 1.0, parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
         self.title = title
+        self.bar_mm = bar_mm
         self.half_width_mm = half_width_mm
         self.zoom = 1.0
         self.corner = ""
@@ -147,13 +151,13 @@ class PictureView(QWidget):
         painter.setFont(font)
         for number, line in enumerate(self.corner.splitlines()):
             _say(painter, 8, 34 + 16 * number, line, palette.BRIGHT_TEXT)
-        # One millimetre, so that both pictures are seen to have one scale.
-        length = self._scale()
+        # A fixed length, so that linked pictures are seen to have one scale.
+        length = self._scale() * self.bar_mm
         y = self.height() - 10
         for colour, width in ((palette.CASING, 4), (palette.BRIGHT_TEXT, 2)):
             painter.setPen(QPen(QColor(colour), width))
             painter.drawLine(QPointF(8, y), QPointF(8 + length, y))
-        _say(painter, 12 + length, y + 4, "1 mm", palette.BRIGHT_TEXT)
+        _say(painter, 12 + length, y + 4, f"{self.bar_mm:g} mm", palette.BRIGHT_TEXT)
         if self.outlines_hidden:
             return
         names = {outline.name: outline.colour for outline in self._outlines if outline.name}
@@ -194,6 +198,9 @@ class PictureView(QWidget):
         self._pressed = None
         if not self._moved:
             self.clicked.emit(*self.place_mm(a0.position()))
+
+    def leaveEvent(self, a0: QEvent | None) -> None:  # noqa: ARG002 - Qt's signature
+        self.left.emit()
 
     def wheelEvent(self, a0: QWheelEvent | None) -> None:
         if a0 is None:

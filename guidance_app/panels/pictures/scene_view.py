@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Integer, UInt8
 from PyQt6.QtCore import QPointF, QTimer, pyqtSignal
 from PyQt6.QtGui import QColor, QFont, QImage, QMouseEvent, QPainter, QPaintEvent, QWheelEvent
 from PyQt6.QtWidgets import QWidget
@@ -68,6 +68,13 @@ class SceneView(QWidget):
         a, b = np.arange(_SIDES)[None, :], (np.arange(_SIDES)[None, :] + 1) % _SIDES
         quads = np.stack([here + a, here + b, here + _SIDES + b, here + _SIDES + a], axis=2).reshape(-1, 4)
         self._surface(name, vertices, quads, np.repeat(colours, _SIDES, axis=0), opacity=opacity)
+
+    def set_mesh(
+        self, name: str, vertices_mm: Float[np.ndarray, "n 3"], triangles: Integer[np.ndarray, "t 3"],
+        colours: UInt8[np.ndarray, "n 3"], *, opacity: float = 1.0,
+    ) -> None:  # fmt: skip
+        """A surface of triangles with a colour a vertex."""
+        self._surface(name, vertices_mm, triangles, colours, opacity=opacity)
 
     def set_picture(
         self, name: str, grey: UInt8[np.ndarray, "r c"], corner_mm: Float[np.ndarray, " 3"],
@@ -189,12 +196,12 @@ class SceneView(QWidget):
             self.render_soon()
 
     def _surface(
-        self, name: str, vertices: np.ndarray, quads: np.ndarray, colours: np.ndarray, *, opacity: float
+        self, name: str, vertices: np.ndarray, faces: np.ndarray, colours: np.ndarray, *, opacity: float
     ) -> None:
         points = vtkPoints()
         points.SetData(numpy_to_vtk(np.ascontiguousarray(vertices, dtype=np.float32), deep=True))
         cells = vtkCellArray()
-        flat = np.concatenate([np.full((len(quads), 1), 4), quads], axis=1).astype(np.int64).ravel()
+        flat = np.concatenate([np.full((len(faces), 1), faces.shape[1]), faces], axis=1).astype(np.int64).ravel()
         cells.ImportLegacyFormat(numpy_to_vtkIdTypeArray(flat, deep=True))
         data = vtkPolyData()
         data.SetPoints(points)

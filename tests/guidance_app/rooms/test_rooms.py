@@ -150,11 +150,13 @@ def test_every_room_ends_with_the_window(window: GuidanceWindow) -> None:
     assert empty_room(window).closed == 1
 
 
-def test_a_place_without_a_panel_says_in_one_line_what_is_missing(window: GuidanceWindow) -> None:
-    assert window.go_to("cmr") == ""
+@pytest.mark.parametrize(("room_id", "word"), [("ivus", "ultrasound"), ("cmr", "perfusion")])
+def test_the_places_of_ivus_and_cmr_say_what_can_be_opened(window: GuidanceWindow, room_id: str, word: str) -> None:
+    assert window.go_to(room_id) == ""
     assert window.current is not None
     lines = [label.text() for label in window.current.widget.findChildren(QLabel)]
-    assert any("Nothing can be opened here yet" in line for line in lines)
+    assert any(word in line for line in lines)
+    assert any("Open a result" in line for line in lines)
 
 
 def test_the_live_room_goes_on_while_a_person_is_in_another(qtbot: QtBot, window: GuidanceWindow) -> None:

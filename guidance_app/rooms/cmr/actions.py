@@ -1,0 +1,54 @@
+"""What can be done with a result, as records: keys, buttons, palette and help read the same list."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from guidance_app.panels.action import Action
+from guidance_app.rooms.cmr.place import CmrPlace
+
+_STEP_MM = 2.0
+
+
+def result_actions(
+    place: Callable[[], CmrPlace | None], *, export: Callable[[], str], screenshot: Callable[[], str],
+    choose_ct: Callable[[], str],
+) -> tuple[Action, ...]:  # fmt: skip
+    """Actions on the result that is open.
+
+    Args:
+        place: None where no result is open.
+        export, screenshot, choose_ct: ask where to or which, and do it.
+    """
+
+    def on(do: Callable[[CmrPlace], str]) -> Callable[[], str]:
+        def press() -> str:
+            here = place()
+            return do(here) if here is not None else ""
+
+        return press
+
+    def refusal() -> str:
+        return "" if place() is not None else "open a result first"
+
+    def make(name: str, words: str, do: Callable[[CmrPlace], str], *keys: str, repeats: bool = False) -> Action:
+        return Action(id=f"cmr.{name}", words=words, press=on(do), keys=keys, refusal=refusal, repeats=repeats)
+
+    return (
+        make("to_base", "Section towards the base", lambda p: p.step(_STEP_MM), "Up", "Right", repeats=True),
+        make("to_apex", "Section towards the apex", lambda p: p.step(-_STEP_MM), "Down", "Left", repeats=True),
+        make("slice_to_base", "Next CMR slice towards the base", lambda p: p.next_slice(1), "PgUp"),
+        make("slice_to_apex", "Next CMR slice towards the apex", lambda p: p.next_slice(-1), "PgDown"),
+        Action(id="cmr.overlay", words="Hide the overlays", press=on(lambda p: p.hold_overlay(True)), keys=("O",),
+               release=on(lambda p: p.hold_overlay(False)), refusal=refusal),
+        make("territories", "Perfusion or territories", lambda p: p.switch_territories(), "T"),
+        make("aha", "AHA borders", lambda p: p.switch_aha(), "A"),
+        make("septal", "Septal view", lambda p: p.look("septal"), "1"),
+        make("anterior", "Anterior view", lambda p: p.look("anterior"), "2"),
+        make("lateral", "Lateral view", lambda p: p.look("lateral"), "3"),
+        make("inferior", "Inferior view", lambda p: p.look("inferior"), "4"),
+        make("apical", "Apical view", lambda p: p.look("apical"), "5"),
+        Action(id="cmr.ct", words="Show another CT", press=choose_ct, refusal=refusal),
+        Action(id="cmr.screenshot", words="Screenshot", press=screenshot, keys=("S",), refusal=refusal),
+        Action(id="cmr.export", words="Export", press=export, keys=("E",), refusal=refusal),
+    )  # fmt: skip

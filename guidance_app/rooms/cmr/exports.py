@@ -1,0 +1,74 @@
+"""What leaves the room: figure, a table of segments, a table of lesions and defects. No path, no name."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable
+from pathlib import Path
+
+from calibration.errors import InputError
+from calibration.store import make_folder, write_bytes
+from engines.cmr.results.figure import without_case
+from guidance_app.rooms.cmr.opened import FIGURE, OpenedCmr
+from guidance_app.rooms.cmr.words import defect_sentence, lesion_sentence, reasons, segment_name, trust_of
+from guidance_app.views.palette import RESEARCH_LINE
+
+SEGMENTS, LESIONS, SCREENSHOT = "segments.csv", "lesions.csv", "panel.png"
+_SEGMENT_COLUMNS = ("segment", "name", "relative_upslope", "of_remote", "sigma", "endo", "epi", "stress_over_rest",
+                    "territory", "territory_share", "aha_default")  # fmt: skip
+_LESION_COLUMNS = ("kind", "branch", "vessel", "percent", "x_lps_mm", "y_lps_mm", "z_lps_mm", "mass_g",
+                   "mean_relative_upslope", "of_remote", "verdict", "segments", "sentence")  # fmt: skip
+
+
+def export_files(opened: OpenedCmr, folder: Path) -> tuple[Path, ...]:
+    """Write all but the picture of the screen; each file appears whole.
+
+    Raises:
+        InputError: the folder cannot be written to, or the result's figure has gone.
+    """
+    try:
+        page = (opened.folder / FIGURE).read_bytes()
+        figure = without_case(page)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{opened.folder / FIGURE}: cannot be read ({error}); fuse the case again") from error
+    make_folder(folder)
+    write_bytes(folder / FIGURE, figure)
+    write_bytes(folder / SEGMENTS, segment_csv(opened).encode())
+    write_bytes(folder / LESIONS, lesion_csv(opened).encode())
+    return tuple(folder / name for name in (FIGURE, SEGMENTS, LESIONS))
+
+
+def segment_csv(opened: OpenedCmr) -> str:
+    """One row an AHA segment; what was not seen is empty."""
+    rows = []
+    for number, one in sorted(opened.found.segments.items()):
+        rows.append((number, segment_name(number), one.relative_upslope, opened.share(number), one.sigma, one.endo,
+                     one.epi, one.reserve, one.territory, one.territory_share, one.aha_default))  # fmt: skip
+    return _table(opened, _SEGMENT_COLUMNS, rows)
+
+
+def lesion_csv(opened: OpenedCmr) -> str:
+    """One row a lesion, then one a defect that no lesion explains."""
+    rows: list[tuple[object, ...]] = [
+        ("lesion", one.branch, one.vessel, one.percent, *one.point_lps_mm, one.subtended_mass_g,
+         one.mean_relative_upslope, one.of_remote, one.verdict, "", lesion_sentence(one))
+        for one in opened.found.stenoses
+    ]  # fmt: skip
+    for one in opened.found.unmatched_defects:
+        share = one.mean_relative_upslope / opened.remote if opened.remote else None
+        rows.append(("defect", "", "", None, None, None, None, one.mass_g, one.mean_relative_upslope, share,
+                     "unmatched_defect", " ".join(map(str, one.segments)),
+                     defect_sentence(one, opened.remote)))  # fmt: skip
+    return _table(opened, _LESION_COLUMNS, rows)
+
+
+def _table(opened: OpenedCmr, columns: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> str:
+    flags = opened.found.flags
+    out = io.StringIO()
+    out.write(f"# {RESEARCH_LINE}\n# {trust_of(flags)}: {'; '.join(reasons(flags)) or 'no flag was raised'}\n")
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(columns)
+    for row in rows:
+        writer.writerow(["" if cell is None else f"{cell:.4f}" if isinstance(cell, float) else cell for cell in row])
+    return out.getvalue()
