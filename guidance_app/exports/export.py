@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
 from calibration.errors import GuidanceError, InputError
-from calibration.store import make_folder, write_atomically
+from calibration.store import make_folder
 from engines.anatomy.cases.case import Case
 from engines.angiography.frame import Frame
 from engines.registration.pose_file import write_registration
@@ -17,6 +17,7 @@ from guidance_app.exports.identity import ExportIdentity
 from guidance_app.exports.segmentation_object import FrameMask, write_segmentation
 from guidance_app.exports.spatial_registration import write_spatial_registration
 from guidance_app.exports.table import rows_of, rows_of_log, write_table
+from guidance_app.panels.pictures.png import write_png
 
 if TYPE_CHECKING:
     from PyQt6.QtGui import QImage
@@ -128,12 +129,7 @@ class _Job:
         paths = []
         for index, image in self._painted("png"):
             path = self._out / f"frame_{index:05d}.png"
-
-            def save(beside: Path, image: QImage = image) -> None:
-                if not image.save(str(beside), "PNG"):
-                    raise OSError("the picture could not be encoded as PNG")
-
-            write_atomically(path, save)
+            write_png(image, path)
             paths.append(path)
         return paths
 

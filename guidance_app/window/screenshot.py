@@ -11,9 +11,9 @@ from jaxtyping import Float
 from PyQt6.QtGui import QImage
 
 from calibration.errors import InputError
-from calibration.store import write_atomically
 from engines.angiography.frame import Frame
 from guidance_app.live.guidance import Overlay, ScreenState
+from guidance_app.panels.pictures.png import write_png
 from guidance_app.views.overlay_look import Line, look_of
 
 _BACKGROUND_PX = 31  # wider than a vessel: its mean is what lies around
@@ -50,15 +50,9 @@ class BestMoment:
         Raises:
             InputError: nothing was ever painted, or the file cannot be written.
         """
-        image = self._image
-        if image is None:
+        if self._image is None:
             raise InputError(f"{self._path}: no screenshot, since no picture was ever painted")
-
-        def write(beside: Path) -> None:
-            if not image.save(str(beside), "PNG"):
-                raise OSError("the picture could not be encoded as PNG")
-
-        write_atomically(self._path, write)
+        write_png(self._image, self._path)
 
 
 def contrast_along(overlay: Overlay, frame: Frame) -> float:

@@ -8,10 +8,9 @@ from pathlib import Path
 import numpy as np
 from PyQt6.QtCore import QSize, Qt
 from PyQt6.QtGui import QColor, QIcon, QPixmap
-from PyQt6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QListWidget, QListWidgetItem, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QListWidget, QListWidgetItem, QVBoxLayout
 
 from calibration.errors import InputError
-from calibration.store import write_atomically
 from engines.anatomy.files.ct import load_ct
 from engines.anatomy.vessel_model import CtVolume
 from engines.cmr.heart.lv_frame import aha_segments
@@ -20,6 +19,7 @@ from guidance_app.panels.background import Background
 from guidance_app.panels.pictures.grey import colour_image
 from guidance_app.panels.pictures.picture_view import Outline, PictureView
 from guidance_app.panels.pictures.scene_view import SceneView
+from guidance_app.panels.result_place import ResultPlace
 from guidance_app.panels.verdict_banner import VerdictBanner
 from guidance_app.rooms.cmr import exports
 from guidance_app.rooms.cmr.bulls_eye_view import BullsEyeView
@@ -52,7 +52,7 @@ _ROW_PX, _MOST_ROWS = 27, 4
 _NEAREST_LEVEL, _FARTHEST_LEVEL = -0.05, 1.05
 
 
-class CmrPlace(QWidget):
+class CmrPlace(ResultPlace):
     """Everything of one result. What keys and buttons call returns a line for the status strip, "" for none."""
 
     def __init__(self, opened: OpenedCmr, *, say: Callable[[str], None] = lambda _: None) -> None:
@@ -154,30 +154,6 @@ class CmrPlace(QWidget):
         written = exports.export_files(self.opened, folder)
         self.save_picture(folder / exports.SCREENSHOT)
         return f"{len(written) + 1} files in {folder}"
-
-    def save_picture(self, path: Path) -> None:
-        """The panel as it is seen, as PNG.
-
-        Raises:
-            InputError: it cannot be written.
-        """
-        self.scene.render_now()
-        picture = self.grab().toImage()
-
-        def write(beside: Path) -> None:
-            if not picture.save(str(beside), "PNG"):
-                raise OSError("the picture could not be encoded as PNG")
-
-        write_atomically(path, write)
-
-    def close_place(self) -> None:
-        """End what is running."""
-        self._background.close()
-        self.scene.close_scene()
-
-    @property
-    def busy(self) -> bool:
-        return self._background.busy
 
     # Widgets
 

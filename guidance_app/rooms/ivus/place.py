@@ -24,7 +24,6 @@ from PyQt6.QtWidgets import (
     QWidget,
 )
 
-from calibration.store import write_atomically
 from engines.anatomy.vessel_model import CtVolume
 from engines.ivus.fusion import Candidate, Fusion
 from engines.ivus.rescue import Act, landmark_pair, slide, turn
@@ -35,6 +34,7 @@ from guidance_app.panels.pictures.lane_view import LaneView
 from guidance_app.panels.pictures.picture_view import Outline, PictureView
 from guidance_app.panels.pictures.profile_plot import Profile, ProfilePlot, Spot
 from guidance_app.panels.pictures.scene_view import SceneView
+from guidance_app.panels.result_place import ResultPlace
 from guidance_app.panels.verdict_banner import VerdictBanner
 from guidance_app.rooms.ivus import exports, lanes, scene
 from guidance_app.rooms.ivus.desk import FusionDesk
@@ -51,7 +51,7 @@ _SURE_MM, _SURE_DEG = 4.0, 41.0  # what counts as right
 _IVUS_WINDOW, _CT_WINDOW = (0.0, 255.0), (-150.0, 650.0)
 
 
-class FusionPlace(QWidget):
+class FusionPlace(ResultPlace):
     """Everything of one result. What keys and buttons call returns a line for the status strip, "" for none."""
 
     def __init__(self, opened: OpenedFusion, *, say: Callable[[str], None] = lambda _: None) -> None:
@@ -214,21 +214,6 @@ class FusionPlace(QWidget):
             self._film.ended.connect(lambda why: self._film_ended(why, folder, here))
         return f"{len(written) + 1} files in {folder}"
 
-    def save_picture(self, path: Path) -> None:
-        """The panel as it is seen, as PNG.
-
-        Raises:
-            InputError: it cannot be written.
-        """
-        self.scene.render_now()
-        picture = self.grab().toImage()
-
-        def write(beside: Path) -> None:
-            if not picture.save(str(beside), "PNG"):
-                raise OSError("the picture could not be encoded as PNG")
-
-        write_atomically(path, write)
-
     def _filmed(self, frame: int) -> QImage:
         self.desk.to_frame(frame)
         self._scrubbed()
@@ -249,17 +234,11 @@ class FusionPlace(QWidget):
             self._scrubbed()
 
     def close_place(self) -> None:
-        """End what is running."""
         self._player.stop()
         self._flicker.stop()
         if self._film is not None and self._film.running:
             self._film.stop()
-        self._background.close()
-        self.scene.close_scene()
-
-    @property
-    def busy(self) -> bool:
-        return self._background.busy
+        super().close_place()
 
     # Widgets
 

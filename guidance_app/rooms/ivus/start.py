@@ -1,221 +1,47 @@
-"""Before a result is open: open a folder, take up a recent one, or register a pullback here."""
+"""Before a registration is open: open a folder, take up a recent one, or register a pullback here."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
-from PyQt6.QtCore import Qt
-from PyQt6.QtGui import QDragEnterEvent, QDropEvent
-from PyQt6.QtWidgets import (
-    QComboBox,
-    QFileDialog,
-    QFormLayout,
-    QHBoxLayout,
-    QLabel,
-    QLineEdit,
-    QListWidget,
-    QProgressBar,
-    QPushButton,
-    QVBoxLayout,
-    QWidget,
-)
+from PyQt6.QtWidgets import QComboBox, QFormLayout
 
 from engines.ivus.files.session_file import NAME as SESSION
-from guidance_app.panels.jobs.job import Job, words_of
 from guidance_app.panels.jobs.work import Work
+from guidance_app.panels.result_start import ResultStart, StartField
 from guidance_app.rooms.ivus.register_work import register_into
-from guidance_app.views import palette
-
-_MOST_RECENT = 8
-_FIELDS = (
-    ("cta", "CT (DICOM folder or NIfTI)"), ("centerline", "Centerline (VTP, VTK, CSV)"),
-    ("pullback", "Pullback (DICOM file or folder)"), ("contours", "or contours (folder)"), ("out", "Result folder"),
-)  # fmt: skip
 
 
-class StartPlace(QWidget):
-    """Before a result is open.
+class StartPlace(ResultStart):
+    title = "Intravascular ultrasound laid into the coronary CT"
+    hint = "Open a result, drop a result or case folder here, or register a pullback:"
+    run_words = "Register"
+    mark = SESSION
+    form = (
+        StartField(id="cta", words="CT (DICOM folder or NIfTI)", names=("cta.nii.gz", "cta"), needed=True),
+        StartField(
+            id="centerline",
+            words="Centerline (VTP, VTK, CSV)",
+            names=("centerline.csv", "centerline.vtp", "centerline.vtk"),
+            needed=True,
+        ),
+        StartField(id="pullback", words="Pullback (DICOM file or folder)", names=("pullback", "pullback.dcm")),
+        StartField(id="contours", words="or contours (folder)", names=("contours",), folder=True),
+    )
 
-    Args:
-        open_result: opens a folder; "" or one line why not.
-        start_job: runs work and tells of its end.
-    """
-
-    def __init__(
-        self, open_result: Callable[[Path], str], start_job: Callable[[Work, Callable[[Job], None]], Job]
-    ) -> None:
-        super().__init__()
-        self._open_result, self._start_job = open_result, start_job
-        self.job: Job | None = None
-        self.fields = {name: QLineEdit() for name, _ in _FIELDS}
+    def _add_rows(self, form: QFormLayout) -> None:
         self.method = QComboBox()
         self.method.addItems(["ours", "paper"])
-        self.run_button, self.cancel_button = QPushButton("Register"), QPushButton("Cancel")
-        self.open_button = QPushButton("Open a result folder\u2026")
-        self.recent = QListWidget()
-        self.bar, self.line = QProgressBar(), QLabel()
-        self.line.setWordWrap(True)
-        self.line.setTextFormat(Qt.TextFormat.PlainText)
-        self.bar.hide()
-        self.cancel_button.setEnabled(False)
-        self.setAcceptDrops(True)
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self._lay_out()
-        self.run_button.clicked.connect(self.start)
-        self.cancel_button.clicked.connect(self.cancel)
-        self.open_button.clicked.connect(self._choose_result)
-        self.recent.itemActivated.connect(lambda item: self.open_folder(Path(item.toolTip())))
-
-    def show_recent(self, folders: tuple[str, ...]) -> None:
-        """The folders of earlier results, newest first."""
-        self.recent.clear()
-        for folder in folders[:_MOST_RECENT]:
-            self.recent.addItem(Path(folder).name)
-            item = self.recent.item(self.recent.count() - 1)
-            assert item is not None
-            item.setToolTip(folder)
-
-    def open_folder(self, folder: Path) -> str:
-        """Open a result folder, or take a case folder's files into the form; "" or one line why not."""
-        self.line.setText("")
-        if not (folder / SESSION).is_file() and self._take(folder):
-            self.line.setText("Case taken over: check the fields, then Register")
-            return ""
-        why = self._open_result(folder)
-        self.line.setText(why)
-        return why
-
-    def start(self) -> None:
-        """Register what the fields name."""
-        if self.job is not None:
-            return
-        given = {name: field.text().strip() for name, field in self.fields.items()}
-        if why := _refusal(given):
-            self.line.setText(why)
-            return
-        out = Path(given.pop("out"))
-        work = Work(words="IVUS registration", run=register_into, out=out,
-                    arguments={**given, "method": self.method.currentText()})  # fmt: skip
-        self.run_button.setEnabled(False)
-        self.cancel_button.setEnabled(True)
-        self.bar.show()
-        self.job = self._start_job(work, self._ended)
-        if self.job is not None:
-            self.job.changed.connect(self._advanced)
-            self._advanced()
-
-    def cancel(self) -> None:
-        if self.job is not None:
-            self.job.cancel()
-
-    def _advanced(self) -> None:
-        if self.job is not None:
-            self.bar.setValue(round(100 * self.job.share))
-            self.line.setText(words_of(self.job))
-
-    def _ended(self, job: Job) -> None:
-        self.job = None
-        self.run_button.setEnabled(True)
-        self.cancel_button.setEnabled(False)
-        self.bar.hide()
-        self.line.setText(words_of(job))
-        if job.state == "done":
-            self.open_folder(job.work.out)
-
-    def _take(self, folder: Path) -> bool:
-        """A folder as `simulate ivus` writes it, or one with files of these names."""
-        names = {"cta": ("cta.nii.gz", "cta"), "centerline": ("centerline.csv", "centerline.vtp", "centerline.vtk"),
-                 "pullback": ("pullback", "pullback.dcm"), "contours": ("contours",)}  # fmt: skip
-        found = {
-            key: next((folder / n for n in options if (folder / n).exists()), None) for key, options in names.items()
-        }
-        if found["cta"] is None or found["centerline"] is None:
-            return False
-        if found["pullback"] is not None:
-            found["contours"] = None
-        for key, path in found.items():
-            self.fields[key].setText(str(path) if path is not None else "")
-        self.fields["out"].setText(str(folder / "result"))
-        return True
-
-    def _choose_result(self) -> None:
-        if folder := QFileDialog.getExistingDirectory(self, "Result or case folder"):
-            self.open_folder(Path(folder))
-
-    def _browse(self, name: str) -> None:
-        if name in ("contours", "out"):
-            chosen = QFileDialog.getExistingDirectory(self, "Folder")
-        else:
-            chosen, _ = QFileDialog.getOpenFileName(self, "File (type a folder's path for DICOM folders)")
-        if chosen:
-            self.fields[name].setText(chosen)
-
-    def dragEnterEvent(self, a0: QDragEnterEvent | None) -> None:
-        if a0 is not None and (data := a0.mimeData()) is not None and data.hasUrls():
-            a0.acceptProposedAction()
-
-    def dropEvent(self, a0: QDropEvent | None) -> None:
-        data = a0.mimeData() if a0 is not None else None
-        if data is not None and data.urls():
-            self.open_folder(Path(data.urls()[0].toLocalFile()))
-
-    def _lay_out(self) -> None:
-        title = QLabel("Intravascular ultrasound laid into the coronary CT")
-        title.setStyleSheet(f"font-size: 24px; color: {palette.BRIGHT_TEXT};")
-        hint = QLabel("Open a result, drop a result or case folder here, or register a pullback:")
-        form = QFormLayout()
-        form.setSpacing(8)
-        for name, words in _FIELDS:
-            row = QHBoxLayout()
-            row.addWidget(self.fields[name], 1)
-            browse = QPushButton("\u2026")
-            browse.setFixedWidth(36)
-            browse.clicked.connect(lambda _checked, name=name: self._browse(name))
-            row.addWidget(browse)
-            form.addRow(words, row)
         form.addRow("Method", self.method)
-        buttons = QHBoxLayout()
-        buttons.addWidget(self.run_button)
-        buttons.addWidget(self.cancel_button)
-        buttons.addStretch(1)
-        left = QVBoxLayout()
-        for item in (title, hint):
-            left.addWidget(item)
-        left.addLayout(form)
-        left.addLayout(buttons)
-        left.addWidget(self.bar)
-        left.addWidget(self.line)
-        left.addStretch(1)
-        heading = QLabel("RECENT")
-        heading.setObjectName("heading")
-        right = QVBoxLayout()
-        right.addWidget(self.open_button)
-        right.addWidget(heading)
-        right.addWidget(self.recent, 1)
-        columns = QHBoxLayout()
-        columns.setSpacing(28)
-        columns.addLayout(left, 3)
-        columns.addLayout(right, 2)
-        research = QLabel(palette.RESEARCH_LINE)
-        research.setAlignment(Qt.AlignmentFlag.AlignHCenter)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(40, 28, 40, 10)
-        layout.addLayout(columns, 1)
-        layout.addWidget(research)
 
+    def _found(self, folder: Path) -> dict[str, Path | None]:
+        found = super()._found(folder)
+        return found if found["pullback"] is None else {**found, "contours": None}
 
-def _refusal(given: dict[str, str]) -> str:
-    """Why these fields cannot be registered, in one line; "" where they can."""
-    words = dict(_FIELDS)
-    if missing := next((words[name] for name in ("cta", "centerline", "out") if not given[name]), ""):
-        return f"{missing} is missing"
-    if bool(given["pullback"]) == bool(given["contours"]):
-        return "Give a pullback or contours, one of them"
-    out = Path(given["out"])
-    # The folder appears as a whole, in place of one that is there: nothing else may lie in it.
-    if out.exists() and not out.is_dir():
-        return f"{out} is a file; name a new folder"
-    if out.is_dir() and any(out.iterdir()) and not (out / "result.json").is_file():
-        return f"{out} holds other files; name a new folder"
-    return ""
+    def _conflict(self, given: dict[str, str]) -> str:
+        together = bool(given["pullback"]) == bool(given["contours"])
+        return "Give a pullback or contours, one of them" if together else ""
+
+    def _work(self, out: Path, given: dict[str, str]) -> Work:
+        arguments = {**given, "method": self.method.currentText()}
+        return Work(words="IVUS registration", run=register_into, out=out, arguments=arguments)

@@ -16,7 +16,6 @@ from guidance_app.panels.pictures.grey import pixels_of
 from guidance_app.rooms.cmr.bulls_eye_view import NOT_SEEN
 from guidance_app.rooms.cmr.room import CmrRoom
 from guidance_app.views import palette
-from guidance_app.window.window import GuidanceWindow
 from tests.guidance_app.rooms.cmr.small_result import DEFECT_SHARE, FRAME, PATIENT, make_result
 
 
@@ -26,15 +25,8 @@ def result(tmp_path_factory):
 
 
 @pytest.fixture
-def window(qtbot):
-    window = GuidanceWindow(make_rooms=(CmrRoom,))
-    qtbot.addWidget(window)
-    window.resize(1280, 800)
-    window.show()
-    window.go_to("cmr")
-    yield window
-    for room in window.rooms:
-        room.close()
+def window(window_with):
+    return window_with(CmrRoom)
 
 
 @pytest.fixture

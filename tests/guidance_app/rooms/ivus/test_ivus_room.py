@@ -13,7 +13,6 @@ from engines.simulation.ivus.case import simulate_ivus
 from guidance_app.panels.pictures.grey import pixels_of
 from guidance_app.rooms.ivus.room import IvusRoom
 from guidance_app.views import palette
-from guidance_app.window.window import GuidanceWindow
 from tests.engines.ivus.small_case import pullback_of, rich_case
 
 
@@ -32,15 +31,8 @@ def result(tmp_path_factory):
 
 
 @pytest.fixture
-def window(qtbot):
-    window = GuidanceWindow(make_rooms=(IvusRoom,))
-    qtbot.addWidget(window)
-    window.resize(1280, 800)
-    window.show()
-    window.go_to("ivus")
-    yield window
-    for room in window.rooms:
-        room.close()
+def window(window_with):
+    return window_with(IvusRoom)
 
 
 @pytest.fixture
