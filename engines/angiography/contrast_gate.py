@@ -50,28 +50,16 @@ class Background:
 
         The frame must show the same view in the same size.
         """
-        return self._gate(log_picture(frame, log_intensity=self.log_intensity))
-
-    def gate_and_darkening(
-        self, frame: Frame
-    ) -> tuple[Float[np.ndarray, "rows columns"], Float32[np.ndarray, "rows columns"]]:
-        """Both, from one logarithm."""
         log = log_picture(frame, log_intensity=self.log_intensity)
-        return self._gate(log), self._darkening(log)
-
-    def darkening(self, frame: Frame) -> Float32[np.ndarray, "rows columns"]:
-        """What came with the contrast, linear in the thickness of filled lumen; about 0 where nothing changed."""
-        return self._darkening(log_picture(frame, log_intensity=self.log_intensity))
-
-    def _gate(self, log: Float32[np.ndarray, "rows columns"]) -> Float[np.ndarray, "rows columns"]:
         smooth = cv2.GaussianBlur(log, (0, 0), _SMOOTH_PX)
         # Exposure control brightens or darkens the whole picture. The smoothed picture tells by how much; unsmoothed
         # 8-bit grey values are coarser than that change.
         smooth += np.median((self.picture - smooth)[::_EXPOSURE_STEP, ::_EXPOSURE_STEP])
         return np.clip((self.darkest_near - smooth) / self.certain, 0.0, 1.0).astype(np.float32)
 
-    def _darkening(self, log: Float32[np.ndarray, "rows columns"]) -> Float32[np.ndarray, "rows columns"]:
-        difference = self.mean - log
+    def darkening(self, frame: Frame) -> Float32[np.ndarray, "rows columns"]:
+        """What came with the contrast, linear in the thickness of filled lumen; about 0 where nothing changed."""
+        difference = self.mean - log_picture(frame, log_intensity=self.log_intensity)
         # Exposure control moves the whole picture.
         return difference - np.median(difference[::_EXPOSURE_STEP, ::_EXPOSURE_STEP])
 

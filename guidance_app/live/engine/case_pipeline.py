@@ -54,7 +54,6 @@ def make_case_pipeline(folder: Path, backend: str, models: Path = BUNDLED_MODELS
         description=description,
         degraded=(lambda: "") if guarded is None else (lambda: guarded.degraded),
         model_has_veins=has_veins(model),
-        renders=not beats,
         confirm=Confirm(
             bones_hold=case.kind != "coronary", pivot_lps_mm=model.centroid_mm(), threshold=segmenter.threshold
         ),

@@ -97,12 +97,12 @@ class CaseRegistrar:
         """By centerlines, which are quick and exact to half a millimetre; where they doubt, rendering judges."""
         view, followed = ready.view, self._model_for(ready.view)
         found = track(view, followed, previous, ready=ready.features)
-        if found.status == "accepted" or view.contrast is None or ready.features is None:
+        if found.status == "accepted" or not self._options.judge_by_rendering:
             return found
-        tracker = self._tracker_for(view)
-        if tracker is None:
+        if ready.darkening is None or ready.features is None or (tracker := self._tracker_for(view)) is None:
             return found
-        return track_filled(view, tracker, followed.prepared, previous, ready=ready.features) or found
+        shown = replace(view, contrast=ready.darkening())
+        return track_filled(shown, tracker, followed.prepared, previous, ready=ready.features) or found
 
     def move(self, found: Registration, ready: ReadyView) -> Registration:
         """Where no motion is followed, the very same registration; on frames that the pace leaves out, a rigid one."""

@@ -90,7 +90,6 @@ class Pipeline:
         clock_ns: only for the stage times in the result; never decides anything.
         degraded: says what the segmenter has had to do without, "" while all is well.
         model_has_veins: see `view_of_frame`.
-        renders: see `See`.
         confirm: weighs what else than vessels speaks for the pose.
     """
 
@@ -106,7 +105,6 @@ class Pipeline:
         description: str = "",
         degraded: Callable[[], str] = lambda: "",
         model_has_veins: bool = False,
-        renders: bool = False,
         confirm: Confirm,
     ) -> None:
         self._segmenter = segmenter
@@ -115,7 +113,7 @@ class Pipeline:
         self._clock_ns = clock_ns
         self._degraded = degraded
         self._door = Door()
-        self._see = See(segmenter, memory, threshold=vessel_threshold, model_has_veins=model_has_veins, renders=renders)
+        self._see = See(segmenter, memory, threshold=vessel_threshold, model_has_veins=model_has_veins)
         self._judge = Judge(registrar)
         self._confirm = confirm
         self._placing = Placing(registrar)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from calibration.carm import CArmGeometry
@@ -13,7 +13,7 @@ from engines.registration.registration import Registration
 from engines.registration.view import RegistrationView
 from guidance_app.live import guidance_state
 from guidance_app.live.engine.step.door import Admitted, ViewKey
-from guidance_app.live.engine.step.see import MIN_VESSEL_SHARE, Seen
+from guidance_app.live.engine.step.see import MIN_VESSEL_SHARE, Darkening, Seen
 from guidance_app.live.guidance_state import Situation
 
 _STILL_FILLING = 1.15  # growth over the remembered frames that says the bolus is still arriving
@@ -38,11 +38,12 @@ class ColdStart:
 class ReadyView:
     """A view with its features, found once for all that match them.
 
-    `features` is None where nothing needs them, as in tests.
+    `features` is None where nothing needs them, as in tests. `darkening` is that of `Seen`.
     """
 
     view: RegistrationView
     features: PreparedView | None = None
+    darkening: Darkening | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -93,7 +94,7 @@ class Judge:
             return Judged(situation=situation)
         geometry, tracked, before = seen.view.geometry, None, situation.registration
         if before is not None and situation.state != "rejected":
-            tracked = self._tracked(seen.gated, before, situation.pose_geometry)
+            tracked = self._tracked(seen.gated, seen.darkening, before, situation.pose_geometry)
             situation = guidance_state.checked(situation, tracked.found, geometry)
         confirmed = situation.registration is not before
         if not _may_start_cold(admitted.frame, situation):
@@ -109,10 +110,16 @@ class Judge:
         )
         return Judged(situation=situation, tracked=tracked, confirmed=confirmed, cold_start=cold_start)
 
-    def _tracked(self, view: RegistrationView, previous: Registration, fitted: CArmGeometry | None) -> Tracked:
+    def _tracked(
+        self,
+        view: RegistrationView,
+        darkening: Darkening | None,
+        previous: Registration,
+        fitted: CArmGeometry | None,
+    ) -> Tracked:
         """One warm step; after a move of table or C-arm from each place it may have led to, the one that fits best."""
         places = (previous,) if fitted is None else places_after_move(previous, fitted, view.geometry)
-        ready = self._tracker.prepare(view)
+        ready = replace(self._tracker.prepare(view), darkening=darkening)
         if len(places) > 1:
             places = self._tracker.likeliest(ready, places)
         tried = [self._tracker.track(ready, place) for place in places]

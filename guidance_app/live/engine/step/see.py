@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 from jaxtyping import Bool, Float
 
-from engines.angiography.contrast_gate import vessels_darkening
+from engines.angiography.contrast_gate import Background, vessels_darkening
 from engines.angiography.frame import Frame
 from engines.registration.view import RegistrationView, view_of_frame
 from engines.segmentation.segmentation import Segmentation
 from guidance_app.live.engine.step.contrast_memory import ContrastMemory
 from guidance_app.live.engine.step.door import Admitted, ViewKey
+
+Darkening = Callable[[], Float[np.ndarray, "rows columns"]]
 
 MIN_VESSEL_SHARE = 0.004  # of the open field; below it a picture shows a catheter or noise rather than a filled tree
 
@@ -28,6 +31,8 @@ class Seen:
         view: what registration matches; None where the geometry is unknown or hardly a vessel is filled.
         gated: `view` without what was as dark before the bolus; `view` itself while no such background is known.
         past: earlier pictures of the same view, for a cold start.
+        darkening: makes what contrast darkened (`RegistrationView.contrast`), which few frames need; None while nothing
+            tells.
     """
 
     segmentation: Segmentation
@@ -35,6 +40,7 @@ class Seen:
     view: RegistrationView | None
     gated: RegistrationView | None
     past: tuple[Frame, ...] = ()
+    darkening: Darkening | None = None
 
 
 class Segments(Protocol):
@@ -53,7 +59,6 @@ class See:
     Args:
         threshold: probability from which a pixel counts as vessel.
         model_has_veins: see `view_of_frame`.
-        renders: whether tracking wants the contrast picture too; of no use on a beating heart.
     """
 
     def __init__(
@@ -63,9 +68,7 @@ class See:
         *,
         threshold: float,
         model_has_veins: bool = False,
-        renders: bool = False,
     ) -> None:
-        self._renders = renders
         self._segmenter = segmenter
         self._memory = memory
         self._threshold = threshold
@@ -85,30 +88,28 @@ class See:
         view = view_of_frame(
             frame, segmentation, file=frame.source_id, threshold=self._threshold, model_has_veins=self._model_has_veins
         )
-        only = self._filled(view, frame, key, segmentation)
-        past = () if memory is None else memory.past(key)
+        background = None if memory is None else memory.background(frame, key)
+        only = view if background is None else gated(view, background.gate(frame))
         filled_share = share if only is view else vessel_share(only.vessel, only.field_of_view, self._threshold)
         if filled_share < MIN_VESSEL_SHARE:
             # What the network calls vessel was there before the bolus: a spine, a diaphragm.
             return Seen(segmentation=segmentation, vessel_share=filled_share, view=None, gated=None)
-        return Seen(segmentation=segmentation, vessel_share=filled_share, view=view, gated=only, past=past)
+        return Seen(
+            segmentation=segmentation,
+            vessel_share=filled_share,
+            view=view,
+            gated=only,
+            past=() if memory is None else memory.past(key),
+            darkening=_darkening(frame, segmentation, background, view.geometry.isocentre_mm_per_px),
+        )
 
-    def _filled(
-        self, view: RegistrationView, frame: Frame, key: ViewKey, segmentation: Segmentation
-    ) -> RegistrationView:
-        """The view with what contrast darkened, where that is known; the view itself while it is not."""
-        if frame.kind == "dsa":
-            if not self._renders:
-                return view
-            mm_per_px = view.geometry.isocentre_mm_per_px
-            return replace(view, contrast=vessels_darkening(frame, segmentation.vessel(), mm_per_px))
-        background = None if self._memory is None else self._memory.background(frame, key)
-        if background is None:
-            return view
-        if not self._renders:
-            return gated(view, background.gate(frame))
-        gate, darkening = background.gate_and_darkening(frame)
-        return replace(gated(view, gate), contrast=darkening)
+
+def _darkening(
+    frame: Frame, segmentation: Segmentation, background: Background | None, mm_per_px: float
+) -> Darkening | None:
+    if frame.kind == "dsa":
+        return lambda: vessels_darkening(frame, segmentation.vessel(), mm_per_px)
+    return None if background is None else lambda: background.darkening(frame)
 
 
 def gated(view: RegistrationView, gate: Float[np.ndarray, "rows columns"]) -> RegistrationView:
