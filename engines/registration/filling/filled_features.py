@@ -12,7 +12,8 @@ from jaxtyping import Float
 from engines.registration.alignment.cold_start import prior_distance
 from engines.registration.alignment.levenberg_marquardt import SCALES, PosePrior
 from engines.registration.features.image_features import PreparedView
-from engines.registration.filling.filled_stage import FilledStart
+from engines.registration.filling.filled_fit import FilledFit
+from engines.registration.filling.filled_stage import FilledStanding, FilledStart
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,25 +55,27 @@ FILLED_NAMES = (*(field.name for field in fields(FilledFeatures)), "unexplained"
 
 
 def filled_features(found: FilledStart, views: Sequence[PreparedView], prior: PosePrior) -> FilledFeatures:
-    standing, edges = found.standing, sum(len(view.edge) for view in views)
-    seen_mm = sum(view.length_mm for view in views)
+    return features_of(
+        found.standing, views, start_sigmas=prior_distance(found.fit.state, views, prior),
+        depth_mm=filled_depth_sigma_mm(found.fit),
+    )  # fmt: skip
+
+
+def features_of(
+    standing: FilledStanding, views: Sequence[PreparedView], *, start_sigmas: float, depth_mm: float
+) -> FilledFeatures:
+    """Of a standing, with the distance from the start in standard deviations and the spread along the beam."""
+    edges = sum(len(view.edge) for view in views)
     return FilledFeatures(
-        fine=standing.fine,
-        clear=standing.clear,
-        middle=standing.middle,
-        rival=standing.rival,
-        share=standing.share,
-        filled_share=standing.filled_share,
-        sharp=standing.sharp,
-        turn_sharp=standing.turn_sharp,
-        prior_distance=min(prior_distance(found.fit.state, views, prior), 6.0),
-        depth_sigma_cm=min(filled_depth_sigma_mm(found) / 10.0, 10.0),
+        **asdict(standing),
+        prior_distance=min(start_sigmas, 6.0),
+        depth_sigma_cm=min(depth_mm / 10.0, 10.0),
         edge_share=edges / max(1, edges + sum(len(view.centreline) for view in views)),
-        image_decimetres=min(seen_mm / 100.0, 10.0),
+        image_decimetres=min(sum(view.length_mm for view in views) / 100.0, 10.0),
     )
 
 
-def filled_depth_sigma_mm(found: FilledStart) -> float:
+def filled_depth_sigma_mm(fit: FilledFit) -> float:
     """Laplace approximation: spread of the pose along the first view's beam."""
-    covariance = np.linalg.pinv(found.fit.information)
+    covariance = np.linalg.pinv(fit.information)
     return float(np.sqrt(max(covariance[5, 5], 0.0)) * SCALES[5])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -15,7 +15,7 @@ from engines.registration.confidence import Verdict, judge_filled
 from engines.registration.features.image_features import PreparedView
 from engines.registration.features.prepared_model import PreparedModel
 from engines.registration.features.projected_model import RigidState
-from engines.registration.filling.filled_features import FilledFeatures, filled_depth_sigma_mm
+from engines.registration.filling.filled_features import FilledFeatures, features_of, filled_depth_sigma_mm
 from engines.registration.filling.filled_fit import fit_filled
 from engines.registration.filling.filled_picture import FilledPicture, Filling, gram_of
 from engines.registration.filling.filled_stage import (
@@ -25,7 +25,6 @@ from engines.registration.filling.filled_stage import (
     NUDGE_MM,
     NUDGE_RAD,
     FilledStanding,
-    FilledStart,
     filled_share,
 )
 from engines.registration.filling.filled_views import FilledViews, filled_views
@@ -90,18 +89,15 @@ class FilledTracker:
         fit = fit_filled(last, middle, [ready], prior, iterations=_ITERATIONS)
         filling, parts = fine.pictures[0].filled(fit.state, fine.local_mm, fine.cloud, 0)
         sharp, turn_sharp = sharpness_of(fine.pictures[0], filling, parts, self._pivot_px(fine.pictures[0], fit.state))
-        found = FilledStart(
-            fit=fit,
-            standing=FilledStanding(
-                fine=filling.ncc, clear=filling.clear, middle=fit.ncc, rival=0.0, share=1.0,
-                filled_share=filled_share(fine.cloud, [filling]), sharp=sharp, turn_sharp=turn_sharp,
-            ),
-            stages=(),
+        standing = FilledStanding(
+            fine=filling.ncc, clear=filling.clear, middle=fit.ncc, rival=0.0, share=1.0,
+            filled_share=filled_share(fine.cloud, [filling]), sharp=sharp, turn_sharp=turn_sharp,
         )  # fmt: skip
-        features = _features(found.standing, ready, filled_depth_sigma_mm(found))
+        depth_mm = filled_depth_sigma_mm(fit)
+        features = features_of(standing, [ready], start_sigmas=_TYPICAL_PRIOR, depth_mm=depth_mm)
         return FilledStep(
             state=fit.state,
-            verdict=judge_filled(features, filled_depth_sigma_mm(found)),
+            verdict=judge_filled(features, depth_mm),
             features=features,
             moved_mm=apart_mm(fit.state, last, self._small, [ready]),
         )
@@ -143,14 +139,3 @@ def sharpness_of(
     turned = [moved(0, 0, NUDGE_RAD), moved(0, 0, -NUDGE_RAD)]
     here = max(filling.ncc, 1e-6)
     return 1.0 - float(np.mean(shifted)) / here, 1.0 - float(np.mean(turned)) / here
-
-
-def _features(standing: FilledStanding, ready: PreparedView, depth_sigma_mm: float) -> FilledFeatures:
-    edges, lines = len(ready.edge), len(ready.centreline)
-    return FilledFeatures(
-        **asdict(standing),
-        prior_distance=_TYPICAL_PRIOR,
-        depth_sigma_cm=min(depth_sigma_mm / 10.0, 10.0),
-        edge_share=edges / max(1, edges + lines),
-        image_decimetres=min(ready.length_mm / 100.0, 10.0),
-    )

@@ -53,7 +53,7 @@ def judged_by_rendering(
     if filled is None:
         return None
     features = filled_features(filled, ready, prior)
-    verdict = judge_filled(features, filled_depth_sigma_mm(filled))
+    verdict = judge_filled(features, filled_depth_sigma_mm(filled.fit))
     alignment = Alignment(
         state=filled.fit.state,
         cost=filled.fit.cost,
