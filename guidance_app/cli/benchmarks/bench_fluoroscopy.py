@@ -36,11 +36,11 @@ def add_to(bench: typer.Typer) -> None:
         noticed = "no move to notice"
         if report.noticed_s_median is not None:
             noticed = f"moves noticed after {report.noticed_s_median:.2f} s (longest {report.noticed_s_max:.2f})"
-        long = (
+        patients = (
             f"long runs valid {100 * report.valid_share_long:.1f} %, false alarms "
             f"{100 * report.false_alarm_share_long:.1f} %; "
         )
         print(
-            f"{report.data}: {'' if phantom is not None else long}true error of valid frames median {report.median_mm} mm, "
-            f"p95 {report.p95_mm}; {noticed}; valid and more than 5 mm off for {report.wrong_valid_s:.2f} s at most"
+            f"{report.data}: {patients if phantom is None else ''}true error of valid frames median "
+            f"{report.median_mm} mm, p95 {report.p95_mm}; {noticed}; valid and more than 5 mm off for {report.wrong_valid_s:.2f} s at most"
         )
