@@ -42,5 +42,6 @@ def add_to(bench: typer.Typer) -> None:
         )
         print(
             f"{report.data}: {patients if phantom is None else ''}true error of valid frames median "
-            f"{report.median_mm} mm, p95 {report.p95_mm}; {noticed}; valid and more than 5 mm off for {report.wrong_valid_s:.2f} s at most"
+            f"{report.median_mm} mm, p95 {report.p95_mm}; {noticed}; "
+            f"valid and more than 5 mm off for {report.wrong_valid_s:.2f} s at most"
         )
