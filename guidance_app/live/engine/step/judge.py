@@ -141,7 +141,7 @@ def _may_start_cold(frame: Frame, situation: Situation) -> bool:
     if not situation.wanted or situation.registering or situation.rest_frames > 0:
         return False
     still_picture = frame.frame_time_ms is None
-    return situation.asked or still_picture or has_filled(situation.vessel_shares, frame.frame_time_ms)
+    return situation.asked or still_picture or has_filled(situation.vessel_shares, frame.frame_time_ms or 0.0)
 
 
 def has_filled(shares: tuple[float, ...], frame_time_ms: float = 0.0) -> bool:
