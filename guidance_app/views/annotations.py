@@ -149,9 +149,9 @@ def _guidance_lines(screen: ScreenState, now_ns: int | None) -> tuple[str, ...]:
     # The panel tells confidence and error, at a pace that can be read: two paces would show two values of one figure.
     held_s = None if now_ns is None else held_for_s(screen, now_ns)
     age = "\u2013" if screen.overlay_age_ms is None else seconds_text(screen.overlay_age_ms / 1e3 + (held_s or 0.0))
-    lines = [tr("Overlay age {age}").format(age=age)]
+    first = tr("Overlay age {age}").format(age=age)
     if held_s is not None:
-        lines.append(tr("Picture {age} old").format(age=seconds_text(held_s)))
-    if screen.overlay is not None:
-        lines.append(tr("Overlay rigid" if screen.overlay.motion_mm is None else "Overlay motion-compensated"))
-    return tuple(lines)
+        first = tr("Picture {age} old").format(age=seconds_text(held_s))
+    if screen.overlay is None:
+        return first, tr("No overlay")  # as many lines as with one: what stands above must not move
+    return first, tr("Overlay rigid" if screen.overlay.motion_mm is None else "Overlay motion-compensated")

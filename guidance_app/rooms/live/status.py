@@ -244,7 +244,8 @@ class StatusPanel(QFrame):
         grid = _grid()
         self._stages = {stage: _figure(grid, row, tr(stage.capitalize())) for row, stage in enumerate(_STAGES)}
         self._paint = _figure(grid, len(_STAGES), tr("Paint"))
-        self._p95 = _figure(grid, len(_STAGES) + 1, tr("Ingest to paint p95"))
+        self._p95 = _figure(grid, len(_STAGES) + 1, tr("Paint, p95"))
+        self._p95.setToolTip(tr("Ingest to paint, 95th percentile of the last seconds"))
         column.addLayout(grid)
         layout.addWidget(self._latency)
 
