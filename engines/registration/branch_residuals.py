@@ -39,10 +39,10 @@ _LINE_BINS, _EDGE_BINS = 4, 8  # a line has no sense, the outward normal of an e
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class BranchResidual:
-    """One branch in one view; lengths in the isocentre plane.
+    """One vessel in one view; lengths in the isocentre plane.
 
     Args:
-        branch: its place in `PreparedModel.branch_names`.
+        branches: places in `PreparedModel.branch_names`: its pieces between the branches that leave it.
         name: "" where the model has none.
         residual_mm: length of the move; None where no vessel in reach corresponds to the branch.
         move_mm: (2,) that move, camera axes; zeros without one.
@@ -50,7 +50,7 @@ class BranchResidual:
         visible_mm: length of its projection within the picture.
     """
 
-    branch: int
+    branches: tuple[int, ...]
     name: str
     residual_mm: float | None
     move_mm: Float[np.ndarray, " 2"]
@@ -72,10 +72,10 @@ def branch_residuals(
     # The moves come sorted by their length: the first that is as good is the shortest.
     chosen = (together >= _AS_GOOD * together.max(axis=1, keepdims=True)).argmax(axis=1)
     found = []
-    for branch in np.unique(seen.branch):
-        mine = np.flatnonzero(seen.branch == branch)
+    for branches in _vessels(model):
+        mine = np.flatnonzero(np.isin(seen.branch, branches))
         if seen.length_mm[mine].sum() >= _LEAST_BRANCH_MM:
-            found.append(_of_branch(int(branch), model.branch_names[branch], seen, mine, chosen))
+            found.append(_of_vessel(branches, model.branch_names[branches[0]], seen, mine, chosen))
     return tuple(sorted(found, key=lambda one: (one.residual_mm is None, -(one.residual_mm or 0.0))))
 
 
@@ -112,8 +112,35 @@ class _Evidence:
     moves_mm: Float[np.ndarray, "moves 2"]
 
 
-def _of_branch(
-    branch: int, name: str, seen: _Evidence, mine: Int[np.ndarray, " k"], chosen: Int[np.ndarray, " stretches"]
+def _vessels(model: PreparedModel) -> list[tuple[int, ...]]:
+    """Branches that are one vessel: it is cut wherever another leaves it, and goes on under its own name.
+
+    Where two branches of the name go on, it names a kind ("artery") and no vessel.
+    """
+    tree = () if model.model.centerlines is None else model.model.centerlines.branches
+    kept = [at for at, branch in enumerate(tree) if branch.vessel_class in model.branch_classes]
+    if len(kept) != len(model.branch_names):  # not made from this tree
+        return [(branch,) for branch in range(len(model.branch_names))]
+    place = {at: number for number, at in enumerate(kept)}
+    goes_on: dict[int, list[int]] = {}
+    for number, at in enumerate(kept):
+        parent = place.get(tree[at].parent)
+        if parent is not None and tree[at].name and tree[at].name == model.branch_names[parent]:
+            goes_on.setdefault(parent, []).append(number)
+    first_of = list(range(len(kept)))
+    for parent, children in sorted(goes_on.items()):
+        if len(children) == 1:
+            first, last = sorted((first_of[parent], first_of[children[0]]))
+            first_of = [first if of == last else of for of in first_of]
+    return [tuple(at for at, of in enumerate(first_of) if of == first) for first in sorted(set(first_of))]
+
+
+def _of_vessel(
+    branches: tuple[int, ...],
+    name: str,
+    seen: _Evidence,
+    mine: Int[np.ndarray, " k"],
+    chosen: Int[np.ndarray, " stretches"],
 ) -> BranchResidual:
     """The middle of its filled stretches, each weighed by its length."""
     length_mm, there = seen.length_mm[mine], seen.share[mine, chosen[mine]]
@@ -127,7 +154,7 @@ def _of_branch(
         middle = ranked[int(np.searchsorted(reached, 0.5 * reached[-1]))]
         residual, move = float(away[middle]), moves[middle]
     return BranchResidual(
-        branch=branch, name=name, residual_mm=residual, move_mm=move,
+        branches=branches, name=name, residual_mm=residual, move_mm=move,
         here=float(np.average(seen.share[mine, 0], weights=length_mm)),
         there=float(np.average(there, weights=length_mm)), visible_mm=float(length_mm.sum()),
     )  # fmt: skip

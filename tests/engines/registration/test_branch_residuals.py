@@ -59,11 +59,9 @@ def test_a_branch_that_is_not_filled_has_no_residual() -> None:
     both, one = bed(3, missing=0.0, false_curves=0), bed(3, missing=0.0, false_curves=0, only_root=0)
     roots = PreparedModel.of(both.model)
     of_other = set(np.unique(roots.branch[roots.system != 0]).tolist())
-    lacking = {found.branch for found in _residuals(one, one.pose) if found.residual_mm is None}
+    lacking = {found.branches[0] for found in _residuals(one, one.pose) if found.residual_mm is None}
     assert len(lacking & of_other) >= len(of_other) / 2
-    assert not any(
-        found.branch in of_other and found.residual_mm is None for found in _residuals(both, both.pose)
-    )
+    assert not any(found.branches[0] in of_other and found.residual_mm is None for found in _residuals(both, both.pose))
 
 
 def test_without_segmented_vessel_or_without_a_branch_in_the_picture_nothing_is_told(scene: Bed) -> None:
@@ -71,3 +69,21 @@ def test_without_segmented_vessel_or_without_a_branch_in_the_picture_nothing_is_
     assert _residuals(scene, _shifted(scene, 900.0, 0.0)) == ()
     assert worst_mm(()) is None
     assert middle_mm(()) is None
+
+
+def _named(scene: Bed, names: dict[int, str]) -> PreparedModel:
+    tree = scene.model.centerlines
+    assert tree is not None
+    branches = tuple(replace(branch, name=names.get(at, "")) for at, branch in enumerate(tree.branches))
+    return PreparedModel.of(replace(scene.model, centerlines=replace(tree, branches=branches)))
+
+
+def test_a_vessel_goes_on_under_its_name_and_a_name_that_forks_is_none(scene: Bed) -> None:
+    tree = scene.model.centerlines
+    assert tree is not None
+    children = [at for at, branch in enumerate(tree.branches) if branch.parent == 0]
+    chain = _named(scene, {0: "LAD", children[0]: "LAD"})
+    found = branch_residuals(scene.pose, chain, prepare_view(scene.view))
+    assert [one.branches for one in found if one.name == "LAD"] == [(0, children[0])]
+    forks = _named(scene, dict.fromkeys((0, *children), "artery"))
+    assert all(len(one.branches) == 1 for one in branch_residuals(scene.pose, forks, prepare_view(scene.view)))
