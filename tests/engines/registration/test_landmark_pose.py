@@ -65,5 +65,5 @@ def test_a_mistaken_pair_is_named(scene: Bed) -> None:
 
 def test_pairs_that_swap_ends_are_refused(scene: Bed) -> None:
     points, places = _pairs(scene, 4)
-    with pytest.raises(InputError, match="disagree|turn the model"):
+    with pytest.raises(InputError, match=r"disagree|turn the model"):
         pose_from_landmarks(points, places[::-1].copy(), scene.geometry, scene.pose)

@@ -21,11 +21,16 @@ def mark_of(residual_mm: float | None) -> tuple[str, str]:
     return _MARKS[(residual_mm > GOOD_MM) + (residual_mm > POOR_MM)]
 
 
+def millimetres(residual_mm: float) -> str:
+    """Residuals are told to half a millimetre: a smaller one must not look exact."""
+    return "<0.5 mm" if residual_mm < 0.5 else f"{residual_mm:.1f} mm"
+
+
 def row_text(branch: JudgedBranch) -> str:
     sign, _ = mark_of(branch.residual.residual_mm)
     if branch.residual.residual_mm is None:
         return f"{sign}  not seen    {branch.name}"
-    return f"{sign}  {branch.residual.residual_mm:4.1f} mm    {branch.name}"
+    return f"{sign}  {millimetres(branch.residual.residual_mm)}    {branch.name}"
 
 
 def summary_text(judgement: Judgement) -> str:
@@ -34,6 +39,6 @@ def summary_text(judgement: Judgement) -> str:
         return "No branch has a vessel that corresponds to it here."
     filled = sum(branch.residual.residual_mm is not None for branch in judgement.branches)
     return (
-        f"Middle {judgement.middle_mm:.1f} mm, worst {judgement.worst_mm:.1f} mm\n"
+        f"Middle {millimetres(judgement.middle_mm)}, worst {millimetres(judgement.worst_mm)}\n"
         f"{filled} of {len(judgement.branches)} branches are seen filled"
     )

@@ -16,23 +16,30 @@ from guidance_app.views.overlay_shape import OverlayShape
 Comparison = Literal["flicker", "checkerboard", "edges"]
 COMPARISONS: tuple[Comparison, ...] = ("flicker", "checkerboard", "edges")
 
-_LIGHT, _DARK = 150, 55  # a vessel full of contrast on a bright ground, calm beside the picture
+_LIGHTS = (70, 190)  # of the ground: that of the picture, so that nothing flashes in a dark room
+_DARK_SHARE = 0.4  # grey of the deepest lumen in that of the ground
 _SQUARES = 10  # along the shorter side: small enough that most vessels cross several
 _DIMMED = 0.45
 _SMOOTH_PX = 1.5
 _STRONGEST = 0.08  # share of the picture that counts as edge
+_FAINT = 6  # greys below the ground that count as lumen
 _RGB = tuple[int, int, int]
 
 
-def rendered_model(overlay: Overlay) -> UInt8[np.ndarray, "rows columns"]:
-    """The model as a picture of its own: dark where the lumen is thick, light where there is none."""
+def ground_of(grey: UInt8[np.ndarray, "rows columns"]) -> int:
+    """The grey that the rendered model lies on beside this picture."""
+    return int(np.clip(np.median(grey[::4, ::4]), *_LIGHTS))
+
+
+def rendered_model(overlay: Overlay, ground: int) -> UInt8[np.ndarray, "rows columns"]:
+    """The model as a picture of its own: dark where the lumen is thick, the ground's grey where there is none."""
     # All of it: whether a branch is filled is what the person is to see.
     shown = tuple(replace(line, seen=None) for line in overlay.centerlines)
     area = OverlayShape(replace(overlay, centerlines=shown)).lumen_area
     depth = np.sqrt(np.asarray(cv2.distanceTransform((area > 127).astype(np.uint8), cv2.DIST_L2, 3)))
     deepest = float(depth.max())
     thick = 0.35 * (depth > 0) + 0.65 * depth / deepest if deepest > 0 else depth
-    grey = _LIGHT - (_LIGHT - _DARK) * thick
+    grey = ground * (1.0 - (1.0 - _DARK_SHARE) * thick)
     return np.asarray(cv2.GaussianBlur(grey.astype(np.float32), (0, 0), 0.8)).round().astype(np.uint8)
 
 
@@ -51,7 +58,8 @@ def edges(
     """The dimmed picture with its own edges in white, and the model's in the overlay's colour, broken into dashes."""
     picture = np.repeat((_DIMMED * grey).astype(np.uint8)[..., None], 3, axis=2)
     picture[_edge_mask(grey)] = (235, 235, 235)
-    border = np.asarray(cv2.Canny((model < _LIGHT - 6).astype(np.uint8) * 255, 50, 150)) > 0
+    covered = model < model.max() - _FAINT
+    border = np.asarray(cv2.Canny(covered.astype(np.uint8) * 255, 50, 150)) > 0
     border = np.asarray(cv2.dilate(border.astype(np.uint8), np.ones((2, 2), np.uint8))) > 0
     row, column = np.indices(grey.shape)
     picture[border & ((row + column) % 12 < 8)] = _rgb(palette.VALID)

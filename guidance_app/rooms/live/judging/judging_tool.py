@@ -10,8 +10,8 @@ from PyQt6.QtCore import QPointF, QRectF, Qt
 from PyQt6.QtGui import QColor, QImage, QPainter, QPen, QPolygonF
 
 from guidance_app.live.guidance import Overlay
-from guidance_app.rooms.live.judging.branch_words import mark_of
-from guidance_app.rooms.live.judging.comparison import Comparison, checkerboard, edges, rendered_model
+from guidance_app.rooms.live.judging.branch_words import mark_of, millimetres
+from guidance_app.rooms.live.judging.comparison import Comparison, checkerboard, edges, ground_of, rendered_model
 from guidance_app.views import palette
 from guidance_app.views.annotation_layout import PlacedText, line_height, text_width
 from guidance_app.views.annotation_painter import paint_texts
@@ -44,7 +44,7 @@ class JudgingTool(PictureTool):
         self.overlay: Overlay | None = None
         self.chosen: JudgedBranch | None = None
         self._rendered: UInt8[np.ndarray, "rows columns"] | None = None
-        self._rendered_of: Overlay | None = None
+        self._rendered_of: tuple[Overlay, int] | None = None
         self._image: QImage | None = None
         self._bytes: np.ndarray | None = None  # owned by the image above
         self._image_of: tuple[object, ...] = ()
@@ -85,8 +85,9 @@ class JudgingTool(PictureTool):
 
     def _drawn(self, grey: UInt8[np.ndarray, "rows columns"]) -> QImage:
         assert self.overlay is not None
-        if self._rendered is None or self._rendered_of is not self.overlay:
-            self._rendered, self._rendered_of = rendered_model(self.overlay), self.overlay
+        ground = ground_of(grey)
+        if self._rendered is None or self._rendered_of != (self.overlay, ground):
+            self._rendered, self._rendered_of = rendered_model(self.overlay, ground), (self.overlay, ground)
         rows, columns = grey.shape
         if self.comparison == "edges":
             self._bytes = np.ascontiguousarray(edges(grey, self._rendered))
@@ -111,7 +112,7 @@ def _paint_branch(painter: QPainter, picture: PaintedPicture, branch: JudgedBran
             _stroke(painter, _line(picture, piece + branch.move_px), colour, 2.0, Qt.PenStyle.DashLine)
             middle = piece[len(piece) // 2]
             _arrow(painter, picture.at(*middle), picture.at(*(middle + branch.move_px)), colour)
-        words = f"{branch.name}: {branch.residual.residual_mm:.1f} mm"
+        words = f"{branch.name}: {millimetres(branch.residual.residual_mm)}"
     rightmost = max((piece[piece[:, 0].argmax()] for piece in pieces), key=lambda point: point[0])
     paint_plate(painter, picture, picture.at(*rightmost), (words,), colour=palette.BRIGHT_TEXT)
 

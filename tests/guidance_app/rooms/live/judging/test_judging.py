@@ -173,7 +173,7 @@ def test_outlines_fill_to_the_mask_they_came_from() -> None:
 
 def test_comparisons_keep_the_picture_s_size_and_show_both() -> None:
     drawn, grey = overlay(0), np.full((100, 100), 200, np.uint8)
-    model = rendered_model(drawn)
+    model = rendered_model(drawn, 150)
     assert model[50, 50] < model[10, 10]
     squares = checkerboard(grey, model)
     assert {int(squares[2, 2]), int(squares[2, 12])} == {200, int(model[2, 12])}
