@@ -68,7 +68,7 @@ class LivePlace(QWidget):
             ),
         )
         self.desk = SessionDesk(self.view, show_runs=self.panel.show_runs)
-        self.judging = JudgingDesk(self.view)
+        self.judging = JudgingDesk(self.view, say=say)
         self.judging_panel = JudgingPanel(self, self.judging, perform)
         self.judging.changed = self.judging_panel.show_desk
         self.view.on_frame_wheel = lambda frames: say(self.desk.step(frames))

@@ -15,6 +15,7 @@ from guidance_app.rooms.live.actions import MOUSE_HELP, live_actions
 from guidance_app.rooms.live.case_runs import CaseRuns, Runs
 from guidance_app.rooms.live.guided_session import GuidedSession
 from guidance_app.rooms.live.judging.actions import judging_actions
+from guidance_app.rooms.live.judging.hand_actions import hand_actions
 from guidance_app.rooms.live.place import LivePlace
 from guidance_app.rooms.live.remembered_view import RememberedView, remembered_of, set_up
 from guidance_app.rooms.live.second_screen import SecondScreen
@@ -55,7 +56,8 @@ class LiveRoom(Room):
     @cached_property
     def _place(self) -> LivePlace:
         place = LivePlace(self._house.say, self._perform)
-        place.dress_buttons((*live_actions(place.desk), *judging_actions(place.judging)))
+        judging = (*judging_actions(place.judging), *hand_actions(place.judging.hand))
+        place.dress_buttons((*live_actions(place.desk), *judging))
         return place
 
     def actions(self) -> tuple[Action, ...]:
@@ -63,7 +65,10 @@ class LiveRoom(Room):
             id="live.second-screen", words="Picture on a second screen, again: back", keys=("Ctrl+F11",),
             press=self.toggle_second_screen, tip="The picture alone, as large as the other screen is.",
         )  # fmt: skip
-        return (*live_actions(self.widget.desk), *judging_actions(self.widget.judging), second)
+        judging = self.widget.judging
+        # While a hand corrects, some keys of the room are its own.
+        by_hand = hand_actions(judging.hand)
+        return (*by_hand, *live_actions(self.widget.desk), *judging_actions(judging), second)
 
     def enter(self, case: Case | None) -> None:
         if case is not None and case is not self._case and case.recordings:

@@ -13,6 +13,7 @@ from guidance_app.live.guidance import GuidanceResult, ScreenState
 from guidance_app.panels.background import Background
 from guidance_app.rooms.live.guided_session import GuidedSession
 from guidance_app.rooms.live.judging.comparison import Comparison
+from guidance_app.rooms.live.judging.hand_desk import HandDesk
 from guidance_app.rooms.live.judging.judging_tool import JudgingTool
 from guidance_app.views.live_view import LiveView
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 _AGAIN_NS = 400_000_000  # while frames flow; a list that changes faster cannot be read
 _TURN_MS = 450  # of picture and model: slow enough to look, quick enough that a jump is seen
+
+_NO_VESSEL = "This picture shows no vessel to judge by."
 
 MakeModel = Callable[[], "JudgedModel"]
 
@@ -46,10 +49,13 @@ class JudgingDesk:
         judgement: the newest; None before the first and after the pose has gone.
         changed: called after every change that the panel shows.
         problem: why nothing can be judged; "" when something can.
+        hand: what corrects the registration by hand; its draft is judged in place of guidance's own pose.
     """
 
-    def __init__(self, view: LiveView) -> None:
+    def __init__(self, view: LiveView, *, say: Callable[[str], None]) -> None:
         self.tool = JudgingTool()
+        self.hand = HandDesk(view, model=self._wanted_model, say=say)
+        self.hand.changed = self._hand_changed
         self.judgement: Judgement | None = None
         self.problem = ""
         self.is_open = False
@@ -72,6 +78,7 @@ class JudgingDesk:
     def take(self, make_model: MakeModel) -> None:
         """Another case, or another run of it: judge on its model from now on."""
         self._make, self.model, self._making = make_model, None, False
+        self.hand.leave()
         self._forget()
         if self.is_open:
             self._need_model()
@@ -85,6 +92,7 @@ class JudgingDesk:
     def toggle(self) -> str:
         self.is_open = not self.is_open
         if not self.is_open:
+            self.hand.leave()
             self.compare(None)
             self._choose(None)
             if self.tool in self._view.tools:
@@ -106,6 +114,7 @@ class JudgingDesk:
         flickers = self.tool.comparison == "flicker"
         self.tool.model_turn = flickers
         (self._turns.start if flickers else self._turns.stop)()
+        self.hand.tool.compared = self.tool.comparison is not None
         self._view.update()
         self.changed()
         if self.tool.comparison is not None and self.tool.overlay is None:
@@ -139,15 +148,29 @@ class JudgingDesk:
     def see(self, screen: ScreenState, session: GuidedSession) -> None:
         """A new state is on the screen."""
         self._screen, self._session = screen, session
+        self.hand.see(screen, session)
         if self.is_open:
             self._look()
 
+    def _hand_changed(self) -> None:
+        if self.hand.mode != "off" and not self.is_open:
+            self.toggle()
+        self._look()
+        self.changed()
+
     def _look(self) -> None:
-        screen, session = self._screen, self._session
-        self.tool.overlay = None if screen is None else screen.overlay
-        subject = None if screen is None or session is None else _subject_of(screen, session)
+        if not self.is_open:
+            return
+        screen, session, hand = self._screen, self._session, self.hand
+        self.tool.overlay = hand.tool.overlay or (None if screen is None else screen.overlay)
+        hand.tool.compared = self.tool.comparison is not None
+        if hand.mode != "off":
+            subject = None if screen is None else _subject_by_hand(screen, hand)
+        else:
+            subject = None if screen is None or session is None else _subject_of(screen, session)
         if subject is None:
-            self._show_problem(_why_nothing(screen, session))
+            by_hand = hand.mode != "off"
+            self._show_problem(_NO_VESSEL if by_hand else _why_nothing(screen, session))
             return
         if self.model is None or self._judging or subject.is_same(self._judged):
             return
@@ -195,6 +218,11 @@ class JudgingDesk:
         self.tool.model_turn = not self.tool.model_turn
         self._view.update()
 
+    def _wanted_model(self) -> JudgedModel | None:
+        if self.model is None:
+            self._need_model()
+        return self.model
+
     def _need_model(self) -> None:
         if self.model is None and self._make is not None and not self._making:
             self._making = True
@@ -202,6 +230,7 @@ class JudgingDesk:
 
     def _took_model(self, model: JudgedModel) -> None:
         self.model, self._making = model, False
+        self.hand.model_came()
         self._look()
 
 
@@ -216,6 +245,14 @@ def _subject_of(screen: ScreenState, session: GuidedSession) -> _Subject | None:
     return None if geometry is None else _Subject(pose=found.isocentre_from_lps, geometry=geometry, result=result)
 
 
+def _subject_by_hand(screen: ScreenState, hand: HandDesk) -> _Subject | None:
+    """The draft, or the pose that was too weak, on the vessels of the newest result."""
+    pose, geometry, result = hand.pose, hand.geometry, screen.result
+    if pose is None or geometry is None or result is None or not result.vessel_outline:
+        return None
+    return _Subject(pose=pose, geometry=geometry, result=result)
+
+
 def _why_nothing(screen: ScreenState | None, session: GuidedSession | None) -> str:
     if screen is None or session is None or screen.frame is None:
         return "No picture yet."
@@ -223,4 +260,4 @@ def _why_nothing(screen: ScreenState | None, session: GuidedSession | None) -> s
         return "No current registration to judge."
     if screen.frame.geometry is None:
         return "This picture does not say how the C-arm stood."
-    return "This picture shows no vessel to judge by."
+    return _NO_VESSEL

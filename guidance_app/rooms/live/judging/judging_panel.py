@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from PyQt6.QtCore import Qt
-from PyQt6.QtGui import QColor
+from PyQt6.QtGui import QColor, QFontMetrics
 from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QListWidget, QListWidgetItem, QPushButton, QVBoxLayout, QWidget
 
 from guidance_app.panels.action import Action
@@ -17,6 +17,13 @@ from guidance_app.views import palette
 
 PANEL_WIDTH_PX = 252
 _BUTTON_HEIGHT_PX = 36
+_STATUS_LINES = 5
+# Action, words, and whether the button shows a state.
+_CORRECTING = (
+    (("live.handles", "Handles", True), ("live.landmarks", "Landmarks", True)),
+    (("live.weak", "Too weak", True), ("live.wire", "Stiff wire", True)),
+    (("live.undo", "Undo", False), ("live.redo", "Redo", False), ("live.hand-propose", "Propose", False)),
+)
 _WORDS = {"flicker": "Flicker", "checkerboard": "Squares", "edges": "Edges"}
 
 
@@ -53,7 +60,25 @@ class JudgingPanel(QFrame):
         for how in COMPARISONS:
             row.addWidget(self.button(f"live.{how}", _WORDS[how], perform, checkable=True))
         self._layout.addLayout(row)
+        self._add_correcting(perform)
         self.hide()
+
+    def _add_correcting(self, perform: Callable[[str], None]) -> None:
+        heading = QLabel("CORRECT")
+        heading.setObjectName("heading")
+        self._layout.addWidget(heading)
+        for pair in _CORRECTING:
+            row = QHBoxLayout()
+            row.setSpacing(4)
+            for action_id, words, checkable in pair:
+                row.addWidget(self.button(action_id, words, perform, checkable=checkable))
+            self._layout.addLayout(row)
+        self.status = QLabel()
+        self.status.setObjectName("quiet")
+        self.status.setWordWrap(True)
+        self.status.setFixedHeight(_STATUS_LINES * QFontMetrics(self.status.font()).lineSpacing())
+        self.status.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
+        self._layout.addWidget(self.status)
 
     def button(
         self, action_id: str, words: str, perform: Callable[[str], None], *, checkable: bool = False
@@ -79,6 +104,14 @@ class JudgingPanel(QFrame):
         self.setVisible(desk.is_open)
         for how in COMPARISONS:
             self.buttons[f"live.{how}"].setChecked(desk.tool.comparison == how)
+        hand = desk.hand
+        for action_id, mode in (("live.handles", "handles"), ("live.landmarks", "landmarks"), ("live.weak", "weak")):
+            self.buttons[action_id].setChecked(hand.mode == mode)
+        self.buttons["live.wire"].setChecked(hand.wire)
+        self.buttons["live.undo"].setEnabled(not hand.no_undo())
+        self.buttons["live.redo"].setEnabled(not hand.no_redo())
+        self.buttons["live.hand-propose"].setEnabled(not hand.no_draft())
+        self.status.setText(hand.status)
         if desk.judgement is not None:
             text = summary_text(desk.judgement)
         else:
