@@ -10,13 +10,15 @@ from jaxtyping import Float
 from scipy import ndimage
 
 from calibration.errors import InputError
+from engines.cmr.perfusion.magnitude import channel_noise, true_mean
+from engines.cmr.perfusion.shading import pool_level, wall_baseline
+from engines.cmr.perfusion.tissue_curve import TissueModel, tissue_model
 from engines.cmr.perfusion.upslope import (
     PoolCurve,
     denoised,
     late_frame,
-    normalised,
     pool_curve,
-    steepest,
+    wall_curves,
     wall_interior,
 )
 from engines.cmr.series import PerfusionSlice
@@ -25,6 +27,7 @@ from engines.cmr.wall.slice_wall import SliceWall, wall_from_masks
 from engines.cmr.wall.wall_detection import find_wall
 
 _SMOOTH_PX = 0.9
+_FEWEST_RIGHT = 12  # pixels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -41,6 +44,8 @@ class SlicePerfusion:
         depth: (columns, rows) share of the wall's thickness.
         upslope_per_s: (n,) of the pixel curves; divide by the pool's.
         dark_rim: a thin inner ring darkens as the pool brightens.
+        tissue: takes curves of this slice apart into uptake and leaking blood.
+        channel: noise of a channel.
     """
 
     part: PerfusionSlice
@@ -55,6 +60,8 @@ class SlicePerfusion:
     depth: Float[np.ndarray, "columns rows"]
     upslope_per_s: Float[np.ndarray, " n"]
     dark_rim: bool
+    tissue: TissueModel
+    channel: float
 
     def window(self) -> tuple[int, int]:
         """Frames between which an upslope of the wall may lie."""
@@ -84,12 +91,22 @@ def measure_slice(part: PerfusionSlice) -> SlicePerfusion:
     else:
         wall = find_wall(aligned, part.pixel_mm, centre, part.name)
         wall = _with_drawn(wall, part)
-    pool = pool_curve(aligned, part.times_ms, wall, part.name, motion.excluded)
+    rough = pool_curve(aligned, part.times_ms, wall, part.name, motion.excluded)
+    # Moving a picture averages neighbours: what counts is the noise of the pictures that are measured.
+    channel = channel_noise(aligned[..., rough.baseline_frames + 2 :])
+    pool = pool_curve(aligned, part.times_ms, wall, part.name, motion.excluded, channel)
     interior, depth = wall_interior(wall, part.pixel_mm)
     last = late_frame(part.times_ms, pool)
-    curves = denoised(normalised(aligned, interior, pool.baseline_frames, motion.excluded, 0.0), last)
-    pixel_curves = denoised(normalised(aligned, interior, pool.baseline_frames, motion.excluded, _SMOOTH_PX), last)
-    found = SlicePerfusion(
+    kept = np.setdiff1d(np.arange(pool.baseline_frames), motion.excluded)
+    baseline = wall_baseline(
+        aligned, wall, interior, part.pixel_mm, kept if len(kept) else np.arange(pool.baseline_frames), channel
+    )
+    curves = wall_curves(aligned, interior, baseline, motion.excluded, channel, 0.0)
+    pixel_curves = denoised(wall_curves(aligned, interior, baseline, motion.excluded, channel, _SMOOTH_PX), last)
+    tissue = tissue_model(
+        part.times_ms, pool.signal, _right_curve(aligned, wall, channel), pool.baseline_frames, (pool.onset - 1, last)
+    )
+    return SlicePerfusion(
         part=part,
         reference=reference,
         motion=motion,
@@ -100,11 +117,20 @@ def measure_slice(part: PerfusionSlice) -> SlicePerfusion:
         curves=curves,
         pixel_curves=pixel_curves,
         depth=depth,
-        upslope_per_s=np.zeros(len(curves)),
+        upslope_per_s=np.array([tissue.fit(curve).upslope_per_s for curve in pixel_curves]),
         dark_rim=_dark_rim(curves, depth[interior], pool),
+        tissue=tissue,
+        channel=channel,
     )
-    slope, _, _ = steepest(pixel_curves, part.times_ms, *found.window())
-    return replace(found, upslope_per_s=slope)
+
+
+def _right_curve(aligned: np.ndarray, wall: SliceWall, channel: float) -> np.ndarray | None:
+    """The right pool's rise over its own baseline; None where the slice hardly sees it."""
+    core = np.asarray(ndimage.binary_erosion(wall.right_pool, iterations=2))
+    if core.sum() < _FEWEST_RIGHT:
+        return None
+    pixels = aligned[core]
+    return true_mean(pixels.mean(axis=0), channel) / max(pool_level(pixels, np.arange(3), channel), 1e-9)
 
 
 def measure_slices(
