@@ -1,4 +1,4 @@
-"""A small U-Net over maps of a first pass that tells LV wall, LV pool and RV pool of a short-axis slice."""
+"""A small U-Net over pictures of a short-axis slice, and the one that tells LV wall, LV pool and RV pool."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from torch import Tensor, nn
 CLASSES = ("background", "lv_wall", "lv_pool", "rv_pool")
 
 
-class WallNet(nn.Module):
-    """Maps in, one logit a class and pixel out; sides are multiples of 8.
+class SliceNet(nn.Module):
+    """Pictures in, pictures out; sides are multiples of 8.
 
     Args:
-        maps: number of input maps.
-        width: channels at full resolution, doubled at each of two coarser levels.
+        inputs, outputs: number of pictures.
+        width: channels at full resolution, two, three and four times as many at three coarser levels.
     """
 
-    def __init__(self, maps: int, *, width: int = 16) -> None:
+    def __init__(self, inputs: int, outputs: int, *, width: int = 16) -> None:
         super().__init__()
-        self.maps, self.width = maps, width
+        self.width = width
         widths = [width, 2 * width, 3 * width, 4 * width]
         self.down = nn.ModuleList(
-            _Block(before, after) for before, after in zip([maps, *widths[:-1]], widths, strict=True)
+            _Block(before, after) for before, after in zip([inputs, *widths[:-1]], widths, strict=True)
         )
         self.up = nn.ModuleList(
             _Block(low + skip, skip) for low, skip in zip(widths[:0:-1], widths[-2::-1], strict=True)
         )
-        self.head = nn.Conv2d(width, len(CLASSES), 1)
+        self.head = nn.Conv2d(width, outputs, 1)
 
-    def forward(self, maps: Float[Tensor, "b m c r"]) -> Float[Tensor, "b k c r"]:
-        hidden, skips = maps, []
+    def forward(self, pictures: Float[Tensor, "b i c r"]) -> Float[Tensor, "b o c r"]:
+        hidden, skips = pictures, []
         for block in self.down:
             hidden = block(hidden if not skips else nn.functional.avg_pool2d(hidden, 2))
             skips.append(hidden)
@@ -38,6 +38,18 @@ class WallNet(nn.Module):
             wide = nn.functional.interpolate(hidden, scale_factor=2.0, mode="bilinear", align_corners=False)
             hidden = block(torch.cat([wide, skip], dim=1))
         return self.head(hidden)
+
+
+class WallNet(SliceNet):
+    """Maps of a first pass in, one logit a class and pixel out.
+
+    Args:
+        maps: number of input maps.
+    """
+
+    def __init__(self, maps: int, *, width: int = 16) -> None:
+        super().__init__(maps, len(CLASSES), width=width)
+        self.maps = maps
 
 
 class _Block(nn.Module):

@@ -9,8 +9,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from engines.cmr.heart.lv_frame import aha_segments
-from engines.cmr.perfusion.slice_perfusion import SlicePerfusion
 from engines.cmr.perfusion.pooling import pooled
+from engines.cmr.perfusion.slice_perfusion import SlicePerfusion
 
 _FEWEST_PIXELS = 5
 _SHADING = 0.012  # of the upslope: what the smooth field of the coil leaves open

@@ -140,7 +140,7 @@ def wall_curves(
     channel: float,
     smooth_px: float,
 ) -> Float[np.ndarray, "n time"]:
-    """Curves of the interior's pixels over their baseline, smoothed within it, without what noise adds to magnitudes."""
+    """Curves of the interior's pixels over their baseline, smoothed within it, without what noise lifts them by."""
     weight = interior.astype(np.float64)
 
     def smoothed(width: float) -> np.ndarray:

@@ -130,7 +130,9 @@ def _stenosis(fusion: Fusion, index: int) -> dict[str, Any]:
         "subtended_mass_g": _round(lesion.mass_g, 2),
         "mean_relative_upslope": _round(lesion.mean_upslope, 5),
         "of_remote": _round(lesion.of_remote, 3),
+        "of_remote_sigma": _round(lesion.sigma, 3),
         "verdict": lesion.verdict,
+        "doubts": list(lesion.doubts),
     }
 
 

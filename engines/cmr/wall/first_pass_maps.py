@@ -73,6 +73,7 @@ def bolus_frames(curves: Float[np.ndarray, "n time"]) -> tuple[int, int, int]:
     bright = curves[rise > 0.6 * np.percentile(rise, 98.5)]
     peaks = np.argmax(bright, axis=1).astype(np.float64)
     split = float(np.median(peaks))
+    early, later = peaks[peaks <= split], peaks[peaks > split]
     for _ in range(10):  # two means: the blood of the right ventricle and that of the left
         early, later = peaks[peaks <= split], peaks[peaks > split]
         if not len(early) or not len(later):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
@@ -19,6 +20,7 @@ from engines.networks.cmr_wall_network import CLASSES, WallNet
 NAME = "cmr_wall"
 _RAY_MM = np.arange(0.0, 58.0, 0.5)
 _LEAST_POOL_MM2 = 60.0
+_NEAR_MM = 8.0
 _BLUR_MM = 2.2  # width of the zone in which a border is unsure, from which on it was guessed
 
 
@@ -33,7 +35,7 @@ def find_wall_by_network(
     Raises:
         InputError: the network sees no LV pool.
     """
-    return _as_wall(first_pass_maps(aligned, pixel_mm, centre_px), aligned.shape[:2], where)
+    return _found(lambda centre: first_pass_maps(aligned, pixel_mm, centre), centre_px, aligned.shape[:2], where)
 
 
 def find_wall_in_picture(
@@ -47,7 +49,17 @@ def find_wall_in_picture(
     Raises:
         InputError: the network sees no LV pool.
     """
-    return _as_wall(single_picture_maps(picture, pixel_mm, centre_px), picture.shape, where)
+    return _found(lambda centre: single_picture_maps(picture, pixel_mm, centre), centre_px, picture.shape, where)
+
+
+def _found(
+    maps_about: Callable[[np.ndarray], FirstPassMaps], centre_px: np.ndarray, shape: tuple[int, ...], where: str
+) -> SliceWall:
+    """Look twice where the first look was far off the middle: lessons have the heart near it."""
+    wall = _as_wall(maps_about(centre_px), shape, where)
+    if float(np.linalg.norm((wall.centre_px - centre_px) * maps_about(centre_px).pixel_mm)) < _NEAR_MM:
+        return wall
+    return _as_wall(maps_about(wall.centre_px), shape, where)
 
 
 def class_shares(maps: FirstPassMaps) -> Float32[np.ndarray, "4 64 64"]:
@@ -71,16 +83,15 @@ def _as_wall(maps: FirstPassMaps, shape: tuple[int, ...], where: str) -> SliceWa
         raise InputError(f"{where}: the network sees no LV pool; give masks in perfusion.json or use --wall paths")
     middle = np.array(ndimage.center_of_mass(pool * (parts == 1 + int(np.argmax(sizes)))))
     rays = [middle[k] + _RAY_MM[None] * wave(angles_rad())[:, None] / STEP_MM for k, wave in ((0, np.cos), (1, np.sin))]
-    inside = np.minimum.accumulate(ndimage.map_coordinates(pool, rays, order=1, mode="constant"), axis=1)
-    both = np.minimum.accumulate(ndimage.map_coordinates(whole, rays, order=1, mode="constant"), axis=1)
+    inside = ndimage.map_coordinates(pool, rays, order=1, mode="constant")
+    both = ndimage.map_coordinates(whole, rays, order=1, mode="constant")
     step = _RAY_MM[1]
-    # The length of a ray that lies inside, by probability, is a border finer than the grid.
-    inner = smooth_border(inside.sum(axis=1) * step - 0.5 * step, harmonics=6)
-    outer = np.maximum(smooth_border(both.sum(axis=1) * step - 0.5 * step, harmonics=6), inner + 2.5)
+    inner = smooth_border(_first_fall(inside), harmonics=6)
+    outer = np.maximum(smooth_border(_first_fall(both), harmonics=6), inner + 2.5)
     blur = float((inside * (1 - inside)).sum(axis=1).mean() + (both * (1 - both)).sum(axis=1).mean()) * step
     centre = maps.centre_px + (middle - 0.5 * (pool.shape[0] - 1)) * STEP_MM / maps.pixel_mm
     cavity, epicardium = filled(inner, centre, maps.pixel_mm, shape), filled(outer, centre, maps.pixel_mm, shape)
-    grid = maps.grid_of(np.stack(np.indices(shape[:2]), axis=-1).astype(np.float64))
+    grid = maps.grid_of(np.moveaxis(np.indices(shape[:2]), 0, -1).astype(np.float64))
     right = ndimage.map_coordinates(share[CLASSES.index("rv_pool")], np.moveaxis(grid, -1, 0), order=1, cval=0.0)
     assert len(inner) == ANGLES
     return SliceWall(
@@ -93,3 +104,13 @@ def _as_wall(maps: FirstPassMaps, shape: tuple[int, ...], where: str) -> SliceWa
         given=False,
         doubt=float(np.clip(blur / (2 * _BLUR_MM), 0.0, 1.0)),
     )
+
+
+def _first_fall(share: Float[np.ndarray, "angles radii"]) -> Float[np.ndarray, " angles"]:
+    """Where each ray first becomes less likely inside than outside, between samples."""
+    below = share < 0.5
+    below[:, -1] = True
+    at = np.maximum(np.argmax(below, axis=1), 1)
+    rows = np.arange(len(share))
+    before, after = share[rows, at - 1], share[rows, at]
+    return _RAY_MM[at - 1] + _RAY_MM[1] * np.clip((before - 0.5) / np.maximum(before - after, 1e-6), 0.0, 1.0)

@@ -1,4 +1,4 @@
-"""The loop that all networks of the fusion share: lessons drawn by step, averaged weights, a checkpoint to go on from."""
+"""The loop that all networks of the fusion share: lessons by step, averaged weights, a checkpoint to go on from."""
 
 from __future__ import annotations
 

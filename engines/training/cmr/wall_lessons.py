@@ -59,7 +59,7 @@ def prepared_slices(seed: int, folder: Path) -> list[SliceShares]:
 
     def store(beside: Path) -> None:
         with beside.open("wb") as file:
-            np.savez(file, **arrays)
+            np.savez(file, **arrays)  # pyright: ignore[reportArgumentType]
 
     write_atomically(path, store)
     return made
@@ -98,7 +98,9 @@ def _plan(patient: Patient, random: np.random.Generator) -> SlicePlan:
     affine = np.eye(4)
     affine[:3, 0], affine[:3, 1] = rotation @ column * pixel, rotation @ row * pixel
     affine[:3, 2] = rotation @ normal * random.uniform(6.0, 11.0)
-    middle = np.array([8.0 + random.normal(0, 6.0), random.normal(0, 6.0), random.uniform(0.12, 0.93) * shape.length_mm])
+    middle = np.array(
+        [8.0 + random.normal(0, 6.0), random.normal(0, 6.0), random.uniform(0.12, 0.93) * shape.length_mm]
+    )
     centre = rotation @ middle + patient.cmr_from_heart[:3, 3]
     affine[:3, 3] = centre - affine[:3, :2] @ np.full(2, (side - 1) / 2)
     return SlicePlan(lps_from_index=affine, columns=side, rows=side)
@@ -188,7 +190,8 @@ def _still(random: np.random.Generator, part: SliceShares) -> Float[np.ndarray, 
     muscle = blood * random.uniform(0.2, 0.6)
     levels = [
         blood, muscle * random.uniform(0.9, 1.2), muscle, muscle * random.uniform(0.95, 1.05),
-        muscle * random.uniform(0.95, 1.05), blood * random.uniform(0.85, 1.1), muscle, blood * random.uniform(0.3, 1.4),
+        muscle * random.uniform(0.95, 1.05), blood * random.uniform(0.85, 1.1), muscle,
+        blood * random.uniform(0.3, 1.4),
         random.uniform(0.1, 0.6), random.uniform(0.1, 0.5), random.uniform(0.0, 0.12),
     ]  # fmt: skip
     picture = np.einsum("tcr,t->cr", part.shares, np.array(levels))
