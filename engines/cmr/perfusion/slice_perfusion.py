@@ -102,7 +102,7 @@ def measure_slice(part: PerfusionSlice, *, wall: str = DEFAULT.wall) -> SlicePer
     curves = wall_curves(aligned, interior, baseline, motion.excluded, channel, 0.0)
     pixel_curves = denoised(wall_curves(aligned, interior, baseline, motion.excluded, channel, _SMOOTH_PX), last)
     tissue = tissue_model(
-        part.times_ms, pool.signal, _right_curve(aligned, found, channel), pool.baseline_frames, (pool.onset - 1, last)
+        part.times_ms, pool.signal, right_curve(aligned, found, channel), pool.baseline_frames, (pool.onset - 1, last)
     )
     return SlicePerfusion(
         part=part,
@@ -134,7 +134,7 @@ def _wall(part: PerfusionSlice, aligned: np.ndarray, centre: np.ndarray, how: st
     return _with_drawn(find_wall(aligned, part.pixel_mm, centre, part.name), part)
 
 
-def _right_curve(aligned: np.ndarray, wall: SliceWall, channel: float) -> np.ndarray | None:
+def right_curve(aligned: np.ndarray, wall: SliceWall, channel: float) -> np.ndarray | None:
     """The right pool's rise over its own baseline; None where the slice hardly sees it."""
     core = np.asarray(ndimage.binary_erosion(wall.right_pool, iterations=2))
     if core.sum() < _FEWEST_RIGHT:
