@@ -19,7 +19,6 @@ from typing import Any
 
 import numpy as np
 
-from engines.anatomy.cases.case import load_case
 from engines.anatomy.vessel_model import VesselModel
 from engines.evaluation.confidence.confidence_samples import OTHER_ANATOMY_MM, Patient, read_patient
 from engines.evaluation.confidence.model_defects import DEFECTS, centerlines_only, spoilt_contrast, surface_only

@@ -98,7 +98,8 @@ def centerlines_only(model: VesselModel, rng: np.random.Generator) -> VesselMode
 def surface_only(model: VesselModel, rng: np.random.Generator) -> VesselModel:
     """A surface without names: of what was simulated, or around a false lumen too."""
     with_more = with_unfilled_lumen(model, rng) if rng.uniform() < 0.5 else model
-    assert with_more.labels is not None and model.centerlines is not None
+    assert with_more.labels is not None
+    assert model.centerlines is not None
     nameless = tuple(replace(branch, name="") for branch in model.centerlines.branches)
     return replace(
         model,
