@@ -23,6 +23,7 @@ from guidance_app.views import legibility, palette, windowing
 from guidance_app.views.annotation_layout import PlacedText, placed_texts
 from guidance_app.views.annotation_painter import paint_texts
 from guidance_app.views.annotations import Annotations, corners_of, side_letters
+from guidance_app.views.language import tr
 from guidance_app.views.open_field import OpenField
 from guidance_app.views.overlay_look import OverlayLook, badge_of, look_of
 from guidance_app.views.overlay_painter import OVERLAY_MODES, OverlayMode, OverlayPainter, Placing
@@ -244,17 +245,21 @@ class LiveView(QWidget):
         badge = badge_of(
             screen, held=self.overlay_held, raw=self.raw, frozen=self.frozen, opacity=self.opacity, now_ns=now_ns
         )
-        always = Annotations(badge=badge, bar=PATIENT_WORDS[screen.patient], notes=self._notes())
+        always = Annotations(badge=badge, bar=tr(PATIENT_WORDS[screen.patient]), notes=self._notes())
         if self.raw:
             return always
         frame = self._picture
+        corners = corners_of(
+            screen, case_id=self.case_id, window=self.window_level, zoom=self.viewport.zoom, frozen=self.frozen,
+            now_ns=now_ns,
+        )  # fmt: skip
+        if self._mask is not None:
+            mask = tr("Mask: frame {number}, not shifted").format(number=self._mask.source_frame + 1)
+            corners = replace(corners, bottom_left=(*corners.bottom_left, mask))
         return replace(
             always,
             message=message_of(screen),
-            corners=corners_of(
-                screen, case_id=self.case_id, window=self.window_level, zoom=self.viewport.zoom, frozen=self.frozen,
-                now_ns=now_ns,
-            ),
+            corners=corners,
             sides=None if frame is None else side_letters(frame.geometry, frame.patient_position),
             label="" if look is None else look.label,
             label_colour="" if look is None else look.colour,
@@ -263,7 +268,7 @@ class LiveView(QWidget):
     def _notes(self) -> tuple[str, ...]:
         if self._mask is None or self._picture is None:
             return ()
-        return (f"SUBTRACTED: mask frame {self._mask.source_frame + 1}, no shift",)
+        return (tr("SUBTRACTED, mask {number}").format(number=self._mask.source_frame + 1),)
 
     def refresh_age(self) -> None:
         """Paint again where a second has passed over a held picture: its age is written on it."""

@@ -108,7 +108,7 @@ class ScreenComposer:
         """Of the registration in use, with what the newest picture adds to its error; never of a view left behind."""
         situation, result = self._guidance.situation, self._guidance.result
         found = situation.registration
-        if found is None or situation.state not in ("accepted", "proposed"):
+        if found is None or situation.state not in ("accepted", "proposed") or not self._guidance.engine_up:
             return None
         error_mm = found.expected_error_mm
         if result is not None and result.generation == situation.generation and result.expected_error_mm is not None:
