@@ -147,6 +147,10 @@ class LiveView(QWidget):
             self.set_window_level(windowing.window_of(self._picture))
         self.update()
 
+    def shown_grey(self) -> UInt8[np.ndarray, "rows columns"] | None:
+        """The picture as it is windowed; None before the first."""
+        return self._grey
+
     def view_from_frame(self) -> QTransform | None:
         """Frame pixel edges to view pixels; None before the first frame."""
         if self._picture is None:

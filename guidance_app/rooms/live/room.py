@@ -16,6 +16,7 @@ from guidance_app.rooms.live.case_runs import CaseRuns, Runs
 from guidance_app.rooms.live.guided_session import GuidedSession
 from guidance_app.rooms.live.judging.actions import judging_actions
 from guidance_app.rooms.live.judging.hand_actions import hand_actions
+from guidance_app.rooms.live.measuring.actions import measuring_actions
 from guidance_app.rooms.live.place import LivePlace
 from guidance_app.rooms.live.remembered_view import RememberedView, remembered_of, set_up
 from guidance_app.rooms.live.second_screen import SecondScreen
@@ -57,7 +58,7 @@ class LiveRoom(Room):
     def _place(self) -> LivePlace:
         place = LivePlace(self._house.say, self._perform)
         judging = (*judging_actions(place.judging), *hand_actions(place.judging.hand))
-        place.dress_buttons((*live_actions(place.desk), *judging))
+        place.dress_buttons((*live_actions(place.desk), *judging, *measuring_actions(place.measuring)))
         return place
 
     def actions(self) -> tuple[Action, ...]:
@@ -66,9 +67,9 @@ class LiveRoom(Room):
             press=self.toggle_second_screen, tip="The picture alone, as large as the other screen is.",
         )  # fmt: skip
         judging = self.widget.judging
-        # While a hand corrects, some keys of the room are its own.
-        by_hand = hand_actions(judging.hand)
-        return (*by_hand, *live_actions(self.widget.desk), *judging_actions(judging), second)
+        # While a hand corrects or a ruler lies on the picture, some keys of the room are theirs.
+        first = (*measuring_actions(self.widget.measuring), *hand_actions(judging.hand))
+        return (*first, *live_actions(self.widget.desk), *judging_actions(judging), second)
 
     def enter(self, case: Case | None) -> None:
         if case is not None and case is not self._case and case.recordings:
@@ -122,6 +123,7 @@ class LiveRoom(Room):
         self._case = case
         self.widget.view.case_id = case.id
         self.widget.judging.take(lambda: _judged_model(case))
+        self.widget.measuring.take(case.id)
         self.widget.desk.take(session, runs=runs, run_index=run_index, open_run=open_run)
         self.widget.start()
 

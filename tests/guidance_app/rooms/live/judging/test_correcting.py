@@ -238,11 +238,11 @@ class _FlatModel:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._staged, name)
 
-    def nearest_point_mm(self, pose, view, at_px):
+    def nearest_place(self, pose, view, at_px):
         depth = view.sod_mm + (-15.0, 5.0, 15.0, -5.0)[len(self.picked) % 4]
         point = view.projection(pose).back_project(np.array([at_px]), np.array([depth]))[0]
         self.picked.append(point)
-        return point, 0.0
+        return replace(self._staged.nearest_place(pose, view, at_px), point_lps_mm=point)
 
 
 @pytest.fixture
@@ -305,8 +305,8 @@ def test_a_click_beside_the_model_sets_nothing(bench: JudgingBench) -> None:
 
 
 class _Far(_FlatModel):
-    def nearest_point_mm(self, pose, view, at_px):  # noqa: ARG002 - as the real one
-        return np.zeros(3), 1e6
+    def nearest_place(self, pose, view, at_px):
+        return replace(self._staged.nearest_place(pose, view, at_px), away_px=1e6)
 
 
 # A pose that was too weak
