@@ -152,7 +152,7 @@ def _view_row(name: str, geometry: object) -> str:
     from guidance_app.live.view_words import angles_text
 
     assert isinstance(geometry, CArmGeometry)
-    return f"{name}   {angles_text(geometry)}"
+    return f"{name}\n{angles_text(geometry)}"
 
 
 def _fill(shown: QListWidget, rows: list[str]) -> None:
@@ -168,6 +168,7 @@ def _list(name: str) -> QListWidget:
     made.setAccessibleName(name)
     made.setToolTip(name)
     made.setWordWrap(True)
+    made.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
     return made
 
 
