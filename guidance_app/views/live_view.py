@@ -23,6 +23,7 @@ from guidance_app.views import legibility, palette, windowing
 from guidance_app.views.annotation_layout import PlacedText, placed_texts
 from guidance_app.views.annotation_painter import paint_texts
 from guidance_app.views.annotations import Annotations, corners_of, side_letters
+from guidance_app.views.language import tr
 from guidance_app.views.open_field import OpenField
 from guidance_app.views.overlay_look import OverlayLook, badge_of, look_of
 from guidance_app.views.overlay_painter import OVERLAY_MODES, OverlayMode, OverlayPainter, Placing
@@ -270,17 +271,21 @@ class LiveView(QWidget):
         )
         if not (self.raw or self.frozen):
             badge = next((tool.badge for tool in reversed(self.tools) if tool.badge is not None), badge)
-        always = Annotations(badge=badge, bar=PATIENT_WORDS[screen.patient], notes=self._notes())
+        always = Annotations(badge=badge, bar=tr(PATIENT_WORDS[screen.patient]), notes=self._notes())
         if self.raw:
             return always
         frame = self._picture
+        corners = corners_of(
+            screen, case_id=self.case_id, window=self.window_level, zoom=self.viewport.zoom, frozen=self.frozen,
+            now_ns=now_ns,
+        )  # fmt: skip
+        if self._mask is not None:
+            mask = tr("Mask: frame {number}, not shifted").format(number=self._mask.source_frame + 1)
+            corners = replace(corners, bottom_left=(*corners.bottom_left, mask))
         return replace(
             always,
             message=message_of(screen),
-            corners=corners_of(
-                screen, case_id=self.case_id, window=self.window_level, zoom=self.viewport.zoom, frozen=self.frozen,
-                now_ns=now_ns,
-            ),
+            corners=corners,
             sides=None if frame is None else side_letters(frame.geometry, frame.patient_position),
             label="" if look is None else look.label,
             label_colour="" if look is None else look.colour,
@@ -290,7 +295,7 @@ class LiveView(QWidget):
         of_tools = () if self.raw else tuple(note for tool in self.tools for note in tool.notes)
         if self._mask is None or self._picture is None:
             return of_tools
-        return (f"SUBTRACTED: mask frame {self._mask.source_frame + 1}, no shift", *of_tools)
+        return (tr("SUBTRACTED, mask {number}").format(number=self._mask.source_frame + 1), *of_tools)
 
     def refresh_age(self) -> None:
         """Paint again where a second has passed over a held picture: its age is written on it."""

@@ -13,6 +13,7 @@ from guidance_app.cli.evaluations import (
     evaluate_poster,
     evaluate_registration,
     evaluate_segmentation,
+    evaluate_window,
     evaluate_zero_touch,
 )
 
@@ -27,5 +28,6 @@ def add_to(app: typer.Typer) -> None:
     evaluate_judging.add_to(evaluate)
     evaluate_segmentation.add_to(evaluate)
     evaluate_zero_touch.add_to(evaluate)
+    evaluate_window.add_to(evaluate)
     evaluate_ivus.add_to(evaluate)
     evaluate_cmr.add_to(evaluate)

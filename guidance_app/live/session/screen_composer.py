@@ -111,7 +111,9 @@ class ScreenComposer:
         situation, result = self._guidance.situation, self._guidance.result
         found = situation.registration
         # Of what a person placed by eye nothing was measured.
-        if found is None or situation.by_hand or situation.state not in ("accepted", "proposed"):
+        if found is None or situation.by_hand or not self._guidance.engine_up:
+            return None
+        if situation.state not in ("accepted", "proposed"):
             return None
         error_mm = found.expected_error_mm
         if result is not None and result.generation == situation.generation and result.expected_error_mm is not None:

@@ -19,6 +19,7 @@ from guidance_app.rooms.live.measuring.measuring_desk import MeasuringDesk
 from guidance_app.rooms.live.measuring.measuring_panel import MeasuringPanel
 from guidance_app.rooms.live.session_desk import SessionDesk
 from guidance_app.rooms.live.status import PanelCommands, StatusPanel
+from guidance_app.views.language import tr
 from guidance_app.views.live_view import LiveView
 
 TICK_MS = 16  # one refresh of a 60 Hz screen
@@ -156,7 +157,7 @@ class LivePlace(QWidget):
             return
         self._told = event
         if event.kind in _NEWS:
-            self._say(f"{_NEWS[event.kind]}: {event.text}")
+            self._say(f"{tr(_NEWS[event.kind])}: {event.text}")
 
     def _show_figures(self, screen: ScreenState) -> None:
         now_ns = time.monotonic_ns()

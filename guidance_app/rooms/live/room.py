@@ -11,7 +11,7 @@ from pydantic import JsonValue
 
 from guidance_app.panels.action import Action
 from guidance_app.panels.icons import IconName
-from guidance_app.rooms.live.actions import MOUSE_HELP, live_actions
+from guidance_app.rooms.live.actions import LINES_HELP, MOUSE_HELP, live_actions
 from guidance_app.rooms.live.case_runs import CaseRuns, Runs
 from guidance_app.rooms.live.guided_session import GuidedSession
 from guidance_app.rooms.live.judging.actions import judging_actions
@@ -21,6 +21,7 @@ from guidance_app.rooms.live.place import LivePlace
 from guidance_app.rooms.live.remembered_view import RememberedView, remembered_of, set_up
 from guidance_app.rooms.live.second_screen import SecondScreen
 from guidance_app.rooms.room import House, Room
+from guidance_app.views.language import tr
 
 if TYPE_CHECKING:
     from engines.anatomy.cases.case import Case
@@ -38,7 +39,7 @@ class LiveRoom(Room):
     name = "Live"
     icon: IconName = "live"
     hint = "Space play    \u2190 \u2192 frames    O hide overlay    Esc raw image"
-    mouse_help = MOUSE_HELP
+    mouse_help = (*MOUSE_HELP, *LINES_HELP)
 
     def __init__(self, house: House, *, runs_of: Callable[[Case], Runs] = CaseRuns) -> None:
         self._house = house
@@ -63,8 +64,8 @@ class LiveRoom(Room):
 
     def actions(self) -> tuple[Action, ...]:
         second = Action(
-            id="live.second-screen", words="Picture on a second screen, again: back", keys=("Ctrl+F11",),
-            press=self.toggle_second_screen, tip="The picture alone, as large as the other screen is.",
+            id="live.second-screen", words=tr("Picture on a second screen, again: back"), keys=("Ctrl+F11",),
+            press=self.toggle_second_screen, tip=tr("The picture alone, as large as the other screen is."),
         )  # fmt: skip
         judging = self.widget.judging
         # While a hand corrects or a ruler lies on the picture, some keys of the room are theirs.
