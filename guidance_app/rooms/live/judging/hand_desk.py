@@ -145,7 +145,7 @@ class HandDesk:
         self.leave()
         self.mode, self._weak_pose, self._geometry = "weak", weak.registration.isocentre_from_lps, frame.geometry
         reasons = "; ".join(weak.registration.reasons) or "it does not fit the picture"
-        self.status = f"Too weak: {reasons}. P corrects it by hand."
+        self.status = f"P corrects it by hand. Too weak: {reasons}."
         self._show()
         return "The pose that the program rejected, only to judge"
 

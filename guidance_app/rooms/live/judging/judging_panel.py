@@ -49,6 +49,7 @@ class JudgingPanel(QFrame):
         self.branches = QListWidget()
         self.branches.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.branches.setAccessibleName("Branches, the worst first")
+        self.branches.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.branches.itemClicked.connect(self._clicked)
         self._layout.addWidget(self.branches, 1)
         hint = QLabel("How far each branch lies from its vessel, in mm at the isocentre.")
@@ -114,6 +115,7 @@ class JudgingPanel(QFrame):
         self.buttons["live.redo"].setEnabled(not hand.no_redo())
         self.buttons["live.hand-propose"].setEnabled(not hand.no_draft())
         self.status.setText(hand.status)
+        self.status.setToolTip(hand.status)
         if desk.judgement is not None:
             text = summary_text(desk.judgement)
         else:
