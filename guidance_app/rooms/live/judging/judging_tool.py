@@ -48,7 +48,7 @@ class JudgingTool(PictureTool):
         self._rendered_of: tuple[Overlay, int] | None = None
         self._image: QImage | None = None
         self._bytes: np.ndarray | None = None  # owned by the image above
-        self._image_of: tuple[object, ...] = ()
+        self._image_of: tuple[object, ...] = (None, None, None)
 
     @property
     def hides_overlay(self) -> bool:
@@ -77,8 +77,8 @@ class JudgingTool(PictureTool):
         if self.overlay.geometry.shape_px != picture.grey.shape:
             return
         # The view windows into a new array whenever it windows at all.
-        key = (self.comparison, self.overlay, id(picture.grey), picture.frame)
-        if self._image is None or key != self._image_of:
+        key = (self.comparison, self.overlay, picture.grey)
+        if self._image is None or any(now is not before for now, before in zip(key, self._image_of, strict=True)):
             self._image, self._image_of = self._drawn(picture.grey), key
         rows, columns = picture.grey.shape
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)

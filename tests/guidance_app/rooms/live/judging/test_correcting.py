@@ -361,3 +361,23 @@ def test_a_new_step_forgets_what_was_undone() -> None:
     assert steps.undo()
     assert steps.current == steps.first == "a"
     assert not steps.undo()
+
+
+def test_a_second_screen_shows_the_handles_and_leaves_the_mouse_to_the_first(bench: JudgingBench) -> None:
+    bench.press(Qt.Key.Key_P)
+    bench.press(Qt.Key.Key_F11, _CTRL)
+    second = bench.window.live.second_screen
+    assert second is not None
+    second.view.resize(300, 300)
+    bench.place.view.repaint()
+    second.view.grab()
+    start = _shown_px(bench.desk.hand.pose)
+    view = bench.place.view
+    to_view = view.view_from_frame()
+    assert to_view is not None
+    grip = place_of("across", to_view.map(QPointF(start[0] + 0.5, start[1] + 0.5))).toPoint()
+    bench.qtbot.mousePress(view, Qt.MouseButton.LeftButton, pos=grip)
+    bench.qtbot.mouseRelease(view, Qt.MouseButton.LeftButton, pos=grip + QPoint(40, 0))
+    assert _shown_px(bench.desk.hand.pose)[0] > start[0] + 1.0
+    assert second.view.tools is view.tools
+    second.end()
