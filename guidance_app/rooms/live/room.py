@@ -26,6 +26,7 @@ from guidance_app.views.language import tr
 if TYPE_CHECKING:
     from engines.anatomy.cases.case import Case
     from guidance_app.rooms.live.judging.judged_model import JudgedModel
+    from guidance_app.rooms.live.measuring.measured import ModelMark
 
 
 class LiveRoom(Room):
@@ -50,6 +51,7 @@ class LiveRoom(Room):
         self._remembered = RememberedView()
         self._given_mode = ""
         self._second: SecondScreen | None = None
+        self._measured_case: Case | None = None
 
     @property
     def widget(self) -> LivePlace:
@@ -132,7 +134,12 @@ class LiveRoom(Room):
         self._case = case
         self.widget.view.case_id = case.id
         self.widget.judging.take(lambda: _judged_model(case))
-        self.widget.measuring.take(case.id)
+        if case is not self._measured_case:
+            self._measured_case = case
+            marks, problem = _given_marks(case)
+            self.widget.measuring.take(case.id, marks)
+            if problem:
+                self._house.toast(problem, "problem")
         self.widget.desk.take(session, runs=runs, run_index=run_index, open_run=open_run)
         self.widget.start()
 
@@ -187,3 +194,11 @@ def _judged_model(case: Case) -> JudgedModel:
     from guidance_app.rooms.live.judging.judged_model import JudgedModel
 
     return JudgedModel(case.vessel_model())
+
+
+def _given_marks(case: Case) -> tuple[tuple[ModelMark, ...], str]:
+    if not any(role in case.files for role in ("landmarks", "planes")):
+        return (), ""
+    from guidance_app.rooms.live.measuring.given_marks import given_marks
+
+    return given_marks(case)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
@@ -18,6 +19,7 @@ from guidance_app.rooms.live.measuring.measured import RULERS, ModelMark
 from guidance_app.rooms.live.measuring.measured_file import SCHEMA, own_folder
 from guidance_app.rooms.live.measuring.way_back import way_back
 from tests.guidance_app.rooms.live.judging.judging_bench import JudgingBench, branch, judged_screen
+from tests.guidance_app.rooms.live.staged_case import CASE
 from tests.guidance_app.views.staging import geometry, screen
 
 _CTRL = Qt.KeyboardModifier.ControlModifier
@@ -346,3 +348,42 @@ def test_rulers_need_the_panel_and_every_one_has_a_key(qtbot: QtBot) -> None:
         bench.press(Qt.Key.Key_Escape)
         assert bench.place.measuring.ruler is None
     assert not bench.place.view.raw
+
+
+def _case_with(tmp_path: Path, **markups: dict[str, Any]) -> Any:
+    files = {}
+    for role, markup in markups.items():
+        path = tmp_path / f"{role}.mrk.json"
+        path.write_text(json.dumps({"markups": [markup]}))
+        files[role] = SimpleNamespace(path=path)
+    return SimpleNamespace(**vars(CASE) | {"id": "case-9", "files": files})
+
+
+def _points(*positions: list[float], kind: str, name: str) -> dict[str, Any]:
+    placed = [{"label": "", "position": position, "positionStatus": "defined"} for position in positions]
+    return {"type": kind, "name": name, "coordinateSystem": "LPS", "controlPoints": placed}
+
+
+def test_landmarks_and_planes_of_the_case_are_there_from_the_start(bench: JudgingBench, tmp_path: Path) -> None:
+    case = _case_with(
+        tmp_path,
+        landmarks=_points([0.0, 0.0, 0.0], kind="Fiducial", name="clot"),
+        planes=_points([6.0, 0.0, 0.0], [0.0, 0.0, 6.0], [-6.0, 0.0, 0.0], kind="Plane", name="annulus"),
+    )
+    bench.window.live.show_session(bench.session, case, runs=("run1",))
+    marks = bench.place.measuring.measured.marks
+    assert [(mark.name, round(mark.radius_mm, 3), mark.given) for mark in marks] == [
+        ("clot 1", 0.0, True), ("annulus", 6.0, True),
+    ]  # fmt: skip
+    bench.place.measuring.see(judged_screen(), cast(Any, bench.session))
+    point, ring = bench.place.measuring.tool.marks
+    assert point.points_px == pytest.approx(np.array([[49.5, 49.5]]), abs=0.1)
+    assert len(ring.points_px) == 49
+    assert bench.place.measuring.no_undo() == "Nothing to undo", "what the case brought is not taken back"
+
+
+def test_marks_that_cannot_be_read_are_told_and_the_run_goes_on(bench: JudgingBench, tmp_path: Path) -> None:
+    case = _case_with(tmp_path, planes=_points([0.0, 0.0, 0.0], kind="Plane", name="annulus"))
+    bench.window.live.show_session(bench.session, case, runs=("run1",))
+    assert any("has 1 points" in toast.text and toast.kind == "problem" for toast in bench.window.toasts.shown)
+    assert bench.place.measuring.measured.marks == ()
