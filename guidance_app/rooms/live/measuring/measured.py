@@ -35,6 +35,7 @@ class Measurement:
     source_id: str
     frame: int
     geometry: CArmGeometry | None
+    sop_instance_uid: str = ""
     foreshortened_percent: float | None = None
     narrowest_px: Float[np.ndarray, " 2"] | None = None
 

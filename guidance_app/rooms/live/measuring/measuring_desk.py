@@ -335,7 +335,8 @@ class MeasuringDesk:
     ) -> Measurement:  # fmt: skip
         return Measurement(
             kind=ruler, points_px=points_px, figures=figures, source_id=frame.source_id, frame=frame.source_frame,
-            geometry=frame.geometry, foreshortened_percent=foreshortened, narrowest_px=narrowest,
+            geometry=frame.geometry, sop_instance_uid=frame.sop_instance_uid, foreshortened_percent=foreshortened,
+            narrowest_px=narrowest,
         )  # fmt: skip
 
     # Inside
