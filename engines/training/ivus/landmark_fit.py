@@ -134,7 +134,7 @@ def border_window(rng: np.random.Generator, pullback: LabelledPullback) -> tuple
     ranks = ranks + rng.uniform(-0.4, 0.2) * np.linspace(0, 1, count) + rng.normal(0, rng.uniform(0, 0.25), ranks.shape)
     if rng.random() < 0.5:
         ranks = gaussian_filter(ranks, (rng.uniform(0, 0.8), rng.uniform(0, 1.2), rng.uniform(0, 1.2)), mode=_MODES)  # pyright: ignore[reportArgumentType]
-    frames, angles, _ = np.shape(ranks)
+    frames, angles = len(ranks), len(ranks[0])
     for _ in range(rng.integers(0, 3)):
         # A shadow over some angles from some depth on, as behind a wire or calcium.
         first, width = int(rng.integers(angles)), int(rng.integers(1, 8))

@@ -56,7 +56,8 @@ class Measurement:
         middle = np.array(self.middle_mm)
         first = float(np.arctan2(*(points[0] - middle)[::-1]))
         turn = first + np.linspace(0.0, np.deg2rad(self.value), 24)
-        radius = np.linspace(*np.linalg.norm(points - middle, axis=1), 24)
+        near, far = np.linalg.norm(points - middle, axis=1)
+        radius = np.linspace(float(near), float(far), 24)
         return middle + radius[:, None] * np.column_stack([np.cos(turn), np.sin(turn)])
 
     def as_json(self) -> dict[str, Any]:
