@@ -14,7 +14,7 @@ from guidance_app.live.engine.engine_process import EngineRecipe
 from guidance_app.live.guidance import ScreenState
 from guidance_app.live.guidance_state import Situation, Weak
 from guidance_app.live.latency import LatencyBook, LatencyReport, report_of
-from guidance_app.live.run_log import Event, EventKind, EventLog, FrameLog
+from guidance_app.live.run_log import Event, EventKind, EventLog, FrameLog, FrameState
 from guidance_app.live.session.commands import Commands
 from guidance_app.live.session.current_guidance import CurrentGuidance
 from guidance_app.live.session.late_pose import LatePose
@@ -229,6 +229,11 @@ class LiveSession:
     def latency(self) -> LatencyBook:
         """Every duration that is behind `report`; to be read once the session has been stopped."""
         return self._book.latency
+
+    @property
+    def frame_counts(self) -> dict[FrameState, int]:
+        """Frames so far, by what became of them; to be read at any time."""
+        return dict(self._frames.counts)
 
     @property
     def engine_description(self) -> str:

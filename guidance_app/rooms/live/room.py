@@ -107,6 +107,14 @@ class LiveRoom(Room):
         if why:
             self._house.toast(why, "problem")
 
+    @property
+    def guiding(self) -> str:
+        """A picture is being guided now, in one line; "" where nothing runs, or a recording stands still."""
+        if "_place" not in self.__dict__ or self._case is None:
+            return ""
+        running = self.widget.desk.running()
+        return f"The live room guides on case {self._case.id}: {running}" if running else ""
+
     def show_session(
         self,
         session: GuidedSession,
