@@ -108,7 +108,7 @@ class CurveView(QWidget):
         for value in (1.0, 0.5 * (1.0 + wall_top), wall_top):
             painter.setPen(QColor(palette.QUIET_TEXT))
             painter.drawText(QPointF(4, y(value, wall_top) + 4), f"{value:.1f}")
-        painter.drawText(QPointF(_LEFT_PX + 30, self.height() - 6), "wall: times its baseline; pools: own scale")
+        painter.drawText(QPointF(_LEFT_PX + 30, self.height() - 6), "pools on a scale of their own")
         line(shown.left, pool_top, LEFT, 1.4)
         if len(shown.right) == len(shown.times_s):
             line(shown.right, pool_top, RIGHT, 1.4)
