@@ -81,7 +81,7 @@ RECIPES: dict[str, _Recipe] = {
         run=_wall,
         held_out=wall_held_out,  # pyright: ignore[reportArgumentType]
         does="tells LV wall, LV pool and RV pool of a short-axis slice from six maps of its first pass on a grid "
-        "of 64 x 64 and 2 mm (`engines/networks/cmr_wall_network.py`); used by `cmr fuse --wall network`",
+        "of 64 x 64 and 2 mm (`engines/networks/cmr_wall_network.py`); used unless `--wall paths` is given",
     ),
     "cmr-stn": _Recipe(
         plan=STN,
