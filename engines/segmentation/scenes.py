@@ -43,7 +43,7 @@ SCENES = {
 }
 
 # Weights that ship beside a scene's own, which bear its name.
-_OTHER_WEIGHTS = {"coronary-sim": "coronary", "coronary-arcade": "coronary"}
+_OTHER_WEIGHTS = {"coronary-sim": "coronary"}
 
 _MODEL_OF_KIND = {"evt": "cerebral", "tavi": "aortic-upper", "coronary": "coronary"}
 _LOWER = {"tavi": "aortic-lower"}

@@ -126,7 +126,7 @@ def load_segmenter(
     """Load a network by name.
 
     Args:
-        model: `coronary`, `coronary-arcade`, `coronary-sim`, `cerebral`, `aortic-upper`, `aortic-lower`, or another
+        model: `coronary`, `coronary-sim`, `cerebral`, `aortic-upper`, `aortic-lower`, or another
             network in `folder`.
         backend: `auto`, or a runtime by name.
         threads: threads that one frame may use.

@@ -23,7 +23,7 @@ QFrame#tray, QFrame#toast {{ background: {palette.PANEL}; border: 1px solid #4a5
 QFrame#tray QLabel, QFrame#tray QWidget, QFrame#toast QLabel {{ background: transparent; }}
 QFrame#tray QLineEdit {{ background: #0f1113; font-size: 17px; }}
 QFrame#tray QListWidget {{ background: transparent; border: 0; outline: 0; }}
-QFrame#tray QListWidget::item:disabled {{ color: #7b8289; }}
+QFrame#tray QListWidget::item:disabled {{ color: {palette.DISABLED_TEXT}; }}
 QFrame#tray QProgressBar {{ background: {palette.LINE}; border: 0; border-radius: 4px; }}
 QFrame#tray QProgressBar::chunk {{ background: {palette.VALID}; border-radius: 4px; }}
 QFrame#tray QPushButton, QFrame#toast QPushButton {{ background: #22262b; }}

@@ -11,7 +11,7 @@ from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayou
 from guidance_app.views import palette
 
 ToastKind = Literal["done", "problem"]
-WIDTH_PX = 252  # within the panel beside the live picture
+WIDTH_PX = 284  # within the panel beside the live picture
 _STAYS_MS = 8000
 _MOST = 3
 _SIGNS: dict[ToastKind, tuple[str, str]] = {"done": ("\u2713", palette.TEXT), "problem": ("\u25b2", palette.ALARM)}

@@ -1,13 +1,15 @@
 """Where each word stands: nothing overlaps, nothing crosses the border, and what matters most keeps its size longest.
 
-A column in the middle holds the badge and what explains it, the corners hold the rest. Where they do not fit beside
-each other the corners go below the column; where that is too much, what is read from near is left out; only then do
-letters shrink.
+A column at the top holds the badge and what explains it, the corners hold the rest. In a view that is too narrow for
+both side by side the upper corners' words stand in the lower corners: the view's size decides that, and not what the
+badge says, so that no corner moves when a state changes. Where that is too much, what is read from near is left out;
+only then do letters shrink.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Literal
 
 from PyQt6.QtCore import QPointF, QRectF
@@ -15,6 +17,7 @@ from PyQt6.QtGui import QFont, QFontMetricsF
 
 from guidance_app.views import palette
 from guidance_app.views.annotations import Annotations, Corners
+from guidance_app.views.language import tr
 from guidance_app.views.legibility import TextSizes
 from guidance_app.views.overlay_look import Badge
 
@@ -24,7 +27,9 @@ Align = Literal["left", "centre", "right"]
 _FACTORS = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.42, 0.35, 0.28, 0.22, 0.17, 0.13, 0.1)
 _MARGIN = 0.5  # in secondary letters
 _GAP = 0.35
-_MOST_LINES_BESIDE = 2  # of a sentence between two corners; more would hang far into the picture
+_MOST_LINES_BESIDE = 3  # between two corners; more would hang far into the picture
+_CORNERS_BESIDE_FROM = 26.0  # width of the view in primary letters
+_SMALLEST_BESIDE = 0.7  # a longer language shrinks as far before the corners give way
 _SIDE_MOVES = 0.15  # of the picture; a letter pushed further in would cover what is looked at
 _EXPLAINS = 0.55  # size of an explanation in that of the warning
 
@@ -60,6 +65,7 @@ def line_height(size_px: float) -> float:
     return 1.22 * round(size_px)
 
 
+@lru_cache(maxsize=4096)  # the same words come again with every frame, and measuring them costs more than painting
 def text_width(text: str, size_px: float, *, bold: bool = False) -> float:
     return QFontMetricsF(text_font(size_px, bold=bold)).horizontalAdvance(text)
 
@@ -74,13 +80,16 @@ def placed_texts(
         picture: where the frame lies in it, for the letters of its sides; None without one.
         label_at: where the overlay's own mark would stand best; it is left out where others stand.
     """
-    for factor in _FACTORS:
+    beside = area.width() >= _CORNERS_BESIDE_FROM * sizes.primary_px
+    tries = [(factor, True) for factor in _FACTORS if beside and factor >= _SMALLEST_BESIDE]
+    for factor, in_corners in (*tries, *((factor, False) for factor in _FACTORS)):
         for near in (True, False):
-            placed = _Page(area, sizes.scaled(factor), words, near=near).placed(picture)
+            page = _Page(area, sizes.scaled(factor), words, near=near, beside=in_corners)
+            placed = page.placed(picture)
             if placed is not None and fits(area, placed):
                 return (*placed, *_label(area, placed, words, sizes.scaled(factor), label_at))
     # No view is so small in practice: what warns stays, whatever it covers.
-    return tuple(_Page(area, sizes.scaled(_FACTORS[-1]), words, near=False).placed(picture) or ())
+    return tuple(_Page(area, sizes.scaled(_FACTORS[-1]), words, near=False, beside=False).placed(picture) or ())
 
 
 def fits(area: QRectF, placed: list[PlacedText]) -> bool:
@@ -91,10 +100,10 @@ def fits(area: QRectF, placed: list[PlacedText]) -> bool:
 
 
 class _Page:
-    """One try at a size; `near` keeps what is read from near."""
+    """One try at a size; `near` keeps what is read from near, `beside` the corners beside the column."""
 
-    def __init__(self, area: QRectF, sizes: TextSizes, words: Annotations, *, near: bool) -> None:
-        self._area, self._sizes, self._words, self._near = area, sizes, words, near
+    def __init__(self, area: QRectF, sizes: TextSizes, words: Annotations, *, near: bool, beside: bool) -> None:
+        self._area, self._sizes, self._words, self._near, self._beside = area, sizes, words, near, beside
         self._margin = _MARGIN * sizes.secondary_px
         self._gap = _GAP * sizes.secondary_px
         self._pad = 0.25 * sizes.secondary_px + 0.12 * sizes.primary_px
@@ -109,21 +118,17 @@ class _Page:
             bar = self._bar(inside, top)
             texts.append(bar)
             top = bar.at.bottom() + self._gap
-        corners = self._corner_blocks(words.corners)
+        corners = self._corner_blocks(words.corners if self._beside else _lowered(words.corners))
         left, right = corners["top_left"], corners["top_right"]
         side = max(_width(left), _width(right))
-        between = inside.width() - 2.0 * (side + 2.0 * self._gap)
-        column = self._column(inside, top, between, beside=True) if side > 0.0 else None
-        beside = column is not None
-        column = column or self._column(inside, top, inside.width(), beside=False)
+        between = inside.width() - (2.0 * (side + 2.0 * self._gap) if side > 0.0 else 0.0)
+        column = self._column(inside, top, between)
         if column is None:
             return None
         texts += column
-        below = max((text.at.bottom() + self._gap for text in column), default=top)
-        upper = top if beside else below
         for block, edge in ((left, "left"), (right, "right")):
             if block is not None:
-                texts.append(_at(block, _x(inside, block, edge), upper))
+                texts.append(_at(block, _x(inside, block, edge), top))
         texts += self._bottom(inside, corners)
         if words.sides is not None and picture is not None:
             texts += self._sides(picture.intersected(inside), texts)
@@ -137,16 +142,17 @@ class _Page:
             sizes_px=(self._sizes.primary_px,) * len(lines), colour=palette.ON_ALARM,
         )  # fmt: skip
 
-    def _column(self, inside: QRectF, top: float, width: float, *, beside: bool) -> list[PlacedText] | None:
+    def _column(self, inside: QRectF, top: float, width: float) -> list[PlacedText] | None:
         """Badge, message and notes one below the other; None where the longest word is wider."""
+        most_lines = _MOST_LINES_BESIDE if self._beside else None
         words, primary = self._words, self._sizes.primary_px
         texts: list[PlacedText] = []
         y = top
         badge = words.badge
         if badge is not None:
             room = width - 2 * self._pad - 1.1 * primary
-            lines = _badge_lines(badge.text, room, primary, wraps=not beside)
-            if lines is None:
+            lines = _badge_lines(badge.text, room, primary)
+            if lines is None or (most_lines is not None and len(lines) > most_lines):
                 return None
             text = self._block("badge", lines, (primary,) * len(lines), bold=True, colour=badge.colour, badge=badge)
             texts.append(_at(text, inside.center().x() - text.at.width() / 2.0, y))
@@ -159,7 +165,7 @@ class _Page:
             size = primary if role == "note" else max(_EXPLAINS * primary, self._sizes.secondary_px)
             lines = wrapped(sentence, width - 2 * self._pad, size)
             too_wide = any(text_width(line, size) > width - 2 * self._pad for line in lines)
-            if too_wide or (beside and len(lines) > _MOST_LINES_BESIDE):
+            if too_wide or (most_lines is not None and len(lines) > most_lines):
                 return None
             text = self._block(role, lines, (size,) * len(lines), align="centre", colour=palette.BRIGHT_TEXT)
             texts.append(_at(text, inside.center().x() - text.at.width() / 2.0, y))
@@ -180,13 +186,15 @@ class _Page:
         return {
             "top_left": block((corners.state,), corners.top_left, "left"),
             "top_right": block(corners.angles, corners.top_right, "right"),
-            "bottom_left": block((corners.frame,), corners.bottom_left, "left"),
-            "bottom_right": block((), corners.bottom_right, "right"),
+            "bottom_left": block(
+                (*corners.lower_left, corners.frame), (*corners.spare_left, *corners.bottom_left), "left"
+            ),
+            "bottom_right": block(corners.lower_right, (*corners.spare_right, *corners.bottom_right), "right"),
         }
 
     def _bottom(self, inside: QRectF, corners: dict[str, PlacedText | None]) -> list[PlacedText]:
         size = self._sizes.secondary_px
-        lines = wrapped(palette.RESEARCH_LINE, inside.width() - 2 * self._pad, size)
+        lines = wrapped(tr(palette.RESEARCH_LINE), inside.width() - 2 * self._pad, size)
         research = self._block("research", lines, (size,) * len(lines), align="centre")
         research = _at(
             research, inside.center().x() - research.at.width() / 2.0, inside.bottom() - research.at.height()
@@ -223,9 +231,14 @@ class _Page:
             above = [at.bottom() + self._gap for at in near if at.center().y() < middle]
             below = [at.top() - self._gap for at in near if at.center().y() >= middle]
             upper, lower = max([picture.top(), *above]), min([picture.bottom(), *below])
+            lowest = lower - text.at.height()
             pushed = upper - picture.top() if down == 0.0 else picture.bottom() - lower
-            if down == 0.5 or pushed <= _SIDE_MOVES * picture.height():
-                texts.append(_at(text, left, upper + down * (lower - upper - text.at.height())))
+            if down == 0.5:
+                # At one height in every state, as long as nothing stands there.
+                y = picture.center().y() - text.at.height() / 2.0
+                texts.append(_at(text, left, max(upper, min(y, lowest))))
+            elif pushed <= _SIDE_MOVES * picture.height():
+                texts.append(_at(text, left, upper if down == 0.0 else lowest))
         return texts
 
     def _block(
@@ -250,26 +263,45 @@ class _Page:
 
 
 def wrapped(words: str, width: float, size_px: float, *, bold: bool = False) -> tuple[str, ...]:
-    """Whole words a line, as many as go into the width."""
-    metrics = QFontMetricsF(text_font(size_px, bold=bold))
+    """Whole words a line, in as few lines as go into the width, and those as even as can be: no word alone at last."""
+    lines = _filled(words, width, size_px, bold)
+    narrower = width
+    while len(lines) > 1:
+        narrower *= 0.93
+        tried = _filled(words, narrower, size_px, bold)
+        if len(tried) > len(lines) or any(text_width(line, size_px, bold=bold) > narrower for line in tried):
+            break
+        lines = tried
+    return lines
+
+
+def _filled(words: str, width: float, size_px: float, bold: bool) -> tuple[str, ...]:
     lines: list[str] = []
     for word in words.split():
-        if lines and metrics.horizontalAdvance(f"{lines[-1]} {word}") <= width:
+        if lines and text_width(f"{lines[-1]} {word}", size_px, bold=bold) <= width:
             lines[-1] = f"{lines[-1]} {word}"
         else:
             lines.append(word)
     return tuple(lines) or ("",)
 
 
-def _badge_lines(text: str, width: float, size_px: float, *, wraps: bool) -> tuple[str, ...] | None:
+def _badge_lines(text: str, width: float, size_px: float) -> tuple[str, ...] | None:
     """One line, or what stands before and after its dash, or whole words a line; None where a word does not go in."""
-    tries = [(text,), tuple(text.split(" - "))]
-    if wraps:
-        tries.append(wrapped(text, width, size_px, bold=True))
-    for lines in tries:
+    for lines in ((text,), tuple(text.split(" - ")), wrapped(text, width, size_px, bold=True)):
         if all(text_width(line, size_px, bold=True) <= width for line in lines):
             return lines
     return None
+
+
+def _lowered(corners: Corners) -> Corners:
+    """The upper corners' words above those of the lower ones, which leaves the top to the badge; without the spare."""
+    return Corners(
+        frame=corners.frame,
+        lower_left=(corners.state,),
+        lower_right=corners.angles,
+        bottom_left=(*corners.top_left, *corners.bottom_left),
+        bottom_right=corners.bottom_right,
+    )
 
 
 def _label(

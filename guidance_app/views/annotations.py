@@ -10,6 +10,7 @@ from jaxtyping import Float
 from calibration.carm import CArmGeometry
 from guidance_app.live.guidance import ScreenState
 from guidance_app.live.view_words import angles_text
+from guidance_app.views.language import tr
 from guidance_app.views.overlay_look import Badge, held_for_s
 from guidance_app.views.reason_words import seconds_text
 from guidance_app.views.windowing import WindowLevel
@@ -33,6 +34,8 @@ class Corners:
     """Lines from the corner inwards.
 
     `state`, `angles` and `frame` are read from afar, and stand first at the top left, top right and bottom left.
+    So are `lower_left` and `lower_right`, which stand first at the bottom. What is `spare` is read from near and helps
+    who sits before the screen: it goes first where room is scarce.
     """
 
     state: str = ""
@@ -42,6 +45,10 @@ class Corners:
     top_right: tuple[str, ...] = ()
     bottom_left: tuple[str, ...] = ()
     bottom_right: tuple[str, ...] = ()
+    lower_left: tuple[str, ...] = ()
+    lower_right: tuple[str, ...] = ()
+    spare_left: tuple[str, ...] = ()
+    spare_right: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,21 +93,23 @@ def corners_of(
 ) -> Corners:
     """`frozen`: the window itself holds the picture, and the source goes on."""
     frame = screen.frame
-    title = (f"Case {case_id}",) if case_id else ()
-    state = "\u275a\u275a PAUSED" if screen.paused else _SOURCE_WORDS[screen.source_state]
+    title = (tr("Case {id}").format(id=case_id),) if case_id else ()
+    state = tr("\u275a\u275a PAUSED" if screen.paused else _SOURCE_WORDS[screen.source_state])
     state += f" {screen.last_run_at}" if screen.source_state == "last_run" else ""
-    state = "\u275a\u275a FROZEN" if frozen else state
+    state = tr("\u275a\u275a FROZEN") if frozen else state
     if frame is None:
         return Corners(top_left=title)
-    kind = "DSA" if frame.kind == "dsa" else "FLUORO"
+    kind = tr("DSA" if frame.kind == "dsa" else "FLUORO")
     geometry = frame.geometry
     return Corners(
         state=state,
-        angles=("angles unknown",) if geometry is None else tuple(angles_text(geometry).split("  ")),
-        frame=f"Frame {frame.source_frame + 1}" + (f"/{screen.frames_total}" if screen.frames_total else ""),
+        angles=(tr("angles unknown"),) if geometry is None else tuple(angles_text(geometry).split("  ")),
+        frame=tr("Frame {number}").format(number=frame.source_frame + 1)
+        + (f"/{screen.frames_total}" if screen.frames_total else ""),
         top_left=(*title, frame.source_id, kind),
         top_right=() if geometry is None else (f"SID {geometry.sid_mm:.0f} mm",),
-        bottom_left=_picture_lines(screen, window, zoom),
+        spare_left=_picture_lines(screen, window, zoom),
+        spare_right=(tr("Ingest to paint p95 {time} ms").format(time=round(screen.p95_ms)),),
         bottom_right=_guidance_lines(screen, now_ns),
     )
 
@@ -128,9 +137,11 @@ def _letter(direction: Float[np.ndarray, " 3"]) -> str:
 
 
 def _picture_lines(screen: ScreenState, window: WindowLevel | None, zoom: float) -> tuple[str, ...]:
-    lines = [f"{screen.fps:.0f} fps", f"Zoom {zoom:.1f}\u00d7"]
+    lines = [tr("{rate} fps").format(rate=round(screen.fps)), tr("Zoom {factor}\u00d7").format(factor=f"{zoom:.1f}")]
     if window is not None:
-        lines.append(f"W {window.width:.0f}  L {window.center:.0f}" + ("  inverted" if window.inverted else ""))
+        lines.append(
+            f"W {window.width:.0f}  L {window.center:.0f}" + ("  " + tr("inverted") if window.inverted else "")
+        )
     return tuple(lines)
 
 
@@ -138,9 +149,9 @@ def _guidance_lines(screen: ScreenState, now_ns: int | None) -> tuple[str, ...]:
     # The panel tells confidence and error, at a pace that can be read: two paces would show two values of one figure.
     held_s = None if now_ns is None else held_for_s(screen, now_ns)
     age = "\u2013" if screen.overlay_age_ms is None else seconds_text(screen.overlay_age_ms / 1e3 + (held_s or 0.0))
-    lines = [f"Ingest to paint p95 {screen.p95_ms:.0f} ms", f"Overlay age {age}"]
+    first = tr("Overlay age {age}").format(age=age)
     if held_s is not None:
-        lines.append(f"Picture {seconds_text(held_s)} old")
-    if screen.overlay is not None:
-        lines.append("Overlay rigid" if screen.overlay.motion_mm is None else "Overlay motion-compensated")
-    return tuple(lines)
+        first = tr("Picture {age} old").format(age=seconds_text(held_s))
+    if screen.overlay is None:
+        return first, tr("No overlay")  # as many lines as with one: what stands above must not move
+    return first, tr("Overlay rigid" if screen.overlay.motion_mm is None else "Overlay motion-compensated")

@@ -7,6 +7,7 @@ from typing import Literal
 
 from guidance_app.live.guidance import ScreenState
 from guidance_app.views import palette
+from guidance_app.views.language import tr
 from guidance_app.views.reason_words import seconds_text
 
 Line = Literal["solid", "long dashes", "dash dot", "dashed", "dotted"]
@@ -55,15 +56,18 @@ def look_of(screen: ScreenState, *, now_ns: int | None = None) -> OverlayLook | 
         return None
     if screen.guidance_state == "proposed":
         own = screen.frame is not None and overlay.frame_index == screen.frame.index
-        return _UNVERIFIED if own else replace(_UNVERIFIED, label=f"UNVERIFIED - {age_text(screen, now_ns)}")
+        label = tr("UNVERIFIED") if own else tr("UNVERIFIED - {age}").format(age=age_text(screen, now_ns))
+        return replace(_UNVERIFIED, label=label)
     if screen.overlays_per_s is not None:
         steady = OverlayLook(colour=palette.NOT_CURRENT, line="dotted", label="")
         return steady if screen.overlays_per_s >= _LEAST_PER_S else None
     if screen.overlay_state == "valid" and screen.guidance_state == "accepted":
-        return _HELD if overlay.evidence is not None and overlay.evidence.kind == "anatomy" else _VALID
+        held = overlay.evidence is not None and overlay.evidence.kind == "anatomy"
+        return replace(_HELD, label=tr(_HELD.label)) if held else _VALID
     if screen.guidance_state == "accepted" and _is_carried(screen):
-        return OverlayLook(colour=palette.CARRIED, line="dash dot", label="CARRIED")
-    return OverlayLook(colour=palette.NOT_CURRENT, line="dotted", label=f"NOT CURRENT - {age_text(screen, now_ns)}")
+        return OverlayLook(colour=palette.CARRIED, line="dash dot", label=tr("CARRIED"))
+    not_current = tr("NOT CURRENT - {age}").format(age=age_text(screen, now_ns))
+    return OverlayLook(colour=palette.NOT_CURRENT, line="dotted", label=not_current)
 
 
 def badge_of(
@@ -83,60 +87,73 @@ def badge_of(
         now_ns: as in `look_of`.
     """
     if frozen:
-        since = "" if now_ns is None else f", {seconds_text(_picture_age_s(screen, now_ns))} old"
-        return Badge(text=f"PICTURE FROZEN (F) - NOT LIVE{since}", shape="triangle", colour=palette.NOT_CURRENT)
+        text = tr("PICTURE FROZEN (F) - NOT LIVE")
+        if now_ns is not None:
+            age = seconds_text(_picture_age_s(screen, now_ns))
+            text = tr("PICTURE FROZEN (F) - NOT LIVE, {age} old").format(age=age)
+        return Badge(text=text, shape="triangle", colour=palette.NOT_CURRENT)
     if raw:
-        fault = {"no_signal": "NO SIGNAL", "frozen": "SOURCE STANDS STILL"}.get(screen.source_state)
+        faults = {"no_signal": "RAW IMAGE - NO SIGNAL", "frozen": "RAW IMAGE - SOURCE STANDS STILL"}
+        fault = faults.get(screen.source_state)
         if fault is not None and screen.frame is not None:
-            return Badge(text=f"RAW IMAGE - {fault}", shape="cross", colour=palette.ALARM)
-        return Badge(text="RAW IMAGE", shape="ring", colour=palette.TEXT)
+            return Badge(text=tr(fault), shape="cross", colour=palette.ALARM)
+        return Badge(text=tr("RAW IMAGE"), shape="ring", colour=palette.TEXT)
     if held:
-        return Badge(text="OVERLAY HIDDEN (O)", shape="ring", colour=palette.TEXT)
+        return Badge(text=tr("OVERLAY HIDDEN (O)"), shape="ring", colour=palette.TEXT)
     badge = _badge(screen, now_ns)
     faint = look_of(screen) is not None and opacity < LEAST_REMEMBERED_OPACITY
-    return replace(badge, text=f"{badge.text} - FAINT, {100 * opacity:.0f} %") if faint else badge
+    return (
+        replace(badge, text=f"{badge.text} - " + tr("FAINT, {share} %").format(share=round(100 * opacity)))
+        if faint
+        else badge
+    )
 
 
 def _badge(screen: ScreenState, now_ns: int | None) -> Badge:
     if screen.overlays_per_s is not None and screen.guidance_state == "accepted":
-        words = f"SLOW - {max(1.0, screen.overlays_per_s):.0f} overlays a second"
+        words = tr("SLOW - {count} overlays a second").format(count=round(max(1.0, screen.overlays_per_s)))
         if screen.overlays_per_s < _LEAST_PER_S:
-            words = "SLOW - overlay only while paused"
+            words = tr("SLOW - overlay only while paused")
         return Badge(text=words, shape="triangle", colour=palette.NOT_CURRENT)
     look = look_of(screen, now_ns=now_ns)
     if screen.source_state == "last_run" and (look is None or look.line == "dotted"):
-        what = "no overlay" if look is None else f"overlay {age_text(screen, now_ns)}"
-        return Badge(text=f"LAST RUN, {screen.last_run_at} - {what}", shape="triangle", colour=palette.NOT_CURRENT)
+        what = tr("no overlay") if look is None else tr("overlay {age}").format(age=age_text(screen, now_ns))
+        return Badge(
+            text=tr("LAST RUN, {time}").format(time=screen.last_run_at) + f" - {what}",
+            shape="triangle",
+            colour=palette.NOT_CURRENT,
+        )
     if look is None:
         return _badge_without_overlay(screen)
     evidence = screen.overlay.evidence if screen.overlay is not None else None
     match look.line:
         case "dotted":
-            return Badge(text=f"NOT CURRENT - {age_text(screen, now_ns)}", shape="triangle", colour=look.colour)
+            text = tr("NOT CURRENT - {age}").format(age=age_text(screen, now_ns))
+            return Badge(text=text, shape="triangle", colour=look.colour)
         case "dashed":
-            return Badge(text="UNVERIFIED", shape="diamond", colour=look.colour)
+            return Badge(text=tr("UNVERIFIED"), shape="diamond", colour=look.colour)
         case "dash dot":
             if evidence is None:
-                return Badge(text="CARRIED - not checked on this picture", shape="hourglass", colour=look.colour)
+                return Badge(text=tr("CARRIED - not checked on this picture"), shape="hourglass", colour=look.colour)
             since_s = evidence.age_s + (screen.overlay_age_ms or 0.0) / 1e3
-            text = f"CARRIED - last confirmed {since_s:.1f} s ago"
+            text = tr("CARRIED - last confirmed {age} s ago").format(age=f"{since_s:.1f}")
             return Badge(text=text, shape="hourglass", colour=look.colour)
         case "long dashes":
             since_s = 0.0 if evidence is None else evidence.age_s
-            text = f"HELD BY BONES - vessels seen {seconds_text(since_s)} ago"
+            text = tr("HELD BY BONES - vessels seen {age} ago").format(age=seconds_text(since_s))
             return Badge(text=text, shape="square", colour=look.colour)
         case _:
-            return Badge(text="OVERLAY VALID", shape="disc", colour=look.colour)
+            return Badge(text=tr("OVERLAY VALID"), shape="disc", colour=look.colour)
 
 
 def age_text(screen: ScreenState, now_ns: int | None = None) -> str:
     """How old the overlay is: against its picture, or against now where that picture is held on a live screen."""
     age_ms = screen.overlay_age_ms
     if age_ms is None:
-        return "age unknown"
+        return tr("age unknown")
     if now_ns is not None and (held_s := held_for_s(screen, now_ns)) is not None:
         age_ms += 1000.0 * held_s
-    return f"{seconds_text(age_ms / 1000.0)} old"
+    return tr("{age} old").format(age=seconds_text(age_ms / 1000.0))
 
 
 def held_for_s(screen: ScreenState, now_ns: int) -> float | None:
@@ -162,13 +179,13 @@ def _is_carried(screen: ScreenState) -> bool:
 
 def _badge_without_overlay(screen: ScreenState) -> Badge:
     if screen.frame is None:
-        return Badge(text="WAITING FOR THE FIRST PICTURE", shape="ring", colour=palette.TEXT)
+        return Badge(text=tr("WAITING FOR THE FIRST PICTURE"), shape="ring", colour=palette.TEXT)
     if screen.source_state == "no_signal":
-        return Badge(text="NO SIGNAL", shape="cross", colour=palette.ALARM)
+        return Badge(text=tr("NO SIGNAL"), shape="cross", colour=palette.ALARM)
     if not screen.engine_up and screen.engine_loading:
-        return Badge(text="NO OVERLAY - GUIDANCE IS LOADING", shape="ring", colour=palette.TEXT)
+        return Badge(text=tr("NO OVERLAY - GUIDANCE IS LOADING"), shape="ring", colour=palette.TEXT)
     if not screen.engine_up:
-        return Badge(text="NO OVERLAY - GUIDANCE NOT RUNNING", shape="cross", colour=palette.ALARM)
+        return Badge(text=tr("NO OVERLAY - GUIDANCE NOT RUNNING"), shape="cross", colour=palette.ALARM)
     words = {
         "unregistered": "NO OVERLAY - NOT REGISTERED",
         "rejected": "NO OVERLAY - REGISTRATION REJECTED",
@@ -176,4 +193,4 @@ def _badge_without_overlay(screen: ScreenState) -> Badge:
         "proposed": "NO OVERLAY - UNVERIFIED",
         "accepted": "NO OVERLAY ON THIS FRAME",
     }
-    return Badge(text=words[screen.guidance_state], shape="ring", colour=palette.TEXT)
+    return Badge(text=tr(words[screen.guidance_state]), shape="ring", colour=palette.TEXT)

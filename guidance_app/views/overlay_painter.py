@@ -26,7 +26,8 @@ from guidance_app.views.overlay_shape import SEEN, OverlayShape, Polyline
 OverlayMode = Literal["outline", "centerline", "filled"]
 OVERLAY_MODES: tuple[OverlayMode, ...] = ("outline", "centerline", "filled")
 
-_LINE_PX: dict[BranchSeen, int] = {"now": 2, "earlier": 1, "never": 1}
+# Between its dark rims a line of one pixel loses its colour, which says what the overlay is worth.
+_LINE_PX: dict[BranchSeen, int] = {"now": 3, "earlier": 2, "never": 1}
 _LINE_ALPHA: dict[BranchSeen, float] = {"now": 1.0, "earlier": 1.0, "never": 0.4}
 _RIM_PX = 1  # on each side of the line
 _CASING_ALPHA = 0.85  # a line is told from a bright picture by its dark rim

@@ -16,6 +16,7 @@ PANEL = "#141619"
 LINE = "#2a2e33"
 TEXT = "#d6d9dc"
 QUIET_TEXT = "#9aa0a6"
+DISABLED_TEXT = "#7d858c"  # what cannot be pressed now is still read
 BRIGHT_TEXT = "#f2f4f5"
 
 VALID = "#3fd0ff"  # cyan: no tissue, bone or contrast looks like it, and it stays apart from amber for the colour-blind
@@ -39,7 +40,7 @@ QFrame#panel QPushButton, QPushButton {{ background: #22262b; border: 1px solid 
 QFrame#panel QPushButton:hover, QPushButton:hover {{ background: #2c3238; }}
 QFrame#panel QPushButton:pressed, QPushButton:pressed {{ background: #39414a; }}
 QFrame#panel QPushButton:checked {{ background: #2e3944; border: 1px solid {VALID}; color: {BRIGHT_TEXT}; }}
-QFrame#panel QPushButton:disabled, QPushButton:disabled {{ background: #181b1e; color: #5b6167;
+QFrame#panel QPushButton:disabled, QPushButton:disabled {{ background: #181b1e; color: {DISABLED_TEXT};
     border: 1px solid #262a2e; }}
 QFrame#panel QListWidget {{ background: #0f1113; border: 1px solid {LINE}; border-radius: 4px; outline: 0; }}
 QListWidget::item {{ padding: 5px 6px; }}

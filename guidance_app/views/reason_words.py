@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from guidance_app.live.guidance import ScreenState
 from guidance_app.live.reason import Reason, ReasonCode
+from guidance_app.views.language import tr
 
 # What is the matter, and what helps. A figure stands in where `{}` is. "" where the badge says it all.
 _WORDS: dict[ReasonCode, str] = {
@@ -18,6 +19,7 @@ _WORDS: dict[ReasonCode, str] = {
     "doubted": "The last pictures did not confirm it. Check it, then press Enter or Del.",
     "rejected": "Rejected. Press G for a new search, or Del to take that back.",
     "taken_back": "Rejection taken back. Check the overlay, then press Enter or Del.",
+    "by_hand": "Placed by hand. Check it, then press Enter or Del. G searches from here.",
     "view_changed": "The view changed. Wait for contrast that confirms the pose here, or press G.",
     "moved_unsaid": "The picture has moved. Wait for contrast that confirms the pose, or press G.",
     "no_longer_fits": "The vessels no longer fit: has the patient moved? Wait for contrast, or press G.",
@@ -43,24 +45,33 @@ def words_of(reason: Reason) -> str:
     if reason.code == "none":
         return reason.text
     if reason.code == "no_geometry":
-        return f"{reason.text}: no overlay."
+        return tr("{reason}: no overlay.").format(reason=reason.text)
     if reason.code == "failed":
-        return f"{reason.text}. Press G to try again."
-    return _WORDS[reason.code].format(seconds_text(reason.figure_s))
+        return tr("{reason}. Press G to try again.").format(reason=reason.text)
+    return tr(_WORDS[reason.code]).format(seconds_text(reason.figure_s))
 
 
 def message_of(screen: ScreenState) -> str:
     """All that the line under the badge says; "" when all is well."""
     if screen.why is None and not screen.besides:
-        return screen.banner
+        return sentence(screen.banner)
+    if screen.source_state == "no_signal" and screen.frame is not None and screen.overlay is None:
+        # What guidance waits for cannot come either.
+        return tr("No new picture comes. Check the cable and the sender.")
     why = "" if screen.why is None else words_of(screen.why)
-    return "  ".join(text for text in (why, *screen.besides) if text)
+    return "  ".join(sentence(text) for text in (why, *screen.besides) if text)
+
+
+def sentence(text: str) -> str:
+    """With a capital and an end, as the logs do without."""
+    text = text[:1].upper() + text[1:]
+    return text if not text or text.endswith((".", "!", "?")) else f"{text}."
 
 
 def seconds_text(seconds: float | None) -> str:
     """As short as can be read at a glance: 340 ms, 2.1 s, 45 s, 3 min."""
     if seconds is None:
-        return "some time"
+        return tr("some time")
     if seconds < 1.0:
         return f"{1000.0 * seconds:.0f} ms"
     if seconds < 10.0:

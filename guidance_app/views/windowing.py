@@ -11,6 +11,7 @@ from engines.angiography.frame import Frame
 
 LUT_ENTRIES = 65536  # one entry for every value that 16 bits can hold
 _FEW_SHARE = 0.04  # of the brightest: below it so few X-rays came that their logarithm is noise
+_SOFT_SHARE = 0.1  # of the brightest, added to all: from there downwards noise grows no more
 _MIN_WIDTH = 2.0
 _SUBTRACTED_MIDDLE = 32768
 # At the moment it is set the mask is the very picture that it is taken from: their difference has no range of its own.
@@ -81,4 +82,5 @@ def subtracted(frame: Frame, mask: Frame, field: Bool[np.ndarray, "rows columns"
 
 def _logarithm(frame: Frame, floor: float) -> Float[np.ndarray, "rows columns"]:
     """Values below the floor count as the floor: a logarithm would make their noise the loudest of all."""
-    return np.log((np.maximum(frame.pixels.astype(np.float32), floor) + 1.0) / value_range_of(frame))
+    soft = floor * _SOFT_SHARE / _FEW_SHARE
+    return np.log((np.maximum(frame.pixels.astype(np.float32), floor) + soft + 1.0) / value_range_of(frame))

@@ -25,6 +25,7 @@ from guidance_app.rooms.live.room import LiveRoom
 from guidance_app.rooms.registry import ROOMS
 from guidance_app.rooms.room import MakeRoom, Room
 from guidance_app.views import palette
+from guidance_app.views.language import tr
 from guidance_app.window.own_actions import own_actions
 from guidance_app.window.rail import Rail
 from guidance_app.window.strip import StatusStrip
@@ -256,7 +257,8 @@ class GuidanceWindow(QWidget):
         return ""
 
     def show_keys(self) -> str:
-        self.keys.toggle(self.all_actions(), self._current.mouse_help if self._current is not None else ())
+        mouse = self._current.mouse_help if self._current is not None else ()
+        self.keys.toggle(self.all_actions(), [(tr(does), tr(what)) for does, what in mouse])
         return ""
 
     def toggle_full_screen(self) -> str:

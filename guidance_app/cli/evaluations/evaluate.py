@@ -9,9 +9,11 @@ from guidance_app.cli.evaluations import (
     evaluate_deformation,
     evaluate_halo,
     evaluate_ivus,
+    evaluate_judging,
     evaluate_poster,
     evaluate_registration,
     evaluate_segmentation,
+    evaluate_window,
     evaluate_zero_touch,
 )
 
@@ -23,7 +25,9 @@ def add_to(app: typer.Typer) -> None:
     evaluate_poster.add_to(evaluate)
     evaluate_deformation.add_to(evaluate)
     evaluate_halo.add_to(evaluate)
+    evaluate_judging.add_to(evaluate)
     evaluate_segmentation.add_to(evaluate)
     evaluate_zero_touch.add_to(evaluate)
+    evaluate_window.add_to(evaluate)
     evaluate_ivus.add_to(evaluate)
     evaluate_cmr.add_to(evaluate)

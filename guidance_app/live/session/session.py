@@ -12,7 +12,7 @@ from engines.angiography.frame import Frame
 from engines.registration.registration import Registration
 from guidance_app.live.engine.engine_process import EngineRecipe
 from guidance_app.live.guidance import ScreenState
-from guidance_app.live.guidance_state import Situation
+from guidance_app.live.guidance_state import Situation, Weak
 from guidance_app.live.latency import LatencyBook, LatencyReport, report_of
 from guidance_app.live.run_log import Event, EventKind, EventLog, FrameLog, FrameState
 from guidance_app.live.session.commands import Commands
@@ -212,6 +212,12 @@ class LiveSession:
         """The pose in use, whatever its state."""
         with self._lock:
             return self._guidance.situation.registration
+
+    @property
+    def weak(self) -> Weak | None:
+        """What the last search found and thought too weak: for judging alone."""
+        with self._lock:
+            return self._guidance.situation.weak
 
     @property
     def situation(self) -> Situation:

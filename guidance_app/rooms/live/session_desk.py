@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from guidance_app.rooms.live.guided_session import GuidedSession
+from guidance_app.views.language import tr
 from guidance_app.views.live_view import LiveView
 from guidance_app.views.overlay_painter import OVERLAY_MODES, OverlayMode
 
@@ -68,11 +69,11 @@ class SessionDesk:
     # Why something cannot be done now, "" where it can
 
     def no_run(self) -> str:
-        return _NO_RUN if self.session is None else ""
+        return tr(_NO_RUN) if self.session is None else ""
 
     def no_picture(self) -> str:
         screen = self._view.screen_state
-        return self.no_run() or ("No picture yet" if screen is None or screen.frame is None else "")
+        return self.no_run() or (tr("No picture yet") if screen is None or screen.frame is None else "")
 
     def running(self) -> str:
         """What is to be done before the machine is free, as words; "" where it is."""
@@ -86,39 +87,39 @@ class SessionDesk:
     def no_playback(self) -> str:
         screen = self._view.screen_state
         if screen is None or screen.frames_total is None:
-            return self.no_run() or "A live source does not play back; F freezes the picture"
+            return self.no_run() or tr("A live source does not play back; F freezes the picture")
         return ""
 
     def nothing_to_accept(self) -> str:
-        return "" if self._guidance_state() == "proposed" else "No proposed registration to accept"
+        return "" if self._guidance_state() == "proposed" else tr("No proposed registration to accept")
 
     def nothing_to_reject(self) -> str:
         screen = self._view.screen_state
         rejectable = self._guidance_state() in ("proposed", "accepted", "stale")
         rejectable = rejectable or (screen is not None and screen.can_undo_reject)
-        return "" if rejectable else "No registration to reject"
+        return "" if rejectable else tr("No registration to reject")
 
     # Playback
 
     def play_or_pause(self) -> str:
         if self.session is None:
-            return _NO_RUN
+            return tr(_NO_RUN)
         if refusal := self.no_playback():
             return refusal
         screen = self._view.screen_state
         if screen is not None and screen.paused:
             self.session.commands.resume()
-            return "Playing"
+            return tr("Playing")
         self.session.commands.pause()
-        return "Paused"
+        return tr("Paused")
 
     def step(self, frames: int) -> str:
         if self.session is None:
-            return _NO_RUN
+            return tr(_NO_RUN)
         if refusal := self.no_playback():
             return refusal
         self.session.commands.step(frames)
-        return "Paused"
+        return tr("Paused")
 
     def to_first_frame(self) -> str:
         return self._seek(lambda _total: 0)
@@ -132,18 +133,20 @@ class SessionDesk:
             return ""
         if self._open_run is None or not 0 <= index < len(self.runs):
             self._show_runs(self.runs, self.run_index)
-            return "There is no other run" if len(self.runs) < 2 or self._open_run is None else "No run further on"
+            return (
+                tr("There is no other run") if len(self.runs) < 2 or self._open_run is None else tr("No run further on")
+            )
         session = self._open_run(index)
         self.take(session, runs=self.runs, run_index=index, open_run=self._open_run)
         session.start()
-        return f"Run {self.runs[index]}"
+        return tr("Run {name}").format(name=self.runs[index])
 
     def freeze(self) -> str:
         if refusal := self.no_picture():
             return refusal
         self.frozen = self._view.frozen = not self.frozen
         self._view.update()
-        return "Picture frozen; the source goes on" if self.frozen else "Picture follows the source"
+        return tr("Picture frozen; the source goes on") if self.frozen else tr("Picture follows the source")
 
     # The picture
 
@@ -153,7 +156,7 @@ class SessionDesk:
 
     def reset_view(self) -> str:
         self._view.reset()
-        return "Zoom and window reset"
+        return tr("Zoom and window reset")
 
     def invert(self) -> str:
         self._view.invert()
@@ -163,18 +166,20 @@ class SessionDesk:
         screen = self._view.screen_state
         if self._view.mask_frame is not None:
             self._view.set_mask(None)
-            return "Mask off"
+            return tr("Mask off")
         if screen is None or screen.frame is None:
-            return "No picture to take as a mask"
+            return tr("No picture to take as a mask")
         if screen.frame.kind == "dsa":
-            return "This run is subtracted already"
+            return tr("This run is subtracted already")
         self._view.set_mask(screen.frame)
-        return f"Mask: frame {screen.frame.source_frame + 1}. Shown subtracted; guidance reads the frames as they came"
+        return tr("Mask: frame {number}. Guidance reads the frames as they came").format(
+            number=screen.frame.source_frame + 1
+        )
 
     def show_raw(self) -> str:
         self._view.raw = not self._view.raw
         self._view.update()
-        return "Raw image" if self._view.raw else "Overlay and annotations"
+        return tr("Raw image") if self._view.raw else tr("Overlay and annotations")
 
     # The overlay
 
@@ -182,45 +187,47 @@ class SessionDesk:
         screen = self._view.screen_state
         self._view.overlay_held = held
         self._view.update()
-        return "No overlay to hide" if held and (screen is None or screen.overlay is None) else ""
+        return tr("No overlay to hide") if held and (screen is None or screen.overlay is None) else ""
 
     def next_mode(self) -> str:
         mode: OverlayMode = OVERLAY_MODES[(OVERLAY_MODES.index(self._view.mode) + 1) % len(OVERLAY_MODES)]
         self._view.set_mode(mode)
-        return f"Overlay as {mode}"
+        return tr(f"Overlay as {mode}")
 
     def show_unseen(self) -> str:
         self._view.show_unseen = not self._view.show_unseen
         self._view.update()
-        return "Branches never seen filled: " + ("shown" if self._view.show_unseen else "hidden")
+        return tr(
+            "Branches never seen filled: shown" if self._view.show_unseen else "Branches never seen filled: hidden"
+        )
 
     # Registration
 
     def register(self) -> str:
         if self.session is None:
-            return _NO_RUN
+            return tr(_NO_RUN)
         self.session.commands.request_registration()
-        return "Registers on the next frame that shows enough vessel"
+        return tr("Registers on the next frame that shows enough vessel")
 
     def accept(self) -> str:
         if self.session is None:
-            return _NO_RUN
+            return tr(_NO_RUN)
         if refusal := self.nothing_to_accept():
             return refusal
         self.session.commands.accept()
-        return "Registration accepted"
+        return tr("Registration accepted")
 
     def reject(self) -> str:
         if self.session is None:
-            return _NO_RUN
+            return tr(_NO_RUN)
         screen = self._view.screen_state
         if screen is not None and screen.can_undo_reject:
             self.session.commands.undo_reject()
-            return "Rejection taken back: check the registration and accept it"
+            return tr("Rejection taken back: check the registration and accept it")
         if refusal := self.nothing_to_reject():
             return refusal
         self.session.commands.reject()
-        return "Registration rejected; the same key takes that back"
+        return tr("Registration rejected; the same key takes that back")
 
     def end_behind(self, ending: Stops) -> None:
         """Ending a session or an engine waits for processes; the next run must not."""
@@ -230,7 +237,7 @@ class SessionDesk:
 
     def _seek(self, to: Callable[[int], int]) -> str:
         if self.session is None:
-            return _NO_RUN
+            return tr(_NO_RUN)
         if refusal := self.no_playback():
             return refusal
         screen = self._view.screen_state

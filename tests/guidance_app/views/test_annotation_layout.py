@@ -72,7 +72,7 @@ def placed(state: ScreenState, size_px: tuple[int, int], sizes: legibility.TextS
     area = QRectF(0.0, 0.0, *size_px)
     side = min(size_px)
     picture = QRectF(area.center().x() - side / 2.0, area.center().y() - side / 2.0, side, side)
-    words = words_on(state, notes=("SUBTRACTED: mask frame 12, no shift",))
+    words = words_on(state, notes=("SUBTRACTED, mask 12",))
     return placed_texts(area, picture, words, sizes, label_at=QPointF(0.6 * size_px[0], 0.5 * size_px[1]))
 
 
