@@ -103,17 +103,18 @@ class SceneView(QWidget):
 
     def look_at(
         self, centre_mm: Float[np.ndarray, " 3"], *, along: Float[np.ndarray, " 3"], up: Float[np.ndarray, " 3"],
-        width_mm: float,
+        width_mm: float, distance_mm: float = 300.0,
     ) -> None:  # fmt: skip
         """Point the camera.
 
         Args:
             along: direction of looking.
+            distance_mm: what lies further in front of the centre than this is not seen.
         """
         camera = self._renderer.GetActiveCamera()
         camera.SetParallelProjection(1)
         camera.SetFocalPoint(*centre_mm.tolist())
-        camera.SetPosition(*(centre_mm - 300.0 * along).tolist())
+        camera.SetPosition(*(centre_mm - distance_mm * along).tolist())
         camera.SetViewUp(*up.tolist())
         camera.SetParallelScale(width_mm / 2.0)
         self._renderer.ResetCameraClippingRange()
@@ -171,7 +172,8 @@ class SceneView(QWidget):
         font.setBold(False)
         painter.setFont(font)
         painter.setPen(QColor(palette.QUIET_TEXT))
-        painter.drawText(8, self.height() - 8, self.legend)
+        for number, line in enumerate(reversed(self.legend.splitlines())):
+            painter.drawText(8, self.height() - 8 - 16 * number, line)
         painter.end()
 
     def resizeEvent(self, a0: Any) -> None:  # noqa: ARG002 - Qt's signature
