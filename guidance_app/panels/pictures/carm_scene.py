@@ -84,6 +84,7 @@ class CArmScene:
         rows, columns = geometry.shape_px
         corners_px = np.array([[-0.5, -0.5], [columns - 0.5, -0.5], [columns - 0.5, rows - 0.5], [-0.5, rows - 0.5]])
         corners = projection.back_project(corners_px, np.full(4, geometry.sid_mm))
+        self.view.centre_on(0.5 * (source + corners.mean(axis=0)))
         self._beam(source, corners)
         self._detector(corners, grey)
         self._table()

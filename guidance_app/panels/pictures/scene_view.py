@@ -120,6 +120,16 @@ class SceneView(QWidget):
         self._renderer.ResetCameraClippingRange()
         self.render_soon()
 
+    def centre_on(self, centre_mm: Float[np.ndarray, " 3"]) -> None:
+        """Bring a point to the middle, and leave direction and zoom as a person set them."""
+        camera = self._renderer.GetActiveCamera()
+        by = centre_mm - np.array(camera.GetFocalPoint())
+        if np.abs(by).max() < 0.5:
+            return
+        camera.SetPosition(*(np.array(camera.GetPosition()) + by).tolist())
+        camera.SetFocalPoint(*centre_mm.tolist())
+        self.render_soon()
+
     def turn_camera(self, azimuth_deg: float, elevation_deg: float) -> None:
         camera = self._renderer.GetActiveCamera()
         camera.Azimuth(azimuth_deg)
