@@ -89,7 +89,8 @@ class _Logistic(BaseModel):
     bias: float
     error_weights: list[float]  # for log(expected error in mm) of a right registration
     error_bias: float
-    wrong_mm: float  # mean error of a wrong registration
+    wrong_mm: float  # mean error of a wrong registration with the patient's own model
+    own_share: float = 1.0  # of the wrong registrations fitted on, those with the patient's own model
     depth_factor: float  # measured over stated standard deviation along the beam
     accept: float
     reject: float
@@ -157,7 +158,11 @@ def _judged(
     confidence = float(1.0 / (1.0 + np.exp(-np.clip(scaled @ fitted.weights + fitted.bias, -30.0, 30.0))))
     confidence *= times
     if_right = float(np.exp(np.clip(scaled @ fitted.error_weights + fitted.error_bias, -3.0, 5.0)))
-    expected = confidence * if_right + (1.0 - confidence) * max(fitted.wrong_mm, if_right)
+    # Another patient's model has no error in mm, and among the samples it was far more frequent than in a room: the
+    # stated error is that of the patient's own model.
+    lost = (1.0 - confidence) * fitted.own_share
+    share_lost = lost / (confidence + lost)
+    expected = (1.0 - share_lost) * if_right + share_lost * max(fitted.wrong_mm, if_right)
     status: RegistrationStatus = "accepted" if confidence >= fitted.accept and not ambiguous else "caution"
     if confidence < fitted.reject:
         status = "rejected"
