@@ -26,6 +26,7 @@ _DETECTOR_PX = 160
 _SOURCE_MM, _EDGE_MM = 16.0, 2.0
 _WIDTH_MM = 1150.0  # source and detector of an ordinary C-arm, at any angle
 _FAR_MM = 3000.0
+_AROUND = 0.9  # of the model's diagonal, from the lower to the upper edge of the near view
 _OPERATOR = np.array([0.45, 0.72, 0.50])  # looks from the patient's right and feet, over the table
 _ARTERY, _UNKNOWN = (214, 92, 78), (120, 126, 132)
 _BEAM, _ARM, _TABLE, _DOUBT = (63, 208, 255), (210, 214, 218), (70, 78, 86), (255, 176, 32)
@@ -40,27 +41,43 @@ class PlaceDoubt:
 
     @property
     def words(self) -> str:
-        return f"its place, 1 sigma: {self.across_mm:.1f} mm across, {self.along_mm:.0f} mm along the beam"
+        return f"1 sigma: {self.across_mm:.1f} mm across,\n{self.along_mm:.0f} mm along the beam"
 
 
 class CArmScene:
-    """Fills a `SceneView`; what has not changed is not drawn anew."""
+    """Fills a `SceneView`; what has not changed is not drawn anew.
 
-    def __init__(self, view: SceneView) -> None:
+    Args:
+        near: the model alone, large enough to see how surely its place is known, with the ray through its middle.
+    """
+
+    def __init__(self, view: SceneView, *, near: bool = False) -> None:
         self.view = view
+        self._near = near
         self._centre_mm = np.zeros(3)
         self._mesh: SurfaceMesh | None = None
         self._registered: bool | None = None
-        view.look_at(
-            np.zeros(3), along=_OPERATOR / np.linalg.norm(_OPERATOR), up=np.array([0.0, -1.0, 0.0]),
-            width_mm=_WIDTH_MM, distance_mm=_FAR_MM,
-        )  # fmt: skip
+        self.fit()
 
     def show_model(self, surface: SurfaceMesh) -> None:
         """A surface that `simplified` has made small enough."""
         self._mesh = surface
         self._centre_mm = surface.vertices_mm.mean(axis=0)
         self._registered = None
+        self.fit()
+
+    def fit(self) -> None:
+        """All of it in sight, whatever shape the view has; a person's zoom and turn are given up."""
+        extent_mm = _WIDTH_MM
+        if self._near and self._mesh is not None:
+            extent_mm = _AROUND * float(np.linalg.norm(np.ptp(self._mesh.vertices_mm, axis=0)))
+        self._look_at(extent_mm * max(1.0, self.view.height() / max(self.view.width(), 1)))
+
+    def _look_at(self, width_mm: float) -> None:
+        self.view.look_at(
+            self._centre_mm, along=_OPERATOR / np.linalg.norm(_OPERATOR), up=np.array([0.0, -1.0, 0.0]),
+            width_mm=width_mm, distance_mm=_FAR_MM,
+        )  # fmt: skip
 
     def show_arm(
         self, geometry: CArmGeometry, isocentre_from_lps: RigidPose | None, doubt: PlaceDoubt | None,
@@ -84,10 +101,13 @@ class CArmScene:
         rows, columns = geometry.shape_px
         corners_px = np.array([[-0.5, -0.5], [columns - 0.5, -0.5], [columns - 0.5, rows - 0.5], [-0.5, rows - 0.5]])
         corners = projection.back_project(corners_px, np.full(4, geometry.sid_mm))
-        self.view.centre_on(0.5 * (source + corners.mean(axis=0)))
-        self._beam(source, corners)
-        self._detector(corners, grey)
-        self._table()
+        if self._near:
+            self._ray(source, 0.0 if doubt is None else doubt.along_mm)
+        else:
+            self.view.centre_on(0.5 * (source + corners.mean(axis=0)))
+            self._beam(source, corners)
+            self._detector(corners, grey)
+            self._table()
         if doubt is not None and isocentre_from_lps is not None:
             self._doubt(source, doubt)
         else:
@@ -109,6 +129,12 @@ class CArmScene:
             self._bar(f"rim {number}", corner, corners[(number + 1) % 4], _ARM)
         sides = np.array([[0, 1, 2], [0, 2, 3], [0, 3, 4], [0, 4, 1]])
         self._solid("beam", np.vstack([source, corners]), sides, _BEAM, opacity=0.08)
+
+    def _ray(self, source: Float[np.ndarray, " 3"], gap_mm: float) -> None:
+        """Through the model's middle; it leaves out what the ellipsoid fills."""
+        beam = (self._centre_mm - source) / np.linalg.norm(self._centre_mm - source)
+        self._bar("ray in", source, self._centre_mm - gap_mm * beam, _BEAM, radius_mm=0.4)
+        self._bar("ray out", self._centre_mm + gap_mm * beam, 2.0 * self._centre_mm - source, _BEAM, radius_mm=0.4)
 
     def _detector(self, corners: Float[np.ndarray, "4 3"], grey: UInt8[np.ndarray, "rows columns"] | None) -> None:
         if grey is None:
@@ -132,15 +158,16 @@ class CArmScene:
         along = vertices @ beam
         across = vertices - along[:, None] * beam
         size = doubt.across_mm * across + doubt.along_mm * along[:, None] * beam
-        self._solid("doubt", self._centre_mm + size, faces, _DOUBT, opacity=0.5)
+        self._solid("doubt", self._centre_mm + size, faces, _DOUBT, opacity=0.85 if self._near else 0.5)
 
     def _bar(
-        self, name: str, first: Float[np.ndarray, " 3"], last: Float[np.ndarray, " 3"], colour: tuple[int, int, int]
-    ) -> None:
+        self, name: str, first: Float[np.ndarray, " 3"], last: Float[np.ndarray, " 3"], colour: tuple[int, int, int],
+        *, radius_mm: float = _EDGE_MM,
+    ) -> None:  # fmt: skip
         along = (last - first) / np.linalg.norm(last - first)
         u = np.cross(along, [0.31, 0.42, 0.85])
         u = u / np.linalg.norm(u)
-        ends, radius = np.stack([first, last]), np.full((2, 1), _EDGE_MM)
+        ends, radius = np.stack([first, last]), np.full((2, 1), radius_mm)
         sides = np.tile(u, (2, 1)), np.tile(np.cross(along, u), (2, 1))
         self.view.set_tube(name, ends, radius, *sides, np.tile(np.array(colour, np.uint8), (2, 1)))
 

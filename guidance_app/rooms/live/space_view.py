@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 from PyQt6.QtCore import Qt, QTimer
+from PyQt6.QtGui import QResizeEvent
 from PyQt6.QtWidgets import QVBoxLayout, QWidget
 
 from calibration.errors import GuidanceError
@@ -18,7 +19,7 @@ from guidance_app.panels.pictures.scene_view import SceneView
 from guidance_app.rooms.live.guided_session import GuidedSession
 from guidance_app.views.language import tr
 
-WIDTH_PX, HEIGHT_PX = 400, 440
+WIDTH_PX, NARROW_PX, WIDE_FROM_PX = 400, 250, 1600
 EVERY_MS = 200
 _DRAWN = ("proposed", "accepted", "stale")
 
@@ -41,13 +42,16 @@ class SpaceView(QWidget):
         self.view.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.view.setAccessibleName(tr("C-arm and model in 3-D"))
         self.scene = CArmScene(self.view)
+        self.near_view = SceneView(tr("Model, and 1 sigma of its place"))
+        self.near_view.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.near_view.setAccessibleName(self.near_view.title)
+        self.near = CArmScene(self.near_view, near=True)
         self._seen: object = None
         layout = QVBoxLayout(self)
         layout.setContentsMargins(6, 0, 0, 0)
-        self.view.setFixedHeight(HEIGHT_PX)  # as high as wide: source and detector fit at any angle
-        layout.addWidget(self.view)
-        layout.addStretch(1)
-        self.setFixedWidth(WIDTH_PX)
+        layout.setSpacing(6)
+        layout.addWidget(self.view, 1)
+        layout.addWidget(self.near_view, 1)
         self.hide()
         self._timer = QTimer(self)
         self._timer.setInterval(EVERY_MS)
@@ -61,6 +65,8 @@ class SpaceView(QWidget):
     def toggle(self) -> str:
         """Show or hide it."""
         shown = self.isHidden()
+        wide = self.window().width() >= WIDE_FROM_PX  # a narrow window has no width to spare beside its picture
+        self.setFixedWidth(WIDTH_PX if wide else NARROW_PX)
         self.setVisible(shown)
         if shown:
             self._seen = None
@@ -87,16 +93,25 @@ class SpaceView(QWidget):
             doubt = PlaceDoubt(across_mm=registered.expected_error_mm, along_mm=registered.depth_sigma_mm)
         pose = None if registered is None else registered.isocentre_from_lps
         self.scene.show_arm(geometry, pose, doubt, _grey(screen.frame))
+        self.near.show_arm(geometry, pose, doubt, None)
         if registered is None:
             self._say(tr("not registered:\nwhere the model lies is not known"))
         else:
             self._say(screen.guidance_state + ("" if doubt is None else f"\n{doubt.words}"))
+        self.near_view.render_soon()
+
+    def resizeEvent(self, a0: QResizeEvent | None) -> None:
+        super().resizeEvent(a0)
+        self.scene.fit()
+        self.near.fit()
+        self._seen = None
 
     def close_view(self) -> None:
         """End what is running; twice is harmless."""
         self._timer.stop()
         self._background.close()
         self.view.close_scene()
+        self.near_view.close_scene()
 
     def _say(self, words: str) -> None:
         self.view.legend = words
@@ -107,6 +122,7 @@ class SpaceView(QWidget):
             self._say(tr("this case has no surface to show in 3-D"))
             return
         self.scene.show_model(surface)
+        self.near.show_model(surface)
         self._seen = None
         self.look()
 

@@ -97,6 +97,20 @@ def test_the_picture_stands_on_the_detector(scene):
     assert row.mean() < 200  # above the patient
 
 
+def test_near_the_model_fills_the_view_and_source_and_detector_are_left_out(qtbot):
+    view = SceneView("")
+    qtbot.addWidget(view)
+    view.resize(400, 400)
+    scene = CArmScene(view, near=True)
+    scene.show_model(cube())
+    scene.show_arm(GEOMETRY, PLACED, PlaceDoubt(across_mm=2.0, along_mm=90.0), np.full((512, 512), 250, np.uint8))
+    pixels = seen(scene)
+    assert reddish(pixels).mean() > 0.1
+    assert amber(pixels).sum() > 100
+    assert not (pixels > 235).all(axis=2).any()
+    view.close_scene()
+
+
 def test_before_a_model_nothing_is_drawn(qtbot):
     view = SceneView("")
     qtbot.addWidget(view)
@@ -117,4 +131,4 @@ def test_a_large_model_becomes_small_and_keeps_its_place_and_size():
 
 
 def test_the_doubt_is_said_in_words():
-    assert DOUBT.words == "its place, 1 sigma: 30.0 mm across, 120 mm along the beam"
+    assert DOUBT.words == "1 sigma: 30.0 mm across,\n120 mm along the beam"

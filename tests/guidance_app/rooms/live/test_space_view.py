@@ -54,7 +54,7 @@ def test_a_key_opens_it_beside_the_picture_and_closes_it_again(opened, qtbot):
 def test_it_says_how_surely_the_place_is_known(opened):
     space = opened(screen(), registered=True)
     assert "accepted" in space.view.legend
-    assert "0.8 mm across, 6 mm along the beam" in space.view.legend
+    assert "0.8 mm across,\n6 mm along the beam" in space.view.legend
 
 
 def test_without_a_registration_the_model_is_grey_and_said_to_be_nowhere(opened):
