@@ -43,7 +43,7 @@ def arteries_and_veins(grid: WorkingGrid, head: Head, vessels: Bool[np.ndarray, 
         vein_seed |= thick & (level < border)
     strict = (_STRICT, _STRICT)
     sign = 1.0
-    base = thick & (deep | ~head.cavity) & ~upper_or_back(grid, head) & ~vein_seed
+    base = thick & ~upper_or_back(grid, head) & ~vein_seed
     base_hu = float(np.median(level[base])) if base.any() else np.inf
     if base_hu < vein_hu - 2.0 * tolerance:
         artery_seed, told_apart, sign = base, True, -1.0
