@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 
 from PyQt6.QtCore import Qt, QTimer
 from PyQt6.QtWidgets import QHBoxLayout, QWidget
@@ -12,6 +12,11 @@ from guidance_app.live.guidance import ScreenState
 from guidance_app.live.run_log import Event, EventKind
 from guidance_app.panels.action import Action
 from guidance_app.panels.action_button import dress
+from guidance_app.rooms.live.judging.judging_desk import JudgingDesk
+from guidance_app.rooms.live.judging.judging_panel import JudgingPanel
+from guidance_app.rooms.live.measuring.measured_file import own_folder
+from guidance_app.rooms.live.measuring.measuring_desk import MeasuringDesk
+from guidance_app.rooms.live.measuring.measuring_panel import MeasuringPanel
 from guidance_app.rooms.live.session_desk import SessionDesk
 from guidance_app.rooms.live.status import PanelCommands, StatusPanel
 from guidance_app.views.language import tr
@@ -67,12 +72,20 @@ class LivePlace(QWidget):
             ),
         )
         self.desk = SessionDesk(self.view, show_runs=self.panel.show_runs)
+        self.judging = JudgingDesk(self.view, say=say)
+        self.judging_panel = JudgingPanel(self, self.judging, perform)
+        self.judging.changed = self._judging_changed
+        self.measuring = MeasuringDesk(self.view, model=self.judging.wanted_model, say=say, folder=own_folder)
+        self.measuring_panel = MeasuringPanel(self, self.measuring, perform)
+        self.measuring.changed = self._measuring_changed
         self.view.on_frame_wheel = lambda frames: say(self.desk.step(frames))
         self.view.on_overlay_changed = self._show_overlay_choice
         columns = QHBoxLayout(self)
         columns.setContentsMargins(0, 0, 0, 0)
         columns.setSpacing(0)
         columns.addWidget(self.view, 1)
+        columns.addWidget(self.judging_panel)
+        columns.addWidget(self.measuring_panel)
         columns.addWidget(self.panel)
         self._show_overlay_choice()
         self._timer = QTimer(self)
@@ -80,7 +93,7 @@ class LivePlace(QWidget):
         self._timer.setInterval(TICK_MS)
         self._timer.timeout.connect(self._tick)
 
-    def dress_buttons(self, actions: Iterable[Action]) -> None:
+    def dress_buttons(self, actions: Sequence[Action]) -> None:
         """Give the panel's buttons the words and keys of their actions."""
         buttons = {
             "live.register": self.panel.register_button,
@@ -90,6 +103,8 @@ class LivePlace(QWidget):
         for action in actions:
             if (button := buttons.get(action.id)) is not None:
                 dress(button, action)
+        self.judging_panel.dress_buttons(actions)
+        self.measuring_panel.dress_buttons(actions)
 
     def start(self) -> None:
         """Begin to draw; the session has been started."""
@@ -98,6 +113,7 @@ class LivePlace(QWidget):
     def stop(self) -> None:
         """Draw no more and end the session; twice is harmless."""
         self._timer.stop()
+        self.judging.close()
         self.desk.stop()
 
     # The timer: draw what is new, then report what was really drawn
@@ -115,6 +131,8 @@ class LivePlace(QWidget):
         screen = session.screen()
         if screen is not self.view.screen_state and not self.desk.frozen:
             self.view.show_screen(screen)
+            self.judging.see(screen, session)
+            self.measuring.see(screen, session)
             self._show_figures(screen)
             # Paints before it returns, unless the window is hidden: then nothing is reported as painted.
             self.view.repaint()
@@ -149,6 +167,18 @@ class LivePlace(QWidget):
         self._figures_ns, self._figures_state = now_ns, screen.guidance_state
         self.panel.show_screen(screen, paint_ms=self.view.paint_ms)
         self.panel.settle()
+
+    # There is room for one of the two beside the picture: the one that is opened closes the other
+
+    def _judging_changed(self) -> None:
+        if self.judging.is_open and not self.judging_panel.isVisibleTo(self) and self.measuring.is_open:
+            self.measuring.toggle()
+        self.judging_panel.show_desk()
+
+    def _measuring_changed(self) -> None:
+        if self.measuring.is_open and not self.measuring_panel.isVisibleTo(self) and self.judging.is_open:
+            self.judging.toggle()
+        self.measuring_panel.show_desk()
 
     def _show_overlay_choice(self) -> None:
         self.panel.show_overlay_choice(self.view.mode, self.view.opacity)

@@ -95,7 +95,8 @@ class Judge:
         if seen.view is None or seen.gated is None or admitted.key is None:
             return Judged(situation=situation)
         geometry, tracked, before = seen.view.geometry, None, situation.registration
-        if before is not None and situation.state != "rejected":
+        # What a person has placed stays where it is, until a person accepts it or asks for a search.
+        if before is not None and situation.state != "rejected" and not situation.by_hand:
             tracked = self._tracked(seen.gated, seen.darkening, before, situation.pose_geometry)
             situation = guidance_state.checked(situation, tracked.found, geometry)
         confirmed = situation.registration is not before
