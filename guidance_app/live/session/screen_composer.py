@@ -14,7 +14,14 @@ from guidance_app.live.session.overlay_rule import OverlayDecision
 from guidance_app.live.session.screen_book import ScreenBook
 from guidance_app.live.session.source_watch import SourceWatch
 from guidance_app.live.session.witnesses import Witnesses
-from guidance_app.sources.source import Acknowledged, FrameSource, Playback, ReceivesRuns, Recorded
+from guidance_app.sources.source import (
+    Acknowledged,
+    FrameSource,
+    Playback,
+    ReceivesRuns,
+    Recorded,
+    WaitsForOverlay,
+)  # fmt: skip
 
 
 class ScreenComposer:
@@ -39,6 +46,7 @@ class ScreenComposer:
         self._playback = source if isinstance(source, Playback) else None
         self._recorded = source if isinstance(source, Recorded) else None
         self._acknowledged = isinstance(source, Acknowledged)
+        self._waits = source if isinstance(source, WaitsForOverlay) else None
         self._whole_runs = isinstance(source, ReceivesRuns)
         self._overlay_pace = OverlayPace()
         self._arrived_at = (-1, "")  # newest frame, and the wall clock when it came
@@ -87,6 +95,7 @@ class ScreenComposer:
             patient=self._guidance.patient,
             last_run_at=self._arrived_at[1],
             overlays_per_s=self._pace(frame, decision.overlay, now_ns),
+            every_frame=None if self._waits is None else self._waits.every_frame,
             can_undo_reject=self._guidance.situation.state == "rejected"
             and self._guidance.situation.rejected is not None,
         )
@@ -124,6 +133,7 @@ class ScreenComposer:
         flowing = (
             frame is not None and guidance.engine_up and guidance.situation.state == "accepted"
             and self._watch.state == "flowing" and not self._acknowledged
+            and not (self._waits is not None and self._waits.every_frame)
             and not (self._playback is not None and self._playback.paused)
         )  # fmt: skip
         index = -1 if frame is None else frame.index
@@ -151,5 +161,6 @@ def _looks_different(screen: ScreenState, before: ScreenState) -> bool:
         or screen.banner != before.banner
         or screen.paused != before.paused
         or screen.can_undo_reject != before.can_undo_reject
+        or screen.every_frame != before.every_frame
         or (screen.overlays_per_s is None) != (before.overlays_per_s is None)
     )

@@ -36,6 +36,7 @@ class SessionDesk:
         self.runs: tuple[str, ...] = ()
         self.run_index = 0
         self.frozen = False
+        self._every_frame: bool | None = None  # what a person chose
         self._open_run: Callable[[int], GuidedSession] | None = None
         self._show_runs = show_runs
         self._view = view
@@ -57,6 +58,8 @@ class SessionDesk:
         self.frozen = self._view.frozen = False
         self._view.set_mask(None)
         self._show_runs(runs, run_index)
+        if self._every_frame is not None:
+            session.commands.play_every_frame(self._every_frame)
 
     def stop(self) -> None:
         """End the session, and wait for earlier ones that are still ending; twice is harmless."""
@@ -79,6 +82,12 @@ class SessionDesk:
         screen = self._view.screen_state
         if screen is None or screen.frames_total is None:
             return self.no_run() or tr("A live source does not play back; F freezes the picture")
+        return ""
+
+    def no_pace(self) -> str:
+        screen = self._view.screen_state
+        if screen is None or screen.every_frame is None:
+            return self.no_run() or tr("A live source has the pace it has")
         return ""
 
     def nothing_to_accept(self) -> str:
@@ -111,6 +120,15 @@ class SessionDesk:
             return refusal
         self.session.commands.step(frames)
         return tr("Paused")
+
+    def change_pace(self) -> str:
+        """Every frame with its overlay, or as it was live."""
+        screen = self._view.screen_state
+        if self.session is None or screen is None or screen.every_frame is None:
+            return self.no_pace()
+        self._every_frame = not screen.every_frame
+        self.session.commands.play_every_frame(self._every_frame)
+        return tr("Every frame waits for its overlay" if self._every_frame else "Plays as it was live")
 
     def to_first_frame(self) -> str:
         return self._seek(lambda _total: 0)

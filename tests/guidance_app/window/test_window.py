@@ -79,6 +79,18 @@ def test_playback_and_registration_keys_reach_the_session(qtbot: QtBot, key: Qt.
     assert bench.session.asked == [asked]
 
 
+def test_the_pace_of_a_replay_is_chosen_by_a_key_and_said_on_the_picture(qtbot: QtBot) -> None:
+    bench = Bench(qtbot, screen(every_frame=True))
+    words = [line for text in bench.place.view.painted_texts for line in text.lines]
+    assert "Every frame with its overlay (T)" in words
+    assert bench.press(Qt.Key.Key_T) == "Plays as it was live"
+    bench.press(Qt.Key.Key_Down)
+    assert bench.session.asked == ["every frame False"]
+    assert bench.next_session.asked == ["every frame False"], "the choice holds for the next run"
+    live = Bench(qtbot, screen(source_state="live", frames_total=None))
+    assert "pace it has" in live.press(Qt.Key.Key_T)
+
+
 def test_space_goes_on_after_a_pause(qtbot: QtBot) -> None:
     bench = Bench(qtbot, screen(paused=True))
     bench.press(Qt.Key.Key_Space)
