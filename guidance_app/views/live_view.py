@@ -38,7 +38,7 @@ PATIENT_WORDS: dict[PatientMatch, str] = {
     "untold": "",
 }
 _ZOOM_PER_PX = 1.005
-_OPACITY_STEP = 0.05
+OPACITY_STEP = 0.05
 _MIN_OPACITY = 0.1
 
 
@@ -313,7 +313,7 @@ class LiveView(QWidget):
             return
         steps = 1 if a0.angleDelta().y() > 0 else -1
         if a0.modifiers() & Qt.KeyboardModifier.ControlModifier:
-            self.set_opacity(self.opacity + steps * _OPACITY_STEP)
+            self.set_opacity(self.opacity + steps * OPACITY_STEP)
         elif self.on_frame_wheel is not None:
             self.on_frame_wheel(-steps)  # towards the hand: later frames
         a0.accept()

@@ -83,6 +83,14 @@ def _overlay(desk: SessionDesk) -> tuple[Action, ...]:
             id="live.hide", words=tr("Hide the overlay while held"), keys=("O",), press=lambda: desk.hold_overlay(True),
             release=lambda: desk.hold_overlay(False),
         ),
+        Action(
+            id="live.fainter", words=tr("Overlay fainter"), keys=("[",), press=lambda: desk.change_opacity(-1),
+            repeats=True,
+        ),
+        Action(
+            id="live.stronger", words=tr("Overlay stronger"), keys=("]",), press=lambda: desk.change_opacity(1),
+            repeats=True,
+        ),
         Action(id="live.mode", words=tr("Outline, centerline, filled"), keys=("V",), press=desk.next_mode),
         Action(
             id="live.unseen", words=tr("Hide or show branches never seen filled"), keys=("U",), press=desk.show_unseen

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from guidance_app.rooms.live.guided_session import GuidedSession
 from guidance_app.views.language import tr
-from guidance_app.views.live_view import LiveView
+from guidance_app.views.live_view import OPACITY_STEP, LiveView
 from guidance_app.views.overlay_painter import OVERLAY_MODES, OverlayMode
 
 _NO_RUN = "No run is open; choose a case first"
@@ -197,6 +197,10 @@ class SessionDesk:
         self._view.overlay_held = held
         self._view.update()
         return tr("No overlay to hide") if held and (screen is None or screen.overlay is None) else ""
+
+    def change_opacity(self, steps: int) -> str:
+        self._view.set_opacity(self._view.opacity + steps * OPACITY_STEP)
+        return tr("Overlay at {share} %").format(share=round(100 * self._view.opacity))
 
     def next_mode(self) -> str:
         mode: OverlayMode = OVERLAY_MODES[(OVERLAY_MODES.index(self._view.mode) + 1) % len(OVERLAY_MODES)]
