@@ -110,11 +110,13 @@ def run_house(
     app = application(headless=False, meanwhile=lambda: importlib.import_module("guidance_app.window.window"))
     from PyQt6.QtCore import QEventLoop
 
+    from guidance_app.window.case_claim import CaseClaim
     from guidance_app.window.orderly_loop import orderly_end
     from guidance_app.window.window import GuidanceWindow
 
     settings = load_settings()
-    window = GuidanceWindow(states=settings.rooms)
+    claim = CaseClaim()
+    window = GuidanceWindow(states=settings.rooms, claim=claim.take)
     end = EndRequest()
     end.running = True
     loop = QEventLoop()
@@ -134,6 +136,7 @@ def run_house(
         if failures:
             raise failures[0]
     finally:
+        claim.give_back()
         _close(window, settings)
         del app
 
