@@ -95,7 +95,7 @@ class PacedFileSource:
         self._due_ns: int | None = None
         self._index = 0
         self._damage = _Damage(run)
-        self._kept = KeptFrames(run) if loop else None
+        self._kept = KeptFrames(run) if loop or hold_at_end else None  # a person goes back and forth
 
     @property
     def run(self) -> Run:
