@@ -60,6 +60,17 @@ def settings_path() -> Path:
     return root / "guidance-app" / "settings.json"
 
 
+def data_folder() -> Path:
+    """Where this platform keeps what a user's programs have made: the history of trainings, not settings."""
+    if sys.platform == "win32":
+        root = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
+    elif sys.platform == "darwin":
+        root = Path.home() / "Library" / "Application Support"
+    else:
+        root = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
+    return root / "guidance-app"
+
+
 def load_settings(path: Path | None = None) -> Settings:
     """The stored settings, or the defaults where there are none.
 

@@ -10,6 +10,8 @@ from jaxtyping import Bool
 
 from calibration.errors import InputError
 from engines.anatomy.vessel_model import CtVolume
+from engines.cmr.arms import DEFAULT, Arms
+from engines.cmr.coronaries.region_test import WallPixels
 from engines.cmr.coronaries.stenosis import find_stenoses
 from engines.cmr.coronaries.territory import Territories, WallPaths, subtended, territories
 from engines.cmr.coronaries.tree import VESSELS, TreeBranch, coronary_tree
@@ -33,6 +35,7 @@ _DOUBTFUL_DICE = 0.80
 _PHASE_DICE = 0.45
 _FAR_TURN_DEG = 15.0
 _DOUBTFUL_LEVEL_SD = 0.07
+_FLAG_OF_DOUBT = {"noise": "LOW_SNR", "unevenness": "VERDICT_BORDERLINE", "territory": "TERRITORY_SHARED"}
 _WIDE_SHARED = 0.5  # of a lesion's subtended wall that lies in shared bands
 
 
@@ -42,6 +45,7 @@ def fuse(
     branches: Sequence[CoronaryBranch] | None,
     series: PerfusionSeries,
     progress: Progress | None = None,
+    arms: Arms = DEFAULT,
 ) -> Fusion:
     """Fuse one case; without masks the heart is segmented, without branches there are no territories.
 
@@ -51,18 +55,22 @@ def fuse(
     say = progress or (lambda _text, _share: None)
     clock = _Clock()
     say("heart in CT", 0.0)
-    heart = _heart(ct, masks)
+    heart = _heart(ct, masks, arms)
     frame, frame_flags = frame_from_masks(heart)
+    if arms.reorient == "stn":
+        from engines.cmr.heart.learned_frame import frame_by_network
+
+        frame = frame_by_network(heart, frame)
     model = radial_model(heart, frame)
     tree = coronary_tree(branches, frame) if branches else None
     clock.stage("heart")
-    slices, lost = _measured(series.stress, say, 0.1, 0.35)
-    rest, lost_rest = _measured(series.rest, say, 0.45, 0.25)
+    slices, lost = _measured(series.stress, say, 0.1, 0.35, arms)
+    rest, lost_rest = _measured(series.rest, say, 0.45, 0.25, arms)
     clock.stage("motion, wall and curves")
     say("registration", 0.72)
     stress, walls = tuple(part.part for part in slices), tuple(part.wall for part in slices)
     place = place_stack(model, stress, walls)
-    links = link_slices(model, stress, walls, place)
+    links = _links(heart, model, slices, place, arms)
     if not any(-0.1 < link.level < 1.1 for link in links):
         raise InputError("no stress slice lies on the left ventricle of the CT; are CT and CMR of one patient?")
     dice = [wall_dice(heart, model, link, place.ct_from_cmr, elastic=False) for link in links]
@@ -76,7 +84,9 @@ def fuse(
     rest_table = _rest_table(model, place, links, rest)
     clock.stage("perfusion")
     say("territories", 0.85)
-    found, lesions, defects, remote, tree_flags = _territories(heart, model, tree, upslope)
+    found, lesions, defects, remote, tree_flags = _territories(
+        heart, model, tree, upslope, WallPixels(model, links, slices, points, pool)
+    )
     segments = _segments(model, stress_table, rest_table, found, points)
     clock.stage("territories")
     flags = (
@@ -120,21 +130,34 @@ class _Clock:
         self._last = now
 
 
-def _heart(ct: CtVolume, masks: Mapping[str, Bool[np.ndarray, "i j k"]] | None) -> CtHeart:
+def _heart(ct: CtVolume, masks: Mapping[str, Bool[np.ndarray, "i j k"]] | None, arms: Arms) -> CtHeart:
     if masks is not None:
         return heart_on_grid(ct, masks)
     from engines.cmr.heart.ct_segmentation import segment_heart
 
-    found, flags = segment_heart(ct)
+    found, flags = segment_heart(ct, start=arms.heart)
     return heart_on_grid(ct, found, flags)
 
 
+def _links(
+    heart: CtHeart, model: RadialModel, slices: tuple[SlicePerfusion, ...], place: StackPlace, arms: Arms
+) -> tuple[SliceLink, ...]:
+    links = link_slices(model, tuple(part.part for part in slices), tuple(part.wall for part in slices), place)
+    if arms.nonrigid == "radial":
+        return links
+    from engines.cmr.fusion.learned_field import link_by_network
+
+    return tuple(link_by_network(heart, model, link, part) for link, part in zip(links, slices, strict=True))
+
+
 def _measured(
-    parts: tuple[PerfusionSlice, ...], say: Progress, start: float, share: float
+    parts: tuple[PerfusionSlice, ...], say: Progress, start: float, share: float, arms: Arms
 ) -> tuple[tuple[SlicePerfusion, ...], tuple[str, ...]]:
     if not parts:
         return (), ()
-    return measure_slices(parts, lambda part: say(f"slice {part.name}", start + share * parts.index(part) / len(parts)))
+    return measure_slices(
+        parts, lambda part: say(f"slice {part.name}", start + share * parts.index(part) / len(parts)), wall=arms.wall
+    )
 
 
 def _rest_table(
@@ -174,7 +197,11 @@ def _wall_centre(part: PerfusionSlice, centre_px: np.ndarray) -> np.ndarray:
 
 
 def _territories(
-    heart: CtHeart, model: RadialModel, tree: tuple[TreeBranch, ...] | None, upslope: np.ndarray
+    heart: CtHeart,
+    model: RadialModel,
+    tree: tuple[TreeBranch, ...] | None,
+    upslope: np.ndarray,
+    pixels: WallPixels,
 ) -> tuple[Territories | None, tuple[Lesion, ...], tuple[Defect, ...], float, tuple[str, ...]]:
     if tree is None:
         return None, (), (), remote_upslope(upslope, []), ("TREE_INCOMPLETE",)
@@ -190,12 +217,15 @@ def _territories(
         flags.append("TREE_INCOMPLETE")
     stenoses = find_stenoses(tree)
     walls = [subtended(paths, tree, found, stenosis.branch, stenosis.point) for stenosis in stenoses]
-    lesions, defects, remote = judge(heart, found, upslope, stenoses, walls, model.frame.segments(found.points_mm))
+    lesions, defects, remote = judge(
+        heart, found, pixels, upslope, stenoses, walls, model.frame.segments(found.points_mm)
+    )
     for lesion in lesions:
         if lesion.verdict == "shared" or (found.shared & lesion.wall).sum() > _WIDE_SHARED * max(
             int(lesion.wall.sum()), 1
         ):
             flags.append("TERRITORY_SHARED")
+        flags += [_FLAG_OF_DOUBT[doubt] for doubt in lesion.doubts]
     return found, lesions, defects, remote, tuple(flags)
 
 

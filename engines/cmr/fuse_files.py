@@ -9,6 +9,7 @@ from typing import Any
 
 from calibration.store import make_folder
 from engines.anatomy.files.ct import load_ct
+from engines.cmr.arms import DEFAULT, Arms
 from engines.cmr.fuse import fuse
 from engines.cmr.reading.coronaries import load_coronaries
 from engines.cmr.reading.ct_masks import load_heart_masks
@@ -26,6 +27,7 @@ def fuse_files(
     stress_series: str = "",
     rest_series: str = "",
     ignore_cmr_masks: bool = False,
+    arms: Arms = DEFAULT,
     case: str | None = None,
     progress: Callable[[str, float], None] | None = None,
 ) -> dict[str, Any]:
@@ -45,7 +47,7 @@ def fuse_files(
     masks = load_heart_masks(ct_masks, ct) if ct_masks is not None else None
     if ignore_cmr_masks:
         series = series.without_masks()
-    fusion = fuse(ct, masks, branches, series, progress)
+    fusion = fuse(ct, masks, branches, series, progress, arms)
     elapsed_ms = 1000.0 * (time.perf_counter() - started)
     if progress is not None:
         progress("files", 0.92)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from calibration.store import make_folder, write_bytes, write_json
+from engines.cmr.arms import DEFAULT, Arms
 from engines.cmr.fusion_result import AHA_DEFAULT
 from engines.cmr.perfusion.segments import SegmentPerfusion, segment_table
 from engines.cmr.perfusion.segments_without_ct import places_in_stack
@@ -28,6 +29,7 @@ def perfusion_files(
     *,
     stress_series: str = "",
     rest_series: str = "",
+    arms: Arms = DEFAULT,
     progress: Callable[[str, float], None] | None = None,
 ) -> dict[str, Any]:
     """Read, measure, write; returns what `result.json` holds.
@@ -46,7 +48,7 @@ def perfusion_files(
     for kind, parts in (("stress", series.stress), ("rest", series.rest)):
         if parts:
             measured[kind], lost = measure_slices(
-                parts, lambda part: say(f"slice {part.name}", 0.9 * next(seen) / total)
+                parts, lambda part: say(f"slice {part.name}", 0.9 * next(seen) / total), wall=arms.wall
             )
             reasons.extend(lost)
     stress, knows_rv = _table(measured["stress"])

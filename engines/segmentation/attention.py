@@ -19,7 +19,7 @@ from engines.angiography.frame import Frame
 from engines.inference.model_files import ModelFiles
 from engines.inference.network_weights import load_network
 from engines.networks.dru_net import DruNet
-from engines.segmentation.scenes import nearest
+from engines.segmentation.scenes import nearest, shows_polarity
 from engines.segmentation.segmenter import condition_frame
 
 LAYERS = (
@@ -65,6 +65,7 @@ class AttentionMapper:
     def __init__(self, files: ModelFiles) -> None:
         """Raises InputError for unusable weights."""
         self._record = files.record
+        self._shows_polarity = shows_polarity(files.name)
         self._net = load_network(files)
 
     def explain(self, frame: Frame, class_name: str, layer: str = STANDARD_LAYER) -> AttentionMap:
@@ -77,7 +78,7 @@ class AttentionMapper:
             raise InputError(f"no class is called {class_name!r}; {nearest(class_name, self._record.classes)}")
         block = layer_named(self._net, layer)
         shape = frame.shape_px
-        conditioned = condition_frame(frame, self._record.working_px)
+        conditioned = condition_frame(frame, self._record.working_px, detect_polarity=self._shows_polarity)
         nothing = AttentionMap(
             values=np.zeros(shape, np.float32), found=np.zeros(shape, bool), class_name=class_name, layer=layer
         )

@@ -54,6 +54,7 @@ def condition(
     size_px: int,
     *,
     vessels_bright: bool | None = False,
+    detect_polarity: bool = True,
     log: bool = False,
     find_field: FindsField = find_field_of_view,
 ) -> Conditioned | None:
@@ -63,6 +64,8 @@ def condition(
         pixels: stored values.
         size_px: side of the square working picture.
         vessels_bright: polarity if known; False and None ask for detection.
+        detect_polarity: False where vessels are thick: what is thin in such a picture is bone and lung, which tells
+            nothing, and one frame may seem inverted beside the next.
         log: whether the values are linear in dose, so that the logarithm must be taken.
         find_field: finds the open field at the working size; the frames of a run share a `FieldMemory`.
     """
@@ -79,7 +82,9 @@ def condition(
         return None
     shrink = rows > size_px or columns > size_px
     picture = cv2.resize(picture, (size_px, size_px), interpolation=cv2.INTER_AREA if shrink else cv2.INTER_LINEAR)
-    return condition_working(picture, vessels_bright=vessels_bright, find_field=find_field)
+    return condition_working(
+        picture, vessels_bright=vessels_bright, detect_polarity=detect_polarity, find_field=find_field
+    )
 
 
 def _logarithm(picture: Float[np.ndarray, "rows columns"]) -> Float[np.ndarray, "rows columns"]:
@@ -92,6 +97,7 @@ def condition_working(
     picture: Float[np.ndarray, "rows columns"],
     *,
     vessels_bright: bool | None = False,
+    detect_polarity: bool = True,
     working_px: int | None = None,
     find_field: FindsField = find_field_of_view,
 ) -> Conditioned | None:
@@ -105,7 +111,7 @@ def condition_working(
     scaled = np.clip((picture - middle) / (high - low), -1.5, 1.5).astype(np.float32)
     weight = inside.astype(np.float32)
     local = _against_neighbourhood(scaled, weight, working_px or max(picture.shape))
-    inverted = bool(vessels_bright) or _vessels_look_bright(local, inside)
+    inverted = bool(vessels_bright) or (detect_polarity and _vessels_look_bright(local, inside))
     channels = np.stack([scaled * 2.0, local]) * weight
     if inverted:
         channels = -channels

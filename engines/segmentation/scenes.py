@@ -19,6 +19,7 @@ class Scene:
         name: model name.
         classes: output maps, each with its own sigmoid.
         careful_scales: scales of the picture that `careful_probabilities` averages over.
+        thin_vessels: whether the polarity of a picture can be seen by its vessels (see `condition`).
         paper_loss: loss of Li et al. for this field of view ("dice" eq. 1, "bce" eq. 2), for the `paper` recipe.
         paper_batch, paper_rate: pictures a step and learning rate of Li et al.; scenes that they did not have take
             those of the lower field, whose loss they share.
@@ -30,6 +31,7 @@ class Scene:
     paper_batch: int = 8
     paper_rate: float = 1e-5
     careful_scales: tuple[float, ...] = (1.0,)
+    thin_vessels: bool = True
 
 
 SCENES = {
@@ -37,13 +39,20 @@ SCENES = {
     for scene in (
         Scene(name="coronary", classes=("vessel", "device"), paper_loss="dice", careful_scales=(1.0, 0.75)),
         Scene(name="cerebral", classes=("artery", "vein"), paper_loss="dice"),
-        Scene(name="aortic-upper", classes=("aorta", "device"), paper_loss="bce", paper_batch=4, paper_rate=0.1),
-        Scene(name="aortic-lower", classes=("aorta", "device"), paper_loss="dice"),
+        Scene(
+            name="aortic-upper",
+            classes=("aorta", "device"),
+            paper_loss="bce",
+            paper_batch=4,
+            paper_rate=0.1,
+            thin_vessels=False,
+        ),
+        Scene(name="aortic-lower", classes=("aorta", "device"), paper_loss="dice", thin_vessels=False),
     )
 }
 
 # Weights that ship beside a scene's own, which bear its name.
-_OTHER_WEIGHTS = {"coronary-sim": "coronary", "coronary-arcade": "coronary"}
+_OTHER_WEIGHTS = {"coronary-sim": "coronary"}
 
 _MODEL_OF_KIND = {"evt": "cerebral", "tavi": "aortic-upper", "coronary": "coronary"}
 _LOWER = {"tavi": "aortic-lower"}
@@ -68,6 +77,11 @@ def scene_of_model(model: str) -> Scene:
 def is_bundled(model: str) -> bool:
     """Whether `scene_of_model` knows it; a folder of one's own may hold networks of any name."""
     return _OTHER_WEIGHTS.get(model, model) in SCENES
+
+
+def shows_polarity(model: str) -> bool:
+    """Whether a picture's polarity can be seen by what this network finds; one's own network is taken to."""
+    return not is_bundled(model) or scene_of_model(model).thin_vessels
 
 
 def model_for_kind(kind: str, field_of_view: str = "upper") -> str:

@@ -18,7 +18,7 @@ from engines.segmentation.careful import careful_probabilities
 from engines.segmentation.conditioning import Conditioned, FindsField, condition
 from engines.segmentation.field_memory import FieldMemory
 from engines.segmentation.islands import without_islands
-from engines.segmentation.scenes import is_bundled, model_for_kind, nearest, scene_of_model
+from engines.segmentation.scenes import is_bundled, model_for_kind, nearest, scene_of_model, shows_polarity
 from engines.segmentation.segmentation import Segmentation
 
 __all__ = ["RunSegmenter", "Segmenter", "load_segmenter", "model_for_kind"]
@@ -46,11 +46,14 @@ class Segmenter:
         self._smallest_px = record.smallest_px
         self.careful = careful
         self._scales = scene_of_model(name).careful_scales if is_bundled(name) else (1.0,)
+        self._shows_polarity = shows_polarity(name)
         self._network = backend
 
     def segment(self, frame: Frame, *, find_field: FindsField = find_field_of_view) -> Segmentation:
         """Probabilities of every class; all zeros for a frame that shows nothing (constant or tiny)."""
-        conditioned = condition_frame(frame, self._working_px, find_field=find_field)
+        conditioned = condition_frame(
+            frame, self._working_px, find_field=find_field, detect_polarity=self._shows_polarity
+        )
         rows, columns = frame.shape_px
         if conditioned is None:
             return self._result(np.zeros((len(self.classes), rows, columns), np.float32), None)
@@ -108,11 +111,18 @@ class RunSegmenter:
         return self._segmenter.segment(frame, find_field=self._memory.find)
 
 
-def condition_frame(frame: Frame, size_px: int, *, find_field: FindsField = find_field_of_view) -> Conditioned | None:
+def condition_frame(
+    frame: Frame, size_px: int, *, find_field: FindsField = find_field_of_view, detect_polarity: bool = True
+) -> Conditioned | None:
     """The network input of a frame; None if the frame shows nothing."""
     return condition(
-        frame.pixels, size_px, vessels_bright=frame.vessels_bright, log=frame.linear_intensity, find_field=find_field
-    )  # fmt: skip
+        frame.pixels,
+        size_px,
+        vessels_bright=frame.vessels_bright,
+        detect_polarity=detect_polarity,
+        log=frame.linear_intensity,
+        find_field=find_field,
+    )
 
 
 def load_segmenter(
@@ -126,7 +136,7 @@ def load_segmenter(
     """Load a network by name.
 
     Args:
-        model: `coronary`, `coronary-arcade`, `coronary-sim`, `cerebral`, `aortic-upper`, `aortic-lower`, or another
+        model: `coronary`, `coronary-sim`, `cerebral`, `aortic-upper`, `aortic-lower`, or another
             network in `folder`.
         backend: `auto`, or a runtime by name.
         threads: threads that one frame may use.

@@ -26,9 +26,7 @@ def add_to(app: typer.Typer) -> None:
 def segment(
     inputs: Annotated[list[Path], typer.Argument(help="XA DICOM, picture, folder of pictures, or video")],
     out: Annotated[Path, typer.Option(help="folder for the masks and summary.json")],
-    model: Annotated[
-        str, typer.Option(help="coronary, coronary-arcade, coronary-sim, cerebral, aortic-upper or aortic-lower")
-    ],
+    model: Annotated[str, typer.Option(help="coronary, coronary-sim, cerebral, aortic-upper or aortic-lower")],
     backend: Annotated[str, typer.Option(help="auto, torch, onnx, openvino, openvino-int8, ...")] = "auto",
     class_name: Annotated[str, typer.Option("--class", help="one class of the model; default: all vessels")] = "",
     models: Annotated[Path | None, typer.Option(help="folder of other weights, as `train` leaves it")] = None,

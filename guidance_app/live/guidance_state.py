@@ -14,11 +14,13 @@ import numpy as np
 from calibration.carm import CArmGeometry
 from engines.registration.registration import Registration
 from guidance_app.live.guidance import GuidanceState
+from guidance_app.live.manual_help import keeping_help
 from guidance_app.live.reason import ReasonCode
 
 _NOT_REGISTERED = "not registered yet: waits for filled vessels, or press G"
 _PROPOSED = "registration proposed: check it and accept"
 _TAKEN_BACK = "the rejection was taken back: check the registration and accept"
+_BY_HAND = "placed by hand: check it and accept"
 _DOUBTED = "not confirmed by the last pictures: check it and accept"
 MISSES_BEFORE_STALE = 5  # consecutive filled frames that contradict the pose; one bad segmentation must not hide it
 DOUBTS_BEFORE_PROPOSED = 15  # filled frames that neither confirm nor contradict the pose: a second at the usual rate
@@ -37,6 +39,14 @@ class Rejected:
     pose_geometry: CArmGeometry | None
     checked_geometry: CArmGeometry | None
     unconfirmed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weak:
+    """What a search found and thought too weak; may be looked at, on its own view, and is never drawn by itself."""
+
+    registration: Registration
+    geometry: CArmGeometry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +75,10 @@ class Situation:
         vouched: whose picture it is was found to be the case's patient, or cannot be told apart; else no pose is
             accepted by itself, only by a person.
         rejected: what a person rejected last, for as long as that can be taken back.
+        by_hand: the proposed pose stands as a person placed it, and is not followed.
+        before_hand: what that pose took the place of, for as long as it can be taken back.
+        weak: what the last search on this view found, where that was too weak to be proposed.
+        wire: a person said that a stiff wire or device lies inside, which bends the vessels.
     """
 
     state: GuidanceState = "unregistered"
@@ -88,6 +102,10 @@ class Situation:
     vessel_shares: tuple[float, ...] = ()
     vouched: bool = True
     rejected: Rejected | None = None
+    by_hand: bool = False
+    before_hand: Rejected | None = None
+    weak: Weak | None = None
+    wire: bool = False
 
 
 def started_from(registration: Registration, view: CArmGeometry | None) -> Situation:
@@ -110,7 +128,7 @@ def carried_on(before: Situation) -> Situation:
 
     Generation and revision go on, so that what was asked for the run before is told from what is asked for this one.
     """
-    fresh = Situation(generation=before.generation + 1, revision=before.revision + 1)
+    fresh = Situation(generation=before.generation + 1, revision=before.revision + 1, wire=before.wire)
     if before.registration is None or before.state not in ("accepted", "proposed", "stale"):
         return fresh
     return replace(
@@ -129,7 +147,8 @@ def saw_geometry(now: Situation, geometry: CArmGeometry | None) -> Situation:
         return now if known is now.geometry or known == now.geometry else replace(now, geometry=known)
     moved = replace(
         now, geometry=geometry, generation=now.generation + 1, registering=False, wanted=now.wanted or now.registering,
-        rest_frames=0, tried_share=0.0, vessel_shares=(), doubts=0, by_person=False,
+        rest_frames=0, tried_share=0.0, vessel_shares=(), doubts=0, by_person=False, by_hand=False, before_hand=None,
+        weak=None,
     )  # fmt: skip
     if now.state in ("accepted", "proposed", "stale"):
         return replace(
@@ -177,7 +196,7 @@ def registration_finished(now: Situation, found: Registration, geometry: CArmGeo
     if now.geometry is None or not now.geometry.continues(geometry):
         return replace(now, registering=False, wanted=True, generation=now.generation + 1)
     if found.status == "rejected":
-        return _not_found(now, found)
+        return _not_found(now, found, geometry)
     if found.status == "caution" and (_surer_already(now, found) or _only_doubted(now, found, geometry)):
         return replace(now, registering=False, wanted=True, rest_frames=REST_FRAMES)
     accepted = found.status == "accepted" and now.vouched
@@ -186,7 +205,7 @@ def registration_finished(now: Situation, found: Registration, geometry: CArmGeo
         state="accepted" if accepted else "proposed",
         reason="" if accepted else _PROPOSED,
         why="none" if accepted else "proposed",
-        registration=replace(found, generation=now.generation + 1),
+        registration=replace(keeping_help(found, now.registration), generation=now.generation + 1),
         checked_geometry=geometry,
         pose_geometry=geometry,
         generation=now.generation + 1,
@@ -197,6 +216,9 @@ def registration_finished(now: Situation, found: Registration, geometry: CArmGeo
         misses=0,
         doubts=0,
         by_person=False,
+        by_hand=False,
+        before_hand=None,
+        weak=None,
     )
 
 
@@ -220,9 +242,11 @@ def _only_doubted(now: Situation, found: Registration, geometry: CArmGeometry) -
     return bool(np.hypot(*moved_mm) <= _SAME_PLACE_MM and turned >= math.cos(_SAME_PLACE_RAD))
 
 
-def _not_found(now: Situation, found: Registration) -> Situation:
+def _not_found(now: Situation, found: Registration, geometry: CArmGeometry) -> Situation:
     """A pose that is on the screen stays there; a pose that waits for a check still waits."""
-    tried = replace(now, registering=False, wanted=now.state != "accepted", rest_frames=REST_FRAMES)
+    wanted = now.state != "accepted" and not now.by_hand
+    weak = Weak(registration=found, geometry=geometry)
+    tried = replace(now, registering=False, wanted=wanted, rest_frames=REST_FRAMES, weak=weak)
     if now.state in ("accepted", "proposed"):
         return tried
     reason = "registration not found: " + ("; ".join(found.reasons) or "it does not fit the picture")
@@ -241,7 +265,7 @@ def registration_failed(now: Situation, why: str, generation: int) -> Situation:
 
 def checked(now: Situation, tracked: Registration, geometry: CArmGeometry) -> Situation:
     """A warm step on a frame that shows vessel either confirms the pose on this view, or counts against it."""
-    if now.registration is None or now.state not in ("accepted", "proposed", "stale"):
+    if now.by_hand or now.registration is None or now.state not in ("accepted", "proposed", "stale"):
         return now
     if now.geometry is None or not geometry.continues(now.geometry):
         return now
@@ -250,7 +274,8 @@ def checked(now: Situation, tracked: Registration, geometry: CArmGeometry) -> Si
         return replace(
             now, state=confirmed, reason=_PROPOSED if now.unconfirmed else "",
             why="proposed" if now.unconfirmed else "none", misses=0, doubts=0,
-            registration=replace(tracked, generation=now.generation), checked_geometry=geometry, pose_geometry=geometry,
+            registration=replace(keeping_help(tracked, now.registration), generation=now.generation),
+            checked_geometry=geometry, pose_geometry=geometry,
         )  # fmt: skip
     if tracked.status == "caution" and now.state != "stale":
         return _doubted(now)
@@ -274,22 +299,55 @@ def person_accepts(now: Situation) -> Situation:
     # A better guess that is still being computed would undo what the person has just decided.
     return replace(
         now, state="accepted", reason="", why="none", generation=now.generation + 1, unconfirmed=False,
-        registering=False, wanted=False, doubts=0, by_person=True,
+        registering=False, wanted=False, doubts=0, by_person=True, by_hand=False, before_hand=None,
     )  # fmt: skip
 
 
-def person_rejects(now: Situation) -> Situation:
-    taken = None
-    if now.registration is not None:
-        taken = Rejected(
-            registration=now.registration, pose_geometry=now.pose_geometry, checked_geometry=now.checked_geometry,
-            unconfirmed=now.unconfirmed,
+def person_places(now: Situation, placed: Registration) -> Situation:
+    """A pose by a person's own hand, on the view of the newest frame: a proposal, which nothing moves or confirms."""
+    if now.geometry is None:
+        return now
+    return replace(
+        now, state="proposed", reason=_BY_HAND, why="by_hand", rejected=None, weak=None, by_hand=True,
+        registration=replace(placed, generation=now.generation + 1), before_hand=now.before_hand or _taken(now),
+        checked_geometry=now.geometry, pose_geometry=now.geometry, generation=now.generation + 1, unconfirmed=True,
+        registering=False, wanted=False, misses=0, doubts=0, by_person=False,
+    )  # fmt: skip
+
+
+def person_withdraws(now: Situation) -> Situation:
+    """Take back what was placed by hand: the pose before it comes back as a proposal; without one there is none."""
+    if not now.by_hand:
+        return now
+    if now.before_hand is None:
+        return replace(
+            now, state="unregistered", reason=_NOT_REGISTERED, why="not_registered", registration=None, by_hand=False,
+            checked_geometry=None, generation=now.generation + 1, unconfirmed=False, registering=False,
         )  # fmt: skip
+    return replace(person_takes_back(replace(now, state="rejected", rejected=now.before_hand)), by_hand=False)
+
+
+def person_declares_wire(now: Situation, *, inside: bool) -> Situation:
+    """A stiff wire bends the vessels away from the model, which no rigid pose can follow."""
+    return replace(now, wire=inside, generation=now.generation + 1)
+
+
+def person_rejects(now: Situation) -> Situation:
     return replace(
         now, state="rejected", reason="registration rejected: ask for a new one", why="rejected", registration=None,
-        rejected=taken or now.rejected,
+        rejected=_taken(now) or now.rejected, by_hand=False, before_hand=None,
         checked_geometry=None, generation=now.generation + 1, unconfirmed=False, registering=False, wanted=False,
         misses=0, doubts=0, by_person=False,
+    )  # fmt: skip
+
+
+def _taken(now: Situation) -> Rejected | None:
+    """What there is to take away; None without a registration."""
+    if now.registration is None:
+        return None
+    return Rejected(
+        registration=now.registration, pose_geometry=now.pose_geometry, checked_geometry=now.checked_geometry,
+        unconfirmed=now.unconfirmed,
     )  # fmt: skip
 
 
@@ -306,7 +364,7 @@ def person_takes_back(now: Situation) -> Situation:
     return replace(
         now, state="proposed" if here else "stale", reason=_TAKEN_BACK, why="taken_back", rejected=None,
         registration=taken.registration, pose_geometry=taken.pose_geometry, unconfirmed=taken.unconfirmed,
-        checked_geometry=view if here else None, generation=now.generation + 1, misses=0, doubts=0,
+        checked_geometry=view if here else None, generation=now.generation + 1, misses=0, doubts=0, before_hand=None,
     )  # fmt: skip
 
 

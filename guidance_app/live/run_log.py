@@ -26,7 +26,8 @@ EventKind = Literal[
     "source_stalled", "source_resumed", "source_frozen", "geometry_changed", "geometry_missing", "frame_corrupt",
     "worker_died", "worker_restarted", "worker_degraded", "recorder_full", "overlay_hidden", "overlay_stale",
     "overlay_valid", "registration_accepted", "registration_rejected", "client_refused", "source_connected",
-    "source_disconnected", "message_ignored", "patient_unknown",
+    "source_disconnected", "message_ignored", "patient_unknown", "pose_by_hand",
+    "pose_by_hand_withdrawn", "wire_declared",
 ]  # fmt: skip
 _KEPT_EVENTS = 200  # for the window's list; the file has them all
 _MOST_OPEN = 128  # frames: a window that is hidden or hangs paints none of them, however many come

@@ -10,7 +10,7 @@ from PyQt6.QtGui import QColor, QIcon, QIconEngine, QPainter, QPainterPath, QPen
 
 from guidance_app.views import palette
 
-IconName = Literal["case", "live", "ivus", "cmr", "room", "jobs", "help", "search"]
+IconName = Literal["case", "live", "ivus", "cmr", "training", "bench", "room", "jobs", "help", "search"]
 
 _UNIT = 24.0  # every icon is drawn in a square of this size
 _LINE = 1.7
@@ -97,6 +97,30 @@ def _cmr() -> QPainterPath:
     return path
 
 
+def _training() -> QPainterPath:
+    """A target, and how far off a shot is."""
+    path = QPainterPath()
+    path.addEllipse(QRectF(3, 3, 18, 18))
+    path.addEllipse(QRectF(8, 8, 8, 8))
+    path.moveTo(12, 12)
+    path.lineTo(18, 6)
+    path.addEllipse(QRectF(17.2, 4.8, 2, 2))
+    return path
+
+
+def _bench() -> QPainterPath:
+    """A stopwatch."""
+    path = QPainterPath()
+    path.addEllipse(QRectF(4, 6, 16, 16))
+    path.moveTo(12, 6)
+    path.lineTo(12, 3)
+    path.moveTo(9, 2.5)
+    path.lineTo(15, 2.5)
+    path.moveTo(12, 14)
+    path.lineTo(16, 10)
+    return path
+
+
 def _room() -> QPainterPath:
     """A door that stands open: a room without an icon of its own."""
     path = QPainterPath()
@@ -141,6 +165,8 @@ _SHAPES: dict[IconName, Callable[[], QPainterPath]] = {
     "live": _live,
     "ivus": _ivus,
     "cmr": _cmr,
+    "training": _training,
+    "bench": _bench,
     "room": _room,
     "jobs": _jobs,
     "help": _help,

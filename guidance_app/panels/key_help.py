@@ -10,7 +10,6 @@ from PyQt6.QtWidgets import QGridLayout, QLabel, QWidget
 from guidance_app.panels.action import Action
 from guidance_app.views import palette
 
-
 _CROWDED_PX = 10
 _MARGINS_PX = (22, 18, 22, 18)
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from guidance_app.rooms.benchmark.room import BenchmarkRoom
 from guidance_app.rooms.case.room import CaseRoom
 from guidance_app.rooms.cmr.room import CmrRoom
 from guidance_app.rooms.ivus.room import IvusRoom
 from guidance_app.rooms.live.room import LiveRoom
 from guidance_app.rooms.room import MakeRoom
+from guidance_app.rooms.training.room import TrainingRoom
 
-ROOMS: tuple[MakeRoom, ...] = (CaseRoom, LiveRoom, IvusRoom, CmrRoom)
+ROOMS: tuple[MakeRoom, ...] = (CaseRoom, LiveRoom, IvusRoom, CmrRoom, TrainingRoom, BenchmarkRoom)

@@ -27,6 +27,11 @@ class House(Protocol):
         """The case that every room works on; None before one is open."""
         ...
 
+    @property
+    def guiding(self) -> str:
+        """Live guidance runs, in one line, so that nothing may load the machine now; "" where it does not."""
+        ...
+
     def say(self, text: str) -> None:
         """Show a line below for a while."""
         ...

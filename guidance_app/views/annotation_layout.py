@@ -311,7 +311,7 @@ def _label(
         return []
     size = max(sizes.secondary_px, 0.6 * sizes.primary_px)
     width, height = text_width(words.label, size, bold=True) + size, 1.5 * size
-    # Beside the overlay's outermost point or nowhere: on its other sides it would hide vessels, and the badge says it too.
+    # Beside the overlay's outermost point or nowhere: elsewhere it would hide vessels, and the badge says it too.
     text = PlacedText(
         role="label", at=QRectF(at.x() + size, at.y() - height / 2, width, height), lines=(words.label,),
         sizes_px=(size,), align="centre", bold=True, colour=words.label_colour,

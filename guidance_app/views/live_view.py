@@ -27,6 +27,7 @@ from guidance_app.views.language import tr
 from guidance_app.views.open_field import OpenField
 from guidance_app.views.overlay_look import OverlayLook, badge_of, look_of
 from guidance_app.views.overlay_painter import OVERLAY_MODES, OverlayMode, OverlayPainter, Placing
+from guidance_app.views.picture_tool import PaintedPicture, PictureTool, Pointer
 from guidance_app.views.reason_words import message_of
 from guidance_app.views.viewport import Viewport
 from guidance_app.views.windowing import WindowLevel
@@ -50,6 +51,7 @@ class LiveView(QWidget):
         painted_ns: monotonic clock at the end of that paint event.
         painted_texts: all words of that paint event, in their places.
         distance_mm: from the screen to the eyes; words grow with it.
+        tools: what a person lays on the picture; the last one is on top.
 
     Args:
         clock_ns: monotonic; what the age of a held picture counts to.
@@ -89,6 +91,8 @@ class LiveView(QWidget):
         self._windowed_source: tuple[str, str, bool] | None = None
         self._overlay_painter = OverlayPainter()
         self._drag_from = QPointF()
+        self.tools: list[PictureTool] = []
+        self._held_tool: PictureTool | None = None  # has the mouse until it is let go
 
     @property
     def screen_state(self) -> ScreenState | None:
@@ -195,6 +199,7 @@ class LiveView(QWidget):
                 painter.drawImage(transform.mapRect(QRectF(self._image.rect())), self._image)
             if self._screen is not None:
                 self._paint_overlay(painter, area, self._screen, transform)
+                self._paint_tools(painter, area, transform)
             self.painted_texts = self._texts(area, transform)
             paint_texts(painter, self.painted_texts)
         finally:
@@ -218,8 +223,23 @@ class LiveView(QWidget):
             show_unseen=self.show_unseen,
         )  # fmt: skip
 
+    def _paint_tools(self, painter: QPainter, area: QRectF, transform: QTransform | None) -> None:
+        if transform is None or self._picture is None or self._grey is None or self.raw:
+            return
+        visible = self._picture_rect(transform).intersected(area)
+        picture = PaintedPicture(
+            placing=Placing(view_from_frame=transform, clip=visible, pixel_ratio=self.devicePixelRatioF()),
+            frame=self._picture, grey=self._grey, sizes=self.text_sizes(),
+        )  # fmt: skip
+        for tool in self.tools:
+            painter.save()
+            painter.setClipRect(visible)
+            tool.paint(painter, picture)
+            painter.restore()
+
     def _look(self, screen: ScreenState) -> OverlayLook | None:
-        return None if self.raw or self.overlay_held else look_of(screen, now_ns=self._clock_ns())
+        hidden = self.raw or self.overlay_held or any(tool.hides_overlay for tool in self.tools)
+        return None if hidden else look_of(screen, now_ns=self._clock_ns())
 
     def _texts(self, area: QRectF, transform: QTransform | None) -> tuple[PlacedText, ...]:
         """All words, in their places."""
@@ -245,6 +265,8 @@ class LiveView(QWidget):
         badge = badge_of(
             screen, held=self.overlay_held, raw=self.raw, frozen=self.frozen, opacity=self.opacity, now_ns=now_ns
         )
+        if not (self.raw or self.frozen):
+            badge = next((tool.badge for tool in reversed(self.tools) if tool.badge is not None), badge)
         always = Annotations(badge=badge, bar=tr(PATIENT_WORDS[screen.patient]), notes=self._notes())
         if self.raw:
             return always
@@ -266,9 +288,10 @@ class LiveView(QWidget):
         )  # fmt: skip
 
     def _notes(self) -> tuple[str, ...]:
+        of_tools = () if self.raw else tuple(note for tool in self.tools for note in tool.notes)
         if self._mask is None or self._picture is None:
-            return ()
-        return (tr("SUBTRACTED, mask {number}").format(number=self._mask.source_frame + 1),)
+            return of_tools
+        return (tr("SUBTRACTED, mask {number}").format(number=self._mask.source_frame + 1), *of_tools)
 
     def refresh_age(self) -> None:
         """Paint again where a second has passed over a held picture: its age is written on it."""
@@ -283,11 +306,36 @@ class LiveView(QWidget):
     # Mouse: left drag window and level, middle drag pan, right drag zoom, wheel frames, Ctrl and wheel opacity
 
     def mousePressEvent(self, a0: QMouseEvent | None) -> None:
-        if a0 is not None:
-            self._drag_from = a0.position()
+        if a0 is None:
+            return
+        self._drag_from = a0.position()
+        pointer = self._pointer(a0)
+        if pointer is not None and not self.raw:
+            self._held_tool = next((tool for tool in reversed(self.tools) if tool.press(pointer)), None)
+            self.update()
+
+    def mouseReleaseEvent(self, a0: QMouseEvent | None) -> None:
+        held, self._held_tool = self._held_tool, None
+        if held is not None and a0 is not None and (pointer := self._pointer(a0)) is not None:
+            held.release(pointer)
+            self.update()
+
+    def _pointer(self, event: QMouseEvent) -> Pointer | None:
+        transform = self.view_from_frame()
+        if transform is None:
+            return None
+        at = transform.inverted()[0].map(event.position())
+        return Pointer(
+            column=at.x() - 0.5, row=at.y() - 0.5, scale=transform.m11(), button=event.button(),
+            modifiers=event.modifiers(),
+        )  # fmt: skip
 
     def mouseMoveEvent(self, a0: QMouseEvent | None) -> None:
         if a0 is None or self._picture is None:
+            return
+        if self._held_tool is not None and (pointer := self._pointer(a0)) is not None:
+            self._held_tool.drag(pointer)
+            self.update()
             return
         by = a0.position() - self._drag_from
         self._drag_from = a0.position()

@@ -21,6 +21,7 @@ SeenLines: TypeAlias = Mapping[BranchSeen, tuple[Polyline, ...]]
 _RANK: dict[BranchSeen, int] = {seen: number + 1 for number, seen in enumerate(SEEN)}
 _CLAIM_PX = 4.0  # around a branch's tube: its border lies there
 _DENSE_PX = 2.0
+_UNKNOWN_WIDTH_PX = 2.0
 
 _TOLERANCE_PX = 0.25  # of a frame pixel; stroking costs by the point, and no eye sees this much
 _SUBPIXEL_BITS = 4  # OpenCV's fixed point
@@ -113,13 +114,15 @@ class OverlayShape:
         """For every pixel the best seen branch whose tube, or its immediate surroundings, covers it; 0 for none."""
         claims = np.zeros(self._overlay.geometry.shape_px, dtype=np.uint8)
         for seen in SEEN:
-            for line in self._shown:
-                if (line.seen or "now") != seen or not len(line.width_px):
-                    continue
-                width = np.nanmedian(line.width_px) if np.isfinite(line.width_px).any() else 2.0
-                thick = int(np.clip(round(float(width) + 2.0 * _CLAIM_PX), 1, _MAX_LINE_PX))
-                pieces = [_fixed_point(line.points_px[piece]) for piece in _finite_pieces(line.points_px)]
-                cv2.polylines(claims, pieces, False, _RANK[seen], thick, cv2.LINE_8, _SUBPIXEL_BITS)
+            lines = [line for line in self._shown if (line.seen or "now") == seen and len(line.width_px)]
+            if not lines:
+                continue
+            # One call a thickness, not one a branch: a cerebral tree has hundreds.
+            thick = np.clip(np.rint(_mean_widths(lines) + 2.0 * _CLAIM_PX), 1, _MAX_LINE_PX).astype(int)
+            for level in np.unique(thick):
+                alike = tuple(line for line, of_line in zip(lines, thick, strict=True) if of_line == level)
+                pieces = [_fixed_point(piece) for piece in _whole_pieces(alike)]
+                cv2.polylines(claims, pieces, False, _RANK[seen], int(level), cv2.LINE_8, _SUBPIXEL_BITS)
         return claims
 
     def _halo_px(self, seen: BranchSeen) -> float:
@@ -173,12 +176,34 @@ def _runs(ranks: np.ndarray) -> list[tuple[int, int]]:
 def _thinned(lines: tuple[OverlayPath, ...]) -> list[Float[np.ndarray, "n 2"]]:
     """Finite pieces without the points that no eye would miss; a closed one ends where it began."""
     thinned = []
-    whole = not lines or bool(np.isfinite(np.concatenate([line.points_px for line in lines])).all())
+    whole = _all_finite(lines)
     for line in lines:
         for piece in (slice(None),) if whole else _finite_pieces(line.points_px):
             thin = cv2.approxPolyDP(line.points_px[piece].astype(np.float32)[:, None], _TOLERANCE_PX, line.closed)[:, 0]
             thinned.append(np.concatenate([thin, thin[:1]]) if line.closed else thin)
     return thinned
+
+
+def _whole_pieces(lines: Sequence[OverlayPath]) -> list[Float[np.ndarray, "n 2"]]:
+    """The finite pieces of several lines, with all their points."""
+    if _all_finite(lines):
+        return [line.points_px for line in lines]
+    return [line.points_px[piece] for line in lines for piece in _finite_pieces(line.points_px)]
+
+
+def _all_finite(lines: Sequence[OverlayPath]) -> bool:
+    """Asked of all lines at once: asking each costs more than drawing it."""
+    return not lines or bool(np.isfinite(np.concatenate([line.points_px for line in lines])).all())
+
+
+def _mean_widths(lines: Sequence[OverlayPath]) -> Float[np.ndarray, " lines"]:
+    """Mean known width of each line, px; `_UNKNOWN_WIDTH_PX` where none is known. No line may be empty."""
+    widths = np.concatenate([line.width_px for line in lines])
+    known = np.isfinite(widths)
+    starts = np.cumsum([0, *(len(line.width_px) for line in lines[:-1])])
+    total = np.add.reduceat(np.where(known, widths, 0.0), starts)
+    count = np.add.reduceat(known.astype(int), starts)
+    return np.where(count > 0, total / np.maximum(count, 1), _UNKNOWN_WIDTH_PX)
 
 
 def _fixed_point(points_px: Float[np.ndarray, "n 2"]) -> np.ndarray:

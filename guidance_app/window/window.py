@@ -93,6 +93,10 @@ class GuidanceWindow(QWidget):
     def case(self) -> Case | None:
         return self._case
 
+    @property
+    def guiding(self) -> str:
+        return self.live.guiding if any(isinstance(room, LiveRoom) for room in self.rooms) else ""
+
     def say(self, text: str) -> None:
         self.strip.say(text)
 

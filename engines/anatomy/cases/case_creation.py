@@ -19,7 +19,7 @@ from engines.anatomy.centerlines.aortic_lines import aortic_lines
 from engines.anatomy.centerlines.lumen_radius import with_radii_from_ct
 from engines.anatomy.centerlines.model_completion import completed
 from engines.anatomy.centerlines.same_place import check_in_contrast, check_same_place
-from engines.anatomy.centerlines.twigs import without_twigs
+from engines.anatomy.centerlines.twigs import TwigLimits, without_twigs
 from engines.anatomy.extraction.extraction import extract_vessels
 from engines.anatomy.extraction.inflows import parted_by_inflow
 from engines.anatomy.files.centerline_file import read_centerlines, save_centerlines
@@ -34,6 +34,8 @@ from engines.anatomy.surface import surface_from_labels
 from engines.anatomy.vessel_model import CenterlineTree, CtVolume, VesselModel
 
 Report = Callable[[str], None]
+# Of a head's CTA thinner or shorter ends are as often bone or noise as vessel: what is left a surgeon would name.
+_HEAD_TWIGS = TwigLimits(shortest_mm=10.0, thin_mm=0.9, thin_shortest_mm=40.0)
 _ID_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -192,7 +194,7 @@ def _say_assumed(declared: Mapping[Path | str | None, Declared | None], note: No
 def _measured(tree: CenterlineTree, ct: CtVolume, kind: str) -> CenterlineTree:
     """The tree with what the CT adds to its labels: radii; a head loses its twigs and is divided by inflow."""
     tree = with_radii_from_ct(tree, ct)
-    return parted_by_inflow(without_twigs(tree)) if kind == "evt" else tree
+    return parted_by_inflow(without_twigs(tree, _HEAD_TWIGS)) if kind == "evt" else tree
 
 
 def _write(

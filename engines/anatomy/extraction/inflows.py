@@ -20,7 +20,8 @@ from engines.anatomy.vessel_model import Branch, CenterlineTree
 _SAME_NODE_MM = 0.1
 _LOWER_SHARE = 0.3  # lowest share of the arteries' height, where carotids and vertebral arteries begin
 _INFLOW_RADIUS_MM = 1.3  # inflows are wider than the small branches at the skull base
-_INFLOW_LENGTH_MM = 8.0  # shorter branches are artefacts of the extraction
+_INFLOW_LENGTH_MM = 8.0  # shorter branches are artefacts of the extraction,
+_SURELY_WIDE_MM = 1.8  # but not those as wide as a carotid, which may branch at once
 _END_POINTS = 8
 _NARROWEST_MM = 0.3
 
@@ -30,6 +31,8 @@ def parted_by_inflow(tree: CenterlineTree) -> CenterlineTree:
     arteries = [branch for branch in tree.branches if branch.vessel_class == "artery"]
     if not arteries:
         return tree
+    # Cut wherever another artery springs, so that its beginning does not count as a free end.
+    arteries = list(_rooted(arteries).branches)
     nodes = _nodes(arteries)
     inflows = _inflows(arteries, nodes)
     if len(inflows) < 2:
@@ -61,7 +64,8 @@ def _inflows(branches: Sequence[Branch], nodes: Sequence[tuple[int, int]]) -> li
             (ends[0], branch.points_mm[0], branch.radius_mm[:_END_POINTS]),
             (ends[1], branch.points_mm[-1], branch.radius_mm[-_END_POINTS:]),
         ):
-            wide = float(np.median(radius_mm)) >= _INFLOW_RADIUS_MM and length_mm >= _INFLOW_LENGTH_MM
+            wide_mm = float(np.median(radius_mm))
+            wide = wide_mm >= (_INFLOW_RADIUS_MM if length_mm >= _INFLOW_LENGTH_MM else _SURELY_WIDE_MM)
             if met[node] == 1 and wide and point[2] <= highest_mm:
                 found.append(node)
     return found

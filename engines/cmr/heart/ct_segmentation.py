@@ -33,15 +33,20 @@ _LEAST_FALL = 0.6  # of likeness to muscle, from one where it is to minus one wh
 _RIGHT_REACH_MM = 95.0
 
 
-def segment_heart(ct: CtVolume) -> tuple[Mapping[str, Bool[np.ndarray, "i j k"]], tuple[str, ...]]:
+def segment_heart(
+    ct: CtVolume, *, start: str = "edges"
+) -> tuple[Mapping[str, Bool[np.ndarray, "i j k"]], tuple[str, ...]]:
     """Masks `lv_cavity`, `lv_wall` and, where it shows, `rv` on the CT's grid; flags.
+
+    Args:
+        start: where the borders' rough model comes from: "edges", a fit from many starts, or "network".
 
     Raises:
         InputError: no contrast, or no left ventricle.
     """
     coarse = averaged(ct, _SEARCH_MM)
     levels = tissue_levels(coarse)
-    rough = find_ventricle(coarse, levels)
+    rough = _by_network(ct) if start == "network" else find_ventricle(coarse, levels)
     fine = averaged(ct, _FINE_MM)
     hu = ndimage.gaussian_filter(fine.hu.astype(np.float32), 0.7 / fine.spacing_mm)
     star = _Star(rough, fine, hu)
@@ -55,6 +60,12 @@ def segment_heart(ct: CtVolume) -> tuple[Mapping[str, Bool[np.ndarray, "i j k"]]
     if right is not None:
         masks["rv"] = right
     return masks, tuple(flags)
+
+
+def _by_network(ct: CtVolume) -> RoughVentricle:
+    from engines.cmr.heart.learned_heart import ventricle_by_network
+
+    return ventricle_by_network(ct)
 
 
 class _Star:

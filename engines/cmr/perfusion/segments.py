@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from engines.cmr.heart.lv_frame import aha_segments
+from engines.cmr.perfusion.pooling import pooled
 from engines.cmr.perfusion.slice_perfusion import SlicePerfusion
-from engines.cmr.perfusion.upslope import steepest
 
 _FEWEST_PIXELS = 5
+_SHADING = 0.012  # of the upslope: what the smooth field of the coil leaves open
+_SEED = 174_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -20,7 +22,7 @@ class SegmentPerfusion:
     """Of one AHA segment; None where no slice saw it.
 
     Args:
-        relative_upslope: stress upslope over the LV pool's.
+        relative_upslope: stress upslope over the LV pool's, drawn towards the other segments as far as it is unsure.
         sigma: standard error of it.
         endo, epi: of the inner and the outer half.
         pixels: number of pixels behind it.
@@ -75,12 +77,13 @@ def segment_table(
             parts = [
                 (part, np.any([n == segment for n in numbers[index]], axis=0)) for index, part in enumerate(slices)
             ]
-        table[segment] = _segment(parts, pool_per_s)
+        table[segment] = _segment(parts, pool_per_s, segment)
+    table = _drawn_together(table)
     table[17] = SegmentPerfusion(relative_upslope=None, sigma=None, endo=None, epi=None, pixels=0)
     return table
 
 
-def _segment(parts: list[tuple[SlicePerfusion, np.ndarray]], pool_per_s: float) -> SegmentPerfusion:
+def _segment(parts: list[tuple[SlicePerfusion, np.ndarray]], pool_per_s: float, segment: int) -> SegmentPerfusion:
     whole, endo, epi = ([], [], [])
     variances, weights = [], []
     for part, chosen in parts:
@@ -89,10 +92,11 @@ def _segment(parts: list[tuple[SlicePerfusion, np.ndarray]], pool_per_s: float) 
         depth = part.depth[part.interior]
         for store, keep in ((whole, chosen), (endo, chosen & (depth < 0.5)), (epi, chosen & (depth >= 0.5))):
             if keep.any():
-                slope, error, _ = steepest(part.curves[keep].mean(axis=0)[None], part.part.times_ms, *part.window())
-                store.append((float(slope[0]), int(keep.sum())))
+                fit = part.tissue.fit(part.curves[keep].mean(axis=0))
+                store.append((fit.upslope_per_s, int(keep.sum())))
                 if store is whole:
-                    variances.append(_slope_variance(part, keep, float(error[0])))
+                    random = np.random.default_rng([_SEED, segment])
+                    variances.append(part.tissue.slope_sd(fit, random) ** 2 + (_SHADING * fit.upslope_per_s) ** 2)
                     weights.append(int(keep.sum()))
     count = sum(weights)
     if count < _FEWEST_PIXELS:
@@ -112,7 +116,22 @@ def _segment(parts: list[tuple[SlicePerfusion, np.ndarray]], pool_per_s: float) 
     )
 
 
-def _slope_variance(part: SlicePerfusion, keep: np.ndarray, error: float) -> float:
-    """Of the slope of a mean curve: what the line leaves over, and what pixels differ by."""
-    spread = float(part.upslope_per_s[keep].std()) / np.sqrt(max(keep.sum() / 4.0, 1.0))  # neighbours share noise
-    return error**2 + spread**2
+def _drawn_together(table: dict[int, SegmentPerfusion]) -> dict[int, SegmentPerfusion]:
+    """Segments pooled by their own uncertainty; the halves of a segment move with it."""
+    known = {k: one for k, one in table.items() if one.relative_upslope is not None and one.sigma is not None}
+    if len(known) < 4:
+        return table
+    values = np.array([one.relative_upslope for one in known.values()], dtype=np.float64)
+    sigmas = np.array([one.sigma for one in known.values()], dtype=np.float64)
+    drawn, errors = pooled(values, sigmas)
+    found = dict(table)
+    for (number, one), before, value, error in zip(known.items(), values, drawn, errors, strict=True):
+        ratio = float(value / before) if before > 0 else 1.0
+        found[number] = replace(
+            one,
+            relative_upslope=float(value),
+            sigma=float(error),
+            endo=None if one.endo is None else one.endo * ratio,
+            epi=None if one.epi is None else one.epi * ratio,
+        )
+    return found

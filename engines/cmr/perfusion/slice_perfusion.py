@@ -10,13 +10,16 @@ from jaxtyping import Float
 from scipy import ndimage
 
 from calibration.errors import InputError
+from engines.cmr.arms import DEFAULT
+from engines.cmr.perfusion.magnitude import channel_noise, true_mean
+from engines.cmr.perfusion.shading import pool_level, wall_baseline
+from engines.cmr.perfusion.tissue_curve import TissueModel, tissue_model
 from engines.cmr.perfusion.upslope import (
     PoolCurve,
     denoised,
     late_frame,
-    normalised,
     pool_curve,
-    steepest,
+    wall_curves,
     wall_interior,
 )
 from engines.cmr.series import PerfusionSlice
@@ -25,6 +28,7 @@ from engines.cmr.wall.slice_wall import SliceWall, wall_from_masks
 from engines.cmr.wall.wall_detection import find_wall
 
 _SMOOTH_PX = 0.9
+_FEWEST_RIGHT = 12  # pixels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -41,6 +45,8 @@ class SlicePerfusion:
         depth: (columns, rows) share of the wall's thickness.
         upslope_per_s: (n,) of the pixel curves; divide by the pool's.
         dark_rim: a thin inner ring darkens as the pool brightens.
+        tissue: takes curves of this slice apart into uptake and leaking blood.
+        channel: noise of a channel.
     """
 
     part: PerfusionSlice
@@ -55,6 +61,8 @@ class SlicePerfusion:
     depth: Float[np.ndarray, "columns rows"]
     upslope_per_s: Float[np.ndarray, " n"]
     dark_rim: bool
+    tissue: TissueModel
+    channel: float
 
     def window(self) -> tuple[int, int]:
         """Frames between which an upslope of the wall may lie."""
@@ -68,8 +76,11 @@ class SlicePerfusion:
         return picture[tuple(near[1])]  # pyright: ignore[reportIndexIssue, reportOptionalSubscript]
 
 
-def measure_slice(part: PerfusionSlice) -> SlicePerfusion:
+def measure_slice(part: PerfusionSlice, *, wall: str = DEFAULT.wall) -> SlicePerfusion:
     """Measure one slice.
+
+    Args:
+        wall: how borders are found where none are given, "paths" or "network".
 
     Raises:
         InputError: no first pass in it, or no left ventricle.
@@ -77,38 +88,63 @@ def measure_slice(part: PerfusionSlice) -> SlicePerfusion:
     centre, reference = _start(part)
     motion = estimate_motion(part.frames, part.pixel_mm, centre, reference)
     aligned = motion.corrected(part.frames)
-    if "lv_wall" in part.masks:
-        wall = wall_from_masks(
-            part.masks["lv_wall"], part.masks.get("lv_pool"), part.masks.get("rv_pool"), part.pixel_mm
-        )
-    else:
-        wall = find_wall(aligned, part.pixel_mm, centre, part.name)
-        wall = _with_drawn(wall, part)
-    pool = pool_curve(aligned, part.times_ms, wall, part.name, motion.excluded)
-    interior, depth = wall_interior(wall, part.pixel_mm)
+    found = _wall(part, aligned, centre, wall)
+    rough = pool_curve(aligned, part.times_ms, found, part.name, motion.excluded)
+    # Moving a picture averages neighbours: what counts is the noise of the pictures that are measured.
+    channel = channel_noise(aligned[..., rough.baseline_frames + 2 :])
+    pool = pool_curve(aligned, part.times_ms, found, part.name, motion.excluded, channel)
+    interior, depth = wall_interior(found, part.pixel_mm)
     last = late_frame(part.times_ms, pool)
-    curves = denoised(normalised(aligned, interior, pool.baseline_frames, motion.excluded, 0.0), last)
-    pixel_curves = denoised(normalised(aligned, interior, pool.baseline_frames, motion.excluded, _SMOOTH_PX), last)
-    found = SlicePerfusion(
+    kept = np.setdiff1d(np.arange(pool.baseline_frames), motion.excluded)
+    baseline = wall_baseline(
+        aligned, found, interior, part.pixel_mm, kept if len(kept) else np.arange(pool.baseline_frames), channel
+    )
+    curves = wall_curves(aligned, interior, baseline, motion.excluded, channel, 0.0)
+    pixel_curves = denoised(wall_curves(aligned, interior, baseline, motion.excluded, channel, _SMOOTH_PX), last)
+    tissue = tissue_model(
+        part.times_ms, pool.signal, right_curve(aligned, found, channel), pool.baseline_frames, (pool.onset - 1, last)
+    )
+    return SlicePerfusion(
         part=part,
         reference=reference,
         motion=motion,
-        wall=wall,
+        wall=found,
         pool=pool,
         aligned=aligned,
         interior=interior,
         curves=curves,
         pixel_curves=pixel_curves,
         depth=depth,
-        upslope_per_s=np.zeros(len(curves)),
+        upslope_per_s=np.array([tissue.fit(curve).upslope_per_s for curve in pixel_curves]),
         dark_rim=_dark_rim(curves, depth[interior], pool),
+        tissue=tissue,
+        channel=channel,
     )
-    slope, _, _ = steepest(pixel_curves, part.times_ms, *found.window())
-    return replace(found, upslope_per_s=slope)
+
+
+def _wall(part: PerfusionSlice, aligned: np.ndarray, centre: np.ndarray, how: str) -> SliceWall:
+    if "lv_wall" in part.masks:
+        return wall_from_masks(
+            part.masks["lv_wall"], part.masks.get("lv_pool"), part.masks.get("rv_pool"), part.pixel_mm
+        )
+    if how == "network":
+        from engines.cmr.wall.learned_wall import find_wall_by_network
+
+        return _with_drawn(find_wall_by_network(aligned, part.pixel_mm, centre, part.name), part)
+    return _with_drawn(find_wall(aligned, part.pixel_mm, centre, part.name), part)
+
+
+def right_curve(aligned: np.ndarray, wall: SliceWall, channel: float) -> np.ndarray | None:
+    """The right pool's rise over its own baseline; None where the slice hardly sees it."""
+    core = np.asarray(ndimage.binary_erosion(wall.right_pool, iterations=2))
+    if core.sum() < _FEWEST_RIGHT:
+        return None
+    pixels = aligned.reshape(-1, aligned.shape[-1]).compress(core.ravel(), axis=0)
+    return true_mean(pixels.mean(axis=0), channel) / max(pool_level(pixels, np.arange(3), channel), 1e-9)
 
 
 def measure_slices(
-    parts: Sequence[PerfusionSlice], say: Callable[[PerfusionSlice], None]
+    parts: Sequence[PerfusionSlice], say: Callable[[PerfusionSlice], None], *, wall: str = DEFAULT.wall
 ) -> tuple[tuple[SlicePerfusion, ...], tuple[str, ...]]:
     """Measure every slice that can be measured, and the reasons of the others.
 
@@ -120,7 +156,7 @@ def measure_slices(
     for part in parts:
         say(part)
         try:
-            found.append(measure_slice(part))
+            found.append(measure_slice(part, wall=wall))
         except InputError as error:
             reasons.append(str(error))
     if parts and not found:

@@ -14,14 +14,16 @@ from jaxtyping import Bool, Float
 from scipy import ndimage
 
 from calibration.errors import InputError
+from engines.cmr.perfusion.magnitude import true_mean
+from engines.cmr.perfusion.shading import pool_level
+from engines.cmr.perfusion.steepness import bridged, steepest
 from engines.cmr.wall.slice_wall import SliceWall
 
-_BEATS = 4
 _AFTER_PEAK_S = 9.0  # an ischaemic wall brightens late
 _ONSET = 0.10
 _EARLY = 0.3
-_SHAPES = 3
-_SATURATED = 0.12  # of the rise: a plateau this flat around the peak
+_SHAPES = 5
+_LOCAL_PX = 1.5  # neighbourhood whose mean tells how far noise lifts a pixel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -53,8 +55,12 @@ def pool_curve(
     wall: SliceWall,
     where: str,
     excluded: tuple[int, ...] = (),
+    channel: float = 0.0,
 ) -> PoolCurve:
     """Curve of the pool's brightest stable core.
+
+    Args:
+        channel: noise of a channel, which lifts the dark frames before contrast.
 
     Raises:
         InputError: the pool does not brighten, or the series begins after the bolus has arrived.
@@ -67,7 +73,7 @@ def pool_curve(
     # Papillary muscles inside the core brighten less: the brighter half is blood alone.
     low, high = np.percentile(pixels, (5, 95), axis=1)
     pixels = pixels.compress(high - low >= np.median(high - low), axis=0)
-    signal = _bridged(pixels.mean(axis=0), excluded)
+    signal = bridged(pixels.mean(axis=0), excluded)
     noise = float(np.median(np.abs(np.diff(pixels, axis=1)))) / 0.6745 / np.sqrt(2.0) + 1e-9
     smooth = ndimage.gaussian_filter1d(signal, 0.8)
     start = float(np.median(smooth[: max(3, len(smooth) // 12)]))
@@ -85,10 +91,11 @@ def pool_curve(
             f"{where}: the bolus is there from the first frame on; expected pictures before it as baseline"
         )
     before = max(2, onset - 1)
-    baseline = float(signal[:before].mean())
+    usable = np.setdiff1d(np.arange(before), excluded)
+    baseline = pool_level(pixels, usable if len(usable) else np.arange(before), channel)
     if baseline <= 0:
         raise InputError(f"{where}: the LV pool's baseline is {baseline:.3g}, expected a positive signal")
-    normal = signal / baseline
+    normal = true_mean(signal, channel) / baseline
     slope, _, _ = steepest(normal[None], times_ms, onset - 1, peak)
     top = smooth[max(peak - 2, 0) : peak + 3]
     return PoolCurve(
@@ -100,38 +107,6 @@ def pool_curve(
         contrast_to_noise=height / noise,
         saturated=bool(len(top) == 5 and float(np.ptp(top)) < 0.012 * height),
     )
-
-
-def steepest(
-    curves: Float[np.ndarray, "n time"], times_ms: Float[np.ndarray, " time"], first: int, last: int
-) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"], np.ndarray]:
-    """Largest slope (1/s) of a line through four samples, its standard error, and its first frame."""
-    t = times_ms / 1000.0
-    first = max(first, 0)
-    last = min(max(last, first + _BEATS - 1), len(t) - 1)
-    slopes, errors = [], []
-    for start in range(first, max(last - _BEATS + 2, first + 1)):
-        window = slice(start, start + _BEATS)
-        x = t[window] - t[window].mean()
-        y = curves[:, window]
-        slope = (y * x).sum(axis=1) / (x**2).sum()
-        left = y - y.mean(axis=1, keepdims=True) - slope[:, None] * x
-        slopes.append(slope)
-        errors.append(np.sqrt((left**2).sum(axis=1) / max(len(x) - 2, 1) / (x**2).sum()))
-    table = np.array(slopes)
-    best = np.argmax(table, axis=0)
-    rows = np.arange(len(curves))
-    return table[best, rows], np.array(errors)[best, rows], best + first
-
-
-def _bridged(signal: np.ndarray, excluded: tuple[int, ...]) -> np.ndarray:
-    """Frames left out are bridged by their neighbours, along the last axis."""
-    if not excluded:
-        return signal
-    kept = np.setdiff1d(np.arange(signal.shape[-1]), excluded)
-    if signal.ndim == 1:
-        return np.interp(np.arange(len(signal)), kept, signal[kept])
-    return np.stack([np.interp(np.arange(signal.shape[-1]), kept, row[kept]) for row in signal])
 
 
 def wall_interior(
@@ -157,33 +132,32 @@ def wall_interior(
     return interior, depth
 
 
-def normalised(
+def wall_curves(
     frames: Float[np.ndarray, "columns rows time"],
     interior: Bool[np.ndarray, "columns rows"],
-    baseline_frames: int,
+    baseline: Float[np.ndarray, " n"],
     excluded: tuple[int, ...],
+    channel: float,
     smooth_px: float,
 ) -> Float[np.ndarray, "n time"]:
-    """Curves of the interior's pixels, smoothed within it and divided by the wall's own smooth baseline."""
+    """Curves of the interior's pixels over their baseline, smoothed within it, without what noise lifts them by."""
     weight = interior.astype(np.float64)
-    kept = np.setdiff1d(np.arange(baseline_frames), excluded)
-    before = frames[..., kept if len(kept) else np.arange(baseline_frames)].mean(axis=2)
-    base = within_mask(before, weight, 3.0)[interior]
-    base = np.maximum(base, 0.2 * float(np.median(base)) + 1e-9)
-    if smooth_px > 0:
-        share = np.maximum(ndimage.gaussian_filter(weight, smooth_px), 1e-6)
-        soft = ndimage.gaussian_filter(frames * weight[..., None], (smooth_px, smooth_px, 0)) / share[..., None]
-        values = soft[interior]
-    else:
-        values = frames[interior].astype(np.float64)
-    return _bridged(values, excluded) / base[:, None]
+
+    def smoothed(width: float) -> np.ndarray:
+        share = np.maximum(ndimage.gaussian_filter(weight, width), 1e-6)
+        soft = ndimage.gaussian_filter(frames * weight[..., None], (width, width, 0)) / share[..., None]
+        return soft[interior]
+
+    values = smoothed(smooth_px) if smooth_px > 0 else frames[interior].astype(np.float64)
+    local = ndimage.gaussian_filter1d(smoothed(_LOCAL_PX), 0.7, axis=1)
+    return bridged(values - (local - true_mean(local, channel)), excluded) / baseline[:, None]
 
 
 def denoised(curves: Float[np.ndarray, "n time"], last: int) -> Float[np.ndarray, "n time"]:
     """Curves up to frame `last` by the few shapes that all of a slice's wall shares; later frames stay as they are.
 
-    Healthy, slow and late wall differ by height, steepness and delay: three shapes hold them, and noise has no place
-    in them.
+    Healthy, slow and late wall differ by height, steepness, delay and what blood leaks into them: a few shapes hold
+    them. For maps alone: of a segment's mean they would make what all segments share.
     """
     last = min(last + 1, curves.shape[1])
     if len(curves) <= 3 * _SHAPES:
@@ -192,11 +166,6 @@ def denoised(curves: Float[np.ndarray, "n time"], last: int) -> Float[np.ndarray
     _, _, shapes = np.linalg.svd(first_pass, full_matrices=False)
     basis = shapes[:_SHAPES]
     return np.concatenate([1.0 + first_pass @ basis.T @ basis, curves[:, last:]], axis=1)
-
-
-def within_mask(picture: np.ndarray, weight: np.ndarray, sigma: float) -> np.ndarray:
-    """Gaussian mean of a picture over a mask alone."""
-    return ndimage.gaussian_filter(picture * weight, sigma) / np.maximum(ndimage.gaussian_filter(weight, sigma), 1e-6)
 
 
 def late_frame(times_ms: Float[np.ndarray, " time"], pool: PoolCurve) -> int:

@@ -21,6 +21,7 @@ from engines.cmr.fusion.transport import upslope_on_wall
 from engines.cmr.fusion_result import Fusion, SegmentFusion
 from engines.cmr.results.figure import fusion_figure
 from engines.cmr.results.fused_mesh import fused_mesh
+from engines.cmr.results.session_file import SESSION, write_session
 
 SCHEMA = "guidance-app/cmr/1"
 INPUTS = "inputs.json"
@@ -48,6 +49,7 @@ def write_fusion(
         write_bytes(folder / "figure.png", fusion_figure(fusion, case))
         if cta is not None:
             write_json(folder / INPUTS, {"cta": str(cta.resolve())})
+        write_session(folder / SESSION, fusion)
         write_json(folder / "result.json", result_json(fusion, elapsed_ms))
 
     write_folder(out, fill)
@@ -130,7 +132,9 @@ def _stenosis(fusion: Fusion, index: int) -> dict[str, Any]:
         "subtended_mass_g": _round(lesion.mass_g, 2),
         "mean_relative_upslope": _round(lesion.mean_upslope, 5),
         "of_remote": _round(lesion.of_remote, 3),
+        "of_remote_sigma": _round(lesion.sigma, 3),
         "verdict": lesion.verdict,
+        "doubts": list(lesion.doubts),
     }
 
 

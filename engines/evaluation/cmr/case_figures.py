@@ -11,6 +11,7 @@ import numpy as np
 
 from engines.anatomy.files.ct import load_ct
 from engines.anatomy.files.nifti import read_nifti
+from engines.cmr.arms import DEFAULT, Arms
 from engines.cmr.fuse import fuse
 from engines.cmr.fusion.elastic import folding_share, wall_dice
 from engines.cmr.fusion_result import Fusion
@@ -24,7 +25,7 @@ _TIGHT_PERCENT = 50.0
 _DEFECT_SPREAD = 0.06  # coefficient of variation above which segments differ by more than normal unevenness
 
 
-def evaluate_case(folder: Path, *, masks_given: bool) -> dict[str, Any]:
+def evaluate_case(folder: Path, *, masks_given: bool, arms: Arms = DEFAULT) -> dict[str, Any]:
     """Fuse one simulated case, with its masks or without any, and compare it with `truth.json`."""
     truth = json.loads((folder / "truth.json").read_text(encoding="utf-8"))
     ct = load_ct(folder / "cta.nii.gz")
@@ -36,7 +37,9 @@ def evaluate_case(folder: Path, *, masks_given: bool) -> dict[str, Any]:
     import time
 
     started = time.perf_counter()
-    fusion = fuse(ct, true_masks if masks_given else None, load_coronaries(folder / "coronaries.vtp"), series)
+    fusion = fuse(
+        ct, true_masks if masks_given else None, load_coronaries(folder / "coronaries.vtp"), series, arms=arms
+    )
     seconds = time.perf_counter() - started
     truth["_folder"] = str(folder)
     figures: dict[str, Any] = {

@@ -12,6 +12,7 @@ from typing import Any
 
 from calibration.errors import InputError
 from calibration.store import make_folder, write_bytes
+from engines.cmr.arms import DEFAULT, Arms
 from engines.evaluation.cohort import Workplace, run_cohort
 
 _COLUMNS = ("id", "cta", "ct_masks", "coronaries", "perfusion")
@@ -28,9 +29,10 @@ class FusionTask:
     ct_masks: str
     coronaries: str
     out: str
+    arms: Arms = DEFAULT
 
 
-def read_list(path: Path, out: Path) -> list[FusionTask]:
+def read_list(path: Path, out: Path, arms: Arms = DEFAULT) -> list[FusionTask]:
     """Rows of the list; relative paths are relative to the list's own folder where they exist there.
 
     Raises:
@@ -64,6 +66,7 @@ def read_list(path: Path, out: Path) -> list[FusionTask]:
                 ct_masks=place(row.get("ct_masks")),
                 coronaries=place(row.get("coronaries")),
                 out=str((out / case).resolve()),
+                arms=arms,
             )
         )
     names = [task.case for task in tasks]
@@ -73,7 +76,13 @@ def read_list(path: Path, out: Path) -> list[FusionTask]:
 
 
 def fuse_cohort(
-    cases: Path, out: Path, *, workers: int = 0, cluster: str = "", say: Callable[[str], None] | None = None
+    cases: Path,
+    out: Path,
+    *,
+    workers: int = 0,
+    cluster: str = "",
+    arms: Arms = DEFAULT,
+    say: Callable[[str], None] | None = None,
 ) -> dict[str, Any]:
     """Fuse every case of a list that has no `result.json` yet, then write `summary.csv`.
 
@@ -82,7 +91,7 @@ def fuse_cohort(
     """
     tell = say or (lambda _text: None)
     make_folder(out)
-    tasks = read_list(cases, out)
+    tasks = read_list(cases, out, arms)
     place = Workplace(cluster=cluster, workers=workers)
     left = [task for task in tasks if not (Path(task.out) / "result.json").exists()]
     if len(left) < len(tasks):
@@ -109,6 +118,7 @@ def fuse_task(task: FusionTask, emit: Callable[[str], None]) -> None:
         Path(task.out),
         ct_masks=Path(task.ct_masks) if task.ct_masks else None,
         coronaries=Path(task.coronaries) if task.coronaries else None,
+        arms=task.arms,
     )
     emit(task.case)
 

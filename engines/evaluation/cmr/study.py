@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,11 +11,21 @@ import numpy as np
 
 from calibration.errors import InputError
 from calibration.store import make_folder
+from engines.cmr.arms import DEFAULT, Arms
 from engines.evaluation.cohort import Workplace, run_cohort
 from engines.evaluation.statistics import median, share
 
 SCHEMA = "guidance-app/evaluate-cmr/1"
 FIRST_SEED = {"test": 1000, "shift": 2000}
+TRIALS = {
+    "default": DEFAULT,
+    "edges": Arms(heart="edges"),
+    "heart-network": Arms(heart="network"),
+    "paths": Arms(wall="paths"),
+    "wall-network": Arms(wall="network"),
+    "stn": Arms(reorient="stn"),
+    "sdn": Arms(nonrigid="sdn"),
+}
 _MEDIANS = (
     "axis_deg",
     "axis_axial_deg",
@@ -49,27 +59,39 @@ class StudyTask:
 
     Args:
         masks_given: True for given masks, False for predicted ones.
+        trials: names of the arms to try, of `TRIALS`.
     """
 
     folder: str
     seed: int
     masks_given: tuple[bool, ...]
+    trials: tuple[str, ...] = ("default",)
 
 
-def study_tasks(cases: Path, *, test: int, shift: int, masks: str) -> list[StudyTask]:
+def study_tasks(
+    cases: Path, *, test: int, shift: int, masks: str, skip: int = 0, trials: Sequence[str] = ("default",)
+) -> list[StudyTask]:
     """Tasks on simulated cases of held-out seeds; cases that are not there yet are simulated on the way.
 
+    Args:
+        skip: seeds to leave out at the beginning of each split: those that rules were developed on.
+
     Raises:
-        InputError: no cases, or another kind of masks than given, predicted or both.
+        InputError: no cases, an unknown arm, or another kind of masks than given, predicted or both.
     """
     kinds = {"given": (True,), "predicted": (False,), "both": (True, False)}
     if masks not in kinds:
         raise InputError(f"--masks {masks}: choose given, predicted or both")
     if test < 0 or shift < 0 or test + shift == 0:
         raise InputError(f"--test {test} --shift {shift}: expected at least one case")
-    seeds = [FIRST_SEED["test"] + k for k in range(test)] + [FIRST_SEED["shift"] + k for k in range(shift)]
+    if unknown := [name for name in trials if name not in TRIALS]:
+        raise InputError(f"--arms {unknown[0]}: choose of {', '.join(TRIALS)}")
+    seeds = [FIRST_SEED[split] + skip + k for split, count in (("test", test), ("shift", shift)) for k in range(count)]
     return [
-        StudyTask(folder=str((cases / f"cmr-{seed}").resolve()), seed=seed, masks_given=kinds[masks]) for seed in seeds
+        StudyTask(
+            folder=str((cases / f"cmr-{seed}").resolve()), seed=seed, masks_given=kinds[masks], trials=tuple(trials)
+        )
+        for seed in seeds
     ]
 
 
@@ -79,6 +101,8 @@ def run_study(
     test: int = 40,
     shift: int = 20,
     masks: str = "both",
+    skip: int = 0,
+    trials: Sequence[str] = ("default",),
     workers: int = 0,
     cluster: str = "",
     say: Callable[[str], None] | None = None,
@@ -89,7 +113,7 @@ def run_study(
         InputError: wrong options, a folder that cannot be written to, or no case that could be evaluated.
     """
     tell = say or (lambda _text: None)
-    tasks = study_tasks(cases, test=test, shift=shift, masks=masks)
+    tasks = study_tasks(cases, test=test, shift=shift, masks=masks, skip=skip, trials=trials)
     make_folder(cases)
     listener = _Listener(tell, len(tasks))
     run_cohort(study_task, tasks, listener, Workplace(cluster=cluster, workers=workers))
@@ -99,7 +123,7 @@ def run_study(
         )
     from engines.inference.machine import this_machine
 
-    rows = sorted(listener.rows, key=lambda row: (row["masks"], row["split"], row["seed"]))
+    rows = sorted(listener.rows, key=lambda row: (row["masks"], row["split"], row["arms"], row["seed"]))
     return {
         "schema": SCHEMA,
         "machine": this_machine().model_dump(),
@@ -108,10 +132,11 @@ def run_study(
         "cases": rows,
         "failed": listener.failures,
         "totals": {
-            f"{kind} {split}": totals([row for row in rows if row["masks"] == kind and row["split"] == split])
+            f"{kind} {split}" + ("" if name == "default" else f" {name}"): totals(chosen)
             for kind in ("given", "predicted")
             for split in ("test", "shift")
-            if any(row["masks"] == kind and row["split"] == split for row in rows)
+            for name in TRIALS
+            if (chosen := [row for row in rows if (row["masks"], row["split"], row["arms"]) == (kind, split, name)])
         },
     }
 
@@ -125,7 +150,10 @@ def study_task(task: StudyTask, emit: Callable[[dict[str, Any]], None]) -> None:
     if not (folder / "truth.json").exists():
         simulate_cmr_case(task.seed, folder)
     for given in task.masks_given:
-        emit(evaluate_case(folder, masks_given=given))
+        for name in task.trials:
+            if given and TRIALS[name].on_given_masks == DEFAULT.on_given_masks and name != "default":
+                continue  # a network that finds what was given has nothing to do
+            emit(evaluate_case(folder, masks_given=given, arms=TRIALS[name]) | {"arms": name})
 
 
 def totals(rows: list[dict[str, Any]]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Fit the confidence model on simulated registrations with known error.
 
     python -m engines.evaluation.confidence.confidence_fit samples.jsonl... [--keep OLD.json] [--out confidence.json]
+        [--figure reliability.png]
 
 The samples are lines of `engines.evaluation.confidence.confidence_samples` (cold, warm) and of `filled_samples` beside
 it (filled). Thresholds and the figures in the file's provenance come from fits that left out the judged patient.
@@ -10,20 +11,25 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
-from scipy.optimize import minimize
+from jaxtyping import Bool, Float
 
 from calibration.store import write_json
 from engines.evaluation.confidence.confidence_samples import OTHER_ANATOMY_MM
+from engines.evaluation.confidence.logistic_fit import (
+    RIGHT_MM,
+    Sample,
+    confidence_of,
+    fit_logistic,
+    read_samples,
+    stated_errors_mm,
+)
+from engines.evaluation.confidence.reliability_diagram import write_reliability_panels
+from engines.evaluation.registration.figures import Calibration, reliability_of
 
-_RIGHT_MM = 5.0
-_RIDGE = 0.01
 # Share of wrong registrations that must lie below the threshold of acceptance, and of registrations with another
 # patient's model that must lie below the threshold of rejection.
 _KNOWN_WRONG = 0.95
@@ -85,105 +91,54 @@ FILLED_FEATURES = (
 NAMES = {"cold": COLD_FEATURES, "warm": WARM_FEATURES, "filled": FILLED_FEATURES}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Sample:
-    """One simulated registration.
-
-    Args:
-        patient: samples of one patient are left out together.
-        defect: of the model, "" for none; left out together in a second look.
-        features: by name, as in `ConfidenceFeatures.values`.
-    """
-
-    kind: str
-    patient: str
-    features: dict[str, float]
-    error_mm: float
-    depth_error_mm: float
-    defect: str = ""
-
-
-def read_samples(paths: Sequence[Path]) -> list[Sample]:
-    """The samples in all lines of the files."""
-    lines = [json.loads(line) for path in paths for line in path.read_text(encoding="utf-8").splitlines()]
-    return [
-        Sample(
-            kind=line["kind"],
-            patient=line["case"],
-            features=line["features"],
-            error_mm=line["error_mm"],
-            depth_error_mm=line["depth_error_mm"],
-            defect=line.get("defect", ""),
-        )
-        for line in lines
-    ]
-
-
-def table(samples: Sequence[Sample], names: Sequence[str]) -> Float[np.ndarray, "n k"]:
-    """The features, one row per sample; "a * b" is a product."""
-    return np.array([[math.prod(s.features[part] for part in name.split(" * ")) for name in names] for s in samples])
-
-
-def fit_logistic(samples: Sequence[Sample], names: Sequence[str]) -> dict:
-    """Coefficients of one kind of registration."""
-    x = table(samples, names)
-    error = np.clip([s.error_mm for s in samples], 0.05, 100.0)
-    right = (error < _RIGHT_MM).astype(float)
-    mean, scale = x.mean(axis=0), np.maximum(x.std(axis=0), 1e-3)
-    design = np.column_stack([np.clip((x - mean) / scale, -4, 4), np.ones(len(x))])
-
-    def loss(weights: Float[np.ndarray, " k"]) -> tuple[float, Float[np.ndarray, " k"]]:
-        logit = design @ weights
-        value = np.logaddexp(0, logit).mean() - (right * logit).mean() + 0.5 * _RIDGE * (weights[:-1] ** 2).sum()
-        slope = design.T @ (1 / (1 + np.exp(-logit)) - right) / len(right)
-        slope[:-1] += _RIDGE * weights[:-1]
-        return value, slope
-
-    weights = minimize(loss, np.zeros(design.shape[1]), jac=True, method="L-BFGS-B").x
-    near = right > 0.5
-    ridge = 0.05 * near.sum() * np.diag([1.0] * (design.shape[1] - 1) + [0.0])
-    log_error = np.linalg.solve(design[near].T @ design[near] + ridge, design[near].T @ np.log(error[near]))
-    # Regression of the logarithm predicts a typical error; shift it to the mean, which is what is stated.
-    log_error[-1] += np.log(error[near].mean() / np.exp(design[near] @ log_error).mean())
-    lost = error[(right < 0.5) & (error < OTHER_ANATOMY_MM)]
-    good = [s for s in samples if s.error_mm < _RIGHT_MM]
-    depth = [s.depth_error_mm / max(10.0 * s.features["depth_sigma_cm"], 0.5) for s in good]
-    return {
-        "features": list(names),
-        "mean": mean.tolist(),
-        "scale": scale.tolist(),
-        "weights": weights[:-1].tolist(),
-        "bias": float(weights[-1]),
-        "error_weights": log_error[:-1].tolist(),
-        "error_bias": float(log_error[-1]),
-        "wrong_mm": float(lost.mean()) if len(lost) else 2 * _RIGHT_MM,
-        "depth_factor": float(np.clip(np.quantile(depth, 0.68), 0.3, 5.0)) if depth else 1.0,
-    }
-
-
-def confidence_of(fitted: dict, samples: Sequence[Sample]) -> Float[np.ndarray, " n"]:
-    x = np.clip((table(samples, fitted["features"]) - fitted["mean"]) / fitted["scale"], -4, 4)
-    return 1 / (1 + np.exp(-(x @ fitted["weights"] + fitted["bias"])))
-
-
 def held_out_confidence(
     samples: Sequence[Sample], names: Sequence[str], groups: Sequence[str] | None = None
 ) -> Float[np.ndarray, " n"]:
     """Of each sample, by a fit that saw nothing of its group: its patient where none are given."""
+    return _held_out(samples, names, groups, confidence_of)
+
+
+def _held_out(
+    samples: Sequence[Sample],
+    names: Sequence[str],
+    groups: Sequence[str] | None,
+    judged: Callable[[dict, Sequence[Sample]], Float[np.ndarray, " n"]],
+) -> Float[np.ndarray, " n"]:
     group = np.array([s.patient for s in samples] if groups is None else groups)
-    confidence = np.empty(len(samples))
+    found = np.empty(len(samples))
     for left_out in np.unique(group):
         seen = [s for s, name in zip(samples, group, strict=True) if name != left_out]
-        confidence[group == left_out] = confidence_of(
-            fit_logistic(seen, names), [s for s, name in zip(samples, group, strict=True) if name == left_out]
+        unseen = [s for s, name in zip(samples, group, strict=True) if name == left_out]
+        found[group == left_out] = judged(fit_logistic(seen, names), unseen)
+    return found
+
+
+def held_out_errors_mm(
+    samples: Sequence[Sample], names: Sequence[str], groups: Sequence[str] | None = None
+) -> Float[np.ndarray, " n"]:
+    """The stated error of each sample, by a fit that saw nothing of its group, as in `held_out_confidence`."""
+    return _held_out(samples, names, groups, stated_errors_mm)
+
+
+def error_honesty(
+    samples: Sequence[Sample], stated_mm: Float[np.ndarray, " n"], among: Bool[np.ndarray, " n"]
+) -> dict[str, float]:
+    """Stated over true error, at the median and at the 90th percentile of both; 1 is honest."""
+    true_mm = np.array([s.error_mm for s in samples])[among]
+    if not len(true_mm):
+        return {}
+    return {
+        f"error_stated_over_true_{share:.0%}": round(
+            float(np.quantile(stated_mm[among], share) / np.quantile(true_mm, share)), 2
         )
-    return confidence
+        for share in (0.5, 0.9)
+    }
 
 
 def thresholds(samples: Sequence[Sample], confidence: Float[np.ndarray, " n"]) -> dict[str, float]:
     """The confidences from which to accept and below which to reject; between them a person decides."""
     error = np.array([s.error_mm for s in samples])
-    wrong, other = confidence[error >= _RIGHT_MM], confidence[error >= OTHER_ANATOMY_MM]
+    wrong, other = confidence[error >= RIGHT_MM], confidence[error >= OTHER_ANATOMY_MM]
     low, high = _ACCEPT_WITHIN
     accept = float(np.clip(np.quantile(wrong, _KNOWN_WRONG), low, high)) if len(wrong) else low
     least, most = _REJECT_WITHIN[samples[0].kind]
@@ -196,7 +151,7 @@ def scores(
 ) -> dict[str, float]:
     """Brier score, and the shares of verdicts on wrong, right and other patients' registrations."""
     error = np.array([s.error_mm for s in samples])
-    right, other = error < _RIGHT_MM, error >= OTHER_ANATOMY_MM
+    right, other = error < RIGHT_MM, error >= OTHER_ANATOMY_MM
     accepted, rejected = confidence >= limits["accept"], confidence < limits["reject"]
 
     def share_of(which: np.ndarray, among: np.ndarray) -> float:
@@ -229,13 +184,19 @@ def confidence_model(samples: Sequence[Sample], kept: dict | None = None) -> dic
         confidence = held_out_confidence(of_kind, names)
         limits = thresholds(of_kind, confidence)
         found = scores(of_kind, confidence, limits)
+        own = np.array([s.error_mm < OTHER_ANATOMY_MM for s in of_kind])
+        found |= error_honesty(of_kind, held_out_errors_mm(of_kind, names), own & (confidence >= limits["reject"]))
         provenance |= {f"{kind}_{name}": value for name, value in found.items()}
         content[kind] = fit_logistic(of_kind, names) | limits
         if kind != "filled":
             continue
         if len({s.defect for s in of_kind}) > 1:
-            by_defect = held_out_confidence(of_kind, names, [s.defect for s in of_kind])
-            provenance |= {f"filled_defect_out_{k}": v for k, v in scores(of_kind, by_defect, limits).items()}
+            defects = [s.defect for s in of_kind]
+            by_defect = held_out_confidence(of_kind, names, defects)
+            without = scores(of_kind, by_defect, limits) | error_honesty(
+                of_kind, held_out_errors_mm(of_kind, names, defects), own & (by_defect >= limits["reject"])
+            )
+            provenance |= {f"filled_defect_out_{k}": v for k, v in without.items()}
         provenance["filled_cases"] = ", ".join(sorted({s.patient for s in of_kind}))
         provenance["filled_samples"] = len(of_kind)
     others = [s for s in samples if s.kind != "filled"]
@@ -251,15 +212,33 @@ def confidence_model(samples: Sequence[Sample], kept: dict | None = None) -> dic
     return content
 
 
+def reliability(samples: Sequence[Sample]) -> dict[str, Calibration]:
+    """By title: each kind with patients left out, and with whole forms of the model left out where they are known."""
+    found = {}
+    for kind, names in NAMES.items():
+        of_kind = [s for s in samples if s.kind == kind]
+        right = np.array([s.error_mm < RIGHT_MM for s in of_kind])
+        groups = {"patients": [s.patient for s in of_kind], "forms": [s.defect for s in of_kind]}
+        for left_out, names_of in groups.items():
+            if len(set(names_of)) > 1:
+                stated = held_out_confidence(of_kind, names, names_of)
+                found[f"{kind}, {left_out} left out"] = reliability_of(stated, right)
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("samples", nargs="+", type=Path)
     parser.add_argument("--keep", type=Path, help="confidence.json whose other kinds are kept")
     parser.add_argument("--out", type=Path, default=Path("confidence.json"))
+    parser.add_argument("--figure", type=Path, help="PNG of the confidences in tenths against the share right")
     options = parser.parse_args()
     kept = None if options.keep is None else json.loads(options.keep.read_text(encoding="utf-8"))
-    content = confidence_model(read_samples(options.samples), kept)
+    samples = read_samples(options.samples)
+    content = confidence_model(samples, kept)
     write_json(options.out, content)
+    if options.figure is not None:
+        write_reliability_panels(options.figure, reliability(samples))
     print(json.dumps(content["provenance"], indent=1))
 
 

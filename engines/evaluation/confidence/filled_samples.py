@@ -1,9 +1,11 @@
 """Simulated registrations judged by rendering, for fitting their confidence: one line of JSON each.
 
-    python -m engines.evaluation.confidence.filled_samples CASE_DIR... --out samples.jsonl [--seed 0] [--per-run 16]
+    python -m engines.evaluation.confidence.filled_samples CASE_DIR... --made DIR --out samples.jsonl
+        [--seed 0] [--per-run 16] [--only CASE_ID...]
 
 Pictures are the run's fullest moment, others of it and, of a head, its MinIP; as they are or spoilt. Models are the
-patient's own or another's, whole or with a defect. Starts are the header, drawn nearby, or drawn far away.
+patient's own or another's, of every form that people have (`MODEL_FORMS`). Starts are the header, drawn nearby, or
+drawn far away.
 """
 
 from __future__ import annotations
@@ -12,16 +14,14 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from engines.anatomy.cases.case import Case, load_case
 from engines.anatomy.vessel_model import VesselModel
-from engines.evaluation.confidence.confidence_samples import OTHER_ANATOMY_MM
-from engines.evaluation.confidence.model_defects import DEFECTS, spoilt_contrast
+from engines.evaluation.confidence.confidence_samples import OTHER_ANATOMY_MM, Patient, read_patient
+from engines.evaluation.confidence.model_defects import DEFECTS, centerlines_only, spoilt_contrast, surface_only
 from engines.evaluation.registration.metrics import projection_error_mm
 from engines.evaluation.registration.protocols import PROTOCOLS, drawn_pose
 from engines.evaluation.registration.subject import StartSpread, true_pose, turned_and_moved
@@ -34,7 +34,9 @@ from engines.registration.run_view import other_views_of_run, view_of_run
 from engines.registration.view import RegistrationView
 from engines.segmentation.segmenter import load_segmenter, model_for_kind
 
-_OWN_SHARE, _DEFECT_SHARE, _SPOILT_SHARE = 0.7, 0.6, 0.6
+_OWN_SHARE, _DEFECT_SHARE, _SPOILT_SHARE = 0.6, 0.6, 0.6
+# Labels as simulated, also with a defect; extracted from the CTA; without labels, as tubes or as a filled surface.
+MODEL_FORMS = {"labels": 0.4, "extracted": 0.3, "centerlines": 0.15, "surface": 0.15}
 _OTHERS = 2  # moments of a run besides its fullest
 _STARTS: dict[str, StartSpread | None] = {
     "header": None,
@@ -44,14 +46,8 @@ _STARTS: dict[str, StartSpread | None] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Patient:
-    case: Case
-    model: VesselModel
-
-
 def records_of(
-    patient: _Patient, others: Sequence[_Patient], *, per_run: int, rng: np.random.Generator
+    patient: Patient, others: Sequence[Patient], *, per_run: int, rng: np.random.Generator
 ) -> Iterator[dict[str, Any]]:
     """Registrations of every recording that has a truth; empty where its contrast is not told from what was there."""
     case = patient.case
@@ -69,17 +65,30 @@ def records_of(
         for _ in range(per_run if views else 0):
             view = views[int(rng.integers(len(views)))]
             own = rng.uniform() < _OWN_SHARE or not others
-            used = patient.model if own else others[int(rng.integers(len(others)))].model
-            defect = str(rng.choice(list(DEFECTS))) if rng.uniform() < _DEFECT_SHARE else ""
-            if defect:
-                used = DEFECTS[defect](used, rng)
+            whose = patient if own else others[int(rng.integers(len(others)))]
+            form, used = _of_some_form(whose, rng)
             spoilt = rng.uniform() < _SPOILT_SHARE
             seen = spoilt_contrast(view, rng) if spoilt else view
             record = _registration(seen, used, patient.model, truth, own=own, rng=rng)
             about = {"case": case.id, "run": recording.path.stem, "model": "own" if own else "other"}
-            about |= {"defect": defect, "spoilt": spoilt}
+            about |= {"defect": form, "spoilt": spoilt}
             if record:
                 yield about | record
+
+
+def _of_some_form(whose: Patient, rng: np.random.Generator) -> tuple[str, VesselModel]:
+    """A model and what it is: "" for labels without a defect."""
+    form = str(rng.choice(list(MODEL_FORMS), p=list(MODEL_FORMS.values())))
+    if form == "extracted" and whose.made is not None:
+        return form, whose.made
+    if form == "centerlines":
+        return form, centerlines_only(whose.model, rng)
+    if form == "surface":
+        return form, surface_only(whose.model, rng)
+    if rng.uniform() > _DEFECT_SHARE:
+        return "", whose.model
+    defect = str(rng.choice(list(DEFECTS)))
+    return defect, DEFECTS[defect](whose.model, rng)
 
 
 def _registration(
@@ -120,12 +129,15 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("cases", nargs="+", type=Path)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--per-run", type=int, default=16)
+    parser.add_argument("--made", type=Path, required=True, help="folder for the cases made from the CTAs, once each")
+    parser.add_argument("--only", nargs="*", default=[], help="ids of cases; the others only lend their models")
     parser.add_argument("--out", type=Path, default=Path("samples.jsonl"))
     options = parser.parse_args(arguments)
-    cases = [load_case(folder) for folder in options.cases]
-    patients = [_Patient(case=case, model=case.vessel_model()) for case in cases]
+    patients = [read_patient(folder, options.made, make=True) for folder in options.cases]
     with options.out.open("w", encoding="utf-8") as out:
         for number, patient in enumerate(patients):
+            if options.only and patient.case.id not in options.only:
+                continue
             others = [p for p in patients if p.case.kind == patient.case.kind and p is not patient]
             rng = np.random.default_rng([options.seed, number])
             for record in records_of(patient, others, per_run=options.per_run, rng=rng):

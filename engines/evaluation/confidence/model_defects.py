@@ -10,7 +10,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy import ndimage
 
-from engines.anatomy.vessel_model import LabelVolume, VesselModel
+from engines.anatomy.surface import surface_from_labels
+from engines.anatomy.vessel_model import CenterlineTree, LabelVolume, VesselModel
 from engines.registration.view import RegistrationView
 
 Defect = Callable[[VesselModel, np.random.Generator], VesselModel]
@@ -86,8 +87,26 @@ def merged_labels(model: VesselModel, rng: np.random.Generator) -> VesselModel: 
     return _with(model, (model.labels.labels > 0).astype(np.uint8), {1: "artery"})
 
 
-def centerlines_only(model: VesselModel, rng: np.random.Generator) -> VesselModel:  # noqa: ARG001 - of a defect's form
-    return replace(model, labels=None)
+def centerlines_only(model: VesselModel, rng: np.random.Generator) -> VesselModel:
+    """Centerlines whose radii are off by one factor: to the nearest wall, or of a round vessel of the same area."""
+    assert model.centerlines is not None
+    factor = rng.uniform(0.75, 1.15)
+    branches = tuple(replace(b, radius_mm=b.radius_mm * factor) for b in model.centerlines.branches)
+    return replace(model, labels=None, surface=None, centerlines=CenterlineTree(branches=branches))
+
+
+def surface_only(model: VesselModel, rng: np.random.Generator) -> VesselModel:
+    """A surface without names: of what was simulated, or around a false lumen too."""
+    with_more = with_unfilled_lumen(model, rng) if rng.uniform() < 0.5 else model
+    assert with_more.labels is not None
+    assert model.centerlines is not None
+    nameless = tuple(replace(branch, name="") for branch in model.centerlines.branches)
+    return replace(
+        model,
+        labels=None,
+        surface=surface_from_labels(with_more.labels),
+        centerlines=CenterlineTree(branches=nameless),
+    )
 
 
 DEFECTS: dict[str, Defect] = {
@@ -96,7 +115,6 @@ DEFECTS: dict[str, Defect] = {
     "thickness": thicker_or_thinner,
     "holes and debris": with_holes_and_debris,
     "merged": merged_labels,
-    "centerlines": centerlines_only,
 }
 
 

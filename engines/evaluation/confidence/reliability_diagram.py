@@ -17,14 +17,21 @@ _INK, _GREY, _BLUE = (40, 40, 40), (170, 170, 170), (190, 110, 30)  # BGR
 
 def write_reliability_diagram(path: Path, methods: Mapping[str, Mapping[str, Summary]]) -> bool:
     """Write one panel per method with a confidence and per kind of start; False if no method has a confidence."""
+    return write_reliability_panels(
+        path,
+        {
+            f"{method}, {start} starts": summary.calibration
+            for method, by_start in methods.items()
+            for start, summary in by_start.items()
+        },
+    )
+
+
+def write_reliability_panels(path: Path, calibrations: Mapping[str, Calibration]) -> bool:
+    """Write one panel beside the other, by title; False if none has a confidence."""
     import cv2
 
-    panels = [
-        reliability_panel(f"{method}, {start} starts", summary.calibration)
-        for method, by_start in methods.items()
-        for start, summary in by_start.items()
-        if summary.calibration.brier is not None
-    ]
+    panels = [reliability_panel(title, found) for title, found in calibrations.items() if found.brier is not None]
     if not panels:
         return False
     write_bytes(path, cv2.imencode(".png", np.hstack(panels))[1].tobytes())

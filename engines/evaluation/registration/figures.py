@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from pydantic import BaseModel
 
 from engines.evaluation.registration.trial import UNJUDGED, Trial
@@ -179,7 +179,11 @@ def capture_range(trials: Sequence[Trial], *, success_limit_mm: float = _CAPTURE
 def calibration_of(trials: Sequence[Trial]) -> Calibration:
     """How often registrations of each confidence were right; an error counts as confidence 0 and wrong."""
     stated = np.array([0.0 if t.confidence is None else t.confidence for t in trials])
-    right = _values(trials, "error_mm") < WRONG_MM
+    return reliability_of(stated, _values(trials, "error_mm") < WRONG_MM)
+
+
+def reliability_of(stated: Float[np.ndarray, " n"], right: Bool[np.ndarray, " n"]) -> Calibration:
+    """Stated confidences in tenths, against the share that was right."""
     edges = np.linspace(0.0, 1.0, _CONFIDENCE_BINS + 1)
     place = np.clip((stated * _CONFIDENCE_BINS).astype(int), 0, _CONFIDENCE_BINS - 1)
     bins, gap = [], 0.0
@@ -194,7 +198,7 @@ def calibration_of(trials: Sequence[Trial]) -> Calibration:
                 low=float(edges[index]), high=float(edges[index + 1]), mean_confidence=mean, within_5mm=within
             )
         )
-    n = len(trials)
+    n = len(stated)
     squares = (stated - right) ** 2
     return Calibration(
         brier=float(squares.mean()) if n else None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 from engines.registration.alignment.cold_start import apart_mm
 from engines.registration.alignment.levenberg_marquardt import PosePrior
-from engines.registration.confidence import Verdict, judge_filled
+from engines.registration.confidence import ENOUGH_DM, Verdict, judge_filled
 from engines.registration.features.image_features import PreparedView
 from engines.registration.features.prepared_model import PreparedModel
 from engines.registration.features.projected_model import RigidState
@@ -97,7 +97,7 @@ class FilledTracker:
         features = features_of(standing, [ready], start_sigmas=_TYPICAL_PRIOR, depth_mm=depth_mm)
         return FilledStep(
             state=fit.state,
-            verdict=judge_filled(features, depth_mm),
+            verdict=of_one_frame(judge_filled(features, depth_mm), features),
             features=features,
             moved_mm=apart_mm(fit.state, last, self._small, [ready]),
         )
@@ -112,6 +112,12 @@ class FilledTracker:
         x, y, depth = arm[:3, :3] @ state.pivot_mm + arm[:3, 3]
         column, row = picture.focal_px * (x, y) / depth + picture.centre_px
         return float(column), float(row)
+
+
+def of_one_frame(verdict: Verdict, features: FilledFeatures) -> Verdict:
+    """A stump of the tree confirms no pose, but it contradicts none either."""
+    little = features.image_decimetres < ENOUGH_DM and verdict.status == "rejected"
+    return replace(verdict, status="caution") if little else verdict
 
 
 def sharpness_of(

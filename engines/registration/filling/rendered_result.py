@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from engines.registration.alignment.agreement import agreement
 from engines.registration.alignment.cold_start import ColdStart
 from engines.registration.alignment.levenberg_marquardt import Alignment, PosePrior
-from engines.registration.confidence import Verdict, judge_filled
+from engines.registration.confidence import ENOUGH_DM, Verdict, judge_filled
 from engines.registration.features.image_features import PreparedView
 from engines.registration.features.prepared_model import PreparedModel
 from engines.registration.filling.filled_features import FilledFeatures, filled_depth_sigma_mm, filled_features
@@ -18,7 +18,6 @@ from engines.registration.view import RegistrationView
 
 _RIVAL = 0.9  # of the winner's correlation
 _FAR_SIGMAS = 4.0
-_LITTLE_DM = 0.8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -83,6 +82,6 @@ def reasons_of(features: FilledFeatures, verdict: Verdict) -> tuple[str, ...]:
         said.append("another pose fits almost as well")
     if features.prior_distance > _FAR_SIGMAS:
         said.append("the pose is far from the start")
-    if features.image_decimetres < _LITTLE_DM:
-        said.append("little vessel is filled in this picture")
+    if features.image_decimetres < ENOUGH_DM:
+        said.append("little vessel is filled in this picture: take a fuller one")
     return tuple(said)

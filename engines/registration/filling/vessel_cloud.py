@@ -11,16 +11,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, Integer
+from scipy.spatial import KDTree
 
-from engines.anatomy.structure_names import lumen_of, vessel_class_of
-from engines.anatomy.vessel_model import CenterlineTree, LabelVolume, VesselModel
+from engines.anatomy.structure_names import vessel_class_of
+from engines.anatomy.surface import mask_from_surface
+from engines.anatomy.vessel_model import CenterlineTree, LabelVolume, SurfaceMesh, VesselModel
 
 CELL_MM = 2.0  # voxels of one cell become one point; a rendering's pixel is about as large
 _PART_MM = 60.0
 _SMALLEST_PART = 0.002  # of the volume; a smaller one says nothing
 _TUBE_STEP_MM = 1.0
-_SECTORS, _THICK_MM = 4, 8.0
-_LEFT = np.array([1.0, 0.0, 0.0])
+_VOXEL_MM = 1.0  # of a surface's inside
 _RINGS = ((0.0, 1, 1.0 / 9.0), (0.5, 6, 3.0 / 9.0), (0.85, 10, 5.0 / 9.0))  # radius share, points, share of the area
 
 
@@ -62,15 +63,20 @@ class VesselCloud:
 
 @functools.lru_cache(maxsize=4)
 def vessel_cloud(model: VesselModel, branch_classes: tuple[str, ...] = ()) -> VesselCloud | None:
-    """The parts of these classes (all when empty); made once a model. None where it has neither labels nor tubes."""
+    """The parts of these classes (all when empty), from labels, else a surface, else tubes; made once a model.
+
+    None where the model has none of them.
+    """
     structures = _of_labels(model.labels, branch_classes) if model.labels is not None else {}
+    if not structures and model.surface is not None and model.centerlines is not None:
+        structures = _of_surface(model.surface, model.centerlines, branch_classes)
     if not structures and model.centerlines is not None:
         structures = _of_tubes(model.centerlines, branch_classes)
     if not structures:
         return None
     total = sum(float(volume.sum()) for _, volume in structures.values())
     points, volumes, names = [], [], []
-    for (name, _), (at_mm, volume) in structures.items():
+    for name, (at_mm, volume) in structures.items():
         merged, weight = _merged(at_mm, volume, CELL_MM)
         for piece in _pieces(merged):
             if weight[piece].sum() >= _SMALLEST_PART * total:
@@ -85,8 +91,7 @@ def vessel_cloud(model: VesselModel, branch_classes: tuple[str, ...] = ()) -> Ve
     )
 
 
-# By name and sector of the cross-section; -1 is all of it.
-_Structures = dict[tuple[str, int], tuple[Float[np.ndarray, "n 3"], Float[np.ndarray, " n"]]]
+_Structures = dict[str, tuple[Float[np.ndarray, "n 3"], Float[np.ndarray, " n"]]]  # by name
 
 
 def _of_labels(labels: LabelVolume, branch_classes: tuple[str, ...]) -> _Structures:
@@ -98,18 +103,34 @@ def _of_labels(labels: LabelVolume, branch_classes: tuple[str, ...]) -> _Structu
             continue
         index = np.argwhere(labels.labels == value)
         if len(index):
-            found[name, -1] = (index @ affine[:3, :3].T + affine[:3, 3], np.full(len(index), voxel_mm3))
+            found[name] = (index @ affine[:3, :3].T + affine[:3, 3], np.full(len(index), voxel_mm3))
     return found
 
 
-def _of_tubes(tree: CenterlineTree, branch_classes: tuple[str, ...]) -> _Structures:
-    """Discs along the branches; a branch of unknown radius is left out.
+def _of_surface(surface: SurfaceMesh, tree: CenterlineTree, branch_classes: tuple[str, ...]) -> _Structures:
+    """The inside in voxels, each with the name and class of the nearest branch.
 
-    A thick aorta of which nothing says how many lumina it holds is cut in sectors along its length, because a
-    dissected one fills in part.
+    An aorta is seldom round, a dissected one never: its outline says more than tubes at the distance to the wall.
     """
-    parts: dict[tuple[str, int], list[tuple[np.ndarray, np.ndarray]]] = {}
-    names = {branch.name for branch in tree.branches}
+    inside, lps_from_index = mask_from_surface(surface, _VOXEL_MM)
+    index = np.argwhere(inside)
+    if not len(index):
+        return {}
+    at_mm = index @ lps_from_index[:3, :3].T + lps_from_index[:3, 3]
+    branches = tree.resampled(_TUBE_STEP_MM).branches
+    of_point = np.repeat(np.arange(len(branches)), [len(branch.points_mm) for branch in branches])
+    owner = of_point[np.asarray(KDTree(np.concatenate([b.points_mm for b in branches])).query(at_mm)[1])]
+    of_name: dict[str, list[int]] = {}
+    for number, branch in enumerate(branches):
+        if not branch_classes or branch.vessel_class in branch_classes:
+            of_name.setdefault(branch.name or branch.vessel_class, []).append(number)
+    parts = {name: at_mm[np.isin(owner, numbers)] for name, numbers in of_name.items()}
+    return {name: (part, np.full(len(part), _VOXEL_MM**3)) for name, part in parts.items() if len(part)}
+
+
+def _of_tubes(tree: CenterlineTree, branch_classes: tuple[str, ...]) -> _Structures:
+    """Discs along the branches; a branch of unknown radius is left out."""
+    parts: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
     for branch in tree.resampled(_TUBE_STEP_MM).branches:
         if branch_classes and branch.vessel_class not in branch_classes:
             continue
@@ -120,21 +141,14 @@ def _of_tubes(tree: CenterlineTree, branch_classes: tuple[str, ...]) -> _Structu
         along = np.gradient(centre, axis=0)
         step_mm = np.linalg.norm(along, axis=1)
         along = along / np.maximum(step_mm, 1e-9)[:, None]
-        whole = branch.vessel_class == "aorta" and (not branch.name or lumen_of(branch.name, names) == "whole")
-        sectors = _SECTORS if whole and float(np.median(radius)) >= _THICK_MM else 1
-        # No aorta runs from left to right, so that this axis orders the sectors alike along all of it.
-        axis = _LEFT if sectors > 1 else np.eye(3)[np.abs(along).argmin(axis=1)]
-        first = np.cross(along, axis)
+        first = np.cross(along, np.eye(3)[np.abs(along).argmin(axis=1)])
         first /= np.maximum(np.linalg.norm(first, axis=1, keepdims=True), 1e-9)
         second = np.cross(along, first)
         for share, count, area in _RINGS:
-            count = sectors * -(-count // sectors)
-            for turn in (np.arange(count) + 0.5) / count:
-                angle = 2 * np.pi * turn
+            for angle in 2 * np.pi * (np.arange(count) + 0.5) / count:
                 out = share * radius[:, None] * (np.cos(angle) * first + np.sin(angle) * second)
                 volume = area / count * np.pi * radius**2 * step_mm
-                sector = int(turn * sectors) if sectors > 1 else -1
-                parts.setdefault((branch.name or branch.vessel_class, sector), []).append((centre + out, volume))
+                parts.setdefault(branch.name or branch.vessel_class, []).append((centre + out, volume))
     return {name: (np.concatenate([p for p, _ in v]), np.concatenate([w for _, w in v])) for name, v in parts.items()}
 
 

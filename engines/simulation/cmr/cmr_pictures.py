@@ -88,7 +88,7 @@ def slice_pictures(
     *,
     stress: bool,
 ) -> SlicePictures:
-    parts, beat = _parts(patient, plan, stress=stress), float(np.median(np.diff(times_s)))
+    parts, beat = tissue_shares(patient, plan, stress=stress), float(np.median(np.diff(times_s)))
     curves = _curves(bolus, times_s)
     motion = _breathing(times_s, random, float(np.linalg.norm(plan.lps_from_index[:3, 0])), patient.split == "shift")
     peak = int(np.argmax(np.interp(times_s, bolus.time_s, bolus.left)))
@@ -115,7 +115,7 @@ def slice_pictures(
     )
 
 
-def _parts(patient: Patient, plan: SlicePlan, *, stress: bool) -> dict[str, np.ndarray]:
+def tissue_shares(patient: Patient, plan: SlicePlan, *, stress: bool) -> dict[str, np.ndarray]:
     """Share of each tissue in every sub-pixel, mean over the slice's thickness, and the mean flow of its wall."""
     shape = patient.cmr_heart
     heart_from_cmr = np.linalg.inv(patient.cmr_from_heart)
@@ -214,14 +214,14 @@ def _rendered(
         )
         where = grid - motion[:, t, None, None] * _FINE * moves
         moved = ndimage.map_coordinates(scene, where, order=1, mode="nearest")
-        frames.append(_sampled(moved, columns, rows) * shading)
+        frames.append(scanned(moved, columns, rows) * shading)
     stack = np.stack(frames, axis=-1)
     noise = wall_mean / (random.uniform(8, 16) if shifted else random.uniform(11, 24))
     real = stack + random.normal(0, noise, stack.shape)
     return np.rint(900.0 * np.hypot(real, random.normal(0, noise, stack.shape))).astype(np.float32)
 
 
-def _sampled(scene: np.ndarray, columns: int, rows: int) -> np.ndarray:
+def scanned(scene: np.ndarray, columns: int, rows: int) -> np.ndarray:
     """What a scanner that reads only the middle of k-space sees: sub-pixels become pixels, edges ring a little."""
     space = np.fft.fftshift(np.fft.fft2(scene))
     a, b = (scene.shape[0] - columns) // 2, (scene.shape[1] - rows) // 2

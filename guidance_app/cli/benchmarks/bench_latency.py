@@ -37,18 +37,19 @@ def add_to(bench: typer.Typer) -> None:
         cold: float | None = typer.Option(
             None, help="Discard the pose and register from nothing again every so many seconds."
         ),
+        follow: Path | None = typer.Option(None, help="Write how it stands into this file, a line every half second."),
         plot: Path | None = typer.Option(None, help="Draw the percentiles of every stage into this PNG."),
     ) -> None:
         """Ingest to paint and ingest to overlay of the live path, through the real window painted off screen."""
         from guidance_app.live.benches.latency_bench import LatencyBench, run_latency_bench
 
-        _check_places(json_file, plot)
+        _check_places(json_file, plot, follow)
         asked = LatencyBench(case=case, fps=fps, seconds=seconds, size_px=size, backend=backend, cold_every_s=cold)
         if compare is not None:
             _compare(asked, compare, json_file, plot)
             return
         with _window("Benchmark") as show:
-            report = run_latency_bench(asked, show=show)
+            report = run_latency_bench(asked, show=show, follow=follow)
         _print_stages(_rows(report))
         print(
             f"{report.frames} frames: {report.painted} painted, {report.superseded} superseded, "

@@ -9,6 +9,7 @@ from guidance_app.cli.evaluations import (
     evaluate_deformation,
     evaluate_halo,
     evaluate_ivus,
+    evaluate_judging,
     evaluate_poster,
     evaluate_registration,
     evaluate_segmentation,
@@ -24,6 +25,7 @@ def add_to(app: typer.Typer) -> None:
     evaluate_poster.add_to(evaluate)
     evaluate_deformation.add_to(evaluate)
     evaluate_halo.add_to(evaluate)
+    evaluate_judging.add_to(evaluate)
     evaluate_segmentation.add_to(evaluate)
     evaluate_zero_touch.add_to(evaluate)
     evaluate_window.add_to(evaluate)

@@ -43,6 +43,10 @@ def add_to(evaluate: typer.Typer) -> None:
         test: Annotated[int, typer.Option(min=0, help="cases of seeds from 1000")] = 40,
         shift: Annotated[int, typer.Option(min=0, help="cases of seeds from 2000: other physics")] = 20,
         masks: Annotated[str, typer.Option(help="given, predicted or both")] = "both",
+        skip: Annotated[int, typer.Option(min=0, help="leave out so many seeds at the beginning of each split")] = 0,
+        arms: Annotated[
+            str, typer.Option(help="arms to try in the same run: default, heart-network, wall-network, stn, sdn, ...")
+        ] = "default",
         workers: Annotated[int, typer.Option(min=0, help="processes of this machine")] = 0,
         cluster: Annotated[str, typer.Option(help="address of a Dask scheduler")] = "",
         json_file: Annotated[Path | None, typer.Option("--json", help="write every figure here")] = None,
@@ -58,6 +62,8 @@ def add_to(evaluate: typer.Typer) -> None:
             test=test,
             shift=shift,
             masks=masks,
+            skip=skip,
+            trials=tuple(word.strip() for word in arms.split(",")),
             workers=workers,
             cluster=cluster,
             say=lambda text: print(text, file=sys.stderr, flush=True),

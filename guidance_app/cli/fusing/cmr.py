@@ -39,16 +39,23 @@ def fuse_command(
     ] = None,
     workers: Annotated[int, typer.Option(min=0, help="--list: processes of this machine")] = 0,
     cluster: Annotated[str, typer.Option(help="--list: address of a Dask scheduler")] = "",
+    heart: Annotated[str, typer.Option(help="heart in a CT without masks: edges or network")] = "",
+    wall: Annotated[str, typer.Option(help="wall in CMR slices without masks: paths or network")] = "",
+    reorient: Annotated[str, typer.Option(help="the heart's axes: geometric or stn")] = "",
+    nonrigid: Annotated[str, typer.Option(help="the elastic step: radial or sdn")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="print result.json, or the cohort's summary")] = False,
 ) -> None:
     """Fuse one case, or with --list a cohort; a cohort goes on where it stopped."""
+    from engines.cmr.arms import arms_named
+
+    arms = arms_named(heart=heart, wall=wall, reorient=reorient, nonrigid=nonrigid)
     if cases is not None:
         if cta is not None or perfusion is not None:
             raise InputError("--list: names the files of its cases itself; leave out --cta and --perfusion")
         from engines.evaluation.cmr.fusion_cohort import fuse_cohort
 
         summary = fuse_cohort(
-            cases, out, workers=workers, cluster=cluster, say=lambda text: print(text, file=sys.stderr)
+            cases, out, workers=workers, cluster=cluster, arms=arms, say=lambda text: print(text, file=sys.stderr)
         )
         if as_json:
             print(json.dumps(summary, indent=1))
@@ -72,6 +79,7 @@ def fuse_command(
         coronaries=coronaries,
         stress_series=stress_series,
         rest_series=rest_series,
+        arms=arms,
         progress=_progress(quiet=as_json),
     )
     _tell(result, out, as_json=as_json)
@@ -82,14 +90,17 @@ def perfusion_command(
     out: Annotated[Path, typer.Option("--out", help="folder for result.json, walls, motion and figure")],
     stress_series: Annotated[str, typer.Option(help="DICOM: number, description or UID of the stress series")] = "",
     rest_series: Annotated[str, typer.Option(help="DICOM: number, description or UID of the rest series")] = "",
+    wall: Annotated[str, typer.Option(help="wall in slices without masks: paths or network")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="print result.json")] = False,
 ) -> None:
     """Wall, motion and curves of a perfusion study, without a CT."""
+    from engines.cmr.arms import arms_named
     from engines.cmr.perfusion_files import perfusion_files
 
     result = perfusion_files(
-        perfusion, out, stress_series=stress_series, rest_series=rest_series, progress=_progress(quiet=as_json)
-    )
+        perfusion, out, stress_series=stress_series, rest_series=rest_series, arms=arms_named(wall=wall),
+        progress=_progress(quiet=as_json),
+    )  # fmt: skip
     _tell(result, out, as_json=as_json)
 
 

@@ -27,7 +27,8 @@ def train(
     name: Annotated[
         str,
         typer.Argument(
-            help="coronary, cerebral, aortic-upper, aortic-lower, pose, affine, correlation, prost or ivus-landmarks; "
+            help="coronary, cerebral, aortic-upper, aortic-lower, pose, affine, correlation, prost, ivus-landmarks, "
+            "cmr-wall, cmr-heart, cmr-stn or cmr-sdn; "
             "status: how far the trainings in --out are"
         ),
     ],
@@ -128,10 +129,11 @@ def _train(
 
         train_ivus_landmarks(out, log, steps=steps, seed=seed, threads=threads)
         return
-    if name in ("cmr-heart", "cmr-wall", "cmr-stn", "cmr-sdn"):
-        raise InputError(
-            f"train {name}: no such recipe exists yet; `cmr fuse` works without learning (edges, paths and time curves)"
-        )
+    if name.startswith("cmr-"):
+        from guidance_app.cli.trainings.train_cmr import train_cmr_network
+
+        train_cmr_network(name, out, log, steps=steps, seed=seed, threads=threads)
+        return
     if name == "pose":
         from guidance_app.cli.trainings.train_pose import train_pose_network
 

@@ -18,6 +18,7 @@ from engines.angiography.frame import Frame, FrameKind
 from engines.angiography.run import MaskOperation, Run
 from engines.inference.factory import runtime_named
 from engines.inference.model_files import BUNDLED_MODELS
+from guidance_app.live.benches.latency_follow import followed
 from guidance_app.live.engine.case_pipeline import case_recipe
 from guidance_app.live.latency import LatencyReport
 from guidance_app.live.session.session import LiveSession
@@ -44,17 +45,20 @@ class LatencyBench:
     cold_every_s: float | None = None
 
 
-def run_latency_bench(bench: LatencyBench, show: Callable[[LiveSession, Case, float], object]) -> LatencyReport:
+def run_latency_bench(
+    bench: LatencyBench, show: Callable[[LiveSession, Case, float], object], *, follow: Path | None = None
+) -> LatencyReport:
     """Run the session through `show`, which drives it (a window) for the given seconds and stops it.
 
-    The clock of the report starts with the first frame, which waits until the engine has loaded.
+    The clock of the report starts with the first frame, which waits until the engine has loaded. `follow` is a file
+    that tells how it stands while it runs (`latency_follow`).
 
     Raises:
         InputError: no such case, or no recording in it, a value out of range, or no engine.
     """
     case, run = bench_run(bench)
     session = bench_session(bench, case, run)
-    with _registering_anew(session, bench.cold_every_s):
+    with _registering_anew(session, bench.cold_every_s), followed(session, follow):
         show(session, case, bench.seconds + LOADING_S)
     if session.source_error:
         raise InputError(session.source_error)

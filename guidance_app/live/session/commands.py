@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import getpass
 import threading
 from collections.abc import Callable
 
+from calibration.pose import RigidPose
 from guidance_app.live import guidance_state
 from guidance_app.live.guidance_state import Situation
+from guidance_app.live.manual_help import MANUAL_HELP
 from guidance_app.live.session.current_guidance import CurrentGuidance
 from guidance_app.live.session.witnesses import Witnesses
 from guidance_app.sources.source import Playback, WaitsForOverlay
+
+
+def who() -> str:
+    """The account that the program runs under: who was at the machine, as far as it can tell."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return "an unknown user"
 
 
 class Commands:
@@ -55,6 +66,29 @@ class Commands:
     def undo_reject(self) -> None:
         """Bring back what was rejected last, as a proposal; without one, nothing happens."""
         self._move("undo_reject", guidance_state.person_takes_back)
+
+    def place_by_hand(self, pose: RigidPose, what: str) -> bool:
+        """Propose a pose that a person made; False on a picture without geometry, where nothing happens.
+
+        Args:
+            what: how it was made, for the event log: "6 handles, 3.1 mm in the plane, ...".
+        """
+        with self._lock:
+            self._witnesses.action("place_by_hand")
+            return self._guidance.place(pose, f"{MANUAL_HELP}, by {who()}: {what}")
+
+    def withdraw_hand(self) -> None:
+        """Take back what was placed by hand; the pose before it comes back as a proposal."""
+        with self._lock:
+            self._witnesses.action("withdraw_hand")
+            self._guidance.withdraw(f"taken back by {who()}")
+
+    def declare_wire(self, *, inside: bool) -> None:
+        """A stiff wire or device lies inside the vessels, or no longer."""
+        with self._lock:
+            self._witnesses.action("declare_wire", int(inside))
+            said = "stiff wire inside" if inside else "no stiff wire inside"
+            self._guidance.declare_wire(f"{said}, by {who()}", inside=inside)
 
     def _move(self, name: str, transition: Callable[[Situation], Situation]) -> None:
         with self._lock:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from calibration.errors import GuidanceError
+from calibration.pose import RigidPose
 from engines.anatomy.cases.patient_hashes import PatientHashes, PatientMatch
 from engines.angiography.frame import Frame
 from engines.angiography.patient_mark import PatientMark
@@ -21,6 +22,7 @@ from guidance_app.live.engine.engine_process import (
 from guidance_app.live.guidance import GuidanceResult
 from guidance_app.live.guidance_state import Situation
 from guidance_app.live.latency import LatencyBook
+from guidance_app.live.manual_help import placed_registration
 from guidance_app.live.run_log import EventLog
 from guidance_app.live.session.late_pose import LatePose
 from guidance_app.live.session.overlay_rule import ComputedOverlay, OverlayDecision, OverlayLimits, decide_overlay
@@ -162,6 +164,29 @@ class CurrentGuidance:
             self._events.add("registration_accepted", "accepted by the user", frame=self._index)
         if before != self.situation.state == "rejected":
             self._events.add("registration_rejected", "rejected by the user", frame=self._index)
+        self._ask_again()
+
+    def place(self, pose: RigidPose, told: str) -> bool:
+        """Propose a pose by a person's own hand on the newest picture; False where that shows no geometry."""
+        frame, view = self._frame, self.situation.geometry
+        if frame is None or frame.geometry is None or view is None:
+            return False
+        placed = placed_registration(pose, frame, frame.geometry, before=self.situation.registration)
+        self._set(guidance_state.person_places(self.situation, placed))
+        self._events.add("pose_by_hand", told, frame=self._index)
+        self._ask_again()
+        return True
+
+    def withdraw(self, told: str) -> None:
+        """Take back what was placed by hand."""
+        if self.situation.by_hand:
+            self._set(guidance_state.person_withdraws(self.situation))
+            self._events.add("pose_by_hand_withdrawn", told, frame=self._index)
+            self._ask_again()
+
+    def declare_wire(self, told: str, *, inside: bool) -> None:
+        self._set(guidance_state.person_declares_wire(self.situation, inside=inside))
+        self._events.add("wire_declared", told, frame=self._index)
         self._ask_again()
 
     # The engine -----------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from guidance_app.live.session.overlay_rule import OverlayDecision
 from guidance_app.live.session.screen_book import ScreenBook
 from guidance_app.live.session.source_watch import SourceWatch
 from guidance_app.live.session.witnesses import Witnesses
+from guidance_app.live.stiff_wire import WIRE_WORDS
 from guidance_app.sources.source import (
     Acknowledged,
     FrameSource,
@@ -21,7 +22,7 @@ from guidance_app.sources.source import (
     ReceivesRuns,
     Recorded,
     WaitsForOverlay,
-)  # fmt: skip
+)
 
 
 class ScreenComposer:
@@ -70,7 +71,8 @@ class ScreenComposer:
     def _compose(self, frame: Frame | None, source_error: str, now_ns: int) -> ScreenState:
         decision = self._decide(frame, now_ns)
         trouble = self._trouble(frame, source_error)
-        besides = tuple(text for text in (self._guidance.degraded, *self._witnesses.faults) if text)
+        wire = WIRE_WORDS if self._guidance.situation.wire else ""
+        besides = tuple(text for text in (wire, self._guidance.degraded, *self._witnesses.faults) if text)
         if frame is not None and frame.index != self._arrived_at[0]:
             self._arrived_at = frame.index, time.strftime("%H:%M")
         return ScreenState(
@@ -117,7 +119,10 @@ class ScreenComposer:
         """Of the registration in use, with what the newest picture adds to its error; never of a view left behind."""
         situation, result = self._guidance.situation, self._guidance.result
         found = situation.registration
-        if found is None or situation.state not in ("accepted", "proposed") or not self._guidance.engine_up:
+        # Of what a person placed by eye nothing was measured.
+        if found is None or situation.by_hand or not self._guidance.engine_up:
+            return None
+        if situation.state not in ("accepted", "proposed"):
             return None
         error_mm = found.expected_error_mm
         if result is not None and result.generation == situation.generation and result.expected_error_mm is not None:

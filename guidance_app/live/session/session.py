@@ -12,9 +12,9 @@ from engines.angiography.frame import Frame
 from engines.registration.registration import Registration
 from guidance_app.live.engine.engine_process import EngineRecipe
 from guidance_app.live.guidance import ScreenState
-from guidance_app.live.guidance_state import Situation
+from guidance_app.live.guidance_state import Situation, Weak
 from guidance_app.live.latency import LatencyBook, LatencyReport, report_of
-from guidance_app.live.run_log import Event, EventKind, EventLog, FrameLog
+from guidance_app.live.run_log import Event, EventKind, EventLog, FrameLog, FrameState
 from guidance_app.live.session.commands import Commands
 from guidance_app.live.session.current_guidance import CurrentGuidance
 from guidance_app.live.session.late_pose import LatePose
@@ -226,6 +226,12 @@ class LiveSession:
             return self._guidance.situation.registration
 
     @property
+    def weak(self) -> Weak | None:
+        """What the last search found and thought too weak: for judging alone."""
+        with self._lock:
+            return self._guidance.situation.weak
+
+    @property
     def situation(self) -> Situation:
         """Where guidance stands: what the next run of this patient may begin with (`guidance_state.carried_on`)."""
         with self._lock:
@@ -235,6 +241,11 @@ class LiveSession:
     def latency(self) -> LatencyBook:
         """Every duration that is behind `report`; to be read once the session has been stopped."""
         return self._book.latency
+
+    @property
+    def frame_counts(self) -> dict[FrameState, int]:
+        """Frames so far, by what became of them; to be read at any time."""
+        return dict(self._frames.counts)
 
     @property
     def engine_description(self) -> str:

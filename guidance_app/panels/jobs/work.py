@@ -34,6 +34,7 @@ class Work:
         run: a function at the top of a module, called in the job's process as `run(folder, tell, **arguments)`: it
             writes its files into `folder`, and calls `tell` (`TellProgress`) as it goes.
         arguments: all picklable.
+        gives_way: it runs at a lower priority than the live picture; False for what measures how fast the machine is.
         out: the folder that appears with all files once the work is done, and not before; one that exists is replaced.
     """
 
@@ -41,6 +42,7 @@ class Work:
     run: Callable[..., None]
     out: Path
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    gives_way: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,7 +155,7 @@ def _run(connection: Connection, work: Work, folder: Path, scratch: Path) -> Non
         os.setsid()  # a group of its own: the window ends it as a whole, and Ctrl-C does not reach it
     os.environ["TMPDIR"] = str(scratch)
     tempfile.tempdir = str(scratch)
-    if hasattr(os, "nice"):
+    if work.gives_way and hasattr(os, "nice"):
         with contextlib.suppress(OSError):
             os.nice(_NICENESS)
     threading.Thread(target=_end_with_window, args=(connection, folder, scratch), daemon=True).start()

@@ -27,6 +27,8 @@ _FLAGS = {
     "APEX_CUT": ("the apex is cut off in the CT", "do not read apical segments"),
     "BASE_CUT": ("the base is cut off in the CT", "do not read basal segments"),
     "TREE_INCOMPLETE": ("the coronary tree is missing or incomplete", "check the tree before naming a vessel"),
+    "VERDICT_BORDERLINE": ("a lesion's wall lies hardly lower than healthy walls differ",
+                           "read its share of remote, not the word"),
     "TERRITORY_SHARED": ("a lesion's wall lies near a second vessel", "read both vessels"),
 }  # fmt: skip
 _WRONG = ("REGISTRATION_DOUBTFUL", "STRESS_REST_DOUBTFUL")  # what is seen may belong elsewhere altogether

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 
 from PyQt6.QtCore import Qt, QTimer
 from PyQt6.QtWidgets import QHBoxLayout, QWidget
@@ -12,6 +12,8 @@ from guidance_app.live.guidance import ScreenState
 from guidance_app.live.run_log import Event, EventKind
 from guidance_app.panels.action import Action
 from guidance_app.panels.action_button import dress
+from guidance_app.rooms.live.judging.judging_desk import JudgingDesk
+from guidance_app.rooms.live.judging.judging_panel import JudgingPanel
 from guidance_app.rooms.live.session_desk import SessionDesk
 from guidance_app.rooms.live.status import PanelCommands, StatusPanel
 from guidance_app.views.language import tr
@@ -67,12 +69,16 @@ class LivePlace(QWidget):
             ),
         )
         self.desk = SessionDesk(self.view, show_runs=self.panel.show_runs)
+        self.judging = JudgingDesk(self.view, say=say)
+        self.judging_panel = JudgingPanel(self, self.judging, perform)
+        self.judging.changed = self.judging_panel.show_desk
         self.view.on_frame_wheel = lambda frames: say(self.desk.step(frames))
         self.view.on_overlay_changed = self._show_overlay_choice
         columns = QHBoxLayout(self)
         columns.setContentsMargins(0, 0, 0, 0)
         columns.setSpacing(0)
         columns.addWidget(self.view, 1)
+        columns.addWidget(self.judging_panel)
         columns.addWidget(self.panel)
         self._show_overlay_choice()
         self._timer = QTimer(self)
@@ -80,7 +86,7 @@ class LivePlace(QWidget):
         self._timer.setInterval(TICK_MS)
         self._timer.timeout.connect(self._tick)
 
-    def dress_buttons(self, actions: Iterable[Action]) -> None:
+    def dress_buttons(self, actions: Sequence[Action]) -> None:
         """Give the panel's buttons the words and keys of their actions."""
         buttons = {
             "live.register": self.panel.register_button,
@@ -90,6 +96,7 @@ class LivePlace(QWidget):
         for action in actions:
             if (button := buttons.get(action.id)) is not None:
                 dress(button, action)
+        self.judging_panel.dress_buttons(actions)
 
     def start(self) -> None:
         """Begin to draw; the session has been started."""
@@ -98,6 +105,7 @@ class LivePlace(QWidget):
     def stop(self) -> None:
         """Draw no more and end the session; twice is harmless."""
         self._timer.stop()
+        self.judging.close()
         self.desk.stop()
 
     # The timer: draw what is new, then report what was really drawn
@@ -115,6 +123,7 @@ class LivePlace(QWidget):
         screen = session.screen()
         if screen is not self.view.screen_state and not self.desk.frozen:
             self.view.show_screen(screen)
+            self.judging.see(screen, session)
             self._show_figures(screen)
             # Paints before it returns, unless the window is hidden: then nothing is reported as painted.
             self.view.repaint()

@@ -14,6 +14,8 @@ from guidance_app.panels.icons import IconName
 from guidance_app.rooms.live.actions import LINES_HELP, MOUSE_HELP, live_actions
 from guidance_app.rooms.live.case_runs import CaseRuns, Runs
 from guidance_app.rooms.live.guided_session import GuidedSession
+from guidance_app.rooms.live.judging.actions import judging_actions
+from guidance_app.rooms.live.judging.hand_actions import hand_actions
 from guidance_app.rooms.live.place import LivePlace
 from guidance_app.rooms.live.remembered_view import RememberedView, remembered_of, set_up
 from guidance_app.rooms.live.second_screen import SecondScreen
@@ -22,6 +24,7 @@ from guidance_app.views.language import tr
 
 if TYPE_CHECKING:
     from engines.anatomy.cases.case import Case
+    from guidance_app.rooms.live.judging.judged_model import JudgedModel
 
 
 class LiveRoom(Room):
@@ -54,7 +57,8 @@ class LiveRoom(Room):
     @cached_property
     def _place(self) -> LivePlace:
         place = LivePlace(self._house.say, self._perform)
-        place.dress_buttons(live_actions(place.desk))
+        judging = (*judging_actions(place.judging), *hand_actions(place.judging.hand))
+        place.dress_buttons((*live_actions(place.desk), *judging))
         return place
 
     def actions(self) -> tuple[Action, ...]:
@@ -62,7 +66,10 @@ class LiveRoom(Room):
             id="live.second-screen", words=tr("Picture on a second screen, again: back"), keys=("Ctrl+F11",),
             press=self.toggle_second_screen, tip=tr("The picture alone, as large as the other screen is."),
         )  # fmt: skip
-        return (*live_actions(self.widget.desk), second)
+        judging = self.widget.judging
+        # While a hand corrects, some keys of the room are its own.
+        by_hand = hand_actions(judging.hand)
+        return (*by_hand, *live_actions(self.widget.desk), *judging_actions(judging), second)
 
     def enter(self, case: Case | None) -> None:
         if case is not None and case is not self._case and case.recordings:
@@ -100,6 +107,14 @@ class LiveRoom(Room):
         if why:
             self._house.toast(why, "problem")
 
+    @property
+    def guiding(self) -> str:
+        """A picture is being guided now, in one line; "" where nothing runs, or a recording stands still."""
+        if "_place" not in self.__dict__ or self._case is None:
+            return ""
+        running = self.widget.desk.running()
+        return f"The live room guides on case {self._case.id}: {running}" if running else ""
+
     def show_session(
         self,
         session: GuidedSession,
@@ -115,6 +130,7 @@ class LiveRoom(Room):
             self._given_mode = self.widget.view.mode
         self._case = case
         self.widget.view.case_id = case.id
+        self.widget.judging.take(lambda: _judged_model(case))
         self.widget.desk.take(session, runs=runs, run_index=run_index, open_run=open_run)
         self.widget.start()
 
@@ -163,3 +179,9 @@ class LiveRoom(Room):
         session = open_run(index)
         self.show_session(session, case, runs=runs, run_index=index, open_run=open_run)
         session.start()
+
+
+def _judged_model(case: Case) -> JudgedModel:
+    from guidance_app.rooms.live.judging.judged_model import JudgedModel
+
+    return JudgedModel(case.vessel_model())

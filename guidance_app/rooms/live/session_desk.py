@@ -78,6 +78,15 @@ class SessionDesk:
         screen = self._view.screen_state
         return self.no_run() or (tr("No picture yet") if screen is None or screen.frame is None else "")
 
+    def running(self) -> str:
+        """What is to be done before the machine is free, as words; "" where it is."""
+        if self.session is None or self.session.finished:
+            return ""
+        screen = self.session.screen()
+        if screen.frames_total is None:
+            return "end the live source first"
+        return "" if screen.paused else "pause it there first (Space)"
+
     def no_playback(self) -> str:
         screen = self._view.screen_state
         if screen is None or screen.frames_total is None:

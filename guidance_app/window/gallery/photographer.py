@@ -12,6 +12,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from guidance_app.live.guidance import ScreenState
+from guidance_app.live.guidance_state import Situation
 from guidance_app.window.gallery.caught import CaughtState
 
 if TYPE_CHECKING:
@@ -51,7 +52,9 @@ class StillSession:
 
     newest_event = None
     registration = None
+    weak = None
     finished = False
+    situation = Situation()
 
     def __init__(self, screen: ScreenState) -> None:
         self.shown = screen

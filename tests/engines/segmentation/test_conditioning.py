@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from engines.segmentation.conditioning import condition
-from engines.segmentation.scenes import SCENES
+from engines.segmentation.scenes import SCENES, shows_polarity
 from engines.simulation.angiograms.angiogram_synthesis import synthesize
 
 _SIZE = 128
@@ -42,6 +42,13 @@ def test_bright_vessels_are_turned_dark():
 
 def test_stated_polarity_is_obeyed():
     assert condition(255 - _vessel_picture(), _SIZE, vessels_bright=True).inverted
+
+
+def test_polarity_is_not_looked_for_where_vessels_are_thick():
+    assert not condition(255 - _vessel_picture(), _SIZE, detect_polarity=False).inverted
+    assert condition(_vessel_picture(), _SIZE, vessels_bright=True, detect_polarity=False).inverted
+    assert [shows_polarity(name) for name in ("aortic-upper", "aortic-lower")] == [False, False]
+    assert [shows_polarity(name) for name in ("coronary-arcade", "cerebral", "my-own")] == [True, True, True]
 
 
 def test_noise_alone_is_never_inverted():

@@ -108,7 +108,7 @@ def test_real_phantom_vessels_are_found(coronary):
         assert vessel.mean() < 0.12
 
 
-@pytest.mark.parametrize("name", ["coronary-sim", "coronary-arcade"])
+@pytest.mark.parametrize("name", ["coronary-sim"])
 def test_other_weights_of_a_scene_are_selectable(name):
     segmenter, other = (load_segmenter(model, "torch") for model in ("coronary", name))
     assert scene_of_model(name) == scene_of_model("coronary")

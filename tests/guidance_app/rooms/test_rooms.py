@@ -101,7 +101,8 @@ def test_an_empty_room_stands_in_the_rail_and_its_action_in_keys_help_and_palett
 ) -> None:
     room = empty_room(window)
     assert window.rail.button(len(window.rooms) - 1).text() == "Empty"
-    qtbot.keyPress(window, Qt.Key.Key_5, Qt.KeyboardModifier.ControlModifier)
+    number = Qt.Key(Qt.Key.Key_0 + len(window.rooms))
+    qtbot.keyPress(window, number, Qt.KeyboardModifier.ControlModifier)
     assert window.current is room
     assert room.entered == [None]
     qtbot.keyPress(window, Qt.Key.Key_W)

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from calibration.carm import CArmGeometry
+from calibration.pose import RigidPose
 from engines.angiography.frame import Frame
 from guidance_app.live.evidence import Evidence
 from guidance_app.live.guidance import (
@@ -20,6 +21,7 @@ from guidance_app.live.guidance import (
     ScreenState,
     StageTimes,
 )
+from guidance_app.live.guidance_state import Situation, Weak
 from guidance_app.live.run_log import Event
 
 SIZE_PX = 100
@@ -125,6 +127,9 @@ class StagedSession:
         self.started = self.stopped = 0
         self.registration = None
         self.newest_event: Event | None = None
+        self.weak: Weak | None = None
+        self.situation = Situation()
+        self.placed: list[RigidPose] = []
 
     def start(self) -> None:
         self.started += 1
@@ -159,6 +164,20 @@ class StagedSession:
 
     def undo_reject(self) -> None:
         self.asked.append("undo reject")
+
+    def place_by_hand(self, pose: RigidPose, what: str) -> bool:
+        self.placed.append(pose)
+        self.asked.append(f"place: {what}")
+        self.situation = replace(self.situation, by_hand=True)
+        return True
+
+    def withdraw_hand(self) -> None:
+        self.asked.append("withdraw")
+        self.situation = replace(self.situation, by_hand=False)
+
+    def declare_wire(self, *, inside: bool) -> None:
+        self.asked.append(f"wire {inside}")
+        self.situation = replace(self.situation, wire=inside)
 
     def pause(self) -> None:
         self.asked.append("pause")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -17,6 +17,8 @@ from guidance_app.live.benches.fluoroscopy.stories import Story, longest_s, stor
 
 WRONG_MM, TRUE_MM = 5.0, 2.5
 _MEASURED_POINTS = 300
+
+Told: TypeAlias = tuple[str, int, Story, list[Shown]]  # kind or view, seed, story, what was shown
 
 
 class StoryFigures(BaseModel):
@@ -79,6 +81,7 @@ def run_fluoroscopy_bench(
     seconds: float = 60.0,
     backend: str = "auto",
     only: str = "",
+    phantom: Path | None = None,
     progress: Callable[[str], None] = lambda _line: None,
 ) -> FluoroscopyReport:
     """Tell every story to every patient; the network, the tracker and the rules are those of live guidance.
@@ -86,23 +89,33 @@ def run_fluoroscopy_bench(
     Args:
         seconds: of the long story.
         only: stories whose name contains this; "" for all.
+        phantom: folder of the coronary phantom, told the moves of the table on its own pictures instead of patients.
+
+    Raises:
+        InputError: `phantom` is not the phantom's folder.
     """
+    if phantom is not None:
+        from guidance_app.live.benches.fluoroscopy.phantom import phantom_told
+
+        told = phantom_told(phantom, fps=fps, seed=seeds[0], backend=backend, only=only)
+        data = f"cines of {phantom.name}, slid; errors against its fitted reference; seed {seeds[0]}"
+    else:
+        told = _patients_told(kinds, seeds, fps, seconds, backend, only)
+        data = f"simulated patients {', '.join(kinds)}, seeds {', '.join(map(str, seeds))}"
     figures: list[StoryFigures] = []
     valid_mm: list[float] = []
     evidence_ms: list[float] = []
-    for kind in kinds:
-        for seed in seeds:
-            for story, shown in _told(kind, seed, fps, seconds, backend, only):
-                made = figures_of(kind, seed, story, shown, fps)
-                figures.append(made)
-                valid_mm += [each.error_mm for each in shown if each.valid and each.error_mm is not None]
-                evidence_ms += [each.evidence_ms for each in shown if each.evidence_ms is not None]
-                progress(_line(made))
+    for kind, seed, story, shown in told:
+        made = figures_of(kind, seed, story, shown, fps)
+        figures.append(made)
+        valid_mm += [each.error_mm for each in shown if each.valid and each.error_mm is not None]
+        evidence_ms += [each.evidence_ms for each in shown if each.evidence_ms is not None]
+        progress(_line(made))
     long = [each for each in figures if each.noticed_s is None and each.story.startswith(f"{seconds:g} s")]
     noticed = [each.noticed_s for each in figures if each.noticed_s is not None]
     return FluoroscopyReport(
         machine=this_machine(),
-        data=f"simulated patients {', '.join(kinds)}, seeds {', '.join(map(str, seeds))}",
+        data=data,
         fps=fps,
         seconds=seconds,
         valid_share_long=_mean([each.valid_share for each in long]),
@@ -117,7 +130,18 @@ def run_fluoroscopy_bench(
     )
 
 
-def _told(kind: str, seed: int, fps: float, seconds: float, backend: str, only: str):
+def _patients_told(
+    kinds: Sequence[str], seeds: Sequence[int], fps: float, seconds: float, backend: str, only: str
+) -> Iterator[Told]:
+    for kind in kinds:
+        for seed in seeds:
+            for story, shown in _told(kind, seed, fps, seconds, backend, only):
+                yield kind, seed, story, shown
+
+
+def _told(
+    kind: str, seed: int, fps: float, seconds: float, backend: str, only: str
+) -> Iterator[tuple[Story, list[Shown]]]:
     """(story, what was shown), one after the other; each begins with a pipeline that remembers nothing."""
     from engines.anatomy.cases.case import load_case
     from engines.simulation.simulated_case import draw_case, simulate_case

@@ -65,6 +65,13 @@ def stories(rng: np.random.Generator, *, fps: float, seconds: float, across: Flo
         axis, way = _direction(rng), _direction(rng)
         end = Instant(turn_rad=math.radians(turn_deg) * axis, shift_mm=shift_mm * way)
         told.append(_move(f"head {turn_deg:g} degrees, {shift_mm:g} mm", end, fps, _HEAD_RAMP_S))
+    told += table_moves(rng, fps=fps, across=across)
+    return told
+
+
+def table_moves(rng: np.random.Generator, *, fps: float, across: Float[np.ndarray, "2 3"]) -> list[Story]:
+    """Tables that run off by 5 to 100 mm, and one that says so; `across` as in `stories`."""
+    told = []
     for shift_mm in (5.0, 15.0, 40.0, 100.0):
         angle = rng.uniform(0.0, 2.0 * math.pi)
         way = shift_mm * (math.cos(angle) * across[0] + math.sin(angle) * across[1])

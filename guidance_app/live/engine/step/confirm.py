@@ -32,6 +32,7 @@ _THIN = 0.6  # of the vessels seen when they last fitted; a bolus that is still 
 _FOLLOWED_MM = 15.0
 _FOLLOWED_RAD = math.radians(6.0)
 _DIFFERS_FOR_S = 0.4
+_ELSEWHERE_MM = 5.0  # with vessels that contradict the pose, so far a slide is believed at any agreement
 # What a turn out of the plane leaves between bones and vessels: fitted by eye to simulated heads turned by 1 to 6
 # degrees, where the median error was 5 to 6 mm times the root of what the agreement lacks.
 _ERROR_MM = 6.0
@@ -144,7 +145,9 @@ class Confirm:
             left = guidance_state.anatomy_left(situation)
             return Confirmed(judged=replace(judged, situation=left), evidence=None)
         if not self._holds(move, key):
-            return Confirmed(judged=judged, evidence=self._without_bones(now, moved=False))
+            contradicted = judged.tracked is not None and judged.tracked.found.status == "rejected"
+            moved = contradicted and self._shows_elsewhere(move, key)
+            return Confirmed(judged=judged, evidence=self._without_bones(now, moved=moved))
         assert self._anchored is not None
         geometry = key.geometry
         pose = followed_in_plane(self._anchored.pose, geometry, move, self._pivot_mm)
@@ -206,6 +209,13 @@ class Confirm:
     def _holds(self, move: InPlaneMove, key: ViewKey) -> bool:
         near = move.length_px * key.geometry.isocentre_mm_per_px <= _FOLLOWED_MM and abs(move.turn_rad) <= _FOLLOWED_RAD
         return near and move.agreement >= _HOLDS * self._still
+
+    def _shows_elsewhere(self, move: InPlaneMove, key: ViewKey) -> bool:
+        """The whole picture has moved or changed with the vessels: no bad mask, but a table or a patient on the way."""
+        if move is NOWHERE:
+            return False
+        far = move.length_px * key.geometry.isocentre_mm_per_px > _ELSEWHERE_MM
+        return far or move.agreement < _DIFFERS * self._still
 
     def _has_left(self, move: InPlaneMove, now: _Moment, key: ViewKey) -> bool:
         """Whether patient or table have moved away: plainly and far, or another picture for a while."""

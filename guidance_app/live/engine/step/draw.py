@@ -13,6 +13,7 @@ from guidance_app.live.engine.step.see import Seen
 from guidance_app.live.engine.step.sight import BranchSight
 from guidance_app.live.evidence import Evidence
 from guidance_app.live.guidance import GuidanceResult, Overlay, OverlayPath, StageTimes
+from guidance_app.live.stiff_wire import error_with_wire
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -47,7 +48,9 @@ class Draw:
             admitted.frame,
             place.geometry,
             place.registration.isocentre_from_lps,
-            expected_error_mm=error_with(place.registration.expected_error_mm, evidence),
+            expected_error_mm=error_with_wire(
+                error_with(place.registration.expected_error_mm, evidence), inside=placed.situation.wire
+            ),
             generation=placed.situation.generation,
             deformation=place.motion,
             evidence=evidence,
@@ -75,7 +78,9 @@ def result_of(
         overlay=drawn.overlay,
         vessel_outline=drawn.vessel_outline,
         confidence=None if found is None else found.confidence,
-        expected_error_mm=None if found is None else error_with(found.expected_error_mm, evidence),
+        expected_error_mm=None
+        if found is None
+        else error_with_wire(error_with(found.expected_error_mm, evidence), inside=situation.wire),
         depth_sigma_mm=None if found is None else found.depth_sigma_mm,
         times=times,
         generation=situation.generation,

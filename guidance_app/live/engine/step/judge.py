@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -16,7 +17,8 @@ from guidance_app.live.engine.step.door import Admitted, ViewKey
 from guidance_app.live.engine.step.see import MIN_VESSEL_SHARE, Darkening, Seen
 from guidance_app.live.guidance_state import Situation
 
-_STILL_FILLING = 1.15  # growth over the remembered frames that says the bolus is still arriving
+_STILL_FILLING = 1.15  # growth over the watched frames that says the bolus is still arriving
+_WATCHED_MS = 200.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -93,7 +95,8 @@ class Judge:
         if seen.view is None or seen.gated is None or admitted.key is None:
             return Judged(situation=situation)
         geometry, tracked, before = seen.view.geometry, None, situation.registration
-        if before is not None and situation.state != "rejected":
+        # What a person has placed stays where it is, until a person accepts it or asks for a search.
+        if before is not None and situation.state != "rejected" and not situation.by_hand:
             tracked = self._tracked(seen.gated, seen.darkening, before, situation.pose_geometry)
             situation = guidance_state.checked(situation, tracked.found, geometry)
         confirmed = situation.registration is not before
@@ -139,12 +142,22 @@ def _may_start_cold(frame: Frame, situation: Situation) -> bool:
     if not situation.wanted or situation.registering or situation.rest_frames > 0:
         return False
     still_picture = frame.frame_time_ms is None
-    return situation.asked or still_picture or has_filled(situation.vessel_shares)
+    return situation.asked or still_picture or has_filled(situation.vessel_shares, frame.frame_time_ms or 0.0)
 
 
-def has_filled(shares: tuple[float, ...]) -> bool:
-    """Whether the bolus has arrived: registering on the first drops would match a stump to a tree."""
+def has_filled(shares: tuple[float, ...], frame_time_ms: float = 0.0) -> bool:
+    """Whether the bolus has arrived: registering on the first drops would match a stump to a tree.
+
+    Args:
+        shares: of each of the last pictures that shows vessel, newest last.
+        frame_time_ms: of the series; a slow one waits for fewer frames.
+    """
+    wanted = guidance_state.REMEMBERED_FRAMES
+    if frame_time_ms > 0.0:
+        wanted = min(wanted, max(2, math.ceil(_WATCHED_MS / frame_time_ms) + 1))
+    watched = shares[-wanted:]
     return (
-        len(shares) == guidance_state.REMEMBERED_FRAMES
-        and shares[-1] <= _STILL_FILLING * max(shares[0], MIN_VESSEL_SHARE)
+        len(watched) == wanted
+        and watched[0] >= MIN_VESSEL_SHARE
+        and watched[-1] <= _STILL_FILLING * watched[0]
     )  # fmt: skip

@@ -5,7 +5,7 @@ import numpy as np
 from engines.anatomy.centerlines.skeleton import centerlines_from_labels
 from engines.anatomy.centerlines.tree import Polyline, tree_from_polylines
 from engines.anatomy.extraction.inflows import parted_by_inflow
-from engines.anatomy.vessel_model import CenterlineTree, LabelVolume
+from engines.anatomy.vessel_model import Branch, CenterlineTree, LabelVolume
 from tests.engines.anatomy.shapes import tube_labels
 
 
@@ -62,3 +62,22 @@ def test_no_artery_springs_from_a_vein_that_it_touches() -> None:
     assert {tree.branches[k].vessel_class for k in _roots(tree)} == {"artery", "vein"}
     for index, branch in enumerate(tree.branches):
         assert branch.vessel_class == tree.branches[_root_of(tree, index)].vessel_class
+
+
+def test_a_branch_that_springs_from_the_middle_of_an_artery_is_no_inflow() -> None:
+    trunk = _line((30, 0, -40), (30, 0, 71), 2.4)
+    springing = _line(trunk.points_mm[5], (60, 0, 40), 1.5)
+    branches = tuple(
+        Branch(points_mm=line.points_mm, radius_mm=line.radius_mm, vessel_class="artery", parent=parent)
+        for line, parent in ((trunk, -1), (springing, 0))
+    )
+    tree = CenterlineTree(branches=branches)
+    assert parted_by_inflow(tree) is tree
+
+
+def test_a_carotid_that_branches_soon_after_it_enters_is_an_inflow() -> None:
+    left = [_line((30, 0, -40), (30, 0, -36), 2.1), _line((30, 0, -36), (60, 0, 60), 1.2)]
+    left.append(_line((30, 0, -36), (18, 0, 70), 1.2))
+    bridge = _line((18, 0, 70), (-18, 0, 70), 0.6)
+    tree = tree_from_polylines([*left, *_side(-30.0), bridge], shared_trunks=False)
+    assert len(_roots(parted_by_inflow(tree))) == 2

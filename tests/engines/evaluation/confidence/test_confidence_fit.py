@@ -10,15 +10,15 @@ import pytest
 from calibration.errors import InputError
 from engines.evaluation.confidence.confidence_fit import (
     COLD_FEATURES,
-    Sample,
     confidence_model,
-    confidence_of,
-    fit_logistic,
+    error_honesty,
     held_out_confidence,
+    held_out_errors_mm,
+    reliability,
     scores,
-    table,
     thresholds,
 )
+from engines.evaluation.confidence.logistic_fit import Sample, confidence_of, fit_logistic, stated_errors_mm, table
 from engines.registration.confidence import FEATURE_NAMES, ConfidenceFeatures, judge, load_confidence_model
 from engines.registration.filling.filled_features import FILLED_NAMES
 
@@ -66,6 +66,50 @@ def test_stated_error_is_the_mean_of_the_right_ones_and_of_the_lost_ones():
     assert stated.mean() == pytest.approx(np.mean([s.error_mm for s in fresh]), rel=0.15)
     assert fitted["wrong_mm"] == pytest.approx(20.0)
     assert fitted["depth_factor"] == pytest.approx(1.5)
+
+
+def test_the_stated_error_is_that_of_the_patients_own_model():
+    samples = _samples(0)
+    fitted = fit_logistic(samples, COLD_FEATURES)
+    lost = sum(5.0 <= s.error_mm < 100.0 for s in samples)
+    assert fitted["own_share"] == pytest.approx(lost / sum(s.error_mm >= 5.0 for s in samples), abs=0.01)
+    others_often = fitted | {"own_share": 1.0}
+    assert (stated_errors_mm(others_often, samples) >= stated_errors_mm(fitted, samples)).all()
+
+
+def test_the_fit_and_the_program_state_the_same_error(tmp_path: Path, monkeypatch):
+    samples = _samples(0)
+    (tmp_path / "models").mkdir()
+    content = confidence_model(_of_all_kinds())
+    (tmp_path / "models" / "confidence.json").write_text(json.dumps(content))
+    monkeypatch.setattr("importlib.resources.files", lambda _: tmp_path)
+    load_confidence_model.cache_clear()
+    stated = stated_errors_mm(content["cold"], samples[:5])
+    names = [field.name for field in fields(ConfidenceFeatures)]
+    for sample, expected in zip(samples[:5], stated, strict=True):
+        values = {name: sample.features[name] for name in names}
+        monkeypatch.setattr(ConfidenceFeatures, "values", lambda _, known=sample.features: known)
+        found = judge(ConfidenceFeatures(**values), "cold", 4.0)
+        assert found.expected_error_mm == pytest.approx(expected)
+    load_confidence_model.cache_clear()
+
+
+def test_honesty_compares_the_stated_with_the_true_quantiles_of_those_asked_for():
+    samples = _samples(0)
+    true = np.array([s.error_mm for s in samples])
+    assert error_honesty(samples, 1.2 * true, true < 5.0) == {
+        "error_stated_over_true_50%": 1.2,
+        "error_stated_over_true_90%": 1.2,
+    }
+    assert error_honesty(samples, true, true > 1e9) == {}
+    assert len(held_out_errors_mm(samples, COLD_FEATURES)) == len(samples)
+
+
+def test_reliability_is_drawn_for_patients_and_for_forms_of_the_model_left_out():
+    samples = [replace(s, defect=("", "surface")[n % 2]) for n, s in enumerate(_samples(2, 120, kind="filled"))]
+    found = reliability(samples)
+    assert list(found) == ["filled, patients left out", "filled, forms left out"]
+    assert all(sum(place.within_5mm.n for place in calibration.bins) == 120 for calibration in found.values())
 
 
 def test_the_file_says_which_features_it_weighs_and_products_are_products():

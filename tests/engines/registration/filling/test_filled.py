@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from engines.anatomy.vessel_model import Branch, CenterlineTree, VesselModel
+from engines.anatomy.surface import surface_from_labels
 from engines.registration.features.image_features import prepare_view
 from engines.registration.features.prepared_model import PreparedModel
 from engines.registration.features.projected_model import RigidState
@@ -15,7 +15,7 @@ from engines.registration.filling.filled_views import filled_views
 from engines.registration.filling.vessel_cloud import vessel_cloud
 from engines.registration.initial_pose import radiological_start, start_near
 
-from .filled_bed import filled_bed
+from .filled_bed import VOXEL_MM, filled_bed
 
 
 @pytest.fixture(scope="module")
@@ -130,16 +130,10 @@ def test_amounts_are_never_negative_and_share_between_twins():
     assert amounts[3] == 0.0
 
 
-def test_a_thick_aorta_of_unknown_lumina_fills_in_sectors_and_a_named_lumen_as_a_whole():
-    points = np.column_stack([np.zeros(51), np.zeros(51), np.linspace(0.0, 50.0, 51)])
-    aorta = Branch(points_mm=points, radius_mm=np.full(51, 12.0), vessel_class="aorta")
-    whole = vessel_cloud(VesselModel(centerlines=CenterlineTree(branches=(aorta,))))
-    true, false = replace(aorta, name="aorta true lumen"), replace(aorta, name="aorta false lumen")
-    named = vessel_cloud(VesselModel(centerlines=CenterlineTree(branches=(true, false))))
-    assert whole is not None
-    assert named is not None
-    assert len(whole.part_names) == 4
-    assert named.part_names == ("aorta true lumen", "aorta false lumen")
-    assert whole.volume_mm3.sum() == pytest.approx(np.pi * 12.0**2 * 51.0, rel=0.02)
-    middles = [whole.points_mm[whole.part == part].mean(axis=0)[:2] for part in range(4)]
-    assert {tuple(np.sign(middle)) for middle in middles} == {(1, 1), (1, -1), (-1, 1), (-1, -1)}
+def test_a_surface_without_labels_is_filled_to_its_wall_with_the_names_of_the_nearest_branches(bed):
+    surface = surface_from_labels(bed.model.labels, only=(1, 3))
+    cloud, filling = _filling(bed, replace(bed.model, labels=None, surface=surface))
+    voxels = np.isin(bed.model.labels.labels, (1, 3)).sum() * VOXEL_MM**3
+    assert cloud.volume_mm3.sum() == pytest.approx(voxels, rel=0.02)
+    assert set(cloud.part_names) == {branch.name for branch in bed.model.centerlines.branches}
+    assert filling.ncc > 0.95

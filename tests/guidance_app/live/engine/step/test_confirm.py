@@ -13,7 +13,7 @@ from engines.segmentation.segmentation import Segmentation
 from guidance_app.live import guidance_state
 from guidance_app.live.engine.step.confirm import Confirm, Confirmed
 from guidance_app.live.engine.step.door import Door
-from guidance_app.live.engine.step.judge import ColdStart, Judged
+from guidance_app.live.engine.step.judge import ColdStart, Judged, ReadyView, Tracked
 from guidance_app.live.engine.step.see import Seen
 from guidance_app.live.guidance_state import Situation
 from tests.guidance_app.live.stand_ins import geometry, registration, view_of
@@ -87,11 +87,12 @@ class Run:
                 view=view_of(frame), frame=frame, key=admitted.key, past=(), previous=None,
                 generation=admitted.situation.generation,
             )  # fmt: skip
-        situation = admitted.situation
+        situation, tracked = admitted.situation, None
         if share is not None and not vessels:
             wrong = replace(registration(self.view), status="rejected")
             situation = guidance_state.checked(situation, wrong, self.view)
-        judged = Judged(situation=situation, confirmed=vessels, cold_start=cold_start)
+            tracked = Tracked(found=wrong, ready=ReadyView(view=view_of(frame)))
+        judged = Judged(situation=situation, tracked=tracked, confirmed=vessels, cold_start=cold_start)
         confirmed = self.confirm.confirm(admitted, seen, judged)
         self.situation: Situation = confirmed.judged.situation
         return confirmed
@@ -175,6 +176,14 @@ def test_a_heart_is_carried_not_held(bones):
     # Half a second after the last vessels nothing has moved; then nothing is known of the heart.
     assert kinds[:7] == ["vessel"] * 7
     assert kinds[8:] == ["carried"] * 4
+
+
+def test_vessels_that_slide_with_the_whole_picture_are_not_one_bad_mask(bones):
+    run = Run(bones, bones_hold=False)
+    run.frame(vessels=True, share=0.1)
+    assert run.kinds(2, vessels=False, share=0.1) == ["vessel"] * 2  # nothing has moved: the mask may be at fault
+    far_px = 8.0 / run.mm_per_px
+    assert run.kinds(1, vessels=False, share=0.1, shift_px=(far_px, 0.0)) == ["carried"]
 
 
 def test_a_swinging_heart_widens_the_error_of_what_is_carried(bones):

@@ -1,0 +1,1 @@
+"""What the fusion of CT and CMR learns, from simulated patients of the split train alone."""

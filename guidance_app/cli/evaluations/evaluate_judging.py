@@ -1,0 +1,71 @@
+"""`evaluate judging`: does the residual view tell right overlays from wrong ones?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from calibration.errors import InputError
+
+if TYPE_CHECKING:
+    from engines.evaluation.registration.subject import Subject
+
+
+def add_to(evaluate: typer.Typer) -> None:
+    evaluate.command("judging")(judging)
+
+
+def judging(
+    cases: list[str] = typer.Option([], "--cases", help="Simulated case with truth, or its name; may be repeated."),
+    foreign: Path | None = typer.Option(None, "--foreign", help="Folder of runs that another generator made."),
+    more: list[str] = typer.Argument(None, help="More cases."),
+    overlays: int = typer.Option(40, min=1, help="So many right and so many wrong overlays in all."),
+    seed: int = typer.Option(0, help="Of the offsets."),
+    confidence: bool = typer.Option(True, help="Also ask for the program's own confidence, which takes seconds each."),
+    backend: str = typer.Option("auto", help="Runtime of the segmentation network."),
+    json_file: Path | None = typer.Option(None, "--json", help="Write every overlay and the figures here."),
+) -> None:
+    """Right overlays are off by up to 1 mm, wrong ones by 3 to 8 mm; told as area under the curve with its interval."""
+    from calibration.store import check_place_for, write_json
+    from engines.evaluation.registration.judging import RIGHT_MM, WRONG_MM, areas, judged_overlays
+    from engines.inference.machine import this_machine
+
+    if json_file is not None:
+        check_place_for(json_file)
+    subjects = _subjects([*cases, *(more or [])], foreign, backend)
+    if overlays < len(subjects):
+        raise InputError(f"--overlays {overlays}: there are {len(subjects)} views, and each needs one; ask for more")
+    rows = judged_overlays(
+        subjects, each=overlays, seed=seed, confidence=confidence, progress=lambda line: typer.echo(line, err=True)
+    )
+    found = areas(rows)
+    for judge, area in found.items():
+        print(f"{judge:15s} area {area.value:.2f} ({area.low:.2f} to {area.high:.2f}), {area.n} overlays")
+    if json_file is not None:
+        write_json(
+            json_file,
+            {
+                "schema": "guidance-app/evaluate-judging/1",
+                "machine": this_machine().model_dump(),
+                "data": [*cases, *(more or []), *([str(foreign)] if foreign is not None else [])],
+                "seed": seed,
+                "right_mm": list(RIGHT_MM),
+                "wrong_mm": list(WRONG_MM),
+                "areas": {judge: area.model_dump() for judge, area in found.items()},
+                "overlays": [row.content() for row in rows],
+            },
+        )
+
+
+def _subjects(cases: list[str], foreign: Path | None, backend: str) -> list[Subject]:
+    from engines.evaluation.registration.cases import case_subjects
+    from engines.evaluation.registration.foreign import foreign_sources
+
+    found = [subject for case in cases for subject in case_subjects(case, backend=backend)]
+    if foreign is not None:
+        found += [subject for _, load in foreign_sources(foreign, backend=backend) for subject in load()]
+    if not found:
+        raise InputError("evaluate judging: nothing to judge; give simulated cases with --cases DIR, or --foreign DIR")
+    return found

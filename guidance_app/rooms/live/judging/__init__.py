@@ -1,0 +1,1 @@
+"""Judging and correcting a registration: what fits, what does not, and a person's own hand."""

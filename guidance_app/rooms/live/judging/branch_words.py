@@ -1,0 +1,44 @@
+"""Residuals in words, with a mark beside each figure: colour alone tells nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from guidance_app.views import palette
+
+if TYPE_CHECKING:
+    from guidance_app.rooms.live.judging.judged_model import JudgedBranch, Judgement
+
+GOOD_MM, POOR_MM = 1.5, 3.0  # a coronary's half width; what is called a wrong overlay
+
+_MARKS = (("\u25cf", palette.VALID), ("\u25c6", palette.UNVERIFIED), ("\u25b2", palette.ALARM))
+
+
+def mark_of(residual_mm: float | None) -> tuple[str, str]:
+    """Sign and colour of a residual; a ring where there is none."""
+    if residual_mm is None:
+        return "\u25cb", palette.QUIET_TEXT
+    return _MARKS[(residual_mm > GOOD_MM) + (residual_mm > POOR_MM)]
+
+
+def millimetres(residual_mm: float) -> str:
+    """Residuals are told to half a millimetre: a smaller one must not look exact."""
+    return "<0.5 mm" if residual_mm < 0.5 else f"{residual_mm:.1f} mm"
+
+
+def row_text(branch: JudgedBranch) -> str:
+    sign, _ = mark_of(branch.residual.residual_mm)
+    if branch.residual.residual_mm is None:
+        return f"{sign}  not seen    {branch.name}"
+    return f"{sign}  {millimetres(branch.residual.residual_mm)}    {branch.name}"
+
+
+def summary_text(judgement: Judgement) -> str:
+    """What a person reads first: the middle of all, then the worst."""
+    if judgement.middle_mm is None or judgement.worst_mm is None:
+        return "No branch has a vessel that corresponds to it here."
+    filled = sum(branch.residual.residual_mm is not None for branch in judgement.branches)
+    return (
+        f"Middle {millimetres(judgement.middle_mm)}, worst {millimetres(judgement.worst_mm)}\n"
+        f"{filled} of {len(judgement.branches)} branches are seen filled"
+    )

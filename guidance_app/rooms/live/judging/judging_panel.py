@@ -1,0 +1,140 @@
+"""The list of branches beside the picture, the worst first, and the three comparisons."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from PyQt6.QtCore import Qt
+from PyQt6.QtGui import QColor, QFontMetrics
+from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QListWidget, QListWidgetItem, QPushButton, QVBoxLayout, QWidget
+
+from guidance_app.panels.action import Action
+from guidance_app.panels.action_button import dress
+from guidance_app.rooms.live.judging.branch_words import mark_of, row_text, summary_text
+from guidance_app.rooms.live.judging.comparison import COMPARISONS
+from guidance_app.rooms.live.judging.judging_desk import JudgingDesk
+from guidance_app.views import palette
+
+PANEL_WIDTH_PX = 252
+_BUTTON_HEIGHT_PX = 36
+_STATUS_LINES = 5
+# Action, words, and whether the button shows a state.
+_CORRECTING = (
+    (("live.handles", "Handles", True), ("live.landmarks", "Landmarks", True)),
+    (("live.weak", "Too weak", True), ("live.wire", "Stiff wire", True)),
+    (("live.undo", "Undo", False), ("live.redo", "Redo", False), ("live.hand-propose", "Propose", False)),
+)
+_WORDS = {"flicker": "Flicker", "checkerboard": "Squares", "edges": "Edges"}
+
+
+class JudgingPanel(QFrame):
+    """Shows what the desk has found; takes no keyboard focus, so that keys always reach the room."""
+
+    def __init__(self, parent: QWidget | None, desk: JudgingDesk, perform: Callable[[str], None]) -> None:
+        super().__init__(parent)
+        self.setObjectName("panel")
+        self.setFixedWidth(PANEL_WIDTH_PX)
+        self._desk = desk
+        self._layout = QVBoxLayout(self)
+        self._layout.setContentsMargins(12, 12, 12, 12)
+        self._layout.setSpacing(6)
+        heading = QLabel("JUDGE")
+        heading.setObjectName("heading")
+        self._layout.addWidget(heading)
+        self.summary = QLabel()
+        self.summary.setWordWrap(True)
+        self.summary.setMinimumHeight(38)
+        self._layout.addWidget(self.summary)
+        self.branches = QListWidget()
+        self.branches.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.branches.setAccessibleName("Branches, the worst first")
+        self.branches.itemClicked.connect(self._clicked)
+        self._layout.addWidget(self.branches, 1)
+        hint = QLabel("How far each branch lies from its vessel, in mm at the isocentre.")
+        hint.setObjectName("quiet")
+        hint.setWordWrap(True)
+        self._layout.addWidget(hint)
+        row = QHBoxLayout()
+        row.setSpacing(4)
+        self.buttons: dict[str, QPushButton] = {}
+        for how in COMPARISONS:
+            row.addWidget(self.button(f"live.{how}", _WORDS[how], perform, checkable=True))
+        self._layout.addLayout(row)
+        self._add_correcting(perform)
+        self.hide()
+
+    def _add_correcting(self, perform: Callable[[str], None]) -> None:
+        heading = QLabel("CORRECT")
+        heading.setObjectName("heading")
+        self._layout.addWidget(heading)
+        for pair in _CORRECTING:
+            row = QHBoxLayout()
+            row.setSpacing(4)
+            for action_id, words, checkable in pair:
+                row.addWidget(self.button(action_id, words, perform, checkable=checkable))
+            self._layout.addLayout(row)
+        self.status = QLabel()
+        self.status.setObjectName("quiet")
+        self.status.setWordWrap(True)
+        self.status.setFixedHeight(_STATUS_LINES * QFontMetrics(self.status.font()).lineSpacing())
+        self.status.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
+        self._layout.addWidget(self.status)
+
+    def button(
+        self, action_id: str, words: str, perform: Callable[[str], None], *, checkable: bool = False
+    ) -> QPushButton:
+        """A button that performs the action with this id."""
+        button = QPushButton(words)
+        button.setCheckable(checkable)
+        button.setMinimumHeight(_BUTTON_HEIGHT_PX)
+        button.setStyleSheet(f"font-size: {palette.SMALL_TEXT_PX}px; padding: 2px;")
+        button.clicked.connect(lambda: perform(action_id))
+        button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.buttons[action_id] = button
+        return button
+
+    def dress_buttons(self, actions: Iterable[Action]) -> None:
+        for action in actions:
+            if (button := self.buttons.get(action.id)) is not None:
+                dress(button, action)
+
+    def show_desk(self) -> None:
+        """Take over what the desk knows now."""
+        desk = self._desk
+        self.setVisible(desk.is_open)
+        for how in COMPARISONS:
+            self.buttons[f"live.{how}"].setChecked(desk.tool.comparison == how)
+        hand = desk.hand
+        for action_id, mode in (("live.handles", "handles"), ("live.landmarks", "landmarks"), ("live.weak", "weak")):
+            self.buttons[action_id].setChecked(hand.mode == mode)
+        self.buttons["live.wire"].setChecked(hand.wire)
+        self.buttons["live.undo"].setEnabled(not hand.no_undo())
+        self.buttons["live.redo"].setEnabled(not hand.no_redo())
+        self.buttons["live.hand-propose"].setEnabled(not hand.no_draft())
+        self.status.setText(hand.status)
+        if desk.judgement is not None:
+            text = summary_text(desk.judgement)
+        else:
+            text = desk.problem or "Comparing the branches with the picture\u2026"
+        if self.summary.text() != text:
+            self.summary.setText(text)
+        self._show_rows()
+
+    def _show_rows(self) -> None:
+        """In place, so that a list that is judged anew does not jump under the mouse."""
+        rows = self._desk.branches
+        while self.branches.count() > len(rows):
+            self.branches.takeItem(self.branches.count() - 1)
+        for index, branch in enumerate(rows):
+            item = self.branches.item(index)
+            if item is None:
+                item = QListWidgetItem()
+                self.branches.addItem(item)
+            item.setText(row_text(branch))
+            item.setForeground(QColor(mark_of(branch.residual.residual_mm)[1]))
+        self.branches.setCurrentRow(self._desk.chosen_row)
+
+    def _clicked(self, item: QListWidgetItem) -> None:
+        row = self.branches.row(item)
+        # A second click on the chosen branch lets it go.
+        self._desk.choose(-1 if row == self._desk.chosen_row else row)

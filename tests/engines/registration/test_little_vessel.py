@@ -1,0 +1,37 @@
+"""A stump of the tree fits many places: rendering must not accept a pose on it, nor call a tracked one wrong."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from engines.registration.confidence import ENOUGH_DM, judge_filled
+from engines.registration.filling.filled_features import FilledFeatures
+from engines.registration.filling.filled_step import of_one_frame
+
+# As a right pose on a well filled head has them.
+_RIGHT = FilledFeatures(
+    fine=0.88, clear=0.88, middle=0.91, rival=0.0, share=1.0, filled_share=0.16, sharp=0.12, turn_sharp=0.36,
+    prior_distance=0.62, depth_sigma_cm=1.0, edge_share=0.0, image_decimetres=4.0,
+)  # fmt: skip
+
+
+def test_enough_vessel_is_judged_by_the_fit_alone():
+    enough = replace(_RIGHT, image_decimetres=ENOUGH_DM)
+    assert judge_filled(_RIGHT, 10.0).status == "accepted"
+    assert judge_filled(enough, 10.0) == judge_filled(_RIGHT, 10.0)
+
+
+@pytest.mark.parametrize("decimetres", [0.1, 0.6, 1.3, 1.95])
+def test_the_first_drops_are_never_accepted(decimetres):
+    stump = judge_filled(replace(_RIGHT, image_decimetres=decimetres), 10.0)
+    assert stump.status != "accepted"
+    assert stump.confidence < judge_filled(_RIGHT, 10.0).confidence
+    assert stump.expected_error_mm > judge_filled(_RIGHT, 10.0).expected_error_mm
+
+
+def test_a_tracked_pose_is_not_contradicted_by_a_stump():
+    stump = replace(_RIGHT, image_decimetres=0.6)
+    assert judge_filled(stump, 10.0).status == "rejected"
+    assert of_one_frame(judge_filled(stump, 10.0), stump).status == "caution"
