@@ -26,13 +26,9 @@ Steps = Generator[Wait, int | None, None]
 
 def watch(case: str, presses: int, out: str) -> None:
     """Open the window as `gui` does, measure, write the moments to `out`, and close it."""
-    begun_ns = time.monotonic_ns()
-    from guidance_app.cli.main import build_app
-
-    build_app()
     from guidance_app.window.run import run_house
 
-    marks: dict[str, Any] = {"begun_ns": begun_ns, "cpu_s": {}, "keys": {}, "changes": []}
+    marks: dict[str, Any] = {"cpu_s": {}, "keys": {}, "changes": []}
     run_house(case=case, opened=lambda window: _Watch(window, marks, presses, Path(out)).begin())
 
 

@@ -22,8 +22,9 @@ GOALS_MS = {
     "invert": 50.0, "fainter": 50.0, "stronger": 50.0, "step": 100.0,
 }  # fmt: skip
 _LIMIT_S = 170.0
+# Begins as the program does, with all its commands.
 _WATCH = (
-    "import sys; from guidance_app.window.timing.watched import watch; "
+    "import sys; from guidance_app.cli.main import build_app; build_app(); from guidance_app.window.timing.watched import watch; "
     "watch(sys.argv[1], int(sys.argv[2]), sys.argv[3])"
 )
 
