@@ -62,7 +62,7 @@ class LiveView(QWidget):
     ) -> None:
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
-        self.setMinimumSize(QSize(280, 240))
+        self.setMinimumSize(QSize(260, 240))
         self.case_id = case_id
         self.on_frame_wheel: Callable[[int], None] | None = None
         self.on_overlay_changed: Callable[[], None] | None = None

@@ -27,6 +27,7 @@ def add_to(bench: typer.Typer) -> None:
         if json_file is not None:
             check_place_for(json_file)
         report = run_window_bench(case, starts=starts, presses=presses, display=display)
+        print(f"{report['case']}, load of the machine before: {report['load_before']:.1f}")
         for line in report["lines"]:
             print(_shown(line))
         for change in report["changes"]:

@@ -24,8 +24,8 @@ GOALS_MS = {
 _LIMIT_S = 170.0
 # Begins as the program does, with all its commands.
 _WATCH = (
-    "import sys; from guidance_app.cli.main import build_app; build_app(); from guidance_app.window.timing.watched import watch; "
-    "watch(sys.argv[1], int(sys.argv[2]), sys.argv[3])"
+    "import sys; from guidance_app.cli.main import build_app; build_app(); "
+    "from guidance_app.window.timing.watched import watch; watch(sys.argv[1], int(sys.argv[2]), sys.argv[3])"
 )
 
 
@@ -40,6 +40,7 @@ def run_window_bench(case: str, *, starts: int, presses: int, display: str = "")
     Raises:
         GuidanceError: the window did not come up, or did not finish.
     """
+    load = os.getloadavg()[0]  # times on a machine that others use say little without it
     given: AbstractContextManager[tuple[dict[str, str], str]] = nullcontext((os.environ | {"DISPLAY": display}, ""))
     with given if display else virtual_screen(SIZES[1]) as (environment, manager):
         runs = [_watched(case, presses if number == starts - 1 else 0, environment) for number in range(starts)]
@@ -60,6 +61,7 @@ def run_window_bench(case: str, *, starts: int, presses: int, display: str = "")
     return {
         "case": case,
         "window_manager": manager or "none",
+        "load_before": load,
         "starts": starts,
         "presses": presses,
         "lines": lines,
