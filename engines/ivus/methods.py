@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from jaxtyping import Float
@@ -12,16 +12,22 @@ from engines.anatomy.vessel_model import CtVolume
 from engines.ivus.files.contour_tables import Contours
 from engines.ivus.files.pullback import Pullback
 from engines.ivus.fusion import Fusion
-from engines.ivus.published.pipeline import register_published
-from engines.ivus.registration import register
+from engines.ivus.published.pipeline import MAPS_EVERY, register_published
+from engines.ivus.registration import Variant, register
 
 METHODS = ("ours", "paper")
+# For studies: ours without one of its parts, and the published method with maps computed again in every step.
+ABLATIONS = {
+    "ours-no-lumen": Variant(lumen=False), "ours-no-learning": Variant(learned=False),
+    "ours-no-posterior": Variant(posterior=False), "ours-no-refinement": Variant(refined=False),
+}  # fmt: skip
+EVERY_METHOD = (*METHODS, "paper-literal", *ABLATIONS)
 
 
-def check_method(name: str) -> None:
+def check_method(name: str, *, among: Sequence[str] = METHODS) -> None:
     """Raises InputError: no such method."""
-    if name not in METHODS:
-        raise InputError(f"--method {name}: choose among {', '.join(METHODS)}")
+    if name not in among:
+        raise InputError(f"--method {name}: choose among {', '.join(among)}")
 
 
 def register_by(
@@ -36,7 +42,8 @@ def register_by(
     Raises:
         InputError: no such method.
     """
-    check_method(name)
-    if name == "paper":
-        return register_published(ct, line_mm, source, progress=progress)
-    return register(ct, line_mm, source, progress=progress)
+    check_method(name, among=EVERY_METHOD)
+    if name.startswith("paper"):
+        every = 1 if name == "paper-literal" else MAPS_EVERY
+        return register_published(ct, line_mm, source, every=every, progress=progress)
+    return register(ct, line_mm, source, variant=ABLATIONS.get(name, Variant()), progress=progress)

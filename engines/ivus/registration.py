@@ -26,13 +26,30 @@ from engines.ivus.geometry.straightened import sample_ct
 from engines.ivus.geometry.vessel_course import VesselCourse, vessel_course
 from engines.ivus.search.candidates import distinct_answers, mass_behind, place_mass
 from engines.ivus.search.certainty import certainty_of
-from engines.ivus.search.evidence import EvidenceWeights, frame_evidence, load_evidence_weights
+from engines.ivus.search.evidence import LUMEN, EvidenceWeights, frame_evidence, load_evidence_weights, without
 from engines.ivus.search.path_search import SCALES, Posterior, search
 from engines.ivus.trust import TrustModel, flags_of, load_trust_model
 
 _LEAST_STEP_MM = 0.38  # frames closer than this say the same thing twice
 _WALL_HU = 50.0
 Progress = Callable[[str, float], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variant:
+    """The method with or without one of its parts, to see what each is worth.
+
+    Args:
+        lumen: evidence from size and shape of the lumen.
+        learned: border and landmarks by the networks, else by rules.
+        posterior: hypotheses weighed by all their paths, else by their best one.
+        refined: places between the grid's, from the posterior about the best path.
+    """
+
+    lumen: bool = True
+    learned: bool = True
+    posterior: bool = True
+    refined: bool = True
 
 
 def register(
@@ -42,6 +59,7 @@ def register(
     *,
     weights: EvidenceWeights | None = None,
     trust: TrustModel | None = None,
+    variant: Variant = Variant(),
     progress: Progress = lambda *_: None,
 ) -> Fusion:
     """Find where each frame lies.
@@ -53,16 +71,20 @@ def register(
     """
     began = time.perf_counter()
     progress("following the vessel in the CT", 0.0)
-    course, course_maps, ostium = oriented_course(ct, line_mm)
+    course, course_maps, ostium = oriented_course(ct, line_mm, learned=variant.learned)
     progress("reading the frames", 0.2)
-    frame_maps, index, doubtful = frame_landmarks(source)
+    frame_maps, index, doubtful = frame_landmarks(source, learned=variant.learned)
     progress("searching", 0.5)
+    weights = weights or load_evidence_weights()
+    if not variant.lumen:
+        weights = without(weights, LUMEN)
     matter = Matter(
         ct=ct, source=source, course=course, course_maps=course_maps, frame_maps=frame_maps, index=index,
-        evidence=frame_evidence(frame_maps, course_maps, weights or load_evidence_weights()), ostium=ostium,
+        evidence=frame_evidence(frame_maps, course_maps, weights), ostium=ostium,
         doubtful=doubtful,
     )  # fmt: skip
-    posteriors = search(matter.evidence, matter.nominal_mm, course_maps.place_mm)
+    posteriors = search(matter.evidence, matter.nominal_mm, course_maps.place_mm, sums=variant.posterior,
+                        refined=variant.refined)  # fmt: skip
     progress("judging", 0.9)
     fusion = judged(matter, posteriors, trust=trust)
     return replace(fusion, elapsed_ms=1000.0 * (time.perf_counter() - began))
@@ -154,8 +176,8 @@ def frame_landmarks(source: Pullback | Contours, *, learned: bool = True) -> tup
         gating = gate(source)
         index, doubtful = gating.frames, gating.doubtful
     index = _thinned(source.z_mm, index)
-    network = load_landmark_network() if learned else None
-    return ultrasound_maps(source, index, network=network), index, doubtful
+    network, border = (load_landmark_network(of=of) if learned else None for of in ("ivus", "border"))
+    return ultrasound_maps(source, index, network=network, border=border), index, doubtful
 
 
 def gating_of(pullback: Pullback) -> Gating:

@@ -13,7 +13,7 @@ from engines.ivus.fusion import Candidate, Fusion
 from engines.ivus.registration import Matter, judged
 from engines.ivus.search.path_search import Hypothesis, search
 
-_PLACE_SIGMA_MM, _TURN_SIGMA_RAD = 0.4, np.deg2rad(8.0)
+_PLACE_SIGMA_MM, _TURN_SIGMA_RAD = 0.25, np.deg2rad(8.0)
 _LOOSE = 4.0  # times as wide
 _MOST = 60.0  # nats: nothing that the search says of one frame overrules a person
 

@@ -1,4 +1,4 @@
-"""A small network over (angle, length) that tells side branches and calcium in polar ultrasound."""
+"""Small networks over (angle, length): side branches, calcium and the lumen's border in polar pictures."""
 
 from __future__ import annotations
 
@@ -10,24 +10,25 @@ CLASSES = ("bifurcation", "calcification")
 
 
 class PolarLandmarkNet(nn.Module):
-    """Radial profiles in, one logit a class at each angle and frame out.
+    """Radial profiles in, a few numbers at each angle and frame out.
 
     Angles go round, frames end: padding is circular along the angle and repeats along the length.
 
     Args:
         profiles: numbers of a radial profile.
+        outputs: one logit a class, perhaps more behind them.
         width: channels.
         blocks: residual blocks of two 3 x 3 convolutions.
     """
 
-    def __init__(self, profiles: int, *, width: int = 24, blocks: int = 3) -> None:
+    def __init__(self, profiles: int, *, outputs: int = len(CLASSES), width: int = 24, blocks: int = 3) -> None:
         super().__init__()
-        self.profiles = profiles
+        self.design = {"profiles": profiles, "outputs": outputs, "width": width, "blocks": blocks}
         self.entry = nn.Sequential(nn.Conv2d(profiles, 2 * width, 1), nn.SiLU(), nn.Conv2d(2 * width, width, 1))
         self.blocks = nn.ModuleList(_Block(width, dilation=1 + number) for number in range(blocks))
-        self.head = nn.Conv2d(width, len(CLASSES), 1)
+        self.head = nn.Conv2d(width, outputs, 1)
 
-    def forward(self, profiles: Float[Tensor, "b r f a"]) -> Float[Tensor, "b c f a"]:
+    def forward(self, profiles: Float[Tensor, "b r f a"]) -> Float[Tensor, "b o f a"]:
         hidden = self.entry(profiles)
         for block in self.blocks:
             hidden = block(hidden)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,10 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from engines.evaluation.cohort import Workplace, run_cohort
+from engines.evaluation.ivus.landmark_scores import LandmarkRecord, LandmarkTable, landmark_record, landmark_table
 from engines.evaluation.ivus.metrics import IvusErrors, ivus_errors
 from engines.evaluation.record_log import RecordLog
-from engines.evaluation.statistics import Interval, median, percentile, share
+from engines.evaluation.statistics import Interval, mean_interval, median, percentile, share
 from engines.inference.machine import Machine, this_machine
 from engines.ivus.files.pullback import Pullback
 from engines.ivus.fusion import Fusion
@@ -23,6 +24,7 @@ from engines.simulation.ivus.case import IvusCase, draw_case
 from engines.simulation.ivus.ultrasound import PIXEL_MM
 
 ARMS = ("frames", "contours")
+FIRST = "ours"  # the method that others are compared with
 
 
 class IvusRecord(BaseModel):
@@ -50,6 +52,7 @@ class IvusRecord(BaseModel):
     calcium: int
     centerline_flaws: list[str]
     seconds: float
+    landmarks: LandmarkRecord | None = None
 
 
 class IvusSummary(BaseModel):
@@ -75,27 +78,54 @@ class IvusSummary(BaseModel):
     risk_coverage: list[dict[str, float]]
 
 
+class IvusComparison(BaseModel):
+    """Two methods on the same cases; the difference of their success is the first's minus the second's."""
+
+    first: str
+    second: str
+    cases: int
+    only_first_right: int
+    only_second_right: int
+    difference: Interval
+
+
+class LandmarkSummary(BaseModel):
+    """Landmarks and lumen of one split, as our method sees them."""
+
+    cases: int
+    table: dict[str, LandmarkTable]
+    lumen_median_abs_mm: dict[str, Interval]
+    lumen_bias_mm: dict[str, Interval]
+
+
 class IvusReport(BaseModel):
     model_config = ConfigDict(populate_by_name=True)
-    schema_: str = Field("guidance-app/evaluate-ivus/1", alias="schema")
+    schema_: str = Field("guidance-app/evaluate-ivus/2", alias="schema")
     machine: Machine
     data: str
     seed: int
     summaries: dict[str, IvusSummary]
+    comparisons: dict[str, IvusComparison]
+    landmarks: dict[str, LandmarkSummary]
     failures: list[dict[str, str]]
     cases: list[IvusRecord]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IvusTask:
+    """One simulated case, drawn once for all its runs.
+
+    Args:
+        runs: (arm, method).
+    """
+
     split: str
     seed: int
-    arm: str
-    method: str
+    runs: tuple[tuple[str, str], ...]
 
     @property
     def name(self) -> str:
-        return f"{self.split}-{self.seed}/{self.arm}/{self.method}"
+        return f"{self.split}-{self.seed}"
 
 
 def evaluate_ivus(
@@ -105,44 +135,87 @@ def evaluate_ivus(
     place: Workplace | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> IvusReport:
-    """Register every task; finished ones of an interrupted run are taken over."""
-    log = RecordLog(IvusRecord, report, {"schema": 1}, progress=progress)
-    done = {(r.split, r.seed, r.arm, r.method) for r in log.records}
-    left = [task for task in tasks if (task.split, task.seed, task.arm, task.method) not in done]
-    listener = _Listener(log, len(left), progress)
+    """Register every task; finished runs of an interrupted evaluation are taken over."""
+    log = RecordLog(IvusRecord, report, {"schema": 2}, progress=progress)
+    done = {_key(r) for r in log.records}
+    left = [
+        replace(task, runs=tuple(run for run in task.runs if (task.split, task.seed, *run) not in done))
+        for task in tasks
+    ]
+    left = [task for task in left if task.runs]
+    listener = _Listener(log, progress)
     run_cohort(register_simulated, left, listener, place)
-    wanted = {(task.split, task.seed, task.arm, task.method) for task in tasks}
-    records = sorted(
-        (r for r in log.records if (r.split, r.seed, r.arm, r.method) in wanted),
-        key=lambda r: (r.split, r.arm, r.method, r.seed),
-    )
-    groups = sorted({(r.split, r.arm, r.method) for r in records})
+    wanted = {(task.split, task.seed, *run) for task in tasks for run in task.runs}
+    records = sorted((r for r in log.records if _key(r) in wanted), key=lambda r: (r.split, r.arm, r.method, r.seed))
+    groups: dict[tuple[str, str, str], list[IvusRecord]] = {}
+    for record in records:
+        groups.setdefault((record.split, record.arm, record.method), []).append(record)
     return IvusReport(
-        schema="guidance-app/evaluate-ivus/1",
+        schema="guidance-app/evaluate-ivus/2",
         machine=this_machine(),
         data="simulated CCTA-IVUS cases with exact truth",
         seed=min((task.seed for task in tasks), default=0),
-        summaries={
-            "/".join(group): summarise([r for r in records if (r.split, r.arm, r.method) == group]) for group in groups
+        summaries={"/".join(group): summarise(members) for group, members in groups.items()},
+        comparisons={
+            f"{split}/{arm}/{method}": compare(groups[split, arm, FIRST], members)
+            for (split, arm, method), members in groups.items()
+            if method != FIRST and (split, arm, FIRST) in groups
         },
+        landmarks=landmark_summaries(records),
         failures=listener.failures,
         cases=records,
     )
 
 
+def _key(record: IvusRecord) -> tuple[str, int, str, str]:
+    return record.split, record.seed, record.arm, record.method
+
+
 def register_simulated(task: IvusTask, emit: Callable[[IvusRecord], None]) -> None:
-    """One task: draw the case, register it, compare with the truth."""
+    """One task: draw the case, register it by each of its runs, compare with the truth."""
     from engines.ivus.methods import register_by
     from engines.simulation.ivus.contours import true_centroids_mm
 
     case = draw_case(task.split, task.seed)
-    source, points = _source(case, task.arm), case.pullback.points_mm
-    if task.arm == "contours":
-        points = true_centroids_mm(case.shapes, case.pullback)
-    began = time.perf_counter()
-    fusion = register_by(task.method, case.ct, case.centerline_mm, source)
-    seconds = time.perf_counter() - began
-    emit(_record(task, case, fusion, errors_against(case, fusion, points), seconds))
+    for arm, method in task.runs:
+        source, points = _source(case, arm), case.pullback.points_mm
+        if arm == "contours":
+            points = true_centroids_mm(case.shapes, case.pullback)
+        began = time.perf_counter()
+        fusion = register_by(method, case.ct, case.centerline_mm, source)
+        seconds = time.perf_counter() - began
+        seen = landmark_record(case, fusion) if (arm, method) == (ARMS[0], FIRST) else None
+        emit(_record(case, (arm, method), fusion, errors_against(case, fusion, points), seconds, seen))
+
+
+def compare(first: Sequence[IvusRecord], second: Sequence[IvusRecord]) -> IvusComparison:
+    """Both methods on the cases that both have done, with a paired bootstrap."""
+    one, other = ({record.seed: record.right for record in records} for records in (first, second))
+    seeds = sorted(one.keys() & other.keys())
+    apart = np.array([float(one[seed]) - float(other[seed]) for seed in seeds])
+    low, high = mean_interval(apart) if len(apart) else (None, None)
+    return IvusComparison(
+        first=first[0].method, second=second[0].method, cases=len(seeds), only_first_right=int((apart > 0).sum()),
+        only_second_right=int((apart < 0).sum()),
+        difference=Interval(value=float(apart.mean()) if len(apart) else None, low=low, high=high, n=len(apart)),
+    )  # fmt: skip
+
+
+def landmark_summaries(records: Sequence[IvusRecord]) -> dict[str, LandmarkSummary]:
+    """Landmarks and lumen by split."""
+    found: dict[str, list[LandmarkRecord]] = {}
+    for record in records:
+        if record.landmarks is not None:
+            found.setdefault(record.split, []).append(record.landmarks)
+
+    def lumen(seen: Sequence[LandmarkRecord], part: str) -> dict[str, Interval]:
+        return {name: median(np.array([getattr(r.lumen[name], part) for r in seen])) for name in ("ivus", "ct")}
+
+    return {
+        split: LandmarkSummary(cases=len(seen), table=landmark_table(seen),
+                               lumen_median_abs_mm=lumen(seen, "median_abs_mm"), lumen_bias_mm=lumen(seen, "bias_mm"))
+        for split, seen in found.items()
+    }  # fmt: skip
 
 
 def errors_against(case: IvusCase, fusion: Fusion, points_mm: np.ndarray) -> IvusErrors:
@@ -219,38 +292,41 @@ def _source(case: IvusCase, arm: str) -> Any:
         return read_contours(folder)
 
 
-def _record(task: IvusTask, case: IvusCase, fusion: Fusion, errors: IvusErrors, seconds: float) -> IvusRecord:
+def _record(
+    case: IvusCase, run: tuple[str, str], fusion: Fusion, errors: IvusErrors, seconds: float,
+    landmarks: LandmarkRecord | None,
+) -> IvusRecord:  # fmt: skip
     low, high = float(case.pullback.arc_mm.min()), float(case.pullback.arc_mm.max())
     return IvusRecord(
-        split=task.split, seed=task.seed, arm=task.arm, method=task.method, right=errors.right,
+        split=case.split, seed=case.seed, arm=run[0], method=run[1], right=errors.right,
         direction_right=errors.direction_right, handedness_right=errors.handedness_right, f1=errors.f1,
         cos_u=errors.cos_u, cos_v=errors.cos_v, longitudinal_mm=errors.longitudinal_mm,
         longitudinal_p95_mm=errors.longitudinal_p95_mm, rotation_deg=errors.rotation_deg,
         distance_mm=errors.distance_mm, confidence=fusion.confidence, flags=list(fusion.flags), signs=fusion.signs,
         branches=sum(low < branch.arc_mm < high for branch in case.vessel.branches),
         calcium=sum(low < piece.arc_mm < high for piece in case.vessel.calcium),
-        centerline_flaws=list(case.flaws), seconds=seconds,
+        centerline_flaws=list(case.flaws), seconds=seconds, landmarks=landmarks,
     )  # fmt: skip
 
 
 class _Listener:
-    def __init__(self, log: RecordLog[IvusRecord], count: int, progress: Callable[[str], None]) -> None:
-        self._log, self._count, self._progress, self._done = log, count, progress, 0
+    def __init__(self, log: RecordLog[IvusRecord], progress: Callable[[str], None]) -> None:
+        self._log, self._progress = log, progress
         self.failures: list[dict[str, str]] = []
 
     def item(self, task: IvusTask, item: IvusRecord) -> None:
         self._log.add(item)
         verdict = "right" if item.right else "wrong"
         self._progress(
-            f"{task.name}: {verdict}, {item.longitudinal_mm:.1f} mm, {item.rotation_deg:.0f} deg, confidence "
-            f"{item.confidence:.2f}, {' '.join(item.flags) or 'no flag'}, {item.seconds:.1f} s"
+            f"{task.name}/{item.arm}/{item.method}: {verdict}, {item.longitudinal_mm:.1f} mm, "
+            f"{item.rotation_deg:.0f} deg, confidence {item.confidence:.2f}, {' '.join(item.flags) or 'no flag'}, "
+            f"{item.seconds:.1f} s"
         )
 
-    def finished(self, task: IvusTask) -> None:  # noqa: ARG002 - the cohort tells every listener so
-        self._done += 1
+    def finished(self, task: IvusTask) -> None:
+        """Its items were told."""
 
     def failed(self, task: IvusTask, reason: str) -> None:
-        self._done += 1
         self.failures.append({"case": task.name, "reason": reason})
         self._progress(f"{task.name}: failed: {reason}")
 

@@ -10,7 +10,7 @@ from scipy.ndimage import gaussian_filter, gaussian_filter1d
 
 from engines.anatomy.vessel_model import CtVolume
 from engines.ivus.features.landmark_maps import ANGLES, LandmarkMaps, circular_blur, main_border
-from engines.ivus.features.radial_profiles import COUNT, FROM_MM, STEP_MM, landmark_probabilities
+from engines.ivus.features.radial_profiles import COUNT, FROM_MM, STEP_MM, chance_of, network_outputs
 from engines.ivus.geometry.straightened import polar_sections
 from engines.ivus.geometry.vessel_course import VesselCourse
 from engines.networks.ivus_network import PolarLandmarkNet
@@ -32,10 +32,19 @@ def ct_maps(ct: CtVolume, course: VesselCourse, *, network: PolarLandmarkNet | N
         network: tells openings and calcium from radial profiles; None for the rules without learning.
     """
     maps, profiles = ct_maps_and_profiles(ct, course)
-    if network is None:
-        return maps
-    branch, calcium = landmark_probabilities(network, profiles)
-    return replace(maps, branch=branch, calcium=calcium)
+    return maps if network is None else learned_ct_maps(maps, profiles, network)
+
+
+def learned_ct_maps(
+    maps: LandmarkMaps, profiles: Float32[np.ndarray, "n a r"], network: PolarLandmarkNet
+) -> LandmarkMaps:
+    """Openings, calcium and the lumen's border as the network sees them.
+
+    The half maximum lies too far out where the scanner blurs a thin vessel; the network adds what is missing.
+    """
+    found = network_outputs(network, profiles)
+    radius = maps.radius_mm + circular_blur(found[2], along=1.0, about=0.5)
+    return replace(maps, branch=chance_of(found[0]), calcium=chance_of(found[1]), radius_mm=np.maximum(radius, 0.3))
 
 
 def ct_maps_and_profiles(ct: CtVolume, course: VesselCourse) -> tuple[LandmarkMaps, Float32[np.ndarray, "n a r"]]:

@@ -1,4 +1,4 @@
-"""Read and write the weights of the landmark network."""
+"""Read and write the weights of the networks over (angle, length)."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ from importlib.resources import as_file, files
 from pathlib import Path
 
 from engines.inference.weights_list import FileRecord, WeightsList
-from engines.ivus.features.radial_profiles import COUNT, EXTRA
 from engines.networks.ivus_network import PolarLandmarkNet
 
 
 class LandmarkRecord(FileRecord):
     """The network's list entry; `design` holds what is needed to build it."""
 
-    design: dict[str, float]
+    design: dict[str, int]
 
 
 IVUS_NETWORKS = WeightsList(
@@ -24,23 +23,23 @@ _DATA = "invented pullbacks (engines/simulation/ivus, split train); no patient, 
 
 def save_landmark_network(net: PolarLandmarkNet, path: Path, *, steps: int, seed: int) -> None:
     """Write the weights in half precision and enter them in the list beside them."""
-    IVUS_NETWORKS.save(path, net, design={"profiles": float(net.profiles)}, steps=steps, seed=seed, data=_DATA)
+    IVUS_NETWORKS.save(path, net, design=net.design, steps=steps, seed=seed, data=_DATA)
 
 
 def load_landmark_network(path: Path | None = None, *, of: str = "ivus") -> PolarLandmarkNet:
     """The network in evaluation mode; the shipped one where no path is given.
 
     Args:
-        of: which of the shipped ones, "ivus" (frames) or "ct".
+        of: which of the shipped ones: "border" (the lumen in frames), "ivus" (landmarks in frames) or "ct".
 
     Raises:
         InputError: the file is missing, not in the list beside it, changed, or of something else.
     """
     if path is None:
-        name = {"ivus": "ivus_landmarks", "ct": "ivus_ct_landmarks"}[of]
+        name = {"border": "ivus_border", "ivus": "ivus_landmarks", "ct": "ivus_ct_landmarks"}[of]
         with as_file(files("assets").joinpath(f"models/{name}.safetensors")) as shipped:
             return load_landmark_network(shipped)
     record, tensors = IVUS_NETWORKS.load(path)
-    net = PolarLandmarkNet(int(record.design.get("profiles", COUNT + EXTRA)))
+    net = PolarLandmarkNet(**record.design)
     IVUS_NETWORKS.fill(net, tensors, path)
     return net.eval()

@@ -41,11 +41,20 @@ def radial_profiles(
     return np.concatenate([values, maps], axis=2).astype(np.float32)
 
 
+def network_outputs(network: PolarLandmarkNet, profiles: Float32[np.ndarray, "f b r"]) -> Float[np.ndarray, "o f b"]:
+    """What a network says at each frame and angle."""
+    with torch.inference_mode():
+        found = network(torch.from_numpy(profiles.transpose(2, 0, 1)[None].copy()))[0]
+    return found.numpy().astype(np.float64)
+
+
+def chance_of(logit: Float[np.ndarray, "f b"]) -> Float[np.ndarray, "f b"]:
+    return 1.0 / (1.0 + np.exp(-np.clip(logit, -30.0, 30.0)))
+
+
 def landmark_probabilities(
     network: PolarLandmarkNet, profiles: Float32[np.ndarray, "f b r"]
 ) -> tuple[Float[np.ndarray, "f b"], Float[np.ndarray, "f b"]]:
     """Probabilities of openings and of calcium at each frame and angle."""
-    with torch.inference_mode():
-        logits = network(torch.from_numpy(profiles.transpose(2, 0, 1)[None].copy()))[0]
-        chance = torch.sigmoid(logits).numpy().astype(np.float64)
-    return chance[0], chance[1]
+    found = network_outputs(network, profiles)
+    return chance_of(found[0]), chance_of(found[1])

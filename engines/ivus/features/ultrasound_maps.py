@@ -10,6 +10,7 @@ from jaxtyping import Float, Float32
 from scipy.ndimage import gaussian_filter, gaussian_filter1d, maximum_filter1d, uniform_filter1d
 
 from engines.ivus.features.landmark_maps import ANGLES, LandmarkMaps, border_centroid, circular_blur, main_border
+from engines.ivus.features.lumen_border import about_place, border_profiles, evened, learned_border
 from engines.ivus.features.radial_profiles import landmark_probabilities, radial_profiles
 from engines.ivus.files.pullback import Pullback
 from engines.networks.ivus_network import PolarLandmarkNet
@@ -22,6 +23,8 @@ _STIFF = 0.5  # cost of one radial step between neighbouring angles
 _LARGEST_STEP = 3
 _CRUMB_MM = 0.12  # of brightness beyond the last tissue is speckle
 _BRIGHT_PERCENT = 60.0  # of the tissue's grey values: what throws a shadow is brighter
+_LEAST_SAMPLES = 500
+_SPREAD_SHARE, _LEAST_SPREAD = 0.6, 5.0  # of the distance between blood and tissue; grey values
 _RIM_SHARE = 0.3  # of the threshold: beyond, the picture has ended
 
 
@@ -35,14 +38,16 @@ class Hidden:
 
 
 def ultrasound_maps(
-    pullback: Pullback, chosen: np.ndarray | None = None, *, network: PolarLandmarkNet | None = None
-) -> LandmarkMaps:
+    pullback: Pullback, chosen: np.ndarray | None = None, *, network: PolarLandmarkNet | None = None,
+    border: PolarLandmarkNet | None = None,
+) -> LandmarkMaps:  # fmt: skip
     """Maps of the chosen frames (all of them where None), about the middle of each lumen.
 
     Args:
         network: tells openings and calcium from radial profiles; None for the rules without learning.
+        border: finds the lumen's border; None for the rules without learning.
     """
-    maps, profiles = maps_and_profiles(pullback, chosen)
+    maps, profiles = maps_and_profiles(pullback, chosen, border=border)
     if network is None:
         return maps
     branch, calcium = landmark_probabilities(network, profiles)
@@ -50,22 +55,53 @@ def ultrasound_maps(
 
 
 def maps_and_profiles(
-    pullback: Pullback, chosen: np.ndarray | None = None
+    pullback: Pullback, chosen: np.ndarray | None = None, *, border: PolarLandmarkNet | None = None
 ) -> tuple[LandmarkMaps, Float32[np.ndarray, "n b r"]]:
-    """Maps without learning, and what the landmark network looks at."""
+    """Maps of landmarks without learning, and what the landmark network looks at."""
     index = np.arange(len(pullback.frames)) if chosen is None else np.asarray(chosen)
     z_mm = pullback.z_mm[index]
     spacing = float(np.median(np.diff(z_mm))) if len(z_mm) > 1 else 0.4
     about_catheter = polar_frames(pullback, index, np.zeros((len(index), 2)))
     threshold, spread = _threshold(about_catheter)
-    border = _border(about_catheter, threshold, spread, spacing, from_mm=_CATHETER_MM)
-    main = main_border(border, np.ones_like(border))
-    centre = gaussian_filter1d(border_centroid(main), max(0.8 / spacing, 0.5), axis=0, mode="nearest")
-    profile = about_catheter.mean(axis=(0, 1))
-    rim_mm = float(np.flatnonzero(profile > _RIM_SHARE * threshold)[-1]) * _STEP_MM
+    rim_mm = _rim_mm(about_catheter, threshold)
+    if border is None:
+        found = _border(about_catheter, threshold, spread, spacing, from_mm=_CATHETER_MM)
+        found = main_border(found, np.ones_like(found))
+    else:
+        found, _ = learned_border(border, border_profiles(about_catheter, _STEP_MM, rim_mm))
+        found = evened(found, spacing)
+        threshold, spread = _levels(about_catheter, found, threshold, spread)
+    centre = gaussian_filter1d(border_centroid(found), max(0.8 / spacing, 0.5), axis=0, mode="nearest")
     polar = polar_frames(pullback, index, centre, hidden=Hidden(
         catheter=threshold - 1.5 * spread, rim_mm=rim_mm, rim=threshold - 0.02 * spread))  # fmt: skip
-    return _maps(polar, threshold, spread, spacing, z_mm, centre)
+    known = None if border is None else about_place(found, centre, angles=_FINE)
+    return _maps(polar, threshold, spread, spacing, z_mm, centre, known)
+
+
+def profiles_from_catheter(pullback: Pullback) -> Float32[np.ndarray, "n a d"]:
+    """What the network of the lumen's border looks at, for all frames."""
+    index = np.arange(len(pullback.frames))
+    polar = polar_frames(pullback, index, np.zeros((len(index), 2)))
+    return border_profiles(polar, _STEP_MM, _rim_mm(polar, _threshold(polar)[0]))
+
+
+def _rim_mm(about_catheter: Float32[np.ndarray, "n a r"], threshold: float) -> float:
+    profile = about_catheter.mean(axis=(0, 1))
+    return float(np.flatnonzero(profile > _RIM_SHARE * threshold)[-1]) * _STEP_MM
+
+
+def _levels(
+    polar: Float32[np.ndarray, "n a r"], border: Float[np.ndarray, "n b"], threshold: float, spread: float
+) -> tuple[float, float]:
+    """Grey level midway between what lies within the border and just beyond it, and half the distance between them."""
+    radius = (np.arange(polar.shape[2]) + 0.5) * _STEP_MM
+    beyond = radius[None, None, :] - np.repeat(border, polar.shape[1] // border.shape[1], axis=1)[:, :, None]
+    blood = polar[(beyond < -0.15) & (radius > _CATHETER_MM + 0.05)]
+    tissue = polar[(beyond > 0.05) & (beyond < 0.8)]
+    if len(blood) < _LEAST_SAMPLES or len(tissue) < _LEAST_SAMPLES:
+        return threshold, spread
+    dark, bright = float(np.median(blood)), float(np.median(tissue))
+    return 0.5 * (dark + bright), max(_SPREAD_SHARE * (bright - dark), _LEAST_SPREAD)
 
 
 def polar_frames(
@@ -166,17 +202,19 @@ def _circular_path(score: Float[np.ndarray, "n a r"]) -> Float[np.ndarray, "n a"
 
 def _maps(
     polar: Float32[np.ndarray, "n a r"], threshold: float, spread: float, spacing_mm: float, z_mm: np.ndarray,
-    centre_mm: np.ndarray,
+    centre_mm: np.ndarray, known: Float[np.ndarray, "n a"] | None,
 ) -> tuple[LandmarkMaps, Float32[np.ndarray, "n b r"]]:  # fmt: skip
     radius = (np.arange(polar.shape[2]) + 0.5) * _STEP_MM
-    raw = _border(polar, threshold, spread, spacing_mm, from_mm=0.3)
     last_mm, shadow = _shadows(polar, threshold)
     # The layer that throws the shadow: a wire within the lumen, calcium at the wall.
     bright = (polar > threshold) & (radius < last_mm[:, :, None] + 0.1)
     layer = last_mm - _layer_mm(bright, last_mm)
-    main = main_border(raw, 1.0 - 0.9 * shadow)
-    wire = shadow * np.clip((main - 0.15 - layer) / 0.2, 0.0, 1.0)
-    main = circular_blur(main_border(raw, 1.0 - 0.9 * wire), along=max(0.5 / spacing_mm, 0.3), about=1.0)
+    main = known
+    if main is None:
+        raw = _border(polar, threshold, spread, spacing_mm, from_mm=0.3)
+        main = main_border(raw, 1.0 - 0.9 * shadow)
+        wire = shadow * np.clip((main - 0.15 - layer) / 0.2, 0.0, 1.0)
+        main = circular_blur(main_border(raw, 1.0 - 0.9 * wire), along=max(0.5 / spacing_mm, 0.3), about=1.0)
     wire = shadow * np.clip((main - 0.15 - layer) / 0.2, 0.0, 1.0)
     wire = maximum_filter1d(wire, 3, axis=1, mode="wrap")
     near = polar[:, :, (radius > 0.6) & (radius < 2.6)]

@@ -8,7 +8,8 @@ each frame must tell its true place from all others.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from importlib.resources import files
 
 import numpy as np
@@ -21,6 +22,7 @@ from engines.ivus.features.landmark_maps import ANGLES, LandmarkMaps, circular_b
 ANGULAR = ("branch_fine", "branch_wide", "calcium_fine", "calcium_wide", "branch_on_calcium", "calcium_on_branch",
            "shape", "wall", "catheter")  # fmt: skip
 PLAIN = ("size_narrow", "size_wide", "size_change", "branch_present", "calcium_present")
+LUMEN = ("shape", "size_narrow", "size_wide", "size_change")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +45,15 @@ def load_evidence_weights() -> EvidenceWeights:
         plain=tuple(stored["plain"][name] for name in PLAIN),
         temper=stored["temper"],
     )
+
+
+def without(weights: EvidenceWeights, names: Sequence[str]) -> EvidenceWeights:
+    """The same weights, some agreements left out."""
+    angular, plain = (
+        tuple(0.0 if name in names else weight for name, weight in zip(order, values, strict=True))
+        for order, values in ((ANGULAR, weights.angular), (PLAIN, weights.plain))
+    )
+    return replace(weights, angular=angular, plain=plain)
 
 
 def frame_evidence(

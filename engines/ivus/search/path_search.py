@@ -61,7 +61,7 @@ class Posterior:
 
 def search(
     evidence: Float32[np.ndarray, "2 f s a"], z_mm: Float[np.ndarray, " f"], course_mm: Float[np.ndarray, " s"], *,
-    allowed: Callable[[Hypothesis], bool] = lambda _: True,
+    allowed: Callable[[Hypothesis], bool] = lambda _: True, sums: bool = True, refined: bool = True,
 ) -> list[Posterior]:  # fmt: skip
     """The most probable hypotheses, best first.
 
@@ -70,15 +70,24 @@ def search(
         z_mm: nominal positions from 0.
         course_mm: arc lengths of the places, every `STEP_MM`.
         allowed: which hypotheses are searched.
+        sums: weigh hypotheses by all their paths; else by their best path alone.
+        refined: places finer than the grid, from the posterior about the best path.
     """
     jobs = [Hypothesis(along=a, handedness=h, scale=s) for a in (1, -1) for h in (1, -1) for s in SCALES]
     jobs = [job for job in jobs if allowed(job)]
-    likely = np.exp(evidence)
-    totals = np.array([_forward_total(likely, z_mm, job) for job in jobs])
+    if sums:
+        likely = np.exp(evidence)
+        totals = np.array([_forward_total(likely, z_mm, job) for job in jobs])
+    else:
+        totals = np.array([_best_path_total(evidence, z_mm, job) for job in jobs])
     weight = np.exp(totals - totals.max())
     weight /= weight.sum()
     kept = np.argsort(weight)[::-1][:_KEPT]
-    return [_posterior(evidence, z_mm, course_mm, jobs[k], float(weight[k])) for k in kept if weight[k] > 1e-4]
+    return [
+        _posterior(evidence, z_mm, course_mm, jobs[k], float(weight[k]), refined=refined)
+        for k in kept
+        if weight[k] > 1e-4
+    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -165,7 +174,7 @@ def _forward_total(likely: Float32[np.ndarray, "2 f s a"], z_mm: Float[np.ndarra
 
 def _posterior(
     evidence: Float32[np.ndarray, "2 f s a"], z_mm: Float[np.ndarray, " f"], course_mm: Float[np.ndarray, " s"],
-    job: Hypothesis, probability: float,
+    job: Hypothesis, probability: float, *, refined: bool = True,
 ) -> Posterior:  # fmt: skip
     layout = _layout(z_mm, len(course_mm), job)
     tables = [table.copy() for table in _tables(evidence, z_mm, job, layout)]
@@ -184,8 +193,8 @@ def _posterior(
             backward = _spread(backward * np.exp(tables[frame]), slide, turn)
             backward /= backward.max()
     first_mm = course_mm[0] + STEP_MM * (layout.first - layout.pad)
-    path = _viterbi(tables, rates)
-    place, angle = _refined(marginal, path, first_mm)
+    path, _ = _viterbi(tables, rates)
+    place, angle = _refined(marginal, path, first_mm) if refined else _on_grid(path, first_mm)
     # Whole rows are too coarse: the rounding of each frame's position is put back.
     exact = job.along * job.scale * z_mm / STEP_MM
     place += STEP_MM * (exact - np.rint(exact))
@@ -194,8 +203,21 @@ def _posterior(
     )
 
 
-def _viterbi(tables: list[np.ndarray], rates: list[tuple[float, float]]) -> Int[np.ndarray, "f 2"]:
-    """Offset and angle of each frame on the most probable path."""
+def _best_path_total(evidence: Float32[np.ndarray, "2 f s a"], z_mm: Float[np.ndarray, " f"], job: Hypothesis) -> float:
+    """Logarithm of the probability of the hypothesis' best path."""
+    layout = _layout(z_mm, evidence.shape[2], job)
+    tables = [table.copy() for table in _tables(evidence, z_mm, job, layout)]
+    return _viterbi(tables, _rates(z_mm))[1]
+
+
+def _on_grid(
+    path: Int[np.ndarray, "f 2"], first_mm: Float[np.ndarray, " f"]
+) -> tuple[Float[np.ndarray, " f"], Float[np.ndarray, " f"]]:
+    return first_mm + STEP_MM * path[:, 0], np.unwrap(path[:, 1] * 2.0 * np.pi / ANGLES)
+
+
+def _viterbi(tables: list[np.ndarray], rates: list[tuple[float, float]]) -> tuple[Int[np.ndarray, "f 2"], float]:
+    """Offset and angle of each frame on the most probable path, and the logarithm of its probability."""
     moves = [(dx, da) for dx in (-1, 0, 1) for da in (-1, 0, 1)]
     best = tables[0].astype(np.float64)
     came: list[np.ndarray] = []
@@ -222,7 +244,7 @@ def _viterbi(tables: list[np.ndarray], rates: list[tuple[float, float]]) -> Int[
         x, a = path[-1]
         dx, da = moves[int(choice[x, a])]
         path.append((x - dx, (a - da) % ANGLES))
-    return np.array(path[::-1])
+    return np.array(path[::-1]), float(best.max())
 
 
 def _refined(

@@ -20,7 +20,8 @@ from engines.simulation.ivus.catheter import TruePullback, draw_pullback
 from engines.simulation.ivus.contours import contour_tables
 from engines.simulation.ivus.ct_picture import paint_ct
 from engines.simulation.ivus.physics import Physics, draw_physics, smooth_noise, split_generator
-from engines.simulation.ivus.ultrasound import PIXEL_MM, Shapes, paint_frames, true_shapes
+from engines.simulation.ivus.tissue import draw_body
+from engines.simulation.ivus.ultrasound import PIXEL_MM, Shapes, draw_guidewires, paint_frames, true_shapes
 from engines.simulation.ivus.vessel import Vessel, draw_vessel
 
 SCHEMA = "guidance-app/ivus-truth/1"
@@ -33,6 +34,7 @@ class IvusCase:
     Args:
         centerline_mm: as an automatic program would have found it: jittered, perhaps short, in either direction.
         flaws: what is wrong with the centerline, in words.
+        wires_rad: angle of each guidewire in each frame; NaN where there is none.
     """
 
     split: str
@@ -45,6 +47,7 @@ class IvusCase:
     centerline_mm: Float[np.ndarray, "n 3"]
     flaws: tuple[str, ...]
     frames: UInt8[np.ndarray, "f rows columns"]
+    wires_rad: Float[np.ndarray, "w f"]
 
 
 def draw_case(split: str, seed: int) -> IvusCase:
@@ -54,18 +57,25 @@ def draw_case(split: str, seed: int) -> IvusCase:
         InputError: no such split, or a seed below zero.
     """
     rng = split_generator(split, seed)
-    physics = draw_physics(rng, split)
-    centre = rng.uniform(-20, 20, 3) + np.array([20.0, -180.0, 1600.0])
-    kind = rng.random()  # about one case in six shows hardly any landmark
-    vessel = draw_vessel(rng, centre, poor=kind < 0.1, rich=kind > 0.75)
+    physics, body = draw_physics(rng, split), draw_body(rng, split)
+    centre, vessel = draw_patient(rng)
     pullback = draw_pullback(rng, vessel, physics)
     centerline, flaws = _found_centerline(rng, vessel, pullback)
     shapes = true_shapes(vessel, pullback)
-    ct = paint_ct(rng, vessel, centre, physics)
+    ct = paint_ct(rng, vessel, centre, physics, body.ct)
+    wires = draw_guidewires(rng, len(pullback.arc_mm))
     return IvusCase(
         split=split, seed=seed, physics=physics, vessel=vessel, pullback=pullback, shapes=shapes, ct=ct,
-        centerline_mm=centerline, flaws=flaws, frames=paint_frames(rng, shapes, physics),
+        centerline_mm=centerline, flaws=flaws, frames=paint_frames(rng, shapes, physics, body.echo, wires),
+        wires_rad=wires,
     )  # fmt: skip
+
+
+def draw_patient(rng: np.random.Generator) -> tuple[Float[np.ndarray, " 3"], Vessel]:
+    """Middle of the heart, and an artery on it."""
+    centre = rng.uniform(-20, 20, 3) + np.array([20.0, -180.0, 1600.0])
+    kind = rng.random()  # about one case in six shows hardly any landmark
+    return centre, draw_vessel(rng, centre, poor=kind < 0.1, rich=kind > 0.75)
 
 
 def simulate_ivus(

@@ -34,13 +34,8 @@ def true_centroids_mm(shapes: Shapes, pullback: TruePullback) -> Float[np.ndarra
     return pullback.points_mm + centres[:, :1] * pullback.u + centres[:, 1:] * pullback.v
 
 
-def _centroid(polygon: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, " 2"]:
-    following = np.roll(polygon, -1, axis=0)
-    cross = polygon[:, 0] * following[:, 1] - following[:, 0] * polygon[:, 1]
-    return ((polygon + following) * cross[:, None]).sum(axis=0) / (3.0 * cross.sum())
-
-
-def _border(signed_mm: Float[np.ndarray, "a r"]) -> Float[np.ndarray, "a 2"]:
+def border_radii(signed_mm: Float[np.ndarray, "a r"]) -> Float[np.ndarray, " a"]:
+    """Where a signed distance first turns positive on each ray, in mm."""
     outside = signed_mm > 0
     first = np.where(outside.any(axis=1), np.argmax(outside, axis=1), signed_mm.shape[1] - 1)
     step = REACH_MM / signed_mm.shape[1]
@@ -48,8 +43,18 @@ def _border(signed_mm: Float[np.ndarray, "a r"]) -> Float[np.ndarray, "a 2"]:
     before = np.maximum(first - 1, 0)
     low, high = signed_mm[here, before], signed_mm[here, first]
     share = np.clip(-low / np.maximum(high - low, 1e-6), 0, 1)
-    radius = (before + share + 0.5) * step
-    angle = here * 2 * np.pi / len(here)
+    return (before + share + 0.5) * step
+
+
+def _centroid(polygon: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, " 2"]:
+    following = np.roll(polygon, -1, axis=0)
+    cross = polygon[:, 0] * following[:, 1] - following[:, 0] * polygon[:, 1]
+    return ((polygon + following) * cross[:, None]).sum(axis=0) / (3.0 * cross.sum())
+
+
+def _border(signed_mm: Float[np.ndarray, "a r"]) -> Float[np.ndarray, "a 2"]:
+    radius = border_radii(signed_mm)
+    angle = np.arange(len(radius)) * 2 * np.pi / len(radius)
     return np.column_stack([radius * np.cos(angle), radius * np.sin(angle)])
 
 

@@ -12,6 +12,7 @@ from scipy.spatial import KDTree
 
 from engines.simulation.ivus.catheter import TruePullback
 from engines.simulation.ivus.physics import Physics, smooth_noise
+from engines.simulation.ivus.tissue import EchoTissue
 from engines.simulation.ivus.vessel import Vessel
 
 PIXEL_MM = 0.03
@@ -88,8 +89,14 @@ def _artery_coordinates(
     return arc, np.arctan2(across_v, across_u), np.hypot(across_u, across_v)
 
 
-def paint_frames(rng: np.random.Generator, shapes: Shapes, physics: Physics) -> UInt8[np.ndarray, "f rows columns"]:
-    """Frames of `PIXEL_MM`, the catheter in the middle pixel."""
+def paint_frames(
+    rng: np.random.Generator, shapes: Shapes, physics: Physics, echo: EchoTissue, wires: Float[np.ndarray, "w f"]
+) -> UInt8[np.ndarray, "f rows columns"]:
+    """Frames of `PIXEL_MM`, the catheter in the middle pixel.
+
+    Args:
+        wires: from `draw_guidewires`.
+    """
     frames = len(shapes.lumen_mm)
     size = 2 * int(REACH_MM / PIXEL_MM) + 1
     out = np.empty((frames, size, size), dtype=np.uint8)
@@ -97,18 +104,17 @@ def paint_frames(rng: np.random.Generator, shapes: Shapes, physics: Physics) -> 
     rows, columns = np.mgrid[:size, :size].astype(np.float32) - middle
     radius = np.hypot(rows, columns) * PIXEL_MM / REACH_MM * _FINE[1] - 0.5
     angle = np.mod(np.arctan2(rows, columns) / (2 * np.pi), 1.0) * _FINE[0]
-    wires = _guidewires(rng, frames)
     texture = _texture(rng, frames)
     for index in range(frames):
-        polar = _scan(rng, shapes, index, physics, wires[:, index], texture[index])
+        polar = _scan(rng, shapes, index, physics, echo, wires[:, index], texture[index])
         padded = np.concatenate([polar, polar[:1]], axis=0)  # rows by angle
         out[index] = cv2.remap(padded, radius.astype(np.float32), angle.astype(np.float32), cv2.INTER_LINEAR,
                                borderMode=cv2.BORDER_CONSTANT)  # fmt: skip
     return out
 
 
-def _guidewires(rng: np.random.Generator, frames: int) -> np.ndarray:
-    """(wires, frames) angles in radians; NaN where there is none."""
+def draw_guidewires(rng: np.random.Generator, frames: int) -> Float[np.ndarray, "w f"]:
+    """Angle of each wire in each frame, from columns towards rows, in radians; NaN where there is none."""
     count = int(rng.choice([0, 1, 2], p=[0.1, 0.8, 0.1]))
     if count == 0:
         return np.full((1, frames), np.nan)
@@ -129,25 +135,27 @@ def _upsampled(grid: np.ndarray) -> np.ndarray:
 
 
 def _scan(
-    rng: np.random.Generator, shapes: Shapes, index: int, physics: Physics, wires: np.ndarray, texture: np.ndarray
-) -> np.ndarray:
+    rng: np.random.Generator, shapes: Shapes, index: int, physics: Physics, echo: EchoTissue, wires: np.ndarray,
+    texture: np.ndarray,
+) -> np.ndarray:  # fmt: skip
     lumen, wall, calcium = (_upsampled(grid[index]) for grid in (shapes.lumen_mm, shapes.wall_mm, shapes.calcium))
-    uneven = _upsampled(texture)
+    uneven = echo.texture * _upsampled(texture)
     depth = (np.arange(_FINE[1]) + 0.5) * REACH_MM / _FINE[1]
-    level = np.where(wall > 0.0, np.where(wall < 0.45, -1.0, -7.0) + 4.0 * uneven, -8.0 + 2.5 * uneven)  # dB
-    level = np.where((wall < -0.02) & (wall > -0.16), -19.0, level)  # media
-    level = np.where((lumen > 0) & (lumen < 0.12), -5.0, level)  # intima
+    level = np.where(wall < echo.adventitia_mm, echo.adventitia_db, echo.beyond_db) + 4.0 * uneven
+    level = np.where(wall > 0.0, level, echo.plaque_db + 2.5 * uneven)
+    level = np.where((wall < -0.02) & (wall > -0.16), echo.media_db, level)  # media
+    level = np.where((lumen > 0) & (lumen < echo.intima_mm), echo.intima_db, level)  # intima
     level = np.where(lumen < 0.0, physics.blood_db, level)
-    level = np.where(calcium > 0.5, 7.0, level)
-    through = np.cumprod(np.where(calcium > 0.5, 0.72, 1.0), axis=1)
+    level = np.where(calcium > 0.5, echo.calcium_db, level)
+    through = np.cumprod(np.where(calcium > 0.5, echo.calcium_pass, 1.0), axis=1)
     through = np.concatenate([np.ones((_FINE[0], 1)), through[:, :-1]], axis=1)
     for wire in wires[np.isfinite(wires)]:
         turn = np.abs(np.angle(np.exp(1j * (np.arange(_FINE[0]) * 2 * np.pi / _FINE[0] - wire))))
-        at = 0.85 + 0.1 * np.sin(wire)
-        echo = (turn < np.deg2rad(5))[:, None] & (np.abs(depth - at) < 0.09)
-        level = np.where(echo, 9.0, level)
-        through = np.where((turn < np.deg2rad(8))[:, None] & (depth > at + 0.09), 0.06, through)
-    amplitude = 10 ** (level / 20) * through * np.exp(-0.07 * depth)
+        at = echo.wire_mm + 0.1 * np.sin(wire)
+        steel = (turn < np.deg2rad(5))[:, None] & (np.abs(depth - at) < 0.09)
+        level = np.where(steel, 9.0, level)
+        through = np.where((turn < np.deg2rad(8))[:, None] & (depth > at + 0.09), echo.wire_pass, through)
+    amplitude = 10 ** (level / 20) * through * np.exp(-echo.fading_per_mm * depth)
     amplitude = gaussian_filter(amplitude, (_px_angle(physics) * 0.5, 1.0), mode=("wrap", "nearest"))  # pyright: ignore[reportArgumentType]
     noise = rng.standard_normal((2, *_FINE)).astype(np.float32)
     axial = physics.axial_mm / (REACH_MM / _FINE[1])
@@ -155,9 +163,9 @@ def _scan(
     speckle = gaussian_filter1d(speckle, _px_angle(physics), axis=1, mode="wrap")
     speckle /= speckle.std()
     envelope = np.hypot(speckle[0], speckle[1]) / np.sqrt(2.0) * amplitude
-    envelope += 10 ** (-46 / 20) * np.abs(rng.standard_normal(_FINE))  # electronic noise
-    envelope += np.where(depth < 0.5, 1.6 * np.exp(-(((depth - 0.3) / 0.12) ** 2)), 0.0)  # ring-down
-    decibel = 20 * np.log10(envelope + 1e-6) - 6.0
+    envelope += 10 ** (echo.floor_db / 20) * np.abs(rng.standard_normal(_FINE))  # electronic noise
+    envelope += np.where(depth < 0.5, 1.6 * np.exp(-(((depth - echo.ring_mm) / 0.12) ** 2)), 0.0)  # ring-down
+    decibel = 20 * np.log10(envelope + 1e-6) + echo.gain_db
     return (255 * np.clip(1 + decibel / physics.dynamic_range_db, 0, 1)).astype(np.uint8)
 
 

@@ -26,7 +26,7 @@ def add_to(app: typer.Typer) -> None:
         ] = "upper",
         frames: Annotated[int | None, typer.Option("--frames", help="frames a run, for a small case")] = None,
         split: Annotated[
-            str, typer.Option("--split", help="of ivus: train, validation, test or shift (changed physics)")
+            str, typer.Option("--split", help="of ivus: train, validation, test, shift (changed physics) or wide (any)")
         ] = "test",
         cta: Annotated[
             Path | None, typer.Option("--cta", help="of tavi: a real CTA as anatomy, DICOM folder or NIfTI")

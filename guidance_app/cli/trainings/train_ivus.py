@@ -19,7 +19,7 @@ def train_ivus_landmarks(out: Path, log: TrainingLog, *, steps: int, seed: int, 
 
     torch.set_num_threads(threads)
     recipe = IvusRecipe(steps=steps or IvusRecipe().steps, seed=seed)
-    log.begin("simulated pullbacks and CT", 2 * recipe.steps)
+    log.begin("simulated pullbacks and CT", 3 * recipe.steps)
     about = train_ivus(recipe, out, resume=True, stepped=log.tell,
                        progress=lambda line: print(line, file=sys.stderr, flush=True))  # fmt: skip
     print(json.dumps(about, indent=1))

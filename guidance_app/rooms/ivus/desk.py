@@ -12,6 +12,7 @@ from engines.ivus.fusion import Candidate, Fusion
 from engines.ivus.registration import Matter
 from engines.ivus.rescue import Act, choice, ranked_again
 from engines.ivus.trust import FLAGS
+from guidance_app.rooms.ivus.measuring import Measurement
 from guidance_app.rooms.ivus.opened import CtSections, OpenedFusion
 
 Verdict = Literal["TRUSTED", "CHECK", "REJECTED"]
@@ -23,19 +24,6 @@ _LIKELY_WRONG = 0.5
 class Bookmark:
     frame: int
     note: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Measurement:
-    """A length between two places in a frame, mm from the catheter along u and v."""
-
-    frame: int
-    start_mm: tuple[float, float]
-    end_mm: tuple[float, float]
-
-    @property
-    def length_mm(self) -> float:
-        return float(np.hypot(self.end_mm[0] - self.start_mm[0], self.end_mm[1] - self.start_mm[1]))
 
 
 class FusionDesk:
@@ -144,10 +132,8 @@ class FusionDesk:
     def bookmark(self, note: str) -> None:
         self.bookmarks = (*self.bookmarks, Bookmark(frame=self.frame, note=note))
 
-    def measure(self, start_mm: tuple[float, float], end_mm: tuple[float, float]) -> Measurement:
-        found = Measurement(frame=self.frame, start_mm=start_mm, end_mm=end_mm)
-        self.measurements = (*self.measurements, found)
-        return found
+    def keep(self, measurement: Measurement) -> None:
+        self.measurements = (*self.measurements, measurement)
 
     def maps_row(self, frame: int) -> int:
         """Row of the landmark maps that speaks of a frame."""

@@ -54,7 +54,7 @@ def reviewed_result(desk: FusionDesk) -> dict[str, Any]:
             "with_manual_help": bool(desk.acts) or desk.shown_candidate != 0,
             "acts": [act.words for act in desk.acts],
             "bookmarks": [asdict(mark) for mark in desk.bookmarks],
-            "measurements": [{**asdict(found), "length_mm": round(found.length_mm, 3)} for found in desk.measurements],
+            "measurements": [found.as_json() for found in desk.measurements],
         },
     }
 

@@ -21,7 +21,7 @@ def frame_outlines(desk: FusionDesk) -> tuple[Outline, ...]:
     """Over the frame, and over the CT for comparison."""
     row = desk.maps_row(desk.frame)
     maps = desk.fusion.frame_maps
-    middle = np.zeros(2) if isinstance(desk.opened.source, Contours) else maps.centre_mm[row]
+    middle = np.array(lumen_middle_mm(desk))
     radius = maps.radius_mm[row]
     source = desk.opened.source
     border = _ring(radius) + middle
@@ -39,6 +39,14 @@ def frame_outlines(desk: FusionDesk) -> tuple[Outline, ...]:
         ray = np.array([[np.cos(turn), np.sin(turn)]]) * np.array([[0.7], [4.3]])
         found.append(Outline(points_mm=ray, colour=WIRE, name="wire shadow", dashed=True))
     return tuple(found)
+
+
+def lumen_middle_mm(desk: FusionDesk) -> tuple[float, float]:
+    """Middle of the frame's lumen from its origin, along u and v."""
+    if isinstance(desk.opened.source, Contours):
+        return 0.0, 0.0
+    across, down = desk.fusion.frame_maps.centre_mm[desk.maps_row(desk.frame)]
+    return float(across), float(down)
 
 
 def ct_outlines(desk: FusionDesk) -> tuple[Outline, ...]:

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PyQt6.QtCore import Qt, QTimer
-from PyQt6.QtGui import QImage
+from PyQt6.QtCore import QSize, Qt, QTimer
+from PyQt6.QtGui import QIcon, QImage, QPixmap
 from PyQt6.QtWidgets import (
-    QComboBox,
     QFrame,
     QGridLayout,
     QHBoxLayout,
@@ -25,30 +24,26 @@ from PyQt6.QtWidgets import (
 )
 
 from engines.anatomy.vessel_model import CtVolume
-from engines.ivus.fusion import Candidate, Fusion
-from engines.ivus.rescue import Act, landmark_pair, slide, turn
+from engines.ivus.fusion import Candidate
 from guidance_app.panels.background import Background
-from guidance_app.panels.pictures.film import FilmWriter
-from guidance_app.panels.pictures.grey import grey_image, windowed
+from guidance_app.panels.pictures.grey import grey_image
 from guidance_app.panels.pictures.lane_view import LaneView
-from guidance_app.panels.pictures.picture_view import Outline, PictureView
 from guidance_app.panels.pictures.profile_plot import Profile, ProfilePlot, Spot
 from guidance_app.panels.pictures.scene_view import SceneView
 from guidance_app.panels.result_place import ResultPlace
 from guidance_app.panels.verdict_banner import VerdictBanner
 from guidance_app.rooms.ivus import exports, lanes, scene
 from guidance_app.rooms.ivus.desk import FusionDesk
-from guidance_app.rooms.ivus.opened import CtSections, OpenedFusion, matter_of, opened_ct
-from guidance_app.rooms.ivus.overlays import ct_outlines, frame_outlines
+from guidance_app.rooms.ivus.filming import ScrubFilm
+from guidance_app.rooms.ivus.frame_pair import FramePair
+from guidance_app.rooms.ivus.helping import HandHelp
+from guidance_app.rooms.ivus.opened import OpenedFusion, matter_of, opened_ct
 from guidance_app.rooms.ivus.profiles import FrameTable, frame_table
+from guidance_app.rooms.ivus.thumbnails import SIDE_PX, candidate_pictures
 from guidance_app.views import palette
 
-PAIR_MODES = ("side by side", "blend", "flicker", "checkerboard")
-_FLICKER_MS, _PLAY_MS = 400, 66
-_CHECKER_MM = 1.5
-_FILM_FRAMES = 150
+_PLAY_MS = 66
 _SURE_MM, _SURE_DEG = 4.0, 41.0  # what counts as right
-_IVUS_WINDOW, _CT_WINDOW = (0.0, 255.0), (-150.0, 650.0)
 
 
 class FusionPlace(ResultPlace):
@@ -58,27 +53,24 @@ class FusionPlace(ResultPlace):
         super().__init__()
         self.desk = FusionDesk(opened)
         self.say = say
-        self.ct: CtVolume | None = None
-        self.pair_mode = 0
         self.colouring: scene.Colouring = "lumen"
-        self.ivus_window, self.ct_window = _IVUS_WINDOW, _CT_WINDOW
         self.scrub_ms = 0.0  # how long the last scrub took, 3-D aside
-        self._pointing: tuple[int, float] | None = None  # a landmark pair whose frame side was clicked
-        self._measuring: tuple[float, float] | None = None
-        self.measure_on = False
         self._first_shown = True
-        self._film: FilmWriter | None = None
+        self._thumbnails: tuple[np.ndarray | None, ...] = ()
         self._table: FrameTable = frame_table(self.desk)
         self._background = Background(self)
+        self.help = HandHelp(
+            self.desk, self._background, changed=self._answer_changed, say=lambda words: self.say(words)
+        )
+        self._film = ScrubFilm(
+            self.desk, self, shown=self._filmed, back=self._back_to, say=lambda words: self.say(words)
+        )
         self._make_widgets()
         self._lay_out()
         self._connect()
-        self._player, self._flicker = QTimer(self), QTimer(self)
+        self._player = QTimer(self)
         self._player.setInterval(_PLAY_MS)
         self._player.timeout.connect(self._play_on)
-        self._flicker.setInterval(_FLICKER_MS)
-        self._flicker.timeout.connect(self._flick)
-        self._flicked = False
         self.show_answer()
         self.to_frame(self._most_telling())
         self._background.run(lambda: opened_ct(opened), self._ct_read, failed=self._ct_failed)
@@ -111,16 +103,15 @@ class FusionPlace(ResultPlace):
     def turn_cut(self, by_deg: float) -> str:
         self.desk.turn_cut(np.deg2rad(by_deg))
         self._show_lanes()
-        self._show_pair()
+        self.pair.show_frame()
         return ""
 
     def hold_overlay(self, held: bool) -> str:
-        for view in (self.ivus, self.cross):
-            view.hide_outlines(held)
+        self.pair.hide_outlines(held)
         return ""
 
     def next_pair_mode(self) -> str:
-        self.modes.setCurrentIndex((self.pair_mode + 1) % len(PAIR_MODES))
+        self.pair.next_mode()
         return ""
 
     def next_colouring(self) -> str:
@@ -138,25 +129,16 @@ class FusionPlace(ResultPlace):
         )
 
     def show_candidate(self, number: int) -> str:
-        if number == self.desk.shown_candidate:
-            return ""
-        opened = self.desk.opened
-        if number == 0 and not self.desk.acts:
-            self.desk.take(opened.fusion, CtSections(opened, opened.fusion, None), (), candidate=0)
-            self._answer_changed()
-            return ""
-        return self._rank((self.desk.candidate_act(number),), candidate=number)
+        return self.help.show_candidate(number)
 
     def slide(self, by_mm: float) -> str:
-        return self._rank((*self._own_acts(), slide(self.desk.fusion, self.desk.frame, by_mm)))
+        return self.help.slide(by_mm)
 
     def turn(self, by_deg: float) -> str:
-        return self._rank((*self._own_acts(), turn(self.desk.fusion, self.desk.frame, np.deg2rad(by_deg))))
+        return self.help.turn(by_deg)
 
     def point_pair(self) -> str:
-        """Begin a landmark pair: a click on the frame, then one on the CT's map or cross-section."""
-        self._pointing = (-1, 0.0)
-        return "click the landmark in the IVUS frame"
+        return self.help.begin_pair()
 
     def accept(self) -> str:
         self.desk.judge("accepted")
@@ -174,10 +156,8 @@ class FusionPlace(ResultPlace):
         return words
 
     def measure(self) -> str:
-        """Switch measuring on or off."""
-        self.measure_on = not self.measure_on
-        self._measuring = None
-        return "click two places in a picture" if self.measure_on else ""
+        """Length, area, arc, off."""
+        return self.pair.next_ruler()
 
     def bookmark(self, note: str | None = None) -> str:
         """Remember this frame.
@@ -201,28 +181,22 @@ class FusionPlace(ResultPlace):
         Raises:
             InputError: the folder cannot be written to.
         """
-        if self._film is not None and self._film.running:
+        if self._film.running:
             return "the last export is still filming"
         written = exports.export_files(self.desk, self._table, folder)
         self.save_picture(folder / exports.SCREENSHOT)
         if film:
-            order = np.argsort(self.desk.fusion.place_mm, kind="stable")
-            every = max(1, len(order) // _FILM_FRAMES)
-            here = self.desk.frame
-            self._film = FilmWriter(folder / exports.FILM, [int(k) for k in order[::every]], self._filmed, self)
-            self._film.advanced.connect(lambda share: self.say(f"filming, {100 * share:.0f} %"))
-            self._film.ended.connect(lambda why: self._film_ended(why, folder, here))
+            self._film.start(folder)
         return f"{len(written) + 1} files in {folder}"
 
     def _filmed(self, frame: int) -> QImage:
-        self.desk.to_frame(frame)
-        self._scrubbed()
+        self._back_to(frame)
         self.scene.render_now()
         return self.grab().toImage()
 
-    def _film_ended(self, why: str, folder: Path, frame: int) -> None:
-        self.to_frame(frame)
-        self.say(why or f"export is whole: {folder}")
+    def _back_to(self, frame: int) -> None:
+        self.desk.to_frame(frame)
+        self._scrubbed()
 
     def to_frame(self, frame: int) -> str:
         if self.desk.to_frame(frame):
@@ -235,27 +209,24 @@ class FusionPlace(ResultPlace):
 
     def close_place(self) -> None:
         self._player.stop()
-        self._flicker.stop()
-        if self._film is not None and self._film.running:
-            self._film.stop()
+        self.pair.stop()
+        self._film.stop()
         super().close_place()
 
     # Widgets
 
     def _make_widgets(self) -> None:
         self.banner = VerdictBanner()
-        drawn = bool(self.desk.opened.inputs.contours)
-        self.ivus, self.cross = PictureView("IVUS outlines" if drawn else "IVUS"), PictureView("CT cross-section")
+        self.pair = FramePair(self.desk, lambda: self._table, self)
+        self.ivus, self.cross = self.pair.ivus, self.pair.cross
         self.scene = SceneView("Artery")
         self.lanes = LaneView(axis_words="mm")
         self.plot = ProfilePlot(left="mm\u00b2")
         self.candidates = QListWidget()
         self.candidates.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.candidates.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.candidates.setIconSize(QSize(SIDE_PX, SIDE_PX))
         self.candidates.setStyleSheet("QListWidget { font-size: 13px; } QListWidget::item { padding: 3px 4px; }")
-        self.modes = QComboBox()
-        self.modes.addItems(PAIR_MODES)
-        self.modes.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.here = QLabel()
         self.here.setTextFormat(Qt.TextFormat.PlainText)
         self.here.setWordWrap(True)
@@ -274,7 +245,7 @@ class FusionPlace(ResultPlace):
         column.addWidget(self.candidates, 1)
         row = QHBoxLayout()
         row.addWidget(self.here, 1)
-        row.addWidget(self.modes)
+        row.addWidget(self.pair.modes)
         column.addLayout(row)
         self.tools = QGridLayout()
         self.tools.setSpacing(3)
@@ -316,57 +287,20 @@ class FusionPlace(ResultPlace):
         self.lanes.wheeled.connect(lambda notches: self.step(-notches))
         self.lanes.clicked.connect(self._lane_clicked)
         self.plot.scrubbed.connect(self.to_place)
-        self.modes.currentIndexChanged.connect(self._set_pair_mode)
         self.candidates.currentRowChanged.connect(self._candidate_picked)
-        for view, other in ((self.ivus, self.cross), (self.cross, self.ivus)):
-            view.pointed.connect(self._linked(view, other))
+        self.pair.recut.connect(self._show_lanes)
+        self.pair.clicked.connect(self._picture_clicked)
+        self.pair.measured.connect(lambda words: self.say(words))
+        for view in (self.ivus, self.cross):
             view.wheeled.connect(lambda notches: self.step(-notches))
-            view.clicked.connect(self._picture_clicked(view))
-        self.ivus.dragged.connect(self._drag_ivus)
-        self.cross.dragged.connect(self._drag_cross)
 
-    def _linked(self, view: PictureView, other: PictureView) -> Callable[[float, float], None]:
-        def follow(x_mm: float, y_mm: float) -> None:
-            view.show_cursor(x_mm, y_mm)
-            other.show_cursor(x_mm, y_mm)
-
-        return follow
-
-    def _picture_clicked(self, view: PictureView) -> Callable[[float, float], None]:
-        def clicked(x_mm: float, y_mm: float) -> None:
-            if self.measure_on:
-                self._measure_to(x_mm, y_mm)
-            elif self._pointing is not None:
-                self._point_to(view, float(np.arctan2(y_mm, x_mm)))
-
-        return clicked
-
-    def _drag_ivus(self, right: float, up: float) -> None:
-        if self._on_handle(self.ivus):
-            self._turn_handle(self.ivus)
+    def _picture_clicked(self, in_frame: bool, x_mm: float, y_mm: float) -> None:
+        turn_rad = float(np.arctan2(y_mm, x_mm))
+        if in_frame:
+            self.help.pair_in_frame(turn_rad)
         else:
-            self.ivus_window = _dragged(self.ivus_window, right, up)
-            self._show_pair()
-            self._show_lanes()
-
-    def _drag_cross(self, right: float, up: float) -> None:
-        self.ct_window = _dragged(self.ct_window, right, up)
-        self._show_pair()
-        self._show_lanes()
-
-    def _on_handle(self, view: PictureView) -> bool:
-        """The knob is dragged where the mouse is near it or has begun to turn it."""
-        if view.cursor_mm is None:
-            return False
-        x, y = view.cursor_mm
-        reach = 0.93 * view.half_width_mm / view.zoom
-        return bool(np.hypot(x - reach * np.cos(self.desk.cut_rad), y - reach * np.sin(self.desk.cut_rad)) < 1.0)
-
-    def _turn_handle(self, view: PictureView) -> None:
-        assert view.cursor_mm is not None
-        self.desk.cut_rad = float(np.arctan2(view.cursor_mm[1], view.cursor_mm[0]))
-        self._show_lanes()
-        self._show_pair()
+            place = float(self.desk.fusion.place_mm[self.desk.frame])
+            self.help.pair_in_ct(place, self.desk.frame, turn_rad)
 
     # What is shown
 
@@ -401,7 +335,7 @@ class FusionPlace(ResultPlace):
         self.banner.show_verdict(desk.verdict, desk.reasons(), desk.next_step(), figures)
 
     def _show_lanes(self) -> None:
-        shown, joins = lanes.all_lanes(self.desk, self.ivus_window, self.ct_window)
+        shown, joins = lanes.all_lanes(self.desk, self.pair.ivus_window, self.pair.ct_window)
         if len(shown) > lanes.IVUS_MAP:
             marked = replace(shown[lanes.IVUS_MAP], marks=lanes.landmark_marks(self.desk))
             shown = (*shown[: lanes.IVUS_MAP], marked, *shown[lanes.IVUS_MAP + 1 :])
@@ -452,6 +386,9 @@ class FusionPlace(ResultPlace):
             assert item is not None
             order = "distal to proximal" if candidate.distal_to_proximal else "proximal to distal"
             item.setToolTip(f"frames {order} over {ends}, the first turned by {candidate.rotation_deg:.0f} degrees")
+            picture = self._thumbnails[number - 1] if self._thumbnails else None
+            if picture is not None:
+                item.setIcon(QIcon(QPixmap.fromImage(grey_image(picture))))
         self.candidates.setCurrentRow(self.desk.shown_candidate)
         self.candidates.blockSignals(False)
 
@@ -461,42 +398,12 @@ class FusionPlace(ResultPlace):
         )
         self.lanes.show_flags(marks)
 
-    def _show_pair(self) -> None:
-        desk, k = self.desk, self.desk.frame
-        px, centre = desk.opened.pixel_mm, desk.opened.centre_px
-        one = windowed(desk.opened.frames[k], self.ivus_window)
-        other = windowed(desk.ct.section(k), self.ct_window)
-        mixed = _mixed(one, other, PAIR_MODES[self.pair_mode], flicked=self._flicked, checker_px=_CHECKER_MM / px)
-        for view, picture, outlines in (
-            (self.ivus, mixed, frame_outlines(desk)),
-            (self.cross, other, (*ct_outlines(desk), frame_outlines(desk)[0])),
-        ):
-            view.show_picture(grey_image(picture), pixel_mm=(px, px), origin_px=centre)
-            view.show_outlines((*outlines, *self._measured()))
-            view.handle_rad = desk.cut_rad
-        place = float(desk.fusion.place_mm[k])
-        table = self._table
-        self.ivus.corner = f"frame {k}  z {desk.fusion.z_mm[k]:.1f} mm\nlumen {table.lumen_mm2[k]:.1f} mm\u00b2"
-        seen = table.ct_area_mm2[k]
-        self.cross.corner = f"{place:.1f} mm from ostium\nlumen " + (
-            f"{seen:.1f} mm\u00b2" if np.isfinite(seen) else "not seen"
-        )
-
-    def _measured(self) -> tuple[Outline, ...]:
-        return tuple(
-            Outline(
-                points_mm=np.array([m.start_mm, m.end_mm]), colour=palette.BRIGHT_TEXT, name=f"{m.length_mm:.2f} mm"
-            )
-            for m in self.desk.measurements
-            if m.frame == self.desk.frame
-        )
-
     def _scrubbed(self) -> None:
         """Everything follows at once; 3-D when there is time."""
         began = time.perf_counter()
         desk = self.desk
         place = float(desk.fusion.place_mm[desk.frame])
-        self._show_pair()
+        self.pair.show_frame()
         self.lanes.show_cursor(place)
         self.plot.show_cursor(place)
         sigma = ""
@@ -519,16 +426,6 @@ class FusionPlace(ResultPlace):
         strength = strength * ((place > seen[0]) & (place < seen[-1]))
         return int(self.desk.fusion.frame_index[int(strength.argmax())]) or 1
 
-    def _set_pair_mode(self, mode: int) -> None:
-        self.pair_mode = mode
-        self._flicked = False
-        self._flicker.start() if PAIR_MODES[mode] == "flicker" else self._flicker.stop()
-        self._show_pair()
-
-    def _flick(self) -> None:
-        self._flicked = not self._flicked
-        self._show_pair()
-
     def _play_on(self) -> None:
         before = self.desk.frame
         self.step(1)
@@ -536,9 +433,6 @@ class FusionPlace(ResultPlace):
             self._player.stop()
 
     # Help by hand
-
-    def _own_acts(self) -> tuple[Act, ...]:
-        return self.desk.acts
 
     def _candidate_picked(self, row: int) -> None:
         if row >= 0 and (words := self.show_candidate(row)):
@@ -548,65 +442,16 @@ class FusionPlace(ResultPlace):
         """A right click (or Ctrl and a click): on the frames' map it begins a landmark pair, on the CT's ends it."""
         if lane == lanes.IVUS_MAP:
             self.to_place(place_mm)
-            self._pointing = (self.desk.frame, float(np.deg2rad(height)))
-            self.say("now right-click the same landmark in the CT's map, or click it in the cross-section")
-        elif lane == lanes.CT_MAP and self._pointing is not None and self._pointing[0] >= 0:
-            hand = self.desk.fusion.handedness * (-1 if self.desk.fusion.distal_to_proximal else 1)
+            self.help.pair_in_frames_map(float(np.deg2rad(height)))
+        elif lane == lanes.CT_MAP:
             frame = int(np.abs(self.desk.fusion.place_mm - place_mm).argmin())
-            course_rad = float(self.desk.fusion.angle_rad[frame]) + hand * float(np.deg2rad(height))
-            self._pair_done(place_mm, course_rad)
-
-    def _point_to(self, view: PictureView, turn_rad: float) -> None:
-        assert self._pointing is not None
-        if self._pointing[0] < 0:
-            if view is self.ivus:
-                self._pointing = (self.desk.frame, turn_rad)
-                self.say("scrub to where the CT shows the same landmark, and click it in the cross-section")
-        elif view is self.cross:
-            fusion = self.desk.fusion
-            hand = fusion.handedness * (-1 if fusion.distal_to_proximal else 1)
-            place = float(fusion.place_mm[self.desk.frame])
-            self._pair_done(place, float(fusion.angle_rad[self.desk.frame]) + hand * turn_rad)
-
-    def _pair_done(self, place_mm: float, course_rad: float) -> None:
-        assert self._pointing is not None
-        frame, frame_rad = self._pointing
-        self._pointing = None
-        self.say(self._rank((*self._own_acts(), landmark_pair(frame, frame_rad, place_mm, course_rad))))
-
-    def _measure_to(self, x_mm: float, y_mm: float) -> None:
-        if self._measuring is None:
-            self._measuring = (x_mm, y_mm)
-            return
-        found = self.desk.measure(self._measuring, (x_mm, y_mm))
-        self._measuring = None
-        self._show_pair()
-        self.say(f"{found.length_mm:.2f} mm")
-
-    def _rank(self, acts: tuple[Act, ...], *, candidate: int = -1) -> str:
-        """Search again in the background and take the answer."""
-        if self.desk.opened.fusion.method != "ours":
-            return "the published method has no hypotheses to rank again; register with method ours"
-        if self.desk.matter is None:
-            return "the CT is still being read; try again in a moment"
-        ct = self.ct
-        assert ct is not None
-
-        def work() -> Fusion:
-            return self.desk.ranked(acts)
-
-        def then(fusion: Fusion) -> None:
-            shown = self.desk.shown_candidate if candidate < 0 else candidate
-            self.desk.take(fusion, CtSections(self.desk.opened, fusion, ct), acts, candidate=shown)
-            self._answer_changed()
-            self.say(f"ranked again: {acts[-1].words}")
-
-        self._background.run(work, then, failed=lambda error: self.say(f"could not rank again: {error}"))
-        return "ranking the hypotheses again"
+            self.help.pair_in_ct(place_mm, frame, float(np.deg2rad(height)))
 
     def _ct_read(self, ct: CtVolume) -> None:
-        self.ct = ct
-        scene.stand_ct(self.scene, self.desk, ct, self.ct_window)
+        self.help.ct = ct
+        self._thumbnails = candidate_pictures(self.desk, ct, self.pair.ct_window)
+        self._show_candidates()
+        scene.stand_ct(self.scene, self.desk, ct, self.pair.ct_window)
         if self.desk.opened.fusion.method != "ours":
             return
 
@@ -629,21 +474,3 @@ def _ends(candidate: Candidate, length_mm: float) -> str:
     other = candidate.offset_mm + (-length_mm if candidate.distal_to_proximal else length_mm)
     low, high = sorted((candidate.offset_mm, other))
     return f"{low:.0f} to {high:.0f}"
-
-
-def _dragged(window: tuple[float, float], right: float, up: float) -> tuple[float, float]:
-    low, high = window
-    width = max((high - low) * (1.0 + 1.5 * right), 4.0)
-    middle = 0.5 * (low + high) - up * (high - low)
-    return middle - 0.5 * width, middle + 0.5 * width
-
-
-def _mixed(one: np.ndarray, other: np.ndarray, mode: str, *, flicked: bool, checker_px: float) -> np.ndarray:
-    if mode == "blend":
-        return (one // 2 + other // 2).astype(np.uint8)
-    if mode == "flicker":
-        return other if flicked else one
-    if mode == "checkerboard":
-        rows, columns = (np.arange(size) // max(checker_px, 1.0) for size in one.shape)
-        return np.where((rows[:, None] + columns[None, :]) % 2 > 0, other, one)
-    return one

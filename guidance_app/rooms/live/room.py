@@ -16,6 +16,7 @@ from guidance_app.rooms.live.case_runs import CaseRuns, Runs
 from guidance_app.rooms.live.guided_session import GuidedSession
 from guidance_app.rooms.live.judging.actions import judging_actions
 from guidance_app.rooms.live.judging.hand_actions import hand_actions
+from guidance_app.rooms.live.measuring.actions import measuring_actions
 from guidance_app.rooms.live.place import LivePlace
 from guidance_app.rooms.live.remembered_view import RememberedView, remembered_of, set_up
 from guidance_app.rooms.live.second_screen import SecondScreen
@@ -25,6 +26,7 @@ from guidance_app.views.language import tr
 if TYPE_CHECKING:
     from engines.anatomy.cases.case import Case
     from guidance_app.rooms.live.judging.judged_model import JudgedModel
+    from guidance_app.rooms.live.measuring.measured import ModelMark
 
 
 class LiveRoom(Room):
@@ -49,6 +51,7 @@ class LiveRoom(Room):
         self._remembered = RememberedView()
         self._given_mode = ""
         self._second: SecondScreen | None = None
+        self._measured_case: Case | None = None
 
     @property
     def widget(self) -> LivePlace:
@@ -58,7 +61,7 @@ class LiveRoom(Room):
     def _place(self) -> LivePlace:
         place = LivePlace(self._house.say, self._perform)
         judging = (*judging_actions(place.judging), *hand_actions(place.judging.hand))
-        place.dress_buttons((*live_actions(place.desk), *judging))
+        place.dress_buttons((*live_actions(place.desk), *judging, *measuring_actions(place.measuring)))
         return place
 
     def actions(self) -> tuple[Action, ...]:
@@ -67,9 +70,9 @@ class LiveRoom(Room):
             press=self.toggle_second_screen, tip=tr("The picture alone, as large as the other screen is."),
         )  # fmt: skip
         judging = self.widget.judging
-        # While a hand corrects, some keys of the room are its own.
-        by_hand = hand_actions(judging.hand)
-        return (*by_hand, *live_actions(self.widget.desk), *judging_actions(judging), second)
+        # While a hand corrects or a ruler lies on the picture, some keys of the room are theirs.
+        first = (*measuring_actions(self.widget.measuring), *hand_actions(judging.hand))
+        return (*first, *live_actions(self.widget.desk), *judging_actions(judging), second)
 
     def enter(self, case: Case | None) -> None:
         if case is not None and case is not self._case and case.recordings:
@@ -131,6 +134,12 @@ class LiveRoom(Room):
         self._case = case
         self.widget.view.case_id = case.id
         self.widget.judging.take(lambda: _judged_model(case))
+        if case is not self._measured_case:
+            self._measured_case = case
+            marks, problem = _given_marks(case)
+            self.widget.measuring.take(case.id, marks)
+            if problem:
+                self._house.toast(problem, "problem")
         self.widget.desk.take(session, runs=runs, run_index=run_index, open_run=open_run)
         self.widget.start()
 
@@ -185,3 +194,11 @@ def _judged_model(case: Case) -> JudgedModel:
     from guidance_app.rooms.live.judging.judged_model import JudgedModel
 
     return JudgedModel(case.vessel_model())
+
+
+def _given_marks(case: Case) -> tuple[tuple[ModelMark, ...], str]:
+    if not any(role in case.files for role in ("landmarks", "planes")):
+        return (), ""
+    from guidance_app.rooms.live.measuring.given_marks import given_marks
+
+    return given_marks(case)

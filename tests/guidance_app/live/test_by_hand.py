@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from calibration.pose import RigidPose
+from engines.anatomy.vessel_model import Branch, CenterlineTree, VesselModel
 from engines.registration.pose_file import registration_content
 from guidance_app.live import guidance_state as gs
+from guidance_app.live.engine.model_projection import ProjectedModel
 from guidance_app.live.engine.step.draw import error_with
 from guidance_app.live.engine.step.judge import Judge
 from guidance_app.live.evidence import Evidence
@@ -18,7 +20,7 @@ from guidance_app.live.guidance_state import Situation
 from guidance_app.live.manual_help import MANUAL_HELP, keeping_help, placed_registration
 from guidance_app.live.session.overlay_rule import ComputedOverlay, OverlayLimits, decide_overlay
 from guidance_app.live.session.session import LiveSession
-from guidance_app.live.stiff_wire import WIRE_ERROR_MM, WIRE_WORDS, error_with_wire
+from guidance_app.live.stiff_wire import WIRE_ERROR_MM, WIRE_HALO_MM, WIRE_WORDS, error_with_wire
 from guidance_app.sources.file_source import PacedFileSource
 from tests.guidance_app.live.stand_ins import FakeRun, fake_recipe, geometry, numbered, overlay_of, registration
 from tests.guidance_app.live.window_stand_in import drive
@@ -182,3 +184,17 @@ def test_the_log_tells_who_placed_what_when_and_on_which_frame(tmp_path):
     assert isinstance(told["frame"], int)
     assert "stiff wire inside" in by_kind["wire_declared"]["text"]
     assert "pose_by_hand_withdrawn" in by_kind
+
+
+def test_a_wire_widens_the_halo_of_seen_and_unseen_branches_alike():
+    tree = CenterlineTree(branches=(Branch(points_mm=np.array([[0.0, 0, 0], [0, 0, 9]]), radius_mm=np.ones(2)),))
+    model, frame = ProjectedModel(VesselModel(centerlines=tree)), numbered(FakeRun().frame(0), 0, 0)
+    plain, wired = (
+        model.overlay(frame, A, POSE, expected_error_mm=1.0, generation=1, added_halo_mm=added)
+        for added in (0.0, WIRE_HALO_MM)
+    )
+    mm_per_px = A.isocentre_mm_per_px
+    for before, after in ((plain.halo_px, wired.halo_px), (plain.unseen_halo_px, wired.unseen_halo_px)):
+        assert before is not None
+        assert after is not None
+        assert after * mm_per_px == pytest.approx(np.hypot(before * mm_per_px, WIRE_HALO_MM))

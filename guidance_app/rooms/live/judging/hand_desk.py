@@ -145,7 +145,7 @@ class HandDesk:
         self.leave()
         self.mode, self._weak_pose, self._geometry = "weak", weak.registration.isocentre_from_lps, frame.geometry
         reasons = "; ".join(weak.registration.reasons) or "it does not fit the picture"
-        self.status = f"Too weak: {reasons}. P corrects it by hand."
+        self.status = f"P corrects it by hand. Too weak: {reasons}."
         self._show()
         return "The pose that the program rejected, only to judge"
 
@@ -276,12 +276,14 @@ class HandDesk:
         draft = self._history.current
         at = (pointer.column, pointer.row)
         if draft.pairs.waiting_mm is None:
-            found = model.nearest_point_mm(draft.pose, self._geometry, at)
-            if found is None or found[1] * pointer.scale > _REACH_VIEW_PX:
+            found = model.nearest_place(draft.pose, self._geometry, at)
+            if found is None or found.away_px * pointer.scale > _REACH_VIEW_PX:
                 self._tell("Click nearer to the model's line")
                 return True
             self._history.push(
-                _Draft(pose=draft.pose, pairs=draft.pairs.with_point(found[0]), residuals_mm=draft.residuals_mm)
+                _Draft(
+                    pose=draft.pose, pairs=draft.pairs.with_point(found.point_lps_mm), residuals_mm=draft.residuals_mm
+                )
             )
             self._tell("Now click its place in the picture")
         else:

@@ -136,6 +136,15 @@ def test_a_landmark_pair_keeps_a_right_answer_right(room, window, qtbot):
     assert after.handedness == fusion.handedness
 
 
+def test_each_candidate_shows_what_the_ct_would_show_there(room):
+    place = room.place
+    icons = [place.candidates.item(k).icon() for k in range(place.candidates.count())]
+    assert icons
+    for icon in icons:
+        pixels = pixels_of(icon.pixmap(44, 44).toImage())
+        assert pixels.std() > 5.0
+
+
 def test_a_verdict_is_given_and_taken_back_by_keys(room, window, qtbot):
     place = room.place
     press(qtbot, window, Qt.Key.Key_X)
@@ -149,7 +158,10 @@ def test_a_verdict_is_given_and_taken_back_by_keys(room, window, qtbot):
 def test_an_export_is_whole_and_names_nobody(room, result, tmp_path):
     place = room.place
     place.bookmark("ostium of D1")
-    place.desk.measure((0.0, 0.0), (3.0, 4.0))
+    for _ in range(2):
+        place.measure()
+    for corner in ((0.0, 0.0), (2.0, 0.0), (2.0, 2.0), (0.0, 2.0), (0.1, 0.1)):
+        place.ivus.clicked.emit(*corner)
     place.accept()
     out = tmp_path / "export"
     place.export(out, film=False)
@@ -158,7 +170,7 @@ def test_an_export_is_whole_and_names_nobody(room, result, tmp_path):
     ]  # fmt: skip
     stored = json.loads((out / "result.json").read_text())
     assert stored["review"]["by_person"] == "accepted"
-    assert stored["review"]["measurements"][0]["length_mm"] == 5.0
+    assert stored["review"]["measurements"][0]["area_mm2"] == 4.0
     rows = (out / "frames.csv").read_text().splitlines()
     assert rows[0] == f"# {palette.RESEARCH_LINE}"
     assert len(rows) == 2 + place.desk.frames
