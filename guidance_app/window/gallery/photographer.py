@@ -148,7 +148,7 @@ def _is_earlier(other: CaughtState, state: CaughtState) -> bool:
 def _show(window: GuidanceWindow, state: CaughtState) -> StillSession:
     session = StillSession(_of_now(state.screen))
     case: Any = SimpleNamespace(
-        id=state.case_id, kind=state.case_kind, folder=Path(state.case_id),
+        id=state.case_id, kind=state.case_kind, folder=Path(state.case_id), files={}, patient=None,
         recordings=tuple(SimpleNamespace(path=Path(f"{name}.dcm")) for name in state.runs),
     )  # fmt: skip
     window.show_session(session, case, run_index=state.run_index)

@@ -76,7 +76,7 @@ def test_a_missing_model_costs_the_overlay_and_not_the_picture(qtbot: QtBot) -> 
 
 
 def test_two_windows_on_one_case_both_work_and_the_second_says_so(qtbot: QtBot, tmp_path: Path) -> None:
-    case: Any = SimpleNamespace(id="case-7", kind="coronary", folder=tmp_path / "case", recordings=())
+    case: Any = SimpleNamespace(id="case-7", kind="coronary", folder=tmp_path / "case", files={}, recordings=())
     claims = [CaseClaim(tmp_path), CaseClaim(tmp_path)]
     windows = [GuidanceWindow(claim=claim.take) for claim in claims]
     sessions = [StagedSession([screen()]), StagedSession([screen()])]
