@@ -66,7 +66,9 @@ class SpaceView(QWidget):
         """Show or hide it."""
         shown = self.isHidden()
         window = self.window()
-        wide = window is not None and window.width() >= WIDE_FROM_PX  # a narrow window has no width to spare beside its picture
+        wide = (
+            window is not None and window.width() >= WIDE_FROM_PX
+        )  # a narrow window has no width to spare beside its picture
         self.setFixedWidth(WIDTH_PX if wide else NARROW_PX)
         self.setVisible(shown)
         if shown:
