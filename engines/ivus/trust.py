@@ -25,6 +25,7 @@ FLAGS = {
     "NO_SELF_CHECK": "the published method does not judge its own answer; compare side branches in both pictures",
     "UNCERTAIN": "the calibrated probability is below the limit; look through the candidates",
 }
+_LEAST_MASS, _TURNED_MASS = 0.9, 0.15
 _SEVERAL_BRANCHES, _LEAST_AGREEMENT = 3, 0.2
 _SIGNS = ("mass", "place_mass", "evidence", "landmarks", "size_correlation", "agreement", "in_lumen", "ostium")
 
@@ -87,10 +88,14 @@ def flags_of(signs: dict[str, float], confidence: float, limit: float) -> tuple[
     # against it.
     if signs["branches_seen"] >= _SEVERAL_BRANCHES and signs["branch_agreement"] < _LEAST_AGREEMENT:
         found["AMBIGUOUS_POSITION"] = True
+    # Where the search itself puts a tenth elsewhere, no confidence makes up for it.
+    turned = signs["place_mass"] - signs["mass"] > _TURNED_MASS
+    if signs["mass"] < _LEAST_MASS:
+        found["AMBIGUOUS_ROTATION" if turned else "AMBIGUOUS_POSITION"] = True
     if confidence < limit:
         found |= {
             "FEW_LANDMARKS": signs["landmarks"] < 2.5,
-            "AMBIGUOUS_ROTATION": signs["place_mass"] - signs["mass"] > 0.15,
+            "AMBIGUOUS_ROTATION": turned,
             "AMBIGUOUS_POSITION": found.get("AMBIGUOUS_POSITION", False) or signs["place_mass"] < 0.75,
             "WRONG_BRANCH": signs["size_correlation"] < 0.0 or signs["in_lumen"] < 0.95,
             "SCALE_CONFLICT": signs["edge"] > 0.5 and signs["size_correlation"] < 0.5,

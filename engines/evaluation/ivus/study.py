@@ -13,6 +13,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from engines.evaluation.cohort import Workplace, run_cohort
+from engines.evaluation.ivus.gating_study import GatingRecord
 from engines.evaluation.ivus.landmark_scores import LandmarkRecord, LandmarkTable, landmark_record, landmark_table
 from engines.evaluation.ivus.metrics import IvusErrors, ivus_errors
 from engines.evaluation.record_log import RecordLog
@@ -107,6 +108,7 @@ class IvusReport(BaseModel):
     summaries: dict[str, IvusSummary]
     comparisons: dict[str, IvusComparison]
     landmarks: dict[str, LandmarkSummary]
+    gating: list[GatingRecord] = Field(default_factory=list)
     failures: list[dict[str, str]]
     cases: list[IvusRecord]
 

@@ -25,6 +25,7 @@ def add_to(evaluate: typer.Typer) -> None:
         compare: list[str] = typer.Option(
             [], "--compare", help="METHOD=TEST,SHIFT: another method on the first cases of both alone; may be repeated."
         ),
+        gating: int = typer.Option(0, "--gating", min=0, help="Runs that were not gated, of test and of shift each."),
         contours: bool = typer.Option(False, "--contours", help="Register drawn contours too."),
         workers: int = typer.Option(0, "--workers", min=0, help="Processes of this machine; 0: this one alone."),
         cluster: str = typer.Option("", "--cluster", help="Address of a trusted Dask scheduler."),
@@ -60,6 +61,11 @@ def add_to(evaluate: typer.Typer) -> None:
                 tasks.append(IvusTask(split=split, seed=first + number, runs=runs))
         report = evaluate_ivus(tasks, report=json_file, place=Workplace(cluster=cluster, workers=workers),
                                progress=lambda line: typer.echo(line, err=True))  # fmt: skip
+        if gating:
+            from engines.evaluation.ivus.gating_study import gating_record
+
+            runs = [gating_record(split, first + number) for split in ("test", "shift") for number in range(gating)]
+            report = report.model_copy(update={"gating": runs})
         _print(report)
         if json_file is not None:
             write_json(json_file, report.model_dump(by_alias=True))
@@ -73,6 +79,9 @@ def add_to(evaluate: typer.Typer) -> None:
 
 
 def _print(report: IvusReport) -> None:
+    for run in report.gating:
+        rate = "no heart rate" if run.rate_error is None else f"heart rate off by {100 * run.rate_error:.1f} %"
+        print(f"{run.split}-{run.seed}, not gated: {rate}, {run.found} beats found, {run.missed} missed")
     for name, pair in report.comparisons.items():
         print(
             f"{name}: of {pair.cases} cases {pair.only_first_right} are right by {pair.first} alone, "

@@ -80,7 +80,7 @@ class LivePlace(QWidget):
         self.measuring.changed = self._measuring_changed
         self.view.on_frame_wheel = lambda frames: say(self.desk.step(frames))
         self.view.on_overlay_changed = self._show_overlay_choice
-        columns = QHBoxLayout(self)
+        columns = self._columns = QHBoxLayout(self)
         columns.setContentsMargins(0, 0, 0, 0)
         columns.setSpacing(0)
         columns.addWidget(self.view, 1)
@@ -105,6 +105,10 @@ class LivePlace(QWidget):
                 dress(button, action)
         self.judging_panel.dress_buttons(actions)
         self.measuring_panel.dress_buttons(actions)
+
+    def put_beside(self, widget: QWidget) -> None:
+        """Between the picture and the panels; what is hidden takes no room."""
+        self._columns.insertWidget(1, widget)
 
     def start(self) -> None:
         """Begin to draw; the session has been started."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,8 +25,10 @@ from guidance_app.views.language import tr
 
 if TYPE_CHECKING:
     from engines.anatomy.cases.case import Case
+    from engines.anatomy.vessel_model import SurfaceMesh
     from guidance_app.rooms.live.judging.judged_model import JudgedModel
     from guidance_app.rooms.live.measuring.measured import ModelMark
+    from guidance_app.rooms.live.space_view import SpaceView
 
 
 class LiveRoom(Room):
@@ -51,6 +53,7 @@ class LiveRoom(Room):
         self._remembered = RememberedView()
         self._given_mode = ""
         self._second: SecondScreen | None = None
+        self._space: SpaceView | None = None
         self._measured_case: Case | None = None
 
     @property
@@ -69,10 +72,14 @@ class LiveRoom(Room):
             id="live.second-screen", words=tr("Picture on a second screen, again: back"), keys=("Ctrl+F11",),
             press=self.toggle_second_screen, tip=tr("The picture alone, as large as the other screen is."),
         )  # fmt: skip
+        space = Action(
+            id="live.space", words=tr("C-arm and model in 3-D, again: back"), keys=("D",), press=self.toggle_space,
+            tip=tr("Beside the picture, with how surely the model's place is known. A drag turns it, the wheel zooms."),
+        )  # fmt: skip
         judging = self.widget.judging
         # While a hand corrects or a ruler lies on the picture, some keys of the room are theirs.
         first = (*measuring_actions(self.widget.measuring), *hand_actions(judging.hand))
-        return (*first, *live_actions(self.widget.desk), *judging_actions(judging), second)
+        return (*first, *live_actions(self.widget.desk), *judging_actions(judging), space, second)
 
     def enter(self, case: Case | None) -> None:
         if case is not None and case is not self._case and case.recordings:
@@ -86,6 +93,8 @@ class LiveRoom(Room):
     def close(self) -> None:
         if self._second is not None:
             self._second.end()
+        if self._space is not None:
+            self._space.close_view()
         if "_place" in self.__dict__:
             self.widget.stop()
         if self._runs is not None:
@@ -95,6 +104,22 @@ class LiveRoom(Room):
     def second_screen(self) -> SecondScreen | None:
         """The picture's second window while it is open."""
         return self._second
+
+    @property
+    def space(self) -> SpaceView | None:
+        """The 3-D view, once it was asked for."""
+        return self._space
+
+    def toggle_space(self) -> str:
+        if self._space is None:
+            from guidance_app.rooms.live.space_view import SpaceView  # brings VTK
+
+            place = self.widget
+            self._space = SpaceView(lambda: (place.view.screen_state, place.desk.session))
+            place.put_beside(self._space)
+            if self._case is not None:
+                self._space.take_surface(partial(_surface, self._case))
+        return self._space.toggle()
 
     def toggle_second_screen(self) -> str:
         if self._second is not None:
@@ -131,6 +156,8 @@ class LiveRoom(Room):
         if self._case is None or self._case.kind != case.kind:
             set_up(self.widget.view, self._remembered, kind=case.kind)
             self._given_mode = self.widget.view.mode
+        if self._space is not None and case is not self._case:
+            self._space.take_surface(partial(_surface, case))
         self._case = case
         self.widget.view.case_id = case.id
         self.widget.judging.take(lambda: _judged_model(case))
@@ -188,6 +215,10 @@ class LiveRoom(Room):
         session = open_run(index)
         self.show_session(session, case, runs=runs, run_index=index, open_run=open_run)
         session.start()
+
+
+def _surface(case: Case) -> SurfaceMesh | None:
+    return case.vessel_model().surface
 
 
 def _judged_model(case: Case) -> JudgedModel:

@@ -87,6 +87,11 @@ class JudgingDesk:
         self._turns.stop()
         self._background.close()
 
+    @property
+    def busy(self) -> bool:
+        """Something is being made or judged."""
+        return self._background.busy
+
     # What a person does
 
     def toggle(self) -> str:

@@ -13,28 +13,14 @@ import numpy as np
 from calibration.carm import CArmGeometry
 from calibration.errors import GuidanceError, InputError
 from engines.angiography.frame import Frame
-from engines.angiography.measurement import (
-    Figure,
-    PixelSize,
-    angle,
-    length,
-    size_of_catheter,
-    size_of_header,
-    size_of_marker,
-)
-from guidance_app.live.guidance import ScreenState
+from engines.angiography.measurement import PixelSize, size_of_header
+from guidance_app.live.guidance import GuidanceResult, ScreenState
 from guidance_app.rooms.live.guided_session import GuidedSession
 from guidance_app.rooms.live.judging.hand_history import History
-from guidance_app.rooms.live.measuring.measured import (
-    CLICKS,
-    Measured,
-    Measurement,
-    ModelMark,
-    Ruler,
-    StoredView,
-)
+from guidance_app.rooms.live.measuring.measured import CLICKS, Measured, ModelMark, Ruler, StoredView
 from guidance_app.rooms.live.measuring.measured_file import write_measured
 from guidance_app.rooms.live.measuring.measuring_tool import MeasuringTool, ShownMark
+from guidance_app.rooms.live.measuring.rulers import angle_of, calibrated, diameter_of, length_of
 from guidance_app.rooms.live.measuring.way_back import way_back
 from guidance_app.views.live_view import LiveView
 from guidance_app.views.overlay_look import look_of
@@ -239,40 +225,20 @@ class MeasuringDesk:
 
     def _with(self, ruler: Ruler, points_px: np.ndarray, frame: Frame) -> Measured:
         """What is measured, with one more; raises InputError."""
-        size = self.pixel_size()
         if ruler in ("catheter", "marker"):
-            across_px = length(points_px, None).value
-            made = size_of_catheter(self.french, across_px)
-            if ruler == "marker":
-                made = size_of_marker(self.marker_mm, across_px)
-            figures = (("", Figure(value=across_px, unit="px", way=f"is now {made.way}")),)
-            one = self._measurement(ruler, points_px, figures, frame)
-            return replace(self.measured.with_measurement(one), size=made, size_geometry=frame.geometry)
+            known = self.french if ruler == "catheter" else self.marker_mm
+            one, size = calibrated(ruler, points_px, frame, known=known)
+            return replace(self.measured.with_measurement(one), size=size, size_geometry=frame.geometry)
+        size = self.pixel_size()
+        if ruler == "diameter":
+            return self.measured.with_measurement(diameter_of(points_px, frame, self._result(), size))
         if ruler == "angle":
-            one = self._measurement(ruler, points_px, (("", angle(points_px, size)),), frame)
-        elif ruler == "diameter":
-            one = self._diameter(points_px, size, frame)
-        else:
-            figures = (("", length(points_px, size)),)
-            one = self._measurement(ruler, points_px, figures, frame, foreshortened=self._foreshortened(points_px))
+            return self.measured.with_measurement(angle_of(points_px, frame, size))
+        one = length_of(ruler, points_px, frame, size, foreshortened_percent=self._foreshortened(points_px))
         return self.measured.with_measurement(one)
 
-    def _diameter(self, points_px: np.ndarray, size: PixelSize | None, frame: Frame) -> Measurement:
-        from engines.angiography.vessel_width import vessel_width
-        from guidance_app.rooms.live.judging.judged_model import filled_mask
-
-        result = None if self._screen is None else self._screen.result
-        if result is None or result.frame_index != frame.index:
-            raise InputError("diameter: the vessels of this very picture are not segmented yet; pause, and click again")
-        mask = filled_mask(result.vessel_outline, frame.shape_px)
-        start, end = (tuple(point) for point in points_px.tolist())
-        found = vessel_width(mask, start, end)
-        percent = Figure(value=found.stenosis_percent, unit="% stenosis", way="of the diameter, needs no calibration")
-        figures = (
-            ("least", found.narrowest_diameter(size)), ("healthy there", found.reference_diameter(size)), ("", percent),
-        )  # fmt: skip
-        narrowest = found.path_px[found.narrowest]
-        return self._measurement("diameter", found.path_px, figures, frame, narrowest=narrowest)
+    def _result(self) -> GuidanceResult | None:
+        return None if self._screen is None else self._screen.result
 
     def _mark(self, pointer: Pointer) -> None:
         """A ring or a point on the model, where its line is shown nearest to the click."""
@@ -328,16 +294,6 @@ class MeasuringDesk:
         if screen.guidance_state not in ("accepted", "proposed"):
             return None
         return found.isocentre_from_lps, frame.geometry
-
-    def _measurement(
-        self, ruler: Ruler, points_px: np.ndarray, figures: tuple[tuple[str, Figure], ...], frame: Frame, *,
-        foreshortened: float | None = None, narrowest: np.ndarray | None = None,
-    ) -> Measurement:  # fmt: skip
-        return Measurement(
-            kind=ruler, points_px=points_px, figures=figures, source_id=frame.source_id, frame=frame.source_frame,
-            geometry=frame.geometry, sop_instance_uid=frame.sop_instance_uid, foreshortened_percent=foreshortened,
-            narrowest_px=narrowest,
-        )  # fmt: skip
 
     # Inside
 

@@ -98,6 +98,8 @@ def test_the_shipped_model_trusts_strong_evidence_and_flags_weak():
         ({"hidden": 0.6}, "GUIDEWIRE_HEAVY"),
         ({"in_lumen": 0.8}, "WRONG_BRANCH"),
         ({"branches_seen": 5.0, "branch_agreement": 0.0}, "AMBIGUOUS_POSITION"),
+        ({"mass": 0.8, "place_mass": 0.85}, "AMBIGUOUS_POSITION"),
+        ({"mass": 0.6, "place_mass": 0.95}, "AMBIGUOUS_ROTATION"),
     ],
 )
 def test_what_lies_in_the_input_is_told_however_sure_the_search_is(changes, flag):
