@@ -3,10 +3,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from engines.registration import filled_tree
 from engines.registration.features.image_features import prepare_view
 from engines.registration.features.prepared_model import PreparedModel
 from engines.registration.features.projected_model import RigidState
+from engines.registration.tracking import filled_tree
 from engines.registration.tracking.filled_tree import FollowedModel
 from tests.engines.registration.vessel_bed import bed
 
