@@ -21,7 +21,7 @@ class Arms:
     """
 
     heart: Literal["edges", "network"] = "edges"
-    wall: Literal["paths", "network"] = "paths"
+    wall: Literal["paths", "network"] = "network"
     reorient: Literal["geometric", "stn"] = "geometric"
     nonrigid: Literal["radial", "sdn"] = "radial"
 

@@ -31,6 +31,8 @@ _BACKGROUND_PX = 31  # wider than a vessel: its mean is what lies around
 _FILLED_SHARE = 0.35  # of the strongest branches' contrast: a branch below it has not filled, or cannot be seen
 _MOST_PICTURES = 4  # of one run
 _SMALLEST_POINTS = 20
+_MOST_LINE_MM = 1200.0  # of a head's three metres: the twigs would hide the vessels that they lie on
+_STILL_FILLED = 0.7  # of the best frame's contrast: later ones show veins
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +69,7 @@ class ReferencePicture:
         run: number of the recording in its case, from 1.
         frame: from 0.
         grey: (rows, columns) windowed for a screen, vessels dark.
-        branches: of the model, those that are seen filled here (all, where that cannot be told), every millimetre.
+        branches: of the model, the widest that are seen filled here (all, where that cannot be told), every mm.
     """
 
     case_mark: str
@@ -217,9 +219,11 @@ def _usable_views(content: PoseFile, file: Path, run: Run) -> list[int]:
 
 
 def _apart(ranked: Sequence[tuple[float, ReferencePicture]]) -> list[tuple[float, ReferencePicture]]:
-    """The best, and others that are not its neighbours in time."""
+    """The best, and others that are filled nearly as well and are not its neighbours in time."""
     kept: list[tuple[float, ReferencePicture]] = []
     for one in ranked:
+        if one[0] < _STILL_FILLED * ranked[0][0]:
+            break
         if all(abs(one[1].frame - other[1].frame) > 1 for other in kept):
             kept.append(one)
         if len(kept) == _MOST_PICTURES:
@@ -259,7 +263,20 @@ def _filled(branches: tuple[Branch, ...], contrast: Float[np.ndarray, " b"]) -> 
         for branch, found in zip(branches, contrast, strict=True)
         if found == np.inf or found >= _FILLED_SHARE * strong > 0  # false for NaN
     )
-    return kept if sum(len(branch.points_mm) for branch in kept) >= _SMALLEST_POINTS else branches
+    return _widest(kept if sum(len(branch.points_mm) for branch in kept) >= _SMALLEST_POINTS else branches)
+
+
+def _widest(branches: tuple[Branch, ...]) -> tuple[Branch, ...]:
+    """As many of the widest as a person can tell apart, in their order."""
+    radius_mm = [float(np.nan_to_num(branch.radius_mm).mean()) for branch in branches]
+    kept: set[int] = set()
+    length_mm = 0.0
+    for number in np.argsort(radius_mm, kind="stable")[::-1].tolist():
+        length_mm += _STEP_MM * len(branches[number].points_mm)
+        if kept and length_mm > _MOST_LINE_MM:
+            break
+        kept.add(number)
+    return tuple(branch for number, branch in enumerate(branches) if number in kept)
 
 
 def screen_grey(frame: Frame) -> UInt8[np.ndarray, "rows columns"]:

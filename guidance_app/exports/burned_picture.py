@@ -7,6 +7,7 @@ from PyQt6.QtGui import QColor, QImage, QPainter, QTransform
 
 from engines.anatomy.vessel_model import VesselModel
 from engines.angiography.frame import Frame, FrameKind
+from guidance_app.exports.burned_measurements import BurnedMeasurements
 from guidance_app.exports.content import ExportPose
 from guidance_app.live.engine.model_projection import ProjectedModel
 from guidance_app.live.guidance import Overlay, ScreenState
@@ -29,9 +30,13 @@ class BurnedPictures:
 
     Args:
         model: of the case, None for pictures without overlay.
+        measured: what a person measured and marked in this run.
     """
 
-    def __init__(self, model: VesselModel | None, *, mode: OverlayMode = "outline") -> None:
+    def __init__(
+        self, model: VesselModel | None, *, mode: OverlayMode = "outline", measured: BurnedMeasurements | None = None
+    ) -> None:
+        self._measured = measured
         self._model = None if model is None else ProjectedModel(model)
         self._mode: OverlayMode = mode
         self._painter = OverlayPainter()
@@ -61,6 +66,9 @@ class BurnedPictures:
             self._paint_frame(painter, frame, transform)
             screen = self._screen(frame, pose, age_ms)
             self._paint_overlay(painter, screen, transform, area)
+            if self._measured is not None:
+                placing = Placing(view_from_frame=transform, clip=transform.mapRect(QRectF(0.0, 0.0, columns, rows)))
+                self._measured.paint(painter, screen, placing, pose)
             words = Annotations(
                 badge=badge_of(screen, held=False, raw=False),
                 corners=_corners(frame, pose, number, total),

@@ -246,11 +246,13 @@ class _Job:
         Raises:
             InputError: not one can be read.
         """
+        from guidance_app.exports.burned_measurements import BurnedMeasurements
         from guidance_app.exports.burned_picture import BurnedPictures
         from guidance_app.window.application import application
 
         qt = application(headless=True)
-        painter = BurnedPictures(self._case.vessel_model())
+        measured = BurnedMeasurements.beside(self._content.path)
+        painter = BurnedPictures(self._case.vessel_model(), measured=measured)
         painted = 0
         for done, index in enumerate(self._frames):
             frame = self._frame(index)

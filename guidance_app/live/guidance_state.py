@@ -17,10 +17,9 @@ from guidance_app.live.guidance import GuidanceState
 from guidance_app.live.manual_help import keeping_help
 from guidance_app.live.reason import ReasonCode
 
-_NOT_REGISTERED = "not registered yet: waits for filled vessels, or press G"
+NOT_REGISTERED = "not registered yet: waits for filled vessels, or press G"
 _PROPOSED = "registration proposed: check it and accept"
 _TAKEN_BACK = "the rejection was taken back: check the registration and accept"
-_BY_HAND = "placed by hand: check it and accept"
 _DOUBTED = "not confirmed by the last pictures: check it and accept"
 MISSES_BEFORE_STALE = 5  # consecutive filled frames that contradict the pose; one bad segmentation must not hide it
 DOUBTS_BEFORE_PROPOSED = 15  # filled frames that neither confirm nor contradict the pose: a second at the usual rate
@@ -82,7 +81,7 @@ class Situation:
     """
 
     state: GuidanceState = "unregistered"
-    reason: str = _NOT_REGISTERED
+    reason: str = NOT_REGISTERED
     why: ReasonCode = "not_registered"
     registration: Registration | None = None
     checked_geometry: CArmGeometry | None = None
@@ -303,45 +302,16 @@ def person_accepts(now: Situation) -> Situation:
     )  # fmt: skip
 
 
-def person_places(now: Situation, placed: Registration) -> Situation:
-    """A pose by a person's own hand, on the view of the newest frame: a proposal, which nothing moves or confirms."""
-    if now.geometry is None:
-        return now
-    return replace(
-        now, state="proposed", reason=_BY_HAND, why="by_hand", rejected=None, weak=None, by_hand=True,
-        registration=replace(placed, generation=now.generation + 1), before_hand=now.before_hand or _taken(now),
-        checked_geometry=now.geometry, pose_geometry=now.geometry, generation=now.generation + 1, unconfirmed=True,
-        registering=False, wanted=False, misses=0, doubts=0, by_person=False,
-    )  # fmt: skip
-
-
-def person_withdraws(now: Situation) -> Situation:
-    """Take back what was placed by hand: the pose before it comes back as a proposal; without one there is none."""
-    if not now.by_hand:
-        return now
-    if now.before_hand is None:
-        return replace(
-            now, state="unregistered", reason=_NOT_REGISTERED, why="not_registered", registration=None, by_hand=False,
-            checked_geometry=None, generation=now.generation + 1, unconfirmed=False, registering=False,
-        )  # fmt: skip
-    return replace(person_takes_back(replace(now, state="rejected", rejected=now.before_hand)), by_hand=False)
-
-
-def person_declares_wire(now: Situation, *, inside: bool) -> Situation:
-    """A stiff wire bends the vessels away from the model, which no rigid pose can follow."""
-    return replace(now, wire=inside, generation=now.generation + 1)
-
-
 def person_rejects(now: Situation) -> Situation:
     return replace(
         now, state="rejected", reason="registration rejected: ask for a new one", why="rejected", registration=None,
-        rejected=_taken(now) or now.rejected, by_hand=False, before_hand=None,
+        rejected=taken_away(now) or now.rejected, by_hand=False, before_hand=None,
         checked_geometry=None, generation=now.generation + 1, unconfirmed=False, registering=False, wanted=False,
         misses=0, doubts=0, by_person=False,
     )  # fmt: skip
 
 
-def _taken(now: Situation) -> Rejected | None:
+def taken_away(now: Situation) -> Rejected | None:
     """What there is to take away; None without a registration."""
     if now.registration is None:
         return None
@@ -384,7 +354,7 @@ def engine_lost(now: Situation) -> Situation:
     """The engine process died: what it was computing is gone. The pose is kept here, and may still be drawn."""
     return replace(
         now, generation=now.generation + 1, registering=False, wanted=now.wanted or now.registering,
-        reason=_NOT_REGISTERED if now.state == "unregistered" else now.reason,
+        reason=NOT_REGISTERED if now.state == "unregistered" else now.reason,
         why="not_registered" if now.state == "unregistered" else now.why,
     )  # fmt: skip
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 # An assumption, not a measurement of this program: reports on endovascular repair tell of several millimetres at the
-# ostia (as Lalys et al. 2019, doi 10.1016/j.jvir.2019.02.022). The halo is a multiple of the expected error.
-WIRE_ERROR_MM = 4.0
+# ostia (as Lalys et al. 2019, doi 10.1016/j.jvir.2019.02.022). The halo is twice what is expected.
+WIRE_ERROR_MM, WIRE_HALO_MM = 4.0, 8.0
 WIRE_WORDS = "STIFF WIRE INSIDE: it bends the vessels, the model does not follow."
 
 

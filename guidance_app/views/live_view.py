@@ -52,6 +52,7 @@ class LiveView(QWidget):
         painted_texts: all words of that paint event, in their places.
         distance_mm: from the screen to the eyes; words grow with it.
         tools: what a person lays on the picture; the last one is on top.
+        takes_mouse: the tools do; a second picture of the same only shows them.
 
     Args:
         clock_ns: monotonic; what the age of a held picture counts to.
@@ -92,6 +93,7 @@ class LiveView(QWidget):
         self._overlay_painter = OverlayPainter()
         self._drag_from = QPointF()
         self.tools: list[PictureTool] = []
+        self.takes_mouse = True
         self._held_tool: PictureTool | None = None  # has the mouse until it is let go
 
     @property
@@ -147,6 +149,10 @@ class LiveView(QWidget):
         if self._picture is not None:
             self.set_window_level(windowing.window_of(self._picture))
         self.update()
+
+    def shown_grey(self) -> UInt8[np.ndarray, "rows columns"] | None:
+        """The picture as it is windowed; None before the first."""
+        return self._grey
 
     def view_from_frame(self) -> QTransform | None:
         """Frame pixel edges to view pixels; None before the first frame."""
@@ -229,7 +235,7 @@ class LiveView(QWidget):
         visible = self._picture_rect(transform).intersected(area)
         picture = PaintedPicture(
             placing=Placing(view_from_frame=transform, clip=visible, pixel_ratio=self.devicePixelRatioF()),
-            frame=self._picture, grey=self._grey, sizes=self.text_sizes(),
+            frame=self._picture, grey=self._grey, sizes=self.text_sizes(), takes_mouse=self.takes_mouse,
         )  # fmt: skip
         for tool in self.tools:
             painter.save()
@@ -310,7 +316,7 @@ class LiveView(QWidget):
             return
         self._drag_from = a0.position()
         pointer = self._pointer(a0)
-        if pointer is not None and not self.raw:
+        if pointer is not None and self.takes_mouse and not self.raw:
             self._held_tool = next((tool for tool in reversed(self.tools) if tool.press(pointer)), None)
             self.update()
 

@@ -22,12 +22,14 @@ class PaintedPicture:
     Args:
         frame: as shown: subtracted where a mask is set.
         grey: as windowed.
+        takes_mouse: tools are used here; a second screen only shows them.
     """
 
     placing: Placing
     frame: Frame
     grey: UInt8[np.ndarray, "rows columns"]
     sizes: TextSizes
+    takes_mouse: bool = True
 
     def at(self, column: float, row: float) -> QPointF:
         """A point of the frame (integers are centres of pixels) in the view."""

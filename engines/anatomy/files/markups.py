@@ -33,7 +33,7 @@ def read_markups(path: Path) -> PolyData:
         markups = json.loads(path.read_text(encoding="utf-8-sig"))["markups"]
         kinds = [str(markup["type"]) for markup in markups]
         curves = [_curve(markup) for markup in markups if markup["type"] in _CURVES]
-        remarks = [remark for markup in markups if markup["type"] in _CURVES for remark in _remarks(markup)]
+        remarks = [remark for markup in markups if markup["type"] in _CURVES for remark in remarks_of(markup)]
     except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise InputError(f"{path}: cannot be read as JSON ({error}); save the curve again as .mrk.json") from error
     except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
@@ -54,7 +54,8 @@ def read_markups(path: Path) -> PolyData:
     )
 
 
-def _remarks(markup: dict) -> list[str]:
+def remarks_of(markup: dict) -> list[str]:
+    """What a markup says of its coordinate system and unit, as `declared_by` reads it."""
     remarks = []
     if (system := markup.get("coordinateSystem")) is not None:
         remarks.append(f"CoordinateSystem={system}")

@@ -18,7 +18,7 @@ from engines.cmr.networks import load_cmr_network
 from engines.cmr.perfusion.slice_perfusion import SlicePerfusion
 from engines.networks.cmr_deformation_network import DeformationNet, displacement
 
-NAME = "cmr_sdn"
+NAME = "cmr-sdn"
 SIDE, STEP_MM = 64, 1.6
 _DEEPEST_MM = 12.0
 _THINNEST_MM = 2.5

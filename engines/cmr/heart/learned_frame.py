@@ -15,7 +15,7 @@ from engines.cmr.heart.lv_frame import LvFrame
 from engines.cmr.networks import load_cmr_network
 from engines.networks.cmr_reorientation_network import ReorientationNet, rotation_of
 
-NAME = "cmr_stn"
+NAME = "cmr-stn"
 SIDE = 48
 USUAL_LENGTH_MM = 85.0
 _PASSES = 2  # the second looks again with the heart in the middle

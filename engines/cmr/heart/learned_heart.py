@@ -16,7 +16,7 @@ from engines.cmr.heart.ventricle_search import RoughVentricle
 from engines.cmr.networks import load_cmr_network
 from engines.networks.cmr_heart_network import CLASSES, STRIDE, HeartNet
 
-NAME = "cmr_heart"
+NAME = "cmr-heart"
 SPACING_MM = 3.0
 _WINDOW_HU = (-200.0, 600.0)
 _LEAST_ML = 15.0

@@ -139,7 +139,7 @@ def right_curve(aligned: np.ndarray, wall: SliceWall, channel: float) -> np.ndar
     core = np.asarray(ndimage.binary_erosion(wall.right_pool, iterations=2))
     if core.sum() < _FEWEST_RIGHT:
         return None
-    pixels = aligned.reshape(-1, aligned.shape[-1]).compress(core.ravel(), axis=0)
+    pixels = aligned.reshape(-1, aligned.shape[-1]).compress(core.ravel().astype(bool), axis=0)
     return true_mean(pixels.mean(axis=0), channel) / max(pool_level(pixels, np.arange(3), channel), 1e-9)
 
 

@@ -22,6 +22,7 @@ _DELAYS_S = (0.0, 0.6, 1.2, 1.8, 2.6, 3.6)
 _DRAINS_PER_S = (0.0, 0.04, 0.12, 0.35)
 _FINE_S = 0.1
 _LEAK_SD = 0.015  # share of the blood's rise
+_UNEXPLAINED = 0.12  # of a curve's range, root mean square: more is another kind of curve
 _TRIALS = 24
 _BLOCK = 2  # frames that are resampled together: neighbours share what motion leaves
 
@@ -70,13 +71,18 @@ class TissueModel:
         found, _ = nnls(
             np.concatenate([design, hold]), np.concatenate([measured - 1.0, np.zeros(2 * blood)]), maxiter=2000
         )
+        residual = measured - 1.0 - design @ found
         curve = 1.0 + self.uptake @ found[:shapes]
+        leak = found[shapes : shapes + blood] - found[shapes + blood :]
+        worst = max(_UNEXPLAINED * float(np.ptp(measured)), 3.0 * noise)
+        if float(np.sqrt((residual**2).mean())) > worst:  # no uptake from this pool: the curve speaks for itself
+            curve, leak = measured, np.zeros(blood)
         whole = np.concatenate([curve, np.full(frames - len(curve), curve[-1])])
         slope, _, _ = steepest(whole[None], self.times_ms, *self.window)
         return TissueFit(
             curve=whole,
-            leak=found[shapes : shapes + blood] - found[shapes + blood :],
-            residual=measured - 1.0 - design @ found,
+            leak=leak,
+            residual=residual,
             upslope_per_s=float(slope[0]),
         )
 

@@ -42,7 +42,7 @@ class SessionSlice:
         pixels: (n, 2) column and row of the pixels whose curve is the wall's alone.
         pixel_curves: (n, time) over their baseline.
         numbers: AHA segments that this slice sees; `measured`, `uptake` and `slopes` have a row each.
-        measured, uptake: mean curve, and what of it is the wall's own.
+        measured, uptake: mean curve, and what of it is the wall's own; NaN beyond the first pass.
         slopes: first frame, last frame, value at the first, and rise per second of the steepest line.
     """
 
@@ -92,6 +92,7 @@ def _arrays(fusion: Fusion, link: SliceLink, part: SlicePerfusion) -> dict[str, 
     uptake = np.array([part.tissue.fit(curve).curve for curve in measured]).reshape(measured.shape)
     slope, _, first = steepest(uptake, whole.times_ms, *part.window()) if len(numbers) else (np.zeros(0),) * 3
     first = np.asarray(first, dtype=int)
+    uptake[:, len(part.tissue.uptake) :] = np.nan  # beyond the first pass nothing was fitted
     right = right_curve(part.aligned, part.wall, part.channel)
     return {
         "frames": whole.frames[cut].astype(np.float16 if whole.frames.max() < 30_000 else np.float32),
@@ -126,7 +127,8 @@ def read_session(folder: Path) -> tuple[SessionSlice, ...] | None:
     if not path.is_file():
         return None
     try:
-        with np.load(path, allow_pickle=False) as kept:
+        # Opened here: numpy would leave a damaged file open.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
             if str(kept["schema"]) != _SCHEMA:
                 raise ValueError(f"schema {kept['schema']}, expected {_SCHEMA}")
             return tuple(

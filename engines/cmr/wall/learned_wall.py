@@ -17,7 +17,7 @@ from engines.cmr.wall.slice_wall import ANGLES, SliceWall, angles_rad, filled
 from engines.cmr.wall.wall_detection import smooth_border
 from engines.networks.cmr_wall_network import CLASSES, WallNet
 
-NAME = "cmr_wall"
+NAME = "cmr-wall"
 _RAY_MM = np.arange(0.0, 58.0, 0.5)
 _LEAST_POOL_MM2 = 60.0
 _NEAR_MM = 8.0

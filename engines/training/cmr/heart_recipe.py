@@ -14,7 +14,7 @@ from engines.training.cmr.ct_lessons import prepared_ct, turned
 from engines.training.cmr.fit import FitPlan, class_loss, fit
 
 HELD_OUT_FROM = 900
-PLAN = FitPlan(of="cmr_heart", steps=1800, batch=2, rate=4e-3, patients=80, width=8)
+PLAN = FitPlan(of="cmr-heart", steps=1800, batch=2, rate=4e-3, patients=80, width=8)
 _SIDE = 40
 
 

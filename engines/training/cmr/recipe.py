@@ -134,7 +134,7 @@ def _card(
     rows = {
         "network": f"{weights} weights, fp16 safetensors",
         "data": f"{data}, physics drawn anew for every lesson; no patient, no real picture",
-        "recipe": f"`train {plan.of.replace('_', '-')}`: {adam}",
+        "recipe": f"`train {plan.of}`: {adam}",
         "time": f"{minutes:.0f} CPU minutes of the last run, one thread, {this_machine().cpu}",
         "held out": f"{figures} (seeds from 900, split train, nothing learned from them)",
     }

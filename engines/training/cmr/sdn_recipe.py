@@ -24,7 +24,7 @@ from engines.simulation.cmr.patient import draw_patient
 from engines.training.cmr.fit import FitPlan, fit
 
 HELD_OUT_FROM = 900
-PLAN = FitPlan(of="cmr_sdn", steps=1500, batch=8, rate=2e-3, patients=150, width=8)
+PLAN = FitPlan(of="cmr-sdn", steps=1500, batch=8, rate=2e-3, patients=150, width=8)
 _BENDING, _FOLDING = 3.0, 10.0
 
 

@@ -23,7 +23,7 @@ from engines.training.cmr.ct_lessons import CtLesson, prepared_ct, turned
 from engines.training.cmr.fit import FitPlan, fit
 
 HELD_OUT_FROM = 900
-PLAN = FitPlan(of="cmr_stn", steps=4000, batch=6, rate=2e-3, patients=120, width=8)
+PLAN = FitPlan(of="cmr-stn", steps=4000, batch=6, rate=2e-3, patients=120, width=8)
 _LEVELS = (0.80, 0.52, 0.25)
 _PLANE = np.arange(-54.0, 55.0, 4.0)
 

@@ -15,7 +15,7 @@ from engines.training.cmr.fit import FitPlan, class_loss, fit
 from engines.training.cmr.wall_lessons import prepared_slices, wall_lesson
 
 HELD_OUT_FROM = 900  # of the split train; nothing learns from them
-PLAN = FitPlan(of="cmr_wall", steps=1800, batch=8, rate=3e-3, patients=120, width=16)
+PLAN = FitPlan(of="cmr-wall", steps=1800, batch=8, rate=3e-3, patients=120, width=16)
 
 
 def train_wall(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 from jaxtyping import Bool, Int
@@ -53,8 +55,13 @@ class ProjectedModel:
         generation: int,
         deformation: Deformation | None = None,
         evidence: Evidence | None = None,
+        added_halo_mm: float = 0.0,
     ) -> Overlay:
-        """All that may be drawn of the model on this frame; without a stated error there is no halo."""
+        """All that may be drawn of the model on this frame; without a stated error there is no halo.
+
+        Args:
+            added_halo_mm: for what bends the vessels away from the model, whatever the pose.
+        """
         projection = geometry.projection(isocentre_from_lps)
         centerlines = self.centerlines(projection, deformation)
         error_mm = 0.0 if expected_error_mm is None or not np.isfinite(expected_error_mm) else expected_error_mm
@@ -63,8 +70,8 @@ class ProjectedModel:
             geometry=geometry,
             centerlines=centerlines,
             outline=self.outline(projection, centerlines, deformation),
-            halo_px=_NOW_HALO * error_mm / geometry.isocentre_mm_per_px,
-            unseen_halo_px=_UNSEEN_HALO * error_mm / geometry.isocentre_mm_per_px,
+            halo_px=math.hypot(_NOW_HALO * error_mm, added_halo_mm) / geometry.isocentre_mm_per_px,
+            unseen_halo_px=math.hypot(_UNSEEN_HALO * error_mm, added_halo_mm) / geometry.isocentre_mm_per_px,
             generation=generation,
             motion_mm=None if deformation is None else deformation.mean_mm,
             evidence=evidence,

@@ -10,7 +10,7 @@ from calibration.pose import RigidPose
 from engines.anatomy.cases.patient_hashes import PatientHashes, PatientMatch
 from engines.angiography.frame import Frame
 from engines.angiography.patient_mark import PatientMark
-from guidance_app.live import guidance_state
+from guidance_app.live import guidance_state, hand_placed
 from guidance_app.live.engine.engine_process import (
     ColdStartDone,
     ColdStartFailed,
@@ -172,7 +172,7 @@ class CurrentGuidance:
         if frame is None or frame.geometry is None or view is None:
             return False
         placed = placed_registration(pose, frame, frame.geometry, before=self.situation.registration)
-        self._set(guidance_state.person_places(self.situation, placed))
+        self._set(hand_placed.person_places(self.situation, placed))
         self._events.add("pose_by_hand", told, frame=self._index)
         self._ask_again()
         return True
@@ -180,12 +180,12 @@ class CurrentGuidance:
     def withdraw(self, told: str) -> None:
         """Take back what was placed by hand."""
         if self.situation.by_hand:
-            self._set(guidance_state.person_withdraws(self.situation))
+            self._set(hand_placed.person_withdraws(self.situation))
             self._events.add("pose_by_hand_withdrawn", told, frame=self._index)
             self._ask_again()
 
     def declare_wire(self, told: str, *, inside: bool) -> None:
-        self._set(guidance_state.person_declares_wire(self.situation, inside=inside))
+        self._set(hand_placed.person_declares_wire(self.situation, inside=inside))
         self._events.add("wire_declared", told, frame=self._index)
         self._ask_again()
 

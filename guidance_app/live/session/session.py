@@ -214,6 +214,11 @@ class LiveSession:
             return self._guidance.situation.registration
 
     @property
+    def out(self) -> Path | None:
+        """Where the run leaves its files; None where it leaves none."""
+        return self._out
+
+    @property
     def weak(self) -> Weak | None:
         """What the last search found and thought too weak: for judging alone."""
         with self._lock:

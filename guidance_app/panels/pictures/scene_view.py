@@ -103,20 +103,31 @@ class SceneView(QWidget):
 
     def look_at(
         self, centre_mm: Float[np.ndarray, " 3"], *, along: Float[np.ndarray, " 3"], up: Float[np.ndarray, " 3"],
-        width_mm: float,
+        width_mm: float, distance_mm: float = 300.0,
     ) -> None:  # fmt: skip
         """Point the camera.
 
         Args:
             along: direction of looking.
+            distance_mm: what lies further in front of the centre than this is not seen.
         """
         camera = self._renderer.GetActiveCamera()
         camera.SetParallelProjection(1)
         camera.SetFocalPoint(*centre_mm.tolist())
-        camera.SetPosition(*(centre_mm - 300.0 * along).tolist())
+        camera.SetPosition(*(centre_mm - distance_mm * along).tolist())
         camera.SetViewUp(*up.tolist())
         camera.SetParallelScale(width_mm / 2.0)
         self._renderer.ResetCameraClippingRange()
+        self.render_soon()
+
+    def centre_on(self, centre_mm: Float[np.ndarray, " 3"]) -> None:
+        """Bring a point to the middle, and leave direction and zoom as a person set them."""
+        camera = self._renderer.GetActiveCamera()
+        by = centre_mm - np.array(camera.GetFocalPoint())
+        if np.abs(by).max() < 0.5:
+            return
+        camera.SetPosition(*(np.array(camera.GetPosition()) + by).tolist())
+        camera.SetFocalPoint(*centre_mm.tolist())
         self.render_soon()
 
     def turn_camera(self, azimuth_deg: float, elevation_deg: float) -> None:
@@ -171,7 +182,8 @@ class SceneView(QWidget):
         font.setBold(False)
         painter.setFont(font)
         painter.setPen(QColor(palette.QUIET_TEXT))
-        painter.drawText(8, self.height() - 8, self.legend)
+        for number, line in enumerate(reversed(self.legend.splitlines())):
+            painter.drawText(8, self.height() - 8 - 16 * number, line)
         painter.end()
 
     def resizeEvent(self, a0: Any) -> None:  # noqa: ARG002 - Qt's signature

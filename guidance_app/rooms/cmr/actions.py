@@ -35,10 +35,14 @@ def result_actions(
         return Action(id=f"cmr.{name}", words=words, press=on(do), keys=keys, refusal=refusal, repeats=repeats)
 
     return (
-        make("to_base", "Section towards the base", lambda p: p.step(_STEP_MM), "Up", "Right", repeats=True),
-        make("to_apex", "Section towards the apex", lambda p: p.step(-_STEP_MM), "Down", "Left", repeats=True),
+        make("to_base", "Section towards the base", lambda p: p.step(_STEP_MM), "Up", repeats=True),
+        make("to_apex", "Section towards the apex", lambda p: p.step(-_STEP_MM), "Down", repeats=True),
         make("slice_to_base", "Next CMR slice towards the base", lambda p: p.next_slice(1), "PgUp"),
         make("slice_to_apex", "Next CMR slice towards the apex", lambda p: p.next_slice(-1), "PgDown"),
+        make("next_beat", "Next beat", lambda p: p.cine.step(1), "Right", repeats=True),
+        make("last_beat", "Beat before", lambda p: p.cine.step(-1), "Left", repeats=True),
+        make("play", "Play or stop the cine", lambda p: p.cine.play(), "Space"),
+        make("motion", "Motion correction on or off", lambda p: p.cine.switch_motion(), "M"),
         Action(id="cmr.overlay", words="Hide the overlays", press=on(lambda p: p.hold_overlay(True)), keys=("O",),
                release=on(lambda p: p.hold_overlay(False)), refusal=refusal),
         make("territories", "Perfusion or territories", lambda p: p.switch_territories(), "T"),

@@ -17,11 +17,13 @@ if TYPE_CHECKING:
 
 _BUTTONS = ("septal", "anterior", "lateral", "inferior", "apical",
             "slice_to_apex", "to_apex", "to_base", "slice_to_base", "overlay",
+            "last_beat", "next_beat", "play", "motion",
             "territories", "aha", "ct", "screenshot", "export", "overview")  # fmt: skip
 _SHORT = {
     "septal": "Septal", "anterior": "Anterior", "lateral": "Lateral", "inferior": "Inferior", "apical": "Apical",
-    "slice_to_apex": "\u21e4 Slice", "to_apex": "\u2190 Apex", "to_base": "Base \u2192",
+    "slice_to_apex": "\u21e4 Slice", "to_apex": "\u2193 Apex", "to_base": "\u2191 Base",
     "slice_to_base": "Slice \u21e5",
+    "last_beat": "\u2190 Beat", "next_beat": "Beat \u2192", "play": "Play", "motion": "Motion",
     "overlay": "Hide", "territories": "Territory", "aha": "AHA", "ct": "CT\u2026", "screenshot": "Picture",
     "overview": "Open\u2026",
 }  # fmt: skip
@@ -40,10 +42,11 @@ class CmrRoom(ResultRoom["CmrPlace"]):
         return StartPlace(self.open_result, self._house.start_job)
 
     def _opened(self, folder: Path) -> CmrPlace:
+        from engines.cmr.results.session_file import read_session
         from guidance_app.rooms.cmr.opened import open_result
         from guidance_app.rooms.cmr.place import CmrPlace
 
-        return CmrPlace(open_result(folder), say=self._house.say)
+        return CmrPlace(open_result(folder), read_session(folder), say=self._house.say)
 
     def _result_actions(self) -> tuple[Action, ...]:
         from guidance_app.rooms.cmr.actions import result_actions

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Protocol
 
 from calibration.pose import RigidPose
@@ -38,6 +39,8 @@ class GuidedSession(Protocol):
     def finished(self) -> bool: ...
     @property
     def registration(self) -> Registration | None: ...
+    @property
+    def out(self) -> Path | None: ...
     @property
     def weak(self) -> Weak | None: ...
     @property

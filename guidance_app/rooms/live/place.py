@@ -14,6 +14,9 @@ from guidance_app.panels.action import Action
 from guidance_app.panels.action_button import dress
 from guidance_app.rooms.live.judging.judging_desk import JudgingDesk
 from guidance_app.rooms.live.judging.judging_panel import JudgingPanel
+from guidance_app.rooms.live.measuring.measured_file import own_folder
+from guidance_app.rooms.live.measuring.measuring_desk import MeasuringDesk
+from guidance_app.rooms.live.measuring.measuring_panel import MeasuringPanel
 from guidance_app.rooms.live.session_desk import SessionDesk
 from guidance_app.rooms.live.status import PanelCommands, StatusPanel
 from guidance_app.views.language import tr
@@ -71,14 +74,18 @@ class LivePlace(QWidget):
         self.desk = SessionDesk(self.view, show_runs=self.panel.show_runs)
         self.judging = JudgingDesk(self.view, say=say)
         self.judging_panel = JudgingPanel(self, self.judging, perform)
-        self.judging.changed = self.judging_panel.show_desk
+        self.judging.changed = self._judging_changed
+        self.measuring = MeasuringDesk(self.view, model=self.judging.wanted_model, say=say, folder=own_folder)
+        self.measuring_panel = MeasuringPanel(self, self.measuring, perform)
+        self.measuring.changed = self._measuring_changed
         self.view.on_frame_wheel = lambda frames: say(self.desk.step(frames))
         self.view.on_overlay_changed = self._show_overlay_choice
-        columns = QHBoxLayout(self)
+        columns = self._columns = QHBoxLayout(self)
         columns.setContentsMargins(0, 0, 0, 0)
         columns.setSpacing(0)
         columns.addWidget(self.view, 1)
         columns.addWidget(self.judging_panel)
+        columns.addWidget(self.measuring_panel)
         columns.addWidget(self.panel)
         self._show_overlay_choice()
         self._timer = QTimer(self)
@@ -97,6 +104,11 @@ class LivePlace(QWidget):
             if (button := buttons.get(action.id)) is not None:
                 dress(button, action)
         self.judging_panel.dress_buttons(actions)
+        self.measuring_panel.dress_buttons(actions)
+
+    def put_beside(self, widget: QWidget) -> None:
+        """Between the picture and the panels; what is hidden takes no room."""
+        self._columns.insertWidget(1, widget)
 
     def start(self) -> None:
         """Begin to draw; the session has been started."""
@@ -124,6 +136,7 @@ class LivePlace(QWidget):
         if screen is not self.view.screen_state and not self.desk.frozen:
             self.view.show_screen(screen)
             self.judging.see(screen, session)
+            self.measuring.see(screen, session)
             self._show_figures(screen)
             # Paints before it returns, unless the window is hidden: then nothing is reported as painted.
             self.view.repaint()
@@ -158,6 +171,18 @@ class LivePlace(QWidget):
         self._figures_ns, self._figures_state = now_ns, screen.guidance_state
         self.panel.show_screen(screen, paint_ms=self.view.paint_ms)
         self.panel.settle()
+
+    # There is room for one of the two beside the picture: the one that is opened closes the other
+
+    def _judging_changed(self) -> None:
+        if self.judging.is_open and not self.judging_panel.isVisibleTo(self) and self.measuring.is_open:
+            self.measuring.toggle()
+        self.judging_panel.show_desk()
+
+    def _measuring_changed(self) -> None:
+        if self.measuring.is_open and not self.measuring_panel.isVisibleTo(self) and self.judging.is_open:
+            self.judging.toggle()
+        self.measuring_panel.show_desk()
 
     def _show_overlay_choice(self) -> None:
         self.panel.show_overlay_choice(self.view.mode, self.view.opacity)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from guidance_app.rooms.live.case_runs import CaseRuns, Runs
 from guidance_app.rooms.live.guided_session import GuidedSession
 from guidance_app.rooms.live.judging.actions import judging_actions
 from guidance_app.rooms.live.judging.hand_actions import hand_actions
+from guidance_app.rooms.live.measuring.actions import measuring_actions
 from guidance_app.rooms.live.place import LivePlace
 from guidance_app.rooms.live.remembered_view import RememberedView, remembered_of, set_up
 from guidance_app.rooms.live.second_screen import SecondScreen
@@ -24,7 +25,10 @@ from guidance_app.views.language import tr
 
 if TYPE_CHECKING:
     from engines.anatomy.cases.case import Case
+    from engines.anatomy.vessel_model import SurfaceMesh
     from guidance_app.rooms.live.judging.judged_model import JudgedModel
+    from guidance_app.rooms.live.measuring.measured import ModelMark
+    from guidance_app.rooms.live.space_view import SpaceView
 
 
 class LiveRoom(Room):
@@ -49,6 +53,8 @@ class LiveRoom(Room):
         self._remembered = RememberedView()
         self._given_mode = ""
         self._second: SecondScreen | None = None
+        self._space: SpaceView | None = None
+        self._measured_case: Case | None = None
 
     @property
     def widget(self) -> LivePlace:
@@ -58,7 +64,7 @@ class LiveRoom(Room):
     def _place(self) -> LivePlace:
         place = LivePlace(self._house.say, self._perform)
         judging = (*judging_actions(place.judging), *hand_actions(place.judging.hand))
-        place.dress_buttons((*live_actions(place.desk), *judging))
+        place.dress_buttons((*live_actions(place.desk), *judging, *measuring_actions(place.measuring)))
         return place
 
     def actions(self) -> tuple[Action, ...]:
@@ -66,10 +72,14 @@ class LiveRoom(Room):
             id="live.second-screen", words=tr("Picture on a second screen, again: back"), keys=("Ctrl+F11",),
             press=self.toggle_second_screen, tip=tr("The picture alone, as large as the other screen is."),
         )  # fmt: skip
+        space = Action(
+            id="live.space", words=tr("C-arm and model in 3-D, again: back"), keys=("D",), press=self.toggle_space,
+            tip=tr("Beside the picture, with how surely the model's place is known. A drag turns it, the wheel zooms."),
+        )  # fmt: skip
         judging = self.widget.judging
-        # While a hand corrects, some keys of the room are its own.
-        by_hand = hand_actions(judging.hand)
-        return (*by_hand, *live_actions(self.widget.desk), *judging_actions(judging), second)
+        # While a hand corrects or a ruler lies on the picture, some keys of the room are theirs.
+        first = (*measuring_actions(self.widget.measuring), *hand_actions(judging.hand))
+        return (*first, *live_actions(self.widget.desk), *judging_actions(judging), space, second)
 
     def enter(self, case: Case | None) -> None:
         if case is not None and case is not self._case and case.recordings:
@@ -83,6 +93,8 @@ class LiveRoom(Room):
     def close(self) -> None:
         if self._second is not None:
             self._second.end()
+        if self._space is not None:
+            self._space.close_view()
         if "_place" in self.__dict__:
             self.widget.stop()
         if self._runs is not None:
@@ -92,6 +104,22 @@ class LiveRoom(Room):
     def second_screen(self) -> SecondScreen | None:
         """The picture's second window while it is open."""
         return self._second
+
+    @property
+    def space(self) -> SpaceView | None:
+        """The 3-D view, once it was asked for."""
+        return self._space
+
+    def toggle_space(self) -> str:
+        if self._space is None:
+            from guidance_app.rooms.live.space_view import SpaceView  # brings VTK
+
+            place = self.widget
+            self._space = SpaceView(lambda: (place.view.screen_state, place.desk.session))
+            place.put_beside(self._space)
+            if self._case is not None:
+                self._space.take_surface(partial(_surface, self._case))
+        return self._space.toggle()
 
     def toggle_second_screen(self) -> str:
         if self._second is not None:
@@ -128,9 +156,17 @@ class LiveRoom(Room):
         if self._case is None or self._case.kind != case.kind:
             set_up(self.widget.view, self._remembered, kind=case.kind)
             self._given_mode = self.widget.view.mode
+        if self._space is not None and case is not self._case:
+            self._space.take_surface(partial(_surface, case))
         self._case = case
         self.widget.view.case_id = case.id
         self.widget.judging.take(lambda: _judged_model(case))
+        if case is not self._measured_case:
+            self._measured_case = case
+            marks, problem = _given_marks(case)
+            self.widget.measuring.take(case.id, marks)
+            if problem:
+                self._house.toast(problem, "problem")
         self.widget.desk.take(session, runs=runs, run_index=run_index, open_run=open_run)
         self.widget.start()
 
@@ -181,7 +217,19 @@ class LiveRoom(Room):
         session.start()
 
 
+def _surface(case: Case) -> SurfaceMesh | None:
+    return case.vessel_model().surface
+
+
 def _judged_model(case: Case) -> JudgedModel:
     from guidance_app.rooms.live.judging.judged_model import JudgedModel
 
     return JudgedModel(case.vessel_model())
+
+
+def _given_marks(case: Case) -> tuple[tuple[ModelMark, ...], str]:
+    if not any(role in case.files for role in ("landmarks", "planes")):
+        return (), ""
+    from guidance_app.rooms.live.measuring.given_marks import given_marks
+
+    return given_marks(case)

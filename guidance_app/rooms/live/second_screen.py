@@ -62,7 +62,7 @@ class SecondScreen(QWidget):
         self._shown = shown
         view.case_id, view.raw, view.frozen, view.overlay_held = main.case_id, main.raw, main.frozen, main.overlay_held
         view.mode, view.opacity, view.viewport = main.mode, main.opacity, main.viewport
-        view.tools = main.tools
+        view.tools, view.takes_mouse = main.tools, False
         if view.mask_frame is not main.mask_frame:
             view.set_mask(main.mask_frame)
         if main.screen_state is not None and view.screen_state is not main.screen_state:

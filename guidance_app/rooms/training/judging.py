@@ -52,10 +52,7 @@ class Judging(Exercise):
         self.number = 0
         self._shown_at_s = clock_s()
         self._shown_for_s = 0.0
-        half_mm = max(
-            0.5 * max(item.picture.geometry.shape_px) * item.picture.geometry.isocentre_mm_per_px for item in self.items
-        )
-        self.view = PictureView("", half_width_mm=half_mm, bar_mm=10.0)
+        self.view = PictureView("", bar_mm=10.0)
         layout = QHBoxLayout(self.stage)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.view)
@@ -177,6 +174,7 @@ class Judging(Exercise):
     def _draw(self) -> None:
         item = self.items[self.number]
         picture = item.picture
+        self.view.half_width_mm = 0.5 * max(picture.geometry.shape_px) * picture.geometry.isocentre_mm_per_px
         show_grey(self.view, picture.grey, picture.geometry)
         self.view.corner = f"run {picture.run}, frame {picture.frame + 1}"
         projection = picture.geometry.projection(item.isocentre_from_lps)

@@ -53,6 +53,7 @@ class StillSession:
     newest_event = None
     registration = None
     weak = None
+    out = None
     finished = False
     situation = Situation()
 

@@ -79,6 +79,14 @@ def test_blood_that_leaks_into_the_wall_is_told_from_uptake(leak: float, flow: f
     assert fit.upslope_per_s == pytest.approx(_steepest(_uptake(flow)), rel=0.06)
 
 
+def test_a_curve_that_no_uptake_explains_speaks_for_itself() -> None:
+    model = tissue_model(TIMES_MS, _blood(), None, BEFORE, (2, 36))
+    early = 1.0 + 1.5 / (1.0 + np.exp(-(np.arange(45) - 6.0)))  # risen before the pool
+    fit = model.fit(early)
+    assert fit.leak[0] == 0.0
+    assert fit.upslope_per_s == pytest.approx(_steepest(early), rel=0.05)
+
+
 def test_the_error_of_an_upslope_is_what_repeats_scatter_by() -> None:
     model = tissue_model(TIMES_MS, _blood(), None, BEFORE, (11, 36))
     random = np.random.default_rng(7)

@@ -123,3 +123,23 @@ def test_a_ct_without_contrast_says_so(simulated_case: Path) -> None:
     plain = CtVolume(voxels_hu=np.minimum(ct.voxels_hu, 120), lps_from_index=ct.lps_from_index)
     with pytest.raises(InputError, match="no large contrast-filled chamber"):
         segment_heart(plain)
+
+
+def test_the_session_holds_what_a_panel_shows_again(fused) -> None:
+    from engines.cmr.results.session_file import read_session
+
+    result, _, out, _ = fused
+    session = read_session(out)
+    assert session is not None
+    assert len(session) == len(result["slices"])
+    for part, told in zip(session, result["slices"], strict=True):
+        assert part.reference == told["reference_frame"]
+        assert part.frames.shape == part.aligned.shape
+        assert (np.nanmax(part.uptake, axis=1) > 1.2).all()
+        rise = part.measured[:, int(part.slopes[0, 1])] - part.measured[:, int(part.slopes[0, 0])]
+        assert (rise > 0).all()
+        assert part.wall.any()
+        assert part.pixels.max() < max(part.wall.shape)
+    seen = {int(k) for part in session for k in part.numbers}
+    assert seen >= {k for k in range(1, 17) if result["segments"][str(k)]["relative_upslope"] is not None} - {0}
+    assert read_session(out.parent) is None

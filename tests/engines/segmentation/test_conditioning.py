@@ -48,7 +48,7 @@ def test_polarity_is_not_looked_for_where_vessels_are_thick():
     assert not condition(255 - _vessel_picture(), _SIZE, detect_polarity=False).inverted
     assert condition(_vessel_picture(), _SIZE, vessels_bright=True, detect_polarity=False).inverted
     assert [shows_polarity(name) for name in ("aortic-upper", "aortic-lower")] == [False, False]
-    assert [shows_polarity(name) for name in ("coronary-arcade", "cerebral", "my-own")] == [True, True, True]
+    assert [shows_polarity(name) for name in ("coronary-sim", "cerebral", "my-own")] == [True, True, True]
 
 
 def test_noise_alone_is_never_inverted():

@@ -3,6 +3,7 @@
 import csv
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -17,6 +18,7 @@ from engines.anatomy.files.centerline_file import save_centerlines
 from engines.anatomy.vessel_model import Branch, CenterlineTree
 from engines.angiography.files.open_run import open_run
 from engines.angiography.frame import Frame
+from engines.angiography.measurement import Figure
 from engines.registration.pose_file import read_pose_file, write_registration
 from engines.segmentation import segmenter as segmenter_module
 from engines.segmentation.segmentation import Segmentation
@@ -25,6 +27,8 @@ from guidance_app.exports.export import FORMATS, export
 from guidance_app.exports.identity import RESEARCH_LINE
 from guidance_app.live.guidance import GuidanceResult, Overlay, StageTimes
 from guidance_app.live.recording.recorder import Recorder
+from guidance_app.rooms.live.measuring.measured import Measured, Measurement
+from guidance_app.rooms.live.measuring.measured_file import write_measured
 from tests.engines.angiography.xa_samples import changed_file
 from tests.guidance_app.live.stand_ins import geometry, registration
 
@@ -434,3 +438,38 @@ def test_unknown_format_is_refused_in_one_line(case, recording, tmp_path, capsys
     assert ended.value.code == 1
     assert "expected one of mp4, png" in errors
     assert errors.count("\n") == 1
+
+
+def test_what_was_measured_in_the_run_is_in_its_pictures(case, recording, tmp_path):
+    import cv2
+
+    run = tmp_path / "run"
+    run.mkdir()
+    shutil.copy(recording, run / "run.mcap")
+    plain = cv2.imread(str(export(run / "run.mcap", case, ["png"], tmp_path / "plain", frame=3)[0]))
+    line = Measurement(
+        kind="length", points_px=np.array([[10.0, 30.0], [50.0, 30.0]]), frame=3, geometry=geometry(10.0),
+        figures=(("", Figure(value=8.4, unit="mm", way="header, at the isocentre")),), source_id="SMITH_JANE.dcm",
+        sop_instance_uid=_SOP,
+    )  # fmt: skip
+    write_measured(run / "measurements.json", Measured(measurements=(line,)), case="c")
+    assert "SMITH" not in (run / "measurements.json").read_text()
+    shown = cv2.imread(str(export(run / "run.mcap", case, ["png"], tmp_path / "measured", frame=3)[0]))
+    changed = np.abs(shown.astype(int) - plain).max(axis=2) > 30
+    rows, columns = np.nonzero(changed)
+    scale = shown.shape[0] / 64
+    assert abs(np.median(rows) / scale - 30.5) < 6.0
+    assert columns.min() / scale < 12.0
+    other_view = replace(line, geometry=geometry(30.0))
+    write_measured(run / "measurements.json", Measured(measurements=(other_view,)), case="c")
+    again = cv2.imread(str(export(run / "run.mcap", case, ["png"], tmp_path / "other", frame=3)[0]))
+    assert np.array_equal(again, plain), "a measurement belongs to its view"
+
+
+def test_measurements_that_cannot_be_read_stop_the_export_in_one_line(case, recording, tmp_path):
+    run = tmp_path / "run"
+    run.mkdir()
+    shutil.copy(recording, run / "run.mcap")
+    (run / "measurements.json").write_text("{}")
+    with pytest.raises(InputError, match=r"measurements\.json: no measurements can be read"):
+        export(run / "run.mcap", case, ["png"], tmp_path / "out", frame=3)

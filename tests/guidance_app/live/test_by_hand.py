@@ -9,8 +9,11 @@ import numpy as np
 import pytest
 
 from calibration.pose import RigidPose
+from engines.anatomy.vessel_model import Branch, CenterlineTree, VesselModel
 from engines.registration.pose_file import registration_content
 from guidance_app.live import guidance_state as gs
+from guidance_app.live import hand_placed
+from guidance_app.live.engine.model_projection import ProjectedModel
 from guidance_app.live.engine.step.draw import error_with
 from guidance_app.live.engine.step.judge import Judge
 from guidance_app.live.evidence import Evidence
@@ -18,7 +21,7 @@ from guidance_app.live.guidance_state import Situation
 from guidance_app.live.manual_help import MANUAL_HELP, keeping_help, placed_registration
 from guidance_app.live.session.overlay_rule import ComputedOverlay, OverlayLimits, decide_overlay
 from guidance_app.live.session.session import LiveSession
-from guidance_app.live.stiff_wire import WIRE_ERROR_MM, WIRE_WORDS, error_with_wire
+from guidance_app.live.stiff_wire import WIRE_ERROR_MM, WIRE_HALO_MM, WIRE_WORDS, error_with_wire
 from guidance_app.sources.file_source import PacedFileSource
 from tests.guidance_app.live.stand_ins import FakeRun, fake_recipe, geometry, numbered, overlay_of, registration
 from tests.guidance_app.live.window_stand_in import drive
@@ -31,7 +34,7 @@ POSE = RigidPose(matrix=np.array([[1, 0, 0, 3], [0, 1, 0, -2], [0, 0, 1, 1], [0,
 
 def placed(situation: Situation = ACCEPTED) -> Situation:
     frame = numbered(FakeRun().frame(0), 0, 0)
-    return gs.person_places(situation, placed_registration(POSE, frame, A, before=situation.registration))
+    return hand_placed.person_places(situation, placed_registration(POSE, frame, A, before=situation.registration))
 
 
 def test_a_pose_by_hand_is_proposed_and_never_accepted_by_itself():
@@ -68,17 +71,17 @@ def test_the_engine_does_not_follow_a_pose_that_stands_by_hand():
 
 def test_taking_it_back_brings_the_pose_before_as_a_proposal():
     now = placed()
-    moved_again = gs.person_places(now, replace(registration(A), isocentre_from_lps=POSE))
+    moved_again = hand_placed.person_places(now, replace(registration(A), isocentre_from_lps=POSE))
     for by_hand in (now, moved_again):
-        back = gs.person_withdraws(by_hand)
+        back = hand_placed.person_withdraws(by_hand)
         assert back.state == "proposed"
         assert not back.by_hand
         assert back.registration is ACCEPTED.registration
-    assert gs.person_withdraws(ACCEPTED) is ACCEPTED
+    assert hand_placed.person_withdraws(ACCEPTED) is ACCEPTED
 
 
 def test_taking_back_the_first_pose_leaves_none():
-    back = gs.person_withdraws(placed(gs.saw_geometry(Situation(), A)))
+    back = hand_placed.person_withdraws(placed(gs.saw_geometry(Situation(), A)))
     assert (back.state, back.registration, back.by_hand) == ("unregistered", None, False)
 
 
@@ -150,7 +153,7 @@ def test_it_is_drawn_unverified_for_as_long_as_a_person_needs_and_never_valid():
 
 @pytest.mark.parametrize("inside", [True, False])
 def test_a_wire_widens_the_error_and_outlives_the_run(inside: bool):
-    now = gs.person_declares_wire(ACCEPTED, inside=inside)
+    now = hand_placed.person_declares_wire(ACCEPTED, inside=inside)
     assert now.wire is inside
     assert now.generation > ACCEPTED.generation, "overlays computed without it are not drawn"
     assert gs.carried_on(now).wire is inside
@@ -182,3 +185,17 @@ def test_the_log_tells_who_placed_what_when_and_on_which_frame(tmp_path):
     assert isinstance(told["frame"], int)
     assert "stiff wire inside" in by_kind["wire_declared"]["text"]
     assert "pose_by_hand_withdrawn" in by_kind
+
+
+def test_a_wire_widens_the_halo_of_seen_and_unseen_branches_alike():
+    tree = CenterlineTree(branches=(Branch(points_mm=np.array([[0.0, 0, 0], [0, 0, 9]]), radius_mm=np.ones(2)),))
+    model, frame = ProjectedModel(VesselModel(centerlines=tree)), numbered(FakeRun().frame(0), 0, 0)
+    plain, wired = (
+        model.overlay(frame, A, POSE, expected_error_mm=1.0, generation=1, added_halo_mm=added)
+        for added in (0.0, WIRE_HALO_MM)
+    )
+    mm_per_px = A.isocentre_mm_per_px
+    for before, after in ((plain.halo_px, wired.halo_px), (plain.unseen_halo_px, wired.unseen_halo_px)):
+        assert before is not None
+        assert after is not None
+        assert after * mm_per_px == pytest.approx(np.hypot(before * mm_per_px, WIRE_HALO_MM))

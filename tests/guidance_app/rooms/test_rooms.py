@@ -139,7 +139,7 @@ def test_a_room_that_must_not_be_left_says_why_and_stays(qtbot: QtBot, window: G
 
 def test_a_room_hears_of_the_case_when_it_is_entered_and_when_the_case_changes(window: GuidanceWindow) -> None:
     room = empty_room(window)
-    case: Any = SimpleNamespace(id="case-8", kind="coronary", folder=Path("case-8"), recordings=())
+    case: Any = SimpleNamespace(id="case-8", kind="coronary", folder=Path("case-8"), recordings=(), files={})
     window.go_to("empty")
     window.show_case(case)
     assert room.entered == [None, case]

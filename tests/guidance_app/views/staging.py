@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
@@ -128,6 +129,7 @@ class StagedSession:
         self.registration = None
         self.newest_event: Event | None = None
         self.weak: Weak | None = None
+        self.out: Path | None = None
         self.situation = Situation()
         self.placed: list[RigidPose] = []
 

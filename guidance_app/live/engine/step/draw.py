@@ -13,7 +13,7 @@ from guidance_app.live.engine.step.see import Seen
 from guidance_app.live.engine.step.sight import BranchSight
 from guidance_app.live.evidence import Evidence
 from guidance_app.live.guidance import GuidanceResult, Overlay, OverlayPath, StageTimes
-from guidance_app.live.stiff_wire import error_with_wire
+from guidance_app.live.stiff_wire import WIRE_HALO_MM, error_with_wire
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -48,9 +48,8 @@ class Draw:
             admitted.frame,
             place.geometry,
             place.registration.isocentre_from_lps,
-            expected_error_mm=error_with_wire(
-                error_with(place.registration.expected_error_mm, evidence), inside=placed.situation.wire
-            ),
+            expected_error_mm=error_with(place.registration.expected_error_mm, evidence),
+            added_halo_mm=WIRE_HALO_MM if placed.situation.wire else 0.0,
             generation=placed.situation.generation,
             deformation=place.motion,
             evidence=evidence,

@@ -39,6 +39,6 @@ def summary_text(judgement: Judgement) -> str:
         return "No branch has a vessel that corresponds to it here."
     filled = sum(branch.residual.residual_mm is not None for branch in judgement.branches)
     return (
-        f"Middle {millimetres(judgement.middle_mm)}, worst {millimetres(judgement.worst_mm)}\n"
+        f"Middle {millimetres(judgement.middle_mm)}, worst {millimetres(judgement.worst_mm)}.\n"
         f"{filled} of {len(judgement.branches)} branches are seen filled"
     )

@@ -6,12 +6,11 @@ Nothing here touches guidance before a person proposes the pose; and then it is 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from calibration.errors import InputError
 from guidance_app.live.guidance import ScreenState
 from guidance_app.rooms.live.guided_session import GuidedSession
+from guidance_app.rooms.live.judging.drafts import Draft, told_of, with_pairs
 from guidance_app.rooms.live.judging.hand_history import History
 from guidance_app.rooms.live.judging.hand_tool import HandTool
 from guidance_app.rooms.live.judging.handles import Nudge
@@ -31,15 +30,6 @@ HandMode = Literal["off", "handles", "landmarks", "weak"]
 _REACH_VIEW_PX = 25.0  # of a click from the model's line
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Draft:
-    """A pose that only this room knows, with the pairs that made it."""
-
-    pose: RigidPose
-    pairs: LandmarkPairs
-    residuals_mm: np.ndarray | None = None
-
-
 class HandDesk:
     """Attributes:
     mode: what the mouse does now.
@@ -55,7 +45,7 @@ class HandDesk:
         self.tool = HandTool(moved=self._drag, ended=self._drag_ended, clicked=self._click, mode=lambda: view.mode)
         self._view = view
         self._model, self._say = model, say
-        self._history: History[_Draft] | None = None
+        self._history: History[Draft] | None = None
         self._dragged: RigidPose | None = None
         self._geometry: CArmGeometry | None = None  # the view that the draft was made on
         self._screen: ScreenState | None = None
@@ -145,7 +135,7 @@ class HandDesk:
         self.leave()
         self.mode, self._weak_pose, self._geometry = "weak", weak.registration.isocentre_from_lps, frame.geometry
         reasons = "; ".join(weak.registration.reasons) or "it does not fit the picture"
-        self.status = f"Too weak: {reasons}. P corrects it by hand."
+        self.status = f"P corrects it by hand. Too weak: {reasons}."
         self._show()
         return "The pose that the program rejected, only to judge"
 
@@ -153,7 +143,7 @@ class HandDesk:
         """One step by key."""
         if self._history is None:
             return self.no_draft()
-        self._history.push(_Draft(pose=self._moved(nudge), pairs=self._history.current.pairs))
+        self._history.push(Draft(pose=self._moved(nudge), pairs=self._history.current.pairs))
         self._show()
         return ""
 
@@ -178,7 +168,9 @@ class HandDesk:
         """Hand the draft to guidance, as a proposal."""
         if self._history is None or self._session is None or self._geometry is None:
             return self.no_draft()
-        told = self._told()
+        model = self._model()
+        assert model is not None
+        told = told_of(self._history.current, self._history.first.pose, self._geometry, model.pivot_mm)
         if not self._session.commands.place_by_hand(self._history.current.pose, told):
             return "This picture does not say how the C-arm stood: nothing can be proposed"
         self.leave()
@@ -229,7 +221,7 @@ class HandDesk:
             self._wanted = mode
             return "The model is being loaded"
         if self._history is None:
-            self._history = History(_Draft(pose=self._first_pose(), pairs=LandmarkPairs()))
+            self._history = History(Draft(pose=self._first_pose(), pairs=LandmarkPairs()))
             self._geometry = frame.geometry
         self.mode, self.status = mode, status
         self._show()
@@ -264,7 +256,7 @@ class HandDesk:
 
     def _drag_ended(self) -> None:
         if self._history is not None and self._dragged is not None:
-            self._history.push(_Draft(pose=self._dragged, pairs=self._history.current.pairs))
+            self._history.push(Draft(pose=self._dragged, pairs=self._history.current.pairs))
         self._dragged = None
         self._show()
 
@@ -276,52 +268,22 @@ class HandDesk:
         draft = self._history.current
         at = (pointer.column, pointer.row)
         if draft.pairs.waiting_mm is None:
-            found = model.nearest_point_mm(draft.pose, self._geometry, at)
-            if found is None or found[1] * pointer.scale > _REACH_VIEW_PX:
+            found = model.nearest_place(draft.pose, self._geometry, at)
+            if found is None or found.away_px * pointer.scale > _REACH_VIEW_PX:
                 self._tell("Click nearer to the model's line")
                 return True
             self._history.push(
-                _Draft(pose=draft.pose, pairs=draft.pairs.with_point(found[0]), residuals_mm=draft.residuals_mm)
+                Draft(
+                    pose=draft.pose, pairs=draft.pairs.with_point(found.point_lps_mm), residuals_mm=draft.residuals_mm
+                )
             )
             self._tell("Now click its place in the picture")
         else:
-            self._history.push(self._solved(draft, draft.pairs.with_place(*at)))
+            solved, told = with_pairs(draft, draft.pairs.with_place(*at), self._geometry, self._history.first.pose)
+            self._history.push(solved)
+            self._tell(told)
         self._show()
         return True
-
-    def _solved(self, draft: _Draft, pairs: LandmarkPairs) -> _Draft:
-        """With the pose of these pairs; with that of before where they make none, and why."""
-        from engines.registration.landmark_pose import LEAST_PAIRS, pose_from_landmarks
-
-        assert self._history is not None
-        assert self._geometry is not None
-        missing = LEAST_PAIRS - len(pairs.pairs)
-        if missing > 0:
-            self._tell(f"{len(pairs.pairs)} of at least {LEAST_PAIRS} pairs. Click the next point of the model.")
-            return _Draft(pose=draft.pose, pairs=pairs)
-        try:
-            found = pose_from_landmarks(pairs.points_mm(), pairs.places_px(), self._geometry, self._history.first.pose)
-        except InputError as error:
-            line = str(error)
-            self._tell(line[:1].upper() + line[1:])
-            return _Draft(pose=draft.pose, pairs=pairs)
-        few = " Three always agree: a fourth tells whether they are right." if len(pairs.pairs) == LEAST_PAIRS else ""
-        self._tell(f"{len(pairs.pairs)} pairs, worst {found.residuals_mm.max():.1f} mm off. Enter proposes.{few}")
-        return _Draft(pose=found.isocentre_from_lps, pairs=pairs, residuals_mm=found.residuals_mm)
-
-    def _told(self) -> str:
-        from engines.registration.hand_pose import difference_text
-
-        model = self._model()
-        assert self._history is not None
-        assert self._geometry is not None
-        assert model is not None
-        draft = self._history.current
-        how = "handles"
-        if draft.residuals_mm is not None:
-            how = f"{len(draft.pairs.pairs)} landmark pairs, worst {draft.residuals_mm.max():.1f} mm off"
-        moved = difference_text(self._history.first.pose, draft.pose, self._geometry, model.pivot_mm)
-        return f"{how}; {moved} from the pose before"
 
     def _tell(self, line: str) -> None:
         self.status = line
@@ -330,9 +292,10 @@ class HandDesk:
 
     def _show(self) -> None:
         """Hand the tool what is to be painted now."""
-        pose, model, geometry, frame, tool = self.pose, self._model(), self._geometry, self._frame(), self.tool
-        shown = self.mode != "off" and pose is not None and model is not None and geometry is not None
-        if not shown or frame is None or pose is None or model is None or geometry is None:
+        pose, geometry, frame, tool = self.pose, self._geometry, self._frame(), self.tool
+        # Asking for the model has it made, which costs a second: not before it is needed.
+        model = None if self.mode == "off" else self._model()
+        if frame is None or pose is None or model is None or geometry is None:
             tool.overlay = tool.pivot_px = tool.waiting_px = tool.residuals_mm = None
             tool.points_px = tool.places_px = _no_places()
         else:

@@ -73,17 +73,18 @@ class HandTool(PictureTool):
         return _BADGES["too weak" if self.weak else "by hand"]
 
     def paint(self, painter: QPainter, picture: PaintedPicture) -> None:
-        self._picture = picture
         if self.overlay is not None and not self.compared:
             look = _TOO_WEAK if self.weak else _BY_HAND
             self._painter.paint(
                 painter, self.overlay, look, placing=picture.placing, mode=self._mode(), opacity=1.0
             )  # fmt: skip
         self._paint_pairs(painter, picture)
-        self._middle = None
+        middle = None
         if self.pivot_px is not None and np.isfinite(self.pivot_px).all():
-            self._middle = kept_inside(picture.at(*self.pivot_px), picture.placing.clip)
-            paint_handles(painter, self._middle, self._held)
+            middle = kept_inside(picture.at(*self.pivot_px), picture.placing.clip)
+            paint_handles(painter, middle, self._held)
+        if picture.takes_mouse:
+            self._picture, self._middle = picture, middle
 
     def press(self, pointer: Pointer) -> bool:
         if pointer.button != Qt.MouseButton.LeftButton:

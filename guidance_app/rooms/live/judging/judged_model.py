@@ -41,6 +41,23 @@ class JudgedBranch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ModelPlace:
+    """A place on the model's lines, near to a click.
+
+    Args:
+        direction: (3,) unit, along the branch.
+        name: of the branch, "" where it has none.
+        away_px: between the click and where the place is shown.
+    """
+
+    point_lps_mm: Float[np.ndarray, " 3"]
+    direction: Float[np.ndarray, " 3"]
+    radius_mm: float
+    name: str
+    away_px: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Judgement:
     """All branches of one pose on one picture, the worst first; those without a vessel that corresponds last."""
 
@@ -96,18 +113,29 @@ class JudgedModel:
         """The model on this frame at any pose; never more than a picture of that pose."""
         return self._projected.overlay(frame, geometry, pose, expected_error_mm=error_mm, generation=-1)
 
-    def nearest_point_mm(
-        self, pose: RigidPose, geometry: CArmGeometry, at_px: tuple[float, float]
-    ) -> tuple[Float[np.ndarray, " 3"], float] | None:
-        """The centerline point (LPS) that is shown nearest to a place in the picture, and how far away, px."""
+    def lines(self) -> tuple[Float[np.ndarray, "n 3"], Float[np.ndarray, "n 3"]]:
+        """Points (LPS mm) and unit tangents of the centerlines."""
+        if self._prepared is None:
+            return np.empty((0, 3)), np.empty((0, 3))
+        return self._prepared.points_mm, self._prepared.tangents
+
+    def nearest_place(self, pose: RigidPose, geometry: CArmGeometry, at_px: tuple[float, float]) -> ModelPlace | None:
+        """The centerline point that is shown nearest to a place in the picture; None where none is shown."""
         if self._prepared is None:
             return None
-        shown_px, depth_mm = geometry.projection(pose).project(self._prepared.points_mm)
+        model = self._prepared
+        shown_px, depth_mm = geometry.projection(pose).project(model.points_mm)
         away = np.where(depth_mm > 0.0, np.hypot(*(shown_px - np.array(at_px)).T), np.inf)
-        if not np.isfinite(away).any():
+        away = np.nan_to_num(away, nan=np.inf)
+        nearest = int(away.argmin())
+        if not np.isfinite(away[nearest]):
             return None
-        nearest = int(np.nanargmin(away))
-        return self._prepared.points_mm[nearest], float(away[nearest])
+        tangent = model.tangents[nearest]
+        return ModelPlace(
+            point_lps_mm=model.points_mm[nearest], direction=tangent / max(float(np.linalg.norm(tangent)), 1e-9),
+            radius_mm=float(model.radius_mm[nearest]), name=model.branch_names[model.branch[nearest]],
+            away_px=float(away[nearest]),
+        )  # fmt: skip
 
 
 def filled_mask(outlines: Sequence[OverlayPath], shape_px: tuple[int, int]) -> Bool[np.ndarray, "rows columns"]:

@@ -54,7 +54,7 @@ class JudgingDesk:
 
     def __init__(self, view: LiveView, *, say: Callable[[str], None]) -> None:
         self.tool = JudgingTool()
-        self.hand = HandDesk(view, model=self._wanted_model, say=say)
+        self.hand = HandDesk(view, model=self.wanted_model, say=say)
         self.hand.changed = self._hand_changed
         self.judgement: Judgement | None = None
         self.problem = ""
@@ -86,6 +86,11 @@ class JudgingDesk:
     def close(self) -> None:
         self._turns.stop()
         self._background.close()
+
+    @property
+    def busy(self) -> bool:
+        """Something is being made or judged."""
+        return self._background.busy
 
     # What a person does
 
@@ -218,7 +223,8 @@ class JudgingDesk:
         self.tool.model_turn = not self.tool.model_turn
         self._view.update()
 
-    def _wanted_model(self) -> JudgedModel | None:
+    def wanted_model(self) -> JudgedModel | None:
+        """The case's model; None while it is being made, which this asks for."""
         if self.model is None:
             self._need_model()
         return self.model

@@ -44,10 +44,12 @@ class JudgingPanel(QFrame):
         self.summary = QLabel()
         self.summary.setWordWrap(True)
         self.summary.setMinimumHeight(38)
+        self.summary.setStyleSheet(f"font-size: {palette.SMALL_TEXT_PX}px;")
         self._layout.addWidget(self.summary)
         self.branches = QListWidget()
         self.branches.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.branches.setAccessibleName("Branches, the worst first")
+        self.branches.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.branches.itemClicked.connect(self._clicked)
         self._layout.addWidget(self.branches, 1)
         hint = QLabel("How far each branch lies from its vessel, in mm at the isocentre.")
@@ -108,10 +110,12 @@ class JudgingPanel(QFrame):
         for action_id, mode in (("live.handles", "handles"), ("live.landmarks", "landmarks"), ("live.weak", "weak")):
             self.buttons[action_id].setChecked(hand.mode == mode)
         self.buttons["live.wire"].setChecked(hand.wire)
+        self.buttons["live.weak"].setEnabled(hand.mode == "weak" or not hand.no_weak())
         self.buttons["live.undo"].setEnabled(not hand.no_undo())
         self.buttons["live.redo"].setEnabled(not hand.no_redo())
         self.buttons["live.hand-propose"].setEnabled(not hand.no_draft())
         self.status.setText(hand.status)
+        self.status.setToolTip(hand.status)
         if desk.judgement is not None:
             text = summary_text(desk.judgement)
         else:

@@ -28,6 +28,7 @@ _WORDS: dict[Comparison, str] = {
 }
 _ARROW_PX = 7.0
 _SHORTEST_ARROW_PX = 3.0
+_SMALLER = 0.68  # of a plate's further lines
 
 
 class JudgingTool(PictureTool):
@@ -47,7 +48,7 @@ class JudgingTool(PictureTool):
         self._rendered_of: tuple[Overlay, int] | None = None
         self._image: QImage | None = None
         self._bytes: np.ndarray | None = None  # owned by the image above
-        self._image_of: tuple[object, ...] = ()
+        self._image_of: tuple[object, ...] = (None, None, None)
 
     @property
     def hides_overlay(self) -> bool:
@@ -76,8 +77,8 @@ class JudgingTool(PictureTool):
         if self.overlay.geometry.shape_px != picture.grey.shape:
             return
         # The view windows into a new array whenever it windows at all.
-        key = (self.comparison, self.overlay, id(picture.grey), picture.frame)
-        if self._image is None or key != self._image_of:
+        key = (self.comparison, self.overlay, picture.grey)
+        if self._image is None or any(now is not before for now, before in zip(key, self._image_of, strict=True)):
             self._image, self._image_of = self._drawn(picture.grey), key
         rows, columns = picture.grey.shape
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
@@ -120,10 +121,11 @@ def _paint_branch(painter: QPainter, picture: PaintedPicture, branch: JudgedBran
 def paint_plate(
     painter: QPainter, picture: PaintedPicture, at: QPointF, lines: tuple[str, ...], *, colour: str = palette.TEXT
 ) -> None:
-    """Words beside a point of the view, on a plate that stays within the picture."""
+    """Words beside a point of the view, on a plate that stays within the picture; the first line is the largest."""
     size = max(picture.sizes.secondary_px, 0.5 * picture.sizes.primary_px)
-    width = max(text_width(line, size, bold=True) for line in lines) + size
-    height = len(lines) * line_height(size) + 0.4 * size
+    sizes = (size, *[max(_SMALLER * size, picture.sizes.secondary_px)] * (len(lines) - 1))
+    width = max(text_width(line, each, bold=True) for line, each in zip(lines, sizes, strict=True)) + size
+    height = sum(line_height(each) for each in sizes) + 0.4 * size
     inside = picture.placing.clip
     x = min(max(at.x() + size, inside.left() + 2.0), inside.right() - width - 2.0)
     y = min(max(at.y() - height / 2.0, inside.top() + 2.0), inside.bottom() - height - 2.0)
@@ -131,8 +133,8 @@ def paint_plate(
         painter,
         [
             PlacedText(
-                role="label", at=QRectF(x, y, width, height), lines=lines, sizes_px=(size,) * len(lines),
-                align="centre", bold=True, colour=colour,
+                role="label", at=QRectF(x, y, width, height), lines=lines, sizes_px=sizes, align="centre", bold=True,
+                colour=colour,
             )
         ],
     )  # fmt: skip

@@ -39,11 +39,11 @@ def _train(name: str, out: Path, *, stop_at: int = 0) -> list[int]:
 @pytest.mark.parametrize("name", sorted(RECIPES))
 def test_a_recipe_writes_weights_list_and_card(name: str, tmp_path: Path) -> None:
     assert _train(name, tmp_path) == [1, 2, 3]
-    stem = name.replace("-", "_")
-    record, tensors = CMR_NETWORKS.load(tmp_path / f"{stem}.safetensors")
+
+    record, tensors = CMR_NETWORKS.load(tmp_path / f"{name}.safetensors")
     assert (record.steps, record.seed) == (3, 1)
     assert sum(part.numel() for part in tensors.values()) > 1000
-    card = (tmp_path / f"{stem}.md").read_text()
+    card = (tmp_path / f"{name}.md").read_text()
     assert "no patient, no real picture" in card
     assert "3 of 3 steps" in card
 
@@ -54,7 +54,7 @@ def test_an_interrupted_training_draws_and_ends_the_same(tmp_path: Path, monkeyp
     with pytest.raises(KeyboardInterrupt):
         _train("cmr-sdn", tmp_path / "cut", stop_at=3)
     assert _train("cmr-sdn", tmp_path / "cut") == [3]
-    whole, cut = (CMR_NETWORKS.load(tmp_path / place / "cmr_sdn.safetensors")[1] for place in ("whole", "cut"))
+    whole, cut = (CMR_NETWORKS.load(tmp_path / place / "cmr-sdn.safetensors")[1] for place in ("whole", "cut"))
     for key, values in whole.items():
         torch.testing.assert_close(values, cut[key])
 

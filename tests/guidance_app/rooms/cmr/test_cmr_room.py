@@ -6,14 +6,14 @@ import json
 import cv2
 import numpy as np
 import pytest
-from PyQt6.QtCore import QPoint, Qt
+from PyQt6.QtCore import QPoint, QPointF, Qt
 from PyQt6.QtWidgets import QPushButton
 
 from engines.cmr.results.drawing import VESSEL_COLOURS, colours
 from engines.cmr.results.figure import MOST
 from engines.simulation.cmr.case import simulate_cmr_case
 from guidance_app.panels.pictures.grey import pixels_of
-from guidance_app.rooms.cmr.bulls_eye_view import NOT_SEEN
+from guidance_app.rooms.cmr.pictures.bulls_eye_view import NOT_SEEN
 from guidance_app.rooms.cmr.room import CmrRoom
 from guidance_app.views import palette
 from tests.guidance_app.rooms.cmr.small_result import DEFECT_SHARE, FRAME, PATIENT, make_result
@@ -56,11 +56,12 @@ def pixel_at(view, at):
 
 def off_words(eye, segment):
     """A place within a segment beside its numbers."""
-    return (
-        eye.place_of(segment) + QPoint(19, 12).toPointF()
-        if segment != 17
-        else eye.place_of(17) + QPoint(0, 13).toPointF()
-    )
+    middle, place = eye.place_of(17), eye.place_of(segment)
+    if segment == 17:
+        return middle + QPoint(0, 10).toPointF()
+    turn, off = np.deg2rad(19.0), place - middle
+    c, s = float(np.cos(turn)), float(np.sin(turn))
+    return middle + QPointF(c * off.x() - s * off.y(), s * off.x() + c * off.y())
 
 
 def test_a_sentence_a_lesion_is_read_first_then_the_unmatched_defect(room):

@@ -7,5 +7,9 @@ from types import SimpleNamespace
 from typing import Any
 
 CASE: Any = SimpleNamespace(
-    id="case-7", kind="coronary", folder=Path("case-7"), recordings=(SimpleNamespace(path=Path("xa/run1.dcm")),)
+    id="case-7",
+    kind="coronary",
+    folder=Path("case-7"),
+    recordings=(SimpleNamespace(path=Path("xa/run1.dcm")),),
+    files={},
 )

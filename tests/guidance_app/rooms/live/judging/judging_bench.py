@@ -15,7 +15,7 @@ from calibration.pose import RigidPose
 from engines.angiography.frame import Frame
 from engines.registration.branch_residuals import BranchResidual
 from guidance_app.live.guidance import Overlay, OverlayPath, ScreenState
-from guidance_app.rooms.live.judging.judged_model import JudgedBranch, JudgedModel, Judgement
+from guidance_app.rooms.live.judging.judged_model import JudgedBranch, JudgedModel, Judgement, ModelPlace
 from guidance_app.window.window import GuidanceWindow
 from tests.guidance_app.live.stand_ins import registration
 from tests.guidance_app.rooms.live.staged_case import CASE
@@ -58,10 +58,15 @@ class StagedModel:
         self.drawn.append(pose)
         return overlay(shown.index)
 
-    def nearest_point_mm(
-        self, pose: RigidPose, view: CArmGeometry, at_px: tuple[float, float]
-    ) -> tuple[np.ndarray, float] | None:
-        return np.array([at_px[0], at_px[1], 0.0]), 1.0
+    def nearest_place(self, pose: RigidPose, view: CArmGeometry, at_px: tuple[float, float]) -> ModelPlace | None:
+        """On the plane through the isocentre, right where it was clicked."""
+        point = view.projection(pose).back_project(np.array([at_px]), np.array([view.sod_mm]))[0]
+        return ModelPlace(
+            point_lps_mm=point, direction=np.array([0.0, 1.0, 0.0]), radius_mm=3.0, name="LM", away_px=0.5
+        )
+
+    def lines(self) -> tuple[np.ndarray, np.ndarray]:
+        return np.empty((0, 3)), np.empty((0, 3))
 
 
 def judged_screen(**changes: Any) -> ScreenState:

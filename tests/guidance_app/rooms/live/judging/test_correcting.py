@@ -238,11 +238,11 @@ class _FlatModel:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._staged, name)
 
-    def nearest_point_mm(self, pose, view, at_px):
+    def nearest_place(self, pose, view, at_px):
         depth = view.sod_mm + (-15.0, 5.0, 15.0, -5.0)[len(self.picked) % 4]
         point = view.projection(pose).back_project(np.array([at_px]), np.array([depth]))[0]
         self.picked.append(point)
-        return point, 0.0
+        return replace(self._staged.nearest_place(pose, view, at_px), point_lps_mm=point)
 
 
 @pytest.fixture
@@ -305,8 +305,8 @@ def test_a_click_beside_the_model_sets_nothing(bench: JudgingBench) -> None:
 
 
 class _Far(_FlatModel):
-    def nearest_point_mm(self, pose, view, at_px):  # noqa: ARG002 - as the real one
-        return np.zeros(3), 1e6
+    def nearest_place(self, pose, view, at_px):
+        return replace(self._staged.nearest_place(pose, view, at_px), away_px=1e6)
 
 
 # A pose that was too weak
@@ -361,3 +361,23 @@ def test_a_new_step_forgets_what_was_undone() -> None:
     assert steps.undo()
     assert steps.current == steps.first == "a"
     assert not steps.undo()
+
+
+def test_a_second_screen_shows_the_handles_and_leaves_the_mouse_to_the_first(bench: JudgingBench) -> None:
+    bench.press(Qt.Key.Key_P)
+    bench.press(Qt.Key.Key_F11, _CTRL)
+    second = bench.window.live.second_screen
+    assert second is not None
+    second.view.resize(300, 300)
+    bench.place.view.repaint()
+    second.view.grab()
+    start = _shown_px(bench.desk.hand.pose)
+    view = bench.place.view
+    to_view = view.view_from_frame()
+    assert to_view is not None
+    grip = place_of("across", to_view.map(QPointF(start[0] + 0.5, start[1] + 0.5))).toPoint()
+    bench.qtbot.mousePress(view, Qt.MouseButton.LeftButton, pos=grip)
+    bench.qtbot.mouseRelease(view, Qt.MouseButton.LeftButton, pos=grip + QPoint(40, 0))
+    assert _shown_px(bench.desk.hand.pose)[0] > start[0] + 1.0
+    assert second.view.tools is view.tools
+    second.end()

@@ -32,6 +32,8 @@ def test_branches_are_listed_the_worst_first_with_a_mark_beside_each_figure(qtbo
 def test_nothing_is_computed_before_judging_is_opened(qtbot: QtBot) -> None:
     bench = JudgingBench(qtbot, *_BRANCHES)
     assert bench.model.asked == []
+    assert bench.desk.model is None
+    assert not bench.desk.busy, "the model is not even being made"
     assert "Open judging first" in bench.press(Qt.Key.Key_B)
     bench.open()
     assert len(bench.model.asked) == 1

@@ -33,9 +33,7 @@ def draw_heart(view: SceneView, opened: OpenedCmr, *, territories: bool, lit: in
         own = np.rint(mesh.point_arrays["segment"][:count]).astype(int) == lit
         shades = np.where(own[:, None], 0.6 * shades + 0.4 * 255.0, shades).astype(np.uint8)
     view.set_mesh("wall", mesh.points[:count], mesh.triangles, shades)
-    view.legend = (
-        "LAD orange, LCx blue, RCA green" if territories else "0 violet, 100 % of remote green-yellow; grey: not seen"
-    )
+    view.legend = "LAD orange, LCx blue, RCA green" if territories else "violet 0, green-yellow 100 % of remote"
 
 
 def draw_arteries(view: SceneView, opened: OpenedCmr) -> None:

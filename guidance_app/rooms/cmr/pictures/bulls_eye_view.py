@@ -270,10 +270,10 @@ class BullsEyeView(QWidget):
             painter.drawLine(QPointF(tick, y - 4), QPointF(tick, y + 12))
             words = f"defect below {100 * DEFECT_OF_REMOTE:.0f}"
             self._say(painter, QPointF(tick - 34, y - 10), words, palette.QUIET_TEXT, size=11)
-            self._say(painter, QPointF(x + width + 14, y + 10), "% of remote", palette.TEXT, size=12, left=True)
-            grey = x + width + 100
+            self._say(painter, QPointF(x + width + 8, y + 10), "% of remote", palette.TEXT, size=12, left=True)
+            grey = x + width + 86
             painter.fillRect(QRectF(grey, y, 16, 11), QColor(NOT_SEEN))
-            self._say(painter, QPointF(grey + 22, y + 10), "not seen", palette.TEXT, size=12, left=True)
+            self._say(painter, QPointF(grey + 20, y + 10), "unseen", palette.TEXT, size=12, left=True)
         words = "white: AHA segments" if self.show_aha else "AHA borders hidden"
         fed = "; black: this patient's territories" if self._table is not None else "; no coronary tree"
         self._say(painter, QPointF(x, self.height() - 4), words + fed, palette.QUIET_TEXT, size=11, left=True)

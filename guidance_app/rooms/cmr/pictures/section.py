@@ -1,4 +1,4 @@
-"""A short-axis section of the heart: CT, perfusion, territories and walls in the heart's own plane. No Qt."""
+"""Sections of the heart in its own frame, across and along: CT, perfusion, territories and walls. No Qt."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from guidance_app.panels.pictures.grey import windowed
 from guidance_app.rooms.cmr.opened import OpenedCmr
 
 HALF_MM, STEP_MM = 48.0, 0.4
+LONG_HALF_MM = 66.0
 CT_WINDOW = (-100.0, 500.0)
 _OPACITY = 0.6
 _NO_CT = 26  # grey behind the maps where there is no CT
@@ -55,6 +56,25 @@ def short_axis(opened: OpenedCmr, ct: CtVolume | None, level: float) -> Section:
         - side[None, :, None] * opened.frame.right
         - side[:, None, None] * opened.frame.anterior
     )
+    return _cut(opened, ct, points, level)
+
+
+def long_axis(opened: OpenedCmr, ct: CtVolume | None, *, septal: bool) -> Section:
+    """A section along the axis, base on top: septum to lateral wall, or anterior to inferior wall."""
+    frame = opened.frame
+    side = np.arange(-LONG_HALF_MM, LONG_HALF_MM + 0.5 * STEP_MM, STEP_MM)
+    across = frame.right if septal else frame.anterior
+    middle = frame.apex_mm + 0.5 * frame.length_mm * frame.axis
+    points = middle - side[None, :, None] * across - side[:, None, None] * frame.axis
+    return _cut(opened, ct, points, 0.5)
+
+
+def row_of_level(opened: OpenedCmr, level: float) -> float:
+    """Place of a level in a long section, mm below its middle."""
+    return (0.5 - level) * opened.frame.length_mm
+
+
+def _cut(opened: OpenedCmr, ct: CtVolume | None, points: Float[np.ndarray, "r c 3"], level: float) -> Section:
     inverse = np.linalg.inv(opened.lps_from_index)
     at = np.rint(points @ inverse[:3, :3].T + inverse[:3, 3]).astype(int)
     inside = np.all((at >= 0) & (at < np.array(opened.upslope.shape)), axis=2)
@@ -90,11 +110,11 @@ def painted(
     return np.where(shown[..., None], mixed, rgb).astype(np.uint8)
 
 
-def outlines_mm(mask: Bool[np.ndarray, "r c"]) -> list[Float[np.ndarray, "n 2"]]:
+def outlines_mm(mask: Bool[np.ndarray, "r c"], half_mm: float = HALF_MM) -> list[Float[np.ndarray, "n 2"]]:
     """Borders of a mask, (columns, rows) in mm from the axis; specks are left out."""
     soft = np.asarray(ndimage.gaussian_filter(mask.astype(np.float32), 2.0))
     return [
-        line[:, ::-1] * STEP_MM - HALF_MM
+        line[:, ::-1] * STEP_MM - half_mm
         for line in find_contours(soft, 0.5)
         if len(line) > 40
     ]  # fmt: skip
