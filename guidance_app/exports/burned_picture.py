@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from PyQt6.QtCore import QRectF
 from PyQt6.QtGui import QColor, QImage, QPainter, QTransform
 
@@ -11,6 +13,7 @@ from guidance_app.exports.burned_measurements import BurnedMeasurements
 from guidance_app.exports.content import ExportPose
 from guidance_app.live.engine.model_projection import ProjectedModel
 from guidance_app.live.guidance import Overlay, ScreenState
+from guidance_app.live.reason import Reason
 from guidance_app.live.session.overlay_rule import OverlayLimits
 from guidance_app.live.view_words import angles_text
 from guidance_app.views import palette, windowing
@@ -94,13 +97,20 @@ class BurnedPictures:
         self._painter.paint(painter, screen.overlay, look, placing=placing, mode=self._mode, opacity=1.0)
 
     def _screen(self, frame: Frame, pose: ExportPose | None, age_ms: float) -> ScreenState:
-        """The window's own state, so that an export marks an overlay exactly as the window does."""
+        """The window's own state, so that an export marks an overlay exactly as the window does.
+
+        Nothing looks at the picture here: only what the recording says of this very frame may call its pose valid.
+        """
         overlay = self._overlay(frame, pose)
+        evidence = None if pose is None or age_ms > 0.0 else pose.evidence
+        overlay = None if overlay is None else replace(overlay, evidence=evidence)
+        checked = evidence is not None and evidence.kind != "carried"
+        why = None if checked else Reason(code="unchecked", text="not checked on this picture")
         return ScreenState(
             frame=frame,
             result=None,
             overlay=overlay,
-            overlay_state="hidden" if overlay is None else ("valid" if age_ms <= OverlayLimits().valid_ms else "stale"),
+            overlay_state="hidden" if overlay is None else ("valid" if checked else "stale"),
             overlay_age_ms=None if overlay is None else age_ms,
             source_state="replay",
             guidance_state="unregistered" if pose is None else pose.state,
@@ -109,6 +119,7 @@ class BurnedPictures:
             frames_total=None,
             fps=0.0,
             p95_ms=0.0,
+            why=why if age_ms <= OverlayLimits().valid_ms else None,
         )
 
     def _overlay(self, frame: Frame, pose: ExportPose | None) -> Overlay | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 from pydicom.dataset import Dataset
@@ -13,6 +14,7 @@ from calibration.errors import GuidanceError, InputError
 from calibration.pose import RigidPose
 from engines.angiography.run import Run
 from engines.registration.pose_file import read_pose_file, read_registration
+from guidance_app.live.evidence import Evidence, EvidenceKind
 from guidance_app.live.guidance import GuidanceState
 from guidance_app.sources.recording.recording_messages import GUIDANCE, REGISTRATIONS
 from guidance_app.sources.recording.recording_source import RecordedRun
@@ -28,6 +30,7 @@ class ExportPose:
     Args:
         state: `accepted` is drawn solid, `proposed` as unverified.
         view: geometry it was found on; drawn on no other.
+        evidence: what the frame itself said for the pose when it was guided; None where nothing says so.
     """
 
     index: int
@@ -37,6 +40,7 @@ class ExportPose:
     confidence: float | None = None
     expected_error_mm: float | None = None
     depth_sigma_mm: float | None = None
+    evidence: Evidence | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -163,38 +167,46 @@ def _fixed(path: Path, run: Run) -> ExportPose:
 
 def _recorded(run: RecordedRun) -> dict[int, ExportPose]:
     """By place in the recording. Only what guidance used, on the very frame it was found on."""
-    states = {
-        message.get("frame"): message["state"]
+    guided = {
+        message.get("frame"): message
         for message in run.reader.messages(GUIDANCE)
         if message.get("used") and message.get("overlay") and message.get("state") in _STATES
     }
     found = {
         message.get("frame"): message
         for message in run.reader.messages(REGISTRATIONS)
-        if not message.get("cold_start") and message.get("frame") in states
+        if not message.get("cold_start") and message.get("frame") in guided
     }
     poses = {}
     for place in range(run.frame_count):
         try:
             number, geometry = run.header(place).index, run.geometry(place)
             if number in found:
-                poses[place] = _recorded_pose(place, found[number], states[number], geometry)
+                poses[place] = _recorded_pose(place, found[number], guided[number], geometry)
         except (GuidanceError, KeyError, TypeError, ValueError):
             continue  # a damaged frame or pose is drawn nowhere
     return poses
 
 
-def _recorded_pose(place: int, message: dict, state: GuidanceState, geometry: CArmGeometry) -> ExportPose:
+def _recorded_pose(place: int, message: dict, guided: dict, geometry: CArmGeometry) -> ExportPose:
     matrix = np.array(message["isocentre_from_lps_mm"], dtype=np.float64)
     return ExportPose(
         index=place,
         isocentre_from_lps=RigidPose(matrix=matrix, target="isocentre", source="lps"),
-        state=state,
+        state=guided["state"],
         view=geometry,
+        evidence=_evidence(guided),
         confidence=_finite(message.get("confidence")),
         expected_error_mm=_finite(message.get("expected_error_mm")),
         depth_sigma_mm=_finite(message.get("depth_sigma_mm")),
     )
+
+
+def _evidence(guided: dict) -> Evidence | None:
+    """Recordings of earlier versions do not keep it."""
+    kind, age_s = guided.get("evidence"), _finite(guided.get("evidence_age_s"))
+    known: EvidenceKind | None = next((known for known in get_args(EvidenceKind) if known == kind), None)
+    return None if known is None or age_s is None else Evidence(kind=known, age_s=age_s)
 
 
 def _finite(value: object) -> float | None:

@@ -133,6 +133,8 @@ class ScreenState:
         figures: of the registration that `guidance_state` speaks of; None without one, and where it is not current.
         patient: whether the picture is of the case's patient.
         last_run_at: wall clock at which the newest picture came, "14:02", where the source waits for another run.
+        every_frame: of a recording: each frame waits for its overlay, instead of playing as it was live; None where
+            there is no such choice.
         overlays_per_s: reached by a machine that cannot keep pace with the picture; None where it does.
         can_undo_reject: a person rejected a registration, and may have it back.
         frames_total: of a recording, None for a live source.
@@ -164,3 +166,4 @@ class ScreenState:
     patient: PatientMatch = "same"
     last_run_at: str = ""
     overlays_per_s: float | None = None
+    every_frame: bool | None = None

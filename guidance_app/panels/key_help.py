@@ -10,6 +10,9 @@ from PyQt6.QtWidgets import QGridLayout, QLabel, QWidget
 from guidance_app.panels.action import Action
 from guidance_app.views import palette
 
+_CROWDED_PX = 10
+_MARGINS_PX = (22, 18, 22, 18)
+
 
 class KeyHelp(QWidget):
     """A child of the window; mouse and keys pass through it."""
@@ -24,8 +27,6 @@ class KeyHelp(QWidget):
             "#keys QLabel { background: transparent; }"
         )
         self._grid = QGridLayout(self)
-        self._grid.setContentsMargins(22, 18, 22, 18)
-        self._grid.setHorizontalSpacing(14)
         self.hide()
 
     def toggle(self, actions: Sequence[Action], mouse: Sequence[tuple[str, str]]) -> bool:
@@ -42,10 +43,37 @@ class KeyHelp(QWidget):
         if parent is None:
             return
         self.adjustSize()
+        if self.height() > parent.height() or self.width() > parent.width():
+            self._crowd(parent.width())
+            self.adjustSize()
         self.move((parent.width() - self.width()) // 2, (parent.height() - self.height()) // 2)
         self.raise_()
 
+    def _crowd(self, width_px: int) -> None:
+        """Smaller letters and no air where the window is too small for all keys; the search (Ctrl+K) has all words."""
+        self._grid.setContentsMargins(8, 4, 8, 4)
+        self._grid.setVerticalSpacing(0)
+        self._grid.setHorizontalSpacing(6)
+        for label in self.findChildren(QLabel):
+            label.setMinimumWidth(0)
+            label.setStyleSheet(f"{label.styleSheet()} font-size: {_CROWDED_PX}px;")
+        over_px = self.sizeHint().width() - width_px
+        if over_px <= 0:
+            return
+        for column in (1, 3):
+            cells = (self._grid.itemAtPosition(row, column) for row in range(self._grid.rowCount()))
+            labels = [cell.widget() for cell in cells if cell is not None]
+            widest = max((label.sizeHint().width() for label in labels if label is not None), default=0)
+            for label in labels:
+                if isinstance(label, QLabel):
+                    room_px = widest - over_px // 2 - 4
+                    shown = label.fontMetrics().elidedText(label.text(), Qt.TextElideMode.ElideRight, room_px)
+                    label.setText(shown)
+
     def _fill(self, rows: list[tuple[str, str]]) -> None:
+        self._grid.setContentsMargins(*_MARGINS_PX)
+        self._grid.setHorizontalSpacing(14)
+        self._grid.setVerticalSpacing(6)
         while (item := self._grid.takeAt(0)) is not None:
             if (widget := item.widget()) is not None:
                 widget.setParent(None)

@@ -19,6 +19,7 @@ from guidance_app.sources.source import CorruptFrame, SourceClosed, SourceTimeou
 MAX_FPS = 1000.0
 _UNTIMED_FPS = 15.0  # pictures without a frame time; a usual rate of cardiac cine
 _TOO_LATE_NS = 1_000_000_000
+_LONGEST_WAIT_NS = 5_000_000_000  # for an overlay: a picture must not stand still with a dead engine
 
 
 @runtime_checkable
@@ -51,6 +52,10 @@ class PacedFileSource:
         fps: instead of the run's own frame times, or of a recording's times of arrival.
         loop: begin again at the end.
         hold_at_end: pause on the last frame instead of closing, so that a person can go back.
+
+    Attributes:
+        every_frame: while it plays, each frame waits until the one before was `answered`; a step or a seek never
+            waits. See `WaitsForOverlay`.
     """
 
     def __init__(
@@ -60,6 +65,7 @@ class PacedFileSource:
         fps: float | None = None,
         loop: bool = False,
         hold_at_end: bool = False,
+        every_frame: bool = False,
         clock_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         if fps is not None and not 0.0 < fps <= MAX_FPS:
@@ -76,6 +82,10 @@ class PacedFileSource:
         self._run = run
         self._loop = loop
         self._hold_at_end = hold_at_end
+        self.every_frame = every_frame
+        self._answered = -1
+        self._taken_ns = 0
+        self._waited = False
         self._clock_ns = clock_ns
         self._moved = threading.Condition()
         self._closed = False
@@ -85,7 +95,7 @@ class PacedFileSource:
         self._due_ns: int | None = None
         self._index = 0
         self._damage = _Damage(run)
-        self._kept = KeptFrames(run) if loop else None
+        self._kept = KeptFrames(run) if loop or hold_at_end else None  # a person goes back and forth
 
     @property
     def run(self) -> Run:
@@ -113,6 +123,11 @@ class PacedFileSource:
     def close(self) -> None:
         with self._moved:
             self._closed = True
+            self._moved.notify_all()
+
+    def answered(self, index: int) -> None:
+        with self._moved:
+            self._answered = max(self._answered, index)
             self._moved.notify_all()
 
     # Playback -------------------------------------------------------------------------------------------------------
@@ -186,6 +201,15 @@ class PacedFileSource:
             return now_ns
         if self._paused:
             return None
+        patience_ends_ns = self._taken_ns + _LONGEST_WAIT_NS
+        if self.every_frame and self._answered < self._index - 1 and now_ns < patience_ends_ns:
+            self._waited = True
+            return patience_ends_ns
+        if self._waited and self._due_ns is not None:
+            self._waited, self._due_ns = (
+                False,
+                max(self._due_ns, now_ns),
+            )  # an overlay's time is no delay of the picture
         if self._due_ns is None or now_ns - self._due_ns > _TOO_LATE_NS:
             self._due_ns = now_ns
         return self._due_ns
@@ -193,6 +217,7 @@ class PacedFileSource:
     def _take(self, due_ns: int) -> tuple[int, int]:
         source_frame = self._position + 1 if self._next is None else self._next
         self._position, self._next = source_frame, None
+        self._taken_ns = due_ns
         self._due_ns = due_ns + self._gap_ns(source_frame)
         return source_frame, due_ns
 

@@ -1,4 +1,4 @@
-"""A run that is played again and again is decoded once."""
+"""A run that is played again and again, or that a person goes back over, is decoded once."""
 
 from __future__ import annotations
 

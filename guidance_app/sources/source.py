@@ -116,6 +116,17 @@ class Acknowledged(Protocol):
         ...
 
 
+@runtime_checkable
+class WaitsForOverlay(Protocol):
+    """A recording that plays every frame with its overlay, or as it was live; which one may change at any time."""
+
+    every_frame: bool
+
+    def answered(self, index: int) -> None:
+        """All that guidance says of the frame with this running number is on the screen."""
+        ...
+
+
 NoticeKind = Literal["client_refused", "source_connected", "source_disconnected", "message_ignored", "geometry_changed"]
 
 

@@ -87,7 +87,8 @@ def open_source(uri: SourceUri, *, saturate: bool = False, hold_at_end: bool = F
 
     Args:
         saturate: no pacing at all; the next frame follows as soon as the last was shown and answered.
-        hold_at_end: stay on the last frame, for a person at a window; a live source has no end.
+        hold_at_end: for a person at a window: stay on the last frame, and let each frame wait for its overlay (a person
+            may choose otherwise); a live source has no end.
 
     Raises:
         InputError: the file is not there or holds no run; the live source cannot be opened.
@@ -97,7 +98,7 @@ def open_source(uri: SourceUri, *, saturate: bool = False, hold_at_end: bool = F
     run = shown_run(uri.path, uri.calibration)
     if saturate:
         return SaturatedFileSource(run, loop=uri.loop)
-    return PacedFileSource(run, fps=uri.fps, loop=uri.loop, hold_at_end=hold_at_end)
+    return PacedFileSource(run, fps=uri.fps, loop=uri.loop, hold_at_end=hold_at_end, every_frame=hold_at_end)
 
 
 def shown_run(path: Path, calibration: tuple[Path, ...] = ()) -> Run:

@@ -311,15 +311,12 @@ def _label(
         return []
     size = max(sizes.secondary_px, 0.6 * sizes.primary_px)
     width, height = text_width(words.label, size, bold=True) + size, 1.5 * size
-    for x, y in ((at.x() + size, at.y() - height / 2), (at.x() - width - size, at.y() - height / 2),
-                 (at.x() - width / 2, at.y() + size), (at.x() - width / 2, at.y() - height - size)):  # fmt: skip
-        text = PlacedText(
-            role="label", at=QRectF(x, y, width, height), lines=(words.label,), sizes_px=(size,), align="centre",
-            bold=True, colour=words.label_colour,
-        )  # fmt: skip
-        if fits(area, [*placed, text]):
-            return [text]
-    return []
+    # Beside the overlay's outermost point or nowhere: elsewhere it would hide vessels, and the badge says it too.
+    text = PlacedText(
+        role="label", at=QRectF(at.x() + size, at.y() - height / 2, width, height), lines=(words.label,),
+        sizes_px=(size,), align="centre", bold=True, colour=words.label_colour,
+    )  # fmt: skip
+    return [text] if fits(area, [*placed, text]) else []
 
 
 def _width(block: PlacedText | None) -> float:

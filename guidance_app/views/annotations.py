@@ -106,7 +106,7 @@ def corners_of(
         angles=(tr("angles unknown"),) if geometry is None else tuple(angles_text(geometry).split("  ")),
         frame=tr("Frame {number}").format(number=frame.source_frame + 1)
         + (f"/{screen.frames_total}" if screen.frames_total else ""),
-        top_left=(*title, frame.source_id, kind),
+        top_left=(*title, frame.source_id, *_pace(screen), kind),
         top_right=() if geometry is None else (f"SID {geometry.sid_mm:.0f} mm",),
         spare_left=_picture_lines(screen, window, zoom),
         spare_right=(tr("Ingest to paint p95 {time} ms").format(time=round(screen.p95_ms)),),
@@ -134,6 +134,12 @@ def _letter(direction: Float[np.ndarray, " 3"]) -> str:
     if abs(direction[axis]) < _OBLIQUE:
         return ""
     return ("LPH" if direction[axis] > 0 else "RAF")[axis]
+
+
+def _pace(screen: ScreenState) -> tuple[str, ...]:
+    if screen.every_frame is None:
+        return ()
+    return (tr("Every frame with its overlay (T)" if screen.every_frame else "As it was live (T)"),)
 
 
 def _picture_lines(screen: ScreenState, window: WindowLevel | None, zoom: float) -> tuple[str, ...]:

@@ -39,7 +39,7 @@ PATIENT_WORDS: dict[PatientMatch, str] = {
     "untold": "",
 }
 _ZOOM_PER_PX = 1.005
-_OPACITY_STEP = 0.05
+OPACITY_STEP = 0.05
 _MIN_OPACITY = 0.1
 
 
@@ -63,7 +63,7 @@ class LiveView(QWidget):
     ) -> None:
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
-        self.setMinimumSize(QSize(280, 240))
+        self.setMinimumSize(QSize(260, 240))
         self.case_id = case_id
         self.on_frame_wheel: Callable[[int], None] | None = None
         self.on_overlay_changed: Callable[[], None] | None = None
@@ -367,7 +367,7 @@ class LiveView(QWidget):
             return
         steps = 1 if a0.angleDelta().y() > 0 else -1
         if a0.modifiers() & Qt.KeyboardModifier.ControlModifier:
-            self.set_opacity(self.opacity + steps * _OPACITY_STEP)
+            self.set_opacity(self.opacity + steps * OPACITY_STEP)
         elif self.on_frame_wheel is not None:
             self.on_frame_wheel(-steps)  # towards the hand: later frames
         a0.accept()

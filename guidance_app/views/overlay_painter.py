@@ -26,8 +26,10 @@ from guidance_app.views.overlay_shape import SEEN, OverlayShape, Polyline
 OverlayMode = Literal["outline", "centerline", "filled"]
 OVERLAY_MODES: tuple[OverlayMode, ...] = ("outline", "centerline", "filled")
 
-# Between its dark rims a line of one pixel loses its colour, which says what the overlay is worth.
+# Between its dark rims a dash of one pixel loses its colour, which says what the overlay is worth.
 _LINE_PX: dict[BranchSeen, int] = {"now": 3, "earlier": 2, "never": 1}
+# Solid lines along the middle: the hundred arteries of a head must not run together.
+_THIN_PX: dict[BranchSeen, int] = {"now": 2, "earlier": 1, "never": 1}
 _LINE_ALPHA: dict[BranchSeen, float] = {"now": 1.0, "earlier": 1.0, "never": 0.4}
 _RIM_PX = 1  # on each side of the line
 _CASING_ALPHA = 0.85  # a line is told from a bright picture by its dark rim
@@ -117,9 +119,10 @@ def _drawn(shape: OverlayShape, look: OverlayLook, mode: OverlayMode, placing: P
         _coloured(cv2.warpAffine(mask, _view_from_centres(scale, shift), size), _area_table(look.colour, alpha))
         for mask, alpha in areas
     ]
+    width_px = _THIN_PX if mode == "centerline" and look.line == "solid" else _LINE_PX
     for seen in SEEN:
         if lines.get(seen):
-            grey = _line_picture(lines[seen], look, scale, shift, size, ratio, _LINE_PX[seen])
+            grey = _line_picture(lines[seen], look, scale, shift, size, ratio, width_px[seen])
             layers.append(_coloured(grey, _line_table(look.colour, _LINE_ALPHA[seen])))
     if not layers:
         layers.append(_coloured(np.zeros(size[::-1], dtype=np.uint8), _line_table(look.colour, 1.0)))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from PyQt6.QtCore import QSize, Qt
+from PyQt6.QtGui import QResizeEvent
 from PyQt6.QtWidgets import QButtonGroup, QFrame, QToolButton, QVBoxLayout, QWidget
 
 from guidance_app.panels.icons import IconName, icon
@@ -13,6 +14,9 @@ from guidance_app.rooms.room import Room
 
 RAIL_WIDTH_PX = 72
 _BUTTON_HEIGHT_PX = 64  # a gloved hand
+_LEAST_HEIGHT_PX = 34  # in a low window, which shows pictures alone
+_NAMED_FROM_PX = 52
+_SPACING_PX, _MARGIN_PX = 4, 8
 _ICON_PX = 26
 
 
@@ -32,8 +36,8 @@ class Rail(QFrame):
         self.setObjectName("rail")
         self.setFixedWidth(RAIL_WIDTH_PX)
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(4, 8, 4, 8)
-        layout.setSpacing(4)
+        layout.setContentsMargins(4, _MARGIN_PX, 4, _MARGIN_PX)
+        layout.setSpacing(_SPACING_PX)
         self._group = QButtonGroup(self)
         for number, room in enumerate(rooms):
             button = _button(room.name, room.icon)
@@ -46,6 +50,22 @@ class Rail(QFrame):
         layout.addStretch(1)
         self.search_button = self._add(layout, "Search", "search", "Search for an action  (Ctrl+K)", search)
         self.jobs_button = self._add(layout, "Jobs", "jobs", "Jobs  (Ctrl+J)", show_jobs)
+
+    def minimumSizeHint(self) -> QSize:
+        """Of the lowest buttons: rooms must not decide how small a window may be."""
+        count = len(self.findChildren(QToolButton))
+        return QSize(RAIL_WIDTH_PX, 2 * _MARGIN_PX + count * (_LEAST_HEIGHT_PX + _SPACING_PX))
+
+    def resizeEvent(self, a0: QResizeEvent | None) -> None:
+        super().resizeEvent(a0)
+        buttons = self.findChildren(QToolButton)
+        room_px = (self.height() - 2 * _MARGIN_PX) // max(len(buttons), 1) - _SPACING_PX
+        height_px = max(_LEAST_HEIGHT_PX, min(_BUTTON_HEIGHT_PX, room_px))
+        named = height_px >= _NAMED_FROM_PX
+        for button in buttons:
+            button.setFixedHeight(height_px)
+            style = Qt.ToolButtonStyle.ToolButtonTextUnderIcon if named else Qt.ToolButtonStyle.ToolButtonIconOnly
+            button.setToolButtonStyle(style)
 
     def show_current(self, number: int) -> None:
         button = self._group.button(number)

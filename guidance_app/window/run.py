@@ -87,7 +87,13 @@ def run_window(
         del app
 
 
-def run_house(*, case: str = "", source: str = "", room: str = "") -> None:
+def run_house(
+    *,
+    case: str = "",
+    source: str = "",
+    room: str = "",
+    opened: Callable[[GuidanceWindow], object] = lambda _window: None,
+) -> None:
     """Open the window for a person and leave it open until it is closed, or a signal comes.
 
     What cannot be opened is said in the window, beside the way out.
@@ -96,6 +102,7 @@ def run_house(*, case: str = "", source: str = "", room: str = "") -> None:
         case: folder or bundled name; without it the person chooses one.
         source: URI of the run to show; without it the case's recordings.
         room: id of the room to begin in; without it the live room with a case, the case room without.
+        opened: told of the window before it is shown, so that it can be watched.
 
     Raises:
         InputError: no display.
@@ -103,11 +110,13 @@ def run_house(*, case: str = "", source: str = "", room: str = "") -> None:
     app = application(headless=False, meanwhile=lambda: importlib.import_module("guidance_app.window.window"))
     from PyQt6.QtCore import QEventLoop
 
+    from guidance_app.window.case_claim import CaseClaim
     from guidance_app.window.orderly_loop import orderly_end
     from guidance_app.window.window import GuidanceWindow
 
     settings = load_settings()
-    window = GuidanceWindow(states=settings.rooms)
+    claim = CaseClaim()
+    window = GuidanceWindow(states=settings.rooms, claim=claim.take)
     end = EndRequest()
     end.running = True
     loop = QEventLoop()
@@ -121,11 +130,13 @@ def run_house(*, case: str = "", source: str = "", room: str = "") -> None:
                 )
             # Once the window is on the screen: reading a case may take a while.
             window.on_first_paint = lambda: window.begin(case=case, source=source, room=room)
+            opened(window)
             _show(window)
             loop.exec()
         if failures:
             raise failures[0]
     finally:
+        claim.give_back()
         _close(window, settings)
         del app
 

@@ -45,6 +45,7 @@ class GuidanceWindow(QWidget):
     Args:
         make_rooms: in the order of the rail.
         states: what the rooms kept from an earlier start, by their ids.
+        claim: told the folder of each case that is opened; answers with one line for a person, "" where all is well.
 
     Attributes:
         on_closed: called once, when a person closes the window.
@@ -57,11 +58,13 @@ class GuidanceWindow(QWidget):
         title: str = "Guidance",
         make_rooms: Sequence[MakeRoom] = ROOMS,
         states: Mapping[str, Mapping[str, JsonValue]] | None = None,
+        claim: Callable[[Path], str] = lambda _folder: "",
     ) -> None:
         super().__init__()
         self.on_closed: Callable[[], None] | None = None
         self.on_first_paint: Callable[[], None] | None = None
         self._title = title
+        self._claim = claim
         self._case: Case | None = None
         self._source = ""  # from the command line: what the case that is chosen begins with
         self.setStyleSheet(HOUSE_STYLE_SHEET)
@@ -239,6 +242,8 @@ class GuidanceWindow(QWidget):
 
     def _set_case(self, case: Case) -> None:
         self._case = case
+        if line := self._claim(case.folder):
+            self.toast(line, "problem")
         self._entitle()
 
     def _entitle(self) -> None:

@@ -12,13 +12,15 @@ from engines.anatomy.working_grid import WorkingGrid, along_lps, grown, thick_pa
 
 ARTERY, VEIN = 1, 2
 THICK_SINUS_MM = 1.6
+_STRICT, _LENIENT = 10.0, 2.0  # how much a brightness of the other side slows a front
 
 
 def arteries_and_veins(grid: WorkingGrid, head: Head, vessels: Bool[np.ndarray, "i j k"]) -> UInt8[np.ndarray, "i j k"]:
     """Label each vessel voxel by the front that reaches it first.
 
     The arterial front starts in deep bright trunks, the venous front in superficial thick vessels. A front advances
-    more slowly where the brightness does not fit its side.
+    more slowly where the brightness does not fit its side. In a late CTA the veins are the brighter ones; then the
+    arterial front starts in the thick vessels of the skull base.
     """
     if not vessels.any():
         raise InputError("no vessels are left in the brain case after bone removal; give labels")
@@ -39,10 +41,19 @@ def arteries_and_veins(grid: WorkingGrid, head: Head, vessels: Bool[np.ndarray, 
     told_apart = head.blood_hu - vein_hu > 4.0 * tolerance
     if told_apart:
         vein_seed |= thick & (level < border)
+    strict = (_STRICT, _STRICT)
+    sign = 1.0
+    base = thick & ~upper_or_back(grid, head) & ~vein_seed
+    base_hu = float(np.median(level[base])) if base.any() else np.inf
+    if base_hu < vein_hu - 2.0 * tolerance:
+        artery_seed, told_apart, sign = base, True, -1.0
+        width, border = max(0.25 * (vein_hu - base_hu), tolerance), 0.5 * (base_hu + vein_hu)
+        # Partial volume dims a thin vein to the level of arteries: what is dim says little about veins.
+        strict = (_STRICT, _LENIENT)
     costs = []
-    for seed, sign in ((artery_seed, -1.0), (vein_seed, 1.0)):
-        off = np.maximum(sign * (level - border) / width, 0.0) if told_apart else np.zeros_like(level)
-        cost = np.where(vessels, 1.0 + 10.0 * np.minimum(off, 3.0) ** 2, -1.0)
+    for seed, side, weight in ((artery_seed, -sign, strict[0]), (vein_seed, sign, strict[1])):
+        off = np.maximum(side * (level - border) / width, 0.0) if told_apart else np.zeros_like(level)
+        cost = np.where(vessels, 1.0 + weight * np.minimum(off, 3.0) ** 2, -1.0)
         starts = np.argwhere(seed)
         if len(starts) == 0:
             costs.append(np.full(vessels.shape, np.inf))
@@ -50,7 +61,7 @@ def arteries_and_veins(grid: WorkingGrid, head: Head, vessels: Bool[np.ndarray, 
         costs.append(MCP_Geometric(cost, sampling=tuple(grid.spacing_mm.tolist())).find_costs(starts)[0])
     nearer_artery = costs[0] <= costs[1]
     loose = vessels & np.isinf(costs[0]) & np.isinf(costs[1])
-    nearer_artery[loose] = (level > border)[loose] if told_apart else deep[loose]
+    nearer_artery[loose] = (sign * (level - border) > 0)[loose] if told_apart else deep[loose]
     result[vessels & nearer_artery] = ARTERY
     result[vessels & ~nearer_artery] = VEIN
     return result

@@ -75,13 +75,14 @@ COLD_FEATURES = (
 
 
 # Thin vessels and thick ones are told apart by how much of the picture's features are edges. The margin over the best
-# other basin and the filled share were tried as well: patients left out were judged no better with them.
+# other basin helps too (Brier score 0.036 for 0.039), but a warm step has no other basins.
 FILLED_FEATURES = (
     "fine",
     "clear",
     "middle",
     "sharp",
     "turn_sharp",
+    "filled_share",
     "prior_distance",
     "edge_share",
     "fine * edge_share",

@@ -15,7 +15,7 @@ from scipy.optimize import minimize
 from engines.evaluation.confidence.confidence_samples import OTHER_ANATOMY_MM
 
 RIGHT_MM = 5.0
-_RIDGE = 0.01
+_RIDGE, _FILLED_RIDGE = 0.01, 0.005  # patients left out were judged best with these
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -62,20 +62,21 @@ def fit_logistic(samples: Sequence[Sample], names: Sequence[str]) -> dict:
     x = table(samples, names)
     error = np.clip([s.error_mm for s in samples], 0.05, 100.0)
     right = (error < RIGHT_MM).astype(float)
+    ridge = _FILLED_RIDGE if samples[0].kind == "filled" else _RIDGE
     mean, scale = x.mean(axis=0), np.maximum(x.std(axis=0), 1e-3)
     design = np.column_stack([np.clip((x - mean) / scale, -4, 4), np.ones(len(x))])
 
     def loss(weights: Float[np.ndarray, " k"]) -> tuple[float, Float[np.ndarray, " k"]]:
         logit = design @ weights
-        value = np.logaddexp(0, logit).mean() - (right * logit).mean() + 0.5 * _RIDGE * (weights[:-1] ** 2).sum()
+        value = np.logaddexp(0, logit).mean() - (right * logit).mean() + 0.5 * ridge * (weights[:-1] ** 2).sum()
         slope = design.T @ (1 / (1 + np.exp(-logit)) - right) / len(right)
-        slope[:-1] += _RIDGE * weights[:-1]
+        slope[:-1] += ridge * weights[:-1]
         return value, slope
 
     weights = minimize(loss, np.zeros(design.shape[1]), jac=True, method="L-BFGS-B").x
     near = right > 0.5
-    ridge = 0.05 * near.sum() * np.diag([1.0] * (design.shape[1] - 1) + [0.0])
-    log_error = np.linalg.solve(design[near].T @ design[near] + ridge, design[near].T @ np.log(error[near]))
+    error_ridge = 0.05 * near.sum() * np.diag([1.0] * (design.shape[1] - 1) + [0.0])
+    log_error = np.linalg.solve(design[near].T @ design[near] + error_ridge, design[near].T @ np.log(error[near]))
     # Regression of the logarithm predicts a typical error; shift it to the mean, which is what is stated.
     log_error[-1] += np.log(error[near].mean() / np.exp(design[near] @ log_error).mean())
     lost = error[(right < 0.5) & (error < OTHER_ANATOMY_MM)]

@@ -8,7 +8,14 @@ from typing import Any
 
 import typer
 
-from guidance_app.cli.benchmarks import bench_faults, bench_fluoroscopy, bench_latency, bench_register, bench_segment
+from guidance_app.cli.benchmarks import (
+    bench_faults,
+    bench_fluoroscopy,
+    bench_latency,
+    bench_register,
+    bench_segment,
+    bench_window,
+)
 
 
 def add_to(app: typer.Typer) -> None:
@@ -43,6 +50,7 @@ def add_to(app: typer.Typer) -> None:
     bench_register.add_to(bench)
     bench_faults.add_to(bench)
     bench_fluoroscopy.add_to(bench)
+    bench_window.add_to(bench)
 
 
 def _leave(figures: dict[str, Any], json_file: Path | None) -> None:

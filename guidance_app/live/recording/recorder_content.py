@@ -15,12 +15,15 @@ from guidance_app.live.run_log import Event, angles_content
 def guidance_content(result: GuidanceResult, *, used: bool) -> dict[str, Any]:
     """The engine's answer for one frame, with its stage times."""
     times = result.times
+    evidence = None if result.overlay is None else result.overlay.evidence
     return {
         "frame": result.frame_index,
         "state": result.state,
         "reason": result.reason,
         "used": used,
         "overlay": result.overlay is not None,
+        "evidence": None if evidence is None else evidence.kind,
+        "evidence_age_s": None if evidence is None else _finite(evidence.age_s),
         "confidence": _finite(result.confidence),
         "expected_error_mm": _finite(result.expected_error_mm),
         "depth_sigma_mm": _finite(result.depth_sigma_mm),

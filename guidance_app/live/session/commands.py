@@ -12,7 +12,7 @@ from guidance_app.live.guidance_state import Situation
 from guidance_app.live.manual_help import MANUAL_HELP
 from guidance_app.live.session.current_guidance import CurrentGuidance
 from guidance_app.live.session.witnesses import Witnesses
-from guidance_app.sources.source import Playback
+from guidance_app.sources.source import Playback, WaitsForOverlay
 
 
 def who() -> str:
@@ -30,6 +30,7 @@ class Commands:
         playback: of a recording; None for a live source, which ignores the commands of playback.
         lock: the session's, which guards `guidance`.
         moved: called when a person plays, steps or seeks.
+        waits: a recording that may wait for overlays.
     """
 
     def __init__(
@@ -40,12 +41,14 @@ class Commands:
         lock: threading.RLock,
         *,
         moved: Callable[[], None] = lambda: None,
+        waits: WaitsForOverlay | None = None,
     ) -> None:
         self._guidance = guidance
         self._playback = playback
         self._witnesses = witnesses
         self._lock = lock
         self._moved = moved
+        self._waits = waits
 
     # Registration ---------------------------------------------------------------------------------------------------
     def request_registration(self) -> None:
@@ -103,6 +106,12 @@ class Commands:
             self._witnesses.action("resume")
             self._playback.resume()
             self._moved()
+
+    def play_every_frame(self, every_frame: bool) -> None:
+        """Each frame waits for its overlay, or the recording plays as it was live."""
+        if self._waits is not None:
+            self._witnesses.action("play_every_frame", int(every_frame))
+            self._waits.every_frame = every_frame
 
     def step(self, frames: int) -> None:
         """Pause and go this many frames on (or back)."""

@@ -15,7 +15,14 @@ from guidance_app.live.session.screen_book import ScreenBook
 from guidance_app.live.session.source_watch import SourceWatch
 from guidance_app.live.session.witnesses import Witnesses
 from guidance_app.live.stiff_wire import WIRE_WORDS
-from guidance_app.sources.source import Acknowledged, FrameSource, Playback, ReceivesRuns, Recorded
+from guidance_app.sources.source import (
+    Acknowledged,
+    FrameSource,
+    Playback,
+    ReceivesRuns,
+    Recorded,
+    WaitsForOverlay,
+)
 
 
 class ScreenComposer:
@@ -40,6 +47,7 @@ class ScreenComposer:
         self._playback = source if isinstance(source, Playback) else None
         self._recorded = source if isinstance(source, Recorded) else None
         self._acknowledged = isinstance(source, Acknowledged)
+        self._waits = source if isinstance(source, WaitsForOverlay) else None
         self._whole_runs = isinstance(source, ReceivesRuns)
         self._overlay_pace = OverlayPace()
         self._arrived_at = (-1, "")  # newest frame, and the wall clock when it came
@@ -89,6 +97,7 @@ class ScreenComposer:
             patient=self._guidance.patient,
             last_run_at=self._arrived_at[1],
             overlays_per_s=self._pace(frame, decision.overlay, now_ns),
+            every_frame=None if self._waits is None else self._waits.every_frame,
             can_undo_reject=self._guidance.situation.state == "rejected"
             and self._guidance.situation.rejected is not None,
         )
@@ -129,6 +138,7 @@ class ScreenComposer:
         flowing = (
             frame is not None and guidance.engine_up and guidance.situation.state == "accepted"
             and self._watch.state == "flowing" and not self._acknowledged
+            and not (self._waits is not None and self._waits.every_frame)
             and not (self._playback is not None and self._playback.paused)
         )  # fmt: skip
         index = -1 if frame is None else frame.index
@@ -156,5 +166,6 @@ def _looks_different(screen: ScreenState, before: ScreenState) -> bool:
         or screen.banner != before.banner
         or screen.paused != before.paused
         or screen.can_undo_reject != before.can_undo_reject
+        or screen.every_frame != before.every_frame
         or (screen.overlays_per_s is None) != (before.overlays_per_s is None)
     )

@@ -38,6 +38,7 @@ from guidance_app.sources.source import (
     Publishes,
     Recorded,
     SkippedFrame,
+    WaitsForOverlay,
 )
 
 _EVENT_OF: dict[SignalState, EventKind] = {
@@ -47,6 +48,7 @@ _EVENT_OF: dict[SignalState, EventKind] = {
 }
 _ENGINE_FIRST_S = 20.0  # a recording waits this long for the engine to load; a live picture never waits
 _SPARE_FIRST_S = 1.0  # it is loaded beside the engine, and does the first search
+_UNWATCHED_S = 0.5  # nothing was painted for so long: the window shows something else
 _LAST_ANSWER_S = 15.0  # after the end of a recording: a cold start may still be running
 
 
@@ -96,6 +98,7 @@ class LiveSession:
         self._playback = source if isinstance(source, Playback) else None
         self._recorded = source if isinstance(source, Recorded) else None
         self._acknowledged = source if isinstance(source, Acknowledged) else None
+        self._waits = source if isinstance(source, WaitsForOverlay) else None
         self._publisher = Publisher(source) if isinstance(source, Publishes) else None
         self._out = out
         self._paced_fps = paced_fps
@@ -124,7 +127,12 @@ class LiveSession:
         self._first_at_once = first_at_once and self._recorded is not None
         self._held = self._first_at_once  # stands on its first picture until guidance is up, or a person plays
         self.commands = Commands(
-            self._guidance, self._playback, self._witnesses, self._lock, moved=self._person_plays.set
+            self._guidance,
+            self._playback,
+            self._witnesses,
+            self._lock,
+            moved=self._person_plays.set,
+            waits=self._waits,
         )
         self._watch = SourceWatch()
         self._composer = ScreenComposer(
@@ -133,6 +141,7 @@ class LiveSession:
         )  # fmt: skip
         self._frame: Frame | None = None
         self._painted: ScreenState | None = None
+        self._painted_ns = 0
         self._source_error = ""
         self._ended_ns: int | None = None
         self._reader = SourceReader(
@@ -180,6 +189,8 @@ class LiveSession:
             if self._acknowledged is None:
                 self._book.tick(now_ns)
             self._look_for_silence(now_ns)
+            if self._waits is not None and now_ns - self._painted_ns > _UNWATCHED_S * 1e9:
+                self._tell_waiting_source(now_ns)
             if self._publisher is not None:
                 self._publisher.tell(self._guidance.situation, self._frame)
             return self._composer.compose(self._frame, self._source_error, now_ns)
@@ -190,9 +201,10 @@ class LiveSession:
             return
         with self._lock:
             self._book.painted(screen, painted_ns, self._guidance.received_ns)
-            self._painted = screen
+            self._painted, self._painted_ns = screen, painted_ns
             self._witnesses.painted(screen, painted_ns)
             self._acknowledge()
+            self._tell_waiting_source(painted_ns)
 
     @property
     def finished(self) -> bool:
@@ -329,6 +341,8 @@ class LiveSession:
         with self._lock:
             self._frames.corrupt(error)
             self._witnesses.corrupt(error)
+            if self._waits is not None:
+                self._waits.answered(error.index)  # nobody can show it
         self._events.add("frame_corrupt", str(error), frame=error.index)
 
     def skipped(self, skipped: SkippedFrame) -> None:
@@ -363,6 +377,7 @@ class LiveSession:
             self._guidance.heard(news)
             self._witnesses.news(news, in_use=self._guidance.result, frame_index=self._index)
             self._acknowledge()
+            self._tell_waiting_source(time.monotonic_ns())
 
     def _tell_of_witness(self, text: str) -> None:
         self._events.add("recorder_full", text, frame=self._index)
@@ -380,6 +395,15 @@ class LiveSession:
         shown = self._painted.frame is self._frame and self._painted.result is self._guidance.result
         if shown and self._guidance.is_done_with(self._frame.index):
             self._acknowledged.acknowledge(self._frame.index)
+
+    def _tell_waiting_source(self, now_ns: int) -> None:
+        """Let a recording go on once this frame's overlay was seen; where nobody watches, once it is known."""
+        if self._waits is None or self._frame is None or not self._guidance.is_done_with(self._frame.index):
+            return
+        painted = self._painted
+        seen = painted is not None and painted.frame is self._frame and painted.result is self._guidance.result
+        if seen or now_ns - self._painted_ns > _UNWATCHED_S * 1e9:
+            self._waits.answered(self._frame.index)
 
     def _stands_still_on_purpose(self) -> bool:
         """A recording stands where the machine or a person leaves it: its source cannot be lost."""

@@ -20,6 +20,7 @@ import vtkmodules.vtkRenderingOpenGL2  # noqa: F401  # isort: skip - the factory
 from guidance_app.views import palette
 
 _SIDES = 24
+_NO_OPENGL = "No 3-D on this machine: OpenGL cannot be used; `doctor` says what is missing"
 _MOST_PX = (560, 420)  # larger views are scaled up: a software renderer pays for every pixel
 
 
@@ -156,6 +157,11 @@ class SceneView(QWidget):
         self._window.Render()
         buffer = vtkUnsignedCharArray()
         self._window.GetRGBACharPixelData(0, 0, width - 1, height - 1, 0, buffer)  # pyright: ignore[reportArgumentType]
+        if buffer.GetNumberOfValues() != 4 * width * height:
+            # The pictures beside it need no OpenGL, and go on.
+            self._image, self.legend = None, _NO_OPENGL
+            self.update()
+            return
         pixels = np.ascontiguousarray(vtk_to_numpy(buffer).reshape(height, width, 4)[::-1])
         self._image = QImage(pixels.tobytes(), width, height, 4 * width, QImage.Format.Format_RGBX8888).copy()
         self.update()

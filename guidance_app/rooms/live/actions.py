@@ -53,6 +53,10 @@ def _playback(desk: SessionDesk) -> tuple[Action, ...]:
             id="live.last", words=tr("Last frame"), keys=("End",), press=desk.to_last_frame, refusal=desk.no_playback
         ),
         Action(
+            id="live.pace", words=tr("Every frame with its overlay, or as it was live"), keys=("T",),
+            press=desk.change_pace, refusal=desk.no_pace,
+        ),
+        Action(
             id="live.freeze", words=tr("Freeze the picture, again: go on"), keys=("F",), press=desk.freeze,
             refusal=desk.no_picture, tip=tr("The source goes on behind it."),
         ),
@@ -78,6 +82,14 @@ def _overlay(desk: SessionDesk) -> tuple[Action, ...]:
         Action(
             id="live.hide", words=tr("Hide the overlay while held"), keys=("O",), press=lambda: desk.hold_overlay(True),
             release=lambda: desk.hold_overlay(False),
+        ),
+        Action(
+            id="live.fainter", words=tr("Overlay fainter"), keys=("[",), press=lambda: desk.change_opacity(-1),
+            repeats=True,
+        ),
+        Action(
+            id="live.stronger", words=tr("Overlay stronger"), keys=("]",), press=lambda: desk.change_opacity(1),
+            repeats=True,
         ),
         Action(id="live.mode", words=tr("Outline, centerline, filled"), keys=("V",), press=desk.next_mode),
         Action(

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from guidance_app.rooms.live.guided_session import GuidedSession
 from guidance_app.views.language import tr
-from guidance_app.views.live_view import LiveView
+from guidance_app.views.live_view import OPACITY_STEP, LiveView
 from guidance_app.views.overlay_painter import OVERLAY_MODES, OverlayMode
 
 _NO_RUN = "No run is open; choose a case first"
@@ -36,6 +36,7 @@ class SessionDesk:
         self.runs: tuple[str, ...] = ()
         self.run_index = 0
         self.frozen = False
+        self._every_frame: bool | None = None  # what a person chose
         self._open_run: Callable[[int], GuidedSession] | None = None
         self._show_runs = show_runs
         self._view = view
@@ -57,6 +58,8 @@ class SessionDesk:
         self.frozen = self._view.frozen = False
         self._view.set_mask(None)
         self._show_runs(runs, run_index)
+        if self._every_frame is not None:
+            session.commands.play_every_frame(self._every_frame)
 
     def stop(self) -> None:
         """End the session, and wait for earlier ones that are still ending; twice is harmless."""
@@ -90,6 +93,12 @@ class SessionDesk:
             return self.no_run() or tr("A live source does not play back; F freezes the picture")
         return ""
 
+    def no_pace(self) -> str:
+        screen = self._view.screen_state
+        if screen is None or screen.every_frame is None:
+            return self.no_run() or tr("A live source has the pace it has")
+        return ""
+
     def nothing_to_accept(self) -> str:
         return "" if self._guidance_state() == "proposed" else tr("No proposed registration to accept")
 
@@ -120,6 +129,15 @@ class SessionDesk:
             return refusal
         self.session.commands.step(frames)
         return tr("Paused")
+
+    def change_pace(self) -> str:
+        """Every frame with its overlay, or as it was live."""
+        screen = self._view.screen_state
+        if self.session is None or screen is None or screen.every_frame is None:
+            return self.no_pace()
+        self._every_frame = not screen.every_frame
+        self.session.commands.play_every_frame(self._every_frame)
+        return tr("Every frame waits for its overlay" if self._every_frame else "Plays as it was live")
 
     def to_first_frame(self) -> str:
         return self._seek(lambda _total: 0)
@@ -188,6 +206,10 @@ class SessionDesk:
         self._view.overlay_held = held
         self._view.update()
         return tr("No overlay to hide") if held and (screen is None or screen.overlay is None) else ""
+
+    def change_opacity(self, steps: int) -> str:
+        self._view.set_opacity(self._view.opacity + steps * OPACITY_STEP)
+        return tr("Overlay at {share} %").format(share=round(100 * self._view.opacity))
 
     def next_mode(self) -> str:
         mode: OverlayMode = OVERLAY_MODES[(OVERLAY_MODES.index(self._view.mode) + 1) % len(OVERLAY_MODES)]

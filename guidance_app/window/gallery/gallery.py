@@ -67,7 +67,7 @@ def photographed(
         folder.mkdir(parents=True, exist_ok=True)
         with virtual_screen(size) as (environment, manager):
             process = multiprocessing.get_context("spawn").Process(
-                target=photograph, args=(states, environment, folder)
+                target=photograph, args=(states, environment, folder), kwargs={"pixel_mm": size.pixel_mm}
             )  # fmt: skip
             process.start()
             process.join(_PHOTOS_S)

@@ -76,13 +76,19 @@ class StillSession:
 
 
 def photograph(
-    states: Sequence[CaughtState], environment: Mapping[str, str], folder: Path, size_px: tuple[int, int] | None = None
+    states: Sequence[CaughtState],
+    environment: Mapping[str, str],
+    folder: Path,
+    *,
+    size_px: tuple[int, int] | None = None,
+    pixel_mm: float | None = None,
 ) -> None:
     """Fill the folder with one PNG a state, and `shots.json`; to be run in a process of its own.
 
     Args:
         environment: names the display and the scale of its pixels.
         size_px: of the window; None fills the screen.
+        pixel_mm: of the monitor that is meant; None believes what the screen says.
     """
     os.environ.update(environment)
     from guidance_app.window.application import application
@@ -97,6 +103,8 @@ def photograph(
         else:
             window.resize(*size_px)
             window.show()
+        if pixel_mm is not None:
+            _seen_as_on(window, pixel_mm)
         shots = [_shot(window, *names, folder) for names in _shown_one_by_one(window, states)]
     finally:
         window.close_rooms()
@@ -107,6 +115,16 @@ def photograph(
     ]  # fmt: skip
     (folder / "shots.json").write_text(json.dumps(content), encoding="utf-8")
     del app
+
+
+def _seen_as_on(window: GuidanceWindow, pixel_mm: float) -> None:
+    """Letters as large as on a monitor with pixels of this size: a virtual one says 96 dots an inch, whatever it is."""
+    from guidance_app.views.legibility import mm_per_px
+
+    view, screen = window.live.widget.view, window.screen()
+    if screen is not None:
+        stated_mm = mm_per_px(screen.geometry().width(), screen.physicalSize().width())
+        view.distance_mm *= stated_mm / pixel_mm
 
 
 def _shown_one_by_one(window: GuidanceWindow, states: Sequence[CaughtState]):
@@ -131,7 +149,7 @@ def _is_earlier(other: CaughtState, state: CaughtState) -> bool:
 def _show(window: GuidanceWindow, state: CaughtState) -> StillSession:
     session = StillSession(_of_now(state.screen))
     case: Any = SimpleNamespace(
-        id=state.case_id, kind=state.case_kind, folder=Path(state.case_id),
+        id=state.case_id, kind=state.case_kind, folder=Path(state.case_id), files={}, patient=None,
         recordings=tuple(SimpleNamespace(path=Path(f"{name}.dcm")) for name in state.runs),
     )  # fmt: skip
     window.show_session(session, case, run_index=state.run_index)

@@ -25,6 +25,11 @@ class ScreenSize:
     dots_per_inch: int = 92
 
     @property
+    def pixel_mm(self) -> float:
+        """Of one of Qt's pixels on the monitor that is meant."""
+        return 25.4 / self.dots_per_inch * self.scale
+
+    @property
     def name(self) -> str:
         return f"{self.width_px}x{self.height_px}" + (f"@{self.scale:g}" if self.scale != 1.0 else "")
 
@@ -49,7 +54,7 @@ def virtual_screen(size: ScreenSize) -> Iterator[tuple[dict[str, str], str]]:
     reading, writing = os.pipe()
     server = subprocess.Popen(
         ["Xvfb", "-displayfd", str(writing), "-screen", "0", f"{size.width_px}x{size.height_px}x24",
-         "-dpi", str(size.dots_per_inch), "-nolisten", "tcp"],
+         "-nolisten", "tcp"],
         pass_fds=(writing,), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     os.close(writing)

@@ -23,12 +23,17 @@ from engines.registration.pose_file import read_pose_file, write_registration
 from engines.segmentation import segmenter as segmenter_module
 from engines.segmentation.segmentation import Segmentation
 from guidance_app.cli import main as program
+from guidance_app.exports.burned_picture import BurnedPictures
+from guidance_app.exports.content import open_content
 from guidance_app.exports.export import FORMATS, export
 from guidance_app.exports.identity import RESEARCH_LINE
+from guidance_app.live.evidence import Evidence
 from guidance_app.live.guidance import GuidanceResult, Overlay, StageTimes
 from guidance_app.live.recording.recorder import Recorder
 from guidance_app.rooms.live.measuring.measured import Measured, Measurement
 from guidance_app.rooms.live.measuring.measured_file import write_measured
+from guidance_app.sources.recording.recording_source import RecordedRun
+from guidance_app.views.overlay_look import badge_of
 from tests.engines.angiography.xa_samples import changed_file
 from tests.guidance_app.live.stand_ins import geometry, registration
 
@@ -37,6 +42,7 @@ _SOP = "1.2.840.99999.5"
 _FRAMES = 8
 _POSED = (2, 3, 4)
 _VALID_BGR = (255, 208, 63)  # of palette.VALID
+_CARRIED_BGR = (255, 179, 227)  # of palette.CARRIED
 
 
 @pytest.fixture(autouse=True)
@@ -79,8 +85,9 @@ def recording(tmp_path_factory) -> Path:
         if index in _POSED:
             assert frame.geometry is not None
             overlay = Overlay(
-                frame_index=index, geometry=frame.geometry, centerlines=(), outline=(), halo_px=0.0, generation=1
-            )
+                frame_index=index, geometry=frame.geometry, centerlines=(), outline=(), halo_px=0.0, generation=1,
+                evidence=Evidence(kind="vessel", age_s=0.0),
+            )  # fmt: skip
             recorder.guided(_result(index, overlay), registration(frame.geometry), used=True)
     recorder.end()
     return path
@@ -374,7 +381,20 @@ def test_the_command_ends_with_1_where_frames_are_left_out(case, tmp_path, capsy
     assert "1 of 3 frames cannot be read" in capsys.readouterr().err
 
 
-def test_pose_given_for_one_frame_is_marked_as_old_on_later_ones(case, recording, tmp_path):
+def test_a_pose_that_nobody_checked_on_its_frame_is_not_called_valid(case, recording):
+    content = open_content(recording, None)
+    pose = content.poses[_POSED[0]]
+    painter = BurnedPictures(case.vessel_model())
+    evidences = {"vessel": Evidence(kind="vessel", age_s=0.0), "carried": Evidence(kind="carried", age_s=2.0), "": None}
+    for kind, evidence in evidences.items():
+        screen = painter._screen(_frame(_POSED[0]), replace(pose, evidence=evidence), 0.0)
+        badge = badge_of(screen, held=False, raw=False).text
+        assert badge.split(" - ")[0] == ("OVERLAY VALID" if kind == "vessel" else "CARRIED")
+    assert isinstance(content.run, RecordedRun)
+    content.run.close()
+
+
+def test_pose_given_for_one_frame_is_never_valid_and_old_on_later_ones(case, recording, tmp_path):
     pose = tmp_path / "pose.json"
     found = registration(geometry(10.0))
     write_registration(pose, found)
@@ -383,8 +403,12 @@ def test_pose_given_for_one_frame_is_marked_as_old_on_later_ones(case, recording
     (path,) = export(recording, case, ["secondary-capture"], tmp_path / "out", pose=pose)
     pictures = pydicom.dcmread(path).pixel_array.astype(int)
     badge = pictures[:, 10:50, 200:560]
-    valid = (np.abs(badge - np.array(_VALID_BGR[::-1])) < 12).all(axis=3).sum(axis=(1, 2)) > 20
-    assert valid.tolist() == [True] * 6 + [False] * 2, "as in the window, 250 ms after its own frame at the latest"
+    valid, carried = (
+        (np.abs(badge - np.array(colour[::-1])) < 12).all(axis=3).sum(axis=(1, 2)) > 20
+        for colour in (_VALID_BGR, _CARRIED_BGR)
+    )
+    assert not valid.any(), "nothing compared it with these pictures"
+    assert carried.tolist() == [True] * 6 + [False] * 2, "as in the window, 250 ms after its own frame at the latest"
     # The same pose from another run has never been checked here.
     pose.write_text(content.replace(f'"{_SOP}"', '"1.9.9"'))
     (path,) = export(recording, case, ["png"], tmp_path / "other", pose=pose, frame=0)

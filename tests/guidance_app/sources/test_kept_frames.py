@@ -27,13 +27,14 @@ def test_second_time_round_nothing_is_decoded():
     assert [frame.index for frame in shown] == list(range(7))
 
 
-def test_run_that_is_played_once_keeps_nothing():
+@pytest.mark.parametrize(("hold_at_end", "decoded"), [(True, [0]), (False, [0, 0])])
+def test_run_that_a_person_goes_back_over_is_decoded_once_and_one_without_a_person_keeps_nothing(hold_at_end, decoded):
     run = CountedRun(frame_count=3)
-    source = PacedFileSource(run, fps=1000.0, hold_at_end=True)
+    source = PacedFileSource(run, fps=1000.0, hold_at_end=hold_at_end)
     source.next_frame(5.0)
     source.seek(0)
     source.next_frame(5.0)
-    assert run.decoded == [0, 0]
+    assert run.decoded == decoded
 
 
 def test_what_does_not_fit_is_decoded_again_and_the_rest_is_kept():

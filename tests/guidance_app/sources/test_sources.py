@@ -253,6 +253,44 @@ def test_saturated_source_waits_until_the_frame_was_shown():
     assert source.next_frame(0.1).index == 1
 
 
+# Every frame with its overlay -----------------------------------------------------------------------------------------
+def test_every_frame_waits_for_its_overlay_and_then_keeps_the_pace():
+    clock = Clock()
+    source = paced(clock, every_frame=True)
+    first = source.next_frame(0.0)
+    clock.passes_ms(250)
+    with pytest.raises(SourceTimeout):
+        source.next_frame(0.0)
+    source.answered(first.index)
+    second = source.next_frame(0.0)
+    assert second.received_ns == clock.now_ns, "what was waited for is no delay of the picture"
+    source.answered(second.index)
+    clock.passes_ms(99)
+    with pytest.raises(SourceTimeout):
+        source.next_frame(0.0)
+    clock.passes_ms(1)
+    assert source.next_frame(0.0).source_frame == 2
+
+
+def test_a_step_waits_for_no_overlay_and_neither_does_a_run_as_it_was_live():
+    clock = Clock()
+    source = paced(clock, every_frame=True)
+    source.next_frame(0.0)
+    source.step(1)
+    assert source.next_frame(0.0).source_frame == 1
+    source.resume()
+    source.every_frame = False
+    assert source.next_frame(0.0).source_frame == 2
+
+
+def test_an_engine_that_never_answers_does_not_stop_the_pictures():
+    clock = Clock()
+    source = paced(clock, every_frame=True)
+    source.next_frame(0.0)
+    clock.passes_ms(5100)
+    assert source.next_frame(0.0).source_frame == 1
+
+
 # URIs ----------------------------------------------------------------------------------------------------------------
 def test_plain_path_and_file_uri_are_read(tmp_path):
     assert parse_source_uri("run.dcm").path.name == "run.dcm"

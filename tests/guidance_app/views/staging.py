@@ -187,6 +187,9 @@ class StagedSession:
     def resume(self) -> None:
         self.asked.append("resume")
 
+    def play_every_frame(self, every_frame: bool) -> None:
+        self.asked.append(f"every frame {every_frame}")
+
     def step(self, frames: int) -> None:
         self.asked.append(f"step {frames}")
 

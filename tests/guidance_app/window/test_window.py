@@ -79,6 +79,18 @@ def test_playback_and_registration_keys_reach_the_session(qtbot: QtBot, key: Qt.
     assert bench.session.asked == [asked]
 
 
+def test_the_pace_of_a_replay_is_chosen_by_a_key_and_said_on_the_picture(qtbot: QtBot) -> None:
+    bench = Bench(qtbot, screen(every_frame=True))
+    words = [line for text in bench.place.view.painted_texts for line in text.lines]
+    assert "Every frame with its overlay (T)" in words
+    assert bench.press(Qt.Key.Key_T) == "Plays as it was live"
+    bench.press(Qt.Key.Key_Down)
+    assert bench.session.asked == ["every frame False"]
+    assert bench.next_session.asked == ["every frame False"], "the choice holds for the next run"
+    live = Bench(qtbot, screen(source_state="live", frames_total=None))
+    assert "pace it has" in live.press(Qt.Key.Key_T)
+
+
 def test_space_goes_on_after_a_pause(qtbot: QtBot) -> None:
     bench = Bench(qtbot, screen(paused=True))
     bench.press(Qt.Key.Key_Space)
@@ -356,3 +368,45 @@ def test_what_a_picture_rests_on_has_its_own_line_shape_and_word() -> None:
         "CARRIED - last confirmed 2.1 s ago",
     ]
     assert len({look.line for look in looks if look}) == len({badge.shape for badge in badges}) == 3
+
+
+def test_tab_reaches_everything_beside_the_picture_and_letters_stay_keys_of_the_room(qtbot: QtBot) -> None:
+    from PyQt6.QtWidgets import QListWidget, QSlider
+
+    bench = Bench(qtbot)
+    bench.window.activateWindow()
+    panel, controls = bench.place.panel, (QPushButton, QSlider, QListWidget)
+    wanted = {child for kind in controls for child in panel.findChildren(kind) if child.isEnabled()}
+    assert len(wanted) >= 7
+    assert all(child.accessibleName() for child in wanted)
+    reached = set()
+    for _ in range(40):
+        bench.window.focusNextPrevChild(True)
+        reached.add(bench.window.focusWidget())
+    others = set(panel._modes.values()) - reached  # of three that exclude each other Tab reaches one, arrows the rest
+    assert len(others) == 2
+    assert wanted - others <= reached
+    panel._modes["outline"].setFocus()
+    qtbot.keyPress(panel._modes["outline"], Qt.Key.Key_Right)
+    assert bench.place.view.mode == "centerline"
+    panel._runs.setFocus()
+    qtbot.keyPress(panel._runs, Qt.Key.Key_G)
+    assert bench.session.asked == ["register"]
+    qtbot.keyPress(panel._runs, Qt.Key.Key_Down)
+    assert bench.opened == [1]
+    panel._opacity.setFocus()
+    qtbot.keyPress(panel._opacity, Qt.Key.Key_Left)
+    assert bench.place.view.opacity == pytest.approx(0.99)
+
+
+def test_opacity_has_keys_too(qtbot: QtBot) -> None:
+    bench = Bench(qtbot)
+    assert bench.press(Qt.Key.Key_BracketLeft) == "Overlay at 95 %"
+    assert bench.press(Qt.Key.Key_BracketRight) == "Overlay at 100 %"
+
+
+def test_no_figure_stands_beside_an_engine_that_is_down(qtbot: QtBot) -> None:
+    panel = Bench(qtbot).place.panel
+    panel.show_screen(screen(state="hidden", engine_up=False, figures=None), paint_ms=1.0)
+    assert panel._state.text() == "\u2715 Guidance not running"
+    assert panel._confidence.text() == "\u2013"

@@ -119,6 +119,23 @@ def test_upper_corners_stay_where_they_are_whatever_the_badge_says(qtbot: QtBot,
     assert len(tops) == 1
 
 
+def test_all_keys_are_shown_within_the_window(qtbot: QtBot, window: GuidanceWindow) -> None:
+    show(qtbot, window, states()["vessel"])
+    window.show_keys()
+    assert window.rect().contains(window.keys.geometry())
+    assert word_faults(window) == []
+
+
+def test_all_keys_are_shown_in_a_small_window_too(qtbot: QtBot) -> None:
+    window = GuidanceWindow()
+    qtbot.addWidget(window, before_close_func=lambda window: window.close_rooms())
+    window.resize(640, 480)
+    window.show()
+    show(qtbot, window, states()["vessel"])
+    window.show_keys()
+    assert window.rect().contains(window.keys.geometry())
+
+
 def test_the_measure_finds_what_is_planted(qtbot: QtBot) -> None:
     box = QWidget()
     qtbot.addWidget(box)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from guidance_app.views import palette
+from guidance_app.views.language import tr
 
 if TYPE_CHECKING:
     from guidance_app.rooms.live.judging.judged_model import JudgedBranch, Judgement
@@ -29,14 +30,14 @@ def millimetres(residual_mm: float) -> str:
 def row_text(branch: JudgedBranch) -> str:
     sign, _ = mark_of(branch.residual.residual_mm)
     if branch.residual.residual_mm is None:
-        return f"{sign}  not seen    {branch.name}"
+        return f"{sign}  {tr('not seen')}    {branch.name}"
     return f"{sign}  {millimetres(branch.residual.residual_mm)}    {branch.name}"
 
 
 def summary_text(judgement: Judgement) -> str:
     """What a person reads first: the middle of all, then the worst."""
     if judgement.middle_mm is None or judgement.worst_mm is None:
-        return "No branch has a vessel that corresponds to it here."
+        return tr("No branch has a vessel that corresponds to it here.")
     filled = sum(branch.residual.residual_mm is not None for branch in judgement.branches)
     return (
         f"Middle {millimetres(judgement.middle_mm)}, worst {millimetres(judgement.worst_mm)}.\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Float
@@ -13,6 +14,7 @@ from guidance_app.live.guidance import Overlay
 from guidance_app.rooms.live.judging.handles import Handle, Nudge, dragged, handle_at, kept_inside, paint_handles
 from guidance_app.rooms.live.judging.judging_tool import paint_plate
 from guidance_app.views import palette
+from guidance_app.views.language import tr
 from guidance_app.views.overlay_look import Badge, OverlayLook
 from guidance_app.views.overlay_painter import OverlayMode, OverlayPainter
 from guidance_app.views.picture_tool import PaintedPicture, PictureTool, Pointer
@@ -70,7 +72,8 @@ class HandTool(PictureTool):
     def badge(self) -> Badge | None:
         if self.overlay is None:
             return None
-        return _BADGES["too weak" if self.weak else "by hand"]
+        badge = _BADGES["too weak" if self.weak else "by hand"]
+        return replace(badge, text=tr(badge.text))
 
     def paint(self, painter: QPainter, picture: PaintedPicture) -> None:
         if self.overlay is not None and not self.compared:

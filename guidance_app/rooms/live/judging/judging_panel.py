@@ -14,6 +14,7 @@ from guidance_app.rooms.live.judging.branch_words import mark_of, row_text, summ
 from guidance_app.rooms.live.judging.comparison import COMPARISONS
 from guidance_app.rooms.live.judging.judging_desk import JudgingDesk
 from guidance_app.views import palette
+from guidance_app.views.language import tr
 
 PANEL_WIDTH_PX = 252
 _BUTTON_HEIGHT_PX = 36
@@ -38,7 +39,7 @@ class JudgingPanel(QFrame):
         self._layout = QVBoxLayout(self)
         self._layout.setContentsMargins(12, 12, 12, 12)
         self._layout.setSpacing(6)
-        heading = QLabel("JUDGE")
+        heading = QLabel(tr("JUDGE"))
         heading.setObjectName("heading")
         self._layout.addWidget(heading)
         self.summary = QLabel()
@@ -52,7 +53,7 @@ class JudgingPanel(QFrame):
         self.branches.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.branches.itemClicked.connect(self._clicked)
         self._layout.addWidget(self.branches, 1)
-        hint = QLabel("How far each branch lies from its vessel, in mm at the isocentre.")
+        hint = QLabel(tr("How far each branch lies from its vessel, in mm at the isocentre."))
         hint.setObjectName("quiet")
         hint.setWordWrap(True)
         self._layout.addWidget(hint)
@@ -60,20 +61,20 @@ class JudgingPanel(QFrame):
         row.setSpacing(4)
         self.buttons: dict[str, QPushButton] = {}
         for how in COMPARISONS:
-            row.addWidget(self.button(f"live.{how}", _WORDS[how], perform, checkable=True))
+            row.addWidget(self.button(f"live.{how}", tr(_WORDS[how]), perform, checkable=True))
         self._layout.addLayout(row)
         self._add_correcting(perform)
         self.hide()
 
     def _add_correcting(self, perform: Callable[[str], None]) -> None:
-        heading = QLabel("CORRECT")
+        heading = QLabel(tr("CORRECT"))
         heading.setObjectName("heading")
         self._layout.addWidget(heading)
         for pair in _CORRECTING:
             row = QHBoxLayout()
             row.setSpacing(4)
             for action_id, words, checkable in pair:
-                row.addWidget(self.button(action_id, words, perform, checkable=checkable))
+                row.addWidget(self.button(action_id, tr(words), perform, checkable=checkable))
             self._layout.addLayout(row)
         self.status = QLabel()
         self.status.setObjectName("quiet")
@@ -119,7 +120,7 @@ class JudgingPanel(QFrame):
         if desk.judgement is not None:
             text = summary_text(desk.judgement)
         else:
-            text = desk.problem or "Comparing the branches with the picture\u2026"
+            text = desk.problem or tr("Comparing the branches with the picture\u2026")
         if self.summary.text() != text:
             self.summary.setText(text)
         self._show_rows()

@@ -15,6 +15,7 @@ from guidance_app.rooms.live.judging.comparison import Comparison, checkerboard,
 from guidance_app.views import palette
 from guidance_app.views.annotation_layout import PlacedText, line_height, text_width
 from guidance_app.views.annotation_painter import paint_texts
+from guidance_app.views.language import tr
 from guidance_app.views.overlay_look import Badge
 from guidance_app.views.picture_tool import PaintedPicture, PictureTool
 
@@ -58,7 +59,7 @@ class JudgingTool(PictureTool):
     def badge(self) -> Badge | None:
         if not self._comparing or self.comparison is None:
             return None
-        return Badge(text=_WORDS[self.comparison], shape="ring", colour=palette.TEXT)
+        return Badge(text=tr(_WORDS[self.comparison]), shape="ring", colour=palette.TEXT)
 
     @property
     def _comparing(self) -> bool:

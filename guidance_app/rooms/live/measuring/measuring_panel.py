@@ -23,6 +23,7 @@ from guidance_app.panels.action_button import dress
 from guidance_app.rooms.live.measuring.measured import RULERS, Measurement, Ruler
 from guidance_app.rooms.live.measuring.measuring_desk import MeasuringDesk
 from guidance_app.views import palette
+from guidance_app.views.language import tr
 
 PANEL_WIDTH_PX = 252
 _BUTTON_HEIGHT_PX = 36
@@ -45,11 +46,11 @@ class MeasuringPanel(QFrame):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(12, 12, 12, 12)
         layout.setSpacing(6)
-        layout.addWidget(_heading("MEASURE"))
+        layout.addWidget(_heading(tr("MEASURE")))
         grid = QGridLayout()
         grid.setSpacing(4)
         for number, ruler in enumerate(RULERS):
-            button = self._button(f"live.ruler-{ruler}", f"{_WORDS[ruler]}  ({number + 1})", perform)
+            button = self._button(f"live.ruler-{ruler}", f"{tr(_WORDS[ruler])}  ({number + 1})", perform)
             button.setCheckable(True)
             grid.addWidget(button, number // 2, number % 2)
         layout.addLayout(grid)
@@ -59,7 +60,7 @@ class MeasuringPanel(QFrame):
         self.marker.valueChanged.connect(self._take_sizes)
         for words, field in (("Catheter size", self.french), ("Marker length", self.marker)):
             row = QHBoxLayout()
-            row.addWidget(QLabel(words), 1)
+            row.addWidget(QLabel(tr(words)), 1)
             row.addWidget(field)
             layout.addLayout(row)
         self.way = QLabel()
@@ -80,10 +81,10 @@ class MeasuringPanel(QFrame):
             ("live.remeasure", "Redo"),
             ("live.save-measured", "Save"),
         ):
-            row.addWidget(self._button(action_id, words, perform))
+            row.addWidget(self._button(action_id, tr(words), perform))
         layout.addLayout(row)
-        layout.addWidget(_heading("VIEWS"))
-        layout.addWidget(self._button("live.store-view", "Store this view  (S)", perform))
+        layout.addWidget(_heading(tr("VIEWS")))
+        layout.addWidget(self._button("live.store-view", tr("Store this view  (S)"), perform))
         self.views = _list("Stored views; a click says the way back")
         self.views.itemClicked.connect(lambda item: desk.choose_view(self.views.row(item)))
         layout.addWidget(self.views, 1)
@@ -104,7 +105,8 @@ class MeasuringPanel(QFrame):
         for ruler in RULERS:
             self.buttons[f"live.ruler-{ruler}"].setChecked(desk.ruler == ruler)
         size = desk.pixel_size()
-        self.way.setText("Calibrated: " + (size.way if size is not None else "not at all, figures are pixels"))
+        way = size.way if size is not None else tr("not at all, figures are pixels")
+        self.way.setText(tr("Calibrated: {way}").format(way=way))
         self.status.setText(desk.status)
         self.buttons["live.unmeasure"].setEnabled(not desk.no_undo())
         self.buttons["live.remeasure"].setEnabled(not desk.no_redo())
@@ -144,7 +146,7 @@ class MeasuringPanel(QFrame):
 def _row(one: Measurement) -> str:
     figures = "   ".join(f"{name} {figure}".strip() for name, figure in one.figures)
     ways = ", ".join(dict.fromkeys(figure.way for _, figure in one.figures))
-    return f"{_WORDS[one.kind]}: {figures}\n{ways}"
+    return f"{tr(_WORDS[one.kind])}: {figures}\n{ways}"
 
 
 def _view_row(name: str, geometry: object) -> str:

@@ -124,21 +124,27 @@ def test_both_lumina_of_a_dissected_aorta_are_taken() -> None:
     assert (found.labels > 0)[(false_mm < 7) & (aorta_mm > 12)].mean() > 0.8
 
 
-def test_dim_sinuses_become_veins_and_bright_trunks_arteries() -> None:
+@pytest.mark.parametrize(("artery_hu", "vein_hu"), [(400.0, 200.0), (220.0, 400.0)])
+def test_sinuses_become_veins_and_deep_trunks_arteries_early_and_late(artery_hu: float, vein_hu: float) -> None:
+    """In a late CTA the veins are the brighter ones."""
     shape = (80, 80, 80)
     lps_from_index = grid(shape, (1.6, 1.6, 1.6))
     rng = np.random.default_rng(2)
     from_centre_mm = distance_mm(shape, lps_from_index, [((0.0, 0.0, 0.0), (0.0, 0.0, 0.1))])
-    trunks: list[Segment] = [((0.0, 0.0, -30.0), (0.0, 0.0, 0.0)), ((0.0, 0.0, 0.0), (26.0, 0.0, 12.0))]
+    trunks: list[Segment] = [((0.0, -4.0, -36.0), (0.0, -4.0, 0.0)), ((0.0, -4.0, 0.0), (26.0, -4.0, 12.0))]
+    bridge: list[Segment] = [((26.0, -4.0, 12.0), (0.0, 0.0, 44.0))]
     sinus: list[Segment] = [((0.0, 30.0, 32.0), (0.0, 0.0, 44.0)), ((0.0, 0.0, 44.0), (0.0, -30.0, 32.0))]
     artery_mm = distance_mm(shape, lps_from_index, trunks)
     vein_mm = distance_mm(shape, lps_from_index, sinus)
     hu = np.where((from_centre_mm > 49) & (from_centre_mm < 55), 1100.0, 40.0)
-    hu = np.where(artery_mm <= 3.0, 400.0, np.where((vein_mm <= 4.0) & (from_centre_mm < 49), 200.0, hu))
+    bridge_mm = distance_mm(shape, lps_from_index, bridge)
+    hu = np.where((bridge_mm <= 2.4) & (from_centre_mm < 47), vein_hu, hu)
+    hu = np.where(artery_mm <= 3.0, artery_hu, np.where((vein_mm <= 4.0) & (from_centre_mm < 49), vein_hu, hu))
     found = extract_vessels(_ct(hu + rng.normal(0, 12, shape), lps_from_index), "evt")
     assert found.names == {1: "cerebral arteries", 2: "cerebral veins"}
-    assert (found.labels == 1)[artery_mm < 2.0].mean() > 0.95
+    assert (found.labels == 1)[artery_mm < 2.0].mean() > 0.9
     assert (found.labels == 2)[(vein_mm < 2.5) & (from_centre_mm < 46)].mean() > 0.95
+    assert (found.labels == 2)[(bridge_mm < 1.5) & (artery_mm > 12.0) & (from_centre_mm < 46)].mean() > 0.9
 
 
 def test_a_chest_given_as_a_head_is_one_clear_line() -> None:

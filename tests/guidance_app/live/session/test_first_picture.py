@@ -76,3 +76,29 @@ def test_a_standing_picture_is_no_lost_signal(held: LiveSession, monkeypatch: py
     later_ns = screen.frame.received_ns + 10_000_000_000
     monkeypatch.setattr("guidance_app.live.session.session.time.monotonic_ns", lambda: later_ns)
     assert held.screen().source_state == "replay"
+
+
+def test_every_frame_is_seen_with_its_own_overlay_on_a_slow_machine() -> None:
+    source = PacedFileSource(FakeRun(frame_count=6), fps=100.0, hold_at_end=True, every_frame=True)  # type: ignore[arg-type]
+    session = LiveSession(source=source, recipe=fake_recipe(step_s=0.05), spare_engine=False, first_at_once=True)
+    with session:
+        shown = drive(session, until=lambda screen: screen.paused and screen.frame is not None and _own(screen) == 5)
+    assert {_own(screen) for screen in shown} >= set(range(1, 6))
+    assert {screen.every_frame for screen in shown} == {True}
+    assert all(screen.overlays_per_s is None for screen in shown)
+
+
+def test_a_person_may_have_it_as_it_was_live() -> None:
+    source = PacedFileSource(FakeRun(frame_count=30), fps=200.0, hold_at_end=True, every_frame=True)  # type: ignore[arg-type]
+    session = LiveSession(source=source, recipe=fake_recipe(step_s=0.1), spare_engine=False, first_at_once=True)
+    session.commands.play_every_frame(False)
+    with session:
+        shown = drive(session, until=lambda screen: screen.frame is not None and screen.frame.source_frame == 29)
+    assert {screen.every_frame for screen in shown} == {False}
+    assert len({_own(screen) for screen in shown} - {None}) < 15
+
+
+def _own(screen: ScreenState) -> int | None:
+    """The recording's frame, where its own overlay is drawn on it."""
+    frame, overlay = screen.frame, screen.overlay
+    return frame.source_frame if frame and overlay and overlay.frame_index == frame.index else None
