@@ -36,11 +36,11 @@ from engines.registration.engine import cold_features
 from engines.registration.features.image_features import prepare_view
 from engines.registration.features.prepared_model import PreparedModel
 from engines.registration.features.projected_model import RigidState
-from engines.registration.filled_tree import filled_tree
 from engines.registration.initial_pose import radiological_start, start_near
 from engines.registration.networks.network_proposal import network_proposer
 from engines.registration.run_view import other_views_of_run, view_of_run
-from engines.registration.track import tracking_prior, warm_features
+from engines.registration.tracking.filled_tree import filled_tree
+from engines.registration.tracking.track import tracking_prior, warm_features
 from engines.registration.view import RegistrationView
 from engines.segmentation.segmenter import Segmenter, load_segmenter, model_for_kind
 from engines.simulation.training_patients.spoilt_masks import spoilt_segmentation

@@ -23,7 +23,7 @@ from engines.registration.initial_pose import radiological_start, start_near
 from engines.registration.motion.deform import deformed
 from engines.registration.motion.deform_basis import Deformation, MotionBasis, influence_of
 from engines.registration.registration import Registration
-from engines.registration.track import track
+from engines.registration.tracking.track import track
 
 NEAR_MM = 2.0
 _WORSE_MM = 0.1

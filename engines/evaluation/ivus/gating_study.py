@@ -40,7 +40,7 @@ def gating_record(split: str, seed: int) -> GatingRecord:
                            gated=False, frame_time_ms=1000.0 / FRAMES_PER_S, source=f"{split}-{seed}"))  # fmt: skip
     apart = np.abs(chosen.frames[:, None] / FRAMES_PER_S - run.quiet_s[None, :]) < _QUIET * run.period_s[None, :]
     found = int(apart.any(axis=0).sum())
-    true = 60.0 / float(np.median(run.period_s))
+    true = 60.0 / float(run.period_s.mean())
     known = np.isfinite(chosen.beats_per_minute)
     return GatingRecord(
         split=split, seed=seed, frames=len(run.frames), true_per_minute=true,

@@ -16,11 +16,11 @@ from engines.anatomy.vessel_model import VesselModel
 from engines.registration.features.image_features import PreparedView, prepare_view
 from engines.registration.features.prepared_model import PreparedModel
 from engines.registration.features.projected_model import RigidState
-from engines.registration.filled_tree import filled_tree
 from engines.registration.motion.deform_basis import Deformation, MotionBasis
 from engines.registration.motion.deform_fit import DeformScene, fit
 from engines.registration.motion.deform_gate import held_out, why_unsafe
 from engines.registration.registration import Registration, Stage
+from engines.registration.tracking.filled_tree import filled_tree
 from engines.registration.view import RegistrationView
 
 _COLD_SCALES_MM = (4.0, 2.0, 1.0)

@@ -11,16 +11,16 @@ from engines.anatomy.vessel_model import VesselModel
 from engines.registration.engine import register
 from engines.registration.features.prepared_model import PreparedModel
 from engines.registration.features.projected_model import RigidState
-from engines.registration.filled_track import track_filled
-from engines.registration.filled_tree import FollowedModel
 from engines.registration.filling.filled_step import FilledTracker
 from engines.registration.initial_pose import radiological_start, start_near
-from engines.registration.likeliest_places import likeliest_places
 from engines.registration.motion.deform import deformed
 from engines.registration.motion.deform_basis import MotionBasis
 from engines.registration.options import RegistrationOptions
 from engines.registration.registration import Registration
-from engines.registration.track import prepare_to_track, track
+from engines.registration.tracking.filled_track import track_filled
+from engines.registration.tracking.filled_tree import FollowedModel
+from engines.registration.tracking.likeliest_places import likeliest_places
+from engines.registration.tracking.track import prepare_to_track, track
 from engines.registration.view import RegistrationView
 from guidance_app.live.engine.motion_pace import MotionPace
 from guidance_app.live.engine.rehearsal import Rehearsed

@@ -17,6 +17,8 @@ from guidance_app.rooms.room import House, Room
 if TYPE_CHECKING:
     from engines.anatomy.cases.case import Case
 
+_MOST_RECENT = 4
+
 
 class CaseRoom(Room):
     id = "case"
@@ -25,7 +27,8 @@ class CaseRoom(Room):
 
     def __init__(self, house: House) -> None:
         self._house = house
-        self._last_case = ""
+        self._recent: tuple[str, ...] = ()
+        self._pictured = False
 
     @property
     def widget(self) -> Welcome:
@@ -33,7 +36,7 @@ class CaseRoom(Room):
 
     @cached_property
     def _place(self) -> Welcome:
-        return Welcome(self._choose, self._choose_run, last_case=self._last_case)
+        return Welcome(self._choose, self._choose_run, recent=self._recent)
 
     def actions(self) -> tuple[Action, ...]:
         bundled = tuple(
@@ -47,18 +50,34 @@ class CaseRoom(Room):
 
     def enter(self, case: Case | None) -> None:
         self.widget.offer_run(case is not None and not case.recordings)
+        if not self._pictured:
+            self._pictured = True
+            self.widget.show_portraits()
+
+    def close(self) -> None:
+        if "_place" in self.__dict__:
+            self.widget.close_place()
 
     def say_problem(self, text: str) -> None:
         """Show why a case could not be opened, beside the ways out."""
         self.widget.problem.setText(text)
 
     def saved_state(self) -> Mapping[str, JsonValue]:
-        case = self._house.case
-        return {"last_case": self._last_case if case is None else str(case.folder)}
+        recent = self._with_present()
+        return {"last_case": recent[0] if recent else "", "recent": list(recent)}
 
     def restore(self, state: Mapping[str, JsonValue]) -> None:
-        last = state.get("last_case")
-        self._last_case = last if isinstance(last, str) else ""
+        last, kept = state.get("last_case"), state.get("recent")
+        folders = [last, *(kept if isinstance(kept, list) else [])]  # an earlier version kept the last alone
+        known = dict.fromkeys(one for one in folders if isinstance(one, str) and one and _own(one))
+        self._recent = tuple(known)[:_MOST_RECENT]
+
+    def _with_present(self) -> tuple[str, ...]:
+        case = self._house.case
+        if case is None or not _own(str(case.folder)):
+            return self._recent
+        present = str(case.folder)
+        return (present, *(one for one in self._recent if one != present))[:_MOST_RECENT]
 
     def _choose(self, name: str) -> str:
         if problem := self._house.open_case(name):
@@ -81,3 +100,8 @@ class CaseRoom(Room):
     def _ask_for_folder(self) -> str:
         self.widget.ask_for_folder()
         return ""
+
+
+def _own(folder: str) -> bool:
+    """Not one of the bundled cases, which have their cards anyway."""
+    return Path(folder).name not in CASE_WORDS

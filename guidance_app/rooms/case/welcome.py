@@ -1,13 +1,29 @@
-"""What is seen in the case room: the bundled cases, and how to open one's own."""
+"""What is seen in the case room: cases as cards with a picture and a search, and how to open one's own."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
-from PyQt6.QtCore import Qt
-from PyQt6.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+import numpy as np
+from PyQt6.QtCore import QSize, Qt, QTimer
+from PyQt6.QtGui import QDragEnterEvent, QDropEvent, QIcon, QPixmap
+from PyQt6.QtWidgets import (
+    QFileDialog,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
 
+from guidance_app.panels.background import Background
+from guidance_app.panels.pictures.grey import colour_image
+from guidance_app.rooms.case.case_portrait import PORTRAIT_PX, portrait
 from guidance_app.views import palette
 
 CASE_WORDS = {
@@ -15,6 +31,7 @@ CASE_WORDS = {
     "tavi": "Aortic valve implantation: aortic root and arch",
     "coronary": "Arteries of the heart",
 }
+_STAYED_MS = 700  # somebody who only passes through pays nothing, and the window is up before
 _COLUMN_PX = 720  # longer lines are hard to read
 
 
@@ -24,11 +41,21 @@ class Welcome(QWidget):
     Args:
         choose: returns "" once the case is open, else one line that says why it could not be.
         choose_run: the same with a file that holds a run, for a case that has none of its own (`offer_run`).
-        last_case: folder of the case that was open last, "" for none.
+        recent: folders of cases that were open, the last one first.
+
+    A folder or a run may be dropped on it too.
     """
 
-    def __init__(self, choose: Callable[[str], str], choose_run: Callable[[str], str], *, last_case: str = "") -> None:
+    def __init__(
+        self, choose: Callable[[str], str], choose_run: Callable[[str], str], *, recent: Sequence[str] = ()
+    ) -> None:
         super().__init__()
+        self.setAcceptDrops(True)
+        self._background = Background(self)
+        self._stayed = QTimer(self)
+        self._stayed.setSingleShot(True)
+        self._stayed.setInterval(_STAYED_MS)
+        self._stayed.timeout.connect(self._read_portraits)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self._choose = choose
         self._choose_run = choose_run
@@ -43,15 +70,38 @@ class Welcome(QWidget):
         note = QLabel("The bundled cases are simulated, with exact truth.")
         note.setObjectName("quiet")
         self._layout.addWidget(note)
+        self.search = QLineEdit()
+        self.search.setPlaceholderText("Search cases")
+        self.search.setAccessibleName("Search cases")
+        self.search.setClearButtonEnabled(True)
+        self.search.textChanged.connect(self._show_found)
+        self.search.returnPressed.connect(self._choose_only_one)
+        self._layout.addWidget(self.search)
+        self.nothing_found = QLabel("No case has these words. A folder can be opened below, or dropped here.")
+        self.nothing_found.hide()
+        self._layout.addWidget(self.nothing_found)
+        cards = QWidget()
+        self._cards = QVBoxLayout(cards)
+        self._cards.setContentsMargins(0, 0, 0, 0)
+        self._cards.setSpacing(10)
+        scroll = QScrollArea()
+        scroll.setWidget(cards)
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self._layout.addWidget(scroll, 100)
         self.buttons: dict[str, QPushButton] = {}
+        self._cases: dict[str, str] = {}
         for name, words in CASE_WORDS.items():
             self._add(name, f"{name.upper() if len(name) < 5 else name.capitalize()}\n{words}", name)
-        if last_case and Path(last_case).name not in CASE_WORDS:
-            self._add("last", f"Last case\n{last_case}", last_case)
-        self.open_button = QPushButton("Open case folder\u2026")
+        for number, folder in enumerate(recent):
+            word = "Last case" if number == 0 else "Earlier case"
+            self._add("last" if number == 0 else f"recent-{number}", f"{word}: {Path(folder).name}\n{folder}", folder)
+        self.open_button = QPushButton("Open case folder\u2026  (or drop it here)")
         self.open_button.setMinimumHeight(48)
         self.open_button.clicked.connect(self.ask_for_folder)
-        self._layout.addSpacing(8)
+        self._cards.addStretch(1)
         self._layout.addWidget(self.open_button)
         self.problem = QLabel()
         self.problem.setWordWrap(True)
@@ -71,6 +121,21 @@ class Welcome(QWidget):
         middle.addWidget(column, 3)
         middle.addStretch(1)
 
+    def show_portraits(self) -> None:
+        """Read the pictures of all cards, one after the other, once a person has stayed for a moment."""
+        self._stayed.start()
+
+    def _read_portraits(self) -> None:
+        for key, case in self._cases.items():
+            self._background.run(
+                partial(portrait, case), partial(self._show_portrait, key), failed=_raise, replaces=False
+            )  # fmt: skip
+
+    def close_place(self) -> None:
+        """End what is running; twice is harmless."""
+        self._stayed.stop()
+        self._background.close()
+
     def choose(self, case: str) -> None:
         self.run_button.hide()
         self.problem.setText(self._choose(case))
@@ -88,6 +153,39 @@ class Welcome(QWidget):
     def ask_for_folder(self) -> None:
         self._ask("Open case folder", QFileDialog.FileMode.Directory, self.choose)
 
+    def dragEnterEvent(self, a0: QDragEnterEvent | None) -> None:
+        if a0 is not None and _dropped(a0) is not None:
+            a0.acceptProposedAction()
+
+    def dropEvent(self, a0: QDropEvent | None) -> None:
+        """A case's folder, or its case.json, is opened; any other file is taken for a run of the open case."""
+        path = None if a0 is None else _dropped(a0)
+        if path is None:
+            return
+        if path.is_dir() or path.name == "case.json":
+            self.choose(str(path))
+        else:
+            self.choose_run(str(path))
+
+    def _show_found(self, text: str) -> None:
+        words = text.lower().split()
+        found = 0
+        for button in self.buttons.values():
+            fits = all(word in button.text().lower() for word in words)
+            button.setVisible(fits)
+            found += fits
+        self.nothing_found.setVisible(not found)
+
+    def _choose_only_one(self) -> None:
+        """Enter opens the case that the search leaves."""
+        left = [key for key, button in self.buttons.items() if not button.isHidden()]
+        if len(left) == 1:
+            self.choose(self._cases[left[0]])
+
+    def _show_portrait(self, key: str, picture: np.ndarray | None) -> None:
+        if picture is not None:
+            self.buttons[key].setIcon(QIcon(QPixmap.fromImage(colour_image(picture))))
+
     def _ask(self, title: str, mode: QFileDialog.FileMode, chosen: Callable[[str], None]) -> None:
         """A dialog beside the window, which goes on: a live picture may be running in its room."""
         dialog = QFileDialog(self, title, str(Path.home()))
@@ -99,8 +197,21 @@ class Welcome(QWidget):
 
     def _add(self, key: str, text: str, case: str) -> None:
         button = QPushButton(text)
-        button.setMinimumHeight(62)
-        button.setStyleSheet("text-align: left; padding-left: 16px;")
+        button.setMinimumHeight(PORTRAIT_PX + 12)
+        button.setIconSize(QSize(PORTRAIT_PX, PORTRAIT_PX))
+        button.setStyleSheet("text-align: left; padding-left: 12px;")
         button.clicked.connect(lambda: self.choose(case))
         self.buttons[key] = button
-        self._layout.addWidget(button)
+        self._cases[key] = case
+        self._cards.addWidget(button)
+
+
+def _dropped(event: QDropEvent) -> Path | None:
+    """The one file or folder that is dropped."""
+    data = event.mimeData()
+    urls = data.urls() if data is not None else []
+    return Path(urls[0].toLocalFile()) if len(urls) == 1 and urls[0].isLocalFile() else None
+
+
+def _raise(error: Exception) -> None:
+    raise error

@@ -388,7 +388,10 @@ class FusionPlace(ResultPlace):
             item.setToolTip(f"frames {order} over {ends}, the first turned by {candidate.rotation_deg:.0f} degrees")
             picture = self._thumbnails[number - 1] if self._thumbnails else None
             if picture is not None:
-                item.setIcon(QIcon(QPixmap.fromImage(grey_image(picture))))
+                shown = QPixmap.fromImage(grey_image(picture))
+                icon = QIcon(shown)
+                icon.addPixmap(shown, QIcon.Mode.Selected)  # a chosen candidate's picture stays grey
+                item.setIcon(icon)
         self.candidates.setCurrentRow(self.desk.shown_candidate)
         self.candidates.blockSignals(False)
 

@@ -65,7 +65,10 @@ class SpaceView(QWidget):
     def toggle(self) -> str:
         """Show or hide it."""
         shown = self.isHidden()
-        wide = self.window().width() >= WIDE_FROM_PX  # a narrow window has no width to spare beside its picture
+        window = self.window()
+        wide = (
+            window is not None and window.width() >= WIDE_FROM_PX
+        )  # a narrow window has no width to spare beside its picture
         self.setFixedWidth(WIDTH_PX if wide else NARROW_PX)
         self.setVisible(shown)
         if shown:

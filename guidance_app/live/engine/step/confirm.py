@@ -16,7 +16,7 @@ from jaxtyping import Float
 from calibration.pose import RigidPose
 from engines.angiography.anatomy_anchor import NOWHERE, AnatomyAnchor, InPlaneMove, anchor_of
 from engines.angiography.frame import Frame
-from engines.registration.anatomy_follow import followed_in_plane
+from engines.registration.tracking.anatomy_follow import followed_in_plane
 from guidance_app.live import guidance_state
 from guidance_app.live.engine.step.door import Admitted, ViewKey
 from guidance_app.live.engine.step.judge import Judged

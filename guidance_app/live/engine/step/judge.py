@@ -9,8 +9,8 @@ from typing import Protocol
 from calibration.carm import CArmGeometry
 from engines.angiography.frame import Frame
 from engines.registration.features.image_features import PreparedView
-from engines.registration.pose_after_move import places_after_move
 from engines.registration.registration import Registration
+from engines.registration.tracking.pose_after_move import places_after_move
 from engines.registration.view import RegistrationView
 from guidance_app.live import guidance_state
 from guidance_app.live.engine.step.door import Admitted, ViewKey

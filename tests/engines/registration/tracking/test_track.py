@@ -7,7 +7,7 @@ from engines.registration.engine import register
 from engines.registration.features.prepared_model import PreparedModel
 from engines.registration.initial_pose import start_near
 from engines.registration.options import RegistrationOptions
-from engines.registration.track import track
+from engines.registration.tracking.track import track
 from tests.engines.registration.vessel_bed import bed
 
 

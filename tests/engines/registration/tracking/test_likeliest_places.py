@@ -9,9 +9,9 @@ from calibration.pose import RigidPose
 from engines.registration.engine import register
 from engines.registration.features.prepared_model import PreparedModel
 from engines.registration.initial_pose import start_near
-from engines.registration.likeliest_places import likeliest_places
-from engines.registration.pose_after_move import places_after_move
-from engines.registration.track import prepare_to_track, track
+from engines.registration.tracking.likeliest_places import likeliest_places
+from engines.registration.tracking.pose_after_move import places_after_move
+from engines.registration.tracking.track import prepare_to_track, track
 from tests.engines.registration.vessel_bed import bed
 
 

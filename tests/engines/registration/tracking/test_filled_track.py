@@ -8,12 +8,12 @@ import pytest
 from engines.registration.features.image_features import prepare_view
 from engines.registration.features.prepared_model import PreparedModel
 from engines.registration.features.projected_model import RigidState
-from engines.registration.filled_track import track_filled
 from engines.registration.filling.filled_stage import NUDGE_MM
 from engines.registration.filling.filled_step import FilledTracker, sharpness_of
 from engines.registration.filling.filled_views import filled_views
 from engines.registration.filling.vessel_cloud import vessel_cloud
 from engines.registration.registration import Registration, RegistrationBackend
+from engines.registration.tracking.filled_track import track_filled
 from tests.engines.registration.filling.filled_bed import filled_bed
 
 

@@ -14,7 +14,7 @@ from engines.registration.features.projected_model import RigidState
 from engines.registration.filling.filled_step import FilledStep, FilledTracker
 from engines.registration.filling.rendered_result import reasons_of
 from engines.registration.registration import Registration, RegistrationBackend, Stage
-from engines.registration.track import FORGET, MAX_JUMP_MM, kept, one_view
+from engines.registration.tracking.track import FORGET, MAX_JUMP_MM, kept, one_view
 from engines.registration.view import RegistrationView
 
 

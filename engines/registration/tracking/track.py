@@ -18,7 +18,6 @@ from engines.registration.engine import depth_sigma_mm, reasons
 from engines.registration.features.image_features import MAX_SIZE_PX, PreparedView, prepare_view
 from engines.registration.features.prepared_model import PreparedModel
 from engines.registration.features.projected_model import RigidState
-from engines.registration.filled_tree import FollowedModel
 from engines.registration.registration import (
     RegisteredView,
     Registration,
@@ -26,6 +25,7 @@ from engines.registration.registration import (
     RegistrationStatus,
     Stage,
 )
+from engines.registration.tracking.filled_tree import FollowedModel
 from engines.registration.view import RegistrationView
 
 MAX_JUMP_MM = 8.0  # largest move in the isocentre plane; a heart moves about 10 mm in a beat of 10 frames

@@ -8,8 +8,8 @@ import pytest
 from calibration.pose import RigidPose
 from engines.registration.engine import register
 from engines.registration.initial_pose import start_near
-from engines.registration.pose_after_move import places_after_move
-from engines.registration.track import track
+from engines.registration.tracking.pose_after_move import places_after_move
+from engines.registration.tracking.track import track
 from tests.engines.registration.vessel_bed import bed
 
 BEFORE = (10.0, -20.0, 5.0)

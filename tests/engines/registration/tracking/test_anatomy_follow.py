@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from engines.angiography.anatomy_anchor import NOWHERE, InPlaneMove
-from engines.registration.anatomy_follow import followed_in_plane
+from engines.registration.tracking.anatomy_follow import followed_in_plane
 from tests.engines.registration.vessel_bed import bed
 
 

@@ -3,11 +3,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from engines.registration import filled_tree
 from engines.registration.features.image_features import prepare_view
 from engines.registration.features.prepared_model import PreparedModel
 from engines.registration.features.projected_model import RigidState
-from engines.registration.filled_tree import FollowedModel
+from engines.registration.tracking import filled_tree
+from engines.registration.tracking.filled_tree import FollowedModel
 from tests.engines.registration.vessel_bed import bed
 
 

@@ -1,0 +1,1 @@
+"""Following a registered model from frame to frame, with the patient, the table and the bones."""

@@ -1,0 +1,108 @@
+"""Cases as cards: with a picture, found by words, remembered, and opened by a drop."""
+
+import shutil
+
+import pytest
+from PyQt6.QtCore import QMimeData, QPointF, Qt, QUrl
+from PyQt6.QtGui import QDragEnterEvent, QDropEvent
+from PyQt6.QtWidgets import QApplication
+
+from engines.anatomy.cases.case import load_case
+from guidance_app.panels.pictures.grey import pixels_of
+from guidance_app.rooms.case.room import CaseRoom
+
+
+@pytest.fixture
+def own(tmp_path):
+    """A case of one's own without a run."""
+    shutil.copytree(load_case("coronary").folder, tmp_path / "heart-12")
+    return tmp_path / "heart-12"
+
+
+@pytest.fixture
+def window(window_with):
+    return window_with(CaseRoom)
+
+
+def drop(widget, *paths):
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
+    buttons, keys = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    enter = QDragEnterEvent(widget.rect().center(), Qt.DropAction.CopyAction, data, buttons, keys)
+    QApplication.sendEvent(widget, enter)
+    if enter.isAccepted():
+        at = QPointF(widget.rect().center())
+        QApplication.sendEvent(widget, QDropEvent(at, Qt.DropAction.CopyAction, data, buttons, keys))
+    return enter.isAccepted()
+
+
+def shown(place):
+    return [key for key, button in place.buttons.items() if button.isVisible()]
+
+
+def test_every_card_shows_its_vessels(window, qtbot):
+    place = window.rooms[0].widget
+    qtbot.waitUntil(lambda: all(not button.icon().isNull() for button in place.buttons.values()), timeout=60_000)
+    pictures = [pixels_of(button.icon().pixmap(66, 66).toImage()) for button in place.buttons.values()]
+    assert all(picture.std() > 5 for picture in pictures)
+    assert len({picture.tobytes() for picture in pictures}) == len(place.buttons)
+
+
+def test_words_find_a_case_and_enter_opens_the_one_that_is_left(window, qtbot, monkeypatch):
+    place = window.rooms[0].widget
+    opened = []
+    monkeypatch.setattr(place, "_choose", lambda case: opened.append(case) or "")
+    place.search.setFocus()
+    qtbot.keyClicks(place.search, "valve aortic")
+    assert shown(place) == ["tavi"]
+    qtbot.keyClick(place.search, Qt.Key.Key_Return)
+    assert opened == ["tavi"]
+    qtbot.keyClicks(place.search, "x")
+    assert shown(place) == []
+    assert place.nothing_found.isVisible()
+    place.search.clear()
+    assert len(shown(place)) == 3
+
+
+def test_a_dropped_folder_is_opened_and_remembered(window, own):
+    room = window.rooms[0]
+    asked = []
+    room.widget._choose = lambda case: asked.append(case) or ""
+    assert drop(room.widget, own)
+    assert drop(room.widget, own / "case.json")
+    assert asked == [str(own), str(own / "case.json")]
+
+
+def test_a_dropped_folder_that_is_no_case_says_what_to_do(window, tmp_path):
+    place = window.rooms[0].widget
+    assert drop(place, tmp_path)
+    assert "has no case.json; make a case" in place.problem.text()
+
+
+def test_a_run_dropped_before_a_case_is_open_says_so(window, own):
+    place = window.rooms[0].widget
+    assert drop(place, own / "xa" / "run1.dcm")
+    assert place.problem.text() == "No case is open; choose one first"
+
+
+def test_two_things_at_once_are_not_taken(window, own, tmp_path):
+    assert not drop(window.rooms[0].widget, own, tmp_path)
+
+
+def test_cases_of_ones_own_are_remembered_the_last_first(window, own):
+    room = CaseRoom(window)
+    room.restore({"last_case": "/a/one", "recent": ["/b/two", "/a/one", 7, "/x/tavi"]})
+    assert room._recent == ("/a/one", "/b/two")
+    window._set_case(load_case(own))
+    assert room.saved_state() == {"last_case": str(own), "recent": [str(own), "/a/one", "/b/two"]}
+    window._set_case(load_case("tavi"))
+    assert room.saved_state()["recent"] == ["/a/one", "/b/two"]
+
+
+def test_a_state_of_an_earlier_version_is_understood(window):
+    room = CaseRoom(window)
+    room.restore({"last_case": "/a/one"})
+    assert room._recent == ("/a/one",)
+    assert "Last case: one" in room.widget.buttons["last"].text()
+    room.close()
+    room.widget.deleteLater()
