@@ -26,8 +26,8 @@ _BEYOND_TUBE_MM = 0.25  # less than a pixel: surface this near to a branch's tub
 
 # The stated error is the mean over the model. Within these multiples of it lie nine tenths of what is drawn, on the
 # bundled coronary and TAVI runs: of branches seen filled now, and of the others, which the fit could not see.
-_NOW_HALO = 3.0
-_UNSEEN_HALO = 5.2
+_NOW_HALO = 3.5
+_UNSEEN_HALO = 6.5
 
 
 class ProjectedModel:
