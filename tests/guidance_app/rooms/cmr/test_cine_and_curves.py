@@ -8,6 +8,7 @@ from engines.cmr.results.session_file import SESSION
 from guidance_app.panels.pictures.grey import pixels_of
 from guidance_app.rooms.cmr.pictures.curve_view import GONE, SLOPE
 from guidance_app.rooms.cmr.room import CmrRoom
+from tests.guidance_app.mouse import move_mouse
 from tests.guidance_app.rooms.cmr.small_result import make_result
 from tests.guidance_app.rooms.cmr.small_session import BEATS, EXCLUDED, JUMPS, write_small_session
 
@@ -80,7 +81,7 @@ def test_the_slice_beside_the_section_is_the_nearest_one(place):
 def test_hovering_a_segment_draws_its_curve_with_the_fitted_slope(place, qtbot):
     place.light(0)
     assert painted_in(place.plot, SLOPE) == 0
-    qtbot.mouseMove(place.eye, place.eye.place_of(8).toPoint())
+    move_mouse(place.eye, place.eye.place_of(8).toPoint())
     qtbot.waitUntil(lambda: place.plot.curves.name == "8 mid anteroseptal")
     assert painted_in(place.plot, SLOPE) > 30
     assert place.plot.curves.slope[3] > 0.1

@@ -16,6 +16,7 @@ from guidance_app.panels.pictures.grey import pixels_of
 from guidance_app.rooms.cmr.pictures.bulls_eye_view import NOT_SEEN
 from guidance_app.rooms.cmr.room import CmrRoom
 from guidance_app.views import palette
+from tests.guidance_app.mouse import move_mouse
 from tests.guidance_app.rooms.cmr.small_result import DEFECT_SHARE, FRAME, PATIENT, make_result
 
 
@@ -103,7 +104,7 @@ def test_the_bulls_eye_has_the_scale_s_colours_and_grey_where_nothing_was_seen(r
 def test_pointing_at_a_segment_lights_it_in_all_views(room, qtbot):
     place = room.place
     before = [pixels_of(view.grab().toImage()) for view in (place.eye, place.slice)]
-    qtbot.mouseMove(place.eye, place.eye.place_of(8).toPoint())
+    move_mouse(place.eye, place.eye.place_of(8).toPoint())
     qtbot.waitUntil(lambda: "8 mid anteroseptal" in place.detail.text())
     assert "upslope 45 % of remote; 0.045 \u00b1 0.004" in place.detail.text()
     assert "fed by LAD" in place.detail.text()

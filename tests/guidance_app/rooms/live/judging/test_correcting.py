@@ -16,6 +16,7 @@ from guidance_app.rooms.live.judging.hand_history import History
 from guidance_app.rooms.live.judging.handles import WORDS, dragged, handle_at, kept_inside, place_of
 from guidance_app.rooms.live.judging.judged_model import JudgedModel
 from tests.guidance_app.live.stand_ins import registration
+from tests.guidance_app.mouse import move_mouse
 from tests.guidance_app.rooms.live.judging.judging_bench import JudgingBench, branch, judged_screen
 from tests.guidance_app.views.staging import geometry, screen
 
@@ -177,7 +178,7 @@ def test_a_handle_is_dragged_with_the_mouse(bench: JudgingBench) -> None:
     middle = to_view.map(QPointF(start[0] + 0.5, start[1] + 0.5))
     grip = place_of("across", middle).toPoint()
     bench.qtbot.mousePress(view, Qt.MouseButton.LeftButton, pos=grip)
-    bench.qtbot.mouseMove(view, grip + QPoint(20, 9))
+    move_mouse(view, grip + QPoint(20, 9), held=Qt.MouseButton.LeftButton)
     bench.qtbot.mouseRelease(view, Qt.MouseButton.LeftButton, pos=grip + QPoint(40, 9))
     moved = _shown_px(bench.desk.hand.pose) - start
     assert moved == pytest.approx([40.0 / to_view.m11(), 0.0], abs=0.05)
@@ -192,7 +193,7 @@ def test_beside_the_handles_the_mouse_windows_as_ever(bench: JudgingBench) -> No
     before = view.window_level
     corner = bench.at(3.0, 96.0)
     bench.qtbot.mousePress(view, Qt.MouseButton.LeftButton, pos=corner)
-    bench.qtbot.mouseMove(view, corner + QPoint(30, 0))
+    move_mouse(view, corner + QPoint(30, 0), held=Qt.MouseButton.LeftButton)
     bench.qtbot.mouseRelease(view, Qt.MouseButton.LeftButton, pos=corner + QPoint(30, 0))
     assert view.window_level != before
 
