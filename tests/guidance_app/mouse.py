@@ -10,9 +10,8 @@ from PyQt6.QtGui import QMouseEvent
 from PyQt6.QtWidgets import QApplication, QWidget
 
 
-def move_mouse(
-    widget: QWidget, to: QPoint, *, held: Qt.MouseButton = Qt.MouseButton.NoButton
-) -> None:  # the button that is down meanwhile
+def move_mouse(widget: QWidget, to: QPoint, *, held: Qt.MouseButton = Qt.MouseButton.NoButton) -> None:
+    """`held`: the button that is down meanwhile."""
     at = QPointF(to)
     event = QMouseEvent(
         QEvent.Type.MouseMove, at, QPointF(widget.mapToGlobal(to)), Qt.MouseButton.NoButton, held,

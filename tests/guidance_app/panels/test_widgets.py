@@ -14,6 +14,7 @@ from guidance_app.panels.pictures.profile_plot import Profile, ProfilePlot, Spot
 from guidance_app.panels.pictures.scene_view import SceneView
 from guidance_app.panels.verdict_banner import VerdictBanner
 from guidance_app.views import palette
+from tests.guidance_app.mouse import move_mouse
 
 
 def shown(qtbot, widget, size=(400, 400)):
@@ -54,7 +55,7 @@ def test_both_pictures_of_a_pair_share_one_cursor_place(qtbot):
     view = shown(qtbot, PictureView("one", half_width_mm=4.0))
     told = []
     view.pointed.connect(lambda x, y: told.append((x, y)))
-    qtbot.mouseMove(view, QPoint(300, 200))
+    move_mouse(view, QPoint(300, 200))
     assert told[-1] == pytest.approx((2.0, 0.0), abs=0.02)
     view.show_cursor(*told[-1])
     assert near(pixels_of(view.grab().toImage()), palette.VALID, 60)[195:206, 285:316].any()
@@ -69,7 +70,7 @@ def test_a_click_and_a_drag_are_told_apart(qtbot):
     assert len(clicked) == 1
     assert not dragged
     qtbot.mousePress(view, Qt.MouseButton.LeftButton, pos=QPoint(100, 100))
-    qtbot.mouseMove(view, QPoint(180, 100))
+    move_mouse(view, QPoint(180, 100), held=Qt.MouseButton.LeftButton)
     qtbot.mouseRelease(view, Qt.MouseButton.LeftButton, pos=QPoint(180, 100))
     assert len(clicked) == 1
     assert sum(share[0] for share in dragged) == pytest.approx(0.2, abs=0.02)

@@ -15,6 +15,7 @@ from guidance_app.panels.pictures.grey import pixels_of
 from guidance_app.rooms.training.exercise import ANSWER, MINE
 from guidance_app.rooms.training.room import TrainingRoom
 from guidance_app.views import palette
+from tests.guidance_app.mouse import move_mouse
 
 Key, Shift = Qt.Key, Qt.KeyboardModifier.ShiftModifier
 
@@ -71,7 +72,8 @@ def begin(qtbot, place, name):
 def drag(qtbot, view, button, by, modifier=Qt.KeyboardModifier.NoModifier):
     middle = QPoint(view.width() // 2, view.height() // 2)
     qtbot.mousePress(view, button, modifier, middle)
-    qtbot.mouseMove(view, middle + QPoint(*by)) if modifier == Qt.KeyboardModifier.NoModifier else None
+    if modifier == Qt.KeyboardModifier.NoModifier:
+        move_mouse(view, middle + QPoint(*by), held=button)
     qtbot.mouseRelease(view, button, modifier, middle + QPoint(*by))
 
 
