@@ -61,7 +61,7 @@ def settings_path() -> Path:
 
 
 def data_folder() -> Path:
-    """Where this platform keeps what a user's programs have made: the history of trainings, not settings."""
+    """Where this platform keeps what a user has made: the history of trainings, measurements; no settings."""
     if sys.platform == "win32":
         root = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
     elif sys.platform == "darwin":

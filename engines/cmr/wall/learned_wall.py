@@ -56,8 +56,9 @@ def _found(
     maps_about: Callable[[np.ndarray], FirstPassMaps], centre_px: np.ndarray, shape: tuple[int, ...], where: str
 ) -> SliceWall:
     """Look twice where the first look was far off the middle: lessons have the heart near it."""
-    wall = _as_wall(maps_about(centre_px), shape, where)
-    if float(np.linalg.norm((wall.centre_px - centre_px) * maps_about(centre_px).pixel_mm)) < _NEAR_MM:
+    maps = maps_about(centre_px)
+    wall = _as_wall(maps, shape, where)
+    if float(np.linalg.norm((wall.centre_px - centre_px) * maps.pixel_mm)) < _NEAR_MM:
         return wall
     return _as_wall(maps_about(wall.centre_px), shape, where)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -81,6 +81,16 @@ def fit(
             break
     net.load_state_dict(average.weights)
     return net.eval(), done
+
+
+def class_dice(pairs: Iterable[tuple[np.ndarray, np.ndarray]], classes: Sequence[str]) -> dict[str, float]:
+    """Pooled Dice of each class but the first, which is background; `pairs` are labels found and true."""
+    inside, total = np.zeros(len(classes)), np.zeros(len(classes))
+    for found, labels in pairs:
+        for k in range(len(classes)):
+            inside[k] += 2 * ((found == k) & (labels == k)).sum()
+            total[k] += (found == k).sum() + (labels == k).sum()
+    return {name: float(inside[k] / max(total[k], 1)) for k, name in enumerate(classes) if k}
 
 
 def class_loss(logits: Tensor, labels: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from engines.networks.cmr_heart_network import CLASSES, HeartNet
 from engines.training.cmr.ct_lessons import prepared_ct, turned
-from engines.training.cmr.fit import FitPlan, class_loss, fit
+from engines.training.cmr.fit import FitPlan, class_dice, class_loss, fit
 
 HELD_OUT_FROM = 900
 PLAN = FitPlan(of="cmr-heart", steps=1800, batch=2, rate=4e-3, patients=80, width=8)
@@ -42,12 +42,10 @@ def train_heart(
 
 def held_out_dice(net: HeartNet, folder: Path, *, patients: int = 12) -> dict[str, float]:
     """Mean Dice of each class over patients that nothing learned from."""
-    inside, total = np.zeros(len(CLASSES)), np.zeros(len(CLASSES))
+    pairs = []
     for seed in range(HELD_OUT_FROM, HELD_OUT_FROM + patients):
         hu, labels, _ = turned(np.random.default_rng([177_000, seed]), prepared_ct(seed, folder), 48)
         with torch.inference_mode():
             found = net(torch.from_numpy(hu)[None, None]).argmax(dim=1)[0].numpy()
-        for k in range(len(CLASSES)):
-            inside[k] += 2 * ((found == k) & (labels == k)).sum()
-            total[k] += (found == k).sum() + (labels == k).sum()
-    return {name: float(inside[k] / max(total[k], 1)) for k, name in enumerate(CLASSES) if k}
+        pairs.append((found, labels))
+    return class_dice(pairs, CLASSES)

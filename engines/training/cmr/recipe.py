@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 import torch
 
@@ -39,38 +40,27 @@ class Trained:
     held_out: dict[str, float]
 
 
+class _Train(Protocol):
+    """The network and the steps that were done; what is needed to go on lies in `folder`."""
+
+    def __call__(self, plan: FitPlan, folder: Path, *, say: Say, stepped: Stepped) -> tuple[torch.nn.Module, int]: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Recipe:
+    """`design`: attributes of the network that its file keeps, to be made again by."""
+
     plan: FitPlan
-    run: Callable[[FitPlan, Path, Say, Stepped], tuple[torch.nn.Module, int, dict[str, int]]]
+    train: _Train
     held_out: Callable[[torch.nn.Module, Path], dict[str, float]]
     does: str
-
-
-def _wall(plan: FitPlan, folder: Path, say: Say, stepped: Stepped) -> tuple[torch.nn.Module, int, dict[str, int]]:
-    net, done = train_wall(plan, folder, say=say, stepped=stepped)
-    return net, done, {"maps": net.maps, "width": net.width}
-
-
-def _heart(plan: FitPlan, folder: Path, say: Say, stepped: Stepped) -> tuple[torch.nn.Module, int, dict[str, int]]:
-    net, done = train_heart(plan, folder, say=say, stepped=stepped)
-    return net, done, {"width": net.width}
-
-
-def _stn(plan: FitPlan, folder: Path, say: Say, stepped: Stepped) -> tuple[torch.nn.Module, int, dict[str, int]]:
-    net, done = train_stn(plan, folder, say=say, stepped=stepped)
-    return net, done, {"width": net.width}
-
-
-def _sdn(plan: FitPlan, folder: Path, say: Say, stepped: Stepped) -> tuple[torch.nn.Module, int, dict[str, int]]:
-    net, done = train_sdn(plan, folder, say=say, stepped=stepped)
-    return net, done, {"width": net.width}
+    design: tuple[str, ...] = ("width",)
 
 
 RECIPES: dict[str, _Recipe] = {
     "cmr-heart": _Recipe(
         plan=HEART,
-        run=_heart,
+        train=train_heart,
         held_out=heart_held_out,  # pyright: ignore[reportArgumentType]
         does="tells LV cavity, LV wall, RV, both atria and the aorta of a contrast CT on a grid of 3 mm "
         "(`engines/networks/cmr_heart_network.py`); used by `cmr fuse --heart network`, whose borders then lie "
@@ -78,14 +68,15 @@ RECIPES: dict[str, _Recipe] = {
     ),
     "cmr-wall": _Recipe(
         plan=WALL,
-        run=_wall,
+        train=train_wall,
+        design=("maps", "width"),
         held_out=wall_held_out,  # pyright: ignore[reportArgumentType]
         does="tells LV wall, LV pool and RV pool of a short-axis slice from six maps of its first pass on a grid "
         "of 64 x 64 and 2 mm (`engines/networks/cmr_wall_network.py`); used unless `--wall paths` is given",
     ),
     "cmr-stn": _Recipe(
         plan=STN,
-        run=_stn,
+        train=train_stn,
         held_out=held_out_degrees,  # pyright: ignore[reportArgumentType]
         does="tells how a left ventricle lies in a contrast CT: a 3-D ResNet18 on a cube of 48 voxels of 3 mm with a "
         "spatial transformer (`engines/networks/cmr_reorientation_network.py`), at an eighth of the full width, "
@@ -93,7 +84,7 @@ RECIPES: dict[str, _Recipe] = {
     ),
     "cmr-sdn": _Recipe(
         plan=SDN,
-        run=_sdn,
+        train=train_sdn,
         held_out=sdn_held_out,  # pyright: ignore[reportArgumentType]
         does="gives the smooth, invertible field that carries a CMR slice's wall onto the CT's "
         "(`engines/networks/cmr_deformation_network.py`), taught by both walls; used by `cmr fuse --nonrigid sdn`",
@@ -115,11 +106,17 @@ def train_cmr(name: str, plan: FitPlan, out: Path, *, say: Say, stepped: Stepped
     recipe, unfinished = RECIPES[name], out / "unfinished"
     make_folder(unfinished)
     began = time.process_time()
-    net, done, design = recipe.run(plan, unfinished, say, stepped)
+    net, done = recipe.train(plan, unfinished, say=say, stepped=stepped)
     minutes = (time.process_time() - began) / 60
     say("scoring on unseen patients")
     held_out = recipe.held_out(net, unfinished)
-    save_cmr_network(net, out / f"{plan.of}.safetensors", design=design, steps=done, seed=plan.seed)
+    save_cmr_network(
+        net,
+        out / f"{plan.of}.safetensors",
+        design={name: getattr(net, name) for name in recipe.design},
+        steps=done,
+        seed=plan.seed,
+    )
     write_bytes(out / f"{plan.of}.md", _card(plan, recipe, done, minutes, net, held_out).encode())
     return Trained(steps=done, held_out=held_out)
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from engines.cmr.wall.first_pass_maps import MAPS
 from engines.networks.cmr_wall_network import CLASSES, WallNet
-from engines.training.cmr.fit import FitPlan, class_loss, fit
+from engines.training.cmr.fit import FitPlan, class_dice, class_loss, fit
 from engines.training.cmr.wall_lessons import prepared_slices, wall_lesson
 
 HELD_OUT_FROM = 900  # of the split train; nothing learns from them
@@ -41,13 +41,11 @@ def train_wall(
 
 def held_out_dice(net: WallNet, folder: Path, *, patients: int = 12) -> dict[str, float]:
     """Mean Dice of each class over lessons of patients that nothing learned from."""
-    inside, total = np.zeros(len(CLASSES)), np.zeros(len(CLASSES))
+    pairs = []
     for seed in range(HELD_OUT_FROM, HELD_OUT_FROM + patients):
         for number, part in enumerate(prepared_slices(seed, folder)):
             maps, labels = wall_lesson(np.random.default_rng([173_000, seed, number]), part)
             with torch.inference_mode():
                 found = net(torch.from_numpy(maps)[None]).argmax(dim=1)[0].numpy()
-            for k in range(len(CLASSES)):
-                inside[k] += 2 * ((found == k) & (labels == k)).sum()
-                total[k] += (found == k).sum() + (labels == k).sum()
-    return {name: float(inside[k] / max(total[k], 1)) for k, name in enumerate(CLASSES) if k}
+            pairs.append((found, labels))
+    return class_dice(pairs, CLASSES)

@@ -22,6 +22,7 @@ from PyQt6.QtWidgets import (
 )  # fmt: skip
 
 from guidance_app.live.guidance import Figures, ScreenState
+from guidance_app.panels.button_panel import heading
 from guidance_app.views import palette
 from guidance_app.views.annotation_layout import text_font, text_width, wrapped
 from guidance_app.views.language import tr
@@ -165,7 +166,7 @@ class StatusPanel(QFrame):
         self._runs.blockSignals(False)
 
     def _add_registration(self, layout: QVBoxLayout) -> None:
-        layout.addWidget(_heading(tr("REGISTRATION")))
+        layout.addWidget(heading(tr("REGISTRATION")))
         self._state = QLabel()
         self._state.setMinimumHeight(28)
         layout.addWidget(self._state)
@@ -193,7 +194,7 @@ class StatusPanel(QFrame):
         layout.addSpacing(10)
 
     def _add_overlay(self, layout: QVBoxLayout) -> None:
-        layout.addWidget(_heading(tr("OVERLAY")))
+        layout.addWidget(heading(tr("OVERLAY")))
         group = QButtonGroup(self)
         self._modes: dict[OverlayMode, QPushButton] = {}
         columns = _columns_for([tr(mode.capitalize()) for mode in OVERLAY_MODES])
@@ -225,7 +226,7 @@ class StatusPanel(QFrame):
         self._run_list = QWidget()
         column = QVBoxLayout(self._run_list)
         column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(_heading(tr("RUNS")))
+        column.addWidget(heading(tr("RUNS")))
         self._named_runs, self._current_run = 0, -1
         self._runs = _RunList()
         self._runs.setAccessibleName(tr("Runs"))
@@ -240,7 +241,7 @@ class StatusPanel(QFrame):
         self._latency = QWidget()
         column = QVBoxLayout(self._latency)
         column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(_heading(tr("LATENCY")))
+        column.addWidget(heading(tr("LATENCY")))
         grid = _grid()
         self._stages = {stage: _figure(grid, row, tr(stage.capitalize())) for row, stage in enumerate(_STAGES)}
         self._paint = _figure(grid, len(_STAGES), tr("Paint"))
@@ -293,12 +294,6 @@ def _set(label: QLabel | QPushButton, text: str) -> None:
     # Setting the same text again would still cost a layout.
     if label.text() != text:
         label.setText(text)
-
-
-def _heading(text: str) -> QLabel:
-    label = QLabel(text)
-    label.setObjectName("heading")
-    return label
 
 
 def _grid() -> QGridLayout:

@@ -79,7 +79,7 @@ def _moved(frame: Frame, by_px: Float[np.ndarray, " 2"]) -> Frame:
     """The picture slid; what comes in at its border repeats the border."""
     rows, columns = frame.pixels.shape
     matrix = np.array([[1.0, 0.0, by_px[0]], [0.0, 1.0, by_px[1]]])
-    slid = cv2.warpAffine(
+    pixels = cv2.warpAffine(
         frame.pixels, matrix, (columns, rows), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
-    return replace(frame, pixels=slid)
+    return replace(frame, pixels=pixels)

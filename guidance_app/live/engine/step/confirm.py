@@ -155,8 +155,7 @@ class Confirm:
         situation = replace(situation, registration=replace(situation.registration, isocentre_from_lps=pose))
         judged = replace(judged, situation=situation)
         if not self._bones_hold:
-            moved = move.length_px * geometry.isocentre_mm_per_px > 1.0
-            return Confirmed(judged=judged, evidence=self._without_bones(now, moved=moved))
+            return Confirmed(judged=judged, evidence=self._without_bones(now, moved=_length_mm(move, key) > 1.0))
         if seen.view is not None and seen.vessel_share < _THIN * self._full_share:
             # Against bones that hold, so little contrast does not count.
             before = admitted.situation
@@ -207,15 +206,14 @@ class Confirm:
         return self._anchored.anchor.compare(frame, seen.segmentation.field_of_view)
 
     def _holds(self, move: InPlaneMove, key: ViewKey) -> bool:
-        near = move.length_px * key.geometry.isocentre_mm_per_px <= _FOLLOWED_MM and abs(move.turn_rad) <= _FOLLOWED_RAD
+        near = _length_mm(move, key) <= _FOLLOWED_MM and abs(move.turn_rad) <= _FOLLOWED_RAD
         return near and move.agreement >= _HOLDS * self._still
 
     def _shows_elsewhere(self, move: InPlaneMove, key: ViewKey) -> bool:
         """The whole picture has moved or changed with the vessels: no bad mask, but a table or a patient on the way."""
         if move is NOWHERE:
             return False
-        far = move.length_px * key.geometry.isocentre_mm_per_px > _ELSEWHERE_MM
-        return far or move.agreement < _DIFFERS * self._still
+        return _length_mm(move, key) > _ELSEWHERE_MM or move.agreement < _DIFFERS * self._still
 
     def _has_left(self, move: InPlaneMove, now: _Moment, key: ViewKey) -> bool:
         """Whether patient or table have moved away: plainly and far, or another picture for a while."""
@@ -250,3 +248,8 @@ class Confirm:
         self._vessels_at = self._spoken_at = None
         self._full_share = 0.0
         self._beats.clear()
+
+
+def _length_mm(move: InPlaneMove, key: ViewKey) -> float:
+    """Of the move, in the isocentre plane."""
+    return move.length_px * key.geometry.isocentre_mm_per_px

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from PyQt6.QtCore import Qt
 from PyQt6.QtGui import QColor, QFontMetrics
-from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QListWidget, QListWidgetItem, QPushButton, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import QHBoxLayout, QLabel, QListWidget, QListWidgetItem, QVBoxLayout, QWidget
 
-from guidance_app.panels.action import Action
-from guidance_app.panels.action_button import dress
+from guidance_app.panels.button_panel import ButtonPanel, heading
 from guidance_app.rooms.live.judging.branch_words import mark_of, row_text, summary_text
 from guidance_app.rooms.live.judging.comparison import COMPARISONS
 from guidance_app.rooms.live.judging.judging_desk import JudgingDesk
 from guidance_app.views import palette
 from guidance_app.views.language import tr
 
-PANEL_WIDTH_PX = 252
-_BUTTON_HEIGHT_PX = 36
 _STATUS_LINES = 5
 # Action, words, and whether the button shows a state.
 _CORRECTING = (
@@ -28,20 +25,16 @@ _CORRECTING = (
 _WORDS = {"flicker": "Flicker", "checkerboard": "Squares", "edges": "Edges"}
 
 
-class JudgingPanel(QFrame):
+class JudgingPanel(ButtonPanel):
     """Shows what the desk has found; takes no keyboard focus, so that keys always reach the room."""
 
     def __init__(self, parent: QWidget | None, desk: JudgingDesk, perform: Callable[[str], None]) -> None:
-        super().__init__(parent)
-        self.setObjectName("panel")
-        self.setFixedWidth(PANEL_WIDTH_PX)
+        super().__init__(parent, perform)
         self._desk = desk
         self._layout = QVBoxLayout(self)
         self._layout.setContentsMargins(12, 12, 12, 12)
         self._layout.setSpacing(6)
-        heading = QLabel(tr("JUDGE"))
-        heading.setObjectName("heading")
-        self._layout.addWidget(heading)
+        self._layout.addWidget(heading(tr("JUDGE")))
         self.summary = QLabel()
         self.summary.setWordWrap(True)
         self.summary.setMinimumHeight(38)
@@ -59,22 +52,19 @@ class JudgingPanel(QFrame):
         self._layout.addWidget(hint)
         row = QHBoxLayout()
         row.setSpacing(4)
-        self.buttons: dict[str, QPushButton] = {}
         for how in COMPARISONS:
-            row.addWidget(self.button(f"live.{how}", tr(_WORDS[how]), perform, checkable=True))
+            row.addWidget(self.button(f"live.{how}", tr(_WORDS[how]), checkable=True))
         self._layout.addLayout(row)
-        self._add_correcting(perform)
+        self._add_correcting()
         self.hide()
 
-    def _add_correcting(self, perform: Callable[[str], None]) -> None:
-        heading = QLabel(tr("CORRECT"))
-        heading.setObjectName("heading")
-        self._layout.addWidget(heading)
+    def _add_correcting(self) -> None:
+        self._layout.addWidget(heading(tr("CORRECT")))
         for pair in _CORRECTING:
             row = QHBoxLayout()
             row.setSpacing(4)
             for action_id, words, checkable in pair:
-                row.addWidget(self.button(action_id, tr(words), perform, checkable=checkable))
+                row.addWidget(self.button(action_id, tr(words), checkable=checkable))
             self._layout.addLayout(row)
         self.status = QLabel()
         self.status.setObjectName("quiet")
@@ -82,24 +72,6 @@ class JudgingPanel(QFrame):
         self.status.setFixedHeight(_STATUS_LINES * QFontMetrics(self.status.font()).lineSpacing())
         self.status.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
         self._layout.addWidget(self.status)
-
-    def button(
-        self, action_id: str, words: str, perform: Callable[[str], None], *, checkable: bool = False
-    ) -> QPushButton:
-        """A button that performs the action with this id."""
-        button = QPushButton(words)
-        button.setCheckable(checkable)
-        button.setMinimumHeight(_BUTTON_HEIGHT_PX)
-        button.setStyleSheet(f"font-size: {palette.SMALL_TEXT_PX}px; padding: 2px;")
-        button.clicked.connect(lambda: perform(action_id))
-        button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self.buttons[action_id] = button
-        return button
-
-    def dress_buttons(self, actions: Iterable[Action]) -> None:
-        for action in actions:
-            if (button := self.buttons.get(action.id)) is not None:
-                dress(button, action)
 
     def show_desk(self) -> None:
         """Take over what the desk knows now."""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +19,7 @@ from engines.angiography.frame import Frame
 from engines.angiography.measurement import Figure
 from guidance_app.live.run_log import angles_content
 from guidance_app.rooms.live.measuring.measured import Measured, Measurement, ModelMark, Ruler, StoredView
+from guidance_app.settings import data_folder
 
 SCHEMA = "guidance-app/measurements/1"
 
@@ -132,13 +131,7 @@ class _Content(BaseModel):
 
 def own_folder() -> Path:
     """A new folder below the user's data, for a run that leaves no files of its own; it is made when written to."""
-    if sys.platform == "win32":
-        root = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
-    elif sys.platform == "darwin":
-        root = Path.home() / "Library" / "Application Support"
-    else:
-        root = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
-    return root / "guidance-app" / "measurements" / time.strftime("%Y%m%d-%H%M%S")
+    return data_folder() / "measurements" / time.strftime("%Y%m%d-%H%M%S")
 
 
 def _measurement(one: Measurement) -> dict[str, Any]:

@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from PyQt6.QtCore import Qt
 from PyQt6.QtGui import QImage, QPixmap
 from PyQt6.QtWidgets import (
     QDoubleSpinBox,
-    QFrame,
     QGridLayout,
     QHBoxLayout,
     QLabel,
     QListWidget,
-    QPushButton,
     QVBoxLayout,
     QWidget,
 )  # fmt: skip
 
-from guidance_app.panels.action import Action
-from guidance_app.panels.action_button import dress
+from calibration.carm import CArmGeometry
+from guidance_app.live.view_words import angles_text
+from guidance_app.panels.button_panel import ButtonPanel, heading
 from guidance_app.rooms.live.measuring.measured import RULERS, Measurement, Ruler
 from guidance_app.rooms.live.measuring.measuring_desk import MeasuringDesk
-from guidance_app.views import palette
 from guidance_app.views.language import tr
 
-PANEL_WIDTH_PX = 252
-_BUTTON_HEIGHT_PX = 36
 _PICTURE_PX = 150
 _WORDS: dict[Ruler, str] = {
     "length": "Length", "polyline": "Line", "angle": "Angle", "diameter": "Diameter", "catheter": "Catheter",
@@ -34,24 +30,20 @@ _WORDS: dict[Ruler, str] = {
 }  # fmt: skip
 
 
-class MeasuringPanel(QFrame):
+class MeasuringPanel(ButtonPanel):
     """Shows what the desk has; only the two fields for sizes take the keyboard, and Esc gives it back."""
 
     def __init__(self, parent: QWidget | None, desk: MeasuringDesk, perform: Callable[[str], None]) -> None:
-        super().__init__(parent)
-        self.setObjectName("panel")
-        self.setFixedWidth(PANEL_WIDTH_PX)
+        super().__init__(parent, perform)
         self._desk = desk
-        self.buttons: dict[str, QPushButton] = {}
         layout = QVBoxLayout(self)
         layout.setContentsMargins(12, 12, 12, 12)
         layout.setSpacing(6)
-        layout.addWidget(_heading(tr("MEASURE")))
+        layout.addWidget(heading(tr("MEASURE")))
         grid = QGridLayout()
         grid.setSpacing(4)
         for number, ruler in enumerate(RULERS):
-            button = self._button(f"live.ruler-{ruler}", f"{tr(_WORDS[ruler])}  ({number + 1})", perform)
-            button.setCheckable(True)
+            button = self.button(f"live.ruler-{ruler}", f"{tr(_WORDS[ruler])}  ({number + 1})", checkable=True)
             grid.addWidget(button, number // 2, number % 2)
         layout.addLayout(grid)
         self.french = _field("Catheter", " F", 1.0, 34.0, desk.french)
@@ -81,10 +73,10 @@ class MeasuringPanel(QFrame):
             ("live.remeasure", "Redo"),
             ("live.save-measured", "Save"),
         ):
-            row.addWidget(self._button(action_id, tr(words), perform))
+            row.addWidget(self.button(action_id, tr(words)))
         layout.addLayout(row)
-        layout.addWidget(_heading(tr("VIEWS")))
-        layout.addWidget(self._button("live.store-view", tr("Store this view  (S)"), perform))
+        layout.addWidget(heading(tr("VIEWS")))
+        layout.addWidget(self.button("live.store-view", tr("Store this view  (S)")))
         self.views = _list("Stored views; a click says the way back")
         self.views.itemClicked.connect(lambda item: desk.choose_view(self.views.row(item)))
         layout.addWidget(self.views, 1)
@@ -92,11 +84,6 @@ class MeasuringPanel(QFrame):
         self.picture.setAlignment(Qt.AlignmentFlag.AlignCenter)
         layout.addWidget(self.picture)
         self.hide()
-
-    def dress_buttons(self, actions: Iterable[Action]) -> None:
-        for action in actions:
-            if (button := self.buttons.get(action.id)) is not None:
-                dress(button, action)
 
     def show_desk(self) -> None:
         """Take over what the desk has now."""
@@ -130,15 +117,6 @@ class MeasuringPanel(QFrame):
         )
         self.picture.show()
 
-    def _button(self, action_id: str, words: str, perform: Callable[[str], None]) -> QPushButton:
-        button = QPushButton(words)
-        button.setMinimumHeight(_BUTTON_HEIGHT_PX)
-        button.setStyleSheet(f"font-size: {palette.SMALL_TEXT_PX}px; padding: 2px;")
-        button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        button.clicked.connect(lambda: perform(action_id))
-        self.buttons[action_id] = button
-        return button
-
     def _take_sizes(self) -> None:
         self._desk.french, self._desk.marker_mm = self.french.value(), self.marker.value()
 
@@ -149,11 +127,7 @@ def _row(one: Measurement) -> str:
     return f"{tr(_WORDS[one.kind])}: {figures}\n{ways}"
 
 
-def _view_row(name: str, geometry: object) -> str:
-    from calibration.carm import CArmGeometry
-    from guidance_app.live.view_words import angles_text
-
-    assert isinstance(geometry, CArmGeometry)
+def _view_row(name: str, geometry: CArmGeometry) -> str:
     return f"{name}\n{angles_text(geometry)}"
 
 
@@ -183,9 +157,3 @@ def _field(name: str, unit: str, low: float, high: float, value: float) -> QDoub
     field.setValue(value)
     field.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
     return field
-
-
-def _heading(text: str) -> QLabel:
-    label = QLabel(text)
-    label.setObjectName("heading")
-    return label
