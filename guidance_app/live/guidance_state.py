@@ -131,9 +131,9 @@ def carried_on(before: Situation) -> Situation:
     if before.registration is None or before.state not in ("accepted", "proposed", "stale"):
         return fresh
     return replace(
-        fresh, state="stale", reason="the pose of the run before waits for a check on this view",
-        registration=before.registration, unconfirmed=before.unconfirmed or before.state == "proposed",
-        pose_geometry=before.pose_geometry, wanted=False,
+        fresh, state="stale", why="given_pose_waits", registration=before.registration,
+        reason="the pose of the run before waits for a check on this view", pose_geometry=before.pose_geometry,
+        unconfirmed=before.unconfirmed or before.state == "proposed", wanted=False,
     )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from guidance_app.ending import EndRequest
-from guidance_app.settings import Settings, load_settings, save_settings
+from guidance_app.settings import Settings, data_folder, load_settings, save_settings
 from guidance_app.window.application import application
 
 if TYPE_CHECKING:
@@ -111,19 +111,28 @@ def run_house(
     from PyQt6.QtCore import QEventLoop
 
     from guidance_app.window.case_claim import CaseClaim
+    from guidance_app.window.last_time.left_behind import take_left_behind
+    from guidance_app.window.last_time.offer import offer_last_time
+    from guidance_app.window.last_time.open_window import OpenWindow
     from guidance_app.window.orderly_loop import orderly_end
     from guidance_app.window.window import GuidanceWindow
 
     settings = load_settings()
+    left = take_left_behind(data_folder())
     claim = CaseClaim()
-    window = GuidanceWindow(states=settings.rooms, claim=claim.take)
+    states = settings.rooms if left.shown is None else {**settings.rooms, **left.shown.rooms}
+    window = GuidanceWindow(states=states, claim=claim.take)
+    note = OpenWindow(data_folder(), window.present)
     end = EndRequest()
     end.running = True
     loop = QEventLoop()
     window.on_closed = loop.quit
+    failures: list[BaseException] = []
     try:
         with end, orderly_end(loop, end) as failures:
             window.go_to(room or ("live" if case else "case"))
+            note.begin()
+            offer_last_time(window, left)
             if settings.of_later_version:
                 window.toast(
                     "The settings are of a later version: they are kept, and changes are not stored", "problem"
@@ -134,8 +143,10 @@ def run_house(
             _show(window)
             loop.exec()
         if failures:
+            note.watch.tell(failures[0])
             raise failures[0]
     finally:
+        note.end(in_order=not failures)
         claim.give_back()
         _close(window, settings)
         del app

@@ -26,6 +26,7 @@ from guidance_app.rooms.registry import ROOMS
 from guidance_app.rooms.room import MakeRoom, Room
 from guidance_app.views import palette
 from guidance_app.views.language import tr
+from guidance_app.window.last_time.left_behind import Shown
 from guidance_app.window.own_actions import own_actions
 from guidance_app.window.rail import Rail
 from guidance_app.window.strip import StatusStrip
@@ -33,6 +34,7 @@ from guidance_app.window.strip import StatusStrip
 if TYPE_CHECKING:
     from engines.anatomy.cases.case import Case
     from guidance_app.rooms.live.guided_session import GuidedSession
+    from guidance_app.rooms.live.shown_run import ShownRun
 
 SIZE_PX = (1536, 960)  # 16:10, so that the corner words fit beside a square picture
 _STRIP_PX = 38  # height of the line below, and a little air
@@ -79,7 +81,7 @@ class GuidanceWindow(QWidget):
             search=self.search, show_jobs=self.show_jobs,
         )  # fmt: skip
         self.keys = KeyHelp(self)
-        self.palette_box = CommandPalette(self, self.perform, self._keys_to_room)
+        self.palette_box = CommandPalette(self, self.perform, self.keys_to_room)
         self.toasts = Toasts(self, margin_px=_STRIP_PX)
         self.jobs = JobTray(self, self._job_ended)
         self.jobs.changed.connect(self._show_job_count)
@@ -195,6 +197,24 @@ class GuidanceWindow(QWidget):
         self.live.show_session(session, case, runs=runs, run_index=run_index)
         self.go_to(self.live.id)
 
+    def show_again(self, case: Case, shown: ShownRun) -> str:
+        """Show a run as it was shown some other time; returns "" or one line why not.
+
+        Raises:
+            GuidanceError: the run cannot be read.
+        """
+        self._set_case(case)
+        self.live.show_again(case, shown)
+        return self.go_to(self.live.id)
+
+    def present(self) -> Shown:
+        """What is shown now, for a start after an unexpected end."""
+        return Shown(
+            room="" if self._current is None else self._current.id,
+            case="" if self._case is None else str(self._case.folder), rooms=self.states(),
+            run=self.live.shown_run() if any(isinstance(room, LiveRoom) for room in self.rooms) else None,
+        )  # fmt: skip
+
     def begin(self, *, case: str, source: str, room: str) -> None:
         """Open what the command line named; what cannot be opened is said in the case room, beside the ways out."""
         problem = self._begin(case, source, room)
@@ -282,7 +302,8 @@ class GuidanceWindow(QWidget):
         running = self.jobs.running
         self.rail.show_jobs(self.jobs.open_jobs, running.share if running is not None else 0.0)
 
-    def _keys_to_room(self) -> None:
+    def keys_to_room(self) -> None:
+        """What lay on top is gone: the room has the keyboard again."""
         if self._current is not None:
             self._current.widget.setFocus()
 
@@ -339,10 +360,10 @@ class GuidanceWindow(QWidget):
         for on_top in (self.keys, self.jobs):
             if not on_top.isHidden():
                 on_top.hide()
-                self._keys_to_room()
+                self.keys_to_room()
                 return True
         if self.focusWidget() not in (None, self, self._current.widget):
-            self._keys_to_room()
+            self.keys_to_room()
             return True
         return False
 

@@ -98,7 +98,7 @@ def test_case_without_a_run_asks_for_one_instead_of_ending(qtbot: QtBot, tmp_pat
         def __init__(self, case: Any) -> None:
             self.case = case
 
-        def open(self, source: Any) -> StagedSession:
+        def open(self, source: Any, **_before: Any) -> StagedSession:
             opened.append((self.case.id, source))
             return StagedSession([screen()])
 

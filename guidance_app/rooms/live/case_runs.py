@@ -9,6 +9,7 @@ from guidance_app.rooms.live.guided_session import GuidedSession
 
 if TYPE_CHECKING:
     from engines.anatomy.cases.case import Case
+    from guidance_app.live.guidance_state import Situation
     from guidance_app.live.session.session import LiveSession
     from guidance_app.live.supervision.shared_engine import SharedEngine
 
@@ -16,8 +17,11 @@ if TYPE_CHECKING:
 class Runs(Protocol):
     """Opens the sessions of one case."""
 
-    def open(self, source: str | Path) -> GuidedSession:
+    def open(self, source: str | Path, *, before: Situation | None = None) -> GuidedSession:
         """A session on a source URI or the path of a recorded run; the caller starts and ends it.
+
+        Args:
+            before: where guidance stood on this patient, for the first run; later ones go on from the run before.
 
         Raises:
             GuidanceError: it cannot be read.
@@ -37,7 +41,7 @@ class CaseRuns:
         self._engine: SharedEngine | None = None
         self._session: LiveSession | None = None
 
-    def open(self, source: str | Path) -> GuidedSession:
+    def open(self, source: str | Path, *, before: Situation | None = None) -> GuidedSession:
         from guidance_app.live.engine.case_pipeline import case_recipe
         from guidance_app.live.session.opening import open_session
         from guidance_app.live.supervision.shared_engine import SharedEngine
@@ -48,7 +52,8 @@ class CaseRuns:
         opened = open_source(uri, hold_at_end=True)
         if self._engine is None:
             self._engine = SharedEngine(case_recipe(self._case))
-        before = None if self._session is None else self._session.situation
+        if self._session is not None:
+            before = self._session.situation
         self._session = open_session(self._case, opened, engine=self._engine, before=before, first_at_once=True)
         return self._session
 

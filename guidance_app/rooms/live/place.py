@@ -54,6 +54,7 @@ class LivePlace(QWidget):
         self.on_finished: Callable[[], None] | None = None
         self.on_ticked: Callable[[float], None] | None = None
         self.on_drawn: Callable[[], None] | None = None
+        self._when_pictured: Callable[[], None] | None = None
         self._say = say
         self._reported: ScreenState | None = None
         self._told: Event | None = None
@@ -110,6 +111,10 @@ class LivePlace(QWidget):
         """Between the picture and the panels; what is hidden takes no room."""
         self._columns.insertWidget(1, widget)
 
+    def when_pictured(self, act: Callable[[], None]) -> None:
+        """Call this once, as soon as the session has a picture."""
+        self._when_pictured = act
+
     def start(self) -> None:
         """Begin to draw; the session has been started."""
         self._timer.start()
@@ -138,6 +143,9 @@ class LivePlace(QWidget):
             self.judging.see(screen, session)
             self.measuring.see(screen, session)
             self._show_figures(screen)
+            if screen.frame is not None and self._when_pictured is not None:
+                act, self._when_pictured = self._when_pictured, None
+                act()
             # Paints before it returns, unless the window is hidden: then nothing is reported as painted.
             self.view.repaint()
         else:

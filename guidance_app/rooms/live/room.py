@@ -20,12 +20,14 @@ from guidance_app.rooms.live.measuring.actions import measuring_actions
 from guidance_app.rooms.live.place import LivePlace
 from guidance_app.rooms.live.remembered_view import RememberedView, remembered_of, set_up
 from guidance_app.rooms.live.second_screen import SecondScreen
+from guidance_app.rooms.live.shown_run import ShownRun
 from guidance_app.rooms.room import House, Room
 from guidance_app.views.language import tr
 
 if TYPE_CHECKING:
     from engines.anatomy.cases.case import Case
     from engines.anatomy.vessel_model import SurfaceMesh
+    from guidance_app.live.guidance_state import Situation
     from guidance_app.rooms.live.judging.judged_model import JudgedModel
     from guidance_app.rooms.live.measuring.measured import ModelMark
     from guidance_app.rooms.live.space_view import SpaceView
@@ -55,6 +57,7 @@ class LiveRoom(Room):
         self._second: SecondScreen | None = None
         self._space: SpaceView | None = None
         self._measured_case: Case | None = None
+        self._source = ""  # of a run that is not among the case's recordings
 
     @property
     def widget(self) -> LivePlace:
@@ -176,7 +179,41 @@ class LiveRoom(Room):
         Raises:
             GuidanceError: it cannot be read.
         """
-        session = self._open(case, source)
+        self._show_source(case, source, before=None)
+
+    def shown_run(self) -> ShownRun | None:
+        """What is shown now, to be shown again some other time; None where nothing is."""
+        session = self.widget.desk.session if "_place" in self.__dict__ else None
+        if session is None:
+            return None
+        return ShownRun.of(self.widget.view, session, recording=self.widget.desk.run_index, source=self._source)
+
+    def show_again(self, case: Case, shown: ShownRun) -> None:
+        """Show a run as it was, with its pose as a proposal that this view has yet to confirm.
+
+        Raises:
+            GuidanceError: the run cannot be read.
+        """
+        before = shown.situation(case.id)
+        if 0 <= shown.recording < len(case.recordings):
+            self._show_recording(case, shown.recording, before=before)
+        elif shown.source:
+            source = Path(shown.source)
+            self._show_source(case, source if source.exists() else shown.source, before=before)
+        else:
+            return
+        self.widget.when_pictured(partial(self._as_it_was, shown))
+
+    def _as_it_was(self, shown: ShownRun) -> None:
+        shown.set_up(self.widget.view)
+        if not shown.live and self.widget.desk.session is not None:
+            commands = self.widget.desk.session.commands
+            commands.pause()
+            commands.seek(shown.frame)
+
+    def _show_source(self, case: Case, source: str | Path, *, before: Situation | None) -> None:
+        session = self._open(case, source, before=before)
+        self._source = str(source)
         self.show_session(session, case, run_index=-1)
         session.start()
 
@@ -196,20 +233,20 @@ class LiveRoom(Room):
         if action is not None:
             self._house.perform(action)
 
-    def _open(self, case: Case, source: str | Path) -> GuidedSession:
+    def _open(self, case: Case, source: str | Path, *, before: Situation | None = None) -> GuidedSession:
         """On the engine of the case; that of another case ends behind the picture."""
         if self._runs is not None and self._runs_case is case:
-            return self._runs.open(source)
+            return self._runs.open(source, before=before)
         runs = self._runs_of(case)
-        session = runs.open(source)
+        session = runs.open(source, before=before)
         if self._runs is not None:
             self.widget.desk.end_behind(self._runs)
         self._runs, self._runs_case = runs, case
         return session
 
-    def _show_recording(self, case: Case, index: int) -> None:
+    def _show_recording(self, case: Case, index: int, *, before: Situation | None = None) -> None:
         def open_run(index: int) -> GuidedSession:
-            return self._open(case, case.recordings[index].path)
+            return self._open(case, case.recordings[index].path, before=before)
 
         runs = tuple(recording.path.stem for recording in case.recordings)
         session = open_run(index)
