@@ -10,7 +10,7 @@ from PyQt6.QtGui import QColor, QIcon, QIconEngine, QPainter, QPainterPath, QPen
 
 from guidance_app.views import palette
 
-IconName = Literal["case", "live", "ivus", "cmr", "training", "bench", "room", "jobs", "help", "search"]
+IconName = Literal["case", "live", "ivus", "cmr", "training", "bench", "settings", "room", "jobs", "help", "search"]
 
 _UNIT = 24.0  # every icon is drawn in a square of this size
 _LINE = 1.7
@@ -121,6 +121,18 @@ def _bench() -> QPainterPath:
     return path
 
 
+def _settings() -> QPainterPath:
+    """Three sliders."""
+    path = QPainterPath()
+    for y, x in ((6, 15), (12, 8), (18, 13)):
+        path.moveTo(3, y)
+        path.lineTo(x - 2, y)
+        path.addEllipse(QRectF(x - 2, y - 2, 4, 4))
+        path.moveTo(x + 2, y)
+        path.lineTo(21, y)
+    return path
+
+
 def _room() -> QPainterPath:
     """A door that stands open: a room without an icon of its own."""
     path = QPainterPath()
@@ -167,6 +179,7 @@ _SHAPES: dict[IconName, Callable[[], QPainterPath]] = {
     "cmr": _cmr,
     "training": _training,
     "bench": _bench,
+    "settings": _settings,
     "room": _room,
     "jobs": _jobs,
     "help": _help,

@@ -8,6 +8,7 @@ from guidance_app.rooms.cmr.room import CmrRoom
 from guidance_app.rooms.ivus.room import IvusRoom
 from guidance_app.rooms.live.room import LiveRoom
 from guidance_app.rooms.room import MakeRoom
+from guidance_app.rooms.settings.room import SettingsRoom
 from guidance_app.rooms.training.room import TrainingRoom
 
-ROOMS: tuple[MakeRoom, ...] = (CaseRoom, LiveRoom, IvusRoom, CmrRoom, TrainingRoom, BenchmarkRoom)
+ROOMS: tuple[MakeRoom, ...] = (CaseRoom, LiveRoom, IvusRoom, CmrRoom, TrainingRoom, BenchmarkRoom, SettingsRoom)

@@ -10,6 +10,7 @@ from pydantic import JsonValue
 from PyQt6.QtWidgets import QWidget
 
 from guidance_app.panels.action import Action
+from guidance_app.panels.hands.input_desk import InputDesk
 from guidance_app.panels.icons import IconName
 from guidance_app.panels.jobs.job import Job
 from guidance_app.panels.jobs.work import Work
@@ -31,6 +32,26 @@ class House(Protocol):
     def guiding(self) -> str:
         """Live guidance runs, in one line, so that nothing may load the machine now; "" where it does not."""
         ...
+
+    @property
+    def inputs(self) -> InputDesk:
+        """What the buttons of pedals, presenters and gamepads do."""
+        ...
+
+    @property
+    def pads(self) -> tuple[str, ...] | None:
+        """Names of the gamepads that are plugged in; None where this installation reads none."""
+        ...
+
+    def known_actions(self) -> tuple[Action, ...]:
+        """Of the live room and the window: what a button of a device may do."""
+        ...
+
+    def right_drag_windows(self) -> bool:
+        """A right drag on the live picture sets window and level."""
+        ...
+
+    def set_right_drag_windows(self, right: bool) -> None: ...
 
     def say(self, text: str) -> None:
         """Show a line below for a while."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from engines.anatomy.cases.case import Case
     from guidance_app.live.guidance import ScreenState
+    from guidance_app.panels.hands.gamepads import Pads
     from guidance_app.panels.pictures.annotated_video import VideoReport
     from guidance_app.rooms.live.guided_session import GuidedSession
     from guidance_app.window.kept_pictures import KeptPictures
@@ -132,6 +134,8 @@ def run_house(
         with end, orderly_end(loop, end) as failures:
             window.go_to(room or ("live" if case else "case"))
             note.begin()
+            if (pads := _gamepads()) is not None:
+                window.watch_pads(pads)
             offer_last_time(window, left)
             if settings.of_later_version:
                 window.toast(
@@ -150,6 +154,15 @@ def run_house(
         claim.give_back()
         _close(window, settings)
         del app
+
+
+def _gamepads() -> Pads | None:
+    """The machine's gamepads; None where the package that reads them is not installed."""
+    if importlib.util.find_spec("pygame") is None:
+        return None
+    from guidance_app.panels.hands.gamepads import SdlPads
+
+    return SdlPads()
 
 
 def _run(

@@ -14,6 +14,10 @@ from PyQt6.QtWidgets import QAbstractButton, QHBoxLayout, QStackedWidget, QVBoxL
 from calibration.errors import GuidanceError
 from guidance_app.panels.action import Action, action_for
 from guidance_app.panels.command_palette import CommandPalette
+from guidance_app.panels.hands.bindings import key_signal
+from guidance_app.panels.hands.gamepads import GamepadWatch, Pads
+from guidance_app.panels.hands.hold_ring import HoldRing
+from guidance_app.panels.hands.input_desk import InputDesk
 from guidance_app.panels.jobs.job import Job
 from guidance_app.panels.jobs.tray import JobTray
 from guidance_app.panels.jobs.work import Work
@@ -24,7 +28,7 @@ from guidance_app.rooms.case.room import CaseRoom
 from guidance_app.rooms.live.room import LiveRoom
 from guidance_app.rooms.registry import ROOMS
 from guidance_app.rooms.room import MakeRoom, Room
-from guidance_app.views import palette
+from guidance_app.views import legibility, palette
 from guidance_app.views.language import tr
 from guidance_app.window.last_time.left_behind import Shown
 from guidance_app.window.own_actions import own_actions
@@ -38,6 +42,7 @@ if TYPE_CHECKING:
 
 SIZE_PX = (1536, 960)  # 16:10, so that the corner words fit beside a square picture
 _STRIP_PX = 38  # height of the line below, and a little air
+_TOUCH_MM = 15.0
 _CLICKS = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
 
 
@@ -71,10 +76,13 @@ class GuidanceWindow(QWidget):
         self._source = ""  # from the command line: what the case that is chosen begins with
         self.setStyleSheet(HOUSE_STYLE_SHEET)
         self.strip = StatusStrip(self)
+        self.inputs = InputDesk(self.all_actions, self.perform, self.say, HoldRing(self))
+        self._pads: GamepadWatch | None = None
         self.rooms: tuple[Room, ...] = tuple(make(self) for make in make_rooms)
+        self._current: Room | None = None
+        self.inputs.changed.connect(self._size_targets)
         for room in self.rooms:
             room.restore((states or {}).get(room.id, {}))
-        self._current: Room | None = None
         self._stack = QStackedWidget(self)
         self.rail = Rail(
             self, self.rooms, lambda number: self.say(self.go_to(self.rooms[number].id)),
@@ -98,6 +106,20 @@ class GuidanceWindow(QWidget):
     @property
     def guiding(self) -> str:
         return self.live.guiding if any(isinstance(room, LiveRoom) for room in self.rooms) else ""
+
+    @property
+    def pads(self) -> tuple[str, ...] | None:
+        return None if self._pads is None else self._pads.names
+
+    def known_actions(self) -> tuple[Action, ...]:
+        of_live = self.live.actions() if any(isinstance(room, LiveRoom) for room in self.rooms) else ()
+        return (*of_live, *own_actions(self))
+
+    def right_drag_windows(self) -> bool:
+        return self.live.right_drag_windows
+
+    def set_right_drag_windows(self, right: bool) -> None:
+        self.live.right_drag_windows = right
 
     def say(self, text: str) -> None:
         self.strip.say(text)
@@ -253,8 +275,15 @@ class GuidanceWindow(QWidget):
     def close_rooms(self) -> None:
         """End what is running in the rooms and in the job tray; twice is harmless."""
         self.jobs.cancel_all()
+        if self._pads is not None:
+            self._pads.close()
         for room in self.rooms:
             room.close()
+
+    def watch_pads(self, pads: Pads) -> None:
+        """Let these gamepads act from now on; the window closes them."""
+        self._pads = GamepadWatch(pads, self.inputs, self)
+        self._pads.plugged.connect(self._pads_changed)
 
     def states(self) -> dict[str, dict[str, JsonValue]]:
         """What `states` of the next start needs."""
@@ -290,6 +319,22 @@ class GuidanceWindow(QWidget):
         self.setWindowState(self.windowState() ^ Qt.WindowState.WindowFullScreen)
         return "F11 leaves full screen" if self.isFullScreen() else ""
 
+    def _pads_changed(self, names: tuple[str, ...]) -> None:
+        self.inputs.changed.emit()
+        if names:
+            self.toast(tr("Gamepad: {name}. Settings say what its buttons do").format(name=", ".join(names)))
+        else:
+            self.toast(tr("The gamepad is gone. Keys and mouse go on"), "problem")
+
+    def _size_targets(self) -> None:
+        """Gloved fingers want buttons of 15 mm."""
+        screen, large = self.screen(), ""
+        if self.inputs.hands.touch and screen is not None:
+            pixel_mm = legibility.mm_per_px(screen.geometry().width(), screen.physicalSize().width())
+            large = f"QPushButton {{ min-height: {round(_TOUCH_MM / pixel_mm)}px; }}"
+        if self.styleSheet() != HOUSE_STYLE_SHEET + large:
+            self.setStyleSheet(HOUSE_STYLE_SHEET + large)
+
     def _job_ended(self, job: Job) -> None:
         if job.state == "done":
             self.toast(f"{job.work.words}: done")
@@ -310,7 +355,9 @@ class GuidanceWindow(QWidget):
     # Qt's events
 
     def keyPressEvent(self, a0: QKeyEvent | None) -> None:
-        if a0 is None or self._step_back(a0) or self._click_focused(a0):
+        if a0 is None or self.inputs.press(key_signal(a0), repeated=a0.isAutoRepeat()):
+            return
+        if self._step_back(a0) or self._click_focused(a0):
             return
         action = action_for(self.all_actions(), a0)
         if action is None:
@@ -319,7 +366,7 @@ class GuidanceWindow(QWidget):
             self.perform(action)
 
     def keyReleaseEvent(self, a0: QKeyEvent | None) -> None:
-        if a0 is None or a0.isAutoRepeat():
+        if a0 is None or a0.isAutoRepeat() or self.inputs.let_go(key_signal(a0)):
             return
         action = action_for(self.all_actions(), a0)
         if action is not None and action.release is not None:
@@ -328,6 +375,7 @@ class GuidanceWindow(QWidget):
     def changeEvent(self, a0: QEvent | None) -> None:
         # The release of a held key goes to another window once this one is left.
         if a0 is not None and a0.type() == QEvent.Type.ActivationChange and not self.isActiveWindow():
+            self.inputs.let_go_all()
             for action in self.all_actions():
                 if action.release is not None:
                     action.release()
@@ -339,6 +387,7 @@ class GuidanceWindow(QWidget):
         self.palette_box.place()
         self.jobs.place()
         self.toasts.place()
+        self.inputs.ring.place()
 
     def paintEvent(self, a0: QPaintEvent | None) -> None:
         super().paintEvent(a0)

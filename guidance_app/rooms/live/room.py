@@ -104,6 +104,17 @@ class LiveRoom(Room):
             self._runs.stop()
 
     @property
+    def right_drag_windows(self) -> bool:
+        """A right drag sets window and level, and a left drag zooms."""
+        return self._remembered.right_drag_windows if self._case is None else self.widget.view.right_drag_windows
+
+    @right_drag_windows.setter
+    def right_drag_windows(self, right: bool) -> None:
+        self._remembered = self._remembered.model_copy(update={"right_drag_windows": right})
+        if self._case is not None:
+            self.widget.view.right_drag_windows = right
+
+    @property
     def second_screen(self) -> SecondScreen | None:
         """The picture's second window while it is open."""
         return self._second
