@@ -17,6 +17,7 @@ from guidance_app.sources.kept_frames import KeptFrames
 from guidance_app.sources.source import CorruptFrame, SourceClosed, SourceTimeout
 
 MAX_FPS = 1000.0
+_MOST_SPEED = 16.0
 _UNTIMED_FPS = 15.0  # pictures without a frame time; a usual rate of cardiac cine
 _TOO_LATE_NS = 1_000_000_000
 _LONGEST_WAIT_NS = 5_000_000_000  # for an overlay: a picture must not stand still with a dead engine
@@ -96,6 +97,8 @@ class PacedFileSource:
         self._index = 0
         self._damage = _Damage(run)
         self._kept = KeptFrames(run) if loop or hold_at_end else None  # a person goes back and forth
+        self._speed = 1.0
+        self._stretch: tuple[int, int] | None = None
 
     @property
     def run(self) -> Run:
@@ -162,6 +165,20 @@ class PacedFileSource:
         with self._moved:
             self._go_to(source_frame)
 
+    def play_at(self, speed: float) -> None:
+        if not 0.0 < speed <= _MOST_SPEED:
+            raise InputError(f"{self.source_id}: {speed:g} times the pace; give one above 0 and up to {_MOST_SPEED:g}")
+        with self._moved:
+            self._speed, self._due_ns = speed, None
+            self._moved.notify_all()
+
+    def repeat(self, stretch: tuple[int, int] | None) -> None:
+        with self._moved:
+            if stretch is not None:
+                first, last = sorted(min(max(frame, 0), self.frame_count - 1) for frame in stretch)
+                stretch = (first, last)
+            self._stretch = stretch
+
     # Inside ---------------------------------------------------------------------------------------------------------
     def _go_to(self, source_frame: int) -> None:
         self._next = min(max(source_frame, 0), self.frame_count - 1)
@@ -187,6 +204,9 @@ class PacedFileSource:
                 self._moved.wait((wake_ns - now_ns) / 1e9)
 
     def _end_of_run(self) -> None:
+        if self._stretch is not None and not self._stretch[0] <= self._position + 1 <= self._stretch[1]:
+            self._position = self._stretch[0] - 1
+            return
         if self._position < self.frame_count - 1:
             return
         if self._loop:
@@ -218,7 +238,7 @@ class PacedFileSource:
         source_frame = self._position + 1 if self._next is None else self._next
         self._position, self._next = source_frame, None
         self._taken_ns = due_ns
-        self._due_ns = due_ns + self._gap_ns(source_frame)
+        self._due_ns = due_ns + round(self._gap_ns(source_frame) / self._speed)
         return source_frame, due_ns
 
     def _gap_ns(self, source_frame: int) -> int:

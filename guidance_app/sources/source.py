@@ -99,6 +99,14 @@ class Playback(Recorded, Protocol):
         """Deliver this frame next (0 is Home, `frame_count - 1` is End); playing goes on from there, a pause stays."""
         ...
 
+    def play_at(self, speed: float) -> None:
+        """As many times the recording's own pace, from the next frame on."""
+        ...
+
+    def repeat(self, stretch: tuple[int, int] | None) -> None:
+        """Play from the first to the last of these frames again and again; None plays on to the end."""
+        ...
+
 
 @runtime_checkable
 class ReceivesRuns(Protocol):

@@ -154,6 +154,10 @@ class LiveView(QWidget):
         """The picture as it is windowed; None before the first."""
         return self._grey
 
+    def shown_image(self) -> QImage | None:
+        """The same, as Qt paints it; to be looked at before the next frame is shown."""
+        return self._image
+
     def view_from_frame(self) -> QTransform | None:
         """Frame pixel edges to view pixels; None before the first frame."""
         if self._picture is None:

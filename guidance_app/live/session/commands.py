@@ -125,3 +125,15 @@ class Commands:
             self._witnesses.action("seek", source_frame)
             self._playback.seek(source_frame)
             self._moved()
+
+    def play_at(self, speed: float) -> None:
+        """As many times the recording's own pace."""
+        if self._playback is not None:
+            self._witnesses.action("play_at", round(100 * speed))
+            self._playback.play_at(speed)
+
+    def repeat(self, stretch: tuple[int, int] | None) -> None:
+        """Play these frames of a recording again and again; None plays on."""
+        if self._playback is not None:
+            self._witnesses.action("repeat", -1 if stretch is None else stretch[0])
+            self._playback.repeat(stretch)

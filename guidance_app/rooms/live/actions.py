@@ -57,6 +57,18 @@ def _playback(desk: SessionDesk) -> tuple[Action, ...]:
             press=desk.change_pace, refusal=desk.no_pace,
         ),
         Action(
+            id="live.slower", words=tr("Play slower"), keys=(",",), press=lambda: desk.change_speed(-1),
+            refusal=desk.no_playback,
+        ),
+        Action(
+            id="live.faster", words=tr("Play faster"), keys=(".",), press=lambda: desk.change_speed(1),
+            refusal=desk.no_playback,
+        ),
+        Action(
+            id="live.repeat", words=tr("Repeat a stretch: its first frame, its last, off"), keys=("A",),
+            press=desk.mark_stretch, refusal=desk.no_playback,
+        ),
+        Action(
             id="live.freeze", words=tr("Freeze the picture, again: go on"), keys=("F",), press=desk.freeze,
             refusal=desk.no_picture, tip=tr("The source goes on behind it."),
         ),

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from PyQt6.QtCore import Qt, QTimer
-from PyQt6.QtWidgets import QHBoxLayout, QWidget
+from PyQt6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from guidance_app.live.guidance import ScreenState
 from guidance_app.live.run_log import Event, EventKind
@@ -19,6 +19,7 @@ from guidance_app.rooms.live.measuring.measuring_desk import MeasuringDesk
 from guidance_app.rooms.live.measuring.measuring_panel import MeasuringPanel
 from guidance_app.rooms.live.session_desk import SessionDesk
 from guidance_app.rooms.live.status import PanelCommands, StatusPanel
+from guidance_app.rooms.live.timeline import Timeline
 from guidance_app.views.language import tr
 from guidance_app.views.live_view import LiveView
 
@@ -73,6 +74,9 @@ class LivePlace(QWidget):
             ),
         )
         self.desk = SessionDesk(self.view, show_runs=self.panel.show_runs)
+        self.timeline = Timeline(self, self.desk.scrub)
+        self.desk.on_taken = self.timeline.begin
+        self.desk.on_pace_changed = lambda: self.timeline.show_pace(self.desk.stretch, self.desk.speed)
         self.judging = JudgingDesk(self.view, say=say)
         self.judging_panel = JudgingPanel(self, self.judging, perform)
         self.judging.changed = self._judging_changed
@@ -84,7 +88,11 @@ class LivePlace(QWidget):
         columns = self._columns = QHBoxLayout(self)
         columns.setContentsMargins(0, 0, 0, 0)
         columns.setSpacing(0)
-        columns.addWidget(self.view, 1)
+        picture = QVBoxLayout()
+        picture.setSpacing(0)
+        picture.addWidget(self.view, 1)
+        picture.addWidget(self.timeline)
+        columns.addLayout(picture, 1)
         columns.addWidget(self.judging_panel)
         columns.addWidget(self.measuring_panel)
         columns.addWidget(self.panel)
@@ -143,6 +151,7 @@ class LivePlace(QWidget):
             self.judging.see(screen, session)
             self.measuring.see(screen, session)
             self._show_figures(screen)
+            self.timeline.see(screen, session.newest_event, self.view.shown_image())
             if screen.frame is not None and self._when_pictured is not None:
                 act, self._when_pictured = self._when_pictured, None
                 act()

@@ -11,6 +11,7 @@ from guidance_app.views.language import tr
 from guidance_app.views.live_view import OPACITY_STEP, LiveView
 from guidance_app.views.overlay_painter import OVERLAY_MODES, OverlayMode
 
+SPEEDS = (0.25, 0.5, 1.0, 2.0, 4.0)
 _NO_RUN = "No run is open; choose a case first"
 
 
@@ -29,6 +30,10 @@ class SessionDesk:
         session: the one that is shown; None before the first.
         runs: names of the recordings to choose from; `run_index` is the one that plays.
         frozen: the picture stands still because a person wants it to.
+        speed: of a recording, as many times its own pace.
+        stretch: first and last frame that are repeated; the last one is None while a person marks it.
+        on_pace_changed: told when `speed` or `stretch` has changed.
+        on_taken: told when another session is shown.
     """
 
     def __init__(self, view: LiveView, *, show_runs: Callable[[tuple[str, ...], int], None]) -> None:
@@ -37,6 +42,10 @@ class SessionDesk:
         self.run_index = 0
         self.frozen = False
         self._every_frame: bool | None = None  # what a person chose
+        self.speed = 1.0
+        self.stretch: tuple[int, int | None] | None = None  # that is repeated; without its end while it is marked
+        self.on_pace_changed: Callable[[], None] | None = None
+        self.on_taken: Callable[[], None] | None = None
         self._open_run: Callable[[int], GuidedSession] | None = None
         self._show_runs = show_runs
         self._view = view
@@ -56,8 +65,11 @@ class SessionDesk:
         self.session = session
         self.runs, self.run_index, self._open_run = runs, run_index, open_run
         self.frozen = self._view.frozen = False
+        self.speed, self.stretch = 1.0, None
         self._view.set_mask(None)
         self._show_runs(runs, run_index)
+        if self.on_taken is not None:
+            self.on_taken()
         if self._every_frame is not None:
             session.commands.play_every_frame(self._every_frame)
 
@@ -138,6 +150,41 @@ class SessionDesk:
         self._every_frame = not screen.every_frame
         self.session.commands.play_every_frame(self._every_frame)
         return tr("Every frame waits for its overlay" if self._every_frame else "Plays as it was live")
+
+    def change_speed(self, by: int) -> str:
+        """The next slower or faster of `SPEEDS`."""
+        if self.session is None or self.no_playback():
+            return self.no_playback()
+        self.speed = SPEEDS[min(max(SPEEDS.index(self.speed) + by, 0), len(SPEEDS) - 1)]
+        self.session.commands.play_at(self.speed)
+        self._pace_changed()
+        return tr("{speed} times its own pace").format(speed=f"{self.speed:g}")
+
+    def mark_stretch(self) -> str:
+        """First the beginning, then the end of a stretch that is repeated; then the whole run again."""
+        screen = self._view.screen_state
+        if self.session is None or screen is None or screen.frame is None or self.no_playback():
+            return self.no_picture() or self.no_playback()
+        at = screen.frame.source_frame
+        if self.stretch is None:
+            self.stretch, told = (at, None), tr("Repeats from frame {number}; the same key marks the end")
+        elif self.stretch[1] is None:
+            first, last = sorted((self.stretch[0], at))
+            self.stretch, told = (first, last), tr("Repeats up to frame {number}; the same key ends it")
+            self.session.commands.repeat((first, last))
+        else:
+            self.stretch, told = None, tr("Plays the whole run")
+            self.session.commands.repeat(None)
+        self._pace_changed()
+        return told.format(number=at + 1)
+
+    def scrub(self, frame: int) -> str:
+        """To this frame, and stay there."""
+        if self.session is None or self.no_playback():
+            return self.no_playback()
+        self.session.commands.pause()
+        self.session.commands.seek(frame)
+        return ""
 
     def to_first_frame(self) -> str:
         return self._seek(lambda _total: 0)
@@ -256,6 +303,10 @@ class SessionDesk:
         thread = threading.Thread(target=ending.stop, name="guidance-run-ending")
         thread.start()
         self._leaving.append(thread)
+
+    def _pace_changed(self) -> None:
+        if self.on_pace_changed is not None:
+            self.on_pace_changed()
 
     def _seek(self, to: Callable[[int], int]) -> str:
         if self.session is None:

@@ -244,6 +244,42 @@ def test_held_at_the_end_it_pauses_and_plays_again_from_the_start():
     assert source.next_frame(0.0).source_frame == 0
 
 
+def test_slower_than_its_own_pace():
+    clock = Clock()
+    source = paced(clock)  # 100 ms from frame to frame
+    source.next_frame(0.0)
+    source.play_at(0.5)
+    source.next_frame(0.0)
+    clock.passes_ms(150)
+    with pytest.raises(SourceTimeout):
+        source.next_frame(0.0)
+    clock.passes_ms(60)
+    assert source.next_frame(0.0).source_frame == 2
+    with pytest.raises(InputError, match="times the pace"):
+        source.play_at(0.0)
+
+
+def test_a_stretch_is_played_again_and_again():
+    clock = Clock()
+    source = paced(clock, hold_at_end=True)
+    source.repeat((6, 4))
+
+    def played(count: int) -> list[int]:
+        frames = []
+        for _ in range(count):
+            frames.append(source.next_frame(0.0).source_frame)
+            clock.passes_ms(100)
+        return frames
+
+    assert played(5) == [4, 5, 6, 4, 5]
+    source.repeat(None)
+    assert played(4) == [6, 7, 8, 9]
+    source.repeat((8, 99))
+    source.seek(8)
+    source.resume()
+    assert played(4) == [8, 9, 8, 9]
+
+
 def test_saturated_source_waits_until_the_frame_was_shown():
     source = SaturatedFileSource(FakeRun())
     frame = source.next_frame(0.1)

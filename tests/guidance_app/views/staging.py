@@ -195,3 +195,9 @@ class StagedSession:
 
     def seek(self, source_frame: int) -> None:
         self.asked.append(f"seek {source_frame}")
+
+    def play_at(self, speed: float) -> None:
+        self.asked.append(f"speed {speed:g}")
+
+    def repeat(self, stretch: tuple[int, int] | None) -> None:
+        self.asked.append(f"repeat {stretch}")
