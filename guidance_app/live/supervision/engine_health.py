@@ -49,11 +49,23 @@ def resident_bytes(pid: int) -> int:
 
 
 def is_computing(pid: int) -> bool:
-    """Whether the process runs or waits for a processor; False while it sleeps or is stopped."""
+    """Whether any thread of the process runs or waits for a core; False while all sleep or are stopped.
+
+    The thread that beats, or those that multiply for the main thread, may be what waits.
+    """
+    with contextlib.suppress(OSError):
+        return any(_state(task) == "R" for task in Path(f"/proc/{pid}/task").iterdir())
     try:
-        return psutil.Process(pid).status() == psutil.STATUS_RUNNING
+        return psutil.Process(pid).status() == psutil.STATUS_RUNNING  # not Linux: the main thread alone
     except psutil.Error:
         return False
+
+
+def _state(task: Path) -> str:
+    """One letter, as in proc(5); "" once the thread is gone."""
+    with contextlib.suppress(OSError):
+        return (task / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[0]
+    return ""
 
 
 def waited_for_core_s(pid: int) -> float:

@@ -15,7 +15,13 @@ from engines.segmentation.segmentation import Segmentation
 from guidance_app.live.engine.device_fallback import CpuBehind
 from guidance_app.live.engine.step.door import ViewKey
 from guidance_app.live.session.session import LiveSession
-from guidance_app.live.supervision.engine_health import LONGEST_STEP_S, StepPace, restart_delay_s, waited_for_core_s
+from guidance_app.live.supervision.engine_health import (
+    LONGEST_STEP_S,
+    StepPace,
+    is_computing,
+    restart_delay_s,
+    waited_for_core_s,
+)
 from guidance_app.sources.file_source import PacedFileSource
 from tests.guidance_app.live.stand_ins import FakeRun, fake_recipe, hurtful_at
 from tests.guidance_app.live.window_stand_in import drive
@@ -99,6 +105,30 @@ def test_only_a_process_that_lacks_a_core_waits_for_one():
             process.wait()
     assert min(lacking_s) > 0.2
     assert min(lacking_s) > asleep_s
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what each thread of another process does")
+@pytest.mark.parametrize(
+    ("does", "computes"),
+    [
+        ("import threading\nthreading.Thread(target=turn, daemon=True).start()\ntime.sleep(60)", True),
+        ("turn()", True),
+        ("time.sleep(60)", False),
+    ],
+)
+def test_a_process_computes_whichever_of_its_threads_does(does: str, computes: bool):
+    code = f"import time\ndef turn():\n    while True: pass\nprint('on', flush=True)\n{does}"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as child:
+        try:
+            assert child.stdout is not None
+            child.stdout.readline()
+            time.sleep(0.3)
+            # A turning thread may be caught between two states; a sleeping process never turns.
+            seen = [is_computing(child.pid) for _ in range(20)]
+            assert any(seen) is computes
+        finally:
+            child.kill()
+    assert not is_computing(child.pid)
 
 
 def test_first_restart_is_immediate_and_later_ones_wait_longer_each_time():
