@@ -12,6 +12,9 @@ from guidance_app.live.guidance import ScreenState
 from guidance_app.live.run_log import Event, EventKind
 from guidance_app.panels.action import Action
 from guidance_app.panels.action_button import dress
+from guidance_app.panels.jobs.job import Job
+from guidance_app.panels.jobs.work import Work
+from guidance_app.rooms.live.attention.attention_desk import AttentionDesk
 from guidance_app.rooms.live.judging.judging_desk import JudgingDesk
 from guidance_app.rooms.live.judging.judging_panel import JudgingPanel
 from guidance_app.rooms.live.measuring.measured_file import own_folder
@@ -40,6 +43,7 @@ class LivePlace(QWidget):
     Args:
         say: shows a line for a while.
         perform: does the action with this id, as its key does.
+        start_job: as `House.start_job`.
 
     Attributes:
         on_painted: called with each newly painted state, after the pixels are in the window.
@@ -48,7 +52,12 @@ class LivePlace(QWidget):
         on_ticked: told how long the timer's call took, in ms.
     """
 
-    def __init__(self, say: Callable[[str], None], perform: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        say: Callable[[str], None],
+        perform: Callable[[str], None],
+        start_job: Callable[[Work, Callable[[Job], None]], Job],
+    ) -> None:
         super().__init__()
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.on_painted: Callable[[ScreenState], None] | None = None
@@ -77,6 +86,7 @@ class LivePlace(QWidget):
         self.timeline = Timeline(self, self.desk.scrub)
         self.desk.on_taken = self.timeline.begin
         self.desk.on_pace_changed = lambda: self.timeline.show_pace(self.desk.stretch, self.desk.speed)
+        self.attention = AttentionDesk(self.view, self.desk, start_job, say)
         self.judging = JudgingDesk(self.view, say=say)
         self.judging_panel = JudgingPanel(self, self.judging, perform)
         self.judging.changed = self._judging_changed
@@ -130,6 +140,7 @@ class LivePlace(QWidget):
     def stop(self) -> None:
         """Draw no more and end the session; twice is harmless."""
         self._timer.stop()
+        self.attention.close()
         self.judging.close()
         self.desk.stop()
 
@@ -149,6 +160,7 @@ class LivePlace(QWidget):
         if screen is not self.view.screen_state and not self.desk.frozen:
             self.view.show_screen(screen)
             self.judging.see(screen, session)
+            self.attention.see(screen)
             self.measuring.see(screen, session)
             self._show_figures(screen)
             self.timeline.see(screen, session.newest_event, self.view.shown_image())

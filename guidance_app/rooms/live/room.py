@@ -65,7 +65,7 @@ class LiveRoom(Room):
 
     @cached_property
     def _place(self) -> LivePlace:
-        place = LivePlace(self._house.say, self._perform)
+        place = LivePlace(self._house.say, self._perform, self._house.start_job)
         judging = (*judging_actions(place.judging), *hand_actions(place.judging.hand))
         place.dress_buttons((*live_actions(place.desk), *judging, *measuring_actions(place.measuring)))
         return place
@@ -82,7 +82,14 @@ class LiveRoom(Room):
         judging = self.widget.judging
         # While a hand corrects or a ruler lies on the picture, some keys of the room are theirs.
         first = (*measuring_actions(self.widget.measuring), *hand_actions(judging.hand))
-        return (*first, *live_actions(self.widget.desk), *judging_actions(judging), space, second)
+        return (
+            *first,
+            *live_actions(self.widget.desk),
+            *judging_actions(judging),
+            self.widget.attention.action(),
+            space,
+            second,
+        )
 
     def enter(self, case: Case | None) -> None:
         if case is not None and case is not self._case and case.recordings:
@@ -174,6 +181,7 @@ class LiveRoom(Room):
             self._space.take_surface(partial(_surface, case))
         self._case = case
         self.widget.view.case_id = case.id
+        self.widget.attention.take(case)
         self.widget.judging.take(lambda: _judged_model(case))
         if case is not self._measured_case:
             self._measured_case = case

@@ -9,6 +9,7 @@ from typing import Any
 CASE: Any = SimpleNamespace(
     id="case-7",
     kind="coronary",
+    field_of_view="upper",
     folder=Path("case-7"),
     recordings=(SimpleNamespace(path=Path("xa/run1.dcm")),),
     files={},

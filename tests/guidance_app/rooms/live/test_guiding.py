@@ -31,5 +31,8 @@ def test_a_live_source_and_a_running_recording_guide_a_paused_one_does_not(windo
 
 
 def test_what_has_ended_guides_no_more(window):
-    window.live.show_session(StagedSession([]), CASE)
+    session = StagedSession([screen(0)])
+    session.painted(screen(0), 0)
+    assert session.finished
+    window.live.show_session(session, CASE)
     assert window.guiding == ""

@@ -1,0 +1,1 @@
+"""What the network looks at, laid on the frame that it was asked about."""
