@@ -83,13 +83,16 @@ def contrast_curve(run: Run) -> ContrastCurve:
     )
 
 
-def contrast_frame(run: Run) -> int:
+def contrast_frame(run: Run, curve: ContrastCurve | None = None) -> int:
     """The frame in which contrast fills the vessels most; if it fills them throughout, the frame with most vesselness.
 
     Of two similar peaks, the earlier one counts: arteries fill before veins, and a model of arteries matches nothing
     in a late venous frame.
+
+    Args:
+        curve: the run's `contrast_curve`, if known already.
     """
-    curve = contrast_curve(run)
+    curve = curve or contrast_curve(run)
     stored_dsa = run.kind == "dsa" and not hasattr(run, "unsubtracted")
     measure = curve.amount if stored_dsa or run.mask or curve.rises else curve.vesselness
     # A stated mask holds no contrast. If the patient moved after it, false edges stay from then on, so only the rise

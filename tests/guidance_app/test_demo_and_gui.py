@@ -24,7 +24,6 @@ from engines.anatomy.files.centerline_file import save_centerlines
 from engines.anatomy.vessel_model import Branch, CenterlineTree
 from guidance_app.cli.guiding import demo
 from guidance_app.rooms.case.room import CaseRoom
-from guidance_app.rooms.case.welcome import Welcome
 from guidance_app.rooms.live.room import LiveRoom
 from guidance_app.window.window import GuidanceWindow
 from tests.guidance_app.views.staging import StagedSession, frame, geometry, screen
@@ -109,8 +108,8 @@ def test_case_without_a_run_asks_for_one_instead_of_ending(qtbot: QtBot, tmp_pat
     qtbot.addWidget(window, before_close_func=lambda window: window.close_rooms())
     window.go_to("case")
     window.show()
-    room = window.rooms[0].widget
-    assert isinstance(room, Welcome)
+    assert isinstance(window.rooms[0], CaseRoom)
+    room = window.rooms[0].welcome
     seen: list[str] = []
     room.choose(str(tmp_path / "none"))
     seen.append(room.problem.text())

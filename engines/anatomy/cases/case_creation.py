@@ -57,6 +57,7 @@ def create_case(
     phase: int | None = None,
     nifti_form: str | None = None,
     hu_offset: float | None = None,
+    cta_within: Path | None = None,
     report: Report = _silent,
     note: Note = logged,
 ) -> Case:
@@ -76,6 +77,7 @@ def create_case(
         phase: of a CTA of several phases: its number, or its percentage of the cardiac cycle.
         nifti_form: "sform" or "qform", where a NIfTI CTA's two disagree.
         hu_offset: added to the CTA's values.
+        cta_within: folder in which the series of a CTA's file lies, where that is not the file's own.
         report: called with a short text at each step, for progress.
         note: told, in one line each, what was assumed, guessed or left out.
 
@@ -90,7 +92,7 @@ def create_case(
     ct = None
     if cta is not None:
         report(f"reading CTA {cta}")
-        ct = load_ct(cta, phase=phase, nifti_form=nifti_form, hu_offset=hu_offset, note=note)
+        ct = load_ct(cta, phase=phase, nifti_form=nifti_form, hu_offset=hu_offset, within=cta_within, note=note)
         if (doubt := hu_doubt(ct.voxels_hu)) and hu_offset is None and not any((vessels, surface, centerlines)):
             raise InputError(f"{cta}: no vessels can be found in it: {doubt}")
     model = _model(ct, kind, vessels, surface, centerlines, placement, names, report, note)

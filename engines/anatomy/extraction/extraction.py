@@ -26,12 +26,8 @@ def extract_vessels(ct: CtVolume, kind: str) -> LabelVolume:
         InputError: the voxels are too coarse for the kind, the CT shows another part of the body or no contrast, or
             no vessel is found.
     """
-    coarsest_mm = max(ct.spacing_mm)
-    if coarsest_mm > _COARSEST_MM[kind]:
-        raise InputError(
-            f"voxels of {coarsest_mm:.1f} mm are too coarse to find the vessels of a case for {kind}, at most "
-            f"{_COARSEST_MM[kind]:g} mm; give thin slices, or labels, surface or centerlines"
-        )
+    if reason := too_coarse(max(ct.spacing_mm), kind):
+        raise InputError(reason)
     grid = averaged(ct, _GRID_MM[kind])
     if kind == "tavi":
         labels, names = aorta_vessels(grid, _HIGHEST_BLOOD_HU), AORTA_NAMES
@@ -42,6 +38,16 @@ def extract_vessels(ct: CtVolume, kind: str) -> LabelVolume:
         if grid.blocks != (1, 1, 1):
             return _refined(ct, grid, labels, names)
     return _named(labels, grid.lps_from_index, names)
+
+
+def too_coarse(coarsest_mm: float, kind: str) -> str:
+    """Why vessels cannot be found in voxels of this size; "" where they can."""
+    if coarsest_mm <= _COARSEST_MM[kind]:
+        return ""
+    return (
+        f"voxels of {coarsest_mm:.1f} mm are too coarse to find the vessels of a case for {kind}, at most "
+        f"{_COARSEST_MM[kind]:g} mm; give thin slices, or labels, surface or centerlines"
+    )
 
 
 def _named(labels: UInt8[np.ndarray, "i j k"], lps_from_index: np.ndarray, names: dict[int, str]) -> LabelVolume:

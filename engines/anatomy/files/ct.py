@@ -24,6 +24,7 @@ def load_ct(
     phase: int | None = None,
     nifti_form: str | None = None,
     hu_offset: float | None = None,
+    within: Path | None = None,
     note: Note = logged,
 ) -> CtVolume:
     """Read one CT volume in Hounsfield units.
@@ -35,6 +36,7 @@ def load_ct(
             the cardiac cycle.
         nifti_form: "sform" or "qform" of a NIfTI in which they disagree.
         hu_offset: added to all values, for files that store Hounsfield units with an offset.
+        within: folder in which the DICOM series of a given file lies, where that is not the file's own.
         note: is told in one line what was assumed or passed over.
 
     Raises:
@@ -50,7 +52,7 @@ def load_ct(
     else:
         from engines.anatomy.files.ct_series.dicom_series import read_ct_series
 
-        ct = read_ct_series(path, phase, note)
+        ct = read_ct_series(path, phase, note, within=within)
     if hu_offset is not None:
         return replace(ct, voxels_hu=np.clip(ct.voxels_hu + np.float32(hu_offset), -32768, 32767).astype(
             ct.voxels_hu.dtype if float(hu_offset).is_integer() else np.float32))  # fmt: skip

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from PyQt6.QtCore import QSize, Qt, QTimer
+from PyQt6.QtCore import QSize, Qt, QTimer, pyqtSignal
 from PyQt6.QtGui import QDragEnterEvent, QDropEvent, QIcon, QPixmap
 from PyQt6.QtWidgets import (
     QFileDialog,
@@ -24,7 +24,9 @@ from PyQt6.QtWidgets import (
 from guidance_app.panels.background import Background
 from guidance_app.panels.pictures.grey import colour_image
 from guidance_app.rooms.case.case_portrait import PORTRAIT_PX, portrait
+from guidance_app.rooms.case.dropped import dropped
 from guidance_app.views import palette
+from guidance_app.views.language import tr
 
 CASE_WORDS = {
     "evt": "Endovascular treatment of stroke: head and neck arteries",
@@ -32,7 +34,7 @@ CASE_WORDS = {
     "coronary": "Arteries of the heart",
 }
 _STAYED_MS = 700  # somebody who only passes through pays nothing, and the window is up before
-_COLUMN_PX = 720  # longer lines are hard to read
+_COLUMN_PX = 760  # longer lines are hard to read
 
 
 class Welcome(QWidget):
@@ -41,14 +43,21 @@ class Welcome(QWidget):
     Args:
         choose: returns "" once the case is open, else one line that says why it could not be.
         choose_run: the same with a file that holds a run, for a case that has none of its own (`offer_run`).
+        run_is_welcome: a case is open, so that a file that is dropped is a run of it.
         recent: folders of cases that were open, the last one first.
 
-    A folder or a run may be dropped on it too.
+    A case's folder or a run may be dropped on it too.
+
+    Signals: `new_wanted` carries other files and folders, [] to ask for them; `check_wanted` is of the open case.
     """
 
+    new_wanted = pyqtSignal(list)
+    check_wanted = pyqtSignal()
+
     def __init__(
-        self, choose: Callable[[str], str], choose_run: Callable[[str], str], *, recent: Sequence[str] = ()
-    ) -> None:
+        self, choose: Callable[[str], str], choose_run: Callable[[str], str], *, recent: Sequence[str] = (),
+        run_is_welcome: Callable[[], bool] = lambda: False,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.setAcceptDrops(True)
         self._background = Background(self)
@@ -59,6 +68,7 @@ class Welcome(QWidget):
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self._choose = choose
         self._choose_run = choose_run
+        self._run_is_welcome = run_is_welcome
         column = QWidget()
         column.setMaximumWidth(_COLUMN_PX)
         self._layout = QVBoxLayout(column)
@@ -84,6 +94,7 @@ class Welcome(QWidget):
         self._cards = QVBoxLayout(cards)
         self._cards.setContentsMargins(0, 0, 0, 0)
         self._cards.setSpacing(10)
+        self._cards.setAlignment(Qt.AlignmentFlag.AlignTop)
         scroll = QScrollArea()
         scroll.setWidget(cards)
         scroll.setWidgetResizable(True)
@@ -95,23 +106,36 @@ class Welcome(QWidget):
         self._cases: dict[str, str] = {}
         for name, words in CASE_WORDS.items():
             self._add(name, f"{name.upper() if len(name) < 5 else name.capitalize()}\n{words}", name)
-        for number, folder in enumerate(recent):
-            word = "Last case" if number == 0 else "Earlier case"
-            self._add("last" if number == 0 else f"recent-{number}", f"{word}: {Path(folder).name}\n{folder}", folder)
+        self.show_recent(recent)
+        self.new_button = QPushButton(tr("New case from a CT scan\u2026"))
+        self.new_button.setToolTip(
+            tr("Folders and files with scans, masks, surfaces and runs; they can be dropped here")
+        )
+        self.new_button.clicked.connect(lambda: self.new_wanted.emit([]))
         self.open_button = QPushButton("Open case folder\u2026  (or drop it here)")
-        self.open_button.setMinimumHeight(48)
         self.open_button.clicked.connect(self.ask_for_folder)
-        self._cards.addStretch(1)
-        self._layout.addWidget(self.open_button)
+        row = QHBoxLayout()
+        row.setSpacing(10)
+        for button in (self.new_button, self.open_button):
+            button.setMinimumHeight(48)
+            row.addWidget(button, 1)
+        self._layout.addLayout(row)
         self.problem = QLabel()
         self.problem.setWordWrap(True)
         self.problem.setStyleSheet(f"color: {palette.ALARM};")
         self._layout.addWidget(self.problem)
+        self.check_button = QPushButton(tr("Check the open case"))
+        self.check_button.setToolTip(tr("What was found in the scan and what it was taken for, to be corrected"))
+        self.check_button.clicked.connect(self.check_wanted)
         self.run_button = QPushButton("Open a run\u2026  (XA file, recording, picture or video)")
-        self.run_button.setMinimumHeight(48)
         self.run_button.clicked.connect(self.ask_for_run)
-        self.run_button.hide()
-        self._layout.addWidget(self.run_button)
+        open_case = QHBoxLayout()
+        open_case.setSpacing(10)
+        for button in (self.check_button, self.run_button):
+            button.setMinimumHeight(48)
+            button.hide()
+            open_case.addWidget(button, 1)
+        self._layout.addLayout(open_case)
         self._layout.addStretch(1)
         research = QLabel(palette.RESEARCH_LINE)
         research.setAlignment(Qt.AlignmentFlag.AlignHCenter)
@@ -121,15 +145,27 @@ class Welcome(QWidget):
         middle.addWidget(column, 3)
         middle.addStretch(1)
 
+    def show_recent(self, folders: Sequence[str]) -> None:
+        """The cases of one's own, the last one first, below those that come with the program."""
+        for key in [key for key in self.buttons if key not in CASE_WORDS]:
+            del self._cases[key]
+            button = self.buttons.pop(key)
+            self._cards.removeWidget(button)
+            button.deleteLater()
+        for number, folder in enumerate(folders):
+            word = "Last case" if number == 0 else "Earlier case"
+            self._add("last" if number == 0 else f"recent-{number}", f"{word}: {Path(folder).name}\n{folder}", folder)
+
     def show_portraits(self) -> None:
         """Read the pictures of all cards, one after the other, once a person has stayed for a moment."""
         self._stayed.start()
 
     def _read_portraits(self) -> None:
         for key, case in self._cases.items():
-            self._background.run(
-                partial(portrait, case), partial(self._show_portrait, key), failed=_raise, replaces=False
-            )  # fmt: skip
+            if self.buttons[key].icon().isNull():
+                self._background.run(
+                    partial(portrait, case), partial(self._show_portrait, key), failed=_raise, replaces=False
+                )
 
     def close_place(self) -> None:
         """End what is running; twice is harmless."""
@@ -144,6 +180,10 @@ class Welcome(QWidget):
         """Offer to open a run, or not: the chosen case has none of its own."""
         self.run_button.setVisible(offer)
 
+    def offer_check(self, offer: bool) -> None:
+        """Offer to check the open case, or not."""
+        self.check_button.setVisible(offer)
+
     def choose_run(self, file: str) -> None:
         self.problem.setText(self._choose_run(file))
 
@@ -154,18 +194,19 @@ class Welcome(QWidget):
         self._ask("Open case folder", QFileDialog.FileMode.Directory, self.choose)
 
     def dragEnterEvent(self, a0: QDragEnterEvent | None) -> None:
-        if a0 is not None and _dropped(a0) is not None:
+        if a0 is not None and dropped(a0):
             a0.acceptProposedAction()
 
     def dropEvent(self, a0: QDropEvent | None) -> None:
-        """A case's folder, or its case.json, is opened; any other file is taken for a run of the open case."""
-        path = None if a0 is None else _dropped(a0)
-        if path is None:
-            return
-        if path.is_dir() or path.name == "case.json":
-            self.choose(str(path))
-        else:
-            self.choose_run(str(path))
+        """A case's folder, or its case.json, is opened; a file is a run of the open case; the rest begins a new one."""
+        paths = [] if a0 is None else dropped(a0)
+        only = paths[0] if len(paths) == 1 else None
+        if only is not None and (only.name == "case.json" or (only / "case.json").is_file()):
+            self.choose(str(only))
+        elif only is not None and only.is_file() and self._run_is_welcome():
+            self.choose_run(str(only))
+        elif paths:
+            self.new_wanted.emit(paths)
 
     def _show_found(self, text: str) -> None:
         words = text.lower().split()
@@ -183,7 +224,7 @@ class Welcome(QWidget):
             self.choose(self._cases[left[0]])
 
     def _show_portrait(self, key: str, picture: np.ndarray | None) -> None:
-        if picture is not None:
+        if picture is not None and key in self.buttons:
             self.buttons[key].setIcon(QIcon(QPixmap.fromImage(colour_image(picture))))
 
     def _ask(self, title: str, mode: QFileDialog.FileMode, chosen: Callable[[str], None]) -> None:
@@ -204,13 +245,6 @@ class Welcome(QWidget):
         self.buttons[key] = button
         self._cases[key] = case
         self._cards.addWidget(button)
-
-
-def _dropped(event: QDropEvent) -> Path | None:
-    """The one file or folder that is dropped."""
-    data = event.mimeData()
-    urls = data.urls() if data is not None else []
-    return Path(urls[0].toLocalFile()) if len(urls) == 1 and urls[0].isLocalFile() else None
 
 
 def _raise(error: Exception) -> None:

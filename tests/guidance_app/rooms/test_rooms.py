@@ -18,7 +18,7 @@ from guidance_app.panels.action import Action
 from guidance_app.panels.command_palette import matching
 from guidance_app.panels.icons import IconName
 from guidance_app.panels.jobs.work import Work
-from guidance_app.rooms.case.welcome import Welcome
+from guidance_app.rooms.case.room import CaseRoom
 from guidance_app.rooms.registry import ROOMS
 from guidance_app.rooms.room import House, Room
 from guidance_app.window.window import GuidanceWindow
@@ -318,9 +318,9 @@ def test_a_case_that_cannot_be_read_is_one_line_in_the_case_room_beside_the_ways
 ) -> None:
     window.go_to("live")
     window.begin(case=case, source="", room="")
-    room = window.rooms[0].widget
+    assert isinstance(window.rooms[0], CaseRoom)
+    room = window.rooms[0].welcome
     assert window.current is window.rooms[0]
-    assert isinstance(room, Welcome)
     assert case in room.problem.text()
     assert "\n" not in room.problem.text()
     assert room.open_button.isVisible()

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from calibration.errors import InputError
-from engines.anatomy.files.ct_series.ct_phases import chosen_phase, phases_of, place_numbers
+from engines.anatomy.files.ct_series.ct_phases import Phase, chosen_phase, phases_of, place_numbers
 from engines.anatomy.files.ct_series.ct_slice import CtSlice, hounsfield, slices_of_file
 from engines.anatomy.files.nifti import MAX_SPACING_MM, MAX_VOXELS, MIN_SPACING_MM
 from engines.anatomy.files.notes import Note, logged
@@ -29,19 +29,22 @@ _SCOUT_COSINE = 0.98  # scouts lie at more than 11 degrees to the slices
 _MOST_SCOUTS, _SCOUT_SHARE = 3, 0.1
 
 
-def read_ct_series(path: Path, phase: int | None = None, note: Note = logged) -> CtVolume:
+def read_ct_series(
+    path: Path, phase: int | None = None, note: Note = logged, *, within: Path | None = None
+) -> CtVolume:
     """Read the one CT series of a folder (searched with its subfolders), or the series of the given file.
 
     Identical copies of slices and scouts are passed over, which `note` says.
 
     Args:
         phase: of several phases in one series, its number in the list, from 1, or its percentage of the cardiac cycle.
+        within: folder in which the series of a given file lies, where that is not the file's own.
 
     Raises:
         InputError: there is no CT, there are several series or phases, or the series is not a complete, even, straight
             stack.
     """
-    folder = path if path.is_dir() else path.parent
+    folder = path if path.is_dir() else within or path.parent
     wanted = None
     if not path.is_dir():
         own = slices_of_file(path)
@@ -58,7 +61,7 @@ def read_ct_series(path: Path, phase: int | None = None, note: Note = logged) ->
     phases = phases_of(slices, _along_mm(slices))
     if phases:
         slices = list(chosen_phase(phases, phase, folder, wanted).slices)
-    slices, step_mm = _stacked(slices, folder)
+    slices, step_mm = stacked(slices, folder)
     first, last = slices[0], slices[-1]
     column_axis, row_axis = first.orientation[:3], first.orientation[3:]
     lps_from_index = np.eye(4)
@@ -75,6 +78,23 @@ def read_ct_series(path: Path, phase: int | None = None, note: Note = logged) ->
         frame_of_reference_uid=frame_of_reference,
         patient=slices[0].patient,
     )
+
+
+def phases_in_series(slices: list[CtSlice], folder: Path, note: Note = logged) -> list[Phase]:
+    """The phases of the slices of one series, from their headers; pixels are read only of doubled slices.
+
+    Raises:
+        InputError: the series mixes sizes, spacings, orientations or frames of reference, or slices are doubled and
+            nothing tells them apart.
+    """
+    slices = _one_series(slices, folder, note)
+    phases = phases_of(slices, _along_mm(slices))
+    if not phases:
+        slices = _without_copies(slices, folder, note)
+        phases = phases_of(slices, _along_mm(slices))
+    if not phases:
+        stacked(slices, folder)  # says which are doubled
+    return phases
 
 
 def _slices_of(folder: Path) -> list[CtSlice]:
@@ -210,7 +230,7 @@ def _without_same_pictures(slices: list[CtSlice]) -> list[CtSlice]:
     return [part for part in slices if id(part) not in dropped]
 
 
-def _stacked(slices: list[CtSlice], folder: Path) -> tuple[list[CtSlice], float]:
+def stacked(slices: list[CtSlice], folder: Path) -> tuple[list[CtSlice], float]:
     """Slices sorted along their normal, and the step in mm; refuses a stack that is not even and straight."""
     first = slices[0]
     if len(slices) < 2:

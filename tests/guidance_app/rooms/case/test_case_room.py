@@ -41,7 +41,7 @@ def shown(place):
 
 
 def test_every_card_shows_its_vessels(window, qtbot):
-    place = window.rooms[0].widget
+    place = window.rooms[0].welcome
     qtbot.waitUntil(lambda: all(not button.icon().isNull() for button in place.buttons.values()), timeout=60_000)
     pictures = [pixels_of(button.icon().pixmap(66, 66).toImage()) for button in place.buttons.values()]
     assert all(picture.std() > 5 for picture in pictures)
@@ -49,7 +49,7 @@ def test_every_card_shows_its_vessels(window, qtbot):
 
 
 def test_words_find_a_case_and_enter_opens_the_one_that_is_left(window, qtbot, monkeypatch):
-    place = window.rooms[0].widget
+    place = window.rooms[0].welcome
     opened = []
     monkeypatch.setattr(place, "_choose", lambda case: opened.append(case) or "")
     place.search.setFocus()
@@ -67,26 +67,26 @@ def test_words_find_a_case_and_enter_opens_the_one_that_is_left(window, qtbot, m
 def test_a_dropped_folder_is_opened_and_remembered(window, own):
     room = window.rooms[0]
     asked = []
-    room.widget._choose = lambda case: asked.append(case) or ""
-    assert drop(room.widget, own)
-    assert drop(room.widget, own / "case.json")
+    room.welcome._choose = lambda case: asked.append(case) or ""
+    assert drop(room.welcome, own)
+    assert drop(room.welcome, own / "case.json")
     assert asked == [str(own), str(own / "case.json")]
 
 
 def test_a_dropped_folder_that_is_no_case_says_what_to_do(window, tmp_path):
-    place = window.rooms[0].widget
+    place = window.rooms[0].welcome
     assert drop(place, tmp_path)
     assert "has no case.json; make a case" in place.problem.text()
 
 
 def test_a_run_dropped_before_a_case_is_open_says_so(window, own):
-    place = window.rooms[0].widget
+    place = window.rooms[0].welcome
     assert drop(place, own / "xa" / "run1.dcm")
     assert place.problem.text() == "No case is open; choose one first"
 
 
 def test_two_things_at_once_are_not_taken(window, own, tmp_path):
-    assert not drop(window.rooms[0].widget, own, tmp_path)
+    assert not drop(window.rooms[0].welcome, own, tmp_path)
 
 
 def test_cases_of_ones_own_are_remembered_the_last_first(window, own):
@@ -103,6 +103,6 @@ def test_a_state_of_an_earlier_version_is_understood(window):
     room = CaseRoom(window)
     room.restore({"last_case": "/a/one"})
     assert room._recent == ("/a/one",)
-    assert "Last case: one" in room.widget.buttons["last"].text()
+    assert "Last case: one" in room.welcome.buttons["last"].text()
     room.close()
-    room.widget.deleteLater()
+    room.welcome.deleteLater()

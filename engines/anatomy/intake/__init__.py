@@ -1,0 +1,1 @@
+"""What lies in the folders that a hospital gives: scans, models and runs, and what speaks against each."""

@@ -1,0 +1,46 @@
+"""What keys do in the import."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from guidance_app.panels.action import Action
+from guidance_app.rooms.case.importing.structure_list import class_words
+from guidance_app.rooms.case.importing.wizard import ImportWizard
+from guidance_app.views.language import tr
+
+
+def wizard_actions(wizard: ImportWizard) -> tuple[Action, ...]:
+    """Of the step that is seen."""
+    back = Action(id="case.back", words=tr("Back to the cases"), keys=("Alt+Left",), press=_silently(wizard.go_back))
+    if wizard.working:
+        return (Action(id="case.cancel", words=tr("Cancel what runs"), press=_silently(wizard.cancel)), back)
+    if wizard.step == "files":
+        add = Action(id="case.add", words=tr("Add a folder"), keys=("Ctrl+O",), press=_silently(wizard.ask_for_folder))
+        make = Action(
+            id="case.make", words=tr("Make the case"), keys=("Ctrl+Return",), press=_silently(wizard.sources.make)
+        )
+        return (add, make, back)
+    structures = wizard.check.structures
+    classes = tuple(
+        Action(
+            id=f"case.class-{number}", words=tr("The chosen structure: {class}").replace("{class}", words),
+            keys=(str(number),), press=lambda said=said: structures.say(said),
+        )
+        for number, (said, words) in enumerate(class_words().items(), start=1)
+    )  # fmt: skip
+    undo = Action(id="case.undo", words=tr("Undo the correction"), keys=("Ctrl+Z",), press=structures.undo)
+    redo = Action(id="case.redo", words=tr("Do it again"), keys=("Ctrl+Shift+Z", "Ctrl+Y"), press=structures.redo)
+    guide = Action(
+        id="case.guide", words=tr("Guide on the chosen run"), keys=("Ctrl+Return",),
+        press=_silently(wizard.check.guide),
+    )  # fmt: skip
+    return (*classes, undo, redo, guide, back)
+
+
+def _silently(act: Callable[[], None]) -> Callable[[], str]:
+    def press() -> str:
+        act()
+        return ""
+
+    return press

@@ -1,0 +1,313 @@
+"""From a person's files to a case that can be guided on: look, choose, make, check, guide."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from PyQt6.QtCore import Qt, pyqtSignal
+from PyQt6.QtGui import QDragEnterEvent, QDropEvent
+from PyQt6.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QPushButton, QStackedWidget, QVBoxLayout, QWidget
+
+from calibration.errors import GuidanceError
+from guidance_app.panels.jobs.job import Job
+from guidance_app.panels.jobs.work import Work
+from guidance_app.rooms.case.dropped import dropped
+from guidance_app.rooms.case.importing import works
+from guidance_app.rooms.room import House
+from guidance_app.views import palette
+from guidance_app.views.language import tr
+
+if TYPE_CHECKING:
+    from engines.anatomy.intake.found import FoundRun
+    from guidance_app.rooms.case.importing.check_page import CheckPage
+    from guidance_app.rooms.case.importing.plan import CasePlan
+    from guidance_app.rooms.case.importing.sources_page import SourcesPage
+
+Step = Literal["files", "check"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MadeCase:
+    """The case that is checked, and where its look lies."""
+
+    folder: Path
+    look: Path
+
+
+class ImportWizard(QWidget):
+    """Everything it writes before the case itself lies in a scratch folder that goes with it.
+
+    Args:
+        house: runs the jobs and opens what was made.
+        cases: folder in which new cases are made.
+
+    Signals: `left` once the person goes back or the case is opened.
+    """
+
+    left = pyqtSignal()
+
+    def __init__(self, house: House, cases: Callable[[], Path]) -> None:
+        super().__init__()
+        from guidance_app.rooms.case.importing.check_page import CheckPage
+        from guidance_app.rooms.case.importing.sources_page import SourcesPage
+
+        self._house, self._cases = house, cases
+        self._scratch = Path(tempfile.mkdtemp(prefix="guidance-import-"))
+        self._numbers = 0
+        self._job: Job | None = None
+        self.places: tuple[Path, ...] = ()
+        self.made: MadeCase | None = None
+        self.sources: SourcesPage = SourcesPage(cases)
+        self.check: CheckPage = CheckPage()
+        self.setAcceptDrops(True)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.title = QLabel()
+        self.title.setStyleSheet(f"font-size: 22px; color: {palette.BRIGHT_TEXT};")
+        self.back_button = QPushButton(tr("\u2190 Cases"))
+        self.back_button.setToolTip(tr("Back to the cases; nothing that was made is lost"))
+        self.back_button.clicked.connect(self.go_back)
+        self.folder_button = QPushButton(tr("Add a folder\u2026"))
+        self.folder_button.clicked.connect(self.ask_for_folder)
+        self.files_button = QPushButton(tr("Add files\u2026"))
+        self.files_button.clicked.connect(self.ask_for_files)
+        for button in (self.back_button, self.folder_button, self.files_button):
+            button.setMinimumHeight(40)
+        self.sources.wanted.connect(self._make)
+        self.sources.cancelled.connect(self.cancel)
+        self.check.cancelled.connect(self.cancel)
+        self.check.guide_wanted.connect(self._guide)
+        self.check.keep_wanted.connect(self._keep)
+        self.check.runs_wanted.connect(self.ask_for_files)
+        self._lay_out()
+        self._show_step("files")
+
+    @property
+    def step(self) -> Step:
+        return "check" if self._pages.currentWidget() is self.check else "files"
+
+    @property
+    def working(self) -> bool:
+        """A job of the import runs."""
+        return self._job is not None
+
+    def begin(self, places: Sequence[Path]) -> None:
+        """Look through these places, beside those that were looked through before."""
+        if self._job is not None:
+            self._say(tr("Wait for what runs, or cancel it first"))
+            return
+        wanted = tuple(dict.fromkeys([*self.places, *places]))
+        folder = self._new_folder("survey")
+        work = Work(words=tr("Looking through files"), run=works.look_through, out=folder, arguments={"places": wanted})
+        job = Job(work, self)
+        job.changed.connect(lambda: self._surveyed(job, wanted) if job.is_over else None)
+        self._follow(job)
+        job.start()
+
+    def check_case(self, folder: Path) -> None:
+        """Check a case that is there already."""
+        look = self._new_folder("look")
+        work = Work(words=tr("Reading the case"), run=works.look_at_case, out=look, arguments={"case": folder})
+        job = Job(work, self)
+        job.changed.connect(lambda: self._looked(job, folder, look) if job.is_over else None)
+        self._follow(job)
+        job.start()
+
+    def cancel(self) -> None:
+        """End what runs; nothing half-made stays."""
+        if self._job is not None:
+            self._job.cancel()
+
+    def go_back(self) -> None:
+        """Leave the import. A case that was made stays; what runs is ended."""
+        if self.step == "check" and self.check.structures.said:
+            self._keep()
+            return
+        self.cancel()
+        self.left.emit()
+
+    def close_wizard(self) -> None:
+        """End what runs and remove the scratch folder; twice is harmless."""
+        self.cancel()
+        self.check.close_page()
+        shutil.rmtree(self._scratch, ignore_errors=True)
+
+    def ask_for_folder(self) -> None:
+        self._ask(tr("Folder with scans and runs"), QFileDialog.FileMode.Directory)
+
+    def ask_for_files(self) -> None:
+        self._ask(tr("Scans, models or runs"), QFileDialog.FileMode.ExistingFiles)
+
+    # Jobs and their ends
+
+    def _surveyed(self, job: Job, places: tuple[Path, ...]) -> None:
+        self._released()
+        if job.state != "done":
+            self._say(job.problem or tr("Cancelled; nothing was written"))
+            return
+        from engines.anatomy.intake.found import SURVEY_FILE, Survey
+
+        text = (job.work.out / SURVEY_FILE).read_text(encoding="utf-8")
+        found = Survey.model_validate_json(text)
+        self.places = places
+        chosen = self.sources.run
+        self.sources.show_found(found, job.work.out)
+        self.title.setToolTip("\n".join(map(str, places)))
+        if self.step == "check":
+            run = chosen if chosen in found.runs else self.sources.run
+            self.check.show_runs(found.runs, job.work.out, run)
+
+    def _make(self, plan: CasePlan) -> None:
+        look = self._new_folder("look")
+        look.mkdir()
+        out = self._cases() / plan.case_id
+        work = Work(
+            words=tr("Case {name}").format(name=plan.case_id), run=works.make_case, out=out,
+            arguments={"plan": plan, "look": look},
+        )  # fmt: skip
+        self._start(work, lambda job: self._looked(job, out, look))
+
+    def _looked(self, job: Job, folder: Path, look: Path) -> None:
+        self._released()
+        if job.state != "done":
+            shutil.rmtree(look, ignore_errors=True)
+            self._say(job.problem or tr("Cancelled; nothing was written. Change what you like, and make it again"))
+            return
+        from guidance_app.rooms.case.importing.case_look import read_look
+
+        self.made = MadeCase(folder=folder, look=look)
+        self.check.show_look(read_look(look))
+        survey = self.sources.survey
+        self.check.show_runs(survey.runs, self.sources.pictures, self.sources.run)
+        self._show_step("check")
+
+    def _guide(self, run: FoundRun | None) -> None:
+        if run is None or self._job is not None:
+            return
+        self._after_correcting(lambda: self._open_run(run.path))
+
+    def _keep(self) -> None:
+        if self._job is None:
+            self._after_correcting(self._open_case)
+
+    def _after_correcting(self, then: Callable[[], None]) -> None:
+        """Write what a person corrected, then go on."""
+        made, said = self.made, self.check.structures.said
+        if made is None or not said:
+            then()
+            return
+        work = Work(
+            words=tr("Correcting case {name}").format(name=made.folder.name), run=works.correct_case, out=made.folder,
+            arguments={"case": made.folder, "said": said},
+        )  # fmt: skip
+        self._start(work, lambda job: self._corrected(job, then))
+
+    def _corrected(self, job: Job, then: Callable[[], None]) -> None:
+        self._released()
+        if job.state == "done":
+            then()
+        else:
+            self._say(job.problem or tr("Cancelled; the case is as it was found"))
+
+    def _open_run(self, path: Path) -> None:
+        from engines.anatomy.cases.case import load_case
+
+        assert self.made is not None
+        try:
+            case = load_case(self.made.folder)
+        except GuidanceError as error:
+            self._say(str(error))
+            return
+        problem = self._house.open_run(case, path)
+        self._say(problem)
+        if not problem:
+            self.left.emit()
+
+    def _open_case(self) -> None:
+        assert self.made is not None
+        problem = self._house.open_case(self.made.folder)
+        self._say(problem)
+        if not problem:
+            self.left.emit()
+
+    def _start(self, work: Work, ended: Callable[[Job], None]) -> None:
+        job = self._house.start_job(work, ended)
+        if not job.is_over:
+            self._follow(job)
+
+    def _follow(self, job: Job) -> None:
+        self._job = job
+        page = self.check if self.step == "check" else self.sources
+        page.progress.follow(job)
+        self.sources.show_job(True)
+        self.check.show_job(True)
+        self._show_buttons()
+
+    def _released(self) -> None:
+        self._job = None
+        self.sources.show_job(False)
+        self.check.show_job(False)
+        self._show_buttons()
+
+    # What is seen
+
+    def _say(self, problem: str) -> None:
+        (self.check if self.step == "check" else self.sources).say(problem)
+
+    def _show_step(self, step: Step) -> None:
+        self._pages.setCurrentWidget(self.check if step == "check" else self.sources)
+        name = self.made.folder.name if self.made is not None else ""
+        self.title.setText(tr("Check case {name}").format(name=name) if step == "check" else tr("New case"))
+        self.folder_button.setVisible(step == "files")
+        self.files_button.setVisible(step == "files")
+
+    def _show_buttons(self) -> None:
+        for button in (self.folder_button, self.files_button):
+            button.setEnabled(self._job is None)
+
+    def _new_folder(self, name: str) -> Path:
+        self._numbers += 1
+        return self._scratch / f"{name}-{self._numbers}"
+
+    def _ask(self, title: str, mode: QFileDialog.FileMode) -> None:
+        """A dialog beside the window, which goes on: a live picture may be running in its room."""
+        dialog = QFileDialog(self, title, str(self.places[-1].parent if self.places else Path.home()))
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.setFileMode(mode)
+        dialog.filesSelected.connect(lambda chosen: self.begin([Path(path) for path in chosen]))
+        dialog.setModal(False)
+        dialog.show()
+
+    def dragEnterEvent(self, a0: QDragEnterEvent | None) -> None:
+        if a0 is not None and dropped(a0):
+            a0.acceptProposedAction()
+
+    def dropEvent(self, a0: QDropEvent | None) -> None:
+        """What is dropped is looked through too."""
+        if a0 is not None and (places := dropped(a0)):
+            self.begin(places)
+
+    def _lay_out(self) -> None:
+        self._pages = QStackedWidget()
+        self._pages.addWidget(self.sources)
+        self._pages.addWidget(self.check)
+        top = QHBoxLayout()
+        top.setSpacing(10)
+        top.addWidget(self.back_button)
+        top.addWidget(self.title)
+        top.addStretch(1)
+        top.addWidget(self.folder_button)
+        top.addWidget(self.files_button)
+        research = QLabel(palette.RESEARCH_LINE)
+        research.setObjectName("quiet")
+        research.setAlignment(Qt.AlignmentFlag.AlignHCenter)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(20, 12, 20, 6)
+        layout.setSpacing(10)
+        layout.addLayout(top)
+        layout.addWidget(self._pages, 1)
+        layout.addWidget(research)

@@ -1,0 +1,1 @@
+"""What is found among the files of a hospital."""
