@@ -40,6 +40,7 @@ class CaseRoom(Room):
         self._house = house
         self._folder = folder
         self._wizard: ImportWizard | None = None
+        self._archive = ""
         self._recent: tuple[str, ...] = ()
         self._pictured = False
 
@@ -125,10 +126,14 @@ class CaseRoom(Room):
 
     def saved_state(self) -> Mapping[str, JsonValue]:
         recent = self._with_present()
-        return {"last_case": recent[0] if recent else "", "recent": list(recent)}
+        archive = self._archive if self._wizard is None else self._wizard.archive_address
+        state: dict[str, JsonValue] = {"last_case": recent[0] if recent else "", "recent": list(recent)}
+        return state | ({"archive": archive} if archive else {})
 
     def restore(self, state: Mapping[str, JsonValue]) -> None:
         last, kept = state.get("last_case"), state.get("recent")
+        archive = state.get("archive")
+        self._archive = archive if isinstance(archive, str) else ""
         folders = [last, *(kept if isinstance(kept, list) else [])]  # an earlier version kept the last alone
         known = dict.fromkeys(one for one in folders if isinstance(one, str) and one and _own(one))
         self._recent = tuple(known)[:_MOST_RECENT]
@@ -160,7 +165,7 @@ class CaseRoom(Room):
         if self._wizard is None:
             from guidance_app.rooms.case.importing.wizard import ImportWizard
 
-            self._wizard = ImportWizard(self._house, self._cases)
+            self._wizard = ImportWizard(self._house, self._cases, archive_address=self._archive)
             self._wizard.left.connect(self._left_wizard)
             self.widget.addWidget(self._wizard)
         self._show(self._wizard)
@@ -196,6 +201,7 @@ class CaseRoom(Room):
         if self._wizard is None:
             return
         wizard, self._wizard = self._wizard, None
+        self._archive = wizard.archive_address
         wizard.close_wizard()
         self._show(self.welcome)
         self.widget.removeWidget(wizard)

@@ -17,9 +17,7 @@ def wizard_actions(wizard: ImportWizard) -> tuple[Action, ...]:
         return (Action(id="case.cancel", words=tr("Cancel what runs"), press=_silently(wizard.cancel)), back)
     if wizard.step == "files":
         add = Action(id="case.add", words=tr("Add a folder"), keys=("Ctrl+O",), press=_silently(wizard.ask_for_folder))
-        make = Action(
-            id="case.make", words=tr("Make the case"), keys=("Ctrl+Return",), press=_silently(wizard.sources.make)
-        )
+        make = Action(id="case.make", words=tr("Make the case"), keys=("Ctrl+M",), press=_silently(wizard.sources.make))
         return (add, make, back)
     structures = wizard.check.structures
     classes = tuple(
@@ -32,7 +30,7 @@ def wizard_actions(wizard: ImportWizard) -> tuple[Action, ...]:
     undo = Action(id="case.undo", words=tr("Undo the correction"), keys=("Ctrl+Z",), press=structures.undo)
     redo = Action(id="case.redo", words=tr("Do it again"), keys=("Ctrl+Shift+Z", "Ctrl+Y"), press=structures.redo)
     guide = Action(
-        id="case.guide", words=tr("Guide on the chosen run"), keys=("Ctrl+Return",),
+        id="case.guide", words=tr("Guide on the chosen run"), keys=("Ctrl+G",),
         press=_silently(wizard.check.guide),
     )  # fmt: skip
     return (*classes, undo, redo, guide, back)

@@ -183,9 +183,7 @@ class SourcesPage(QWidget):
     def _nothing(self) -> str:
         if any(not found.why_not for found in (*self.survey.scans, *self.survey.models)):
             return ""
-        return tr(
-            "Nothing here a case can be made of: add a folder with a CT scan (DICOM or NIfTI), masks or a surface"
-        )
+        return tr("Nothing here makes a case: add a folder with a CT scan (DICOM or NIfTI), masks or a surface")
 
     def _kind_chosen(self, kind: str, _checked: bool = False) -> None:
         self.kinds[kind].setChecked(True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
@@ -24,11 +25,12 @@ from guidance_app.views.language import tr
 
 if TYPE_CHECKING:
     from engines.anatomy.intake.found import FoundRun
+    from guidance_app.rooms.case.importing.archive_page import ArchivePage, WantedSeries
     from guidance_app.rooms.case.importing.check_page import CheckPage
     from guidance_app.rooms.case.importing.plan import CasePlan
     from guidance_app.rooms.case.importing.sources_page import SourcesPage
 
-Step = Literal["files", "check"]
+Step = Literal["files", "archive", "check"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,13 +47,14 @@ class ImportWizard(QWidget):
     Args:
         house: runs the jobs and opens what was made.
         cases: folder in which new cases are made.
+        archive_address: of the archive that was asked last.
 
     Signals: `left` once the person goes back or the case is opened.
     """
 
     left = pyqtSignal()
 
-    def __init__(self, house: House, cases: Callable[[], Path]) -> None:
+    def __init__(self, house: House, cases: Callable[[], Path], *, archive_address: str = "") -> None:
         super().__init__()
         from guidance_app.rooms.case.importing.check_page import CheckPage
         from guidance_app.rooms.case.importing.sources_page import SourcesPage
@@ -64,6 +67,8 @@ class ImportWizard(QWidget):
         self.made: MadeCase | None = None
         self.sources: SourcesPage = SourcesPage(cases)
         self.check: CheckPage = CheckPage()
+        self.archive: ArchivePage | None = None
+        self._archive_address = archive_address
         self.setAcceptDrops(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.title = QLabel()
@@ -75,7 +80,9 @@ class ImportWizard(QWidget):
         self.folder_button.clicked.connect(self.ask_for_folder)
         self.files_button = QPushButton(tr("Add files\u2026"))
         self.files_button.clicked.connect(self.ask_for_files)
-        for button in (self.back_button, self.folder_button, self.files_button):
+        self.archive_button = QPushButton(tr("From the archive (PACS)\u2026"))
+        self.archive_button.clicked.connect(self.ask_archive)
+        for button in (self.back_button, self.folder_button, self.files_button, self.archive_button):
             button.setMinimumHeight(40)
         self.sources.wanted.connect(self._make)
         self.sources.cancelled.connect(self.cancel)
@@ -88,7 +95,13 @@ class ImportWizard(QWidget):
 
     @property
     def step(self) -> Step:
-        return "check" if self._pages.currentWidget() is self.check else "files"
+        page = self._pages.currentWidget()
+        return "check" if page is self.check else "files" if page is self.sources else "archive"
+
+    @property
+    def archive_address(self) -> str:
+        """As it was typed last."""
+        return self._archive_address if self.archive is None else self.archive.address.text().strip()
 
     @property
     def working(self) -> bool:
@@ -123,7 +136,11 @@ class ImportWizard(QWidget):
             self._job.cancel()
 
     def go_back(self) -> None:
-        """Leave the import. A case that was made stays; what runs is ended."""
+        """From the archive to the files, else out of the import. A case that was made stays; what runs is ended."""
+        if self.step == "archive":
+            self.cancel()
+            self._show_step("files")
+            return
         if self.step == "check" and self.check.structures.said:
             self._keep()
             return
@@ -134,6 +151,8 @@ class ImportWizard(QWidget):
         """End what runs and remove the scratch folder; twice is harmless."""
         self.cancel()
         self.check.close_page()
+        if self.archive is not None:
+            self.archive.close_page()
         shutil.rmtree(self._scratch, ignore_errors=True)
 
     def ask_for_folder(self) -> None:
@@ -142,7 +161,36 @@ class ImportWizard(QWidget):
     def ask_for_files(self) -> None:
         self._ask(tr("Scans, models or runs"), QFileDialog.FileMode.ExistingFiles)
 
+    def ask_archive(self) -> None:
+        """Fetch series from a hospital's archive instead."""
+        if self.archive is None:
+            from guidance_app.rooms.case.importing.archive_page import ArchivePage
+
+            self.archive = ArchivePage()
+            self.archive.address.setText(self._archive_address)
+            self.archive.wanted.connect(self._fetch)
+            self.archive.cancelled.connect(self.cancel)
+            self._pages.addWidget(self.archive)
+        self._show_step("archive")
+        self.archive.address.setFocus()
+
     # Jobs and their ends
+
+    def _fetch(self, wanted: WantedSeries) -> None:
+        from guidance_app.rooms.case.importing.archive_page import fetch_wanted
+
+        # Not the scratch folder: a run is played from where it lies.
+        out = self._cases().parent / "fetched" / f"series-{secrets.token_hex(4)}"
+        work = Work(words=tr("Fetching series"), run=fetch_wanted, out=out, arguments={"wanted": wanted})
+        self._start(work, lambda job: self._fetched(job, out))
+
+    def _fetched(self, job: Job, out: Path) -> None:
+        self._released()
+        if job.state != "done":
+            self._say(job.problem or tr("Cancelled; nothing was kept"))
+            return
+        self._show_step("files")
+        self.begin([out])
 
     def _surveyed(self, job: Job, places: tuple[Path, ...]) -> None:
         self._released()
@@ -241,33 +289,43 @@ class ImportWizard(QWidget):
 
     def _follow(self, job: Job) -> None:
         self._job = job
-        page = self.check if self.step == "check" else self.sources
-        page.progress.follow(job)
-        self.sources.show_job(True)
-        self.check.show_job(True)
-        self._show_buttons()
+        self._page.progress.follow(job)
+        self._show_job(True)
 
     def _released(self) -> None:
         self._job = None
-        self.sources.show_job(False)
-        self.check.show_job(False)
-        self._show_buttons()
+        self._show_job(False)
 
     # What is seen
 
     def _say(self, problem: str) -> None:
-        (self.check if self.step == "check" else self.sources).say(problem)
+        self._page.say(problem)
+
+    @property
+    def _page(self) -> SourcesPage | ArchivePage | CheckPage:
+        if self.step == "archive" and self.archive is not None:
+            return self.archive
+        return self.check if self.step == "check" else self.sources
 
     def _show_step(self, step: Step) -> None:
-        self._pages.setCurrentWidget(self.check if step == "check" else self.sources)
+        page = {"files": self.sources, "check": self.check, "archive": self.archive}[step]
+        assert page is not None
+        self._pages.setCurrentWidget(page)
         name = self.made.folder.name if self.made is not None else ""
-        self.title.setText(tr("Check case {name}").format(name=name) if step == "check" else tr("New case"))
-        self.folder_button.setVisible(step == "files")
-        self.files_button.setVisible(step == "files")
+        titles = {
+            "files": tr("New case"), "archive": tr("New case: from the archive"),
+            "check": tr("Check case {name}").format(name=name),
+        }  # fmt: skip
+        self.title.setText(titles[step])
+        self.back_button.setText(tr("\u2190 Files") if step == "archive" else tr("\u2190 Cases"))
+        for button in (self.folder_button, self.files_button, self.archive_button):
+            button.setVisible(step == "files")
 
-    def _show_buttons(self) -> None:
-        for button in (self.folder_button, self.files_button):
-            button.setEnabled(self._job is None)
+    def _show_job(self, running: bool) -> None:
+        for page in filter(None, (self.sources, self.archive, self.check)):
+            page.show_job(running)
+        for button in (self.folder_button, self.files_button, self.archive_button):
+            button.setEnabled(not running)
 
     def _new_folder(self, name: str) -> Path:
         self._numbers += 1
@@ -302,6 +360,7 @@ class ImportWizard(QWidget):
         top.addStretch(1)
         top.addWidget(self.folder_button)
         top.addWidget(self.files_button)
+        top.addWidget(self.archive_button)
         research = QLabel(palette.RESEARCH_LINE)
         research.setObjectName("quiet")
         research.setAlignment(Qt.AlignmentFlag.AlignHCenter)

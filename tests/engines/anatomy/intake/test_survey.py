@@ -1,6 +1,5 @@
 """Folders as hospitals give them: everything that can be used is found, and what cannot says why in one line."""
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -48,8 +47,8 @@ def test_a_mixed_folder_gives_its_scan_its_masks_and_its_runs(tmp_path: Path) ->
     case = load_case("coronary")
     disk = tmp_path / "disk"
     (disk / "masks").mkdir(parents=True)
-    os.symlink(case.files["cta"].path, disk / "cta.nii.gz")
-    os.symlink(case.recordings[0].path, disk / "IM0001")
+    (disk / "cta.nii.gz").symlink_to(case.files["cta"].path)
+    (disk / "IM0001").symlink_to(case.recordings[0].path)
     labels = tube_labels([((0, 0, -18), (0, 0, 18))], 3.0)
     for name in ("left_coronary_artery", "aorta", "thing"):
         save_labels(disk / "masks" / f"{name}.nii.gz", labels)

@@ -73,20 +73,26 @@ def test_a_dropped_folder_is_opened_and_remembered(window, own):
     assert asked == [str(own), str(own / "case.json")]
 
 
-def test_a_dropped_folder_that_is_no_case_says_what_to_do(window, tmp_path):
+def test_what_is_dropped_and_is_no_case_begins_a_new_one(window, own, tmp_path):
     place = window.rooms[0].welcome
-    assert drop(place, tmp_path)
-    assert "has no case.json; make a case" in place.problem.text()
+    begun = []
+    place.new_wanted.disconnect()
+    place.new_wanted.connect(begun.append)
+    (tmp_path / "scans").mkdir()
+    run = own / "xa" / "run1.dcm"
+    assert drop(place, tmp_path / "scans")
+    assert drop(place, run)
+    assert drop(place, tmp_path / "scans", run)
+    assert begun == [[tmp_path / "scans"], [run], [tmp_path / "scans", run]]
 
 
-def test_a_run_dropped_before_a_case_is_open_says_so(window, own):
+def test_a_file_dropped_on_an_open_case_is_a_run_of_it(window, own):
     place = window.rooms[0].welcome
+    window._set_case(load_case(own))
+    asked = []
+    place._choose_run = lambda file: asked.append(file) or ""
     assert drop(place, own / "xa" / "run1.dcm")
-    assert place.problem.text() == "No case is open; choose one first"
-
-
-def test_two_things_at_once_are_not_taken(window, own, tmp_path):
-    assert not drop(window.rooms[0].welcome, own, tmp_path)
+    assert asked == [str(own / "xa" / "run1.dcm")]
 
 
 def test_cases_of_ones_own_are_remembered_the_last_first(window, own):
