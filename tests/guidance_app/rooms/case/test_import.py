@@ -51,7 +51,7 @@ class Runs:
     def __init__(self, case: Any) -> None:
         self.case = case
 
-    def open(self, source: Any) -> StagedSession:
+    def open(self, source: Any, **_: Any) -> StagedSession:
         Runs.opened.append((self.case.id, source))
         return StagedSession([screen()])
 
@@ -149,6 +149,7 @@ def coloured(wizard: ImportWizard, view: str, said: str) -> int:
     return int((np.abs(pixels - wanted).max(axis=2) < 12).sum())
 
 
+@pytest.mark.usefixtures("at_once")
 def test_from_a_scan_and_a_run_to_the_picture_in_at_most_five_clicks(
     qtbot: QtBot, window: GuidanceWindow, disk: Path, tmp_path: Path
 ) -> None:
@@ -169,7 +170,7 @@ def test_from_a_scan_and_a_run_to_the_picture_in_at_most_five_clicks(
     hand.click(wizard.sources.make_button)
     qtbot.waitUntil(lambda: wizard.step == "check", timeout=_PATIENCE_MS)
     hand.click(wizard.check.guide_button)
-    assert window.current is window.live
+    assert window.current is window.live, wizard.check.line.text()
     assert Runs.opened == [(next((tmp_path / "cases").iterdir()).name, disk / "IM0001")]
     qtbot.waitUntil(lambda: window.live.widget.view.screen_state is not None)
     assert hand.clicks <= 5
