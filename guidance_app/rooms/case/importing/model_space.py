@@ -12,7 +12,7 @@ from guidance_app.rooms.case.importing.case_look import CaseLook
 from guidance_app.rooms.case.importing.colours import rgb_of
 from guidance_app.views.language import tr
 
-_AROUND = 1.05
+_AROUND = 1.2
 
 
 class ModelSpace(SceneView):

@@ -32,6 +32,11 @@ class CasePlan:
     placement: Path | None = None
     notes: tuple[str, ...] = ()
 
+    @property
+    def has_model(self) -> bool:
+        """Nothing has to be found in the CTA."""
+        return any((self.vessels, self.surface, self.centerlines))
+
     def sources(self) -> dict[Path, str]:
         """What each source is called where its path must not stand."""
         named = {"the CTA": self.cta, "the labels": self.vessels, "the surface": self.surface,

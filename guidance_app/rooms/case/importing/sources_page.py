@@ -142,6 +142,8 @@ class SourcesPage(QWidget):
             self.name.setText(new_id(self._cases()))
         self._show_cards()
         self.say(self._nothing())
+        # Enter goes on where nothing is missing.
+        (self.make_button if self.kind else self.kinds["evt"]).setFocus()
 
     def show_job(self, running: bool) -> None:
         """While a job runs its progress stands where the buttons are, and nothing can be chosen."""

@@ -100,6 +100,7 @@ class StructureList(QWidget):
         self.table.clearSelection()
         self.table.setRowCount(len(structures))
         self._fill()
+        self.table.setCurrentCell(-1, -1)  # else the first looks chosen
 
     def choose(self, name: str) -> None:
         for row, structure in enumerate(self._structures):
