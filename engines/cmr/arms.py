@@ -18,17 +18,24 @@ class Arms:
         wall: wall and pools in CMR slices without masks: closed paths of least cost, or a network.
         reorient: the heart's axes from its masks, or by a network from the CT itself.
         nonrigid: the elastic step by wall distances along rays, or by a network.
+        motion: breathing taken out of the series, or left in for comparison.
     """
 
     heart: Literal["edges", "network"] = "edges"
     wall: Literal["paths", "network"] = "network"
     reorient: Literal["geometric", "stn"] = "geometric"
     nonrigid: Literal["radial", "sdn"] = "radial"
+    motion: Literal["low-rank", "none"] = "low-rank"
 
     @property
-    def on_given_masks(self) -> tuple[str, str]:
+    def on_given_masks(self) -> tuple[str, str, str]:
         """What is left to choose where both heart and wall are given."""
-        return self.reorient, self.nonrigid
+        return self.reorient, self.nonrigid, self.motion
+
+    @property
+    def of_measuring(self) -> tuple[str, str, str]:
+        """What decides how heart and slices are measured, before they meet."""
+        return self.heart, self.wall, self.motion
 
 
 DEFAULT = Arms()

@@ -30,7 +30,9 @@ class SegmentFusion:
         stress: its perfusion under stress.
         reserve: stress over rest upslope; None without rest.
         territory: vessel that feeds most of it by this patient's own tree; None without a tree.
-        territory_share: share of its mass that this vessel feeds.
+        territory_share: share of its mass to which this vessel is the nearest.
+        chance: that LAD, LCx or RCA feeds most of it; None without a tree.
+        shared: no vessel is sure enough to be called its own.
         aha_default: the vessel that the population's scheme gives it.
     """
 
@@ -39,6 +41,8 @@ class SegmentFusion:
     territory: str | None
     territory_share: float | None
     aha_default: str
+    chance: tuple[float, float, float] | None = None
+    shared: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -53,6 +57,7 @@ class Fusion:
         dice_reoriented, dice_registered: mean 2-D wall Dice in the slices' planes.
         flags: empty only where the result may be trusted without a person's look.
         seconds: by stage.
+        by_hand: what a reader changed, a line each.
     """
 
     heart: CtHeart
@@ -72,6 +77,7 @@ class Fusion:
     dice_registered: float
     flags: tuple[str, ...]
     seconds: Mapping[str, float]
+    by_hand: tuple[str, ...] = ()
 
     def vessel_of_lesion(self, index: int) -> str:
         """The branch's vessel; of a left main the one that most of its wall belongs to."""

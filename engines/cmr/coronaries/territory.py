@@ -30,12 +30,14 @@ class Territories:
     Args:
         points_mm: (n, 3) LPS.
         vessel: (n,) 1 LAD, 2 LCx, 3 RCA; 0 where no artery reaches.
+        distance_mm: (3, n) way through the wall from LAD, LCx and RCA; infinite where one does not reach.
         margin_mm: (n,) how much farther the second nearest vessel is.
         sources: per branch, which points feed the LV.
     """
 
     points_mm: Float[np.ndarray, "n 3"]
     vessel: Int[np.ndarray, " n"]
+    distance_mm: Float[np.ndarray, "3 n"]
     margin_mm: Float[np.ndarray, " n"]
     sources: tuple[Bool[np.ndarray, " m"], ...]
 
@@ -67,15 +69,20 @@ class WallPaths:
         self.cost = np.where(self.wall, 1.0, -1.0)
         _, nearest = self.nodes.query(self.points_mm)
         self.node_of_voxel = nearest
+        self._known: dict[bytes, Float[np.ndarray, " nodes"]] = {}
 
     def distance(self, sources_mm: Float[np.ndarray, "s 3"]) -> Float[np.ndarray, " n"]:
         """Shortest way through the wall from the nearest source to every wall voxel, mm; infinite without sources."""
         if not len(sources_mm):
             return np.full(len(self.points_mm), np.inf)
         _, node = self.nodes.query(sources_mm)
-        starts = [tuple(int(v) for v in self.index[k]) for k in np.unique(node)]
-        costs, _ = MCP_Geometric(self.cost, sampling=self.spacing).find_costs(starts)
-        return np.asarray(costs)[tuple(self.index.T)][self.node_of_voxel]
+        nodes = np.unique(node)
+        key = nodes.tobytes()
+        if key not in self._known:  # a corrected tree keeps most of its vessels
+            starts = [tuple(int(v) for v in self.index[k]) for k in nodes]
+            costs, _ = MCP_Geometric(self.cost, sampling=self.spacing).find_costs(starts)
+            self._known[key] = np.asarray(costs)[tuple(self.index.T)]
+        return self._known[key][self.node_of_voxel]
 
 
 def territories(paths: WallPaths, tree: Sequence[TreeBranch]) -> Territories:
@@ -96,6 +103,7 @@ def territories(paths: WallPaths, tree: Sequence[TreeBranch]) -> Territories:
     return Territories(
         points_mm=paths.points_mm,
         vessel=np.where(reached, distances.argmin(axis=0) + 1, 0),
+        distance_mm=distances,
         margin_mm=np.where(reached, margin, 0.0),
         sources=sources,
     )

@@ -39,6 +39,7 @@ class TreeBranch:
         parent: index of the branch that it springs from, -1 for a root.
         parent_point: index of the parent's point there.
         labelled: named by the program, not by the file.
+        hidden: taken out by a reader; it stays in its place in the tree and feeds nothing.
     """
 
     branch: CoronaryBranch
@@ -47,6 +48,7 @@ class TreeBranch:
     parent: int
     parent_point: int
     labelled: bool
+    hidden: bool = False
 
 
 def coronary_tree(branches: Sequence[CoronaryBranch], frame: LvFrame) -> tuple[TreeBranch, ...]:

@@ -23,7 +23,7 @@ from engines.cmr.perfusion.upslope import (
     wall_interior,
 )
 from engines.cmr.series import PerfusionSlice
-from engines.cmr.wall.motion import Motion, estimate_motion, heart_centre
+from engines.cmr.wall.motion import Motion, estimate_motion, heart_centre, no_motion
 from engines.cmr.wall.slice_wall import SliceWall, wall_from_masks
 from engines.cmr.wall.wall_detection import find_wall
 
@@ -76,19 +76,35 @@ class SlicePerfusion:
         return picture[tuple(near[1])]  # pyright: ignore[reportIndexIssue, reportOptionalSubscript]
 
 
-def measure_slice(part: PerfusionSlice, *, wall: str = DEFAULT.wall) -> SlicePerfusion:
+def measure_slice(part: PerfusionSlice, *, wall: str = DEFAULT.wall, still: bool = False) -> SlicePerfusion:
     """Measure one slice.
 
     Args:
         wall: how borders are found where none are given, "paths" or "network".
+        still: leave breathing in, to show what its correction is worth.
 
     Raises:
         InputError: no first pass in it, or no left ventricle.
     """
     centre, reference = _start(part)
-    motion = estimate_motion(part.frames, part.pixel_mm, centre, reference)
+    motion = no_motion(part.frames) if still else estimate_motion(part.frames, part.pixel_mm, centre, reference)
     aligned = motion.corrected(part.frames)
-    found = _wall(part, aligned, centre, wall)
+    return _of_wall(part, reference, motion, aligned, _wall(part, aligned, centre, wall))
+
+
+def with_wall(slice_: SlicePerfusion, wall: np.ndarray, pool: np.ndarray) -> SlicePerfusion:
+    """The slice measured again with a wall and pool that a person drew; its motion stays.
+
+    Raises:
+        InputError: the pool does not brighten.
+    """
+    drawn = wall_from_masks(wall, pool, slice_.wall.right_pool & ~wall, slice_.part.pixel_mm)
+    return _of_wall(slice_.part, slice_.reference, slice_.motion, slice_.aligned, drawn)
+
+
+def _of_wall(
+    part: PerfusionSlice, reference: int, motion: Motion, aligned: np.ndarray, found: SliceWall
+) -> SlicePerfusion:
     rough = pool_curve(aligned, part.times_ms, found, part.name, motion.excluded)
     # Moving a picture averages neighbours: what counts is the noise of the pictures that are measured.
     channel = channel_noise(aligned[..., rough.baseline_frames + 2 :])
@@ -115,7 +131,7 @@ def measure_slice(part: PerfusionSlice, *, wall: str = DEFAULT.wall) -> SlicePer
         curves=curves,
         pixel_curves=pixel_curves,
         depth=depth,
-        upslope_per_s=np.array([tissue.fit(curve).upslope_per_s for curve in pixel_curves]),
+        upslope_per_s=tissue.upslopes(pixel_curves),
         dark_rim=_dark_rim(curves, depth[interior], pool),
         tissue=tissue,
         channel=channel,
@@ -144,7 +160,11 @@ def right_curve(aligned: np.ndarray, wall: SliceWall, channel: float) -> np.ndar
 
 
 def measure_slices(
-    parts: Sequence[PerfusionSlice], say: Callable[[PerfusionSlice], None], *, wall: str = DEFAULT.wall
+    parts: Sequence[PerfusionSlice],
+    say: Callable[[PerfusionSlice], None],
+    *,
+    wall: str = DEFAULT.wall,
+    still: bool = False,
 ) -> tuple[tuple[SlicePerfusion, ...], tuple[str, ...]]:
     """Measure every slice that can be measured, and the reasons of the others.
 
@@ -156,7 +176,7 @@ def measure_slices(
     for part in parts:
         say(part)
         try:
-            found.append(measure_slice(part, wall=wall))
+            found.append(measure_slice(part, wall=wall, still=still))
         except InputError as error:
             reasons.append(str(error))
     if parts and not found:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from jaxtyping import Float
+from numpy.lib.stride_tricks import sliding_window_view
 
 _BEATS = 4
 
@@ -15,19 +16,18 @@ def steepest(
     t = times_ms / 1000.0
     first = max(first, 0)
     last = min(max(last, first + _BEATS - 1), len(t) - 1)
-    slopes, errors = [], []
-    for start in range(first, max(last - _BEATS + 2, first + 1)):
-        window = slice(start, start + _BEATS)
-        x = t[window] - t[window].mean()
-        y = curves[:, window]
-        slope = (y * x).sum(axis=1) / (x**2).sum()
-        left = y - y.mean(axis=1, keepdims=True) - slope[:, None] * x
-        slopes.append(slope)
-        errors.append(np.sqrt((left**2).sum(axis=1) / max(len(x) - 2, 1) / (x**2).sum()))
-    table = np.array(slopes)
-    best = np.argmax(table, axis=0)
+    count = max(last - _BEATS + 2 - first, 1)
+    x = sliding_window_view(t[first : first + count + _BEATS - 1], _BEATS)
+    x = x - x.mean(axis=1, keepdims=True)
+    spread = (x**2).sum(axis=1)
+    y = sliding_window_view(curves[:, first : first + count + _BEATS - 1], _BEATS, axis=1)
+    slopes = np.einsum("nwb,wb->nw", y, x) / spread
+    best = slopes.argmax(axis=1)
     rows = np.arange(len(curves))
-    return table[best, rows], np.array(errors)[best, rows], best + first
+    x, y, slope = x[best], y[rows, best], slopes[rows, best]
+    left = y - y.mean(axis=1, keepdims=True) - slope[:, None] * x
+    error = np.sqrt((left**2).sum(axis=1) / max(_BEATS - 2, 1) / spread[best])
+    return slope, error, best + first
 
 
 def bridged(signal: np.ndarray, excluded: tuple[int, ...]) -> np.ndarray:

@@ -59,11 +59,28 @@ class TissueModel:
 
     def fit(self, curve: Float[np.ndarray, " time"]) -> TissueFit:
         """Take a baseline-normalised curve apart."""
-        count = len(self.uptake)
-        noise = float(np.median(np.abs(np.diff(curve[: self.before])))) / 0.6745 / np.sqrt(2.0) + 0.003
-        return self._fit(np.asarray(curve[:count], dtype=np.float64), noise, len(curve))
+        whole, leak, residual = self._apart(np.asarray(curve, dtype=np.float64), self._noise(curve))
+        return TissueFit(
+            curve=whole, leak=leak, residual=residual, upslope_per_s=float(self._slopes(whole[None])[0])
+        )  # fmt: skip
 
-    def _fit(self, measured: np.ndarray, noise: float, frames: int) -> TissueFit:
+    def upslopes(self, curves: Float[np.ndarray, "n time"]) -> Float[np.ndarray, " n"]:
+        """Steepest rise per second of what each curve's uptake is."""
+        if not len(curves):
+            return np.zeros(0)
+        whole = [self._apart(np.asarray(curve, dtype=np.float64), self._noise(curve))[0] for curve in curves]
+        return self._slopes(np.stack(whole))
+
+    def _slopes(self, curves: Float[np.ndarray, "n time"]) -> Float[np.ndarray, " n"]:
+        return steepest(curves, self.times_ms, *self.window)[0]
+
+    def _noise(self, curve: np.ndarray) -> float:
+        return float(np.median(np.abs(np.diff(curve[: self.before])))) / 0.6745 / np.sqrt(2.0) + 0.003
+
+    def _apart(self, measured: np.ndarray, noise: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The uptake's curve over all frames, the leak's shares, and what neither explains."""
+        frames, count = len(measured), len(self.uptake)
+        measured = measured[:count]
         shapes, blood = self.uptake.shape[1], self.blood.shape[1]
         design = np.concatenate([self.uptake, self.blood, -self.blood], axis=1)
         hold = np.zeros((2 * blood, design.shape[1]))
@@ -77,28 +94,22 @@ class TissueModel:
         worst = max(_UNEXPLAINED * float(np.ptp(measured)), 3.0 * noise)
         if float(np.sqrt((residual**2).mean())) > worst:  # no uptake from this pool: the curve speaks for itself
             curve, leak = measured, np.zeros(blood)
-        whole = np.concatenate([curve, np.full(frames - len(curve), curve[-1])])
-        slope, _, _ = steepest(whole[None], self.times_ms, *self.window)
-        return TissueFit(
-            curve=whole,
-            leak=leak,
-            residual=residual,
-            upslope_per_s=float(slope[0]),
-        )
+        return np.concatenate([curve, np.full(frames - len(curve), curve[-1])]), leak, residual
 
     def slope_sd(self, fit: TissueFit, random: np.random.Generator, *, trials: int = _TRIALS) -> float:
         """Standard deviation of the upslope over curves whose residuals were drawn anew, in blocks."""
-        count = len(fit.residual)
+        count, frames = len(fit.residual), len(fit.curve)
         # Fitting took a share of the residuals' size away.
         scale = np.sqrt(count / max(count - 5.0, 1.0))
         clean = fit.curve[:count] + self.blood @ fit.leak
         noise = float(np.std(fit.residual)) + 0.003
-        slopes = []
+        curves = []
         for _ in range(trials):
             starts = random.integers(0, count - _BLOCK + 1, -(-count // _BLOCK))
             drawn = fit.residual[(starts[:, None] + np.arange(_BLOCK)).ravel()[:count]] * scale
-            slopes.append(self._fit(clean + drawn * random.choice([-1.0, 1.0]), noise, len(fit.curve)).upslope_per_s)
-        return float(np.std(slopes, ddof=1))
+            made = clean + drawn * random.choice([-1.0, 1.0])
+            curves.append(self._apart(np.concatenate([made, np.full(frames - count, made[-1])]), noise)[0])
+        return float(np.std(self._slopes(np.stack(curves)), ddof=1))
 
 
 def tissue_model(

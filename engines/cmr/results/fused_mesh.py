@@ -28,7 +28,7 @@ def fused_mesh(fusion: Fusion) -> PolyData:
         faces = faces[:, ::-1]  # outward normals by the right-hand rule
     _, nearest = KDTree(heart.points_mm(heart.masks["lv_wall"])).query(vertices)
     found = fusion.territories
-    tree = fusion.tree or ()
+    tree = [part for part in fusion.tree or () if not part.hidden]
     lines = [part.branch.points_mm for part in tree]
     extra = sum(len(line) for line in lines)
     vessel = found.vessel[nearest] if found is not None else np.zeros(len(vertices), dtype=np.int64)

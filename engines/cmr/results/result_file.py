@@ -16,6 +16,7 @@ from calibration.store import make_folder, write_bytes, write_json
 from engines.anatomy.files.nifti import write_nifti
 from engines.anatomy.files.vtk_xml import write_vtp
 from engines.anatomy.vessel_model import CtVolume
+from engines.cmr.coronaries.tree import VESSELS
 from engines.cmr.fusion.elastic import carried_wall
 from engines.cmr.fusion.transport import upslope_on_wall
 from engines.cmr.fusion_result import Fusion, SegmentFusion
@@ -101,6 +102,7 @@ def result_json(fusion: Fusion, elapsed_ms: float) -> dict[str, Any]:
         ],
         "seconds": {name: _round(value, 2) for name, value in fusion.seconds.items()},
         "elapsed_ms": _round(elapsed_ms, 1),
+        "by_hand": list(fusion.by_hand),
         "notice": "Research use only, not a medical device.",
     }
 
@@ -117,6 +119,8 @@ def _segment(value: SegmentFusion) -> dict[str, Any]:
         "sigma": _round(own.sigma, 5),
         "reserve": _round(value.reserve, 3),
         "territory_share": _round(value.territory_share, 3),
+        "territory_chance": None if value.chance is None else dict(zip(VESSELS, value.chance, strict=True)),
+        "territory_shared": value.shared,
     }
 
 

@@ -80,6 +80,11 @@ def estimate_motion(
     )
 
 
+def no_motion(frames: Float[np.ndarray, "columns rows time"]) -> Motion:
+    """Every frame where it was taken."""
+    return Motion(shift_px=np.zeros((2, frames.shape[2])), excluded=(), roughness_before=1.0, roughness_after=1.0)
+
+
 def heart_centre(
     frames: Float[np.ndarray, "columns rows time"], pixel_mm: Float[np.ndarray, " 2"]
 ) -> Float[np.ndarray, " 2"]:

@@ -25,6 +25,7 @@ TRIALS = {
     "wall-network": Arms(wall="network"),
     "stn": Arms(reorient="stn"),
     "sdn": Arms(nonrigid="sdn"),
+    "no-motion": Arms(motion="none"),
 }
 _MEDIANS = (
     "axis_deg",
@@ -46,8 +47,17 @@ _MEDIANS = (
     "segment_bias",
     "segment_noise",
     "voxel_r",
+    "roundness",
+    "roundness_of_true_axis",
+    "dice_true_warp",
+    "transport_level_mm",
+    "transport_around_mm",
+    "transport_depth",
     "territory_right",
     "aha_right",
+    "territory_called",
+    "territory_called_right",
+    "aha_called_right",
     "territory_mass_right",
     "seconds",
 )
@@ -150,10 +160,14 @@ def study_task(task: StudyTask, emit: Callable[[dict[str, Any]], None]) -> None:
     if not (folder / "truth.json").exists():
         simulate_cmr_case(task.seed, folder)
     for given in task.masks_given:
-        for name in task.trials:
-            if given and TRIALS[name].on_given_masks == DEFAULT.on_given_masks and name != "default":
-                continue  # a network that finds what was given has nothing to do
-            emit(evaluate_case(folder, masks_given=given, arms=TRIALS[name]) | {"arms": name})
+        names = [
+            name
+            for name in task.trials
+            # A network that finds what was given has nothing to do.
+            if not given or name == "default" or TRIALS[name].on_given_masks != DEFAULT.on_given_masks
+        ]
+        for name, figures in evaluate_case(folder, masks_given=given, trials=TRIALS, names=names):
+            emit(figures | {"arms": name})
 
 
 def totals(rows: list[dict[str, Any]]) -> dict[str, Any]:

@@ -1,0 +1,111 @@
+"""What each examination tells by itself, before CT and CMR meet: heart and tree, motion, walls and curves."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool
+
+from engines.anatomy.vessel_model import CtVolume
+from engines.cmr.arms import DEFAULT, Arms
+from engines.cmr.heart.ct_heart import CtHeart, heart_on_grid
+from engines.cmr.heart.lv_frame import LvFrame, frame_from_masks
+from engines.cmr.perfusion.slice_perfusion import SlicePerfusion, measure_slices
+from engines.cmr.reading.coronaries import CoronaryBranch
+from engines.cmr.series import PerfusionSeries, PerfusionSlice
+
+Progress = Callable[[str, float], None]
+
+
+def silent(_text: str, _share: float) -> None:
+    """Progress that nobody follows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Measured:
+    """Args:
+    frame: of the left ventricle, from its masks.
+    branches: coronaries as drawn; None where none were given.
+    slices, rest: measured slices of stress and rest; some may be left out.
+    flags: of series, heart, frame, and slices left out.
+    frame_flags: those of the frame alone.
+    """
+
+    heart: CtHeart
+    frame: LvFrame
+    branches: tuple[CoronaryBranch, ...] | None
+    slices: tuple[SlicePerfusion, ...]
+    rest: tuple[SlicePerfusion, ...]
+    flags: tuple[str, ...]
+    frame_flags: tuple[str, ...]
+    seconds: Mapping[str, float]
+
+
+class Clock:
+    def __init__(self, seconds: Mapping[str, float] | None = None) -> None:
+        self.seconds: dict[str, float] = dict(seconds or {})
+        self._last = time.perf_counter()
+
+    def stage(self, name: str) -> None:
+        now = time.perf_counter()
+        self.seconds[name] = now - self._last
+        self._last = now
+
+
+def measure_case(
+    ct: CtVolume,
+    masks: Mapping[str, Bool[np.ndarray, "i j k"]] | None,
+    branches: Sequence[CoronaryBranch] | None,
+    series: PerfusionSeries,
+    say: Progress = silent,
+    arms: Arms = DEFAULT,
+) -> Measured:
+    """Raises:
+    InputError: no heart, or no first pass.
+    """
+    clock = Clock()
+    say("heart in CT", 0.0)
+    heart = _heart(ct, masks, arms)
+    frame, frame_flags = frame_from_masks(heart)
+    clock.stage("heart")
+    slices, lost = _measured(series.stress, say, 0.1, 0.35, arms)
+    rest, lost_rest = _measured(series.rest, say, 0.45, 0.25, arms)
+    clock.stage("motion, wall and curves")
+    return Measured(
+        heart=heart,
+        frame=frame,
+        branches=tuple(branches) if branches else None,
+        slices=slices,
+        rest=rest,
+        flags=(
+            *series.flags,
+            *(("SLICE_LEFT_OUT",) if lost or lost_rest else ()),
+            *heart.flags,
+            *frame_flags,
+        ),
+        frame_flags=frame_flags,
+        seconds=clock.seconds,
+    )
+
+
+def _heart(ct: CtVolume, masks: Mapping[str, Bool[np.ndarray, "i j k"]] | None, arms: Arms) -> CtHeart:
+    if masks is not None:
+        return heart_on_grid(ct, masks)
+    from engines.cmr.heart.ct_segmentation import segment_heart
+
+    found, flags = segment_heart(ct, start=arms.heart)
+    return heart_on_grid(ct, found, flags)
+
+
+def _measured(
+    parts: tuple[PerfusionSlice, ...], say: Progress, start: float, share: float, arms: Arms
+) -> tuple[tuple[SlicePerfusion, ...], tuple[str, ...]]:
+    if not parts:
+        return (), ()
+    return measure_slices(
+        parts, lambda part: say(f"slice {part.name}", start + share * parts.index(part) / len(parts)),
+        wall=arms.wall, still=arms.motion == "none",
+    )  # fmt: skip
