@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,11 @@ def fuse_files(
     if progress is not None:
         progress("files", 0.92)
     wall = masks["lv_wall"] if masks is not None else None
-    write_fusion(out, fusion, ct, wall, case=out.resolve().name if case is None else case,
-                 elapsed_ms=elapsed_ms, cta=cta)  # fmt: skip
+    paths = {"cta": cta, "perfusion": perfusion, "ct_masks": ct_masks, "coronaries": coronaries}
+    inputs = {name: str(path.resolve()) for name, path in paths.items() if path is not None}
+    inputs |= {"stress_series": stress_series, "rest_series": rest_series}
+    write_fusion(
+        out, fusion, ct, wall, case=out.resolve().name if case is None else case, elapsed_ms=elapsed_ms,
+        inputs={**inputs, "ignore_cmr_masks": ignore_cmr_masks, "arms": asdict(arms)},
+    )  # fmt: skip
     return result_json(fusion, elapsed_ms)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,13 +32,14 @@ _BAND_MM = 3.0  # around the CT's wall in which the carried wall may lie
 
 def write_fusion(
     out: Path, fusion: Fusion, ct: CtVolume, wall: Bool[np.ndarray, "i j k"] | None, *, case: str, elapsed_ms: float,
-    cta: Path | None = None,
+    inputs: Mapping[str, Any] | None = None,
 ) -> None:  # fmt: skip
     """Write all files of a fusion into `out`.
 
     Args:
         wall: the CT's own mask at full resolution, if one was given.
-        cta: where the CT lies, for a panel that shows it again; the path stays on this machine and goes into no export.
+        inputs: where CT (`cta`) and the other inputs lie, and by which arms, for a panel that shows and corrects them
+            again; paths stay on this machine and go into no export.
     """
     if wall is None:
         wall = at_full_resolution(fusion, ct)
@@ -48,8 +49,8 @@ def write_fusion(
             write_nifti(folder / f"{name}.nii.gz", voxels, ct.lps_from_index)
         write_vtp(folder / "fused.vtp", fused_mesh(fusion))
         write_bytes(folder / "figure.png", fusion_figure(fusion, case))
-        if cta is not None:
-            write_json(folder / INPUTS, {"cta": str(cta.resolve())})
+        if inputs is not None:
+            write_json(folder / INPUTS, dict(inputs))
         write_session(folder / SESSION, fusion)
         write_json(folder / "result.json", result_json(fusion, elapsed_ms))
 

@@ -78,6 +78,13 @@ def write_session(path: Path, fusion: Fusion) -> None:
     write_atomically(path, store)
 
 
+def session_slices(fusion: Fusion) -> tuple[SessionSlice, ...]:
+    """What the file would hold, without a file."""
+    return tuple(
+        _slice(_arrays(fusion, link, part)) for link, part in zip(fusion.links, fusion.slices, strict=True)
+    )  # fmt: skip
+
+
 def _arrays(fusion: Fusion, link: SliceLink, part: SlicePerfusion) -> dict[str, np.ndarray]:
     whole = part.part
     reach = np.max(part.wall.outer_mm) + _MARGIN_MM

@@ -167,6 +167,13 @@ class SceneView(QWidget):
         self.update()
         self.rendered.emit()
 
+    def clear(self) -> None:
+        """Take everything out of the scene; the camera stays."""
+        for actor in self._actors.values():
+            self._renderer.RemoveActor(actor)
+        self._actors.clear()
+        self._textures.clear()
+
     def close_scene(self) -> None:
         """Give VTK's window back before Qt takes the widget away."""
         self._soon.stop()

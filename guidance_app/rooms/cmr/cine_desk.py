@@ -7,8 +7,10 @@ from collections.abc import Callable
 import numpy as np
 from PyQt6.QtCore import QObject, QTimer
 
+from engines.cmr.correcting.corrections import DrawnWall
 from engines.cmr.results.drawing import CMR_LINE, CT_LINE
 from engines.cmr.results.session_file import SessionSlice
+from engines.cmr.series import PerfusionSlice
 from guidance_app.panels.pictures.grey import grey_image, windowed
 from guidance_app.panels.pictures.picture_view import Outline, PictureView
 from guidance_app.rooms.cmr.ct_sections import hex_of
@@ -35,10 +37,7 @@ class CineDesk(QObject):
     ) -> None:  # fmt: skip
         super().__init__(parent)
         self.opened, self.view, self.plot, self._ct_outline = opened, view, plot, ct_outline
-        self.slices = [
-            CineSlice(opened, part, found.level)
-            for part, found in zip(session or (), opened.found.slices, strict=False)
-        ]
+        self.slices = self._cut(opened, session)
         self.number, self.frame, self.corrected = 0, 0, True
         self._segment, self._pixel = 0, None
         self._timer = QTimer(self)
@@ -47,6 +46,18 @@ class CineDesk(QObject):
         plot.clicked.connect(self.to_frame)
         if self.slices:
             self.frame = self.slices[0].part.reference
+        self.show()
+
+    @staticmethod
+    def _cut(opened: OpenedCmr, session: tuple[SessionSlice, ...] | None) -> list[CineSlice]:
+        return [
+            CineSlice(opened, part, found.level)
+            for part, found in zip(session or (), opened.found.slices, strict=False)
+        ]
+
+    def renew(self, opened: OpenedCmr, session: tuple[SessionSlice, ...]) -> None:
+        """Show the same slice and beat of a corrected result."""
+        self.opened, self.slices = opened, self._cut(opened, session)
         self.show()
 
     @property
@@ -71,6 +82,18 @@ class CineDesk(QObject):
             self.frame = int(np.clip(frame, 0, one.frames - 1))
             self.show()
         return self.refusal()
+
+    def to_reference(self) -> None:
+        """The beat in whose place walls lie, motion corrected and standing still."""
+        self._timer.stop()
+        self.corrected = True
+        if (one := self.slice) is not None:
+            self.to_frame(one.part.reference)
+
+    def show_drawn(self, drawn: DrawnWall, part: PerfusionSlice) -> None:
+        """A wall and a pool that are being drawn, in place of the slice's own."""
+        if (one := self.slice) is not None:
+            self._show_outlines(one, [outlines_mm(one.whole_mask(mask, part)) for mask in (drawn.wall, drawn.pool)])
 
     def step(self, by: int) -> str:
         """Another beat; after the last comes the first."""
@@ -113,13 +136,7 @@ class CineDesk(QObject):
         grey = windowed(one.picture(frame, corrected=self.corrected), one.window)
         middle = (grey.shape[1] - 1) / 2
         self.view.show_picture(grey_image(grey), pixel_mm=(STEP_MM, STEP_MM), origin_px=(middle, middle))
-        ct_lines = self._ct_outline(one.level)
-        lines = [Outline(points_mm=line, colour=hex_of(CT_LINE), name="CT wall") for line in ct_lines]
-        lines += [
-            Outline(points_mm=line, colour=hex_of(CMR_LINE), name="CMR wall", dashed=True)
-            for line in outlines_mm(one.mask(one.part.wall))
-        ]
-        self.view.show_outlines(tuple(lines))
+        self._show_outlines(one, [outlines_mm(one.mask(one.part.wall))])
         time_s = (one.part.times_ms[frame] - one.part.times_ms[0]) / 1000.0
         gone = ", left out" if frame in one.part.excluded else ""
         self.view.corner = (
@@ -128,6 +145,17 @@ class CineDesk(QObject):
         )
         self.view.update()
         self._show_curves()
+
+    def _show_outlines(self, one: CineSlice, own: list[list[np.ndarray]]) -> None:
+        lines = [
+            Outline(points_mm=line, colour=hex_of(CT_LINE), name="CT wall") for line in self._ct_outline(one.level)
+        ]
+        lines += [
+            Outline(points_mm=line, colour=hex_of(CMR_LINE), name="CMR wall", dashed=True)
+            for mask in own
+            for line in mask
+        ]
+        self.view.show_outlines(tuple(lines))
 
     def _show_curves(self) -> None:
         one = self.slice

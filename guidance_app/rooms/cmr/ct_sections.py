@@ -11,6 +11,7 @@ from engines.anatomy.vessel_model import CtVolume
 from engines.cmr.heart.lv_frame import aha_segments
 from engines.cmr.results.drawing import CMR_LINE, CT_LINE
 from guidance_app.panels.pictures.grey import colour_image
+from guidance_app.panels.pictures.handle_view import HandleView
 from guidance_app.panels.pictures.picture_view import Outline, PictureView
 from guidance_app.rooms.cmr.opened import OpenedCmr
 from guidance_app.rooms.cmr.pictures.section import (
@@ -51,16 +52,22 @@ class CtSections:
         self.ct_words = "reading the CT"
         self.window = CT_WINDOW
         self.shown = Shown()
-        self.short = PictureView("CT short axis", half_width_mm=HALF_MM, bar_mm=10.0)
+        self.short = HandleView("CT short axis", half_width_mm=HALF_MM, bar_mm=10.0)
         self.long = {
-            True: PictureView("CT septal - lateral", half_width_mm=LONG_HALF_MM, bar_mm=10.0),
-            False: PictureView("CT anterior - inferior", half_width_mm=LONG_HALF_MM, bar_mm=10.0),
+            True: HandleView("CT septal - lateral", half_width_mm=LONG_HALF_MM, bar_mm=10.0),
+            False: HandleView("CT anterior - inferior", half_width_mm=LONG_HALF_MM, bar_mm=10.0),
         }
         self._section: Section = short_axis(opened, None, level)
         self._along = self._cut_along()
 
     def show_ct(self, ct: CtVolume) -> None:
         self.ct = ct
+        self._along = self._cut_along()
+        self.to_level(self.level)
+
+    def renew(self, opened: OpenedCmr) -> None:
+        """Show the same level of a corrected result."""
+        self.opened = opened
         self._along = self._cut_along()
         self.to_level(self.level)
 

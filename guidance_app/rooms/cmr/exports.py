@@ -10,33 +10,47 @@ from pathlib import Path
 from calibration.errors import InputError
 from calibration.store import make_folder, write_bytes
 from engines.cmr.results.figure import without_case
-from guidance_app.rooms.cmr.opened import FIGURE, OpenedCmr
+from guidance_app.rooms.cmr.opened import FIGURE, MAPS, MESH, OpenedCmr
 from guidance_app.rooms.cmr.words import defect_sentence, lesion_sentence, reasons, segment_name, trust_of
 from guidance_app.views.palette import RESEARCH_LINE
 
 SEGMENTS, LESIONS, SCREENSHOT = "segments.csv", "lesions.csv", "panel.png"
 _SEGMENT_COLUMNS = ("segment", "name", "relative_upslope", "of_remote", "sigma", "endo", "epi", "stress_over_rest",
-                    "territory", "territory_share", "aha_default")  # fmt: skip
+                    "territory", "territory_share", "territory_chance", "territory_shared", "aha_default")  # fmt: skip
 _LESION_COLUMNS = ("kind", "branch", "vessel", "percent", "x_lps_mm", "y_lps_mm", "z_lps_mm", "mass_g",
                    "mean_relative_upslope", "of_remote", "verdict", "segments", "sentence")  # fmt: skip
 
 
-def export_files(opened: OpenedCmr, folder: Path) -> tuple[Path, ...]:
+def export_files(opened: OpenedCmr, folder: Path, *, corrected: bool = False) -> tuple[Path, ...]:
     """Write all but the picture of the screen; each file appears whole.
+
+    Args:
+        corrected: the folder holds a corrected result already; its own figure, mesh and maps stay.
 
     Raises:
         InputError: the folder cannot be written to, or the result's figure has gone.
     """
-    try:
-        page = (opened.folder / FIGURE).read_bytes()
-        figure = without_case(page)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{opened.folder / FIGURE}: cannot be read ({error}); fuse the case again") from error
-    make_folder(folder)
-    write_bytes(folder / FIGURE, figure)
+    if not corrected:
+        _copy(opened.folder, folder)
     write_bytes(folder / SEGMENTS, segment_csv(opened).encode())
     write_bytes(folder / LESIONS, lesion_csv(opened).encode())
-    return tuple(folder / name for name in (FIGURE, SEGMENTS, LESIONS))
+    return tuple(folder / name for name in (FIGURE, *MAPS, MESH, SEGMENTS, LESIONS))
+
+
+def _copy(result: Path, folder: Path) -> None:
+    """Figure without a name, mesh and maps."""
+    name = FIGURE
+    try:
+        figure = without_case((result / FIGURE).read_bytes())
+        content = {}
+        for name in (*MAPS, MESH):
+            content[name] = (result / name).read_bytes()
+    except (OSError, ValueError) as error:
+        raise InputError(f"{result / name}: cannot be read ({error}); fuse the case again") from error
+    make_folder(folder)
+    write_bytes(folder / FIGURE, figure)
+    for name, file in content.items():
+        write_bytes(folder / name, file)
 
 
 def segment_csv(opened: OpenedCmr) -> str:
@@ -44,7 +58,9 @@ def segment_csv(opened: OpenedCmr) -> str:
     rows = []
     for number, one in sorted(opened.found.segments.items()):
         rows.append((number, segment_name(number), one.relative_upslope, opened.share(number), one.sigma, one.endo,
-                     one.epi, one.reserve, one.territory, one.territory_share, one.aha_default))  # fmt: skip
+                     one.epi, one.reserve, one.territory, one.territory_share,
+                     max((one.territory_chance or {}).values(), default=None),
+                     "yes" if one.territory_shared else "no", one.aha_default))  # fmt: skip
     return _table(opened, _SEGMENT_COLUMNS, rows)
 
 
@@ -66,7 +82,8 @@ def lesion_csv(opened: OpenedCmr) -> str:
 def _table(opened: OpenedCmr, columns: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> str:
     flags = opened.found.flags
     out = io.StringIO()
-    out.write(f"# {RESEARCH_LINE}\n# {trust_of(flags)}: {'; '.join(reasons(flags)) or 'no flag was raised'}\n")
+    hand = f"# corrected by hand: {'; '.join(opened.found.by_hand)}\n" if opened.found.by_hand else ""
+    out.write(f"# {RESEARCH_LINE}\n# {trust_of(flags)}: {'; '.join(reasons(flags)) or 'no flag was raised'}\n{hand}")
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(columns)
     for row in rows:

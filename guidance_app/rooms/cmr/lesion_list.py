@@ -26,6 +26,11 @@ class LesionList(QListWidget):
             f"QListWidget {{ background: {palette.PANEL}; border: 1px solid {palette.LINE}; font-size: 16px; }}"
             "QListWidget::item { padding: 2px 6px; }"
         )
+        self.show_result(opened)
+
+    def show_result(self, opened: OpenedCmr) -> None:
+        chosen = self.currentRow()
+        self.clear()
         found = opened.found
         for lesion in found.stenoses:
             self._add(lesion_sentence(lesion), VESSEL_COLOURS.get(lesion.vessel), lesion.vessel)
@@ -35,6 +40,7 @@ class LesionList(QListWidget):
             self._add(defect_sentence(defect, opened.remote), None, str(defect.segments[0]) if defect.segments else "")
         if not found.unmatched_defects:
             self._add("No defect without a stenosis", None, "")
+        self.setCurrentRow(chosen if chosen < self.count() else -1)
         self.setFixedHeight(_ROW_PX * min(self.count(), _MOST_ROWS) + 4)
 
     def key_of(self, item: QListWidgetItem) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -19,13 +19,17 @@ from scipy import ndimage
 from calibration.errors import InputError
 from engines.anatomy.files.poly_data import PolyData
 from engines.anatomy.files.vtk_xml import read_vtp
+from engines.cmr.fusion.elastic import carried_wall
+from engines.cmr.fusion_result import Fusion
 from engines.cmr.heart.lv_frame import LvFrame, aha_segments
 from engines.cmr.results.bulls_eye import vessel_table
-from engines.cmr.results.result_file import INPUTS
+from engines.cmr.results.fused_mesh import fused_mesh
+from engines.cmr.results.result_file import INPUTS, result_json
 
 RESULT, MESH, FIGURE = "result.json", "fused.vtp", "figure.png"
-_MAPS = ("perfusion_on_ct", "territory_on_ct", "warped_cmr_wall")
+MAPS = ("perfusion_on_ct.nii.gz", "territory_on_ct.nii.gz", "warped_cmr_wall.nii.gz")
 _MARGIN_VOXELS = 4
+_NEAR_MM = 5.0  # of the CT's wall: where the carried wall can be
 _MESH_ARRAYS = ("relative_upslope", "territory", "segment", "radius", "part")
 
 Place = tuple[float, float, float]
@@ -46,6 +50,8 @@ class SegmentFound(_Part):
     sigma: float | None = None
     reserve: float | None = None
     territory_share: float | None = None
+    territory_chance: dict[str, float] | None = None
+    territory_shared: bool = False
 
 
 class LesionFound(_Part):
@@ -89,6 +95,7 @@ class ResultFound(_Part):
     dice: DiceFound = DiceFound()
     flags: tuple[str, ...]
     remote_relative_upslope: float | None = None
+    by_hand: tuple[str, ...] = ()
     slices: tuple[SliceFound, ...] = ()
 
 
@@ -134,7 +141,7 @@ def open_result(folder: Path) -> OpenedCmr:
     if missing := [name for name in _MESH_ARRAYS if name not in mesh.point_arrays]:
         raise InputError(f"{folder / MESH}: has no point array {missing[0]}; fuse the case again")
     _there(folder, FIGURE)
-    (upslope, first), (territory, second), (carried, third) = (_map(folder, name) for name in _MAPS)
+    (upslope, first), (territory, second), (carried, third) = (_map(folder, name) for name in MAPS)
     if not (upslope.shape == territory.shape == carried.shape and np.allclose(first, second, atol=1e-3)
             and np.allclose(first, third, atol=1e-3)):  # fmt: skip
         raise InputError(f"{folder}: its three maps lie on different grids; fuse the case again")
@@ -150,6 +157,27 @@ def open_result(folder: Path) -> OpenedCmr:
         folder=folder, found=found, frame=frame, remote=_remote(found), upslope=np.array(upslope[cut], np.float64),
         territory=np.array(territory[cut], np.uint8), carried=carried[cut] > 0, lps_from_index=moved, mesh=mesh,
         wall=wall, territories=_territories(frame, mesh, wall), cta=_cta(folder),
+    )  # fmt: skip
+
+
+def opened_of(fusion: Fusion, before: OpenedCmr) -> OpenedCmr:
+    """A corrected fusion as if it had been opened; its maps lie on the working grid."""
+    heart, wall = fusion.heart, fusion.heart.masks["lv_wall"]
+    upslope, territory = np.full(wall.shape, np.nan), np.zeros(wall.shape, np.uint8)
+    upslope[wall] = fusion.upslope
+    if fusion.territories is not None:
+        territory[wall] = fusion.territories.vessel
+    steps = max(1, round(_NEAR_MM / float(heart.spacing_mm.min())))
+    near = np.asarray(ndimage.binary_dilation(wall, iterations=steps))
+    carried = np.zeros(wall.shape, dtype=bool)
+    carried[near] = carried_wall(fusion.model, fusion.links, heart.points_mm(near))
+    mesh = fused_mesh(fusion)
+    on_wall = mesh.point_arrays["part"] < 0.5
+    found = ResultFound.model_validate(result_json(fusion, 0.0))
+    return replace(
+        before, found=found, frame=fusion.model.frame, remote=_remote(found), upslope=upslope, territory=territory,
+        carried=carried, lps_from_index=heart.lps_from_index, mesh=mesh, wall=on_wall,
+        territories=_territories(fusion.model.frame, mesh, on_wall),
     )  # fmt: skip
 
 
@@ -173,7 +201,7 @@ def _there(folder: Path, name: str) -> Path:
 
 def _map(folder: Path, name: str) -> tuple[np.ndarray, Float[np.ndarray, "4 4"]]:
     """Voxels as stored, NaN allowed, and their LPS affine."""
-    path = _there(folder, f"{name}.nii.gz")
+    path = _there(folder, name)
     try:
         image = nib.load(path)
         voxels = np.asarray(image.dataobj)  # pyright: ignore[reportAttributeAccessIssue]

@@ -15,12 +15,14 @@ from engines.anatomy.vessel_model import CtVolume
 from engines.cmr.heart.lv_frame import aha_segments
 from engines.cmr.results.session_file import SessionSlice
 from guidance_app.panels.background import Background
-from guidance_app.panels.pictures.picture_view import PictureView
+from guidance_app.panels.pictures.handle_view import HandleView
 from guidance_app.panels.pictures.scene_view import SceneView
 from guidance_app.panels.result_place import ResultPlace
 from guidance_app.panels.verdict_banner import VerdictBanner
 from guidance_app.rooms.cmr import exports
 from guidance_app.rooms.cmr.cine_desk import CineDesk
+from guidance_app.rooms.cmr.correcting.desk import CorrectingDesk
+from guidance_app.rooms.cmr.correcting.hand_work import HandWork
 from guidance_app.rooms.cmr.ct_near_heart import ct_near_heart
 from guidance_app.rooms.cmr.ct_sections import CtSections
 from guidance_app.rooms.cmr.first_look import first_level, level_of, telling_side, worst_segment
@@ -51,6 +53,8 @@ class CmrPlace(ResultPlace):
         self._background = Background(self)
         self._make_widgets()
         self.cine = CineDesk(opened, session, self.cine_view, self.plot, self.sections.wall_at, self)
+        self.hand = HandWork(opened, self._background, say, self)
+        self.correcting = CorrectingDesk(self, self.hand)
         self._lay_out()
         self._connect()
         self._show_words()
@@ -76,6 +80,7 @@ class CmrPlace(ResultPlace):
         self.eye.update()
         self.cine.to_level(within)
         self.sections.to_level(within)
+        self.correcting.show()
         return ""
 
     def next_slice(self, by: int) -> str:
@@ -138,9 +143,24 @@ class CmrPlace(ResultPlace):
         Raises:
             InputError: the folder cannot be written to.
         """
-        written = exports.export_files(self.opened, folder)
+        if self.hand.corrected:
+            self.hand.write(folder)
+        written = exports.export_files(self.opened, folder, corrected=self.hand.corrected)
         self.save_picture(folder / exports.SCREENSHOT)
         return f"{len(written) + 1} files in {folder}"
+
+    def renew(self, opened: OpenedCmr, session: tuple[SessionSlice, ...]) -> None:
+        """Show a corrected result where the old one was; level, beat and chosen segment stay."""
+        self.opened = opened
+        self.lesions.show_result(opened)
+        self._show_words()
+        self.eye.show_result({k: opened.share(k) for k in range(1, 18)}, opened.territories)
+        self.sections.renew(opened)
+        self.cine.renew(opened, session)
+        self.scene.clear()
+        draw_arteries(self.scene, opened)
+        draw_heart(self.scene, opened, territories=self.sections.shown.territories, lit=self.chosen)
+        self.correcting.show()
 
     # Widgets
 
@@ -149,7 +169,7 @@ class CmrPlace(ResultPlace):
         self.banner = VerdictBanner()
         self.eye = BullsEyeView()
         self.slice = self.sections.short
-        self.cine_view = PictureView("CMR stress", half_width_mm=HALF_MM, bar_mm=10.0)
+        self.cine_view = HandleView("CMR stress", half_width_mm=HALF_MM, bar_mm=10.0)
         self.plot = CurveView()
         self.scene = SceneView("Heart")
         self.detail = QLabel("Point at a segment")
@@ -189,6 +209,7 @@ class CmrPlace(ResultPlace):
         layout.setSpacing(6)
         layout.addWidget(self.lesions)
         layout.addWidget(self.banner)
+        layout.addWidget(self.correcting.panel)
         layout.addLayout(pictures, 1)
         layout.addWidget(research)
 
@@ -209,12 +230,14 @@ class CmrPlace(ResultPlace):
             view.wheeled.connect(lambda notches: self.step(2.0 * notches))
             view.dragged.connect(self.sections.drag_window)
         self.lesions.itemClicked.connect(self._lesion_clicked)
+        self.hand.changed.connect(self.renew)
 
     def _show_words(self) -> None:
         found = self.opened.found
         remote = "" if self.opened.remote is None else f"remote upslope {self.opened.remote:.3f} of the LV pool's\n"
         dice = found.dice.registered
         fit = "" if dice is None else f"wall Dice CT on CMR {dice:.2f}, {len(found.slices)} slices"
+        fit += f"\nCORRECTED BY HAND: {len(found.by_hand)}" if found.by_hand else ""
         self.banner.show_verdict(trust_of(found.flags), reasons(found.flags), next_step(self.opened), remote + fit)
 
     def _lesion_clicked(self, item: QListWidgetItem) -> None:

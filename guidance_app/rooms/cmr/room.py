@@ -18,14 +18,16 @@ if TYPE_CHECKING:
 _BUTTONS = ("septal", "anterior", "lateral", "inferior", "apical",
             "slice_to_apex", "to_apex", "to_base", "slice_to_base", "overlay",
             "last_beat", "next_beat", "play", "motion",
-            "territories", "aha", "ct", "screenshot", "export", "overview")  # fmt: skip
+            "territories", "aha", "ct", "screenshot", "export",
+            "correct", "brush_wall", "brush_pool", "reject", "undo", "overview")  # fmt: skip
 _SHORT = {
     "septal": "Septal", "anterior": "Anterior", "lateral": "Lateral", "inferior": "Inferior", "apical": "Apical",
     "slice_to_apex": "\u21e4 Slice", "to_apex": "\u2193 Apex", "to_base": "\u2191 Base",
     "slice_to_base": "Slice \u21e5",
     "last_beat": "\u2190 Beat", "next_beat": "Beat \u2192", "play": "Play", "motion": "Motion",
     "overlay": "Hide", "territories": "Territory", "aha": "AHA", "ct": "CT\u2026", "screenshot": "Picture",
-    "overview": "Open\u2026",
+    "overview": "Open\u2026", "correct": "Correct", "brush_wall": "Wall", "brush_pool": "Pool", "reject": "Reject",
+    "undo": "Undo",
 }  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from guidance_app.rooms.cmr.opened import DefectFound, LesionFound, OpenedCmr
+from guidance_app.rooms.cmr.opened import DefectFound, LesionFound, OpenedCmr, SegmentFound
 
 Trust = Literal["TRUSTED", "CHECK", "REJECTED"]
 _VERDICTS = {"matched": "matched", "unmatched_lesion": "no defect behind it", "shared": "defect in a shared territory"}
@@ -27,7 +27,7 @@ _FLAGS = {
     "APEX_CUT": ("the apex is cut off in the CT", "do not read apical segments"),
     "BASE_CUT": ("the base is cut off in the CT", "do not read basal segments"),
     "TREE_INCOMPLETE": ("the coronary tree is missing or incomplete", "check the tree before naming a vessel"),
-    "VERDICT_BORDERLINE": ("a lesion's wall lies hardly lower than healthy walls differ",
+    "VERDICT_BORDERLINE": ("a lesion's wall lies so near the limit that noise or uneven wall could turn its verdict",
                            "read its share of remote, not the word"),
     "TERRITORY_SHARED": ("a lesion's wall lies near a second vessel", "read both vessels"),
 }  # fmt: skip
@@ -105,10 +105,20 @@ def segment_lines(opened: OpenedCmr, number: int) -> tuple[str, ...]:
     if one.territory is None:
         lines.append(f"AHA default {one.aha_default}")
     else:
-        fed = f" ({100 * one.territory_share:.0f} % of its mass)" if one.territory_share is not None else ""
+        fed = f" (nearest to {100 * one.territory_share:.0f} %)" if one.territory_share is not None else ""
         other = "" if one.territory == one.aha_default else f"; AHA default {one.aha_default}"
-        lines.append(f"fed by {one.territory}{fed}{other}")
+        lines.append(f"{_feeders(one)}{fed}{other}")
     return tuple(lines)
+
+
+def _feeders(one: SegmentFound) -> str:
+    """The vessel, or both where none is sure enough."""
+    if one.territory_chance is None:
+        return f"fed by {one.territory}"
+    first, second = sorted(one.territory_chance.items(), key=lambda pair: -pair[1])[:2]
+    if one.territory_shared:
+        return f"shared: {first[0]} {100 * first[1]:.0f} %, {second[0]} {100 * second[1]:.0f} %"
+    return f"fed by {first[0]}, chance {100 * first[1]:.0f} %"
 
 
 def _ordered(flags: Sequence[str]) -> list[str]:

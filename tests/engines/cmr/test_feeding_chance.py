@@ -1,4 +1,4 @@
-"""Chances that a vessel feeds a segment: sure where one lies near, shared half way, calibrated by construction of both."""
+"""Chances that a vessel feeds a segment: sure where one lies near, shared half way."""
 
 import numpy as np
 

@@ -7,6 +7,7 @@ from jaxtyping import Bool, Float
 from scipy import ndimage
 
 from engines.cmr.results.session_file import SessionSlice
+from engines.cmr.series import PerfusionSlice
 from guidance_app.rooms.cmr.opened import OpenedCmr
 from guidance_app.rooms.cmr.pictures.section import HALF_MM, STEP_MM
 
@@ -40,6 +41,12 @@ class CineSlice:
 
     def mask(self, mask: Bool[np.ndarray, "c r"]) -> Bool[np.ndarray, "r c"]:
         return ndimage.map_coordinates(mask.astype(np.float32), self._index, order=1, mode="constant") > 0.5
+
+    def whole_mask(self, mask: Bool[np.ndarray, "c r"], whole: PerfusionSlice) -> Bool[np.ndarray, "r c"]:
+        """A mask on the whole slice's pixels, of which the session keeps a part about the heart."""
+        corner = np.linalg.inv(whole.lps_from_index) @ self.part.lps_from_index[:, 3]
+        c, r = np.rint(corner[:2]).astype(int)
+        return self.mask(mask[c : c + self.part.wall.shape[0], r : r + self.part.wall.shape[1]])
 
     def pixel_under(self, x_mm: float, y_mm: float) -> int | None:
         """Which of the wall's pixels lies at a place of the picture; None away from them."""

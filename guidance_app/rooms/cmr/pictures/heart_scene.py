@@ -18,6 +18,7 @@ STANDARDS: tuple[Standard, ...] = ("septal", "anterior", "lateral", "inferior", 
 _NOT_SEEN = (93, 98, 104)
 _UNNAMED = (200, 200, 200)
 _RING = (255, 77, 190)
+_MARK, _MARK_MM = (255, 240, 120), 3.2
 _RING_MM = 2.0  # half of its length along the artery
 _WIDTH_MM = 150.0
 
@@ -56,6 +57,12 @@ def draw_arteries(view: SceneView, opened: OpenedCmr) -> None:
             if near.sum() >= 2:
                 size = 1.8 + 2.2 * lesion.percent / 100.0
                 _tube(view, f"stenosis {place}", points[near], np.full(int(near.sum()), size), _RING)
+
+
+def mark_place(view: SceneView, point_mm: np.ndarray) -> None:
+    """A short bright piece where a stenosis would be set."""
+    points = point_mm + np.array([[-1.0, 0.0, 0.0], [0.0, 0.0, 0.0], [1.0, 0.0, 0.0]])
+    _tube(view, "mark", points, np.full(3, _MARK_MM), _MARK)
 
 
 def standard_view(view: SceneView, opened: OpenedCmr, name: Standard) -> None:

@@ -223,8 +223,11 @@ def test_every_action_with_a_key_is_reached_by_the_mouse_too(room):
 
 def test_an_export_is_whole_and_names_nobody(room, result, tmp_path):
     out = tmp_path / "export"
-    assert "4 files" in room.export(out)
-    assert sorted(path.name for path in out.iterdir()) == ["figure.png", "lesions.csv", "panel.png", "segments.csv"]
+    assert "8 files" in room.export(out)
+    assert sorted(path.name for path in out.iterdir()) == [
+        "figure.png", "fused.vtp", "lesions.csv", "panel.png", "perfusion_on_ct.nii.gz", "segments.csv",
+        "territory_on_ct.nii.gz", "warped_cmr_wall.nii.gz",
+    ]  # fmt: skip
     for name in ("lesions.csv", "segments.csv"):
         text = (out / name).read_text()
         assert text.startswith(f"# {palette.RESEARCH_LINE}\n# TRUSTED")

@@ -1,0 +1,1 @@
+"""Correcting a fusion by hand in the room."""
