@@ -12,13 +12,13 @@ _STEP_MM = 2.0
 
 def result_actions(
     place: Callable[[], CmrPlace | None], *, export: Callable[[], str], screenshot: Callable[[], str],
-    choose_ct: Callable[[], str],
+    choose_ct: Callable[[], str], film: Callable[[], str],
 ) -> tuple[Action, ...]:  # fmt: skip
     """Actions on the result that is open.
 
     Args:
         place: None where no result is open.
-        export, screenshot, choose_ct: ask where to or which, and do it.
+        export, screenshot, choose_ct, film: ask where to or which, and do it.
     """
 
     def on(do: Callable[[CmrPlace], str]) -> Callable[[], str]:
@@ -61,5 +61,7 @@ def result_actions(
         make("undo", "Undo the last correction", lambda p: p.hand.undo(), "U"),
         Action(id="cmr.ct", words="Show another CT", press=choose_ct, refusal=refusal),
         Action(id="cmr.screenshot", words="Screenshot", press=screenshot, keys=("S",), refusal=refusal),
+        Action(id="cmr.film", words="Film of the beats and the turning heart", press=film, keys=("V",),
+               refusal=refusal),
         Action(id="cmr.export", words="Export", press=export, keys=("E",), refusal=refusal),
     )  # fmt: skip

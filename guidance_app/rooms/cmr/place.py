@@ -25,6 +25,7 @@ from guidance_app.rooms.cmr.correcting.desk import CorrectingDesk
 from guidance_app.rooms.cmr.correcting.hand_work import HandWork
 from guidance_app.rooms.cmr.ct_near_heart import ct_near_heart
 from guidance_app.rooms.cmr.ct_sections import CtSections
+from guidance_app.rooms.cmr.filming import HeartFilm
 from guidance_app.rooms.cmr.first_look import first_level, level_of, telling_side, worst_segment
 from guidance_app.rooms.cmr.lesion_list import LesionList
 from guidance_app.rooms.cmr.opened import OpenedCmr
@@ -55,6 +56,7 @@ class CmrPlace(ResultPlace):
         self.cine = CineDesk(opened, session, self.cine_view, self.plot, self.sections.wall_at, self)
         self.hand = HandWork(opened, self._background, say, self)
         self.correcting = CorrectingDesk(self, self.hand)
+        self.film = HeartFilm(self, say)
         self._lay_out()
         self._connect()
         self._show_words()
@@ -154,7 +156,7 @@ class CmrPlace(ResultPlace):
         self.opened = opened
         self.lesions.show_result(opened)
         self._show_words()
-        self.eye.show_result({k: opened.share(k) for k in range(1, 18)}, opened.territories)
+        self._show_eye()
         self.sections.renew(opened)
         self.cine.renew(opened, session)
         self.scene.clear()
@@ -180,7 +182,12 @@ class CmrPlace(ResultPlace):
         self.detail.setWordWrap(True)
         self.tools = QGridLayout()
         self.tools.setSpacing(4)
-        self.eye.show_result({k: self.opened.share(k) for k in range(1, 18)}, self.opened.territories)
+        self._show_eye()
+
+    def _show_eye(self) -> None:
+        segments = self.opened.found.segments
+        shared = frozenset(k for k, one in segments.items() if one.territory_shared)
+        self.eye.show_result({k: self.opened.share(k) for k in segments}, self.opened.territories, shared)
 
     def _lay_out(self) -> None:
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -266,6 +273,7 @@ class CmrPlace(ResultPlace):
         return int(aha_segments(np.asarray(level), np.asarray(degrees)))
 
     def close_place(self) -> None:
+        self.film.stop()
         self.cine.stop()
         super().close_place()
 

@@ -18,14 +18,15 @@ if TYPE_CHECKING:
 _BUTTONS = ("septal", "anterior", "lateral", "inferior", "apical",
             "slice_to_apex", "to_apex", "to_base", "slice_to_base", "overlay",
             "last_beat", "next_beat", "play", "motion",
-            "territories", "aha", "ct", "screenshot", "export",
-            "correct", "brush_wall", "brush_pool", "reject", "undo", "overview")  # fmt: skip
+            "territories", "aha", "ct", "screenshot", "film",
+            "correct", "brush_wall", "brush_pool", "reject", "undo", "export", "overview")  # fmt: skip
 _SHORT = {
     "septal": "Septal", "anterior": "Anterior", "lateral": "Lateral", "inferior": "Inferior", "apical": "Apical",
     "slice_to_apex": "\u21e4 Slice", "to_apex": "\u2193 Apex", "to_base": "\u2191 Base",
     "slice_to_base": "Slice \u21e5",
     "last_beat": "\u2190 Beat", "next_beat": "Beat \u2192", "play": "Play", "motion": "Motion",
     "overlay": "Hide", "territories": "Territory", "aha": "AHA", "ct": "CT\u2026", "screenshot": "Picture",
+    "film": "Film",
     "overview": "Open\u2026", "correct": "Correct", "brush_wall": "Wall", "brush_pool": "Pool", "reject": "Reject",
     "undo": "Undo",
 }  # fmt: skip
@@ -54,8 +55,16 @@ class CmrRoom(ResultRoom["CmrPlace"]):
         from guidance_app.rooms.cmr.actions import result_actions
 
         return result_actions(
-            lambda: self._place, export=self.export, screenshot=self.screenshot, choose_ct=self.choose_ct
+            lambda: self._place, export=self.export, screenshot=self.screenshot, choose_ct=self.choose_ct,
+            film=self.film,
         )
+
+    def film(self, path: Path | None = None) -> str:
+        """Film the result; asks for the file where none is given."""
+        if self._place is None:
+            return "open a result first"
+        chosen = path or chosen_path(QFileDialog.getSaveFileName(self._place, "Film", "cmr.mp4", "MP4 (*.mp4)")[0])
+        return "" if chosen is None else self._place.film.start(chosen)
 
     def choose_ct(self, path: Path | None = None) -> str:
         """Show a CT behind the maps; asks for the file where none is given."""

@@ -50,6 +50,7 @@ class BullsEyeView(QWidget):
         self.lit, self.chosen = 0, 0
         self.level: float | None = None
         self.show_territories, self.show_aha = False, True
+        self.shared: frozenset[int] = frozenset()
         self._borders: tuple[np.ndarray, ...] = ()
         self._rim_names: tuple[tuple[str, float], ...] = ()
         self._table: np.ndarray | None = None
@@ -57,12 +58,16 @@ class BullsEyeView(QWidget):
         self.setMinimumSize(240, 280)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
 
-    def show_result(self, shares: Mapping[int, float | None], territories: np.ndarray | None) -> None:
+    def show_result(
+        self, shares: Mapping[int, float | None], territories: np.ndarray | None,
+        shared: frozenset[int] = frozenset(),
+    ) -> None:  # fmt: skip
         """Args:
         shares: upslope over remote, by segment; None where nothing was seen.
+        shared: segments of which no vessel is sure.
         territories: (30, 120) 1 LAD, 2 LCx, 3 RCA by level and angle; None without a coronary tree.
         """
-        self.shares = dict(shares)
+        self.shares, self.shared = dict(shares), shared
         if territories is not None:
             wide = np.concatenate([territories] * 3, axis=1)
             levels = (np.arange(territories.shape[0] * _FINE) + 0.5) / _FINE - 0.5
@@ -115,6 +120,8 @@ class BullsEyeView(QWidget):
             painter.fillPath(self._path(segment), QBrush(self._colour(segment)))
         if self.show_territories and self._table is not None:
             self._paint_territories(painter)
+            for segment in self.shared:
+                painter.fillPath(self._path(segment), QBrush(QColor(0, 0, 0, 150), Qt.BrushStyle.BDiagPattern))
         if self.show_aha:
             painter.setPen(QPen(QColor(palette.BRIGHT_TEXT), 1.0))
             for segment in range(1, 18):
@@ -257,6 +264,10 @@ class BullsEyeView(QWidget):
             for number, name in enumerate(_VESSELS):
                 painter.fillRect(QRectF(x + 64 * number, y, 14, 11), QColor(*VESSEL_COLOURS[name]))
                 self._say(painter, QPointF(x + 64 * number + 18, y + 10), name, palette.TEXT, size=12, left=True)
+            box = QRectF(x + 64 * len(_VESSELS), y, 14, 11)
+            painter.fillRect(box, QColor(palette.QUIET_TEXT))
+            painter.fillRect(box, QBrush(QColor(0, 0, 0), Qt.BrushStyle.BDiagPattern))
+            self._say(painter, box.topLeft() + QPointF(18, 10), "shared", palette.TEXT, size=12, left=True)
         else:
             ramp = QLinearGradient(x, 0, x + width, 0)
             for share in np.linspace(0, 1, 10):

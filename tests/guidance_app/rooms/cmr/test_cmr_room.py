@@ -245,6 +245,19 @@ def test_an_export_is_whole_and_names_nobody(room, result, tmp_path):
     assert picture_of(out / "panel.png").shape[1] > 800
 
 
+def test_a_film_shows_the_heart_turning_and_says_when_it_is_whole(room, window, qtbot, tmp_path):
+    path = tmp_path / "heart.mp4"
+    assert room.film(path) == ""
+    assert "still being taken" in room.film(tmp_path / "second.mp4")
+    qtbot.waitUntil(lambda: not room.place.film.running, timeout=120_000)
+    assert "the film is whole" in window.strip.message.text()
+    film = cv2.VideoCapture(str(path))
+    pictures = [film.read()[1] for _ in range(int(film.get(cv2.CAP_PROP_FRAME_COUNT)))]
+    film.release()
+    assert len(pictures) >= 70
+    assert (np.abs(pictures[0].astype(int) - pictures[len(pictures) // 2]) > 30).mean() > 0.005
+
+
 @pytest.mark.parametrize("name", ["result.json", "fused.vtp", "perfusion_on_ct.nii.gz", "figure.png"])
 def test_a_folder_that_lacks_a_file_is_one_line(window, tmp_path, name):
     result = make_result(tmp_path)

@@ -23,6 +23,8 @@ from tests.guidance_app.mouse import move_mouse
 def fused(tmp_path_factory):
     folder = tmp_path_factory.mktemp("by_hand")
     case = simulate_cmr_case(1, folder / "case", spacing_mm=1.7)
+    study = case / "perfusion" / "perfusion.json"
+    study.write_text(json.dumps(json.loads(study.read_text()) | {"rest": []}))  # stress alone: half the time
     fuse_files(
         case / "cta.nii.gz", case / "perfusion", folder / "out", ct_masks=case / "ct_masks",
         coronaries=case / "coronaries.vtp",
@@ -44,12 +46,12 @@ def taken(fused):
 def place(window, fused, taken, qtbot, monkeypatch):
     """Measured once for all tests; each has corrections of its own."""
     own = replace(taken, session=CorrectedFusion(taken.session.measured))
-    monkeypatch.setattr(hand_work, "take_up", lambda folder: own)
+    monkeypatch.setattr(hand_work, "take_up", lambda _: own)
     room = window.rooms[0]
     assert room.open_result(fused) == ""
-    qtbot.waitUntil(lambda: room.place.ct is not None and not room.place.busy, timeout=20_000)
+    qtbot.waitUntil(lambda: room.place.ct is not None and not room.place.busy, timeout=120_000)
     qtbot.keyClick(window, Qt.Key.Key_C)
-    qtbot.waitUntil(lambda: room.place.hand.active and not room.place.busy, timeout=60_000)
+    qtbot.waitUntil(lambda: room.place.hand.active and not room.place.busy, timeout=120_000)
     return room.place
 
 
@@ -61,7 +63,7 @@ def drag(view, start, end, button=Qt.MouseButton.LeftButton):
 
 
 def settled(place, qtbot):
-    qtbot.waitUntil(lambda: not place.busy, timeout=20_000)
+    qtbot.waitUntil(lambda: not place.busy, timeout=120_000)
 
 
 def handle_at(view, name):
@@ -72,7 +74,7 @@ def handle_at(view, name):
 def test_before_correcting_no_handle_shows_and_undo_says_what_to_press(window, fused, qtbot):
     room = window.rooms[0]
     assert room.open_result(fused) == ""
-    qtbot.waitUntil(lambda: not room.place.busy, timeout=20_000)
+    qtbot.waitUntil(lambda: not room.place.busy, timeout=120_000)
     assert room.place.slice.handles == ()
     assert room.place.correcting.panel.isHidden()
     qtbot.keyClick(window, Qt.Key.Key_U)
@@ -180,9 +182,9 @@ def test_what_cannot_be_taken_up_is_one_line(window, fused, qtbot, tmp_path):
     (copy / "inputs.json").write_text("{}")
     room = window.rooms[0]
     assert room.open_result(copy) == ""
-    qtbot.waitUntil(lambda: not room.place.busy, timeout=20_000)
+    qtbot.waitUntil(lambda: not room.place.busy, timeout=120_000)
     button = next(b for b in room.place.findChildren(QPushButton) if b.toolTip().startswith("Correct by hand"))
     qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: not room.place.busy, timeout=20_000)
+    qtbot.waitUntil(lambda: not room.place.busy, timeout=120_000)
     assert "fuse the case again" in window.strip.message.text()
     assert not room.place.hand.active
