@@ -54,7 +54,7 @@ class CmrPlace(ResultPlace):
         self._background = Background(self)
         self._make_widgets()
         self.cine = CineDesk(opened, session, self.cine_view, self.plot, self.sections.wall_at, self)
-        self.hand = HandWork(opened, self._background, say, self)
+        self.hand = HandWork(opened, say, self)
         self.correcting = CorrectingDesk(self, self.hand)
         self.film = HeartFilm(self, say)
         self._lay_out()
@@ -275,7 +275,12 @@ class CmrPlace(ResultPlace):
     def close_place(self) -> None:
         self.film.stop()
         self.cine.stop()
+        self.hand.close()
         super().close_place()
+
+    @property
+    def busy(self) -> bool:
+        return super().busy or self.hand.busy
 
     # The CT
 

@@ -40,11 +40,11 @@ class HandWork(QObject):
     changed = pyqtSignal(object, object)
     ready = pyqtSignal()
 
-    def __init__(
-        self, opened: OpenedCmr, background: Background, say: Callable[[str], None], parent: QObject | None = None
-    ) -> None:
+    def __init__(self, opened: OpenedCmr, say: Callable[[str], None], parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._opened, self._background, self._say = opened, background, say
+        # Of its own: another request of the place, as for a CT, must not drop a correction.
+        self._opened, self._background, self._say = opened, Background(self), say
+        self._ended = False
         self._taken: TakenUp | None = None
         self._wanted = NONE
         self.waiting = False
@@ -71,7 +71,7 @@ class HandWork(QObject):
             return "corrections are ready" if self.active else "the case is being measured again"
         self.waiting = True
         self._background.run(
-            lambda: take_up(self._opened.folder), self._begun, failed=self._not_begun, replaces=False
+            lambda: take_up(self._opened.folder, self._follow), self._begun, failed=self._not_begun, replaces=False
         )  # fmt: skip
         return "measuring the case again, so that it can be corrected"
 
@@ -142,7 +142,20 @@ class HandWork(QObject):
         assert self._taken is not None
         write_fusion(folder, self.fusion, self._taken.ct, self._taken.wall, case="", elapsed_ms=0.0)
 
+    @property
+    def busy(self) -> bool:
+        return self._background.busy
+
+    def close(self) -> None:
+        """End what is being measured or computed."""
+        self._ended = True
+        self._background.close()
+
     # Computing
+
+    def _follow(self, _text: str, _share: float) -> None:
+        if self._ended:
+            raise InputError("the result was closed")
 
     def _want(self, corrections: Corrections) -> str:
         if self._taken is None:

@@ -46,7 +46,7 @@ def taken(fused):
 def place(window, fused, taken, qtbot, monkeypatch):
     """Measured once for all tests; each has corrections of its own."""
     own = replace(taken, session=CorrectedFusion(taken.session.measured))
-    monkeypatch.setattr(hand_work, "take_up", lambda _: own)
+    monkeypatch.setattr(hand_work, "take_up", lambda *_: own)
     room = window.rooms[0]
     assert room.open_result(fused) == ""
     qtbot.waitUntil(lambda: room.place.ct is not None and not room.place.busy, timeout=120_000)
