@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from PyQt6.QtCore import QPointF, Qt, pyqtSignal
 from PyQt6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPen
 
-from guidance_app.panels.pictures.picture_view import PictureView
+from guidance_app.panels.pictures.picture_view import PictureView, say_on_plate
 from guidance_app.views import palette
 
 _KNOB_PX, _REACH_PX = 7, 13
@@ -92,8 +92,7 @@ class HandleView(PictureView):
             for colour, width in ((palette.CASING, 5.0), (palette.NOT_CURRENT, 2.5)):
                 painter.setPen(QPen(QColor(colour), width))
                 painter.drawEllipse(at, _KNOB_PX, _KNOB_PX)
-            painter.setPen(QColor(palette.NOT_CURRENT))
-            painter.drawText(at + QPointF(_KNOB_PX + 4, 4), one.words)
+            say_on_plate(painter, at.x() + _KNOB_PX + 6, at.y() + 4, one.words, palette.BRIGHT_TEXT)
         if self.brush_mm:
             painter.setPen(QPen(QColor(palette.NOT_CURRENT), 1.5))
             radius = abs(self.view_px(self.brush_mm, 0).x() - self.view_px(0, 0).x())

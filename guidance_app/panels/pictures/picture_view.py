@@ -146,24 +146,24 @@ class PictureView(QWidget):
         font.setPixelSize(palette.SMALL_TEXT_PX)
         font.setBold(True)
         painter.setFont(font)
-        _say(painter, 8, 17, self.title, palette.BRIGHT_TEXT)
+        say_on_plate(painter, 8, 17, self.title, palette.BRIGHT_TEXT)
         font.setBold(False)
         painter.setFont(font)
         for number, line in enumerate(self.corner.splitlines()):
-            _say(painter, 8, 34 + 16 * number, line, palette.BRIGHT_TEXT)
+            say_on_plate(painter, 8, 34 + 16 * number, line, palette.BRIGHT_TEXT)
         # A fixed length, so that linked pictures are seen to have one scale.
         length = self._scale() * self.bar_mm
         y = self.height() - 10
         for colour, width in ((palette.CASING, 4), (palette.BRIGHT_TEXT, 2)):
             painter.setPen(QPen(QColor(colour), width))
             painter.drawLine(QPointF(8, y), QPointF(8 + length, y))
-        _say(painter, 12 + length, y + 4, f"{self.bar_mm:g} mm", palette.BRIGHT_TEXT)
+        say_on_plate(painter, 12 + length, y + 4, f"{self.bar_mm:g} mm", palette.BRIGHT_TEXT)
         if self.outlines_hidden:
             return
         names = {outline.name: outline.colour for outline in self._outlines if outline.name}
         for number, (name, colour) in enumerate(names.items()):
             x = self.width() - 8 - painter.fontMetrics().horizontalAdvance(name)
-            _say(painter, x, 17 + 16 * number, name, colour)
+            say_on_plate(painter, x, 17 + 16 * number, name, colour)
 
     def _draw_handle(self, painter: QPainter, turn: float) -> None:
         """The plane of the long views, with a knob to turn it by."""
@@ -213,7 +213,7 @@ class PictureView(QWidget):
             self.wheeled.emit(notches)
 
 
-def _say(painter: QPainter, x: float, y: float, words: str, colour: str) -> None:
+def say_on_plate(painter: QPainter, x: float, y: float, words: str, colour: str) -> None:
     """Words on a dark ground: tissue behind them is often as bright."""
     if not words:
         return
