@@ -168,7 +168,7 @@ def opened_of(fusion: Fusion, before: OpenedCmr) -> OpenedCmr:
     if fusion.territories is not None:
         territory[wall] = fusion.territories.vessel
     steps = max(1, round(_NEAR_MM / float(heart.spacing_mm.min())))
-    near = np.asarray(ndimage.binary_dilation(wall, iterations=steps))
+    near = np.asarray(ndimage.binary_dilation(wall, iterations=steps), dtype=bool)
     carried = np.zeros(wall.shape, dtype=bool)
     carried[near] = carried_wall(fusion.model, fusion.links, heart.points_mm(near))
     mesh = fused_mesh(fusion)
