@@ -35,7 +35,11 @@ def _judged(share: float, *, sigma: float = 0.002, margin_mm: float = 20.0, unev
         lps_from_index=np.diag([2.0, 2.0, 2.0, 1.0]), touches_border=False,
     )  # fmt: skip
     found = Territories(
-        points_mm=POINTS, vessel=np.ones(len(POINTS), dtype=int), margin_mm=np.full(len(POINTS), margin_mm), sources=()
+        points_mm=POINTS,
+        vessel=np.ones(len(POINTS), dtype=int),
+        distance_mm=np.zeros((3, len(POINTS))),
+        margin_mm=np.full(len(POINTS), margin_mm),
+        sources=(),
     )
     stenosis = Stenosis(branch=0, point=3, percent=70.0, length_mm=5.0)
     lesions, _, remote = judge(heart, found, _Pixels(upslope, sigma), upslope, [stenosis], [FED], SEGMENT)  # pyright: ignore[reportArgumentType]
