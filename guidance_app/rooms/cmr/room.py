@@ -55,7 +55,10 @@ class CmrRoom(ResultRoom["CmrPlace"]):
         from guidance_app.rooms.cmr.actions import result_actions
 
         return result_actions(
-            lambda: self._place, export=self.export, screenshot=self.screenshot, choose_ct=self.choose_ct,
+            lambda: self._place,
+            export=self.export,
+            screenshot=self.screenshot,
+            choose_ct=self.choose_ct,
             film=self.film,
         )
 
