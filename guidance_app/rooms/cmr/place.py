@@ -244,7 +244,8 @@ class CmrPlace(ResultPlace):
         remote = "" if self.opened.remote is None else f"remote upslope {self.opened.remote:.3f} of the LV pool's\n"
         dice = found.dice.registered
         fit = "" if dice is None else f"wall Dice CT on CMR {dice:.2f}, {len(found.slices)} slices"
-        fit += f"\nCORRECTED BY HAND: {len(found.by_hand)}" if found.by_hand else ""
+        # On the same line: pictures must not jump when a correction comes.
+        fit += f"; CORRECTED BY HAND: {len(found.by_hand)}" if found.by_hand else ""
         self.banner.show_verdict(trust_of(found.flags), reasons(found.flags), next_step(self.opened), remote + fit)
 
     def _lesion_clicked(self, item: QListWidgetItem) -> None:
