@@ -11,7 +11,6 @@ import numpy as np
 
 from calibration.errors import InputError
 from engines.anatomy.cases.case import Case, write_case
-from engines.anatomy.cases.intake_notes import NOTES_FILE
 from engines.anatomy.files.centerline_file import save_centerlines
 from engines.anatomy.files.labels import save_labels
 from engines.anatomy.files.surface_file import save_surface
@@ -75,12 +74,14 @@ def write_corrected(
     report("correcting the model")
     model = corrected(case.vessel_model(), said)
     files = {role: case.files[role].relative for role in _KEPT_ROLES if role in case.files}
-    copied = [case.files[role].relative for role in files] + [run.relative for run in case.recordings]
+    anew = {case.files[role].relative for role in case.files if role not in _KEPT_ROLES} | {"case.json"}
     report("writing the case")
     try:
-        for relative in [*copied, *([NOTES_FILE] if (case.folder / NOTES_FILE).is_file() else [])]:
-            (folder / relative).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(case.folder / relative, folder / relative)
+        for path in sorted(case.folder.rglob("*")):
+            relative = path.relative_to(case.folder)
+            if path.is_file() and relative.as_posix() not in anew:  # whatever else somebody put there stays too
+                (folder / relative).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, folder / relative)
     except OSError as error:
         raise InputError(f"{folder}: copying the case failed ({error.strerror}); free space, then try again") from error
     if model.labels is not None:

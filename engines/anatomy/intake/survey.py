@@ -113,9 +113,9 @@ class _Sorted:
     def put(self, file: Path) -> None:
         name = file.name.lower()
         if not os.access(file, os.R_OK):
-            self.pass_over("cannot be read: no permission", file)
+            self.pass_over("no permission to read", file)
         elif file.stat().st_size == 0:
-            self.pass_over("are empty", file)
+            self.pass_over("empty files", file)
         elif is_nifti(file):
             self.volumes.append(file)
         elif is_nrrd(file):
@@ -129,7 +129,7 @@ class _Sorted:
         elif is_dicom(file):
             self._put_dicom(file)
         else:
-            self.pass_over("are no pictures, models or runs", file)
+            self.pass_over("no pictures, models or runs", file)
 
     def pass_over(self, words: str, file: Path) -> None:
         self.passed[words] += 1
@@ -169,14 +169,14 @@ class _Sorted:
         elif modality == "SEG" and is_dicom_segmentation(file):
             self.objects.append(file)
         elif modality in ("", "CT", "SR", "PR", "KO", "OT", "SC", "DOC"):
-            self.pass_over("are DICOM without slices or frames (scouts, reports, screenshots)", file)
+            self.pass_over("DICOM without slices or frames (scouts, reports, screenshots)", file)
         else:
             self.others.setdefault(stored_text(header, "SeriesInstanceUID") or str(file.parent), []).append(file)
 
     def _put_damaged(self, file: Path, reason: str) -> None:
         series = self.series.get(stored_text(_short_header(file), "SeriesInstanceUID"))
         if series is None:
-            self.pass_over("are damaged DICOM", file)
+            self.pass_over("damaged DICOM", file)
         else:
             series.damaged.append(reason.removeprefix(f"{file}: "))
 
@@ -240,7 +240,7 @@ def _models(found: _Sorted) -> Iterator[FoundModel]:
     for file in found.tables:
         read: FoundModel | None = models.lines(file) if models.may_be_lines(file) else models.placement(file)
         if read is None:
-            found.pass_over("are tables or JSON of something else", file)
+            found.pass_over("tables or JSON of something else", file)
         else:
             yield read
 

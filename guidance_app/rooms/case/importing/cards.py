@@ -57,10 +57,16 @@ def model_card(model: FoundModel) -> ChoiceCard:
     )  # fmt: skip
 
 
-def run_card(run: FoundRun, folder: Path) -> ChoiceCard:
-    """An X-ray run with its contrast over time."""
+def run_card(run: FoundRun, folder: Path, patient: str) -> ChoiceCard:
+    """An X-ray run with its contrast over time.
+
+    Args:
+        patient: of the scan, as `FoundScan.patient`; a run of another one says so first.
+    """
+    other = bool(run.patient and patient and run.patient != patient)
+    doubt = "; ".join(filter(None, [tr("of another patient than the scan") if other else "", run_doubt(run)]))
     return ChoiceCard(
-        run_title(run), run_facts(run), run.why_not or run_doubt(run), picture=_picture(folder, run.picture),
+        run_title(run), run_facts(run), run.why_not or doubt, picture=_picture(folder, run.picture),
         refused=bool(run.why_not), curve=run.curve if len(run.curve) > 1 else (), at=run.fullest,
     )  # fmt: skip
 

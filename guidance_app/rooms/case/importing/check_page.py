@@ -95,14 +95,14 @@ class CheckPage(QWidget):
         self._show_notes()
         self.say("")
 
-    def show_runs(self, runs: Sequence[FoundRun], folder: Path, chosen: FoundRun | None) -> None:
-        """Runs that can be guided on; `chosen` is marked."""
+    def show_runs(self, runs: Sequence[FoundRun], folder: Path, chosen: FoundRun | None, patient: str) -> None:
+        """Runs that can be guided on; `chosen` is marked, and one of another patient says so."""
         while (item := self._strip.takeAt(0)) is not None:
             if (widget := item.widget()) is not None:
                 widget.setParent(None)
                 widget.deleteLater()
         self._group = QButtonGroup(self)
-        self.runs = {run_card(run, folder): run for run in runs}
+        self.runs = {run_card(run, folder, patient): run for run in runs}
         for card, run in sorted(self.runs.items(), key=lambda entry: (entry[0].refused, entry[1] is not chosen)):
             card.setFixedWidth(_RUN_PX)
             self._strip.addWidget(card)

@@ -124,6 +124,12 @@ class SourcesPage(QWidget):
         return self._folder
 
     @property
+    def patient(self) -> str:
+        """Whose scan is chosen, as a letter; "" where it does not say."""
+        scan = _chosen(self.scans)
+        return scan.patient if scan is not None else ""
+
+    @property
     def run(self) -> FoundRun | None:
         """The run that is chosen."""
         return next((run for card, run in self.runs.items() if card.isChecked()), None)
@@ -208,7 +214,7 @@ class SourcesPage(QWidget):
         self._put(self._left, tr("CT SCANS"), self.scans, best.scan, chosen)
         self.models = {model_card(model): model for model in self.survey.models}
         self._put_models(best.models)
-        self.runs = {run_card(run, self._folder): run for run in self.survey.runs}
+        self.runs = {run_card(run, self._folder, self.patient): run for run in self.survey.runs}
         self._put(self._right, tr("RUNS"), self.runs, best.run, chosen)
         if not self.runs:
             self._right.addWidget(_quiet(tr("No X-ray run was found. One can be opened later, or added here.")))
@@ -253,7 +259,7 @@ class SourcesPage(QWidget):
             return
         self._right.addWidget(_heading(tr("PASSED OVER")))
         for entry in self.survey.passed_over:
-            words = tr("{n} files {why}, as {example}").format(n=entry.files, why=entry.words, example=entry.example)
+            words = tr("{n} x {why}, as {example}").format(n=entry.files, why=entry.words, example=entry.example)
             self._right.addWidget(_quiet(words))
         if not self.survey.complete:
             self._right.addWidget(_quiet(tr("Only the first {n} files were looked at").format(n=self.survey.files)))

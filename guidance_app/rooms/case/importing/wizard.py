@@ -207,7 +207,7 @@ class ImportWizard(QWidget):
         self.title.setToolTip("\n".join(map(str, places)))
         if self.step == "check":
             run = chosen if chosen in found.runs else self.sources.run
-            self.check.show_runs(found.runs, job.work.out, run)
+            self.check.show_runs(found.runs, job.work.out, run, self.sources.patient)
 
     def _make(self, plan: CasePlan) -> None:
         look = self._new_folder("look")
@@ -230,7 +230,7 @@ class ImportWizard(QWidget):
         self.made = MadeCase(folder=folder, look=look)
         self.check.show_look(read_look(look))
         survey = self.sources.survey
-        self.check.show_runs(survey.runs, self.sources.pictures, self.sources.run)
+        self.check.show_runs(survey.runs, self.sources.pictures, self.sources.run, self.sources.patient)
         self._show_step("check")
 
     def _guide(self, run: FoundRun | None) -> None:

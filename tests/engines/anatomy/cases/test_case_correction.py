@@ -74,6 +74,16 @@ def test_what_makes_no_sense_is_one_line(case: Case, said: dict[str, str], why: 
         corrected(case.vessel_model(), said)
 
 
+def test_whatever_else_lies_in_the_case_stays(case: Case, tmp_path: Path) -> None:
+    (case.folder / "truth").mkdir()
+    (case.folder / "truth" / "mine.json").write_text("{}")
+    (tmp_path / "new").mkdir()
+    write_corrected(case, tmp_path / "new", {"vein": LEFT_OUT})
+    assert (tmp_path / "new" / "truth" / "mine.json").read_text() == "{}"
+    before = {path.relative_to(case.folder) for path in case.folder.rglob("*")}
+    assert {path.relative_to(tmp_path / "new") for path in (tmp_path / "new").rglob("*")} == before
+
+
 def test_the_last_word_counts() -> None:
     said = (Correction(structure="a", said="vein"), Correction(structure="a", said="artery"))
     assert classes_said(said) == {"a": "artery"}

@@ -69,7 +69,7 @@ def test_a_mixed_folder_gives_its_scan_its_masks_and_its_runs(tmp_path: Path) ->
     assert run.lao_deg is not None
     assert run.curve[run.fullest][1] > 0.8
     assert {entry.words: entry.files for entry in found.passed_over} == {
-        "are empty": 1, "are no pictures, models or runs": 1,
+        "empty files": 1, "no pictures, models or runs": 1,
     }  # fmt: skip
     pictures = [scan.picture, run.picture]
     assert all((tmp_path / "out" / name).stat().st_size > 1000 for name in pictures)

@@ -24,10 +24,12 @@ from engines.anatomy.cases.case_correction import LEFT_OUT
 from engines.anatomy.cases.intake_notes import read_notes
 from engines.anatomy.files.ct import save_ct
 from engines.anatomy.files.labels import save_labels
+from engines.anatomy.intake.found import FoundRun
 from engines.anatomy.structures.structure_table import structures_of
 from engines.anatomy.vessel_model import CtVolume
 from guidance_app.panels.pictures.grey import pixels_of
 from guidance_app.rooms.case.importing import works
+from guidance_app.rooms.case.importing.cards import run_card
 from guidance_app.rooms.case.importing.colours import colour_of
 from guidance_app.rooms.case.importing.plan import CasePlan
 from guidance_app.rooms.case.importing.wizard import ImportWizard
@@ -463,6 +465,12 @@ def test_what_was_guessed_is_said_and_kept_without_the_files_names(
     item = wizard.check.structures.table.item(0, 1)
     assert item is not None
     assert item.text().endswith("(guessed)")
+
+
+def test_a_run_of_another_patient_says_so(tmp_path: Path) -> None:
+    run = FoundRun(path=tmp_path / "xa.dcm", words="xa", patient="B", lao_deg=3.0, cranial_deg=0.0)
+    words = [run_card(run, tmp_path, patient).warning for patient in ("A", "B", "")]
+    assert words == ["of another patient than the scan", "", ""]
 
 
 def load_masks(disk: Path) -> Any:
