@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import pydantic
-import safetensors.torch
-import torch
-from safetensors import SafetensorError
 
 from calibration.errors import InputError
 from calibration.store import write_bytes, write_json
 from engines.inference.model_files import sha256, verified_bytes
+
+if TYPE_CHECKING:
+    import torch
 
 
 class FileRecord(pydantic.BaseModel):
@@ -46,6 +46,8 @@ class WeightsList(Generic[Record]):
 
     def save(self, path: Path, net: torch.nn.Module, **stated: Any) -> Record:
         """Write the complete weights or nothing, and enter them in the list with the fields `stated`."""
+        import safetensors.torch
+
         halved = {n: (v.half() if v.is_floating_point() else v).contiguous() for n, v in net.state_dict().items()}
         content = safetensors.torch.save(halved, metadata={"schema": self.schema})
         known = self.read(path.parent) if (path.parent / self.name).exists() else {}
@@ -61,6 +63,9 @@ class WeightsList(Generic[Record]):
         Raises:
             InputError: the file is missing, not in the list, changed or damaged.
         """
+        import safetensors.torch
+        import torch
+
         again = f"make it with `guidance-app train {path.stem}`"
         record = self.read(path.parent, again).get(path.stem)
         if record is None:
@@ -68,7 +73,7 @@ class WeightsList(Generic[Record]):
         content = verified_bytes(path, record.sha256, self.name)
         try:
             tensors = safetensors.torch.load(content)
-        except SafetensorError as error:
+        except safetensors.SafetensorError as error:
             raise InputError(f"{path}: no safetensors ({error}); {again}") from error
         return record, {n: v.float() if v.dtype == torch.float16 else v for n, v in tensors.items()}
 

@@ -14,12 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-PICTURE_PX = 96  # side of both input pictures
-SIGMA_PX = 0.7  # blur of the drawn model, which matches a mask averaged down to this size
-# The motion that an output of 1 means: about the error of a typical start.
-_TURN_RAD = 0.15
-_SHIFT_WIDTHS = 0.1
-_DEPTH_LOG = 0.04
+from engines.networks.pose_answer import DEPTH_LOG, PICTURE_PX, SHIFT_WIDTHS, TURN_RAD
 
 
 class _Block(nn.Module):
@@ -90,11 +85,11 @@ class CameraView:
         Differentiable in the outputs.
         """
         outputs = outputs.to(self.camera_from_lps)
-        turn = torch.linalg.matrix_exp(cross_matrices(outputs[:, :3] * _TURN_RAD))
+        turn = torch.linalg.matrix_exp(cross_matrices(outputs[:, :3] * TURN_RAD))
         pose, focal = self.camera_from_lps, self.intrinsics_px.diagonal()[:2].to(outputs)
         pivot = pose[:, :3, :3] @ self.pivot_lps_mm.to(pose) + pose[:, :3, 3]
-        depth = pivot[:, 2:] * torch.exp(outputs[:, 5:] * _DEPTH_LOG)
-        place = pivot[:, :2] / pivot[:, 2:] + outputs[:, 3:5] * _SHIFT_WIDTHS * PICTURE_PX / focal
+        depth = pivot[:, 2:] * torch.exp(outputs[:, 5:] * DEPTH_LOG)
+        place = pivot[:, :2] / pivot[:, 2:] + outputs[:, 3:5] * SHIFT_WIDTHS * PICTURE_PX / focal
         there = torch.cat([place * depth, depth], dim=1)
         rotation = turn @ pose[:, :3, :3]
         translation = there - rotation @ self.pivot_lps_mm.to(pose)

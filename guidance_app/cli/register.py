@@ -178,7 +178,7 @@ def best_of_moments(first: Registration, others: Iterable[Registration]) -> Regi
 def _check_start(init: str) -> None:
     needed = {"network": "pose", "matching": "affine"}.get(init.split(":")[0])
     if needed is not None:
-        from engines.registration.networks.network_start import shipped_weights
+        from engines.registration.networks.pose_list import shipped_weights
 
         weights = shipped_weights(needed)
         if not weights.is_file():
@@ -210,7 +210,7 @@ def _start(init: str, views: list[RegistrationView], model: VesselModel) -> Init
     if init.split(":")[0] == "matching":
         from engines.registration.initial_pose import start_near
         from engines.registration.methods.model_matching import ModelMatching
-        from engines.registration.networks.network_start import shipped_weights
+        from engines.registration.networks.pose_list import shipped_weights
         from engines.registration.networks.pose_weights import load_affine_network
 
         matching = ModelMatching(load_affine_network(shipped_weights("affine")), region=_region(init))
@@ -218,7 +218,8 @@ def _start(init: str, views: list[RegistrationView], model: VesselModel) -> Init
     if init != "network":
         return start_from_file(Path(init), views[0].geometry)
     from engines.registration.methods.method import start_pose
-    from engines.registration.networks.network_start import network_start, shipped_weights
+    from engines.registration.networks.network_start import network_start
+    from engines.registration.networks.pose_list import shipped_weights
     from engines.registration.networks.pose_weights import load_pose_network
 
     net = load_pose_network(shipped_weights("pose"))

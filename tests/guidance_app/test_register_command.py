@@ -5,7 +5,7 @@ import typer
 from typer.testing import CliRunner
 
 from calibration.errors import InputError
-from engines.registration.networks import network_start
+from engines.registration.networks import pose_list
 from guidance_app.cli import register
 from guidance_app.cli.evaluations import evaluate
 
@@ -24,7 +24,7 @@ def _error(*arguments: str) -> str:
 
 
 def test_a_start_by_network_says_that_there_is_none(tmp_path, monkeypatch):
-    monkeypatch.setattr(network_start, "shipped_weights", lambda name: tmp_path / f"{name}.safetensors")
+    monkeypatch.setattr(pose_list, "shipped_weights", lambda name: tmp_path / f"{name}.safetensors")
     assert "pose.safetensors is missing" in _error("register", "--case", "x", "--xa", "y.dcm", "--init", "network")
 
 

@@ -8,12 +8,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from calibration.errors import InputError
-from engines.networks.pose_network import PoseNetwork
 from engines.registration.alignment.cold_start import Proposer
 from engines.registration.features.prepared_model import PreparedModel
 from engines.registration.features.projected_model import RigidState
-from engines.registration.networks.network_start import network_poses, shipped_weights
-from engines.registration.networks.pose_weights import load_pose_network
+from engines.registration.networks.pose_list import shipped_weights
+from engines.registration.networks.pose_proposals import Answers, load_answers, proposed_poses
 from engines.registration.view import RegistrationView
 
 _ROUNDS = 3
@@ -21,14 +20,14 @@ _ROUNDS = 3
 
 def network_proposer(views: Sequence[RegistrationView], model: PreparedModel) -> Proposer | None:
     """A function that applies the network to the first view; None if its weights are not installed."""
-    net = _shipped_network()
-    if net is None:
+    answers = _shipped_network()
+    if answers is None:
         return None
 
     def propose(begins: Sequence[RigidState]) -> list[RigidState]:
         poses = [state.pose(model) for state in begins]
         try:
-            found = network_poses(net, views[0], model.model, poses, rounds=_ROUNDS)
+            found = proposed_poses(answers, views[0], model.model, poses, rounds=_ROUNDS)
         except InputError:
             return []  # almost no vessel on the small picture: leave it to the other starts
         return [
@@ -39,6 +38,6 @@ def network_proposer(views: Sequence[RegistrationView], model: PreparedModel) ->
 
 
 @functools.cache
-def _shipped_network() -> PoseNetwork | None:
-    path = shipped_weights("pose")
-    return load_pose_network(path) if path.is_file() else None
+def _shipped_network() -> Answers | None:
+    path = shipped_weights("pose").with_suffix(".onnx")
+    return load_answers(path) if path.is_file() else None

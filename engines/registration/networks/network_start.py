@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from jaxtyping import Float
 
 from calibration.carm import CArmGeometry
-from calibration.errors import InputError
 from calibration.pose import RigidPose
-from engines.anatomy.vessel_model import CenterlineTree, VesselModel
-from engines.networks.pose_network import PICTURE_PX, SIGMA_PX, CameraView, PoseNetwork
+from engines.anatomy.vessel_model import VesselModel
+from engines.networks.pose_answer import PICTURE_PX, SIGMA_PX
+from engines.networks.pose_network import CameraView, PoseNetwork
 from engines.registration.initial_pose import InitialPose
+from engines.registration.networks.shown_to_network import (
+    STEP_MM,
+    branches_shown,
+    isocentre_from_camera,
+    picture_with_vessels,
+    small_intrinsics,
+)
 from engines.registration.rendered.image_similarity import dice
 from engines.registration.view import RegistrationView
 from engines.rendering.splat import centerline_cloud, splat_centerlines
 
-_STEP_MM = 5.0
 _ROUNDS = 4
 _BINARY = 0.5  # of a drawn line's full value
-_MIN_SEEN = 2.0  # summed probability on the small picture below which there are too few vessels
 
 
 def network_start(
@@ -70,13 +73,9 @@ def network_poses(
     Raises:
         InputError: as `network_start`.
     """
-    if model.centerlines is None:
-        raise InputError("a start by the network needs a model with centerlines; make the case again with them")
-    tree = _of_classes(model.centerlines, view)
-    cloud = centerline_cloud(tree, step_mm=_STEP_MM)
-    seen = torch.from_numpy(small_picture(view))[None, None]
-    if float(seen.sum()) < _MIN_SEEN:
-        raise InputError(f"{view.file}: shows no vessel for the pose network; choose a fuller frame")
+    tree = branches_shown(model, view)
+    cloud = centerline_cloud(tree, step_mm=STEP_MM)
+    seen = torch.from_numpy(picture_with_vessels(view))[None, None]
     camera = camera_view(begins, cloud.points_mm.double().mean(dim=0).numpy(), view.geometry)
     seen = seen.expand(len(begins), -1, -1, -1)
     cameras, overlaps = [], []
@@ -97,53 +96,18 @@ def network_poses(
     return [(_isocentre_from_lps(cameras[asked][k], view), asked) for k, asked in enumerate(best)]
 
 
-def shipped_weights(name: str) -> Path:
-    """The path of the shipped weights of this network."""
-    import importlib.resources
-
-    return Path(str(importlib.resources.files("assets"))) / "models" / f"{name}.safetensors"
-
-
-def small_picture(view: RegistrationView) -> Float[np.ndarray, "rows columns"]:
-    """The vessel probability averaged down into the upper left of the network's square; 0 outside the open field."""
-    shown = np.asarray(view.vessel, dtype=np.float32)
-    if view.field_of_view is not None:
-        shown = shown * view.field_of_view
-    rows, columns = (max(1, round(size * PICTURE_PX / max(shown.shape))) for size in shown.shape)
-    square = np.zeros((PICTURE_PX, PICTURE_PX), dtype=np.float32)
-    square[:rows, :columns] = cv2.resize(np.nan_to_num(shown), (columns, rows), interpolation=cv2.INTER_AREA)
-    return np.clip(square, 0.0, 1.0)
-
-
 def camera_view(
     poses: Sequence[RigidPose], pivot_lps_mm: Float[np.ndarray, " 3"], geometry: CArmGeometry
 ) -> CameraView:
     """The cameras of isocentre_from_lps poses, on the network's square picture."""
-    scale = PICTURE_PX / max(geometry.shape_px)
-    # Pixel edges stay in place, so pixel centres move.
-    resample = np.array([[scale, 0.0, 0.5 * scale - 0.5], [0.0, scale, 0.5 * scale - 0.5], [0.0, 0.0, 1.0]])
     arm = geometry.camera_from_isocentre()
     cameras = np.stack([(arm @ pose).matrix for pose in poses])
     return CameraView(
         camera_from_lps=torch.from_numpy(cameras.astype(np.float32)),
-        intrinsics_px=torch.from_numpy((resample @ geometry.intrinsics_px()).astype(np.float32)),
+        intrinsics_px=torch.from_numpy(small_intrinsics(geometry)),
         pivot_lps_mm=torch.from_numpy(np.asarray(pivot_lps_mm, dtype=np.float32)),
     )
 
 
-def _of_classes(tree: CenterlineTree, view: RegistrationView) -> CenterlineTree:
-    branches = tuple(b for b in tree.branches if not view.branch_classes or b.vessel_class in view.branch_classes)
-    if not branches:
-        raise InputError(
-            f"{view.file}: shows {', '.join(view.branch_classes)}, of which the model has no branch; "
-            "choose a frame that shows what the model holds"
-        )
-    return CenterlineTree(branches=branches)
-
-
 def _isocentre_from_lps(camera_from_lps: Float[torch.Tensor, "4 4"], view: RegistrationView) -> RigidPose:
-    matrix = camera_from_lps.double().numpy().copy()
-    u, _, vt = np.linalg.svd(matrix[:3, :3])
-    matrix[:3, :3], matrix[3] = u @ vt, (0.0, 0.0, 0.0, 1.0)
-    camera = RigidPose(matrix=matrix, target="camera", source="lps")
-    return view.geometry.camera_from_isocentre().inverse() @ camera
+    return isocentre_from_camera(camera_from_lps.double().numpy(), view)

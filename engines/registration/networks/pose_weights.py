@@ -4,26 +4,26 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from engines.inference.weights_list import FileRecord, WeightsList
+from calibration.store import write_bytes
+from engines.inference.model_files import sha256
 from engines.networks.affine_network import PAPER_PX, AffineNetwork
 from engines.networks.pose_network import PoseNetwork
+from engines.registration.networks.pose_list import POSE_NETWORKS
 
-
-class NetworkRecord(FileRecord):
-    """A network's list entry; `design` holds what is needed to build it."""
-
-    design: dict[str, float]
-
-
-POSE_NETWORKS = WeightsList(
-    name="pose_networks.json", schema="guidance-app/pose-networks/1", of="networks", record=NetworkRecord
-)
 _DATA = "invented vessel trees (engines/simulation/training_patients/patients.py); no patient, no real picture"
 
 
-def save_pose_network(net: PoseNetwork, path: Path, *, steps: int, seed: int) -> None:
-    """Write the weights in half precision and enter them in the list beside them."""
-    POSE_NETWORKS.save(path, net, design={"width": net.width}, steps=steps, seed=seed, data=_DATA)
+def save_pose_network(net: PoseNetwork, path: Path, *, steps: int, seed: int, graph: bytes = b"") -> None:
+    """Write the weights in half precision and enter them in the list beside them.
+
+    Args:
+        graph: the same network as ONNX, for searches on the live path (`engines.training.pose.pose_export`).
+    """
+    if graph:
+        write_bytes(path.with_suffix(".onnx"), graph)
+    POSE_NETWORKS.save(
+        path, net, design={"width": net.width}, steps=steps, seed=seed, data=_DATA, onnx=sha256(graph) if graph else ""
+    )
 
 
 def load_pose_network(path: Path) -> PoseNetwork:

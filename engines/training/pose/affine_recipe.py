@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from engines.networks.affine_network import PAPER_PX, AffineNetwork, transformed
-from engines.networks.pose_network import PICTURE_PX
+from engines.networks.pose_answer import PICTURE_PX
 from engines.registration.networks.affine_matching import unsupervised_loss
 from engines.registration.networks.matching_pictures import Region, cropped, region_of_mask
 from engines.registration.rendered.image_similarity import dice

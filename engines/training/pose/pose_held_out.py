@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from engines.networks.pose_network import PICTURE_PX, PoseNetwork
+from engines.networks.pose_answer import PICTURE_PX
+from engines.networks.pose_network import PoseNetwork
 from engines.simulation.training_patients.patients import POSE_KINDS, draw_patient
 from engines.training.pose.pose_losses import projected_distance_mm
 from engines.training.pose.pose_pictures import POSES_PER_VIEW, OffsetSpread, draw_batch, drawn

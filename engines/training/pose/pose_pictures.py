@@ -12,7 +12,8 @@ from torch import Tensor
 
 from calibration.pose import RigidPose
 from engines.anatomy.vessel_model import CenterlineTree
-from engines.networks.pose_network import PICTURE_PX, SIGMA_PX, CameraView
+from engines.networks.pose_answer import PICTURE_PX, SIGMA_PX
+from engines.networks.pose_network import CameraView
 from engines.registration.networks.network_start import camera_view
 from engines.rendering.splat import CenterlineCloud, splat_centerlines
 from engines.simulation.runs.carm_views import place_patient

@@ -21,6 +21,7 @@ def train_pose_network(
 
     from calibration.store import write_bytes
     from engines.registration.networks.pose_weights import save_pose_network
+    from engines.training.pose.pose_export import pose_graph
     from engines.training.pose.pose_held_out import held_out_distances, model_card
     from engines.training.pose.pose_recipe import PoseRecipe, train_pose
     from engines.training.segmentation.segmentation_recipe import machine
@@ -46,7 +47,7 @@ def train_pose_network(
     effort = f"{(time.monotonic() - began) / 60:.0f} minutes on {machine()} ({device})"
     print("scoring on unseen patients", file=sys.stderr)
     held_out = held_out_distances(net.cpu(), seed=seed)
-    save_pose_network(net, out / "pose.safetensors", steps=done, seed=seed)
+    save_pose_network(net, out / "pose.safetensors", steps=done, seed=seed, graph=pose_graph(net))
     card = model_card(recipe, done, effort, held_out)
     write_bytes(out / "pose.md", card.encode())
     print(card)

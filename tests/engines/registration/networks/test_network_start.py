@@ -11,12 +11,14 @@ import torch
 from calibration.errors import InputError
 from engines.anatomy.vessel_model import VesselModel
 from engines.networks.affine_network import AffineNetwork
-from engines.networks.pose_network import PICTURE_PX, PoseNetwork
+from engines.networks.pose_answer import PICTURE_PX
+from engines.networks.pose_network import PoseNetwork
 from engines.registration.initial_pose import start_near
 from engines.registration.methods.networked import AfterNetwork, NetworkAlone
 from engines.registration.methods.ours import Ours
-from engines.registration.networks.network_start import camera_view, network_start, small_picture
+from engines.registration.networks.network_start import camera_view, network_start
 from engines.registration.networks.pose_weights import load_pose_network, save_affine_network, save_pose_network
+from engines.registration.networks.shown_to_network import small_picture
 from tests.engines.registration.vessel_bed import Bed, bed
 
 
