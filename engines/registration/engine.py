@@ -19,7 +19,7 @@ from engines.registration.confidence import RIVAL, ConfidenceFeatures, Verdict, 
 from engines.registration.features.image_features import PreparedView, prepare_view
 from engines.registration.features.prepared_model import PreparedModel
 from engines.registration.features.projected_model import RigidState
-from engines.registration.filling.rendered_result import RenderedResult, judged_by_rendering
+from engines.registration.filling.rendered_result import RenderedResult, is_rendered, judged_by_rendering
 from engines.registration.initial_pose import InitialPose, radiological_start
 from engines.registration.options import RegistrationOptions
 from engines.registration.registration import RegisteredView, Registration, RegistrationBackend, Stage
@@ -39,6 +39,7 @@ def register(
     init: InitialPose | None = None,
     options: RegistrationOptions | None = None,
     ct: CtVolume | None = None,  # noqa: ARG001 - the vessels' own volume serves the renderer; kept for a CT of bone
+    prepared: PreparedModel | None = None,
 ) -> Registration:
     """Find `isocentre_from_lps` so that the model projects onto the vessels of every view.
 
@@ -50,6 +51,7 @@ def register(
         model: needs centerlines.
         init: None takes `radiological_start()`.
         ct: not used yet; the refinement renders the vessel model itself.
+        prepared: `model` with the branches that the views show, where it has been prepared already.
 
     Raises:
         InputError: no view or more than two, different frames of reference, a model without matching centerlines, or
@@ -57,19 +59,20 @@ def register(
     """
     options = options or RegistrationOptions()
     if options.ask_network:
-        # Imported here because it loads torch: once per process, only if needed, and not in the measured time.
+        # Imported here because it loads a runtime: once per process, only if needed, and not in the measured time.
         import engines.registration.networks.network_proposal  # noqa: F401
     began = time.perf_counter()
     init = init or radiological_start()
     check_views(views)
-    prepared = PreparedModel.of(model, branch_classes=views[0].branch_classes)
+    prepared = prepared or PreparedModel.of(model, branch_classes=views[0].branch_classes)
     ready = [prepare_view(view, edges=prepared.has_thick) for view in views]
     prior = init.prior(prepared, len(views), table_sigma_mm(views, options))
     stages = [Stage(name="features", similarity=1.0, elapsed_ms=1e3 * (time.perf_counter() - began))]
 
     empty = [view.file for view, features in zip(views, ready, strict=True) if features.length_mm < MIN_VESSEL_MM]
     propose = _proposer(views, prepared) if options.ask_network and not empty else None
-    found = None if empty else cold_start(prepared, ready, prior, propose=propose)
+    renders = options.judge_by_rendering and not options.refine_drr and is_rendered(prepared, views)
+    found = None if empty else cold_start(prepared, ready, prior, propose=propose, finish=not renders)
     if found is None:
         reason = f"no contrast-filled vessel to match in {', '.join(empty) or views[0].file}; choose a fuller frame"
         return _unsupported(views, prior, prepared, case_id, reason, stages, began)
@@ -86,6 +89,9 @@ def register(
     rendered = judged_by_rendering(found, prepared, views, ready, prior) if options.judge_by_rendering else None
     if rendered is not None:
         return _by_rendering(rendered, views, ready, prepared, init, case_id, stages, began, options)
+    if renders:
+        # Nothing is filled in the contrast picture after all: the centerlines have to finish what they began.
+        found = cold_start(prepared, ready, prior, propose=propose) or found
     features, verdict = _judged(found, ready, prior)
     if verdict.status != "accepted" and prior.supine and init.isocentre_from_lps is not None:
         anew = _accepted_from_header_alone(found, prepared, ready, prior, propose)

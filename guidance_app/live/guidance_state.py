@@ -24,6 +24,10 @@ _DOUBTED = "not confirmed by the last pictures: check it and accept"
 MISSES_BEFORE_STALE = 5  # consecutive filled frames that contradict the pose; one bad segmentation must not hide it
 DOUBTS_BEFORE_PROPOSED = 15  # filled frames that neither confirm nor contradict the pose: a second at the usual rate
 REST_FRAMES = 8  # after a failed cold start: the bolus moves on, the next picture may show more
+# What was nearly sure may be sure on the next picture. That two searches agree is no evidence, and is not used: with
+# another patient's model 23 of 76 pairs of neighbouring pictures agreed within 1 mm and 1 degree (own model 29 of 51).
+SOON_FRAMES = 2
+_NEARLY_SURE = 0.4
 _FULLER = 1.2  # so much more vessel than at the last failure is worth a new attempt at once
 REMEMBERED_FRAMES = 4
 _SAME_PLACE_MM, _SAME_PLACE_RAD = 2.0, math.radians(3.0)  # what two searches of one picture differ by
@@ -197,7 +201,7 @@ def registration_finished(now: Situation, found: Registration, geometry: CArmGeo
     if found.status == "rejected":
         return _not_found(now, found, geometry)
     if found.status == "caution" and (_surer_already(now, found) or _only_doubted(now, found, geometry)):
-        return replace(now, registering=False, wanted=True, rest_frames=REST_FRAMES)
+        return replace(now, registering=False, wanted=True, rest_frames=_rest_after(found))
     accepted = found.status == "accepted" and now.vouched
     return replace(
         now,
@@ -211,7 +215,7 @@ def registration_finished(now: Situation, found: Registration, geometry: CArmGeo
         unconfirmed=not accepted,
         registering=False,
         wanted=not accepted,
-        rest_frames=0 if accepted else REST_FRAMES,
+        rest_frames=0 if accepted else _rest_after(found),
         misses=0,
         doubts=0,
         by_person=False,
@@ -219,6 +223,10 @@ def registration_finished(now: Situation, found: Registration, geometry: CArmGeo
         before_hand=None,
         weak=None,
     )
+
+
+def _rest_after(found: Registration) -> int:
+    return SOON_FRAMES if found.confidence >= _NEARLY_SURE else REST_FRAMES
 
 
 def _surer_already(now: Situation, found: Registration) -> bool:
@@ -245,7 +253,7 @@ def _not_found(now: Situation, found: Registration, geometry: CArmGeometry) -> S
     """A pose that is on the screen stays there; a pose that waits for a check still waits."""
     wanted = now.state != "accepted" and not now.by_hand
     weak = Weak(registration=found, geometry=geometry)
-    tried = replace(now, registering=False, wanted=wanted, rest_frames=REST_FRAMES, weak=weak)
+    tried = replace(now, registering=False, wanted=wanted, rest_frames=_rest_after(found), weak=weak)
     if now.state in ("accepted", "proposed"):
         return tried
     reason = "registration not found: " + ("; ".join(found.reasons) or "it does not fit the picture")

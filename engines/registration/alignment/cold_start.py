@@ -11,7 +11,7 @@ from jaxtyping import Float
 from scipy.spatial import KDTree
 
 from engines.registration.alignment.agreement import Agreement, agreement
-from engines.registration.alignment.coarse_search import search
+from engines.registration.alignment.coarse_search import Candidate, search
 from engines.registration.alignment.levenberg_marquardt import (
     EVIDENCE,
     FINE_EVIDENCE,
@@ -53,6 +53,7 @@ class ColdStart:
         system: the part of the model that is filled in the picture; the whole model if it is one tree.
         basin_share: share of the short alignments, weighted by their score, that ended in the winner's basin.
         runner_up: best score among other basins, relative to the winner's; 0 if there is none.
+        beside: the poses that a search which did not finish could not tell from this one.
     """
 
     alignment: Alignment
@@ -61,6 +62,7 @@ class ColdStart:
     basin_share: float
     runner_up: float
     stages: tuple[Stage, ...]
+    beside: tuple[RigidState, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -82,12 +84,14 @@ def cold_start(
     *,
     propose: Proposer | None = None,
     held: RigidState | None = None,
+    finish: bool = True,
 ) -> ColdStart | None:
     """Find the pose from a wide prior; None if no view shows a vessel to match.
 
     Args:
         propose: takes the prior's pose and the best poses of the coarse search, and returns further starts.
         held: a pose that was found otherwise: it is the result, unmoved, and all that the search finds are its rivals.
+        finish: align the best poses finely; False where a rendering takes them on from the short alignments.
     """
     began = time.perf_counter()
     systems = model.systems()
@@ -113,6 +117,8 @@ def cold_start(
     aligned = time.perf_counter()
 
     finalists = _distinct(semifinals, small, views)[:_FINALISTS]
+    if not finish and held is None:
+        return _unfinished(finalists, [*semifinals, *rough], systems, small[0], views, candidates, began, searched)
     middle, many = [s.thinned(500) for s in systems], [view.thinned(700) for view in views]
     finals = [_fine(trial.state, trial.system, middle, many, prior) for trial in finalists]
     finals += _swung(max(finals, key=lambda trial: trial.rank), middle, many, prior)
@@ -130,14 +136,39 @@ def cold_start(
         basin_share=share,
         runner_up=runner_up,
         stages=(
-            Stage(name="coarse search", similarity=candidates[0].correlation, elapsed_ms=1e3 * (searched - began)),
-            Stage(
-                name="multi-start alignment",
-                similarity=semifinals[0].judged.score,
-                elapsed_ms=1e3 * (aligned - searched),
-            ),
+            *_stages(candidates[0], semifinals[0], began, searched, aligned),
             Stage(name="fine alignment", similarity=best.judged.score, elapsed_ms=1e3 * (done - aligned)),
         ),
+    )
+
+
+def _unfinished(
+    finalists: Sequence[_Trial],
+    others: Sequence[_Trial],
+    systems: Sequence[PreparedModel],
+    small: PreparedModel,
+    views: Sequence[PreparedView],
+    candidates: Sequence[Candidate],
+    began: float,
+    searched: float,
+) -> ColdStart:
+    best = finalists[0]
+    share, runner_up = _standing(best, others, small, views)
+    return ColdStart(
+        alignment=best.alignment,
+        agreement=best.judged,
+        system=systems[best.system],
+        basin_share=share,
+        runner_up=runner_up,
+        beside=tuple(trial.state for trial in finalists[1:]),
+        stages=_stages(candidates[0], best, began, searched, time.perf_counter()),
+    )
+
+
+def _stages(candidate: Candidate, best: _Trial, began: float, searched: float, aligned: float) -> tuple[Stage, ...]:
+    return (
+        Stage(name="coarse search", similarity=candidate.correlation, elapsed_ms=1e3 * (searched - began)),
+        Stage(name="multi-start alignment", similarity=best.judged.score, elapsed_ms=1e3 * (aligned - searched)),
     )
 
 

@@ -13,6 +13,7 @@ from engines.registration.features.image_features import PreparedView
 from engines.registration.features.prepared_model import PreparedModel
 from engines.registration.filling.filled_features import FilledFeatures, filled_depth_sigma_mm, filled_features
 from engines.registration.filling.filled_stage import filled_start
+from engines.registration.filling.vessel_cloud import vessel_cloud
 from engines.registration.registration import Stage
 from engines.registration.view import RegistrationView
 
@@ -33,6 +34,11 @@ class RenderedResult:
     reasons: tuple[str, ...]
 
 
+def is_rendered(model: PreparedModel, views: Sequence[RegistrationView]) -> bool:
+    """Whether `judged_by_rendering` has what it needs: contrast in every view, and a model with a volume."""
+    return all(view.contrast is not None for view in views) and vessel_cloud(model.model) is not None
+
+
 def judged_by_rendering(
     found: ColdStart,
     model: PreparedModel,
@@ -48,7 +54,7 @@ def judged_by_rendering(
         held: judge the found pose where it is; the rendering's own poses are its rivals alone.
     """
     there = found.alignment.state
-    filled = filled_start(model, views, ready, prior, also=(there,), held=there if held else None)
+    filled = filled_start(model, views, ready, prior, also=(there, *found.beside), held=there if held else None)
     if filled is None:
         return None
     features = filled_features(filled, ready, prior)

@@ -12,7 +12,8 @@ from engines.registration.engine import register
 from engines.registration.features.prepared_model import PreparedModel
 from engines.registration.features.projected_model import RigidState
 from engines.registration.filling.filled_step import FilledTracker
-from engines.registration.initial_pose import radiological_start, start_near
+from engines.registration.filling.vessel_cloud import vessel_cloud
+from engines.registration.initial_pose import InitialPose, radiological_start, start_near
 from engines.registration.motion.deform import deformed
 from engines.registration.motion.deform_basis import MotionBasis
 from engines.registration.options import RegistrationOptions
@@ -64,25 +65,31 @@ class CaseRegistrar:
                 self._warm_step(replace(rehearsed.view, branch_classes=classes), rehearsed.found)
 
     def rehearse(self) -> None:
-        """Load what only a search from scratch needs: the pose network and its library."""
+        """Make what only a search from scratch needs: the pose network, and the cloud that renderings are made of."""
         if self._rehearsed is None:
             return
         from engines.registration.networks.network_proposal import network_proposer
 
         prepared = self._model_for(self._rehearsed.view).prepared
+        if self._options.judge_by_rendering:
+            vessel_cloud(self._model)
         propose = network_proposer([self._rehearsed.view], prepared)
         if propose is not None:
             propose([RigidState.of(self._rehearsed.found.isocentre_from_lps, prepared)])
 
     def register(self, request: ColdStart) -> Registration:
         """Search near the last pose. Without one, or if that fails, start from the C-arm's header alone."""
+        view = request.view
+        prepared = self._model_for(view).prepared
         if request.previous is not None:
             near = start_near(request.previous.isocentre_from_lps)
-            found = register([request.view], self._model, case_id=self._case_id, init=near, options=self._options)
+            found = self._searched(view, prepared, near)
             if found.status != "rejected":
                 return found
-        header = radiological_start()
-        return register([request.view], self._model, case_id=self._case_id, init=header, options=self._options)
+        return self._searched(view, prepared, radiological_start())
+
+    def _searched(self, view: RegistrationView, prepared: PreparedModel, init: InitialPose) -> Registration:
+        return register([view], self._model, case_id=self._case_id, init=init, options=self._options, prepared=prepared)
 
     def prepare(self, view: RegistrationView) -> ReadyView:
         """Raises InputError where the model has no branches of the classes that the view shows."""

@@ -50,6 +50,28 @@ def test_cold_start_that_found_nothing_leaves_no_pose_and_rests():
     assert found.rest_frames > 0
 
 
+def test_what_was_nearly_sure_is_searched_again_sooner():
+    running = gs.registration_started(gs.saw_geometry(Situation(), A))
+
+    def rest(confidence: float, status: str) -> int:
+        found = replace(registration(A, status), confidence=confidence)
+        return gs.registration_finished(running, found, A, running.generation).rest_frames
+
+    assert rest(0.58, "rejected") == rest(0.65, "caution") == gs.SOON_FRAMES
+    assert rest(0.2, "rejected") == gs.REST_FRAMES > gs.SOON_FRAMES
+    assert rest(0.9, "accepted") == 0
+
+
+def test_two_searches_that_agree_accept_nothing_by_that():
+    running = gs.registration_started(gs.saw_geometry(Situation(), A))
+    unsure = replace(registration(A, "rejected"), confidence=0.6)
+    once = gs.registration_finished(running, unsure, A, running.generation)
+    again = gs.registration_started(replace(once, rest_frames=0))
+    twice = gs.registration_finished(again, unsure, A, again.generation)
+    assert twice.state == "unregistered"
+    assert twice.registration is None
+
+
 def test_answer_of_an_older_generation_changes_nothing():
     running = gs.registration_started(gs.saw_geometry(Situation(), A))
     moved = gs.saw_geometry(running, B)

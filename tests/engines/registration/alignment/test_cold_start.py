@@ -48,6 +48,16 @@ def test_a_mirrored_picture_of_another_size_and_spacing_is_registered():
     assert error_mm < 1.0
 
 
+def test_an_unfinished_search_ends_in_the_basin_of_the_finished_one():
+    scene = bed(2)
+    model, ready = PreparedModel.of(scene.model), [prepare_view(scene.view)]
+    prior = start_near(scene.moved(2, deg=7, mm=15, depth_mm=20)).prior(model, 1, 0.0)
+    found = cold_start(model, ready, prior, finish=False)
+    assert found is not None
+    assert min(scene.error_mm(state.pose(model)) for state in (found.alignment.state, *found.beside)) < 2.0
+    assert [stage.name for stage in found.stages] == ["coarse search", "multi-start alignment"]
+
+
 def test_an_empty_picture_has_no_cold_start():
     scene = bed(1)
     model = PreparedModel.of(scene.model)
