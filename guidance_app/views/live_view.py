@@ -21,7 +21,7 @@ from engines.angiography.frame import Frame
 from guidance_app.live.guidance import Overlay, ScreenState
 from guidance_app.views import legibility, palette, windowing
 from guidance_app.views.annotation_layout import PlacedText, placed_texts
-from guidance_app.views.annotation_painter import paint_texts
+from guidance_app.views.annotation_painter import TextPlates
 from guidance_app.views.annotations import Annotations, corners_of, side_letters
 from guidance_app.views.language import tr
 from guidance_app.views.open_field import OpenField
@@ -91,6 +91,7 @@ class LiveView(QWidget):
         self._image: QImage | None = None
         self._windowed_source: tuple[str, str, bool] | None = None
         self._overlay_painter = OverlayPainter()
+        self._plates = TextPlates()
         self._drag_from = QPointF()
         self.tools: list[PictureTool] = []
         self.takes_mouse = True
@@ -211,7 +212,7 @@ class LiveView(QWidget):
                 self._paint_overlay(painter, area, self._screen, transform)
                 self._paint_tools(painter, area, transform)
             self.painted_texts = self._texts(area, transform)
-            paint_texts(painter, self.painted_texts)
+            self._plates.paint(painter, self.painted_texts, self.devicePixelRatioF())
         finally:
             painter.end()
         self.painted_screen = self._screen

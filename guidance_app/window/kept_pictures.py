@@ -14,14 +14,16 @@ if TYPE_CHECKING:
     from guidance_app.live.guidance import ScreenState
     from guidance_app.window.window import GuidanceWindow
 
+_EVERY = 2
+
 
 class KeptPictures:
     """Takes what was asked for while the run is painted, and writes it at the end.
 
     Args:
-        annotate: MP4 of the window; None for none. `annotate_s` is how much of it at most.
+        annotate: MP4 of the window, of every second picture: encoding each one takes as long as painting it, and
+            guidance needs that time. None for none. `annotate_s` is how much of it at most.
         screenshot: PNG of the window at its most telling moment; None for none.
-        wait: the window waits for the encoder instead of leaving pictures out.
     """
 
     def __init__(
@@ -30,20 +32,21 @@ class KeptPictures:
         annotate: Path | None,
         screenshot: Path | None,
         *,
-        wait: bool,
         annotate_s: float | None,
     ) -> None:
         self._window = window
         self._annotate_s = annotate_s
         self._first_ns: int | None = None
         self._best = BestMoment(screenshot) if screenshot is not None else None
-        self._video = AnnotatedVideo(annotate, wait_when_full=wait) if annotate is not None else None
+        self._video = AnnotatedVideo(annotate, wait_when_full=False, steps_back=True) if annotate is not None else None
+        self._taken = 0
 
     def take(self, screen: ScreenState) -> None:
         now_ns = self._window.live.widget.view.painted_ns
         self._first_ns = self._first_ns or now_ns
         recording = self._annotate_s is None or now_ns - self._first_ns < self._annotate_s * 1e9
-        if self._video is not None and recording:
+        self._taken += 1
+        if self._video is not None and recording and self._taken % _EVERY == 1:
             self._video.add(picture_of(self._window), now_ns)
         if self._best is not None:
             self._best.consider(screen, lambda: picture_of(self._window))

@@ -71,7 +71,7 @@ def run_window(
     window = GuidanceWindow(title=title, states=settings.rooms)
     try:
         window.show_session(session, case, run_index=run_index)
-        kept = KeptPictures(window, annotate, screenshot, wait=headless, annotate_s=annotate_s)
+        kept = KeptPictures(window, annotate, screenshot, annotate_s=annotate_s)
         loop = QEventLoop()
 
         def painted(screen: ScreenState) -> None:

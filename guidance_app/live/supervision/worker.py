@@ -57,8 +57,9 @@ class Worker:
     @property
     def is_silent(self) -> bool:
         """On an overloaded machine the beats of a process that computes come late; then its pace counts."""
-        starves = self.silent_s <= LONGEST_STEP_S and is_computing(self.process.pid)
-        return self.silent_s > SILENCE_LIMIT_S and not starves
+        if self.silent_s <= SILENCE_LIMIT_S:
+            return False
+        return self.silent_s > LONGEST_STEP_S or not is_computing(self.process.pid)
 
     def is_stuck(self, busy_s: float) -> bool:
         """Time spent waiting for a core does not count: to load another engine would burden the machine more."""

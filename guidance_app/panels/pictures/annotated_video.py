@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import queue
+import sys
 import threading
 from dataclasses import dataclass
 from fractions import Fraction
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 _QUEUE_FRAMES = 8  # at most 32 MB of 1280x800 pictures wait
+_NICENESS = 15
 _CLOCK_HZ = 90_000  # the usual clock of MPEG time stamps
 
 
@@ -41,10 +45,13 @@ class AnnotatedVideo:
 
     The file appears under its name only once it is whole. Where the encoder falls behind, a picture is left out and
     counted, or with `wait_when_full` the caller waits; a live window never waits.
+
+    Args:
+        steps_back: the encoder gives way to all else that runs, guidance above all.
     """
 
-    def __init__(self, path: Path, *, wait_when_full: bool) -> None:
-        self._path = path
+    def __init__(self, path: Path, *, wait_when_full: bool, steps_back: bool = False) -> None:
+        self._path, self._steps_back = path, steps_back
         self._wait_when_full = wait_when_full
         # None ends the video.
         self._pictures: queue.Queue[_Picture | None] = queue.Queue(_QUEUE_FRAMES)
@@ -79,6 +86,8 @@ class AnnotatedVideo:
         return VideoReport(frames=self._frames, dropped=self._dropped)
 
     def _run(self) -> None:
+        if self._steps_back:
+            _step_back()
         try:
             first = self._pictures.get()
             if first is None:
@@ -117,6 +126,13 @@ class AnnotatedVideo:
         # `close` and a waiting `add` must not hang on a dead encoder.
         while self._pictures.get() is not None:
             pass
+
+
+def _step_back() -> None:
+    """Where the system counts threads one by one (Linux), this thread alone."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
 
 
 def pixels_of(image: QImage, size: tuple[int, int]) -> UInt8[np.ndarray, "rows columns 4"]:

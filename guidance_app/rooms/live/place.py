@@ -27,7 +27,7 @@ from guidance_app.views.language import tr
 from guidance_app.views.live_view import LiveView
 
 TICK_MS = 16  # one refresh of a 60 Hz screen
-_PANEL_EVERY_MS = 200  # figures that change faster cannot be read
+_PANEL_EVERY_MS = 400  # figures that change faster cannot be read
 
 _NEWS: dict[EventKind, str] = {
     "client_refused": "Refused",
@@ -199,7 +199,8 @@ class LivePlace(QWidget):
             return
         self._figures_ns, self._figures_state = now_ns, screen.guidance_state
         self.panel.show_screen(screen, paint_ms=self.view.paint_ms)
-        self.panel.settle()
+        if changed:
+            self.panel.settle()  # the whole panel takes as long as a picture: figures alone come with Qt's next turn
 
     # There is room for one of the two beside the picture: the one that is opened closes the other
 

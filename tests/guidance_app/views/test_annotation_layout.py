@@ -13,9 +13,10 @@ from PyQt6.QtGui import QColor, QFontMetricsF, QImage, QPainter
 from guidance_app.live.evidence import Evidence
 from guidance_app.live.guidance import ScreenState
 from guidance_app.live.reason import Reason, ReasonCode
+from guidance_app.panels.pictures.annotated_video import pixels_of
 from guidance_app.views import legibility, palette
 from guidance_app.views.annotation_layout import PlacedText, fits, placed_texts, text_font, text_width
-from guidance_app.views.annotation_painter import paint_texts
+from guidance_app.views.annotation_painter import TextPlates, paint_texts
 from guidance_app.views.annotations import Annotations, SideLetters, corners_of, side_letters
 from guidance_app.views.live_view import PATIENT_WORDS
 from guidance_app.views.overlay_look import badge_of
@@ -127,6 +128,42 @@ def test_words_stand_out_from_black_grey_and_white_pictures(name: str, grey: int
     for text in texts:
         plate = image.pixelColor(text.at.center().toPoint().x(), round(text.at.bottom() - 3))
         assert contrast(QColor(text.colour), plate) >= 4.5, text.lines
+
+
+@pytest.mark.parametrize("pixel_ratio", [1.0, 1.5, 2.0])
+@pytest.mark.parametrize("name", STATES)
+def test_kept_plates_look_as_words_that_are_painted_anew(name: str, pixel_ratio: float) -> None:
+    texts = placed(STATES[name], (1268, 930))
+    plates, painted = TextPlates(), []
+    for way in ("anew", "kept", "kept"):
+        image = QImage(round(1268 * pixel_ratio), round(930 * pixel_ratio), QImage.Format.Format_RGB32)
+        image.setDevicePixelRatio(pixel_ratio)
+        image.fill(QColor(90, 110, 100))
+        painter = QPainter(image)
+        if way == "anew":
+            paint_texts(painter, texts)
+        else:
+            plates.paint(painter, texts, pixel_ratio)
+        painter.end()
+        painted.append(pixels_of(image, (image.width(), image.height()))[..., :3].astype(int))
+    anew, first, again = painted
+    assert np.array_equal(first, again)
+    differs = np.abs(first - anew).max(axis=-1)
+    # Letters are blended with their plate before the picture, and not after: rounding. Where a pixel of the view is no
+    # whole number of the screen's, letters also stand a fraction of one beside, which shows on their rims.
+    assert differs.max() <= (4 if pixel_ratio != 1.5 else 80)
+    assert (differs > 4).mean() <= (0.0 if pixel_ratio != 1.5 else 4e-3)
+
+
+def test_plates_that_no_longer_come_are_let_go() -> None:
+    plates = TextPlates()
+    image = QImage(400, 100, QImage.Format.Format_RGB32)
+    painter = QPainter(image)
+    for number in range(300):
+        text = PlacedText(role="note", at=QRectF(10, 10, 200, 40), lines=(f"Frame {number}",), sizes_px=(20.0,))
+        plates.paint(painter, [text], 1.0)
+    painter.end()
+    assert len(plates._plates) <= 64
 
 
 def test_every_colour_of_lines_stands_out_from_its_dark_rim() -> None:

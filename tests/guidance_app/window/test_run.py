@@ -35,10 +35,10 @@ def test_a_headless_run_paints_every_screen_and_leaves_video_and_screenshot(tmp_
     assert [painted.frame.index for painted in session.painted_screens] == list(range(6))
     assert (session.started, session.stopped >= 1) == (1, True)
     assert report is not None
-    assert (report.frames, report.dropped) == (6, 0)
+    assert (report.frames, report.dropped) == (3, 0)  # every second
     with av.open(str(tmp_path / "a.mp4")) as video:
         pictures = [picture.to_ndarray(format="rgb24") for picture in video.decode(video=0)]
-    assert len(pictures) == 6
+    assert len(pictures) == 3
     assert pictures[0].shape[0] % 2 == pictures[0].shape[1] % 2 == 0
     research = [picture[-60:-38, 300:700].min(axis=2).max() for picture in pictures]
     assert min(research) > 130, "a frame lacks the research-use line"
