@@ -64,8 +64,8 @@ def _state(runtime: Runtime, files: ModelFiles) -> tuple[bool, str, Path | None,
     key = files.record.files.get(path.name)
     if not path.exists():
         path = None
-    gate = files.record.int8
-    if reason is None and runtime.precision == "int8" and gate is not None and not gate.passed:
+    gate = files.record.int8 if runtime.precision == "int8" else files.record.narrow if runtime.narrow else None
+    if reason is None and gate is not None and not gate.passed:
         return True, f"loses {gate.lost_points:.2f} points of Dice: auto leaves it out", path, key
     return reason is None and path is not None, reason or ("" if path else "the file is missing"), path, key
 

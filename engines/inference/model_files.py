@@ -15,10 +15,10 @@ SCHEMA = "guidance-app/models/1"
 BUNDLED_MODELS = Path(__file__).resolve().parents[2] / "assets" / "models"
 
 
-class Int8Gate(pydantic.BaseModel):
-    """The Dice that the 8-bit graph loses against the 32-bit one on unseen synthetic pictures, in percentage points.
+class _Gate(pydantic.BaseModel):
+    """What another graph loses against the 32-bit one on unseen synthetic pictures, in percentage points of Dice.
 
-    `dice` and `dice_int8` map each class to its pooled Dice over all the pictures.
+    `dice` maps each class to its pooled Dice over all the pictures.
     """
 
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
@@ -26,25 +26,57 @@ class Int8Gate(pydantic.BaseModel):
     pictures: int
     seed: int
     dice: dict[str, float]
-    dice_int8: dict[str, float]
     limit_points: float
+
+    @property
+    def other_dice(self) -> dict[str, float]:
+        raise NotImplementedError
 
     @property
     def lost_points(self) -> float:
         """The loss of the class that lost most; negative if every class gained."""
-        return max(self.dice[name] - self.dice_int8.get(name, 0.0) for name in self.dice)
+        return max(self.dice[name] - self.other_dice.get(name, 0.0) for name in self.dice)
 
     @property
     def passed(self) -> bool:
         return self.lost_points <= self.limit_points
 
 
+class Int8Gate(_Gate):
+    """Of the 8-bit graph, whose Dice is `dice_int8`."""
+
+    dice_int8: dict[str, float]
+
+    @property
+    def other_dice(self) -> dict[str, float]:
+        return self.dice_int8
+
+
+class NarrowGate(_Gate):
+    """Of the narrow network beside a wide one.
+
+    Args:
+        width: channels of its first block.
+        steps: of its distillation from the wide one.
+        training_seed: of the same.
+    """
+
+    dice_narrow: dict[str, float]
+    width: int
+    steps: int
+    training_seed: int
+
+    @property
+    def other_dice(self) -> dict[str, float]:
+        return self.dice_narrow
+
+
 class ModelRecord(pydantic.BaseModel):
     """One network in `manifest.json`.
 
     `files` maps each file name to its sha-256; no other file is ever loaded for the network. `int8` is present if an
-    8-bit graph ships too. `drawn` means the decoder as published. Connected pieces of a class smaller than
-    `smallest_px` on the working grid are discarded.
+    8-bit graph ships too, `narrow` if a narrower network that answers alike does. `drawn` means the decoder as
+    published. Connected pieces of a class smaller than `smallest_px` on the working grid are discarded.
     """
 
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
@@ -64,6 +96,7 @@ class ModelRecord(pydantic.BaseModel):
     machine: str
     files: dict[str, str]
     int8: Int8Gate | None = None
+    narrow: NarrowGate | None = None
 
 
 class Manifest(pydantic.BaseModel):
@@ -100,6 +133,15 @@ class ModelFiles:
     @property
     def int8_onnx(self) -> Path:
         return self.folder / f"{self.name}.int8.onnx"
+
+    @property
+    def narrow_onnx(self) -> Path:
+        return self.folder / f"{self.name}.narrow.onnx"
+
+    @property
+    def has_narrow(self) -> bool:
+        """Whether the manifest lists a narrow network and states what it loses."""
+        return self.narrow_onnx.name in self.record.files and self.record.narrow is not None
 
     @property
     def has_int8(self) -> bool:

@@ -35,13 +35,14 @@ _ROUNDS = 6
 _INCOMPLETE_HOLDS_S = 3600.0  # an incomplete choice expires, so that a busy moment does not decide for ever
 # A less exact runtime must take at most this share of the more exact one's time, or the more exact one is kept.
 _WORTHWHILE = 0.9
+_NARROW_WORTHWHILE = 0.6  # the narrow network is another one, and has to win more
 # Dice of the probability maps on the probe's picture. Measured on AVX-512 with VNNI over four networks: bfloat16 0.983
 # to 0.999, ONNX Runtime's 8 bits 0.973 to 0.988, OpenVINO's 0.87 to 0.95.
 _LEAST_AGREEMENT = 0.965
 _PRECISIONS = ("f32", "bf16", "f16", "int8")  # the most exact first
 # The most promising first, because a busy machine may measure only some of them.
-_CPU_CANDIDATES = ("openvino-bf16", "openvino-int8", "openvino", "onnx", "onnx-int8")
-_CPU_WITHOUT_OPENVINO = ("onnx", "onnx-int8")
+_CPU_CANDIDATES = ("openvino-bf16", "openvino-int8", "openvino", "openvino-narrow", "onnx", "onnx-int8")
+_CPU_WITHOUT_OPENVINO = ("onnx", "onnx-narrow", "onnx-int8")
 _CUDA_CANDIDATES = ("torch", "tensorrt", "tensorrt-rtx")
 
 Loader = Callable[[Runtime, ModelFiles, int], Backend]
@@ -120,11 +121,12 @@ def remembered_choice(files: ModelFiles, *, threads: int = 1, folder: Path | Non
 
 
 def probe_key(files: ModelFiles, threads: int) -> str:
-    """Key of the weights, the 8-bit gate, the machine and the versions; a change of any causes a new measurement."""
+    """Key of the weights, the gates, the machine and the versions; a change of any causes a new measurement."""
     machine = this_machine().model_dump(exclude={"memory_gib", "python"})
-    gate = files.record.int8.model_dump() if files.record.int8 else None
-    content = {"schema": SCHEMA, "files": files.record.files, "int8": gate, "machine": machine, "threads": threads,
-               "gpu_usable": cuda_is_there()}  # fmt: skip
+    gates = (files.record.int8, files.record.narrow)
+    int8, narrow = (None if gate is None else gate.model_dump() for gate in gates)
+    content = {"schema": SCHEMA, "files": files.record.files, "int8": int8, "narrow": narrow, "machine": machine,
+               "threads": threads, "gpu_usable": cuda_is_there()}  # fmt: skip
     return sha256(json.dumps(content, sort_keys=True).encode())[:32]
 
 
@@ -188,6 +190,8 @@ def _why_left_out(runtime: Runtime, files: ModelFiles) -> str | None:
     gate = files.record.int8
     if runtime.precision == "int8" and gate is not None and not gate.passed:
         return f"the 8-bit graph loses {gate.lost_points:.2f} points of Dice, the limit is {gate.limit_points}"
+    if runtime.narrow:
+        return _why_not_narrow(files)
     if runtime.library in ("tensorrt", "tensorrt-rtx"):
         from engines.inference.tensorrt.tensorrt_plans import stored_plan
 
@@ -197,9 +201,26 @@ def _why_left_out(runtime: Runtime, files: ModelFiles) -> str | None:
     return None
 
 
+def _why_not_narrow(files: ModelFiles) -> str | None:
+    gate = files.record.narrow
+    if gate is not None and not gate.passed:
+        return f"the narrow network loses {gate.lost_points:.2f} points of Dice, the limit is {gate.limit_points}"
+    if openvino_runtime.is_installed() and openvino_runtime.computes_in_bfloat16():
+        return "this CPU multiplies bfloat16, which is quick enough for the wide network"
+    return None
+
+
 def _disagreeing(answers: dict[str, np.ndarray]) -> dict[str, str]:
-    """Runtimes that are wrong on this machine: their answer is far from that of the most exact runtime."""
-    order = _most_exact_first(answers)
+    """Runtimes that are wrong on this machine: their answer is far from that of the most exact runtime.
+
+    The narrow network answers a little otherwise everywhere: its runtimes are compared with each other.
+    """
+    order = _most_exact_first(name for name in answers if not RUNTIMES[name].narrow)
+    narrow = [name for name in answers if RUNTIMES[name].narrow]
+    return {**_unlike_first(order, answers), **_unlike_first(narrow, answers)}
+
+
+def _unlike_first(order: list[str], answers: dict[str, np.ndarray]) -> dict[str, str]:
     reasons = {}
     for name in order:
         alike = agreement(answers[name], answers[order[0]])
@@ -233,14 +254,17 @@ def _best(best_s: dict[str, float]) -> str:
     order = _most_exact_first(best_s)
     chosen = order[0]
     for name in order[1:]:
-        gain = 1.0 if RUNTIMES[name].precision == RUNTIMES[chosen].precision else _WORTHWHILE
+        alike = RUNTIMES[name].precision == RUNTIMES[chosen].precision
+        gain = 1.0 if alike else _WORTHWHILE
+        if RUNTIMES[name].narrow != RUNTIMES[chosen].narrow:
+            gain = _NARROW_WORTHWHILE
         if best_s[name] < gain * best_s[chosen]:
             chosen = name
     return chosen
 
 
 def _most_exact_first(names: Iterable[str]) -> list[str]:
-    return sorted(names, key=lambda name: _PRECISIONS.index(RUNTIMES[name].precision))
+    return sorted(names, key=lambda name: (RUNTIMES[name].narrow, _PRECISIONS.index(RUNTIMES[name].precision)))
 
 
 def _load(runtime: Runtime, files: ModelFiles, threads: int) -> Backend:

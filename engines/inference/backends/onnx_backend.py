@@ -19,9 +19,18 @@ class OnnxBackend:
         threads: threads of one call, 0 for all useful ones; the live path shares its cores with the window.
         device: "cpu" or "cuda".
         int8: whether to load the 8-bit graph.
+        narrow: whether to load the narrow network instead.
     """
 
-    def __init__(self, files: ModelFiles, *, threads: int = 1, device: str = "cpu", int8: bool = False) -> None:
+    def __init__(
+        self,
+        files: ModelFiles,
+        *,
+        threads: int = 1,
+        device: str = "cpu",
+        int8: bool = False,
+        narrow: bool = False,
+    ) -> None:
         onnxruntime.disable_telemetry_events()
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = thread_count(threads)
@@ -35,14 +44,14 @@ class OnnxBackend:
             raise InputError(
                 f"backend onnx: this ONNX Runtime has no {provider}; install onnxruntime-gpu or use --backend torch"
             )
-        path = files.int8_onnx if int8 else files.onnx
+        path = files.int8_onnx if int8 else files.narrow_onnx if narrow else files.onnx
         graph = files.read(path)
         try:
             self._session = onnxruntime.InferenceSession(graph, options, providers=[provider])
         except Exception as error:  # ONNX Runtime raises unrelated types of its own
             raise InputError(f"{path}: ONNX Runtime cannot load it ({error})") from error
         self._input = self._session.get_inputs()[0]
-        self.name = "onnx-int8" if int8 else "onnx"
+        self.name = "onnx-int8" if int8 else "onnx-narrow" if narrow else "onnx"
         self.device = device
 
     def run(self, batch: Float[np.ndarray, "n channels rows columns"]) -> Float[np.ndarray, "n classes rows columns"]:

@@ -26,11 +26,14 @@ class OpenvinoBackend:
         threads: threads of one call, 0 for all useful ones.
         precision: "f32" is exact; "bf16" computes in bfloat16 (no faster than f32 on a CPU without instructions for
             it); "int8" loads the shipped 8-bit graph.
+        narrow: whether to load the narrow network instead; in "f32".
     """
 
-    def __init__(self, files: ModelFiles, *, threads: int = 1, precision: Precision = "f32") -> None:
+    def __init__(
+        self, files: ModelFiles, *, threads: int = 1, precision: Precision = "f32", narrow: bool = False
+    ) -> None:
         self._ov = openvino()
-        self._path = files.int8_onnx if precision == "int8" else files.onnx
+        self._path = files.int8_onnx if precision == "int8" else files.narrow_onnx if narrow else files.onnx
         self._channels = files.record.channels
         self._properties = {
             # The floating-point parts of an 8-bit graph stay in float32.
@@ -46,7 +49,8 @@ class OpenvinoBackend:
         self._usual_shape = (1, self._channels, side, side)
         self._usual = self._compiled(self._usual_shape)
         self._any = None
-        self.name = {"f32": "openvino", "bf16": "openvino-bf16", "int8": "openvino-int8"}[precision]
+        of_precision = {"f32": "openvino", "bf16": "openvino-bf16", "int8": "openvino-int8"}
+        self.name = "openvino-narrow" if narrow else of_precision[precision]
         self.device = "cpu"
 
     def run(self, batch: Float[np.ndarray, "n channels rows columns"]) -> Float[np.ndarray, "n classes rows columns"]:

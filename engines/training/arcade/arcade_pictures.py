@@ -100,6 +100,37 @@ def read_arcade(
     return found
 
 
+def read_unmarked(folder: Path) -> list[ArcadePicture]:
+    """All pictures of a folder, by name, with nothing known of their pixels: what a network may be asked about.
+
+    Raises:
+        InputError: there is no such folder or no picture in it; an unreadable file.
+    """
+    paths = sorted(path for path in folder.glob("*") if path.suffix.lower() in _PICTURES)
+    if not paths:
+        raise InputError(f"{folder}: holds no picture ({', '.join(_PICTURES)})")
+    side, nothing = (STORED_PX, STORED_PX), np.zeros((WORKING_PX, WORKING_PX), np.uint8)
+    unmarked = np.zeros(side, np.uint8)
+    found = []
+    for path in paths:
+        picture = _grey(path)
+        if picture.shape != side:
+            how = cv2.INTER_AREA if max(picture.shape) > STORED_PX else cv2.INTER_LINEAR
+            picture = np.asarray(cv2.resize(picture, side, interpolation=how), np.uint8)
+        found.append(
+            ArcadePicture(
+                name=path.stem,
+                picture=picture,
+                vessel=unmarked,
+                ignore=nothing,
+                catheter=nothing,
+                tubes=nothing,
+                branches=nothing,
+            )
+        )
+    return found
+
+
 def _read(picture_file: Path, mask_file: Path, *, trim: bool) -> ArcadePicture | None:
     picture, mask = _grey(picture_file), _grey(mask_file)
     if picture.shape != mask.shape:

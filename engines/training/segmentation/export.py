@@ -49,7 +49,7 @@ def export(
     net = copy.deepcopy(net)
     net.load_state_dict({n: v.float() if v.is_floating_point() else v for n, v in halved.items()})
     tensors = safetensors.torch.save({n: v.contiguous() for n, v in halved.items()}, metadata={"model": scene.name})
-    graph = _onnx_bytes(net.eval(), scene, {"steps": steps, "seed": recipe.seed})
+    graph = onnx_bytes(net.eval(), scene, {"steps": steps, "seed": recipe.seed})
     check_parity(net, graph)
     contents = {f"{scene.name}.safetensors": tensors, f"{scene.name}.onnx": graph}
     for name, content in contents.items():
@@ -131,7 +131,8 @@ def store_weights_halved(model: onnx.ModelProto) -> None:
     model.graph.node.extend(nodes)
 
 
-def _onnx_bytes(net: DruNet, scene: Scene, metadata: dict[str, Any]) -> bytes:
+def onnx_bytes(net: DruNet, scene: Scene, metadata: dict[str, Any]) -> bytes:
+    """The network as a graph that gives probabilities, its weights stored in half precision."""
     batch = torch.zeros(2, net.channels, 64, 96)
     dynamic = {0: torch.export.Dim("n"), 2: 16 * torch.export.Dim("rows16", min=1, max=512),
                3: 16 * torch.export.Dim("columns16", min=1, max=512)}  # fmt: skip

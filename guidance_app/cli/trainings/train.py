@@ -60,6 +60,10 @@ def train(
     trim: Annotated[
         bool, typer.Option("--trim", help="--arcade: trim the marked masks to the width of the synthetic labels")
     ] = False,
+    narrow: Annotated[
+        bool,
+        typer.Option("--narrow", help="half the width, taught by the shipped network; --arcade, --cases add pictures"),
+    ] = False,
     budget_min: Annotated[float, typer.Option(min=0.0, help="--arcade: minutes of part two; 0: all steps")] = 0.0,
     resume: Annotated[
         bool, typer.Option("--resume", help="go on with an interrupted training in --out, with its own options")
@@ -75,6 +79,7 @@ def train(
     writes a model folder for `--models`; of a network with several vessel classes the first one is what masks mark.
     With --arcade DIR the coronary network learns from real pictures (DIR/train and DIR/val, each with images and
     masks of the main vessels) and synthetic ones, from the weights that saw simulation alone.
+    With --narrow a network of half the width learns the shipped one's answers, for processors that multiply slowly.
     """
     given = dict(locals())
     from guidance_app.cli.trainings.training_state import options_of_interrupted, options_to_keep, show_trainings
@@ -94,7 +99,7 @@ def train(
             name, out, log, steps=steps, seed=seed, width=width, batch=batch, patch=patch, rate=rate, paper=paper,
             initial=initial, cases=cases, tune_cases=tune_cases, case_share=case_share, device=device,
             threads=threads, workers=workers, finetune=finetune, folds=folds, models=models, arcade=arcade, trim=trim,
-            budget_min=budget_min,
+            budget_min=budget_min, narrow=narrow,
         )  # fmt: skip
 
 
@@ -123,6 +128,7 @@ def _train(
     arcade: Path | None,
     trim: bool,
     budget_min: float,
+    narrow: bool,
 ) -> None:
     if name == "ivus-landmarks":
         from guidance_app.cli.trainings.train_ivus import train_ivus_landmarks
@@ -148,6 +154,14 @@ def _train(
         from guidance_app.cli.trainings.train_correlation import train_similarity
 
         train_similarity(name, out, log, steps=steps, seed=seed, threads=threads)
+        return
+    if narrow:
+        from guidance_app.cli.trainings.train_narrow import train_narrow
+
+        if finetune is not None or paper or initial or trim or budget_min:
+            raise InputError("--narrow: goes with --arcade DIR, --cases FOLDER, --steps and --seed alone")
+
+        train_narrow(name, out, log, steps=steps, seed=seed, arcade=arcade, cases=cases, threads=threads)
         return
     from engines.segmentation.scenes import scene_named
 

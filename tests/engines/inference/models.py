@@ -3,9 +3,10 @@
 import functools
 import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
-from engines.inference.model_files import BUNDLED_MODELS, Int8Gate, ModelFiles, read_manifest, sha256
+from engines.inference.model_files import BUNDLED_MODELS, Int8Gate, ModelFiles, NarrowGate, read_manifest, sha256
 from engines.segmentation.scenes import SCENES
 
 
@@ -45,3 +46,15 @@ def without_int8() -> ModelFiles:
     return ModelFiles(
         name="coronary", folder=files.folder, record=files.record.model_copy(update={"files": listed, "int8": None})
     )
+
+
+def with_narrow(files: ModelFiles, *, lost_points: float = 0.1) -> ModelFiles:
+    """The same with a narrow network, which is the wide one once more: tests of the choice run neither."""
+    graph = files.read(files.onnx)
+    files.narrow_onnx.write_bytes(graph)
+    gate = NarrowGate(
+        pictures=1, seed=0, dice={"vessel": 70.0}, dice_narrow={"vessel": 70.0 - lost_points}, limit_points=0.5,
+        width=8, steps=1, training_seed=1,
+    )  # fmt: skip
+    listed = {**files.record.files, files.narrow_onnx.name: sha256(graph)}
+    return replace(files, record=files.record.model_copy(update={"files": listed, "narrow": gate}))

@@ -6,7 +6,7 @@ import pytest
 from calibration.errors import InputError
 from engines.inference import probe
 from engines.inference.probe import choose, probe_path, remembered_choice
-from tests.engines.inference.models import with_int8, without_int8
+from tests.engines.inference.models import with_int8, with_narrow, without_int8
 
 
 class _Clocked:
@@ -52,8 +52,12 @@ def _every_cpu_runtime(monkeypatch):
     monkeypatch.setattr(
         probe,
         "why_not",
-        lambda runtime, files: "no graph" if runtime.precision == "int8" and not files.has_int8 else None,
-    )
+        lambda runtime, files: (
+            "no graph" if runtime.precision == "int8" and not files.has_int8
+            else "no narrow network" if runtime.narrow and not files.has_narrow else None
+        ),
+    )  # fmt: skip
+    monkeypatch.setattr(probe.openvino_runtime, "computes_in_bfloat16", lambda: False)
 
 
 def _choose(files, tmp_path, machine, **options):
@@ -89,7 +93,35 @@ def test_int8_that_failed_its_gate_is_never_chosen(tmp_path):
 def test_without_an_8_bit_graph_the_others_are_measured(tmp_path):
     choice = _choose(without_int8(), tmp_path, _Clocked(_QUICK))
     assert choice.name == "openvino-bf16"
-    assert choice.left_out == {"openvino-int8": "no graph", "onnx-int8": "no graph"}
+    assert {choice.left_out[name] for name in ("openvino-int8", "onnx-int8")} == {"no graph"}
+
+
+_SLOW = {"openvino": 70.0, "onnx": 75.0, "openvino-narrow": 24.0}
+
+
+def test_a_narrow_network_is_taken_where_the_wide_one_is_slow(files, tmp_path):
+    # It answers a little otherwise, and is not refused for that.
+    machine = _Clocked(_SLOW, answers={"openvino-narrow": 0.45})
+    choice = _choose(with_narrow(files), tmp_path, machine)
+    assert choice.name == "openvino-narrow"
+    assert "openvino-narrow 24.0" in choice.why
+
+
+def test_a_narrow_network_has_to_win_much(files, tmp_path):
+    assert _choose(with_narrow(files), tmp_path, _Clocked(_SLOW | {"openvino-narrow": 45.0})).name == "openvino"
+
+
+def test_a_narrow_network_that_failed_its_gate_is_never_chosen(files, tmp_path):
+    choice = _choose(with_narrow(files, lost_points=1.2), tmp_path, _Clocked(_SLOW))
+    assert choice.name == "openvino"
+    assert "1.20 points" in choice.left_out["openvino-narrow"]
+
+
+def test_a_processor_with_bfloat16_keeps_the_wide_network(files, tmp_path, monkeypatch):
+    monkeypatch.setattr(probe.openvino_runtime, "computes_in_bfloat16", lambda: True)
+    choice = _choose(with_narrow(files), tmp_path, _Clocked(_SLOW | {"openvino-bf16": 30.0}))
+    assert choice.name == "openvino-bf16"
+    assert "quick enough" in choice.left_out["openvino-narrow"]
 
 
 def test_the_choice_is_remembered(files, tmp_path):
@@ -105,11 +137,12 @@ def test_the_choice_is_remembered(files, tmp_path):
 def test_a_remembered_choice_that_does_not_run_here_is_measured_again(files, tmp_path, monkeypatch):
     assert _choose(files, tmp_path, _Clocked(_QUICK)).name == "openvino-int8"
     monkeypatch.setattr(
-        probe, "why_not", lambda runtime, _: "no 8-bit products" if runtime.name == "openvino-int8" else None
-    )
+        probe, "why_not",
+        lambda runtime, _: "no" if runtime.name in ("openvino-int8", "openvino-narrow") else None,
+    )  # fmt: skip
     choice = _choose(files, tmp_path, _Clocked(_QUICK))
     assert choice.name == "openvino-bf16"
-    assert choice.left_out == {"openvino-int8": "no 8-bit products"}
+    assert choice.left_out == {"openvino-int8": "no", "openvino-narrow": "no"}
 
 
 @pytest.mark.parametrize("content", ["", "{", '{"schema": "guidance-app/probe/1"}', "\x00\xff", "[]"])

@@ -55,3 +55,9 @@ def test_real_pictures_are_of_coronaries_and_in_their_form(tmp_path):
     )
     assert "--arcade DIR" in _error("coronary", "--budget-min", 5)
     assert list(out.glob("*")) == []
+
+
+def test_a_narrow_network_is_of_a_shipped_one_and_goes_into_a_folder_of_its_own(tmp_path):
+    assert "goes with --arcade DIR" in _error("coronary", "--narrow", "--trim", "--out", tmp_path)
+    assert "no network is called 'pelvis'" in _error("pelvis", "--narrow", "--out", tmp_path)
+    assert "shipped" in _error("coronary", "--narrow", "--out", BUNDLED_MODELS)
