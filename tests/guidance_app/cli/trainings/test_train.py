@@ -60,4 +60,4 @@ def test_real_pictures_are_of_coronaries_and_in_their_form(tmp_path):
 def test_a_narrow_network_is_of_a_shipped_one_and_goes_into_a_folder_of_its_own(tmp_path):
     assert "goes with --arcade DIR" in _error("coronary", "--narrow", "--trim", "--out", tmp_path)
     assert "no network is called 'pelvis'" in _error("pelvis", "--narrow", "--out", tmp_path)
-    assert "shipped" in _error("coronary", "--narrow", "--out", BUNDLED_MODELS)
+    assert "ship with the program" in _error("coronary", "--narrow", "--out", BUNDLED_MODELS)

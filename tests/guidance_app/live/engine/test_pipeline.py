@@ -99,9 +99,8 @@ def test_failed_cold_start_is_tried_again_on_a_fuller_picture_or_after_a_rest():
     for index in range(4):
         situation = steps.step(frame_with(4, index), situation).situation
     assert situation.registering
-    failed = guidance_state.registration_finished(
-        situation, registration(status="rejected"), geometry(), situation.generation
-    )
+    nothing = replace(registration(status="rejected"), confidence=0.1)
+    failed = guidance_state.registration_finished(situation, nothing, geometry(), situation.generation)
     rested = [steps.step(frame_with(4, 4), failed)]
     while rested[-1].cold_start is None:
         rested.append(steps.step(frame_with(4, 4), rested[-1].situation))
