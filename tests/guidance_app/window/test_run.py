@@ -40,7 +40,7 @@ def test_a_headless_run_paints_every_screen_and_leaves_video_and_screenshot(tmp_
         pictures = [picture.to_ndarray(format="rgb24") for picture in video.decode(video=0)]
     assert len(pictures) == 3
     assert pictures[0].shape[0] % 2 == pictures[0].shape[1] % 2 == 0
-    research = [picture[-60:-38, 300:700].min(axis=2).max() for picture in pictures]
+    research = [picture[-110:-80, 300:700].min(axis=2).max() for picture in pictures]
     assert min(research) > 130, "a frame lacks the research-use line"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mp4", "s.png"]
     still = QImage(str(tmp_path / "s.png"))
