@@ -17,7 +17,7 @@ from engines.registration.features.prepared_model import PreparedModel
 from engines.registration.features.projected_model import RigidState
 from engines.registration.filling.filled_features import FilledFeatures, features_of, filled_depth_sigma_mm
 from engines.registration.filling.filled_fit import fit_filled
-from engines.registration.filling.filled_picture import FilledPicture, Filling, gram_of
+from engines.registration.filling.filled_picture import FilledPicture, Filling, best_amounts, gram_of
 from engines.registration.filling.filled_stage import (
     FINE,
     MIDDLE,
@@ -125,23 +125,55 @@ def sharpness_of(
 ) -> tuple[float, float]:
     """`FilledStanding.sharp` and `.turn_sharp` of one view, with the seen picture moved in place of the model.
 
-    A small move in the plane is the same for both but at the border; the parts need not be rendered again.
+    A small move in the plane is the same for both, and the parts need not be rendered again. Only the border differs:
+    what is near it was band-passed without its surroundings and would move away from where the parts show the same.
+    So only what lies inside before and after the move is compared; else every pose would look sharp in a collimated
+    field.
 
     Args:
+        filling, parts: of `FilledPicture.filled` at the pose.
         pivot_px: (column, row) of the model's pivot, about which it turns.
     """
+    if not filling.ncc > 0:
+        return 0.0, 0.0
     seen = np.zeros(picture.shape_px, np.float32)
     seen.ravel()[picture.index] = picture.target
-    gram = gram_of(parts)
+    inner = _inner(picture)
     step_px = NUDGE_MM / picture.mm_per_px
 
-    def moved(column_px: float, row_px: float, turn_rad: float) -> float:
+    def lost(column_px: float, row_px: float, turn_rad: float) -> float:
         matrix = cv2.getRotationMatrix2D(pivot_px, math.degrees(turn_rad), 1.0)
         matrix[:, 2] += (column_px, row_px)
+        still_inside = cv2.warpAffine(inner, matrix, inner.shape[::-1]) > 0.99
+        common = (still_inside & (inner > 0)).ravel()[picture.index]
+        if not common.any():
+            return 0.0
         there = cv2.warpAffine(seen, matrix, seen.shape[::-1]).ravel()[picture.index]
-        return picture.best(gram, (parts @ there).astype(np.float64))[1]
+        shown = parts[:, common]
+        shown = shown - shown.mean(axis=1, keepdims=True)
+        gram = gram_of(shown)
+        here = _best_correlation(gram, shown, picture.target[common])
+        # Where the inner part alone shows no fit, a share of that little would be any number.
+        return (here - _best_correlation(gram, shown, there[common])) / max(here, 0.5 * filling.ncc)
 
-    shifted = [moved(step_px, 0, 0), moved(-step_px, 0, 0), moved(0, step_px, 0), moved(0, -step_px, 0)]
-    turned = [moved(0, 0, NUDGE_RAD), moved(0, 0, -NUDGE_RAD)]
-    here = max(filling.ncc, 1e-6)
-    return 1.0 - float(np.mean(shifted)) / here, 1.0 - float(np.mean(turned)) / here
+    shifted = [lost(step_px, 0, 0), lost(-step_px, 0, 0), lost(0, step_px, 0), lost(0, -step_px, 0)]
+    turned = [lost(0, 0, NUDGE_RAD), lost(0, 0, -NUDGE_RAD)]
+    return float(np.mean(shifted)), float(np.mean(turned))
+
+
+def _inner(picture: FilledPicture) -> Float[np.ndarray, "rows columns"]:
+    """1 where the band-pass had all of its surroundings, else 0."""
+    size = 2 * math.ceil(picture.band_px) + 1
+    closed = np.pad(picture.seen, 1).astype(np.uint8)
+    return cv2.erode(closed, np.ones((size, size), np.uint8))[1:-1, 1:-1].astype(np.float32)
+
+
+def _best_correlation(
+    gram: Float[np.ndarray, "k k"], parts: Float[np.ndarray, "k pixels"], target: Float[np.ndarray, " pixels"]
+) -> float:
+    """Of the parts' best sum with the target, both taken without their means."""
+    target = target - target.mean()
+    along = (parts @ target).astype(np.float64)
+    amount = best_amounts(gram, along)
+    norm = math.sqrt(max(float(amount @ gram @ amount), 0.0)) * float(np.linalg.norm(target))
+    return float(amount @ along) / norm if norm > 0 else 0.0
