@@ -13,7 +13,7 @@ from jaxtyping import Float, Float32
 from engines.ivus.search.path_search import hypothesis_totals
 
 _OFFSETS, _FINE = (-0.16, -0.08, 0.0, 0.08, 0.16), 0.03
-_SIGMA = 0.06  # of the prior, in logarithms: the networks' own bias is half of it
+_SIGMA = 0.03  # of the prior, in logarithms: what networks and blur leave; more would let a bare taper slide
 _SCALES = (0.98, 1.02)  # enough to tell offsets apart
 
 
