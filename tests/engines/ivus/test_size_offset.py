@@ -35,9 +35,7 @@ def pair(larger):
 @pytest.mark.parametrize("larger", [0.9, 1.0, 1.12])
 def test_the_offset_between_the_modalities_is_found_and_the_place_with_it(larger):
     frames, course = pair(larger)
-    found = size_offset(
-        lambda offset: frame_evidence(frames, course, SIZES_ALONE, size_offset=offset), frames.place_mm
-    )
+    found = size_offset(lambda offset: frame_evidence(frames, course, SIZES_ALONE, size_offset=offset), frames.place_mm)
     assert found == pytest.approx(np.log(larger), abs=0.04)
     evidence = frame_evidence(frames, course, SIZES_ALONE, size_offset=found)
     best = search(evidence, frames.place_mm, course.place_mm)[0]
