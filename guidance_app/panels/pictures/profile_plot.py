@@ -61,8 +61,7 @@ class ProfilePlot(pg.PlotWidget):
         self._item.getViewBox().setMouseEnabled(x=False, y=False)
         self._item.getViewBox().setDefaultPadding(0.0)
         self._item.layout.setContentsMargins(0, 0, 0, 0)
-        self._legend = self._item.addLegend(offset=(-6, 2), labelTextSize="8pt", colCount=4,
-                                            brush=pg.mkBrush(palette.ROOM))  # fmt: skip
+        self._legend = self._item.addLegend(offset=(-6, 2), labelTextSize="8pt", colCount=4)
         self._line = pg.InfiniteLine(angle=90, pen=pg.mkPen(palette.VALID, width=1.4))
         self._item.addItem(self._line, ignoreBounds=True)
         self.setMinimumHeight(80)
@@ -88,7 +87,7 @@ class ProfilePlot(pg.PlotWidget):
         self._item.addItem(self._line, ignoreBounds=True)
         self._item.setXRange(*range_mm, padding=0)
         # Room above for the legend, and below for the whole of the axis' zero.
-        self._item.setYRange(-0.08 * top, 1.5 * top, padding=0)
+        self._item.setYRange(-0.08 * top, 1.8 * top, padding=0)
 
     def show_cursor(self, at_mm: float) -> None:
         self._line.setPos(at_mm)
