@@ -15,23 +15,30 @@ from engines.ivus.features.contour_maps import contour_maps
 from engines.ivus.features.ct_maps import ct_maps
 from engines.ivus.features.gating import Gating, gate
 from engines.ivus.features.landmark_list import landmark_list
-from engines.ivus.features.landmark_maps import ANGLES, LandmarkMaps, circular_blur
+from engines.ivus.features.landmark_maps import LandmarkMaps
 from engines.ivus.features.landmark_weights import load_landmark_network
 from engines.ivus.features.ultrasound_maps import ultrasound_maps
 from engines.ivus.files.contour_tables import Contours
 from engines.ivus.files.pullback import Pullback
 from engines.ivus.fusion import Fusion
 from engines.ivus.geometry.ostial_end import ostial_end_sign
-from engines.ivus.geometry.straightened import sample_ct
 from engines.ivus.geometry.vessel_course import VesselCourse, vessel_course
-from engines.ivus.search.candidates import distinct_answers, mass_behind, place_mass
+from engines.ivus.search.candidates import distinct_answers
 from engines.ivus.search.certainty import certainty_of
-from engines.ivus.search.evidence import LUMEN, EvidenceWeights, frame_evidence, load_evidence_weights, without
-from engines.ivus.search.path_search import SCALES, Posterior, search
+from engines.ivus.search.evidence import (
+    LUMEN,
+    EvidenceWeights,
+    angular_evidence,
+    combined_evidence,
+    load_evidence_weights,
+    without,
+)
+from engines.ivus.search.path_search import Posterior, search
+from engines.ivus.search.size_offset import size_offset
+from engines.ivus.signs import share_in_lumen, signs_of
 from engines.ivus.trust import TrustModel, flags_of, load_trust_model
 
 _LEAST_STEP_MM = 0.38  # frames closer than this say the same thing twice
-_WALL_HU = 50.0
 Progress = Callable[[str, float], None]
 
 
@@ -78,10 +85,16 @@ def register(
     weights = weights or load_evidence_weights()
     if not variant.lumen:
         weights = without(weights, LUMEN)
+    angular = angular_evidence(frame_maps, course_maps, weights)
+
+    def evidence_at(offset: float) -> Float32[np.ndarray, "2 f s a"]:
+        return combined_evidence(angular, frame_maps, course_maps, weights, size_offset=offset)
+
+    nominal_mm = frame_maps.place_mm - frame_maps.place_mm[0]
+    offset = size_offset(evidence_at, nominal_mm) if variant.lumen and variant.posterior else 0.0
     matter = Matter(
         ct=ct, source=source, course=course, course_maps=course_maps, frame_maps=frame_maps, index=index,
-        evidence=frame_evidence(frame_maps, course_maps, weights), ostium=ostium,
-        doubtful=doubtful,
+        evidence=evidence_at(offset), ostium=ostium, doubtful=doubtful, size_offset=offset,
     )  # fmt: skip
     posteriors = search(matter.evidence, matter.nominal_mm, course_maps.place_mm, sums=variant.posterior,
                         refined=variant.refined)  # fmt: skip
@@ -99,6 +112,7 @@ class Matter:
         evidence: by handedness, frame, place and angle.
         ostium: how sure the ostial end is.
         doubtful: gating is in doubt.
+        size_offset: logarithm of how much larger lumina look in the frames than in the CT.
     """
 
     ct: CtVolume
@@ -110,6 +124,7 @@ class Matter:
     evidence: Float32[np.ndarray, "2 f s a"]
     ostium: float
     doubtful: bool
+    size_offset: float = 0.0
 
     @property
     def nominal_mm(self) -> Float[np.ndarray, " f"]:
@@ -124,9 +139,10 @@ def judged(matter: Matter, posteriors: Sequence[Posterior], *, trust: TrustModel
     place, angle = _all_frames(z_mm, index, best, frame_maps)
     poses = frame_poses(course.frame, place, angle, best.hypothesis.handedness,
                         _centres(matter.source, frame_maps, z_mm, index))  # fmt: skip
-    signs = _signs(course, matter.course_maps, frame_maps, matter.evidence, posteriors, matter.ostium,
+    signs = signs_of(course, matter.course_maps, frame_maps, matter.evidence, posteriors, matter.ostium,
                    doubtful=matter.doubtful)  # fmt: skip
-    signs["in_lumen"] = _share_in_lumen(matter.ct, course, best.place_mm)
+    signs["in_lumen"] = share_in_lumen(matter.ct, course, best.place_mm)
+    signs["size_offset"] = matter.size_offset
     model = trust or load_trust_model()
     confidence = model.confidence(signs)
     names = np.arange(len(z_mm), dtype=np.float64)[index]
@@ -232,84 +248,3 @@ def _centres(
     if isinstance(source, Contours):
         return np.zeros((len(z_mm), 2))  # the point asked for is the middle of the lumen itself
     return np.column_stack([np.interp(z_mm, z_mm[index], maps.centre_mm[:, k]) for k in range(2)])
-
-
-def _signs(
-    course: VesselCourse, course_maps: LandmarkMaps, frame_maps: LandmarkMaps, evidence: np.ndarray,
-    posteriors: Sequence[Posterior], ostium: float, *, doubtful: bool,
-) -> dict[str, float]:  # fmt: skip
-    """Numbers that speak of trust; `trust` says what they mean."""
-    best = posteriors[0]
-    job = best.hypothesis
-    places = course_maps.place_mm
-    row = np.clip(np.rint((best.place_mm - places[0]) / (places[1] - places[0])).astype(int), 0, len(places) - 1)
-    column = np.rint(best.angle_rad / (2 * np.pi) * ANGLES).astype(int) % ANGLES
-    inside = (best.place_mm >= places[0]) & (best.place_mm <= places[-1])
-    along = evidence[0 if job.handedness > 0 else 1][np.arange(len(row)), row, column]
-    place = np.arange(len(row), dtype=np.float64)
-    matched = np.clip(along - 0.5, 0.0, 1.0) * inside
-    mine, theirs = np.log(frame_maps.size_mm), np.log(course_maps.size_mm[row])
-    spread = float(mine.std() * theirs.std())
-    correlation = float(((mine - mine.mean()) * (theirs - theirs.mean())).mean() / spread) if spread > 1e-6 else 0.0
-    mass = mass_behind(posteriors)
-    same = sum(p.probability for p in posteriors if p.hypothesis.along == job.along)
-    mirror = sum(
-        p.probability for p in posteriors
-        if p.hypothesis.along == job.along and p.hypothesis.handedness != job.handedness
-    )  # fmt: skip
-    beyond = np.maximum(-best.place_mm, 0.0) + np.maximum(best.place_mm - course.given_mm, 0.0)
-    return {
-        "mass": mass,
-        "place_mass": place_mass(posteriors),
-        "evidence": float((along * inside).sum()),
-        "landmarks": _matched_lengths(matched, frame_maps.place_mm),
-        "size_correlation": correlation,
-        "agreement": _map_agreement(frame_maps, course_maps, row, column, job.handedness, ("branch", "calcium")),
-        "branch_agreement": _map_agreement(frame_maps, course_maps, row, column, job.handedness, ("branch",)),
-        "branches_seen": float(sum(landmark.kind == "bifurcation" for landmark in landmark_list(frame_maps, place))),
-        "outside": float(1.0 - inside.mean()),
-        "outside_given_mm": float(beyond.max()),
-        "ostium": float(min(ostium, 6.0)),
-        "edge": float(job.scale in (SCALES[0], SCALES[-1])),
-        "mirror": float(mirror / max(same, 1e-9)),
-        "hidden": float(1.0 - frame_maps.valid.mean()),
-        "contrast_hu": float(np.median(course.blood_hu)),
-        "gating_doubtful": float(doubtful),
-    }
-
-
-def _share_in_lumen(ct: CtVolume, course: VesselCourse, place_mm: Float[np.ndarray, " f"]) -> float:
-    """Share of the frames whose place shows at least half the contrast in the CT."""
-    hu = sample_ct(ct, course.frame.at(place_mm).points_mm)
-    blood = np.interp(place_mm, course.frame.arc_mm, course.blood_hu)
-    return float((hu > 0.5 * (blood + _WALL_HU)).mean())
-
-
-def _map_agreement(
-    frames: LandmarkMaps, course: LandmarkMaps, row: np.ndarray, column: np.ndarray, handedness: int,
-    names: tuple[str, ...],
-) -> float:  # fmt: skip
-    """Correlation of both modalities' maps where the answer lays them over each other."""
-    at = (column[:, None] + handedness * np.arange(ANGLES)[None, :]) % ANGLES
-    spacing = float(np.median(np.diff(frames.place_mm)))
-    total, scale = 0.0, 0.0
-    for name in names:
-        mine, theirs = getattr(frames, name), getattr(course, name)
-        one = circular_blur(mine, along=1.0 / spacing, about=2.0)
-        other = circular_blur(theirs[row[:, None], at], along=1.0 / spacing, about=2.0)
-        one, other = one - one.mean(), other - other.mean()
-        total += float((one * other).mean())
-        scale += float(one.std() * other.std())
-    return total / scale if scale > 1e-6 else 0.0
-
-
-def _matched_lengths(matched: Float[np.ndarray, " f"], place_mm: Float[np.ndarray, " f"]) -> float:
-    """How many separate stretches of frames agree far better than chance."""
-    agree = matched > 0.3
-    starts = np.flatnonzero(agree & ~np.concatenate([[False], agree[:-1]]))
-    separate, last = 0, -1e9
-    for start in starts:
-        if place_mm[start] - last > 2.0:
-            separate += 1
-        last = place_mm[start]
-    return float(separate)

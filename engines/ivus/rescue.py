@@ -16,6 +16,7 @@ from engines.ivus.search.path_search import Hypothesis, search
 _PLACE_SIGMA_MM, _TURN_SIGMA_RAD = 0.25, np.deg2rad(8.0)
 _LOOSE = 4.0  # times as wide
 _MOST = 60.0  # nats: nothing that the search says of one frame overrules a person
+_ECHO = 2  # searched frames on either side that say it again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,8 +92,10 @@ def ranked_again(matter: Matter, acts: Sequence[Act], *, manual: bool = True) ->
     """
     evidence = matter.evidence.copy() if acts else matter.evidence
     for act in acts:
-        row = int(np.abs(matter.index - act.frame).argmin())
-        evidence[:, row] += _said(act, matter, row)
+        nearest = int(np.abs(matter.index - act.frame).argmin())
+        # One frame's word cannot outweigh all the others': its neighbours, which lie beside it, say it too.
+        for row in range(max(nearest - _ECHO, 0), min(nearest + _ECHO + 1, len(matter.index))):
+            evidence[:, row] += _said(act, matter, row)
 
     def allowed(job: Hypothesis) -> bool:
         return all(
@@ -118,7 +121,8 @@ def _said(act: Act, matter: Matter, row: int) -> Float32[np.ndarray, "2 s a"]:
             np.abs(matter.source.z_mm[matter.index[row]] - matter.source.z_mm[0])
         )
         target = act.place_mm - own * (act.along or 0)
-        cost += (0.5 * ((places - target) / (wide * _PLACE_SIGMA_MM)) ** 2)[None, :, None].astype(np.float32)
+        wide_mm = wide * _PLACE_SIGMA_MM + (abs(own) if act.along is None else 0.1 * abs(own))
+        cost += (0.5 * ((places - target) / wide_mm) ** 2)[None, :, None].astype(np.float32)
     if act.course_rad is not None:
         bins = np.arange(ANGLES) * 2 * np.pi / ANGLES
         for h, hand in enumerate((1, -1)):

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields
 
 import numpy as np
 from jaxtyping import Float
 from pydantic import BaseModel, ConfigDict
 
+from engines.anatomy.centerlines.moving_frame import MovingFrame
 from engines.evaluation.ivus.truth import angles_about, course_labels, landmark_cells, lumen_radii, wire_cells
 from engines.ivus.fusion import Fusion
 from engines.simulation.ivus.case import IvusCase
 
 KINDS = ("ivus/guidewire", "ivus/bifurcation", "ivus/calcification", "ct/bifurcation", "ct/calcification")
 _TOLD = 0.5
+_ROWS = 2  # every second place of the CT, 0.6 mm apart: neighbours say the same
 _BINS = 10
 
 
@@ -70,17 +73,20 @@ def landmark_record(case: IvusCase, fusion: Fusion) -> LandmarkRecord:
     openings, calcium = (angles_about(cells[chosen], frames.centre_mm) for cells in landmark_cells(case.shapes))
     wires = angles_about(wire_cells(case)[chosen], frames.centre_mm)
     course = fusion.course
-    labels, radius = course_labels(case, course.frame)
-    given = (course.frame.arc_mm >= 0.0) & (course.frame.arc_mm <= course.given_mm)
+    line = course.frame
+    given = np.flatnonzero((line.arc_mm >= 0.0) & (line.arc_mm <= course.given_mm))[::_ROWS]
+    labels, radius = course_labels(
+        case, MovingFrame(**{field.name: getattr(line, field.name)[given] for field in fields(MovingFrame)})
+    )
     pairs = {
         "ivus/guidewire": (1.0 - frames.valid, wires), "ivus/bifurcation": (frames.branch, openings),
         "ivus/calcification": (frames.calcium, calcium),
-        "ct/bifurcation": (fusion.course_maps.branch[given], labels[0][given]),
-        "ct/calcification": (fusion.course_maps.calcium[given], labels[1][given]),
+        "ct/bifurcation": (fusion.course_maps.branch[given], labels[0]),
+        "ct/calcification": (fusion.course_maps.calcium[given], labels[1]),
     }  # fmt: skip
     sizes = {
         "ivus": (frames.size_mm, _size(lumen_radii(case.shapes))[chosen]),
-        "ct": (fusion.course_maps.size_mm[given], _size(radius)[given]),
+        "ct": (fusion.course_maps.size_mm[given], _size(radius)),
     }
     return LandmarkRecord(
         classes={name: _counts(*pair) for name, pair in pairs.items()},

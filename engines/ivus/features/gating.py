@@ -14,6 +14,8 @@ from engines.ivus.files.pullback import Pullback
 _BEFORE_R_FRAMES = 6  # as in the paper: end diastole, when the artery hardly moves
 _RATE_HZ = (0.6, 2.6)  # 36 to 156 beats a minute
 _SIDE_PX = 64
+_LEAST_BEAT = 0.72  # of the usual one, between chosen frames: less splits a beat that dips twice
+_TWICE = 0.1  # by which a run is more like itself after two beats than after one, if each was half a beat
 _USUAL_BEAT = 0.4  # a beat that is longer or shorter by more is a missed or a doubled one
 _SURE_SHARE = 0.25  # of the motion's power lies about the heart rate in a beating artery
 
@@ -52,7 +54,7 @@ def gate(pullback: Pullback) -> Gating:
         return Gating(frames=np.arange(0, count, every), beats_per_minute=float("nan"), doubtful=True)
     band = butter(2, [0.6 * rate_hz, min(1.5 * rate_hz, 0.48 * per_s)], btype="band", fs=per_s, output="sos")
     wave = sosfiltfilt(band, motion)
-    quiet, _ = find_peaks(-wave, distance=max(1, round(0.65 * per_s / rate_hz)))
+    quiet, _ = find_peaks(-wave, distance=max(1, round(_LEAST_BEAT * per_s / rate_hz)))
     if len(quiet) < 8:
         return Gating(frames=np.arange(0, count), beats_per_minute=60.0 * rate_hz, doubtful=True)
     # The median counts whole frames and is off by up to 8 %; the mean of beats near it is not, nor by a beat missed.
@@ -81,4 +83,15 @@ def _rate(motion: Float[np.ndarray, " f"], per_s: float, high: float) -> tuple[f
         return float("nan"), 0.0
     best = float(hz[band][np.argmax(power[band])])
     near = band & (np.abs(hz - best) < 0.12 * best)
+    if 0.5 * best > _RATE_HZ[0] and _alike(centred, 2.0 * per_s / best) > _alike(centred, per_s / best) + _TWICE:
+        # The artery is thrown out and falls back: two movements a beat, whose power counts as the heart's too.
+        best *= 0.5
+        near |= band & (np.abs(hz - best) < 0.12 * best)
     return best, float(power[near].sum() / power[band].sum())
+
+
+def _alike(centred: Float[np.ndarray, " f"], lag: float) -> float:
+    """Highest autocorrelation within an eighth of a lag."""
+    lags = np.arange(int(0.88 * lag), int(1.12 * lag) + 2)
+    usual = float((centred**2).mean())
+    return max(float((centred[lag:] * centred[:-lag]).mean()) / usual for lag in lags if 0 < lag < len(centred))

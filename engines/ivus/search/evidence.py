@@ -57,22 +57,42 @@ def without(weights: EvidenceWeights, names: Sequence[str]) -> EvidenceWeights:
 
 
 def frame_evidence(
-    frames: LandmarkMaps, course: LandmarkMaps, weights: EvidenceWeights
+    frames: LandmarkMaps, course: LandmarkMaps, weights: EvidenceWeights, *, size_offset: float = 0.0
 ) -> Float32[np.ndarray, "2 f s a"]:
     """Evidence by (handedness, frame, place, angle of the frame's u axis).
 
     The first handedness is +1 (angles of the frame run as those of the course, whose u x v is its tangent), the second
     -1. Angle k puts the frame's u axis at k * 7.5 degrees from the course's u.
+
+    Args:
+        size_offset: logarithm of how much larger lumina look in the frames than in the CT.
     """
+    return combined_evidence(angular_evidence(frames, course, weights), frames, course, weights,
+                             size_offset=size_offset)  # fmt: skip
+
+
+def angular_evidence(
+    frames: LandmarkMaps, course: LandmarkMaps, weights: EvidenceWeights
+) -> Float32[np.ndarray, "2 f s a"]:
+    """The weighted sum of what knows an angle, as it comes."""
     pairs = angular_agreements(frames, course)
     mine = np.concatenate([weight * pair[0] for weight, pair in zip(weights.angular, pairs, strict=True)], axis=1)
-    plain = sum(weight * table for weight, table in zip(weights.plain, plain_agreements(frames, course), strict=True))
     out = np.empty((2, len(frames.place_mm), len(course.place_mm), ANGLES), dtype=np.float32)
     for h, hand in enumerate((1, -1)):
         for k in range(ANGLES):
             theirs = np.concatenate([turned(pair[1], k, hand) for pair in pairs], axis=1)
             out[h, :, :, k] = mine @ theirs.T
-    out += np.asarray(plain, dtype=np.float32)[None, :, :, None]
+    return out
+
+
+def combined_evidence(
+    angular: Float32[np.ndarray, "2 f s a"], frames: LandmarkMaps, course: LandmarkMaps, weights: EvidenceWeights, *,
+    size_offset: float = 0.0,
+) -> Float32[np.ndarray, "2 f s a"]:  # fmt: skip
+    """What knows an angle and what knows none, tempered, against anywhere."""
+    tables = plain_agreements(frames, course, size_offset=size_offset)
+    plain = sum(weight * table for weight, table in zip(weights.plain, tables, strict=True))
+    out = angular + np.asarray(plain, dtype=np.float32)[None, :, :, None]
     out *= weights.temper
     # Against anywhere: what fits every place equally well says nothing.
     peak = out.max(axis=(0, 2, 3), keepdims=True)
@@ -114,10 +134,12 @@ def _towards(maps: LandmarkMaps) -> Float[np.ndarray, "n a"]:
     return maps.pulled_mm[:, :1] * np.cos(turn) + maps.pulled_mm[:, 1:] * np.sin(turn)
 
 
-def plain_agreements(frames: LandmarkMaps, course: LandmarkMaps) -> list[Float32[np.ndarray, "f s"]]:
+def plain_agreements(
+    frames: LandmarkMaps, course: LandmarkMaps, *, size_offset: float = 0.0
+) -> list[Float32[np.ndarray, "f s"]]:
     """Agreements without an angle, in the order of `PLAIN`."""
     mine, theirs = np.log(frames.size_mm), np.log(np.maximum(course.size_mm, 0.3))
-    apart = (mine[:, None] - theirs[None, :]) ** 2
+    apart = (mine[:, None] - theirs[None, :] - size_offset) ** 2
     change_mine, change_theirs = (_change(values, maps.place_mm) for values, maps in ((mine, frames), (theirs, course)))
     present = [
         _present(getattr(frames, name))[:, None] * _present(getattr(course, name))[None, :]

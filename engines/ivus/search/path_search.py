@@ -7,7 +7,7 @@ Source of the algorithms: Rabiner, "A tutorial on hidden Markov models", Proc. I
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,8 +73,7 @@ def search(
         sums: weigh hypotheses by all their paths; else by their best path alone.
         refined: places finer than the grid, from the posterior about the best path.
     """
-    jobs = [Hypothesis(along=a, handedness=h, scale=s) for a in (1, -1) for h in (1, -1) for s in SCALES]
-    jobs = [job for job in jobs if allowed(job)]
+    jobs = [job for job in _hypotheses(SCALES) if allowed(job)]
     if sums:
         likely = np.exp(evidence)
         totals = np.array([_forward_total(likely, z_mm, job) for job in jobs])
@@ -88,6 +87,18 @@ def search(
         for k in kept
         if weight[k] > 1e-4
     ]
+
+
+def hypothesis_totals(
+    evidence: Float32[np.ndarray, "2 f s a"], z_mm: Float[np.ndarray, " f"], *, scales: Sequence[float] = SCALES
+) -> Float[np.ndarray, " h"]:
+    """Logarithm of the whole probability of every hypothesis of these scales."""
+    likely = np.exp(evidence)
+    return np.array([_forward_total(likely, z_mm, job) for job in _hypotheses(scales)])
+
+
+def _hypotheses(scales: Sequence[float]) -> list[Hypothesis]:
+    return [Hypothesis(along=a, handedness=h, scale=s) for a in (1, -1) for h in (1, -1) for s in scales]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -71,7 +71,10 @@ def fit_evidence(
         return total + _RIDGE * 1e-2 * float(weights @ weights), gradient + 2e-2 * _RIDGE * weights
 
     start = np.zeros(len(ANGULAR) + len(PLAIN))
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 40})
+    # Agreement never speaks against a place: a weight below zero would be a correction of its neighbours' that no other
+    # pair needs to share.
+    bounds = [(0.0, None)] * len(start)
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 40})
     weights = EvidenceWeights(
         angular=tuple(float(w) for w in found.x[: len(ANGULAR)]),
         plain=tuple(float(w) for w in found.x[len(ANGULAR) :]),

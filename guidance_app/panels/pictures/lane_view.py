@@ -200,7 +200,7 @@ class LaneView(QWidget):
         for at in np.arange(np.ceil(low / step) * step, high + 1e-6, step):
             x = self.x_px(float(at))
             painter.drawLine(QPointF(x, y), QPointF(x, y + 3))
-            painter.drawText(QRectF(x - 20, y + 3, 40, 14), Qt.AlignmentFlag.AlignHCenter, f"{at:g}")
+            painter.drawText(QRectF(x - 20, y + 3, 40, 14), Qt.AlignmentFlag.AlignHCenter, f"{at + 0.0:g}")
         painter.drawText(QRectF(2, y + 3, LEFT_PX - 4, 14), Qt.AlignmentFlag.AlignLeft, self.axis_words)
 
     def mousePressEvent(self, a0: QMouseEvent | None) -> None:

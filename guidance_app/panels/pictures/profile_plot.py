@@ -86,7 +86,8 @@ class ProfilePlot(pg.PlotWidget):
             self._item.addItem(text, ignoreBounds=True)
         self._item.addItem(self._line, ignoreBounds=True)
         self._item.setXRange(*range_mm, padding=0)
-        self._item.setYRange(0.0, 1.25 * top, padding=0)
+        # Room above for the legend, and below for the whole of the axis' zero.
+        self._item.setYRange(-0.08 * top, 1.8 * top, padding=0)
 
     def show_cursor(self, at_mm: float) -> None:
         self._line.setPos(at_mm)

@@ -99,10 +99,11 @@ def matter_of(opened: OpenedFusion, ct: CtVolume) -> Matter:
         ostial_end_sign(ct, course.frame.points_mm[given], course.frame.arc_mm[given],
                         fusion.course_maps.size_mm[given], course.blood_hu[given])
     )  # fmt: skip
+    offset = fusion.signs.get("size_offset", 0.0)
     return Matter(
         ct=ct, source=opened.source, course=course, course_maps=fusion.course_maps, frame_maps=fusion.frame_maps,
-        index=fusion.frame_index, ostium=ostium,
-        evidence=frame_evidence(fusion.frame_maps, fusion.course_maps, load_evidence_weights()),
+        index=fusion.frame_index, ostium=ostium, size_offset=offset,
+        evidence=frame_evidence(fusion.frame_maps, fusion.course_maps, load_evidence_weights(), size_offset=offset),
         doubtful=fusion.signs.get("gating_doubtful", 0.0) > 0.5,
     )  # fmt: skip
 

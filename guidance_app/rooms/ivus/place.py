@@ -375,13 +375,15 @@ class FusionPlace(ResultPlace):
     def _show_candidates(self) -> None:
         self.candidates.blockSignals(True)
         self.candidates.clear()
-        judged = self.desk.opened.fusion.method == "ours"
+        found = self.desk.opened.fusion
+        judged = found.method == "ours"
+        length_mm = float(np.ptp(found.place_mm))  # as it truly is: the device's own is off by up to 6 %
         for number, candidate in enumerate(self.desk.candidates, start=1):
             chance = f"{100 * candidate.probability:.0f} %" if judged else f"{candidate.probability:.2f}"
             way = "\u2190" if candidate.distal_to_proximal else "\u2192"
             mirror = ", mirror" if candidate.handedness < 0 else ""
-            ends = _ends(candidate, float(np.ptp(self.desk.fusion.z_mm)))
-            self.candidates.addItem(f"{number}  {chance}  {ends} {way} {candidate.rotation_deg:.0f}\u00b0{mirror}")
+            ends = _ends(candidate, length_mm)
+            self.candidates.addItem(f"{number}   {chance}\n{ends} mm {way} {candidate.rotation_deg:.0f}\u00b0{mirror}")
             item = self.candidates.item(number - 1)
             assert item is not None
             order = "distal to proximal" if candidate.distal_to_proximal else "proximal to distal"

@@ -1,5 +1,7 @@
 """Heart beats found in the pictures of a run that was not gated."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -41,7 +43,18 @@ def test_a_run_without_beats_is_doubtful_and_still_gives_frames():
 
 def test_r_peaks_are_followed():
     run = beating_run(60.0)
-    from dataclasses import replace
-
     found = gate(replace(run, r_peaks_ms=tuple(1000.0 * np.arange(1, 29))))
     np.testing.assert_array_equal(found.frames, 16 * np.arange(1, 29) - 6)
+
+
+def test_a_beat_that_dips_twice_is_one_beat():
+    run = beating_run(58.0, seconds=40.0)
+    frames = run.frames.copy()
+    # One frame of movement in the middle of two quiet phases: each looks like two.
+    for beat in (11, 24):
+        middle = round((beat + 0.85) * 60.0 / 58.0 * 16.0)
+        frames[middle] = np.roll(frames[middle], 5, axis=1)
+    found = gate(replace(run, frames=frames))
+    assert found.beats_per_minute == pytest.approx(58.0, rel=0.03)
+    beats_s = np.diff(found.frames) / 16.0
+    assert beats_s.min() > 0.6 * 60.0 / 58.0

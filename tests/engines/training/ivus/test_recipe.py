@@ -46,6 +46,7 @@ def test_evidence_learns_that_branches_agree():
     turned = evidence[0, np.arange(50), place, 24].sum()
     mirrored = evidence[1, np.arange(50), place, 0].sum()
     assert at_truth > max(turned, mirrored) + 1.0
+    assert min(weights.angular + weights.plain) >= 0.0
     assert len(weights.angular) == len(ANGULAR)
     assert len(weights.plain) == len(PLAIN)
 
