@@ -112,6 +112,7 @@ def run_house(
     app = application(headless=False, meanwhile=lambda: importlib.import_module("guidance_app.window.window"))
     from PyQt6.QtCore import QEventLoop
 
+    from guidance_app.panels.scratch import sweep_scratch
     from guidance_app.window.case_claim import CaseClaim
     from guidance_app.window.last_time.left_behind import take_left_behind
     from guidance_app.window.last_time.offer import offer_last_time
@@ -121,6 +122,7 @@ def run_house(
 
     settings = load_settings()
     left = take_left_behind(data_folder())
+    sweep_scratch()
     claim = CaseClaim()
     states = settings.rooms if left.shown is None else {**settings.rooms, **left.shown.rooms}
     window = GuidanceWindow(states=states, claim=claim.take)

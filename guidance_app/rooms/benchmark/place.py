@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Literal
 
@@ -19,6 +18,7 @@ from guidance_app.panels.action_button import action_button
 from guidance_app.panels.jobs.job import Job, words_of
 from guidance_app.panels.jobs.work import Work
 from guidance_app.panels.pictures.png import write_png
+from guidance_app.panels.scratch import scratch_folder
 from guidance_app.rooms.benchmark.bench_work import REPORT, measure_into
 from guidance_app.rooms.benchmark.measured_run import MeasuredRun, export_runs, open_runs
 from guidance_app.rooms.benchmark.percentile_table import A_COLOUR, B_COLOUR, PercentileTable
@@ -88,7 +88,7 @@ class BenchmarkPlace(QWidget):
             return refusal
         assert self._case is not None
         self._slot, self._label = slot, self.backend.currentText()
-        self._follow = Path(tempfile.mkdtemp(prefix="guidance-bench-")) / "follow.jsonl"
+        self._follow = scratch_folder("bench") / "follow.jsonl"
         self._read_to, self.moments = 0, []
         self.plots.show_moments(())
         work = Work(

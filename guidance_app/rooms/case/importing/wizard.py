@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 import shutil
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from PyQt6.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QPushButton, QStac
 from calibration.errors import GuidanceError
 from guidance_app.panels.jobs.job import Job
 from guidance_app.panels.jobs.work import Work
+from guidance_app.panels.scratch import scratch_folder
 from guidance_app.rooms.case.dropped import dropped
 from guidance_app.rooms.case.importing import works
 from guidance_app.rooms.room import House
@@ -60,7 +60,7 @@ class ImportWizard(QWidget):
         from guidance_app.rooms.case.importing.sources_page import SourcesPage
 
         self._house, self._cases = house, cases
-        self._scratch = Path(tempfile.mkdtemp(prefix="guidance-import-"))
+        self._scratch = scratch_folder("import")
         self._numbers = 0
         self._job: Job | None = None
         self.places: tuple[Path, ...] = ()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ from guidance_app.live.guidance import ScreenState
 from guidance_app.panels.action import Action
 from guidance_app.panels.jobs.job import Job
 from guidance_app.panels.jobs.work import Work
+from guidance_app.panels.scratch import scratch_folder
 from guidance_app.rooms.live.attention.attention_tool import AttentionTool
 from guidance_app.rooms.live.attention.attention_work import ANSWER, explain_into
 from guidance_app.rooms.live.session_desk import SessionDesk
@@ -77,7 +77,7 @@ class AttentionDesk:
         if self._froze:
             self._desk.freeze()
         frame = screen.frame
-        folder = Path(tempfile.mkdtemp(prefix="guidance-attention-"))
+        folder = scratch_folder("attention")
         work = Work(
             words=tr("What the network looks at"), run=explain_into, out=folder / "answer",
             arguments={"frame": frame, "kind": self._case.kind, "field_of_view": self._case.field_of_view},
