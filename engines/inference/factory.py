@@ -16,7 +16,7 @@ __all__ = ["BACKENDS", "cuda_is_there", "make_backend", "runtime_named"]
 BACKENDS = ("auto", *RUNTIMES)
 
 
-def make_backend(name: str, files: ModelFiles, *, threads: int = 1) -> Backend:
+def make_backend(name: str, files: ModelFiles, *, threads: int = 1, live: bool = False) -> Backend:
     """Load a network on the runtime called `name`; `auto` takes the one measured as fastest on this machine.
 
     The result's `name` and `device` tell which runtime was taken; `engines.inference.probe.choose` says why.
@@ -25,13 +25,14 @@ def make_backend(name: str, files: ModelFiles, *, threads: int = 1) -> Backend:
         name: one of `BACKENDS`, or "auto".
         files: the network's files.
         threads: threads of one call, 0 for all useful ones.
+        live: pictures come at their own pace, so that `auto` may take a narrow network where the wide one is slow.
 
     Raises:
         InputError: the runtime is unknown or does not run here, or the weights are unusable.
     """
     if name != "auto":
         return load(runtime_named(name), files, threads=threads)
-    chosen = RUNTIMES[choose(files, threads=threads).name]
+    chosen = RUNTIMES[choose(files, threads=threads).name_for(live=live)]
     try:
         return load(chosen, files, threads=threads)
     except InputError:

@@ -53,7 +53,7 @@ class Int8Gate(_Gate):
 
 
 class NarrowGate(_Gate):
-    """Of the narrow network beside a wide one.
+    """Of the narrow network beside a wide one. Devices are told and do not count: guidance reads vessels alone.
 
     Args:
         width: channels of its first block.
@@ -69,6 +69,11 @@ class NarrowGate(_Gate):
     @property
     def other_dice(self) -> dict[str, float]:
         return self.dice_narrow
+
+    @property
+    def lost_points(self) -> float:
+        """The loss of the vessel class that lost most."""
+        return max(self.dice[name] - self.dice_narrow.get(name, 0.0) for name in self.dice if name != "device")
 
 
 class ModelRecord(pydantic.BaseModel):

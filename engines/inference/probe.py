@@ -68,6 +68,12 @@ class Choice(pydantic.BaseModel):
     left_out: dict[str, str]
     complete: bool = True
 
+    def name_for(self, *, live: bool) -> str:
+        """The runtime to take: where no picture waits, the wide network, however slow."""
+        if live or not RUNTIMES[self.name].narrow:
+            return self.name
+        return _best({name: ms for name, ms in self.best_ms.items() if not RUNTIMES[name].narrow})
+
     @property
     def why(self) -> str:
         """The reason in one line for a person."""

@@ -132,6 +132,7 @@ def load_segmenter(
     folder: Path = BUNDLED_MODELS,
     *,
     careful: bool = False,
+    live: bool = False,
 ) -> Segmenter:
     """Load a network by name.
 
@@ -142,6 +143,7 @@ def load_segmenter(
         threads: threads that one frame may use.
         folder: the folder of the weights and their manifest.
         careful: see `Segmenter`.
+        live: see `make_backend`.
 
     Raises:
         InputError: the name is unknown, or the weights are missing, changed or unreadable.
@@ -151,7 +153,7 @@ def load_segmenter(
         raise InputError(f"no model is called {model!r} in {folder.name}; {nearest(model, models)}")
     record = models[model]
     files = ModelFiles(name=model, folder=folder, record=record)
-    return Segmenter(model, record, make_backend(backend, files, threads=threads), careful=careful)
+    return Segmenter(model, record, make_backend(backend, files, threads=threads, live=live), careful=careful)
 
 
 def _resized(

@@ -36,7 +36,7 @@ def make_case_pipeline(folder: Path, backend: str, models: Path = BUNDLED_MODELS
     case = load_case(folder)
     model = case.vessel_model()
     name = model_for_kind(case.kind, case.field_of_view)
-    segmenter = load_segmenter(name, backend, threads=live_threads(), folder=models).for_run()
+    segmenter = load_segmenter(name, backend, threads=live_threads(), folder=models, live=True).for_run()
     projected = ProjectedModel(model)
     on_gpu = not segmenter.backend.endswith("(cpu)")
     guarded = CpuBehind(segmenter, lambda: load_segmenter(name, "onnx", folder=models).for_run()) if on_gpu else None

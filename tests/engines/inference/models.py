@@ -23,7 +23,7 @@ def _graph_of_two_pictures() -> bytes:
 
 
 def with_int8(folder: Path | None = None, *, lost_points: float = 0.1) -> ModelFiles:
-    """The coronary network with an 8-bit graph: the shipped one, or one calibrated on two pictures."""
+    """The coronary network with an 8-bit graph (the shipped one, or one calibrated on two pictures), no narrow one."""
     shipped = bundled()
     folder = folder or Path(tempfile.mkdtemp(prefix="guidance-models-"))
     for path in (shipped.onnx, shipped.safetensors):
@@ -35,17 +35,26 @@ def with_int8(folder: Path | None = None, *, lost_points: float = 0.1) -> ModelF
         dice_int8={"vessel": 70.0 - lost_points, "device": 50.0}, limit_points=0.5,
     )  # fmt: skip
     listed = {**shipped.record.files, "coronary.int8.onnx": sha256(graph)}
-    return ModelFiles(
-        name="coronary", folder=folder, record=shipped.record.model_copy(update={"files": listed, "int8": gate})
-    )
+    listed.pop(shipped.narrow_onnx.name, None)
+    record = shipped.record.model_copy(update={"files": listed, "int8": gate, "narrow": None})
+    return ModelFiles(name="coronary", folder=folder, record=record)
 
 
 def without_int8() -> ModelFiles:
     files = bundled()
-    listed = {name: value for name, value in files.record.files.items() if not name.endswith(".int8.onnx")}
-    return ModelFiles(
-        name="coronary", folder=files.folder, record=files.record.model_copy(update={"files": listed, "int8": None})
-    )
+    ends = (".int8.onnx", ".narrow.onnx")
+    listed = {name: value for name, value in files.record.files.items() if not name.endswith(ends)}
+    record = files.record.model_copy(update={"files": listed, "int8": None, "narrow": None})
+    return ModelFiles(name="coronary", folder=files.folder, record=record)
+
+
+def with_shipped_narrow(files: ModelFiles) -> ModelFiles:
+    """The same with the narrow network that ships."""
+    shipped = bundled()
+    shutil.copy(shipped.narrow_onnx, files.folder)
+    name = shipped.narrow_onnx.name
+    listed = {**files.record.files, name: shipped.record.files[name]}
+    return replace(files, record=files.record.model_copy(update={"files": listed, "narrow": shipped.record.narrow}))
 
 
 def with_narrow(files: ModelFiles, *, lost_points: float = 0.1) -> ModelFiles:

@@ -107,6 +107,21 @@ def test_a_narrow_network_is_taken_where_the_wide_one_is_slow(files, tmp_path):
     assert "openvino-narrow 24.0" in choice.why
 
 
+def test_only_the_live_path_takes_a_narrow_network(files, tmp_path):
+    choice = _choose(with_narrow(files), tmp_path, _Clocked(_SLOW))
+    assert choice.name_for(live=True) == "openvino-narrow"
+    assert choice.name_for(live=False) == "openvino"
+
+
+def test_what_it_loses_of_devices_does_not_count(files):
+    gate = with_narrow(files).record.narrow
+    gate = gate.model_copy(
+        update={"dice": {**gate.dice, "device": 50.0}, "dice_narrow": {"vessel": 69.9, "device": 30.0}}
+    )
+    assert gate.lost_points == pytest.approx(0.1)
+    assert gate.passed
+
+
 def test_a_narrow_network_has_to_win_much(files, tmp_path):
     assert _choose(with_narrow(files), tmp_path, _Clocked(_SLOW | {"openvino-narrow": 45.0})).name == "openvino"
 

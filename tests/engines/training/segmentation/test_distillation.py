@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 import cv2
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 import torch
 
 from calibration.errors import InputError
+from engines.inference.backend import Backend
 from engines.inference.factory import make_backend
 from engines.inference.model_files import ModelFiles, read_manifest
 from engines.networks.dru_net import DruNet
@@ -18,7 +20,7 @@ from engines.training.arcade.arcade_pictures import read_unmarked
 from engines.training.segmentation import narrow_model
 from engines.training.segmentation.distillation import Distillation, Lessons, distil, imitation_loss
 from engines.training.segmentation.export import export
-from engines.training.segmentation.narrow_model import write_narrow_model
+from engines.training.segmentation.narrow_model import level_with, write_narrow_model
 from engines.training.segmentation.narrowing import narrowed
 from engines.training.segmentation.segmentation_recipe import Recipe
 
@@ -108,6 +110,7 @@ def test_a_narrow_network_ships_beside_the_wide_one_with_what_it_loses(
 ) -> None:
     dice = [{"vessel": 70.0, "device": 40.0}, {"vessel": 69.8, "device": 40.0}]
     monkeypatch.setattr(narrow_model, "gate_dice", lambda *_: dice)
+    monkeypatch.setattr(narrow_model, "level_with", lambda *_: None)
     net = DruNet(2, 3).eval()
     gate = write_narrow_model(net, Distillation(teacher="coronary", width=3, steps=7), wide, tmp_path / "out")
     assert gate.lost_points == pytest.approx(0.2)
@@ -121,6 +124,42 @@ def test_a_narrow_network_ships_beside_the_wide_one_with_what_it_loses(
         expected = torch.sigmoid(net(torch.from_numpy(batch))).numpy()
     assert make_backend("onnx-narrow", files).run(batch) == pytest.approx(expected, abs=5e-3)
     assert make_backend("onnx", files).run(batch) == pytest.approx(make_backend("onnx", wide).run(batch), abs=1e-5)
+
+
+def test_a_network_that_is_less_sure_is_levelled_with_the_wide_one() -> None:
+    class Pixelwise(torch.nn.Module):
+        """As much of a network as levelling asks of it; its answers spread about the threshold."""
+
+        classes = 2
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.head = torch.nn.Conv2d(2, 2, 1)
+
+        def forward(self, batch: torch.Tensor) -> torch.Tensor:
+            return self.head(batch)
+
+    torch.manual_seed(4)
+    net = Pixelwise().eval()
+    pictures = [np.random.default_rng(k).normal(size=(2, 64, 64)).astype(np.float32) for k in range(3)]
+
+    class Surer:
+        def run(self, batch: np.ndarray) -> np.ndarray:
+            with torch.no_grad():
+                return torch.sigmoid(net(torch.from_numpy(batch)) + 0.6).numpy()
+
+    threshold = 0.55
+    wanted = np.concatenate([Surer().run(picture[None]) for picture in pictures]) >= threshold
+    assert 0.1 < wanted.mean() < 0.9
+
+    def agreed() -> float:
+        with torch.no_grad():
+            own = torch.sigmoid(net(torch.from_numpy(np.stack(pictures)))).numpy() >= threshold
+        return float((own == wanted).mean())
+
+    before = agreed()
+    level_with(cast("DruNet", net), cast("Backend", Surer()), pictures, threshold)
+    assert before < 0.9 < 0.97 < agreed()
 
 
 def test_unmarked_pictures_are_read_and_drawn_from(tmp_path: Path) -> None:
