@@ -42,13 +42,15 @@ def level_with(
     Taught by soft answers, a narrow network is less sure of thin vessels: at the wide one's threshold it misses some.
     """
     answers = np.concatenate([wide.run(picture[None]) for picture in pictures])
+    bias = net.head.bias
+    assert bias is not None
     with torch.no_grad():
         own = torch.sigmoid(net.eval()(torch.from_numpy(np.stack(pictures)))).numpy()
         for channel in range(net.classes):
             wanted = answers[:, channel] >= threshold
             agreed = [_dice(own[:, channel] >= tried, wanted) for tried in _TRIED]
             best = _TRIED[int(np.argmax(agreed))]
-            net.head.bias[channel] += logit(threshold) - logit(best)
+            bias[channel] += logit(threshold) - logit(best)
 
 
 def _dice(found: Bool[np.ndarray, "n rows columns"], wanted: Bool[np.ndarray, "n rows columns"]) -> float:
