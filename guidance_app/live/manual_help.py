@@ -11,7 +11,7 @@ from engines.registration.registration import RegisteredView, Registration, Regi
 
 MANUAL_HELP = "with manual help"
 # Nothing measured a pose that was set by eye: a wide halo, and of the beam's depth an eye sees next to nothing.
-_ERROR_MM, _DEPTH_SIGMA_MM = 5.0, 20.0
+UNMEASURED_ERROR_MM, UNMEASURED_DEPTH_SIGMA_MM = 5.0, 20.0
 
 
 def placed_registration(
@@ -26,8 +26,8 @@ def placed_registration(
                 projection=geometry.projection(pose),
             ),
         ),
-        isocentre_from_lps=pose, status="caution", confidence=0.0, expected_error_mm=_ERROR_MM,
-        depth_sigma_mm=_DEPTH_SIGMA_MM, reasons=(MANUAL_HELP,), stages=(), elapsed_ms=0.0,
+        isocentre_from_lps=pose, status="caution", confidence=0.0, expected_error_mm=UNMEASURED_ERROR_MM,
+        depth_sigma_mm=UNMEASURED_DEPTH_SIGMA_MM, reasons=(MANUAL_HELP,), stages=(), elapsed_ms=0.0,
         backend=before.backend if before is not None else RegistrationBackend(render="", inference="", device="cpu"),
     )  # fmt: skip
 

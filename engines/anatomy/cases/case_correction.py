@@ -11,9 +11,7 @@ import numpy as np
 
 from calibration.errors import InputError
 from engines.anatomy.cases.case import Case, write_case
-from engines.anatomy.files.centerline_file import save_centerlines
-from engines.anatomy.files.labels import save_labels
-from engines.anatomy.files.surface_file import save_surface
+from engines.anatomy.cases.model_files import save_model
 from engines.anatomy.structure_names import CLASSES, NO_VESSEL, said_to_be, vessel_class_of
 from engines.anatomy.surface import surface_from_labels
 from engines.anatomy.vessel_model import Branch, CenterlineTree, LabelVolume, VesselModel
@@ -84,15 +82,7 @@ def write_corrected(
                 shutil.copyfile(path, folder / relative)
     except OSError as error:
         raise InputError(f"{folder}: copying the case failed ({error.strerror}); free space, then try again") from error
-    if model.labels is not None:
-        save_labels(folder / "vessels.nii.gz", model.labels)
-        files["vessels"] = "vessels.nii.gz"
-    if model.surface is not None:
-        save_surface(folder / "surface.vtp", model.surface)
-        files["surface"] = "surface.vtp"
-    if model.centerlines is not None:
-        save_centerlines(folder / "centerlines.vtp", model.centerlines)
-        files["centerlines"] = "centerlines.vtp"
+    files |= save_model(folder, model)
     write_case(
         folder,
         case_id=case.id,

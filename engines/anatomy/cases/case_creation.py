@@ -14,6 +14,7 @@ from typing import cast, get_args
 from calibration.errors import InputError
 from calibration.store import check_folder_for
 from engines.anatomy.cases.case import Case, CaseKind, FieldOfView, load_case, write_case
+from engines.anatomy.cases.model_files import save_model
 from engines.anatomy.cases.patient_hashes import PatientHashes
 from engines.anatomy.centerlines.aortic_lines import aortic_lines
 from engines.anatomy.centerlines.lumen_radius import with_radii_from_ct
@@ -22,12 +23,11 @@ from engines.anatomy.centerlines.same_place import check_in_contrast, check_same
 from engines.anatomy.centerlines.twigs import TwigLimits, without_twigs
 from engines.anatomy.extraction.extraction import extract_vessels
 from engines.anatomy.extraction.inflows import parted_by_inflow
-from engines.anatomy.files.centerline_file import read_centerlines, save_centerlines
+from engines.anatomy.files.centerline_file import read_centerlines
 from engines.anatomy.files.coordinate_system import Declared
 from engines.anatomy.files.ct import hu_doubt, load_ct, save_ct
-from engines.anatomy.files.labels import save_labels
 from engines.anatomy.files.notes import Note, logged
-from engines.anatomy.files.surface_file import read_surface, save_surface
+from engines.anatomy.files.surface_file import read_surface
 from engines.anatomy.placement import moved_centerlines, moved_surface, read_placement
 from engines.anatomy.structures.given_names import load_named_labels
 from engines.anatomy.surface import surface_from_labels
@@ -213,15 +213,7 @@ def _write(
         report("writing the CTA")
         save_ct(folder / "cta.nii.gz", ct)
         files["cta"] = "cta.nii.gz"
-    if model.labels is not None:
-        save_labels(folder / "vessels.nii.gz", model.labels)
-        files["vessels"] = "vessels.nii.gz"
-    if model.surface is not None:
-        save_surface(folder / "surface.vtp", model.surface)
-        files["surface"] = "surface.vtp"
-    if model.centerlines is not None:
-        save_centerlines(folder / "centerlines.vtp", model.centerlines)
-        files["centerlines"] = "centerlines.vtp"
+    files |= save_model(folder, model)
     write_case(
         folder,
         case_id=case_id or f"case-{secrets.token_hex(4)}",

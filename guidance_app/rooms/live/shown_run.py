@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from calibration.pose import RigidPose
 from engines.registration.registration import Registration, RegistrationBackend
 from guidance_app.live.guidance_state import Situation
+from guidance_app.live.manual_help import UNMEASURED_DEPTH_SIGMA_MM, UNMEASURED_ERROR_MM
 from guidance_app.views.live_view import LiveView
 from guidance_app.views.viewport import Viewport
 from guidance_app.views.windowing import WindowLevel
@@ -17,7 +18,6 @@ from guidance_app.views.windowing import WindowLevel
 if TYPE_CHECKING:
     from guidance_app.rooms.live.guided_session import GuidedSession
 
-_ERROR_MM, _DEPTH_SIGMA_MM = 5.0, 20.0  # nothing on this side of the end has measured it
 _KEPT_STATES = ("accepted", "proposed", "stale")
 
 
@@ -78,7 +78,7 @@ class ShownRun(BaseModel):
         pose = RigidPose(matrix=np.array(self.pose, dtype=np.float64), target="isocentre", source="lps")
         left = Registration(
             case=case_id, views=(), isocentre_from_lps=pose, status="caution", confidence=0.0,
-            expected_error_mm=_ERROR_MM, depth_sigma_mm=_DEPTH_SIGMA_MM,
+            expected_error_mm=UNMEASURED_ERROR_MM, depth_sigma_mm=UNMEASURED_DEPTH_SIGMA_MM,
             reasons=("found before the program ended unexpectedly",), stages=(), elapsed_ms=0.0,
             backend=RegistrationBackend(render="", inference="", device="cpu"),
         )  # fmt: skip

@@ -10,7 +10,7 @@ from PyQt6.QtCore import QBuffer, QByteArray, QEvent, QIODevice, QPointF, QRectF
 from PyQt6.QtGui import QColor, QImage, QMouseEvent, QPainter, QPaintEvent, QPen, QPixmap, QPolygonF
 from PyQt6.QtWidgets import QToolTip, QWidget
 
-from guidance_app.live.guidance import OverlayPath, ScreenState
+from guidance_app.live.guidance import GuidanceResult, OverlayPath, ScreenState
 from guidance_app.live.run_log import Event
 from guidance_app.views import palette
 from guidance_app.views.language import tr
@@ -61,6 +61,7 @@ class Timeline(QWidget):
         self._marks: dict[int, str] = {}
         self._thumbs: dict[int, QPixmap] = {}
         self._told: Event | None = None
+        self._counted: GuidanceResult | None = None  # its vessels were measured
         self.stretch: tuple[int, int | None] | None = None
         self._speed = 1.0
         self.hide()
@@ -90,8 +91,10 @@ class Timeline(QWidget):
         look = look_of(screen)
         seen.colour, seen.line = ("", "") if look is None else (look.colour, look.line)
         result = screen.result
-        if result is not None and (answered := self._frame_of.get(result.frame_index)) is not None:
-            self._seen[answered].vessel = _length_px(result.vessel_outline)
+        if result is not None and result is not self._counted:
+            self._counted = result
+            if (answered := self._frame_of.get(result.frame_index)) is not None:
+                self._seen[answered].vessel = _length_px(result.vessel_outline)
         if event is not None and event is not self._told:
             self._told = event
             if event.frame is not None and (at := self._frame_of.get(event.frame)) is not None:
