@@ -16,7 +16,7 @@ from engines.ivus.features.landmark_maps import ANGLES, LandmarkMaps
 from engines.ivus.files.contour_tables import Contours
 from engines.ivus.files.pullback import Pullback
 from engines.ivus.fusion import Fusion, Landmark
-from engines.ivus.trust import FLAGS
+from engines.ivus.trust import advice
 
 _BRANCH, _CALCIUM, _DARK = (0.25, 0.6, 1.0), (1.0, 0.75, 0.2), (0.06, 0.06, 0.09)
 _INK, _OURS, _THEIRS = "#1c2430", "#c2410c", "#1d4ed8"
@@ -61,7 +61,7 @@ def _verdict(axes: Any, fusion: Fusion, source: Pullback | Contours) -> None:
         f"from the centerline's ostial end; method {fusion.method}. Research use only."
     )
     axes.text(0, 0.42, line, fontsize=9.5, color=_INK, va="top", transform=axes.transAxes)
-    words = "   ".join(f"{name}: {FLAGS[name]}." for name in fusion.flags[:3])
+    words = "   ".join(f"{name}: {advice(name, fusion)}." for name in fusion.flags[:3])
     if words:
         axes.text(0, 0.08, words, fontsize=8.5, color=colour, va="top", transform=axes.transAxes)
 

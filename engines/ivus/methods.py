@@ -20,6 +20,7 @@ METHODS = ("ours", "paper")
 ABLATIONS = {
     "ours-no-lumen": Variant(lumen=False), "ours-no-learning": Variant(learned=False),
     "ours-no-posterior": Variant(posterior=False), "ours-no-refinement": Variant(refined=False),
+    "ours-no-other-way": Variant(ways=False),
 }  # fmt: skip
 EVERY_METHOD = (*METHODS, "paper-literal", *ABLATIONS)
 

@@ -25,18 +25,11 @@ from engines.ivus.geometry.ostial_end import ostial_end_sign
 from engines.ivus.geometry.vessel_course import VesselCourse, vessel_course
 from engines.ivus.search.candidates import distinct_answers
 from engines.ivus.search.certainty import certainty_of
-from engines.ivus.search.evidence import (
-    LUMEN,
-    EvidenceWeights,
-    angular_evidence,
-    combined_evidence,
-    load_evidence_weights,
-    without,
-)
+from engines.ivus.search.evidence import LUMEN, EvidenceWeights, load_evidence_weights, without
 from engines.ivus.search.path_search import Posterior, search
-from engines.ivus.search.size_offset import size_offset
 from engines.ivus.signs import share_in_lumen, signs_of
 from engines.ivus.trust import TrustModel, flags_of, load_trust_model
+from engines.ivus.ways import other_courses, parts_matter, share_of_each, way_along
 
 _LEAST_STEP_MM = 0.38  # frames closer than this say the same thing twice
 Progress = Callable[[str, float], None]
@@ -51,12 +44,14 @@ class Variant:
         learned: border and landmarks by the networks, else by rules.
         posterior: hypotheses weighed by all their paths, else by their best one.
         refined: places between the grid's, from the posterior about the best path.
+        ways: follow the vessel on where the given line turns off.
     """
 
     lumen: bool = True
     learned: bool = True
     posterior: bool = True
     refined: bool = True
+    ways: bool = True
 
 
 def register(
@@ -85,19 +80,29 @@ def register(
     weights = weights or load_evidence_weights()
     if not variant.lumen:
         weights = without(weights, LUMEN)
-    angular = angular_evidence(frame_maps, course_maps, weights)
+    courses = [(course, course_maps)]
+    if variant.ways:
+        courses += other_courses(ct, course, learned=variant.learned)
+    sized = variant.lumen and variant.posterior
+    ways = [way_along(*one, frame_maps, weights, sized=sized) for one in courses]
+    shares = share_of_each(ways, frame_maps.place_mm - frame_maps.place_mm[0])
 
-    def evidence_at(offset: float) -> Float32[np.ndarray, "2 f s a"]:
-        return combined_evidence(angular, frame_maps, course_maps, weights, size_offset=offset)
+    def searched(number: int) -> tuple[Matter, list[Posterior]]:
+        way = ways[number]
+        matter = Matter(
+            ct=ct, source=source, course=way.course, course_maps=way.maps, frame_maps=frame_maps, index=index,
+            evidence=way.evidence, ostium=ostium, doubtful=doubtful, size_offset=way.size_offset,
+            way_share=float(shares[number]),
+        )  # fmt: skip
+        return matter, search(matter.evidence, matter.nominal_mm, way.maps.place_mm, sums=variant.posterior,
+                              refined=variant.refined)  # fmt: skip
 
-    nominal_mm = frame_maps.place_mm - frame_maps.place_mm[0]
-    offset = size_offset(evidence_at, nominal_mm) if variant.lumen and variant.posterior else 0.0
-    matter = Matter(
-        ct=ct, source=source, course=course, course_maps=course_maps, frame_maps=frame_maps, index=index,
-        evidence=evidence_at(offset), ostium=ostium, doubtful=doubtful, size_offset=offset,
-    )  # fmt: skip
-    posteriors = search(matter.evidence, matter.nominal_mm, course_maps.place_mm, sums=variant.posterior,
-                        refined=variant.refined)  # fmt: skip
+    taken = int(np.argmax(shares))
+    matter, posteriors = searched(taken)
+    if taken and not parts_matter(ways, posteriors[0]):
+        matter, posteriors = searched(0)  # where all courses are one vessel, the given line serves
+    if not parts_matter(ways, posteriors[0]):
+        matter = replace(matter, way_share=1.0)
     progress("judging", 0.9)
     fusion = judged(matter, posteriors, trust=trust)
     return replace(fusion, elapsed_ms=1000.0 * (time.perf_counter() - began))
@@ -113,6 +118,7 @@ class Matter:
         ostium: how sure the ostial end is.
         doubtful: gating is in doubt.
         size_offset: logarithm of how much larger lumina look in the frames than in the CT.
+        way_share: probability of this course among those that were searched.
     """
 
     ct: CtVolume
@@ -125,6 +131,7 @@ class Matter:
     ostium: float
     doubtful: bool
     size_offset: float = 0.0
+    way_share: float = 1.0
 
     @property
     def nominal_mm(self) -> Float[np.ndarray, " f"]:
@@ -143,6 +150,7 @@ def judged(matter: Matter, posteriors: Sequence[Posterior], *, trust: TrustModel
                    doubtful=matter.doubtful)  # fmt: skip
     signs["in_lumen"] = share_in_lumen(matter.ct, course, best.place_mm)
     signs["size_offset"] = matter.size_offset
+    signs["way_share"] = matter.way_share
     model = trust or load_trust_model()
     confidence = model.confidence(signs)
     names = np.arange(len(z_mm), dtype=np.float64)[index]

@@ -8,6 +8,8 @@ from importlib.resources import files
 
 import numpy as np
 
+from engines.ivus.fusion import Fusion
+
 # What to do about each flag, for people.
 FLAGS = {
     "FEW_LANDMARKS": "hardly any side branch or calcification was matched; check place and turn by eye",
@@ -25,7 +27,12 @@ FLAGS = {
     "NO_SELF_CHECK": "the published method does not judge its own answer; compare side branches in both pictures",
     "UNCERTAIN": "the calibrated probability is below the limit; look through the candidates",
 }
+_LEFT_LINE = (
+    "the given line turns into a side branch at {at:.0f} mm, and the frames were laid along the vessel that goes on; "
+    "look whether that is the imaged one, or draw the line along it"
+)
 _LEAST_MASS, _TURNED_MASS = 0.9, 0.15
+_NEAR_LINE_MM, _NEAR_LINE_SHARE = 2.0, 0.1  # of the frames, that may lie beyond a line unflagged
 _SEVERAL_BRANCHES, _LEAST_AGREEMENT = 3, 0.2
 _SIGNS = ("mass", "place_mass", "evidence", "landmarks", "size_correlation", "agreement", "in_lumen", "ostium")
 
@@ -63,10 +70,17 @@ def load_trust_model() -> TrustModel:
     )  # fmt: skip
 
 
+def advice(name: str, fusion: Fusion) -> str:
+    """What a flag of this answer means, and behind a semicolon what to do."""
+    if name == "WRONG_BRANCH" and fusion.course.left_mm is not None:
+        return _LEFT_LINE.format(at=fusion.course.left_mm)
+    return FLAGS[name]
+
+
 def input_flags(signs: dict[str, float]) -> tuple[str, ...]:
     """What lies in the input, whatever the method."""
     found = {
-        "INCOMPLETE_CENTERLINE": signs["outside_given_mm"] > 2.0,
+        "INCOMPLETE_CENTERLINE": signs["outside_given_mm"] > _NEAR_LINE_MM,
         "GUIDEWIRE_HEAVY": signs["hidden"] > 0.35,
         "LOW_CONTRAST": signs["contrast_hu"] < 150.0,
         "GATING_DOUBTFUL": signs["gating_doubtful"] > 0.5,
@@ -78,11 +92,16 @@ def input_flags(signs: dict[str, float]) -> tuple[str, ...]:
 def flags_of(signs: dict[str, float], confidence: float, limit: float) -> tuple[str, ...]:
     """Flags in a fixed order; () only where the answer may be trusted.
 
-    What lies in the input is always told. What the search is unsure of is told where the confidence is below the limit:
-    above it, few landmarks were enough.
+    What lies in the input is always told, but for a line that ends a little early where the answer is sure. What the
+    search is unsure of is told where the confidence is below the limit: above it, few landmarks were enough.
     """
     found = dict.fromkeys(input_flags(signs), True)
-    if signs["in_lumen"] < 0.95:
+    if confidence >= limit and signs["beyond_given"] <= _NEAR_LINE_SHARE:
+        found["INCOMPLETE_CENTERLINE"] = False
+    # A line that was left is not too short; it is another vessel's, and that is told instead.
+    if signs["on_line"] < 0.5:
+        found |= {"INCOMPLETE_CENTERLINE": False, "WRONG_BRANCH": True}
+    if signs["in_lumen"] < 0.95 or signs["way_share"] < _LEAST_MASS:
         found["WRONG_BRANCH"] = True
     # A calcification alone can look like a sure match; several side branches that the CT does not show there speak
     # against it.

@@ -22,7 +22,7 @@ from engines.ivus.files.session_file import NAME as SESSION
 from engines.ivus.files.session_file import Inputs, write_session
 from engines.ivus.fusion import Candidate, Fusion, Landmark
 from engines.ivus.geometry.straightened import square_sections
-from engines.ivus.trust import FLAGS
+from engines.ivus.trust import advice
 
 SCHEMA = "guidance-app/ivus/1"
 _FILES = (SESSION, "mpr.nii.gz", "figure.png", "centerline.vtp", "result.json")
@@ -69,8 +69,9 @@ def result_of(fusion: Fusion) -> dict[str, Any]:
         "score": round(fusion.score, 4),
         "confidence": round(fusion.confidence, 4),
         "flags": list(fusion.flags),
-        "advice": {name: FLAGS[name] for name in fusion.flags},
+        "advice": {name: advice(name, fusion) for name in fusion.flags},
         "method": fusion.method,
+        "left_line_at_mm": None if fusion.course.left_mm is None else round(fusion.course.left_mm, 2),
         "manual": {"helped": bool(fusion.acts), "acts": list(fusion.acts)},
         "frames": [
             {"z_mm": float(z), "point_lps_mm": _rounded(p), "u_lps": _rounded(u, 6), "v_lps": _rounded(v, 6), **sigma}

@@ -53,6 +53,7 @@ def write_session(path: Path, fusion: Fusion, inputs: Inputs) -> None:
     values["course.blood_hu"] = fusion.course.blood_hu
     about = {
         "schema": _SCHEMA, "inputs": asdict(inputs), "given_mm": fusion.course.given_mm,
+        "left_mm": fusion.course.left_mm,
         "flags": fusion.flags, "acts": fusion.acts, **{name: getattr(fusion, name) for name in _PLAIN},
         "candidates": [asdict(candidate) for candidate in fusion.candidates],
         "ivus_landmarks": [asdict(landmark) for landmark in fusion.ivus_landmarks],
@@ -93,7 +94,8 @@ def _session(stored: Any) -> Session:
         if any(key.startswith(f"{name}.") for key in stored.files)
     }
     frame = MovingFrame(**{field.name: stored[f"course.{field.name}"] for field in fields(MovingFrame)})
-    course = VesselCourse(frame=frame, given_mm=about["given_mm"], blood_hu=stored["course.blood_hu"])
+    course = VesselCourse(frame=frame, given_mm=about["given_mm"], blood_hu=stored["course.blood_hu"],
+                          left_mm=about.get("left_mm"))  # fmt: skip
     fusion = Fusion(
         **{name: stored[name] for name in _ARRAYS}, **{name: about[name] for name in _PLAIN}, **parts, course=course,
         flags=tuple(about["flags"]), acts=tuple(about["acts"]),

@@ -20,6 +20,7 @@ _EVEN_MM = 2.5
 _FOLLOW_STEP_MM = 0.6
 _CONE_RAD = 0.45
 _WIDE_MM = 4.0  # beyond this radius it is the aorta or a chamber
+_NARROW_STEPS = 5  # 3 mm: a narrowing that the scanner does not resolve
 _FAINT_SHARE = 0.45  # of the contrast: below, the vessel is lost
 _DARKEST_BLOOD_HU = 120.0
 
@@ -32,24 +33,25 @@ class VesselCourse:
         frame: arc length 0 at the given centerline's ostial end; negative where the vessel was followed beyond it.
         given_mm: length of the given centerline.
         blood_hu: level of undiluted contrast along it.
-        taper: how surely the first end is the ostial one, in standard errors of the radius' fall.
+        left_mm: where the given centerline turns into a side branch that this course does not follow; None where it
+            follows all of it. Behind it places are measured along the vessel that goes on, and `given_mm` is this one.
     """
 
     frame: MovingFrame
     given_mm: float
     blood_hu: Float[np.ndarray, " n"]
-    taper: float = 0.0
+    left_mm: float | None = None
 
 
 def vessel_course(ct: CtVolume, points_mm: Float[np.ndarray, "n 3"], *, beyond_mm: float = 35.0) -> VesselCourse:
     """Recentre a centerline and follow the vessel beyond both ends as far as it is seen."""
     frame = moving_frame(points_mm, step_mm=STEP_MM, smooth_mm=1.0)
     for _ in range(2):
-        frame = moving_frame(frame.points_mm + _recentring(ct, frame), step_mm=STEP_MM, smooth_mm=0.8)
+        frame = moving_frame(frame.points_mm + recentring(ct, frame), step_mm=STEP_MM, smooth_mm=0.8)
     given = frame.length_mm
     blood = blood_level(ct, frame)
-    head = _followed(ct, frame.points_mm[0], -_end_direction(frame, first=True), float(blood[0]), beyond_mm)
-    tail = _followed(ct, frame.points_mm[-1], _end_direction(frame, first=False), float(blood[-1]), beyond_mm)
+    head = followed(ct, frame.points_mm[0], -_end_direction(frame, first=True), float(blood[0]), beyond_mm)
+    tail = followed(ct, frame.points_mm[-1], _end_direction(frame, first=False), float(blood[-1]), beyond_mm)
     points = np.concatenate([head[::-1], frame.points_mm, tail])
     before = float(np.linalg.norm(np.diff(np.concatenate([frame.points_mm[:1], head]), axis=0), axis=1).sum())
     whole = moving_frame(points, step_mm=STEP_MM, smooth_mm=0.6, first_arc_mm=-before)
@@ -65,7 +67,8 @@ def blood_level(ct: CtVolume, frame: MovingFrame) -> Float[np.ndarray, " n"]:
     return np.maximum(gaussian_filter1d(level.astype(np.float64), window / 4, mode="nearest"), _DARKEST_BLOOD_HU)
 
 
-def _recentring(ct: CtVolume, frame: MovingFrame) -> Float[np.ndarray, "n 3"]:
+def recentring(ct: CtVolume, frame: MovingFrame) -> Float[np.ndarray, "n 3"]:
+    """From each point to the middle of the contrast about it, evened along the line."""
     offsets = np.arange(-_LOOK_MM, _LOOK_MM + 1e-6, 0.3)
     hu = square_sections(ct, frame.points_mm, frame.u, frame.v, columns_mm=offsets, rows_mm=offsets)
     blood = blood_level(ct, frame)[:, None, None]
@@ -90,12 +93,16 @@ def _end_direction(frame: MovingFrame, *, first: bool) -> Float[np.ndarray, " 3"
     return way / max(float(np.linalg.norm(way)), 1e-9)
 
 
-def _followed(
+def followed(
     ct: CtVolume, start: Float[np.ndarray, " 3"], heading: Float[np.ndarray, " 3"], blood_hu: float, limit_mm: float
 ) -> Float[np.ndarray, "m 3"]:
-    """Steps along the brightest way within a cone, until the contrast fades or a wide space opens."""
+    """Steps along the brightest way within a cone, until the contrast fades or a wide space opens.
+
+    Where it comes back within a few millimetres, the vessel was narrow there, and is followed on.
+    """
     points: list[np.ndarray] = []
     here = start
+    seen = 0  # points up to the last one with contrast
     faint = _WALL_HU + _FAINT_SHARE * (blood_hu - _WALL_HU)
     tilts = [(0.0, 0.0), *((tilt, turn) for tilt in (0.5, 1.0) for turn in np.arange(8) * np.pi / 4)]
     for _ in range(int(limit_mm / _FOLLOW_STEP_MM)):
@@ -116,10 +123,12 @@ def _followed(
         here = here + _FOLLOW_STEP_MM * heading
         shift, level, wide = _section(ct, here, heading, blood_hu)
         here = here + 0.5 * shift
-        if level < faint or wide:
+        if wide or len(points) - seen >= _NARROW_STEPS:
             break
         points.append(here)
-    return np.array(points).reshape(-1, 3)
+        if level >= faint:
+            seen = len(points)
+    return np.array(points[:seen]).reshape(-1, 3)
 
 
 def _section(ct: CtVolume, here: np.ndarray, heading: np.ndarray, blood_hu: float) -> tuple[np.ndarray, float, bool]:

@@ -67,8 +67,11 @@ def frame_evidence(
     Args:
         size_offset: logarithm of how much larger lumina look in the frames than in the CT.
     """
-    return combined_evidence(angular_evidence(frames, course, weights), frames, course, weights,
-                             size_offset=size_offset)  # fmt: skip
+    angular = angular_evidence(frames, course, weights)
+    out = tempered_evidence(angular, frames, course, weights, size_offset=size_offset)
+    # What fits every place equally well says nothing.
+    out -= anywhere(out)
+    return out
 
 
 def angular_evidence(
@@ -85,19 +88,22 @@ def angular_evidence(
     return out
 
 
-def combined_evidence(
+def tempered_evidence(
     angular: Float32[np.ndarray, "2 f s a"], frames: LandmarkMaps, course: LandmarkMaps, weights: EvidenceWeights, *,
     size_offset: float = 0.0,
 ) -> Float32[np.ndarray, "2 f s a"]:  # fmt: skip
-    """What knows an angle and what knows none, tempered, against anywhere."""
+    """What knows an angle and what knows none, tempered, against nothing yet."""
     tables = plain_agreements(frames, course, size_offset=size_offset)
     plain = sum(weight * table for weight, table in zip(weights.plain, tables, strict=True))
     out = angular + np.asarray(plain, dtype=np.float32)[None, :, :, None]
     out *= weights.temper
-    # Against anywhere: what fits every place equally well says nothing.
-    peak = out.max(axis=(0, 2, 3), keepdims=True)
-    out -= peak + np.log(np.exp(out - peak).mean(axis=(0, 2, 3), keepdims=True))
     return out
+
+
+def anywhere(tempered: Float32[np.ndarray, "2 f s a"]) -> Float32[np.ndarray, "1 f 1 1"]:
+    """Logarithm of how well each frame fits on average over the course."""
+    peak = tempered.max(axis=(0, 2, 3), keepdims=True)
+    return peak + np.log(np.exp(tempered - peak).mean(axis=(0, 2, 3), keepdims=True))
 
 
 def turned(values: Float32[np.ndarray, "s a"], turn: int, hand: int) -> Float32[np.ndarray, "s a"]:

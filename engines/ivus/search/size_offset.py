@@ -27,7 +27,7 @@ def size_offset(evidence_at: Callable[[float], Float32[np.ndarray, "2 f s a"]], 
 
     def total(offset: float) -> float:
         totals = hypothesis_totals(evidence_at(offset), z_mm, scales=_SCALES)
-        return float(np.logaddexp.reduce(totals)) - 0.5 * (offset / _SIGMA) ** 2
+        return float(np.logaddexp.reduce(totals)) + offset_penalty(offset)
 
     best = max(_OFFSETS, key=total)
     low, middle, high = (total(best + step) for step in (-_FINE, 0.0, _FINE))
@@ -35,3 +35,8 @@ def size_offset(evidence_at: Callable[[float], Float32[np.ndarray, "2 f s a"]], 
     # Between them: the top of the parabola through the best one and its neighbours.
     part = 0.5 * (low - high) / bend if bend < 0.0 else 0.0
     return float(best + np.clip(part, -1.0, 1.0) * _FINE)
+
+
+def offset_penalty(offset: float) -> float:
+    """Logarithm of the offset's prior, against none."""
+    return -0.5 * (offset / _SIGMA) ** 2

@@ -149,12 +149,12 @@ def _register_one(
                    "elapsed_ms": round(fusion.elapsed_ms, 1)}  # fmt: skip
         print(json.dumps(verdict))
         return
-    from engines.ivus.trust import FLAGS
+    from engines.ivus.trust import advice
 
     verdict_text = "trusted" if not fusion.flags else "look before you trust"
     print(f"{out}: {verdict_text}, confidence {fusion.confidence:.2f}, {fusion.elapsed_ms / 1000:.1f} s")
     for name in fusion.flags:
-        print(f"  {name}: {FLAGS[name]}")
+        print(f"  {name}: {advice(name, fusion)}")
 
 
 def _register_list(listed: Path, out: Path, *, method: str, workers: int, cluster: str, as_json: bool) -> None:

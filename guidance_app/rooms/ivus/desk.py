@@ -11,7 +11,7 @@ from jaxtyping import Float
 from engines.ivus.fusion import Candidate, Fusion
 from engines.ivus.registration import Matter
 from engines.ivus.rescue import Act, choice, ranked_again
-from engines.ivus.trust import FLAGS
+from engines.ivus.trust import advice
 from guidance_app.rooms.ivus.measuring import Measurement
 from guidance_app.rooms.ivus.opened import CtSections, OpenedFusion
 
@@ -65,7 +65,7 @@ class FusionDesk:
 
     def reasons(self) -> tuple[str, ...]:
         """Why the verdict is as it is, in words; the most important first."""
-        return tuple(FLAGS[name].split("; ")[0] for name in self.fusion.flags)
+        return tuple(advice(name, self.fusion).split("; ")[0] for name in self.fusion.flags)
 
     def next_step(self) -> str:
         """What to do now."""
@@ -73,7 +73,8 @@ class FusionDesk:
             return f"{self.review} by you; U takes it back, E exports"
         if not self.fusion.flags:
             return "scrub through once, then A accepts"
-        advised = [FLAGS[name].split("; ")[1] for name in self.fusion.flags if "; " in FLAGS[name]]
+        told = [advice(name, self.fusion) for name in self.fusion.flags]
+        advised = [words.split("; ")[1] for words in told if "; " in words]
         step = advised[0] if advised else "compare side branches in both pictures"
         return f"do not use it as it is; {step}" if self.verdict == "REJECTED" else step
 

@@ -20,7 +20,6 @@ from engines.ivus.files.pullback import Pullback
 from engines.ivus.files.result_files import matching_section
 from engines.ivus.files.session_file import Inputs, Session, read_session
 from engines.ivus.fusion import Fusion
-from engines.ivus.geometry.ostial_end import ostial_end_sign
 from engines.ivus.geometry.straightened import sample_ct
 from engines.ivus.registration import Matter
 from engines.ivus.search.evidence import frame_evidence, load_evidence_weights
@@ -93,16 +92,11 @@ def painted_contours(contours: Contours) -> UInt8[np.ndarray, "f r c"]:
 def matter_of(opened: OpenedFusion, ct: CtVolume) -> Matter:
     """What the result was found from, so that a person's help may search again."""
     fusion = opened.fusion
-    course = fusion.course
-    given = (course.frame.arc_mm >= 0.0) & (course.frame.arc_mm <= course.given_mm)
-    ostium = abs(
-        ostial_end_sign(ct, course.frame.points_mm[given], course.frame.arc_mm[given],
-                        fusion.course_maps.size_mm[given], course.blood_hu[given])
-    )  # fmt: skip
     offset = fusion.signs.get("size_offset", 0.0)
     return Matter(
-        ct=ct, source=opened.source, course=course, course_maps=fusion.course_maps, frame_maps=fusion.frame_maps,
-        index=fusion.frame_index, ostium=ostium, size_offset=offset,
+        ct=ct, source=opened.source, course=fusion.course, course_maps=fusion.course_maps, frame_maps=fusion.frame_maps,
+        index=fusion.frame_index, ostium=fusion.signs["ostium"], size_offset=offset,
+        way_share=fusion.signs.get("way_share", 1.0),
         evidence=frame_evidence(fusion.frame_maps, fusion.course_maps, load_evidence_weights(), size_offset=offset),
         doubtful=fusion.signs.get("gating_doubtful", 0.0) > 0.5,
     )  # fmt: skip
