@@ -17,6 +17,12 @@ def rich_case() -> IvusCase:
     return draw_case("validation", 9)
 
 
+@cache
+def turned_case() -> IvusCase:
+    """A validation case whose centerline turns into a side branch in the middle of the pullback."""
+    return draw_case("validation", 84)
+
+
 def pullback_of(case: IvusCase) -> Pullback:
     middle = case.frames.shape[1] // 2
     return Pullback(

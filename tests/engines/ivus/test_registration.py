@@ -12,9 +12,10 @@ from engines.evaluation.ivus.study import errors_against
 from engines.ivus.features.landmark_list import landmark_list
 from engines.ivus.files.contour_tables import read_contours
 from engines.ivus.files.result_files import write_result
+from engines.ivus.files.session_file import Inputs, read_session
 from engines.ivus.registration import Variant, frame_landmarks, register
 from engines.simulation.ivus.contours import true_centroids_mm
-from tests.engines.ivus.small_case import pullback_of, rich_case, write_contours
+from tests.engines.ivus.small_case import pullback_of, rich_case, turned_case, write_contours
 from tests.real_data import real_data
 
 
@@ -130,34 +131,27 @@ def test_real_contours_on_a_real_centerline_without_matching_ct_are_never_truste
     assert fusion.flags
 
 
-@cache
-def turned_into_a_branch():
-    """The rich case's line, drawn into a side branch in the middle of the pullback, and where it turns."""
-    case = rich_case()
-    low, high = case.pullback.arc_mm.min(), case.pullback.arc_mm.max()
-    inside = [branch for branch in case.vessel.branches if low + 15.0 < branch.arc_mm < high - 15.0]
-    branch = max(inside, key=lambda one: float(one.radius_mm[0]))
-    trunk = case.vessel.frame.points_mm[case.vessel.frame.arc_mm < branch.arc_mm]
-    return np.concatenate([trunk, branch.points_mm]), float(branch.arc_mm)
-
-
 def test_where_the_line_turns_into_a_side_branch_the_vessel_is_followed_on_and_it_is_said(tmp_path):
-    case, (line, at_mm) = rich_case(), turned_into_a_branch()
-    fusion = register(case.ct, line, pullback_of(case))
+    case = turned_case()
+    (branch,) = [branch for branch in case.vessel.branches if f"{branch.arc_mm:.1f} mm" in case.flaws[0]]
+    fusion = register(case.ct, case.centerline_mm, pullback_of(case))
     errors = errors_against(case, fusion, case.pullback.points_mm)
     assert errors.right, errors
     assert "WRONG_BRANCH" in fusion.flags
-    assert fusion.course.left_mm == pytest.approx(at_mm, abs=5.0)
+    left_mm = fusion.course.left_mm
+    assert left_mm == pytest.approx(branch.arc_mm, abs=4.0)
     # Places behind the turn go on from those before it.
     assert np.median(np.abs(fusion.place_mm - case.pullback.arc_mm)) < 2.0
-    write_result(tmp_path, fusion, case.ct, pullback_of(case))
+    inputs = Inputs(cta="/a/ct.nii.gz", centerline="/a/line.vtp", pullback="/a/pullback")
+    write_result(tmp_path, fusion, case.ct, pullback_of(case), inputs=inputs)
     result = json.loads((tmp_path / "result.json").read_text())
-    assert result["left_line_at_mm"] == pytest.approx(fusion.course.left_mm, abs=0.01)
-    assert f"turns into a side branch at {fusion.course.left_mm:.0f} mm" in result["advice"]["WRONG_BRANCH"]
+    assert result["left_line_at_mm"] == pytest.approx(left_mm, abs=0.01)
+    assert f"turns into a side branch at {left_mm:.0f} mm" in result["advice"]["WRONG_BRANCH"]
+    assert read_session(tmp_path).fusion.course.left_mm == left_mm
 
 
 def test_without_other_ways_the_turned_line_misleads():
-    case, (line, _) = rich_case(), turned_into_a_branch()
-    fusion = register(case.ct, line, pullback_of(case), variant=Variant(ways=False))
+    case = turned_case()
+    fusion = register(case.ct, case.centerline_mm, pullback_of(case), variant=Variant(ways=False))
     assert not errors_against(case, fusion, case.pullback.points_mm).right
     assert fusion.course.left_mm is None
