@@ -58,6 +58,7 @@ def test_places_before_the_turn_are_measured_as_along_the_given_line():
     ct = painted((main_line(), 1.5), (side_line(), 1.1))
     given = vessel_course(ct, turned_line())
     (other,) = straight_on(ct, given)
+    assert other.left_mm is not None
     arcs = np.arange(1.0, other.left_mm - 4.0, 1.0)
     apart = np.linalg.norm(given.frame.at(arcs).points_mm - other.frame.at(arcs).points_mm, axis=1)
     assert apart.max() < 0.3
