@@ -9,41 +9,33 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PyQt6.QtCore import QSize, Qt, QTimer
-from PyQt6.QtGui import QIcon, QImage, QPixmap
-from PyQt6.QtWidgets import (
-    QFrame,
-    QGridLayout,
-    QHBoxLayout,
-    QInputDialog,
-    QLabel,
-    QListWidget,
-    QSplitter,
-    QVBoxLayout,
-    QWidget,
-)
+from PyQt6.QtCore import Qt, QTimer
+from PyQt6.QtGui import QImage
+from PyQt6.QtWidgets import QGridLayout, QInputDialog, QLabel
 
 from engines.anatomy.vessel_model import CtVolume
-from engines.ivus.fusion import Candidate
 from guidance_app.panels.background import Background
-from guidance_app.panels.pictures.grey import grey_image
 from guidance_app.panels.pictures.lane_view import LaneView
-from guidance_app.panels.pictures.profile_plot import Profile, ProfilePlot, Spot
+from guidance_app.panels.pictures.profile_plot import ProfilePlot
 from guidance_app.panels.pictures.scene_view import SceneView
 from guidance_app.panels.result_place import ResultPlace
 from guidance_app.panels.verdict_banner import VerdictBanner
-from guidance_app.rooms.ivus import exports, lanes, scene
-from guidance_app.rooms.ivus.desk import FusionDesk
-from guidance_app.rooms.ivus.filming import ScrubFilm
-from guidance_app.rooms.ivus.frame_pair import FramePair
-from guidance_app.rooms.ivus.helping import HandHelp
-from guidance_app.rooms.ivus.opened import OpenedFusion, matter_of, opened_ct
-from guidance_app.rooms.ivus.profiles import FrameTable, frame_table
-from guidance_app.rooms.ivus.thumbnails import SIDE_PX, candidate_pictures
+from guidance_app.rooms.ivus.answer.desk import FusionDesk
+from guidance_app.rooms.ivus.answer.frame_table import FrameTable, frame_table
+from guidance_app.rooms.ivus.answer.helping import HandHelp
+from guidance_app.rooms.ivus.answer.opened import OpenedFusion, matter_of, opened_ct
+from guidance_app.rooms.ivus.answer.words import answer_words, sure_words
+from guidance_app.rooms.ivus.exporting import exports
+from guidance_app.rooms.ivus.exporting.filming import ScrubFilm
+from guidance_app.rooms.ivus.pictures import lanes, scene
+from guidance_app.rooms.ivus.pictures.arrangement import arrange, side_column
+from guidance_app.rooms.ivus.pictures.candidate_list import CandidateList
+from guidance_app.rooms.ivus.pictures.frame_pair import FramePair
+from guidance_app.rooms.ivus.pictures.profile_curves import narrow_spots, profile_curves
+from guidance_app.rooms.ivus.pictures.thumbnails import candidate_pictures
 from guidance_app.views import palette
 
 _PLAY_MS = 66
-_SURE_MM, _SURE_DEG = 4.0, 41.0  # what counts as right
 
 
 class FusionPlace(ResultPlace):
@@ -222,11 +214,7 @@ class FusionPlace(ResultPlace):
         self.scene = SceneView("Artery")
         self.lanes = LaneView(axis_words="mm")
         self.plot = ProfilePlot(left="mm\u00b2")
-        self.candidates = QListWidget()
-        self.candidates.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.candidates.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.candidates.setIconSize(QSize(SIDE_PX, SIDE_PX))
-        self.candidates.setStyleSheet("QListWidget { font-size: 13px; } QListWidget::item { padding: 3px 4px; }")
+        self.candidates = CandidateList()
         self.here = QLabel()
         self.here.setTextFormat(Qt.TextFormat.PlainText)
         self.here.setWordWrap(True)
@@ -234,53 +222,9 @@ class FusionPlace(ResultPlace):
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
 
     def _lay_out(self) -> None:
-        side = QFrame()
-        side.setObjectName("panel")
-        column = QVBoxLayout(side)
-        column.setContentsMargins(8, 6, 8, 6)
-        column.setSpacing(4)
-        heading = QLabel("CANDIDATES (C: next)")
-        heading.setObjectName("heading")
-        column.addWidget(heading)
-        column.addWidget(self.candidates, 1)
-        row = QHBoxLayout()
-        row.addWidget(self.here, 1)
-        row.addWidget(self.pair.modes)
-        column.addLayout(row)
         self.tools = QGridLayout()
-        self.tools.setSpacing(3)
-        column.addLayout(self.tools)
-        side.setFixedWidth(272)
-        top = QHBoxLayout()
-        top.setSpacing(2)
-        top.addWidget(self.ivus, 3)
-        top.addWidget(self.cross, 3)
-        top.addWidget(self.scene, 3)
-        top.addWidget(side)
-        upper = QWidget()
-        upper.setLayout(top)
-        top.setContentsMargins(0, 0, 0, 0)
-        lower = QWidget()
-        below = QVBoxLayout(lower)
-        below.setContentsMargins(0, 2, 0, 0)
-        below.setSpacing(0)
-        below.addWidget(self.lanes, 4)
-        below.addWidget(self.plot, 1)
-        split = QSplitter(Qt.Orientation.Vertical)
-        split.addWidget(upper)
-        split.addWidget(lower)
-        split.setStretchFactor(0, 45)
-        split.setStretchFactor(1, 55)
-        split.setSizes([470, 530])
-        research = QLabel(palette.RESEARCH_LINE)
-        research.setAlignment(Qt.AlignmentFlag.AlignHCenter)
-        research.setObjectName("quiet")
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(4, 4, 4, 2)
-        layout.setSpacing(3)
-        layout.addWidget(self.banner)
-        layout.addWidget(split, 1)
-        layout.addWidget(research)
+        side = side_column(self.candidates, self.here, self.pair.modes, self.tools)
+        arrange(self, self.banner, (self.ivus, self.cross, self.scene), side, self.lanes, self.plot)
 
     def _connect(self) -> None:
         self.lanes.scrubbed.connect(self.to_place)
@@ -322,17 +266,7 @@ class FusionPlace(ResultPlace):
         self._scrubbed()
 
     def _show_verdict(self) -> None:
-        desk, fusion = self.desk, self.desk.fusion
-        way = "distal to proximal" if fusion.distal_to_proximal else "proximal to distal"
-        right = "" if "WITH_MANUAL_HELP" in fusion.flags else f"right with probability {_chance(fusion.confidence)}\n"
-        mirrored = "mirrored" if fusion.handedness < 0 else "not mirrored"
-        figures = (
-            f"{right}{desk.frames} frames, {way}, {mirrored}\n"
-            f"{fusion.place_mm.min():.1f} to {fusion.place_mm.max():.1f} mm from the ostium, method {fusion.method}"
-        )
-        if fusion.acts:
-            figures += "\nwith manual help: " + "; ".join(fusion.acts[-1:])
-        self.banner.show_verdict(desk.verdict, desk.reasons(), desk.next_step(), figures)
+        self.banner.show_verdict(self.desk.verdict, self.desk.reasons(), self.desk.next_step(), answer_words(self.desk))
 
     def _show_lanes(self) -> None:
         shown, joins = lanes.all_lanes(self.desk, self.pair.ivus_window, self.pair.ct_window)
@@ -342,60 +276,10 @@ class FusionPlace(ResultPlace):
         self.lanes.show_lanes(shown, lanes.axis_range(self.desk), joins)
 
     def _show_profiles(self) -> None:
-        table = self._table
-        order = np.argsort(table.place_mm)
-        x = table.place_mm[order]
-        shown = [Profile(name="lumen IVUS", x_mm=x, y=table.lumen_mm2[order], colour=lanes.LUMEN),
-                 Profile(name="lumen CT", x_mm=x, y=table.ct_area_mm2[order], colour=palette.VALID)]  # fmt: skip
-        if np.isfinite(table.vessel_mm2).any():
-            shown += [
-                Profile(name="vessel IVUS", x_mm=x, y=table.vessel_mm2[order], colour="#c792ea"),
-                Profile(
-                    name="plaque burden, % / 10",
-                    x_mm=x,
-                    y=table.burden_percent[order] / 10,
-                    colour="#e64a5a",
-                    dashed=True,
-                ),
-            ]
-        shown.append(
-            Profile(
-                name="calcium CT (0 to 5)", x_mm=x, y=5.0 * table.ct_calcium[order], colour=lanes.CALCIUM, dashed=True
-            )
-        )
-        low, reference = table.narrowest, table.reference
-        spots = (
-            Spot(x_mm=float(table.place_mm[low]), y=float(table.lumen_mm2[low]), colour=palette.ALARM,
-                 words=f"MLA {table.lumen_mm2[low]:.1f}"),
-            Spot(x_mm=float(table.place_mm[reference]), y=float(table.lumen_mm2[reference]),
-                 words=f"ref {table.lumen_mm2[reference]:.1f}", colour=palette.BRIGHT_TEXT),
-        )  # fmt: skip
-        self.plot.show_profiles(tuple(shown), lanes.axis_range(self.desk), spots)
+        self.plot.show_profiles(profile_curves(self._table), lanes.axis_range(self.desk), narrow_spots(self._table))
 
     def _show_candidates(self) -> None:
-        self.candidates.blockSignals(True)
-        self.candidates.clear()
-        found = self.desk.opened.fusion
-        judged = found.method == "ours"
-        length_mm = float(np.ptp(found.place_mm))  # as it truly is: the device's own is off by up to 6 %
-        for number, candidate in enumerate(self.desk.candidates, start=1):
-            chance = f"{100 * candidate.probability:.0f} %" if judged else f"{candidate.probability:.2f}"
-            way = "\u2190" if candidate.distal_to_proximal else "\u2192"
-            mirror = ", mirror" if candidate.handedness < 0 else ""
-            ends = _ends(candidate, length_mm)
-            self.candidates.addItem(f"{number}   {chance}\n{ends} mm {way} {candidate.rotation_deg:.0f}\u00b0{mirror}")
-            item = self.candidates.item(number - 1)
-            assert item is not None
-            order = "distal to proximal" if candidate.distal_to_proximal else "proximal to distal"
-            item.setToolTip(f"frames {order} over {ends}, the first turned by {candidate.rotation_deg:.0f} degrees")
-            picture = self._thumbnails[number - 1] if self._thumbnails else None
-            if picture is not None:
-                shown = QPixmap.fromImage(grey_image(picture))
-                icon = QIcon(shown)
-                icon.addPixmap(shown, QIcon.Mode.Selected)  # a chosen candidate's picture stays grey
-                item.setIcon(icon)
-        self.candidates.setCurrentRow(self.desk.shown_candidate)
-        self.candidates.blockSignals(False)
+        self.candidates.show_candidates(self.desk, self._thumbnails)
 
     def _show_flags(self) -> None:
         marks = tuple(
@@ -411,14 +295,7 @@ class FusionPlace(ResultPlace):
         self.pair.show_frame()
         self.lanes.show_cursor(place)
         self.plot.show_cursor(place)
-        sigma = ""
-        if desk.fusion.certainty is not None:
-            row = desk.maps_row(desk.frame)
-            known = desk.fusion.certainty
-            sure = known.place_sigma_mm[row] <= _SURE_MM and known.turn_sigma_deg[row] <= _SURE_DEG
-            words = "sure within" if sure else "not sure:"
-            sigma = f"{words} {known.place_sigma_mm[row]:.1f} mm, {known.turn_sigma_deg[row]:.0f}\u00b0"
-        self.here.setText(sigma)
+        self.here.setText(sure_words(desk))
         scene.stand_frame(self.scene, desk)
         self.scrub_ms = 1000.0 * (time.perf_counter() - began)
 
@@ -467,15 +344,3 @@ class FusionPlace(ResultPlace):
 
     def _ct_failed(self, error: Exception) -> None:
         self.say(f"{error}; the result is shown, help by hand is not possible")
-
-
-def _chance(confidence: float) -> str:
-    """Nothing is certain: two figures, and no 1.00 and no 0.00."""
-    return ">0.99" if confidence > 0.99 else "<0.01" if confidence < 0.01 else f"{confidence:.2f}"
-
-
-def _ends(candidate: Candidate, length_mm: float) -> str:
-    """The stretch of the vessel that a candidate covers."""
-    other = candidate.offset_mm + (-length_mm if candidate.distal_to_proximal else length_mm)
-    low, high = sorted((candidate.offset_mm, other))
-    return f"{low:.0f} to {high:.0f}"

@@ -37,7 +37,7 @@ class IvusRoom(ResultRoom["FusionPlace"]):
         return StartPlace(self.open_result, self._house.start_job)
 
     def _opened(self, folder: Path) -> FusionPlace:
-        from guidance_app.rooms.ivus.opened import open_result
+        from guidance_app.rooms.ivus.answer.opened import open_result
         from guidance_app.rooms.ivus.place import FusionPlace
 
         return FusionPlace(open_result(folder), say=self._house.say)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from guidance_app.rooms.ivus.measuring import Ruler
+from guidance_app.rooms.ivus.answer.measuring import Ruler
 
 
 def measured(kind, *clicks, middle=(0.0, 0.0)):

@@ -14,8 +14,8 @@ from engines.anatomy.files.poly_data import PolyData
 from engines.anatomy.files.vtk_xml import write_vtp
 from engines.ivus.figure import write_figure
 from engines.ivus.files.result_files import result_of
-from guidance_app.rooms.ivus.desk import FusionDesk
-from guidance_app.rooms.ivus.profiles import FrameTable
+from guidance_app.rooms.ivus.answer.desk import FusionDesk
+from guidance_app.rooms.ivus.answer.frame_table import FrameTable
 from guidance_app.views.palette import RESEARCH_LINE
 
 FIGURE, TABLE, RESULT, VESSEL, SCREENSHOT, FILM = (

@@ -10,8 +10,8 @@ from engines.anatomy.vessel_model import CtVolume
 from engines.ivus.fusion import Fusion
 from engines.ivus.rescue import Act, landmark_pair, slide, turn
 from guidance_app.panels.background import Background
-from guidance_app.rooms.ivus.desk import FusionDesk
-from guidance_app.rooms.ivus.opened import CtSections
+from guidance_app.rooms.ivus.answer.desk import FusionDesk
+from guidance_app.rooms.ivus.answer.opened import CtSections
 
 
 class HandHelp:

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from engines.ivus.files.contour_tables import Contours, Polygon
-from guidance_app.rooms.ivus.desk import FusionDesk
+from guidance_app.rooms.ivus.answer.desk import FusionDesk
 
 _REFERENCE_MM = (2.0, 10.0)  # how far from the narrowest place its reference is looked for, as is usual
 

@@ -10,8 +10,8 @@ from PyQt6.QtCore import QObject
 from PyQt6.QtGui import QImage
 
 from guidance_app.panels.pictures.film import FilmWriter
-from guidance_app.rooms.ivus import exports
-from guidance_app.rooms.ivus.desk import FusionDesk
+from guidance_app.rooms.ivus.answer.desk import FusionDesk
+from guidance_app.rooms.ivus.exporting import exports
 
 _FRAMES = 150
 

@@ -14,8 +14,8 @@ from engines.ivus.figure import matched_course_maps, matched_landmarks
 from engines.ivus.fusion import Landmark
 from guidance_app.panels.pictures.grey import colour_image, grey_image, windowed
 from guidance_app.panels.pictures.lane_view import Curve, Join, Lane, Mark
-from guidance_app.rooms.ivus.desk import FusionDesk
-from guidance_app.rooms.ivus.opened import sampled
+from guidance_app.rooms.ivus.answer.desk import FusionDesk
+from guidance_app.rooms.ivus.answer.opened import sampled
 from guidance_app.views import palette
 
 BRANCH, CALCIUM, LUMEN, MATCH = "#4aa3ff", "#ffc233", "#ff8a3d", "#35d07f"

@@ -12,8 +12,8 @@ from engines.ivus.fusion import Candidate, Fusion
 from engines.ivus.registration import Matter
 from engines.ivus.rescue import Act, choice, ranked_again
 from engines.ivus.trust import advice
-from guidance_app.rooms.ivus.measuring import Measurement
-from guidance_app.rooms.ivus.opened import CtSections, OpenedFusion
+from guidance_app.rooms.ivus.answer.measuring import Measurement
+from guidance_app.rooms.ivus.answer.opened import CtSections, OpenedFusion
 
 Verdict = Literal["TRUSTED", "CHECK", "REJECTED"]
 Review = Literal["", "accepted", "rejected"]

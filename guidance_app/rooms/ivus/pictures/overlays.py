@@ -9,8 +9,8 @@ from engines.ivus.features.contour_maps import polygon_centroid
 from engines.ivus.features.landmark_maps import ANGLES
 from engines.ivus.files.contour_tables import Contours
 from guidance_app.panels.pictures.picture_view import Outline
-from guidance_app.rooms.ivus.desk import FusionDesk
-from guidance_app.rooms.ivus.lanes import BRANCH, CALCIUM, LUMEN
+from guidance_app.rooms.ivus.answer.desk import FusionDesk
+from guidance_app.rooms.ivus.pictures.lanes import BRANCH, CALCIUM, LUMEN
 
 MEDIA, WIRE, CT_LUMEN = "#c792ea", "#9aa0a6", "#3fd0ff"
 _SEEN = 0.5

@@ -9,7 +9,7 @@ from engines.anatomy.vessel_model import CtVolume
 from engines.ivus.geometry.straightened import square_sections
 from engines.ivus.registration import frame_poses
 from guidance_app.panels.pictures.grey import windowed
-from guidance_app.rooms.ivus.desk import FusionDesk
+from guidance_app.rooms.ivus.answer.desk import FusionDesk
 
 SIDE_PX = 44
 _HALF_MM = 3.2

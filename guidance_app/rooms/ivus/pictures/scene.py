@@ -11,8 +11,8 @@ from engines.anatomy.vessel_model import CtVolume
 from engines.ivus.geometry.straightened import sample_ct
 from guidance_app.panels.pictures.grey import windowed
 from guidance_app.panels.pictures.scene_view import SceneView
-from guidance_app.rooms.ivus.desk import FusionDesk
-from guidance_app.rooms.ivus.profiles import FrameTable
+from guidance_app.rooms.ivus.answer.desk import FusionDesk
+from guidance_app.rooms.ivus.answer.frame_table import FrameTable
 
 Colouring = Literal["lumen", "burden", "certainty"]
 COLOURINGS: tuple[Colouring, ...] = ("lumen", "certainty", "burden")

@@ -10,10 +10,10 @@ from PyQt6.QtWidgets import QComboBox
 
 from guidance_app.panels.pictures.grey import grey_image, windowed
 from guidance_app.panels.pictures.picture_view import Outline, PictureView
-from guidance_app.rooms.ivus.desk import FusionDesk
-from guidance_app.rooms.ivus.measuring import Ruler
-from guidance_app.rooms.ivus.overlays import ct_outlines, frame_outlines, lumen_middle_mm
-from guidance_app.rooms.ivus.profiles import FrameTable
+from guidance_app.rooms.ivus.answer.desk import FusionDesk
+from guidance_app.rooms.ivus.answer.frame_table import FrameTable
+from guidance_app.rooms.ivus.answer.measuring import Ruler
+from guidance_app.rooms.ivus.pictures.overlays import ct_outlines, frame_outlines, lumen_middle_mm
 from guidance_app.views import palette
 
 PAIR_MODES = ("side by side", "blend", "flicker", "checkerboard")

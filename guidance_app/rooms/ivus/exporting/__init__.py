@@ -1,0 +1,1 @@
+"""What leaves the IVUS room: figure, table, geometry, and a film of the scrub."""
