@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from engines.segmentation.scenes import SCENES
 from engines.simulation.angiograms.angiogram_synthesis import WORKING_PX, synthesize
 from engines.training.arcade.arcade_patches import Lesson, lesson
 from engines.training.arcade.arcade_pictures import ArcadePicture
+from engines.training.averaged_training import AveragedTraining, Progress
 from engines.training.checkpoint import Checkpoint, WeightAverage
 from engines.training.segmentation.segmentation_recipe import Precision, load_weights
 
@@ -67,7 +68,7 @@ def train_arcade(
     checkpoint: Path,
     *,
     budget_s: float = math.inf,
-    progress: Callable[[int, float, Callable[[], DruNet]], None] = lambda *_: None,
+    progress: Progress = lambda *_: None,
 ) -> tuple[DruNet, int]:
     """Train, or go on from `checkpoint`; the averaged network in evaluation mode, and the steps done.
 
@@ -93,31 +94,23 @@ def train_arcade(
     )  # fmt: skip
     step = kept.resume()
     clock.start()
-    net.train()
     synthetic = _Synthetic(recipe)
-    saved_at = time.monotonic()
-    try:
-        while step < recipe.steps and clock.spent_share() < 1:
-            rate = _rate(recipe, step, max(step / recipe.steps, clock.spent_share()))
-            for group in optimiser.param_groups:
-                group["lr"] = rate
-            image, masks, weights = _batch(recipe, pictures, synthetic, step)
-            optimiser.zero_grad(set_to_none=True)
-            with torch.autocast("cpu", torch.bfloat16, enabled=recipe.precision == "bfloat16"):
-                logits = net(image.contiguous(memory_format=torch.channels_last))
-            loss = weighted_loss(logits, masks, weights)
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-            optimiser.step()
-            step += 1
-            average.add(net, step)
-            if time.monotonic() - saved_at > _SAVE_EVERY_S:
-                kept.save(step)
-                saved_at = time.monotonic()
-            progress(step, float(loss.detach()), lambda: _averaged(net, average))
-    finally:
-        kept.save(step)
-    return _averaged(net, average), step
+
+    def loss(step: int) -> Tensor:
+        image, masks, weights = _batch(recipe, pictures, synthetic, step)
+        with torch.autocast("cpu", torch.bfloat16, enabled=recipe.precision == "bfloat16"):
+            logits = net(image.contiguous(memory_format=torch.channels_last))
+        return weighted_loss(logits, masks, weights)
+
+    training = AveragedTraining(net=net, average=average, optimiser=optimiser, kept=kept, save_every_s=_SAVE_EVERY_S)
+    step = training.run(
+        step,
+        rate=lambda step: _rate(recipe, step, max(step / recipe.steps, clock.spent_share())),
+        loss=loss,
+        goes_on=lambda step: step < recipe.steps and clock.spent_share() < 1,
+        progress=progress,
+    )
+    return training.averaged(), step
 
 
 def weighted_loss(
@@ -212,12 +205,6 @@ def _real(recipe: ArcadeRecipe, pictures: Sequence[ArcadePicture], index: int) -
 def _beginning(recipe: ArcadeRecipe) -> DruNet:
     net = load_weights(Path(recipe.initial))
     return net.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] - missing from torch's stubs
-
-
-def _averaged(net: DruNet, average: WeightAverage) -> DruNet:
-    result = DruNet(net.classes, net.width, net.channels, drawn=net.drawn)
-    result.load_state_dict(average.weights)
-    return result.eval()
 
 
 def _rate(recipe: ArcadeRecipe, step: int, done: float) -> float:

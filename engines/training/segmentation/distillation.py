@@ -7,8 +7,7 @@ needs a mask (Beyer et al., "Knowledge distillation: a good teacher is patient a
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from engines.segmentation.scenes import scene_of_model
 from engines.simulation.angiograms.angiogram_synthesis import synthesize
 from engines.training.arcade.arcade_patches import lesson
 from engines.training.arcade.arcade_pictures import ArcadePicture
+from engines.training.averaged_training import AveragedTraining, Progress
 from engines.training.checkpoint import Checkpoint, WeightAverage
 from engines.training.segmentation.narrowing import narrowed
 from engines.training.segmentation.simulated_cases import SimulatedFrames
@@ -88,7 +88,7 @@ def distil(
     lessons: Lessons,
     checkpoint: Path,
     *,
-    progress: Callable[[int, float, Callable[[], DruNet]], None] = lambda *_: None,
+    progress: Progress = lambda *_: None,
 ) -> DruNet:
     """Train, or go on from `checkpoint`; returns the averaged narrow network in evaluation mode.
 
@@ -110,28 +110,21 @@ def distil(
         checkpoint, asdict(recipe), of="a narrow network", average=average, parts={"net": net, "optimiser": optimiser}
     )  # fmt: skip
     step = kept.resume()
-    net.train()
     taught = _Taught(recipe, lessons, teacher)
-    saved_at = time.monotonic()
-    try:
-        while step < recipe.steps:
-            for group in optimiser.param_groups:
-                group["lr"] = _rate(recipe, step)
-            image, answer = taught.batch(step)
-            optimiser.zero_grad(set_to_none=True)
-            loss = imitation_loss(net(image.contiguous(memory_format=torch.channels_last)), answer)
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-            optimiser.step()
-            step += 1
-            average.add(net, step)
-            if time.monotonic() - saved_at > _SAVE_EVERY_S:
-                kept.save(step)
-                saved_at = time.monotonic()
-            progress(step, float(loss.detach()), lambda: _averaged(net, average))
-    finally:
-        kept.save(step)
-    return _averaged(net, average)
+
+    def loss(step: int) -> Tensor:
+        image, answer = taught.batch(step)
+        return imitation_loss(net(image.contiguous(memory_format=torch.channels_last)), answer)
+
+    training = AveragedTraining(net=net, average=average, optimiser=optimiser, kept=kept, save_every_s=_SAVE_EVERY_S)
+    training.run(
+        step,
+        rate=lambda step: _rate(recipe, step),
+        loss=loss,
+        goes_on=lambda step: step < recipe.steps,
+        progress=progress,
+    )
+    return training.averaged()
 
 
 def imitation_loss(
@@ -188,12 +181,6 @@ def _first_pictures(recipe: Distillation, lessons: Lessons) -> Tensor:
     beyond = recipe.steps * recipe.batch
     patches = [lessons.patch(recipe, beyond + k) for k in range(_CHOSEN_ON)]
     return torch.from_numpy(np.stack(patches).astype(np.float32))
-
-
-def _averaged(net: DruNet, average: WeightAverage) -> DruNet:
-    result = DruNet(net.classes, net.width, net.channels)
-    result.load_state_dict(average.weights)
-    return result.eval()
 
 
 def _rate(recipe: Distillation, step: int) -> float:
