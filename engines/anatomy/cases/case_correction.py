@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,19 +18,6 @@ from engines.anatomy.vessel_model import Branch, CenterlineTree, LabelVolume, Ve
 
 LEFT_OUT = NO_VESSEL
 _KEPT_ROLES = ("cta", "landmarks", "planes")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Correction:
-    """What a person says of one structure: one of `CLASSES`, or `LEFT_OUT`."""
-
-    structure: str
-    said: str
-
-
-def classes_said(corrections: tuple[Correction, ...]) -> dict[str, str]:
-    """The last word on each structure."""
-    return {correction.structure: correction.said for correction in corrections}
 
 
 def corrected(model: VesselModel, said: Mapping[str, str]) -> VesselModel:
@@ -61,19 +48,14 @@ def corrected(model: VesselModel, said: Mapping[str, str]) -> VesselModel:
     return VesselModel(labels=labels, surface=surface, centerlines=tree)
 
 
-def write_corrected(
-    case: Case, folder: Path, said: Mapping[str, str], report: Callable[[str], None] = lambda _: None
-) -> None:
-    """Write the corrected case into an empty folder; the case itself stays as it is.
+def write_model(case: Case, folder: Path, model: VesselModel) -> None:
+    """Write the case with another model into an empty folder; the case itself stays as it is.
 
     Raises:
-        InputError: see `corrected`; the disk is full.
+        InputError: the disk is full.
     """
-    report("correcting the model")
-    model = corrected(case.vessel_model(), said)
     files = {role: case.files[role].relative for role in _KEPT_ROLES if role in case.files}
     anew = {case.files[role].relative for role in case.files if role not in _KEPT_ROLES} | {"case.json"}
-    report("writing the case")
     try:
         for path in sorted(case.folder.rglob("*")):
             relative = path.relative_to(case.folder)

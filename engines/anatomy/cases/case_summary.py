@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from engines.anatomy.cases.by_hand import HandEntry, hand_lines, read_by_hand
 from engines.anatomy.cases.case import Case
 from engines.anatomy.structures.structure_table import StructureSummary, branch_length_mm, structures_of
 from engines.anatomy.vessel_model import CenterlineTree, CtVolume, SurfaceMesh, VesselModel
@@ -56,10 +57,15 @@ class CaseSummary:
     extent_mm: list[float]
     centre_lps_mm: list[float]
     recordings: list[dict[str, str]]
+    by_hand: list[HandEntry]
 
     def as_json(self) -> dict[str, Any]:
         structures = [structure.as_json() for structure in self.structures]
-        return {"schema": "guidance-app/case-summary/1", **asdict(self), "structures": structures}
+        by_hand = [entry.model_dump(mode="json") for entry in self.by_hand]
+        return {
+            "schema": "guidance-app/case-summary/1", **asdict(replace(self, by_hand=[])), "structures": structures,
+            "by_hand": by_hand,
+        }  # fmt: skip
 
 
 def scale_doubt(summary: CaseSummary) -> str:
@@ -97,6 +103,7 @@ def summarise(case: Case, model: VesselModel, ct: CtVolume | None) -> CaseSummar
         extent_mm=np.round(np.ptp(points_mm, axis=0), 1).tolist(),
         centre_lps_mm=np.round(points_mm.mean(axis=0), 1).tolist(),
         recordings=[{"path": run.relative, "kind": run.kind} for run in case.recordings],
+        by_hand=list(read_by_hand(case.folder)),
     )
 
 
@@ -136,6 +143,7 @@ def summary_lines(summary: CaseSummary) -> list[str]:
         f"({centre[0]:.0f}, {centre[1]:.0f}, {centre[2]:.0f}) mm"
     )
     lines += [f"recording    {run['path']} ({run['kind']})" for run in summary.recordings]
+    lines += hand_lines(summary.by_hand)
     return lines
 
 

@@ -19,7 +19,8 @@ from PyQt6.QtWidgets import (
     QWidget,
 )
 
-from engines.anatomy.cases.case_correction import LEFT_OUT, Correction, classes_said
+from engines.anatomy.cases.case_correction import LEFT_OUT
+from engines.anatomy.correcting.edits import SayStructure
 from engines.anatomy.structure_names import CLASSES
 from engines.anatomy.structures.structure_table import StructureSummary
 from guidance_app.rooms.case.importing.colours import colour_of
@@ -45,8 +46,8 @@ class StructureList(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._structures: tuple[StructureSummary, ...] = ()
-        self._done: list[Correction] = []
-        self._undone: list[Correction] = []
+        self._done: list[SayStructure] = []
+        self._undone: list[SayStructure] = []
         self.table = QTableWidget(0, 4)
         self.table.setHorizontalHeaderLabels([tr("Structure"), tr("Class"), tr("Length"), tr("Volume")])
         self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
@@ -86,7 +87,13 @@ class StructureList(QWidget):
     def said(self) -> dict[str, str]:
         """What differs from what was found, by structure."""
         found = {structure.name: structure.structure_class for structure in self._structures}
-        return {name: said for name, said in classes_said(tuple(self._done)).items() if found.get(name) != said}
+        last = {edit.structure: edit.said for edit in self._done}
+        return {name: said for name, said in last.items() if found.get(name) != said}
+
+    @property
+    def edits(self) -> tuple[SayStructure, ...]:
+        """The last word on each structure."""
+        return tuple(SayStructure(structure=name, said=said) for name, said in self.said.items())
 
     @property
     def classes(self) -> dict[str, str]:
@@ -117,7 +124,7 @@ class StructureList(QWidget):
         left = [other for other, own in self.classes.items() if own != LEFT_OUT and other != name]
         if said == LEFT_OUT and not left:
             return tr("One structure has to stay")
-        self._done.append(Correction(structure=name, said=said))
+        self._done.append(SayStructure(structure=name, said=said))
         self._undone.clear()
         self._fill()
         return ""

@@ -244,13 +244,13 @@ class ImportWizard(QWidget):
 
     def _after_correcting(self, then: Callable[[], None]) -> None:
         """Write what a person corrected, then go on."""
-        made, said = self.made, self.check.structures.said
-        if made is None or not said:
+        made, edits = self.made, self.check.structures.edits
+        if made is None or not edits:
             then()
             return
         work = Work(
             words=tr("Correcting case {name}").format(name=made.folder.name), run=works.correct_case, out=made.folder,
-            arguments={"case": made.folder, "said": said},
+            arguments={"case": made.folder, "edits": edits},
         )  # fmt: skip
         self._start(work, lambda job: self._corrected(job, then))
 

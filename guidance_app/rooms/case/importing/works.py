@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 
 from engines.anatomy.cases.case import load_case
 from engines.anatomy.cases.case_creation import create_case
 from engines.anatomy.cases.intake_notes import write_notes
+from engines.anatomy.correcting.edits import Edit
 from guidance_app.panels.jobs.work import TellProgress
 from guidance_app.rooms.case.importing.plan import CasePlan
 
@@ -66,12 +67,12 @@ def make_case(folder: Path, tell: TellProgress, *, plan: CasePlan, look: Path) -
     prepare_look(folder, look)
 
 
-def correct_case(folder: Path, tell: TellProgress, *, case: Path, said: Mapping[str, str]) -> None:
+def correct_case(folder: Path, tell: TellProgress, *, case: Path, edits: Sequence[Edit]) -> None:
     """Write the case as a person corrected it."""
-    from engines.anatomy.cases.case_correction import write_corrected
+    from engines.anatomy.correcting.case_edits import write_edited
 
     shares = iter((0.1, 0.6))
-    write_corrected(load_case(case), folder, said, lambda text: tell(text, next(shares, 0.9)))
+    write_edited(load_case(case), folder, edits, lambda text: tell(text, next(shares, 0.9)))
 
 
 def look_at_case(folder: Path, tell: TellProgress, *, case: Path) -> None:

@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 
 from calibration.errors import InputError
+from engines.anatomy.cases.by_hand import BY_HAND_FILE
 from engines.anatomy.cases.case import Case, load_case
-from engines.anatomy.cases.case_correction import LEFT_OUT, Correction, classes_said, corrected, write_corrected
+from engines.anatomy.cases.case_correction import LEFT_OUT, corrected
 from engines.anatomy.cases.case_creation import create_case
 from engines.anatomy.cases.intake_notes import NOTES_FILE, read_notes, write_notes
+from engines.anatomy.correcting.case_edits import write_edited
+from engines.anatomy.correcting.edits import SayStructure
 from engines.anatomy.files.labels import save_labels
 from engines.anatomy.structures.structure_table import structures_of
 from tests.engines.anatomy.shapes import tube_labels
@@ -29,7 +32,7 @@ def classes(case: Case) -> dict[str, str]:
 
 def test_a_class_is_said_in_labels_and_branches_alike(case: Case, tmp_path: Path) -> None:
     (tmp_path / "new").mkdir()
-    write_corrected(case, tmp_path / "new", {"vein": "artery"})
+    write_edited(case, tmp_path / "new", [SayStructure(structure="vein", said="artery")])
     new = load_case(tmp_path / "new")
     assert (new.id, new.kind) == (case.id, "evt")
     assert classes(new) == {"artery": "artery", "vein (artery)": "artery"}
@@ -78,15 +81,11 @@ def test_whatever_else_lies_in_the_case_stays(case: Case, tmp_path: Path) -> Non
     (case.folder / "truth").mkdir()
     (case.folder / "truth" / "mine.json").write_text("{}")
     (tmp_path / "new").mkdir()
-    write_corrected(case, tmp_path / "new", {"vein": LEFT_OUT})
+    write_edited(case, tmp_path / "new", [SayStructure(structure="vein", said=LEFT_OUT)])
     assert (tmp_path / "new" / "truth" / "mine.json").read_text() == "{}"
     before = {path.relative_to(case.folder) for path in case.folder.rglob("*")}
-    assert {path.relative_to(tmp_path / "new") for path in (tmp_path / "new").rglob("*")} == before
-
-
-def test_the_last_word_counts() -> None:
-    said = (Correction(structure="a", said="vein"), Correction(structure="a", said="artery"))
-    assert classes_said(said) == {"a": "artery"}
+    after = {path.relative_to(tmp_path / "new") for path in (tmp_path / "new").rglob("*")}
+    assert after == before | {Path(BY_HAND_FILE)}
 
 
 def test_notes_keep_no_path_and_go_with_the_case(case: Case, tmp_path: Path) -> None:
@@ -95,7 +94,7 @@ def test_notes_keep_no_path_and_go_with_the_case(case: Case, tmp_path: Path) -> 
     write_notes(case.folder, [note], sources={source: "the CTA", source.parent: "the CTA's folder"})
     assert read_notes(case.folder) == ("the CTA: 3 identical copies of slices are left out; the CTA is large",)
     (tmp_path / "new").mkdir()
-    write_corrected(case, tmp_path / "new", {"vein": "artery"})
+    write_edited(case, tmp_path / "new", [SayStructure(structure="vein", said="artery")])
     assert read_notes(tmp_path / "new") == read_notes(case.folder)
     assert read_notes(tmp_path / "nowhere") == ()
     (case.folder / NOTES_FILE).write_text("[broken")
