@@ -98,7 +98,7 @@ def summarise(case: Case, model: VesselModel, ct: CtVolume | None) -> CaseSummar
         cta=None if ct is None else _ct_summary(ct),
         labels={} if labels is None else {n: int((labels.labels == v).sum()) for v, n in labels.names.items()},
         surface_triangles=None if model.surface is None else len(model.surface.triangles),
-        centerlines=None if model.centerlines is None else _centerlines_summary(model.centerlines),
+        centerlines=None if model.centerlines is None else centerlines_summary(model.centerlines),
         structures=structures_of(model),
         extent_mm=np.round(np.ptp(points_mm, axis=0), 1).tolist(),
         centre_lps_mm=np.round(points_mm.mean(axis=0), 1).tolist(),
@@ -156,7 +156,8 @@ def _ct_summary(ct: CtVolume) -> CtSummary:
     )
 
 
-def _centerlines_summary(tree: CenterlineTree) -> CenterlinesSummary:
+def centerlines_summary(tree: CenterlineTree) -> CenterlinesSummary:
+    """How many branches, how long, how wide, and what they are called."""
     radius_mm = tree.radius_mm()
     known = radius_mm[np.isfinite(radius_mm)]
     p5, median, p95 = (round(float(v), 3) for v in np.percentile(known, (5, 50, 95))) if len(known) else (None,) * 3

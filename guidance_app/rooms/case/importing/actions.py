@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from guidance_app.panels.action import Action
-from guidance_app.rooms.case.importing.structure_list import class_words
+from guidance_app.rooms.case.checking.structure_list import class_words
+from guidance_app.rooms.case.checking.tool_bar import TOOL_KEYS, tool_words
 from guidance_app.rooms.case.importing.wizard import ImportWizard
 from guidance_app.views.language import tr
 
@@ -27,13 +28,32 @@ def wizard_actions(wizard: ImportWizard) -> tuple[Action, ...]:
         )
         for number, (said, words) in enumerate(class_words().items(), start=1)
     )  # fmt: skip
-    undo = Action(id="case.undo", words=tr("Undo the correction"), keys=("Ctrl+Z",), press=structures.undo)
-    redo = Action(id="case.redo", words=tr("Do it again"), keys=("Ctrl+Shift+Z", "Ctrl+Y"), press=structures.redo)
+    undo = Action(id="case.undo", words=tr("Undo the correction"), keys=("Ctrl+Z",), press=wizard.check.undo)
+    redo = Action(id="case.redo", words=tr("Do it again"), keys=("Ctrl+Shift+Z", "Ctrl+Y"), press=wizard.check.redo)
     guide = Action(
         id="case.guide", words=tr("Guide on the chosen run"), keys=("Ctrl+G",),
         press=_silently(wizard.check.guide),
     )  # fmt: skip
-    return (*classes, undo, redo, guide, back)
+    return (*_tools(wizard), *classes, undo, redo, guide, back)
+
+
+def _tools(wizard: ImportWizard) -> tuple[Action, ...]:
+    tools, check = wizard.check.tools, wizard.check
+    taken = tuple(
+        Action(
+            id=f"case.tool-{tool}", words=tr("{tool}, again: lay it down").format(tool=words), keys=(TOOL_KEYS[tool],),
+            press=lambda tool=tool: tools.take(tool),
+        )
+        for tool, words in tool_words().items()
+    )  # fmt: skip
+    thin = Action(
+        id="case.slices", words=tr("Slices instead of slabs, again: back"), keys=("S",),
+        press=lambda: check.show_thin(not check.slabs.thin),
+    )  # fmt: skip
+    smaller = Action(id="case.smaller", words=tr("A smaller brush"), keys=("[",), press=lambda: tools.resize_brush(-1))
+    larger = Action(id="case.larger", words=tr("A larger brush"), keys=("]",), press=lambda: tools.resize_brush(1))
+    down = Action(id="case.lay-down", words=tr("Lay the tool down"), keys=("Esc",), press=lambda: tools.take(""))
+    return (*taken, thin, smaller, larger, down)
 
 
 def _silently(act: Callable[[], None]) -> Callable[[], str]:

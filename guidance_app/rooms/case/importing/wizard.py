@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -25,8 +25,8 @@ from guidance_app.views.language import tr
 
 if TYPE_CHECKING:
     from engines.anatomy.intake.found import FoundRun
+    from guidance_app.rooms.case.checking.check_page import CheckPage
     from guidance_app.rooms.case.importing.archive_page import ArchivePage, WantedSeries
-    from guidance_app.rooms.case.importing.check_page import CheckPage
     from guidance_app.rooms.case.importing.plan import CasePlan
     from guidance_app.rooms.case.importing.sources_page import SourcesPage
 
@@ -56,7 +56,7 @@ class ImportWizard(QWidget):
 
     def __init__(self, house: House, cases: Callable[[], Path], *, archive_address: str = "") -> None:
         super().__init__()
-        from guidance_app.rooms.case.importing.check_page import CheckPage
+        from guidance_app.rooms.case.checking.check_page import CheckPage
         from guidance_app.rooms.case.importing.sources_page import SourcesPage
 
         self._house, self._cases = house, cases
@@ -141,7 +141,7 @@ class ImportWizard(QWidget):
             self.cancel()
             self._show_step("files")
             return
-        if self.step == "check" and self.check.structures.said:
+        if self.step == "check" and self.check.edits:
             self._keep()
             return
         self.cancel()
@@ -225,26 +225,31 @@ class ImportWizard(QWidget):
             shutil.rmtree(look, ignore_errors=True)
             self._say(job.problem or tr("Cancelled; nothing was written. Change what you like, and make it again"))
             return
-        from guidance_app.rooms.case.importing.case_look import read_look
+        from guidance_app.rooms.case.checking.case_look import read_look
 
         self.made = MadeCase(folder=folder, look=look)
-        self.check.show_look(read_look(look))
+        self.check.show_look(replace(read_look(look), folder=folder))  # it was made under another name
         survey = self.sources.survey
         self.check.show_runs(survey.runs, self.sources.pictures, self.sources.run, self.sources.patient)
         self._show_step("check")
 
     def _guide(self, run: FoundRun | None) -> None:
-        if run is None or self._job is not None:
+        if run is None or self._job is not None or self._still_correcting():
             return
         self._after_correcting(lambda: self._open_run(run.path))
 
     def _keep(self) -> None:
-        if self._job is None:
+        if self._job is None and not self._still_correcting():
             self._after_correcting(self._open_case)
+
+    def _still_correcting(self) -> bool:
+        if self.check.desk.busy:
+            self._say(tr("Wait for the correction that is worked on"))
+        return self.check.desk.busy
 
     def _after_correcting(self, then: Callable[[], None]) -> None:
         """Write what a person corrected, then go on."""
-        made, edits = self.made, self.check.structures.edits
+        made, edits = self.made, self.check.edits
         if made is None or not edits:
             then()
             return

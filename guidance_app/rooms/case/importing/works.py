@@ -82,6 +82,6 @@ def look_at_case(folder: Path, tell: TellProgress, *, case: Path) -> None:
 
 
 def prepare_look(case: Path, folder: Path) -> None:
-    from guidance_app.rooms.case.importing.case_look import save_look
+    from guidance_app.rooms.case.checking.case_look import save_look
 
     save_look(load_case(case), folder)

@@ -19,15 +19,18 @@ from PyQt6.QtWidgets import (
     QWidget,
 )
 
+from engines.anatomy.correcting.edits import Edit
 from engines.anatomy.intake.found import FoundRun
+from guidance_app.rooms.case.checking.case_look import CaseLook
+from guidance_app.rooms.case.checking.correct_desk import CorrectDesk
+from guidance_app.rooms.case.checking.model_space import ModelSpace
+from guidance_app.rooms.case.checking.slabs import Slabs
+from guidance_app.rooms.case.checking.structure_list import StructureList
+from guidance_app.rooms.case.checking.tool_bar import ToolBar
 from guidance_app.rooms.case.importing.cards import run_card
-from guidance_app.rooms.case.importing.case_look import CaseLook
 from guidance_app.rooms.case.importing.choice_card import ChoiceCard
-from guidance_app.rooms.case.importing.model_space import ModelSpace
 from guidance_app.rooms.case.importing.progress_line import ProgressLine
-from guidance_app.rooms.case.importing.slabs import Slabs
 from guidance_app.rooms.case.importing.sources_page import primary_button
-from guidance_app.rooms.case.importing.structure_list import StructureList
 from guidance_app.views import palette
 from guidance_app.views.language import tr
 
@@ -51,6 +54,8 @@ class CheckPage(QWidget):
         self._picking = False
         self.space = ModelSpace()
         self.structures = StructureList()
+        self.desk = CorrectDesk(self)
+        self.tools = ToolBar(self.desk)
         self.facts, self.notes = QLabel(), QLabel()
         for label in (self.facts, self.notes):
             label.setWordWrap(True)
@@ -79,15 +84,42 @@ class CheckPage(QWidget):
         self.progress.cancelled.connect(self.cancelled)
         self.structures.changed.connect(self._recolour)
         self.structures.chosen_changed.connect(self._chosen)
+        self.structures.undo_button.clicked.connect(self.undo)
         self.slabs.picked.connect(self._picked)
+        self.slabs.placed.connect(lambda point: self.desk.click(point, self.structures.edits))
+        self.slabs.stroked.connect(lambda points: self.desk.stroke(points, self.structures.edits))
+        self.tools.taken.connect(self._tool_taken)
+        self.tools.thin_wanted.connect(self.show_thin)
+        self.desk.changed.connect(self._corrected)
         self._lay_out()
 
     @property
     def run(self) -> FoundRun | None:
         return next((run for card, run in self.runs.items() if card.isChecked()), None)
 
+    @property
+    def edits(self) -> tuple[Edit, ...]:
+        """All that was corrected by hand, in the order in which it is to be done."""
+        return (*self.desk.edits, *self.structures.edits)
+
+    def undo(self) -> str:
+        """Take the last correction back, whichever it was; "" or one line why not."""
+        return self.structures.undo() if self.structures.edits else self.desk.undo()
+
+    def redo(self) -> str:
+        problem = self.structures.redo()
+        return self.desk.redo() if problem else ""
+
+    def show_thin(self, thin: bool) -> str:
+        """Slices, or slabs."""
+        self.tools.thin_button.setChecked(thin)
+        self.slabs.show_thin(thin)
+        return ""
+
     def show_look(self, look: CaseLook) -> None:
         self.look = look
+        self.desk.begin(look)
+        self.tools.show_case(look.kind, has_labels=look.labels is not None, has_volume=look.volume is not None)
         self.slabs.show_look(look)
         self.space.show_look(look)
         self.structures.show_structures(look.structures)
@@ -129,10 +161,30 @@ class CheckPage(QWidget):
         """While the corrected case is written its progress stands where the runs are."""
         self._footer.setCurrentIndex(int(running))
         self.structures.setEnabled(not running)
+        self.tools.setEnabled(not running)
 
     def close_page(self) -> None:
         """Twice is harmless."""
+        self.desk.close_desk()
         self.space.close_scene()
+
+    def _tool_taken(self) -> None:
+        tool = self.desk.tool
+        self.slabs.working, self.slabs.seeks_blood = bool(tool), tool == "add"
+        self.slabs.show_brush(self.desk.brush_mm if tool == "brush" else 0.0)
+        if tool == "brush" and not self.slabs.thin:
+            self.show_thin(True)  # a ball in a slab erases what is not seen
+
+    def _corrected(self, look: CaseLook) -> None:
+        self.look, chosen = look, self.structures.chosen
+        self.facts.setText("\n".join(look.facts))
+        self.slabs.show_look(look, stay=True)
+        self.space.show_look(look, stay=True)
+        self._picking = True
+        self.structures.show_structures(look.structures, earlier=bool(self.desk.edits))
+        self.structures.choose(chosen)
+        self._picking = False
+        self._recolour()
 
     def _show_guidable(self) -> None:
         self.guide_button.setEnabled(self.run is not None)
@@ -173,9 +225,13 @@ class CheckPage(QWidget):
         for index in (0, 1):
             pictures.setRowStretch(index, 1)
             pictures.setColumnStretch(index, 1)
+        left = QVBoxLayout()
+        left.setSpacing(4)
+        left.addWidget(self.tools)
+        left.addLayout(pictures, 1)
         main = QHBoxLayout()
         main.setSpacing(12)
-        main.addLayout(pictures, 1)
+        main.addLayout(left, 1)
         main.addWidget(self._side())
         self._footer = QStackedWidget()
         self._footer.addWidget(self._run_strip())

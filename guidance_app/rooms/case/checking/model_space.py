@@ -8,8 +8,8 @@ import numpy as np
 
 from engines.anatomy.cases.case_correction import LEFT_OUT
 from guidance_app.panels.pictures.scene_view import SceneView
-from guidance_app.rooms.case.importing.case_look import CaseLook
-from guidance_app.rooms.case.importing.colours import rgb_of
+from guidance_app.rooms.case.checking.case_look import CaseLook
+from guidance_app.rooms.case.checking.colours import rgb_of
 from guidance_app.views.language import tr
 
 _AROUND = 1.2
@@ -23,10 +23,13 @@ class ModelSpace(SceneView):
         self.setAccessibleName(tr("Found vessels in 3-D"))
         self._look: CaseLook | None = None
 
-    def show_look(self, look: CaseLook) -> None:
+    def show_look(self, look: CaseLook, *, stay: bool = False) -> None:
+        """Show a case; `stay` where it is the same one after a correction, seen as before."""
         for name in self._look.meshes if self._look is not None else ():
             self.remove(name or "model")
         self._look = look
+        if stay:
+            return
         points = np.concatenate([mesh.vertices_mm for mesh in look.meshes.values()])
         low, high = points.min(axis=0), points.max(axis=0)
         self.look_at(

@@ -7,7 +7,7 @@ once.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +17,17 @@ from jaxtyping import Float
 from calibration.errors import InputError
 from calibration.store import write_json
 from engines.anatomy.cases.case import Case
-from engines.anatomy.cases.case_summary import scale_doubt, summarise
+from engines.anatomy.cases.case_summary import centerlines_summary, scale_doubt, summarise
 from engines.anatomy.cases.intake_notes import read_notes
-from engines.anatomy.structures.structure_table import StructureSummary
+from engines.anatomy.structures.structure_table import StructureSummary, structures_of
 from engines.anatomy.surface import surface_from_labels
 from engines.anatomy.vessel_model import Branch, LabelVolume, SurfaceMesh, VesselModel
 from engines.anatomy.working_grid import coarser
+from guidance_app.views.language import tr
 
 _MESH_MM = 1.0  # voxels of the surfaces in 3-D; thin vessels keep theirs
 _RING = 10
+_FACTS_OF_MODEL = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -64,13 +66,13 @@ def save_look(case: Case, folder: Path) -> None:
     notes = [*read_notes(case.folder), *filter(None, [scale_doubt(summary)])]
     meshes = _meshes(model)
     names = list(meshes)
-    lines = [(branch.name or branch.vessel_class, branch) for branch in _branches(model)]
+    lines = _named_branches(model)
     content: dict[str, Any] = {
         "id": case.id, "kind": case.kind, "folder": str(case.folder), "notes": notes, "meshes": names,
         "structures": [structure.as_json() for structure in summary.structures],
         "lines": [name for name, _ in lines],
         "names": {} if model.labels is None else {str(n): name for n, name in model.labels.names.items()},
-        "facts": _facts(summary.as_json()),
+        "facts": [*_facts(summary.as_json()), *_model_facts(model)],
     }  # fmt: skip
     arrays: dict[str, np.ndarray] = {}
     for number, name in enumerate(names):
@@ -129,8 +131,45 @@ def _structure(entry: dict[str, Any]) -> StructureSummary:
     return StructureSummary(structure_class=entry["class"], **{k: v for k, v in entry.items() if k != "class"})
 
 
-def _branches(model: VesselModel) -> tuple[Branch, ...]:
-    return model.centerlines.branches if model.centerlines is not None else ()
+def look_after(look: CaseLook, before: VesselModel, model: VesselModel) -> CaseLook:
+    """The look of the model after a correction; surfaces of structures that did not change are those of before."""
+    lines: dict[str, list[np.ndarray]] = {}
+    for name, branch in _named_branches(model):
+        lines.setdefault(name, []).append(branch.points_mm)
+    if model.labels is None or before.labels is None:
+        meshes = look.meshes if model.surface is not None else _meshes(model)
+    else:
+        meshes = _meshes_after(look.meshes, before.labels, model.labels)
+    return replace(
+        look, labels=model.labels, lines=lines, meshes=meshes, structures=tuple(structures_of(model)),
+        facts=(*look.facts[: -_FACTS_OF_MODEL], *_model_facts(model)),
+    )  # fmt: skip
+
+
+def _meshes_after(meshes: dict[str, SurfaceMesh], before: LabelVolume, after: LabelVolume) -> dict[str, SurfaceMesh]:
+    from guidance_app.panels.pictures.carm_scene import simplified
+
+    changed = before.labels != after.labels
+    touched = set(np.unique(before.labels[changed]).tolist()) | set(np.unique(after.labels[changed]).tolist())
+    kept = {
+        name: meshes[before.names[number]] for number, name in after.names.items()
+        if number not in touched and before.names.get(number) in meshes
+    }  # fmt: skip
+    anew = [number for number in after.names if after.names[number] not in kept]
+    if not anew:
+        return kept
+    small = _small_labels(after)
+    present = set(np.unique(small.labels).tolist())
+    return kept | {
+        after.names[number]: simplified(surface_from_labels(small, only=[number]))
+        for number in anew
+        if number in present
+    }
+
+
+def _named_branches(model: VesselModel) -> list[tuple[str, Branch]]:
+    branches = model.centerlines.branches if model.centerlines is not None else ()
+    return [(branch.name or branch.vessel_class, branch) for branch in branches]
 
 
 def _meshes(model: VesselModel) -> dict[str, SurfaceMesh]:
@@ -147,8 +186,8 @@ def _meshes(model: VesselModel) -> dict[str, SurfaceMesh]:
     if model.surface is not None:
         return {"": simplified(model.surface)}
     tubes: dict[str, list[SurfaceMesh]] = {}
-    for branch in _branches(model):
-        tubes.setdefault(branch.name or branch.vessel_class, []).append(_tube(branch))
+    for name, branch in _named_branches(model):
+        tubes.setdefault(name, []).append(_tube(branch))
     return {name: _joined(parts) for name, parts in tubes.items()}
 
 
@@ -201,9 +240,18 @@ def _facts(summary: dict[str, Any]) -> list[str]:
         facts.append(
             f"CTA {size[0]} x {size[1]} x {size[2]}, {spacing[0]:.3g} x {spacing[1]:.3g} x {spacing[2]:.3g} mm"
         )
-    if tree := summary["centerlines"]:
-        widest = "" if tree["radius_p95_mm"] is None else f", radius up to {tree['radius_p95_mm']:.1f} mm"
-        facts.append(f"{tree['branches']} branches, {tree['roots']} roots, {tree['length_mm']:.0f} mm{widest}")
-    extent = summary["extent_mm"]
-    facts.append(f"model {extent[0]:.0f} x {extent[1]:.0f} x {extent[2]:.0f} mm")
     return facts
+
+
+def _model_facts(model: VesselModel) -> list[str]:
+    """`_FACTS_OF_MODEL` lines about its lines and its size."""
+    tree = model.centerlines
+    if tree is None:
+        return [tr("no centerlines"), ""]
+    summary = centerlines_summary(tree)
+    widest = "" if summary.radius_p95_mm is None else f", radius up to {summary.radius_p95_mm:.1f} mm"
+    extent = np.ptp(tree.points_mm(), axis=0)
+    return [
+        f"{summary.branches} branches, {summary.roots} roots, {summary.length_mm:.0f} mm{widest}",
+        f"model {extent[0]:.0f} x {extent[1]:.0f} x {extent[2]:.0f} mm",
+    ]

@@ -1,4 +1,4 @@
-"""The scan in three linked slabs, from the front, the left and the feet, with the outlines of what was found in it."""
+"""The scan in three linked slabs or slices, from the front, the left and the feet, with outlines of what was found."""
 
 from __future__ import annotations
 
@@ -12,49 +12,65 @@ from PyQt6.QtCore import QObject, pyqtSignal
 from engines.anatomy.cases.case_correction import LEFT_OUT
 from engines.anatomy.standing import DOWN, RIGHT, VIEWS, StandingVolume, standing
 from guidance_app.panels.pictures.grey import grey_image, windowed
-from guidance_app.panels.pictures.picture_view import Outline, PictureView
-from guidance_app.rooms.case.importing.case_look import CaseLook
-from guidance_app.rooms.case.importing.colours import colour_of
+from guidance_app.panels.pictures.handle_view import HandleView
+from guidance_app.panels.pictures.picture_view import Outline
+from guidance_app.rooms.case.checking.case_look import CaseLook
+from guidance_app.rooms.case.checking.colours import colour_of
 from guidance_app.views.language import tr
 
 WINDOW_HU = (-60.0, 620.0)
 SLAB_MM = 20.0
 _MARGIN = 1.25
+_BONE_HU = 700.0  # contrast-filled blood stays below
+_ENLARGED = 1.3
 _SHORTEST_PX = 4  # an outline of fewer points is a voxel
 
 
 class Slabs(QObject):
     """Three views; a click brings the slabs of the others there and tells which structure it met, the wheel moves one.
 
-    Signals: `picked` carries a structure's name.
+    Signals: `picked` carries a structure's name; while `working`, `placed` the point in LPS mm in its stead; `stroked`
+    all points of a stroke of the brush.
     """
 
     picked = pyqtSignal(str)
+    placed = pyqtSignal(object)
+    stroked = pyqtSignal(object)
 
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
         titles = {"front": tr("From the front"), "left": tr("From the left"), "feet": tr("From the feet")}
-        self.views = {view: PictureView(titles[view], half_width_mm=100.0, bar_mm=20.0) for view in VIEWS}
+        self.views = {view: HandleView(titles[view], half_width_mm=100.0, bar_mm=20.0) for view in VIEWS}
         self.whole = False
+        self.thin = False
+        self.working = False
+        self.seeks_blood = False  # a click means the brightest vessel below it, not the nearest of the model
+        self._stroke: list[Float[np.ndarray, " 3"]] = []
         self._look: CaseLook | None = None
         self._volume: StandingVolume | None = None
         self._labels: StandingVolume | None = None
         self._classes: Mapping[str, str] = {}
         self._chosen = ""
-        self._centre_mm = np.zeros(3)
+        self._middle_mm = self._centre_mm = np.zeros(3)
         self._point_mm = np.zeros(3)
         for view, picture in self.views.items():
             picture.clicked.connect(lambda x, y, view=view: self._clicked(view, x, y))
             picture.wheeled.connect(lambda notches, view=view: self._wheeled(view, notches))
+            picture.brushed.connect(lambda x, y, _paint, view=view: self._stroke.append(self._at(view, x, y)))
+            picture.brush_lifted.connect(self._lifted)
             picture.setAccessibleName(titles[view])
             picture.setToolTip(tr("Click: go there, and choose the structure. Wheel: move the slab. Ctrl+wheel: zoom"))
 
-    def show_look(self, look: CaseLook) -> None:
+    def show_look(self, look: CaseLook, *, stay: bool = False) -> None:
+        """Show a case; `stay` where it is the same one after a correction."""
         self._look = look
-        self._volume = None if look.volume is None else standing(*look.volume)
         self._labels = None if look.labels is None else standing(look.labels.labels, look.labels.lps_from_index)
+        if stay:
+            self._draw_all()
+            return
+        self._volume = None if look.volume is None else standing(*look.volume)
         low, high = _box(look)
-        self._centre_mm = 0.5 * (low + high)
+        self._middle_mm = self._centre_mm = 0.5 * (low + high)
         largest = max(look.structures, key=lambda one: one.volume_mm3 or one.length_mm, default=None)
         inside = self.place_of(largest.name) if largest is not None else None
         self._point_mm = (self._centre_mm if inside is None else inside).copy()
@@ -79,6 +95,17 @@ class Slabs(QObject):
         """Look through everything, or through slabs."""
         self.whole = whole
         self._draw_all()
+
+    def show_thin(self, thin: bool) -> None:
+        """Single slices instead of slabs."""
+        self.thin = thin
+        self._draw_all()
+
+    def show_brush(self, radius_mm: float) -> None:
+        """A brush of this radius in all views; 0 for none."""
+        for picture in self.views.values():
+            picture.brush_mm = radius_mm
+            picture.update()
 
     def go_to(self, point_mm: Float[np.ndarray, " 3"]) -> None:
         """Bring the slabs to a point in LPS."""
@@ -105,6 +132,9 @@ class Slabs(QObject):
         return None if not lines else lines[0][len(lines[0]) // 2]
 
     def _draw_all(self) -> None:
+        # Enlarged views follow the point: else it is soon outside of them.
+        enlarged = max(picture.zoom for picture in self.views.values()) > _ENLARGED
+        self._centre_mm = self._point_mm.copy() if enlarged else self._middle_mm
         for view in VIEWS:
             self._draw(view)
 
@@ -116,7 +146,8 @@ class Slabs(QObject):
             picture.show_picture(
                 grey_image(grey), pixel_mm=volume.pixel_mm(view), origin_px=volume.origin_px(view, self._centre_mm)
             )
-        picture.corner = tr("all of it") if self.whole else tr("slab of {mm:g} mm").format(mm=SLAB_MM)
+        slab = tr("one slice") if self.thin else tr("slab of {mm:g} mm").format(mm=SLAB_MM)
+        picture.corner = tr("all of it") if self.whole else slab
         self._outline(view)
         (right, _), (down, sign) = RIGHT[view], DOWN[view]
         off = self._point_mm - self._centre_mm
@@ -128,7 +159,7 @@ class Slabs(QObject):
         if self.whole:
             return 0, volume.voxels.shape[axis] - 1
         middle = volume.index_of(self._point_mm)[axis]
-        half = round(0.5 * SLAB_MM / volume.spacing_mm[axis])
+        half = 0 if self.thin else round(0.5 * SLAB_MM / volume.spacing_mm[axis])
         return middle - half, middle + half
 
     def _outline(self, view: str) -> None:
@@ -182,13 +213,44 @@ class Slabs(QObject):
         return found
 
     def _clicked(self, view: str, x_mm: float, y_mm: float) -> None:
-        (right, _), (down, sign) = RIGHT[view], DOWN[view]
-        self._point_mm[right] = self._centre_mm[right] + x_mm
-        self._point_mm[down] = self._centre_mm[down] + sign * y_mm
-        name = self._met(view)
+        self._point_mm = self._at(view, x_mm, y_mm)
+        if self.working and self.seeks_blood:
+            self._to_blood(view)
+            name = ""
+        else:
+            name = self._met(view)
         self._draw_all()
-        if name:
+        if self.working:
+            self.placed.emit(self.point_mm)
+        elif name:
             self.picked.emit(name)
+
+    def _at(self, view: str, x_mm: float, y_mm: float) -> Float[np.ndarray, " 3"]:
+        """The point in a view, at the depth of its slab's middle."""
+        (right, _), (down, sign) = RIGHT[view], DOWN[view]
+        point = self._point_mm.copy()
+        point[right] = self._centre_mm[right] + x_mm
+        point[down] = self._centre_mm[down] + sign * y_mm
+        return point
+
+    def _lifted(self) -> None:
+        stroke, self._stroke = self._stroke, []
+        if stroke:
+            self.stroked.emit(tuple(stroke))
+
+    def _to_blood(self, view: str) -> None:
+        """To what makes the slab bright where it was clicked, unless that is as dense as bone."""
+        volume = self._volume
+        if volume is None:
+            return
+        axis = volume.along(view)
+        here = list(volume.index_of(self._point_mm))
+        first, last = self._reach(volume, view)
+        first = max(first, 0)
+        column = tuple(slice(first, last + 1) if a == axis else here[a] for a in range(3))
+        values = np.asarray(volume.voxels[column], dtype=np.float32)
+        deepest = int(np.where(values <= _BONE_HU, values, -np.inf).argmax())
+        self._point_mm[axis] = volume.origin_mm[axis] + (first + deepest) * volume.spacing_mm[axis]
 
     def _met(self, view: str) -> str:
         """The structure that lies nearest to the slab's middle where it was clicked; the point goes into it."""
@@ -212,7 +274,7 @@ class Slabs(QObject):
             return
         axis = volume.along(view)
         low, high = volume.origin_mm[axis], (volume.voxels.shape[axis] - 1) * volume.spacing_mm[axis]
-        step = notches * max(2.0, volume.spacing_mm[axis])
+        step = notches * (volume.spacing_mm[axis] if self.thin else max(2.0, volume.spacing_mm[axis]))
         self._point_mm[axis] = np.clip(self._point_mm[axis] + step, low, low + high)
         self._draw_all()
 

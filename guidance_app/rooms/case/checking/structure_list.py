@@ -23,7 +23,7 @@ from engines.anatomy.cases.case_correction import LEFT_OUT
 from engines.anatomy.correcting.edits import SayStructure
 from engines.anatomy.structure_names import CLASSES
 from engines.anatomy.structures.structure_table import StructureSummary
-from guidance_app.rooms.case.importing.colours import colour_of
+from guidance_app.rooms.case.checking.colours import colour_of
 from guidance_app.views import palette
 from guidance_app.views.language import tr
 
@@ -74,7 +74,7 @@ class StructureList(QWidget):
         self.undo_button = QPushButton(tr("Undo"))
         self.undo_button.setMinimumHeight(40)
         self.undo_button.setToolTip("Ctrl+Z")
-        self.undo_button.clicked.connect(self.undo)
+        self._earlier = False  # steps before what was said here can be taken back
         self._lay_out()
 
     @property
@@ -100,8 +100,14 @@ class StructureList(QWidget):
         """The class of every structure as it now stands."""
         return {structure.name: structure.structure_class for structure in self._structures} | self.said
 
-    def show_structures(self, structures: Sequence[StructureSummary]) -> None:
+    def show_structures(self, structures: Sequence[StructureSummary], *, earlier: bool = False) -> None:
+        """Show another list.
+
+        Args:
+            earlier: what was done before can be taken back, though not by this list.
+        """
         self._structures = tuple(structures)
+        self._earlier = earlier
         self._done.clear()
         self._undone.clear()
         self.table.clearSelection()
@@ -163,7 +169,7 @@ class StructureList(QWidget):
                     item.setForeground(QColor(palette.UNVERIFIED))
                 item.setToolTip(text)
                 self.table.setItem(row, column, item)
-        self.undo_button.setEnabled(bool(self._done))
+        self.undo_button.setEnabled(bool(self._done) or self._earlier)
         self._mark_class()
         self.changed.emit()
 
