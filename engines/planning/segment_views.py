@@ -10,9 +10,8 @@ from jaxtyping import Bool, Float
 from scipy.spatial import KDTree
 
 from engines.anatomy.vessel_model import Branch
+from engines.planning.angles import GantryLimits, beam_lps
 
-PRIMARY_LIMIT_DEG = 60.0  # LAO and RAO; of this exercise, and within what a floor-mounted C-arm reaches
-SECONDARY_LIMIT_DEG = 40.0  # cranial and caudal
 _GRID_DEG = 2.5
 _STEP_MM = 2.0
 _SHORTEST_MM, _LONGEST_MM = 15.0, 130.0
@@ -95,14 +94,6 @@ def segments_of(branches: Sequence[Branch]) -> tuple[Segment, ...]:
     return tuple(segment for _, segment in chains[:_MOST_SEGMENTS])
 
 
-def beam_lps(primary_deg: float, secondary_deg: float) -> Float[np.ndarray, " 3"]:
-    """From the source to the detector (DICOM PS3.3 C.8.7.5.1.2), of a patient who lies as in the CT."""
-    primary, secondary = np.deg2rad([primary_deg, secondary_deg])
-    return np.array(
-        [np.sin(primary) * np.cos(secondary), -np.cos(primary) * np.cos(secondary), np.sin(secondary)]
-    )  # fmt: skip
-
-
 def seen_from(segment: Segment, primary_deg: float, secondary_deg: float) -> SeenFrom:
     """Of a segment in the middle of the picture, where rays are as good as parallel."""
     beam = beam_lps(primary_deg, secondary_deg)
@@ -117,20 +108,15 @@ def seen_from(segment: Segment, primary_deg: float, secondary_deg: float) -> See
     )
 
 
-def angle_map(segment: Segment) -> AngleMap:
-    """All angles of the exercise, every 2.5 degrees."""
-    primary = np.arange(-PRIMARY_LIMIT_DEG, PRIMARY_LIMIT_DEG + 0.1, _GRID_DEG)
-    secondary = np.arange(-SECONDARY_LIMIT_DEG, SECONDARY_LIMIT_DEG + 0.1, _GRID_DEG)
+def angle_map(segment: Segment, limits: GantryLimits | None = None, *, step_deg: float = _GRID_DEG) -> AngleMap:
+    """All angles that the gantry reaches, every 2.5 degrees."""
+    limits = limits or GantryLimits()
+    primary = np.arange(-limits.rao_deg, limits.lao_deg + 0.1, step_deg)
+    secondary = np.arange(-limits.caudal_deg, limits.cranial_deg + 0.1, step_deg)
     seen = [[seen_from(segment, float(p), float(s)) for p in primary] for s in secondary]
     lost = np.array([[one.lost for one in row] for row in seen])
     row, column = np.unravel_index(int(lost.argmin()), lost.shape)
     return AngleMap(primary_deg=primary, secondary_deg=secondary, lost=lost, best=seen[row][column])
-
-
-def angle_words(primary_deg: float, secondary_deg: float) -> str:
-    """As a cath lab says it: "LAO 30 CRA 20"."""
-    first = f"{'LAO' if primary_deg >= 0 else 'RAO'} {abs(primary_deg):.0f}"
-    return f"{first} {'CRA' if secondary_deg >= 0 else 'CAU'} {abs(secondary_deg):.0f}"
 
 
 def _covered(segment: Segment, beam: Float[np.ndarray, " 3"]) -> Bool[np.ndarray, " n"]:

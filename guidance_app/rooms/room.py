@@ -34,6 +34,11 @@ class House(Protocol):
         ...
 
     @property
+    def carm_deg(self) -> tuple[float, float] | None:
+        """Primary and secondary angle (+ LAO, + cranial) of the picture in the live room; None where it tells none."""
+        ...
+
+    @property
     def inputs(self) -> InputDesk:
         """What the buttons of pedals, presenters and gamepads do."""
         ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -106,6 +107,16 @@ class GuidanceWindow(QWidget):
     @property
     def guiding(self) -> str:
         return self.live.guiding if any(isinstance(room, LiveRoom) for room in self.rooms) else ""
+
+    @property
+    def carm_deg(self) -> tuple[float, float] | None:
+        if self._case is None or not any(isinstance(room, LiveRoom) for room in self.rooms):
+            return None
+        screen = self.live.widget.view.screen_state
+        geometry = None if screen is None or screen.frame is None else screen.frame.geometry
+        if geometry is None:
+            return None
+        return math.degrees(geometry.primary_rad), math.degrees(geometry.secondary_rad)
 
     @property
     def pads(self) -> tuple[str, ...] | None:

@@ -50,14 +50,34 @@ def read_landmarks(path: Path) -> tuple[Landmark, ...]:
     Raises:
         InputError: no markups file, damaged, or one without points.
     """
-    found = []
+    return tuple(point for points in read_landmark_lists(path).values() for point in points)
+
+
+def read_landmark_lists(path: Path) -> dict[str, tuple[Landmark, ...]]:
+    """The points of each list, by its name; lists of one name are one.
+
+    Raises:
+        InputError: as `read_landmarks`.
+    """
+    found: dict[str, tuple[Landmark, ...]] = {}
     for markup, points, names in _placed(path, _POINTS):
         kind = str(markup.get("name") or "Point")
-        for number, (point, name) in enumerate(zip(points, names, strict=True), start=1):
-            found.append(Landmark(name=name or f"{kind} {number}", point_lps_mm=point))
-    if not found:
+        found[kind] = found.get(kind, ()) + tuple(
+            Landmark(name=name or f"{kind} {number}", point_lps_mm=point)
+            for number, (point, name) in enumerate(zip(points, names, strict=True), start=1)
+        )
+    if not any(found.values()):
         raise InputError(f"{path}: holds no point list; save the landmarks as a point list of 3D Slicer")
-    return tuple(found)
+    return found
+
+
+def read_plane_points(path: Path) -> dict[str, Float[np.ndarray, "n 3"]]:
+    """The control points of each plane, LPS mm, by its name.
+
+    Raises:
+        InputError: no markups file, or damaged.
+    """
+    return {str(markup.get("name") or "Plane"): points for markup, points, _ in _placed(path, ("Plane",))}
 
 
 def read_planes(path: Path) -> tuple[LandmarkPlane, ...]:

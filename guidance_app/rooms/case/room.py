@@ -87,6 +87,14 @@ class CaseRoom(Room):
         self._opened_wizard().check_case(self._house.case.folder)
         return ""
 
+    def plan_case(self) -> str:
+        """Plan on the open case, on slices."""
+        if why := self._no_check():
+            return why
+        assert self._house.case is not None
+        self._opened_wizard().check_case(self._house.case.folder, then_plan=True)
+        return ""
+
     def actions(self) -> tuple[Action, ...]:
         if self._wizard is not None and self.widget.currentWidget() is self._wizard:
             from guidance_app.rooms.case.importing.actions import wizard_actions
@@ -106,7 +114,11 @@ class CaseRoom(Room):
             id="case.check", words=tr("Check the open case"), press=self.check_case, refusal=self._no_check,
             tip=tr("What was found in the scan and what it was taken for, to be corrected"),
         )  # fmt: skip
-        return (folder, new, check, *bundled)
+        plan = Action(
+            id="case.plan", words=tr("Plan on the open case"), press=self.plan_case, refusal=self._no_check,
+            tip=tr("Landmarks, target, ostia, annulus, and the C-arm angles that show them"),
+        )  # fmt: skip
+        return (folder, new, check, plan, *bundled)
 
     def enter(self, case: Case | None) -> None:
         self.welcome.offer_run(case is not None and not case.recordings)

@@ -7,9 +7,9 @@ from PyQt6.QtCore import QPointF, QRectF, Qt, pyqtSignal
 from PyQt6.QtGui import QColor, QFont, QImage, QMouseEvent, QPainter, QPaintEvent, QPen
 from PyQt6.QtWidgets import QSizePolicy, QWidget
 
-from engines.exercises.view_choice import PRIMARY_LIMIT_DEG, SECONDARY_LIMIT_DEG, AngleMap
+from engines.planning.segment_views import AngleMap
 from guidance_app.panels.pictures.grey import colour_image
-from guidance_app.rooms.training.exercise import ANSWER, MINE
+from guidance_app.rooms.training.exercise import ANSWER, MINE, PRIMARY_LIMIT_DEG, SECONDARY_LIMIT_DEG
 from guidance_app.views import palette
 
 _MARGIN_PX = 26

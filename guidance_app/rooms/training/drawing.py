@@ -13,7 +13,7 @@ from calibration.carm import CArmGeometry
 from calibration.pose import RigidPose
 from calibration.projection import Projection
 from engines.anatomy.vessel_model import Branch
-from engines.exercises.view_choice import Segment
+from engines.planning.segment_views import Segment
 from guidance_app.panels.pictures.grey import colour_image, grey_image
 from guidance_app.panels.pictures.picture_view import Outline, PictureView
 

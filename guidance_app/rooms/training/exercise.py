@@ -9,11 +9,15 @@ from typing import Literal
 from PyQt6.QtCore import QObject, pyqtSignal
 from PyQt6.QtWidgets import QVBoxLayout, QWidget
 
+from engines.planning.angles import GantryLimits
 from guidance_app.panels.action import Action
 from guidance_app.rooms.training.history import ExerciseName
 from guidance_app.views import palette
 
 Verdict = Literal["good", "fair", "off"]
+
+_LIMITS = GantryLimits()
+PRIMARY_LIMIT_DEG, SECONDARY_LIMIT_DEG = _LIMITS.lao_deg, _LIMITS.cranial_deg
 
 MINE = palette.UNVERIFIED  # what the trainee set
 ANSWER = palette.VALID  # the reference

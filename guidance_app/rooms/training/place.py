@@ -14,7 +14,7 @@ from calibration.errors import InputError
 from engines.anatomy.cases.case import Case
 from engines.exercises.hand_pose import Level
 from engines.exercises.reference import case_mark, registered_name
-from engines.exercises.view_choice import angle_map
+from engines.planning.segment_views import angle_map
 from guidance_app.panels.action import Action
 from guidance_app.panels.background import Background
 from guidance_app.panels.jobs.job import Job

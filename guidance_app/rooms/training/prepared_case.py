@@ -9,7 +9,7 @@ from pathlib import Path
 from calibration.errors import GuidanceError, InputError
 from engines.anatomy.cases.case import Case
 from engines.exercises.reference import ReferencePicture, pose_file_of, reference_pictures, shown_branches
-from engines.exercises.view_choice import Segment, segments_of
+from engines.planning.segment_views import Segment, segments_of
 from guidance_app.panels.jobs.work import TellProgress
 
 

@@ -7,20 +7,19 @@ from collections.abc import Callable
 import numpy as np
 from PyQt6.QtWidgets import QHBoxLayout, QLabel
 
-from engines.exercises.view_choice import (
-    PRIMARY_LIMIT_DEG,
-    SECONDARY_LIMIT_DEG,
-    AngleMap,
-    Segment,
-    angle_map,
-    angle_words,
-    seen_from,
-)
+from engines.planning.angles import angle_words
+from engines.planning.segment_views import AngleMap, Segment, angle_map, seen_from
 from guidance_app.panels.action import Action
 from guidance_app.panels.pictures.picture_view import PictureView
 from guidance_app.rooms.training.angle_map_view import AngleMapView
 from guidance_app.rooms.training.drawing import show_shadow
-from guidance_app.rooms.training.exercise import Exercise, Outcome, Verdict
+from guidance_app.rooms.training.exercise import (
+    PRIMARY_LIMIT_DEG,
+    SECONDARY_LIMIT_DEG,
+    Exercise,
+    Outcome,
+    Verdict,
+)
 
 _GOOD, _FAIR = 0.05, 0.15  # of the segment's length lost beyond what the best angles lose
 _HALF_MM = 88.0

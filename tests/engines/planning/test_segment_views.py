@@ -6,7 +6,8 @@ import pytest
 from engines.anatomy.cases.case import load_case
 from engines.anatomy.vessel_model import Branch
 from engines.exercises.reference import shown_branches
-from engines.exercises.view_choice import angle_map, angle_words, seen_from, segments_of
+from engines.planning.angles import angle_words
+from engines.planning.segment_views import angle_map, seen_from, segments_of
 
 
 def tube(start, end, name, *, radius=1.5, parent=-1):

@@ -45,6 +45,7 @@ class CheckPage(QWidget):
     guide_wanted = pyqtSignal(object)
     keep_wanted = pyqtSignal()
     runs_wanted = pyqtSignal()
+    plan_wanted = pyqtSignal()
     cancelled = pyqtSignal()
 
     def __init__(self) -> None:
@@ -74,7 +75,10 @@ class CheckPage(QWidget):
         self.keep_button.clicked.connect(self.keep_wanted)
         self.more_button = QPushButton(tr("Add a run\u2026"))
         self.more_button.clicked.connect(self.runs_wanted)
-        for button in (self.keep_button, self.more_button):
+        self.plan_button = QPushButton(tr("Plan on slices\u2026"))
+        self.plan_button.setToolTip(tr("Landmarks, target, ostia, annulus, and the angles that show them"))
+        self.plan_button.clicked.connect(self.plan_wanted)
+        for button in (self.keep_button, self.more_button, self.plan_button):
             button.setMinimumHeight(40)
         self.line = QLabel()
         self.line.setWordWrap(True)
@@ -283,7 +287,7 @@ class CheckPage(QWidget):
         buttons.addWidget(self.guide_button, 0, 0, 1, 2)
         buttons.addWidget(self.more_button, 1, 0)
         buttons.addWidget(self.keep_button, 1, 1)
-        buttons.setRowStretch(2, 1)
+        buttons.addWidget(self.plan_button, 2, 0, 1, 2)
         strip = QWidget()
         row = QHBoxLayout(strip)
         row.setContentsMargins(0, 0, 0, 0)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from guidance_app.panels.action import Action
 from guidance_app.rooms.case.checking.structure_list import class_words
 from guidance_app.rooms.case.checking.tool_bar import TOOL_KEYS, tool_words
 from guidance_app.rooms.case.importing.wizard import ImportWizard
 from guidance_app.views.language import tr
+
+if TYPE_CHECKING:
+    from guidance_app.rooms.case.planning.plan_page import PlanPage
 
 
 def wizard_actions(wizard: ImportWizard) -> tuple[Action, ...]:
@@ -20,6 +24,8 @@ def wizard_actions(wizard: ImportWizard) -> tuple[Action, ...]:
         add = Action(id="case.add", words=tr("Add a folder"), keys=("Ctrl+O",), press=_silently(wizard.ask_for_folder))
         make = Action(id="case.make", words=tr("Make the case"), keys=("Ctrl+M",), press=_silently(wizard.sources.make))
         return (add, make, back)
+    if wizard.step == "plan" and wizard.plan is not None:
+        return (*_planning(wizard.plan), back)
     structures = wizard.check.structures
     classes = tuple(
         Action(
@@ -34,7 +40,17 @@ def wizard_actions(wizard: ImportWizard) -> tuple[Action, ...]:
         id="case.guide", words=tr("Guide on the chosen run"), keys=("Ctrl+G",),
         press=_silently(wizard.check.guide),
     )  # fmt: skip
-    return (*_tools(wizard), *classes, undo, redo, guide, back)
+    plan = Action(id="case.plan", words=tr("Plan on slices"), keys=("Ctrl+P",), press=_silently(wizard.plan_case))
+    return (*_tools(wizard), *classes, undo, redo, guide, plan, back)
+
+
+def _planning(page: PlanPage) -> tuple[Action, ...]:
+    from guidance_app.rooms.case.planning.plan_page import plan_keys
+
+    return tuple(
+        Action(id=f"case.plan-{key.lower()}", words=words, keys=(key,), press=act)
+        for key, (words, act) in plan_keys(page).items()
+    )
 
 
 def _tools(wizard: ImportWizard) -> tuple[Action, ...]:

@@ -29,8 +29,9 @@ if TYPE_CHECKING:
     from guidance_app.rooms.case.importing.archive_page import ArchivePage, WantedSeries
     from guidance_app.rooms.case.importing.plan import CasePlan
     from guidance_app.rooms.case.importing.sources_page import SourcesPage
+    from guidance_app.rooms.case.planning.plan_page import PlanPage
 
-Step = Literal["files", "archive", "check"]
+Step = Literal["files", "archive", "check", "plan"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,12 +63,15 @@ class ImportWizard(QWidget):
         self._house, self._cases = house, cases
         self._scratch = scratch_folder("import")
         self._numbers = 0
+        self._warned = self._planned = False
         self._job: Job | None = None
         self.places: tuple[Path, ...] = ()
         self.made: MadeCase | None = None
         self.sources: SourcesPage = SourcesPage(cases)
         self.check: CheckPage = CheckPage()
         self.archive: ArchivePage | None = None
+        self.plan: PlanPage | None = None
+        self._then_plan = False
         self._archive_address = archive_address
         self.setAcceptDrops(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -90,12 +94,15 @@ class ImportWizard(QWidget):
         self.check.guide_wanted.connect(self._guide)
         self.check.keep_wanted.connect(self._keep)
         self.check.runs_wanted.connect(self.ask_for_files)
+        self.check.plan_wanted.connect(self.plan_case)
         self._lay_out()
         self._show_step("files")
 
     @property
     def step(self) -> Step:
         page = self._pages.currentWidget()
+        if page is self.plan and self.plan is not None:
+            return "plan"
         return "check" if page is self.check else "files" if page is self.sources else "archive"
 
     @property
@@ -121,8 +128,9 @@ class ImportWizard(QWidget):
         self._follow(job)
         job.start()
 
-    def check_case(self, folder: Path) -> None:
-        """Check a case that is there already."""
+    def check_case(self, folder: Path, *, then_plan: bool = False) -> None:
+        """Check a case that is there already, or plan on it."""
+        self._then_plan = then_plan
         look = self._new_folder("look")
         work = Work(words=tr("Reading the case"), run=works.look_at_case, out=look, arguments={"case": folder})
         job = Job(work, self)
@@ -141,7 +149,16 @@ class ImportWizard(QWidget):
             self.cancel()
             self._show_step("files")
             return
-        if self.step == "check" and self.check.edits:
+        if self.plan is not None and self.step == "plan":
+            if self.plan.desk.unkept and not self._warned:
+                self._warned = True
+                self.plan.say(
+                    tr("The plan is not kept in the case yet: keep it, or go back once more to drop it"), True
+                )
+                return
+            self._show_step("check")
+            return
+        if self.step == "check" and (self.check.edits or self._planned):
             self._keep()
             return
         self.cancel()
@@ -151,6 +168,8 @@ class ImportWizard(QWidget):
         """End what runs and remove the scratch folder; twice is harmless."""
         self.cancel()
         self.check.close_page()
+        if self.plan is not None:
+            self.plan.close_page()
         if self.archive is not None:
             self.archive.close_page()
         shutil.rmtree(self._scratch, ignore_errors=True)
@@ -173,6 +192,29 @@ class ImportWizard(QWidget):
             self._pages.addWidget(self.archive)
         self._show_step("archive")
         self.archive.address.setFocus()
+
+    def plan_case(self) -> None:
+        """Plan on the case that is checked; what was corrected is written first."""
+        if self._job is not None or self._still_correcting() or self.made is None:
+            return
+        if self.check.edits:
+            folder = self.made.folder
+            self._after_correcting(lambda: self.check_case(folder, then_plan=True))
+            return
+        look = self.check.look
+        assert look is not None
+        if self.plan is None:
+            from guidance_app.rooms.case.planning.plan_page import PlanPage
+
+            self.plan = PlanPage(lambda: self._house.carm_deg)
+            self.plan.kept.connect(self._plan_kept)
+            self._pages.addWidget(self.plan)
+        self._warned = False
+        self.plan.show_case(self.made.folder, look)
+        self._show_step("plan")
+
+    def _plan_kept(self) -> None:
+        self._planned = True  # the case that is open elsewhere knows other files
 
     # Jobs and their ends
 
@@ -232,6 +274,9 @@ class ImportWizard(QWidget):
         survey = self.sources.survey
         self.check.show_runs(survey.runs, self.sources.pictures, self.sources.run, self.sources.patient)
         self._show_step("check")
+        if self._then_plan:
+            self._then_plan = False
+            self.plan_case()
 
     def _guide(self, run: FoundRun | None) -> None:
         if run is None or self._job is not None or self._still_correcting():
@@ -313,16 +358,17 @@ class ImportWizard(QWidget):
         return self.check if self.step == "check" else self.sources
 
     def _show_step(self, step: Step) -> None:
-        page = {"files": self.sources, "check": self.check, "archive": self.archive}[step]
+        page = {"files": self.sources, "check": self.check, "archive": self.archive, "plan": self.plan}[step]
         assert page is not None
         self._pages.setCurrentWidget(page)
         name = self.made.folder.name if self.made is not None else ""
         titles = {
             "files": tr("New case"), "archive": tr("New case: from the archive"),
-            "check": tr("Check case {name}").format(name=name),
+            "check": tr("Check case {name}").format(name=name), "plan": tr("Plan on {name}").format(name=name),
         }  # fmt: skip
         self.title.setText(titles[step])
-        self.back_button.setText(tr("\u2190 Files") if step == "archive" else tr("\u2190 Cases"))
+        back = {"archive": tr("\u2190 Files"), "plan": tr("\u2190 Check")}
+        self.back_button.setText(back.get(step, tr("\u2190 Cases")))
         for button in (self.folder_button, self.files_button, self.archive_button):
             button.setVisible(step == "files")
 

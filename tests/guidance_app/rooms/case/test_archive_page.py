@@ -11,7 +11,7 @@ from pytestqt.qtbot import QtBot
 
 from guidance_app.window.window import GuidanceWindow
 from tests.guidance_app.pacs.archive_stand_in import AET, Archive, ct_slice, serving
-from tests.guidance_app.rooms.case.test_import import at_once, room_of, window, wizard_of  # noqa: F401
+from tests.guidance_app.rooms.case.test_import import room_of, wizard_of
 
 _PATIENCE_MS = 60_000
 
@@ -25,7 +25,7 @@ def archive() -> Iterator[Archive]:
 @pytest.mark.usefixtures("at_once")
 def test_a_series_is_found_fetched_and_offered(
     qtbot: QtBot,
-    window: GuidanceWindow,  # noqa: F811
+    window: GuidanceWindow,
     archive: Archive,
     tmp_path: Path,
 ) -> None:
@@ -54,7 +54,7 @@ def test_a_series_is_found_fetched_and_offered(
 @pytest.mark.usefixtures("at_once")
 def test_an_archive_that_is_not_there_or_no_address_is_one_line(
     qtbot: QtBot,
-    window: GuidanceWindow,  # noqa: F811
+    window: GuidanceWindow,
 ) -> None:
     wizard = room_of(window)._opened_wizard()
     wizard.ask_archive()
