@@ -17,6 +17,7 @@ from engines.anatomy.vessel_model import Branch, CenterlineTree, LabelVolume
 
 _REACH_VOXELS = 3.5  # of thin vessels, points of the line lie beside the labelled voxels
 _SHORTEST_MM = 1.0
+_ROOT_POINTS = 5
 _AT_END_MM = 1.5  # a branch that springs this near to an end of its parent springs from the end
 _JOINED_MM, _WALL_RADII = 3.0, 1.5  # a wall bulges where branches leave it
 
@@ -67,7 +68,8 @@ def tree_after(tree: CenterlineTree | None, before: LabelVolume, after: LabelVol
 def tree_with(tree: CenterlineTree | None, line: Polyline) -> CenterlineTree:
     """The tree with a branch that begins on, or beside, what it springs from.
 
-    One that closes a gap between two trees, or leads on from the root of one, makes one tree of all, rooted anew.
+    One that closes a gap between two trees, or leads on from the root of one as wide, makes one tree of all, rooted
+    anew.
     """
     met = [] if tree is None else [_met(tree, line, end) for end in (0, -1)]
     places = [place for place in met if place is not None]
@@ -76,9 +78,11 @@ def tree_with(tree: CenterlineTree | None, line: Polyline) -> CenterlineTree:
     roots = _roots(tree)
     touched = {roots[place.branch] for place in places}
     if len(touched) == 1 and met[0] is not None:
+        mother = tree.branches[met[0].branch]
         parted, parent = _parted(tree, met[0].branch, met[0].point)
-        if parent >= 0:
-            root = tree.branches[met[0].branch].points_mm[met[0].point]
+        # A thin branch at the root of a vessel springs from it; a wide one is where the vessel comes from.
+        if parent >= 0 or _width_mm(line.radius_mm) <= _width_mm(mother.radius_mm[:_ROOT_POINTS]):
+            root = mother.points_mm[met[0].point]
             if float(np.linalg.norm(root - line.points_mm[0])) > 1e-3:
                 line = replace(line, points_mm=np.vstack([root, line.points_mm]),
                                radius_mm=np.concatenate([line.radius_mm[:1], line.radius_mm]))  # fmt: skip
@@ -107,6 +111,11 @@ def _roots(tree: CenterlineTree) -> list[int]:
     for number, branch in enumerate(tree.branches):
         roots.append(number if branch.parent < 0 else roots[branch.parent])
     return roots
+
+
+def _width_mm(radius_mm: Float[np.ndarray, " n"]) -> float:
+    known = radius_mm[np.isfinite(radius_mm)]
+    return float(np.median(known)) if len(known) else 0.0
 
 
 def _as_line(branch: Branch) -> Polyline:

@@ -101,11 +101,16 @@ class CaseRoom(Room):
 
             return wizard_actions(self._wizard)
         bundled = tuple(
-            Action(id=f"case.{name}", words=f"Open the bundled case {name}", tip=words, press=self._press(name))
+            Action(
+                id=f"case.{name}",
+                words=tr("Open the bundled case {name}").format(name=name),
+                tip=tr(words),
+                press=self._press(name),
+            )
             for name, words in CASE_WORDS.items()
         )
         folder = Action(
-            id="case.folder", words="Open a case folder", keys=("Ctrl+O",), icon="case", press=self._ask_for_folder
+            id="case.folder", words=tr("Open a case folder"), keys=("Ctrl+O",), icon="case", press=self._ask_for_folder
         )
         new = Action(
             id="case.new", words=tr("New case from a CT scan"), keys=("Ctrl+N",), icon="case", press=self.new_case
@@ -164,13 +169,13 @@ class CaseRoom(Room):
         if case is not None and not case.recordings:  # as every case is that was just made
             self.welcome.offer_run(True)
             self.welcome.offer_check(not self._no_check())
-            return f"Case {case.id} has no recorded run of its own. Open one to see the model on it."
+            return tr("Case {id} has no recorded run of its own. Open one to see the model on it.").format(id=case.id)
         return ""
 
     def _choose_run(self, file: str) -> str:
         case = self._house.case
         if case is None:
-            return "No case is open; choose one first"
+            return tr("No case is open; choose one first")
         return self._house.open_run(case, Path(file))
 
     def _opened_wizard(self) -> ImportWizard:

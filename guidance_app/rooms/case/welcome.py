@@ -74,20 +74,20 @@ class Welcome(QWidget):
         self._layout = QVBoxLayout(column)
         self._layout.setContentsMargins(48, 40, 48, 32)
         self._layout.setSpacing(12)
-        title = QLabel("Choose a case")
+        title = QLabel(tr("Choose a case"))
         title.setStyleSheet(f"font-size: 26px; color: {palette.BRIGHT_TEXT};")
         self._layout.addWidget(title)
-        note = QLabel("The bundled cases are simulated, with exact truth.")
+        note = QLabel(tr("The bundled cases are simulated, with exact truth."))
         note.setObjectName("quiet")
         self._layout.addWidget(note)
         self.search = QLineEdit()
-        self.search.setPlaceholderText("Search cases")
-        self.search.setAccessibleName("Search cases")
+        self.search.setPlaceholderText(tr("Search cases"))
+        self.search.setAccessibleName(tr("Search cases"))
         self.search.setClearButtonEnabled(True)
         self.search.textChanged.connect(self._show_found)
         self.search.returnPressed.connect(self._choose_only_one)
         self._layout.addWidget(self.search)
-        self.nothing_found = QLabel("No case has these words. A folder can be opened below, or dropped here.")
+        self.nothing_found = QLabel(tr("No case has these words. A folder can be opened below, or dropped here."))
         self.nothing_found.hide()
         self._layout.addWidget(self.nothing_found)
         cards = QWidget()
@@ -105,14 +105,14 @@ class Welcome(QWidget):
         self.buttons: dict[str, QPushButton] = {}
         self._cases: dict[str, str] = {}
         for name, words in CASE_WORDS.items():
-            self._add(name, f"{name.upper() if len(name) < 5 else name.capitalize()}\n{words}", name)
+            self._add(name, f"{name.upper() if len(name) < 5 else name.capitalize()}\n{tr(words)}", name)
         self.show_recent(recent)
         self.new_button = QPushButton(tr("New case from a CT scan\u2026"))
         self.new_button.setToolTip(
             tr("Folders and files with scans, masks, surfaces and runs; they can be dropped here")
         )
         self.new_button.clicked.connect(lambda: self.new_wanted.emit([]))
-        self.open_button = QPushButton("Open case folder\u2026  (or drop it here)")
+        self.open_button = QPushButton(tr("Open case folder\u2026  (or drop it here)"))
         self.open_button.clicked.connect(self.ask_for_folder)
         row = QHBoxLayout()
         row.setSpacing(10)
@@ -127,7 +127,7 @@ class Welcome(QWidget):
         self.check_button = QPushButton(tr("Check the open case"))
         self.check_button.setToolTip(tr("What was found in the scan and what it was taken for, to be corrected"))
         self.check_button.clicked.connect(self.check_wanted)
-        self.run_button = QPushButton("Open a run\u2026  (XA file, recording, picture or video)")
+        self.run_button = QPushButton(tr("Open a run\u2026  (XA file, recording, picture or video)"))
         self.run_button.clicked.connect(self.ask_for_run)
         open_case = QHBoxLayout()
         open_case.setSpacing(10)
@@ -153,7 +153,7 @@ class Welcome(QWidget):
             self._cards.removeWidget(button)
             button.deleteLater()
         for number, folder in enumerate(folders):
-            word = "Last case" if number == 0 else "Earlier case"
+            word = tr("Last case") if number == 0 else tr("Earlier case")
             self._add("last" if number == 0 else f"recent-{number}", f"{word}: {Path(folder).name}\n{folder}", folder)
 
     def show_portraits(self) -> None:
@@ -188,10 +188,10 @@ class Welcome(QWidget):
         self.problem.setText(self._choose_run(file))
 
     def ask_for_run(self) -> None:
-        self._ask("Open a run", QFileDialog.FileMode.ExistingFile, self.choose_run)
+        self._ask(tr("Open a run"), QFileDialog.FileMode.ExistingFile, self.choose_run)
 
     def ask_for_folder(self) -> None:
-        self._ask("Open case folder", QFileDialog.FileMode.Directory, self.choose)
+        self._ask(tr("Open case folder"), QFileDialog.FileMode.Directory, self.choose)
 
     def dragEnterEvent(self, a0: QDragEnterEvent | None) -> None:
         if a0 is not None and dropped(a0):

@@ -155,7 +155,10 @@ class AnglePlot(QWidget):
         painter.drawEllipse(at, 6.5, 6.5)
         painter.setBrush(Qt.BrushStyle.NoBrush)
         words = tr("C-arm, live") if self.live else tr("C-arm")
-        say_on_plate(painter, at.x() + 12, at.y() + 4, words, CARM)
+        places = [self.place_of(mark.angles.primary_deg, mark.angles.secondary_deg) - at for mark in self.marks]
+        width = painter.fontMetrics().horizontalAdvance(words)
+        taken = any(-20.0 < place.x() < width + 60.0 and abs(place.y()) < 30.0 for place in places)
+        say_on_plate(painter, at.x() - 14 - width if taken else at.x() + 12, at.y() + 4, words, CARM)
 
     def _draw_words(self, painter: QPainter, area: QRectF) -> None:
         painter.setPen(QColor(palette.QUIET_TEXT))

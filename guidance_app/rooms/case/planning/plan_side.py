@@ -29,6 +29,7 @@ from guidance_app.views import palette
 from guidance_app.views.language import tr
 
 _WIDTH_PX = 330
+_NOTCHED = 1.12  # of the diameters by perimeter and by area; an annulus of twice its width still stays below
 _EDGE_ON_DEG = 5.0  # nearer than this a plane looks like a line
 
 
@@ -114,6 +115,9 @@ class PlanSide(QWidget):
                 text += "\n" + tr("{a:.1f} x {b:.1f} mm, of the model's lumen").format(
                     a=size.least_mm, b=size.greatest_mm
                 )
+                if size.perimeter_diameter_mm > _NOTCHED * size.area_diameter_mm:
+                    text += "\n" + tr("its wall is notched here: look at the model, or trust the area")
+                    colour = palette.UNVERIFIED
             if annulus.doubt:
                 text, colour = f"{text}\n{annulus.doubt}", palette.UNVERIFIED
         self.annulus.setText(text)

@@ -7,9 +7,11 @@ import pytest
 from scipy.spatial import KDTree
 
 from calibration.errors import InputError
+from engines.anatomy.centerlines.polyline import Polyline
 from engines.anatomy.correcting.edits import AddVessel, Brush
 from engines.anatomy.correcting.history import History
-from engines.anatomy.vessel_model import CtVolume, LabelVolume
+from engines.anatomy.correcting.tree_changes import tree_with
+from engines.anatomy.vessel_model import Branch, CenterlineTree, CtVolume, LabelVolume
 from tests.engines.anatomy.correcting.phantom import (
     AFFINE,
     BRANCH,
@@ -139,3 +141,17 @@ def test_what_was_erased_comes_back_with_a_click_in_a_ct_of_another_grid() -> No
 def test_without_a_ct_nothing_can_be_found() -> None:
     with pytest.raises(InputError, match="no CT"):
         History(model=model_of(TRUNK_ALONE)).did(AddVessel(seed_mm=MIDDLE), lambda: None)
+
+
+@pytest.mark.parametrize(("radius_mm", "turned"), [(1.5, False), (6.0, True)])
+def test_a_thin_branch_at_a_root_leaves_the_flow_as_it_was_a_wide_one_is_where_it_comes_from(
+    radius_mm: float, turned: bool
+) -> None:
+    trunk = Branch(points_mm=np.linspace((0, 0, 0), (0, 0, 60), 61), radius_mm=np.full(61, 5.0))
+    tree = CenterlineTree(branches=(trunk,))
+    line = Polyline(points_mm=np.linspace((0, -3, 0.2), (0, -30, -6), 28), radius_mm=np.full(28, radius_mm))
+    found = tree_with(tree, line)
+    same = next(branch for branch in found.branches if np.allclose(branch.points_mm[-1], trunk.points_mm[-1]))
+    assert np.linalg.norm(same.points_mm[0] - trunk.points_mm[0]) < 3.5  # where the line begins at its wall
+    assert (same.parent >= 0) == turned
+    assert len(found.branches) == 2
