@@ -11,6 +11,7 @@ from PyQt6.QtGui import QColor
 from PyQt6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 
+from engines.anatomy.cases.by_hand import read_by_hand
 from engines.anatomy.cases.case import load_case
 from engines.planning.angles import ViewAngles
 from engines.planning.plan import read_plan
@@ -177,3 +178,27 @@ def test_an_unkept_plan_is_not_dropped_at_the_first_step_back(
     assert "not kept" in page.line.text()
     wizard.go_back()
     assert wizard.step == "check"
+
+
+@pytest.mark.usefixtures("at_once")
+def test_what_was_corrected_is_written_before_planning_and_the_open_case_knows_the_plan(
+    qtbot: QtBot, window: GuidanceWindow, disk: Path, tmp_path: Path
+) -> None:
+    wizard = checked(qtbot, window, disk)
+    wizard.check.structures.choose("vein")
+    wizard.check.structures.say("artery")
+    wizard.plan_case()
+    qtbot.waitUntil(lambda: wizard.step == "plan", timeout=_PATIENCE_MS)
+    assert wizard.plan is not None
+    plan = wizard.plan
+    qtbot.waitUntil(lambda: not plan.desk.busy and plan.side.segments.count() > 1, timeout=_PATIENCE_MS)
+    assert wizard.check.edits == ()
+    assert [entry.edit.kind for entry in read_by_hand(tmp_path / "cases" / "heart")] == ["say structure"]
+    plan.place("target")
+    plan.keep()
+    qtbot.waitUntil(lambda: not plan.desk.unkept, timeout=_PATIENCE_MS)
+    wizard.go_back()
+    wizard.go_back()
+    qtbot.waitUntil(lambda: window.case is not None, timeout=_PATIENCE_MS)
+    assert window.case is not None
+    assert window.case.files["landmarks"].path.is_file()
