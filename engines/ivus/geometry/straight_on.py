@@ -20,6 +20,7 @@ _PEAK_MM = 4.0  # a turn has one top
 _START_MM = (0.0, -1.5, 1.5)  # from the top: where the way is looked for
 _APART_MM = 1.8  # from the given line, that is another vessel
 _FORK_MM = 0.9  # from it, where both begin to part
+_PARTED_MM = 12.0  # behind a turn both vessels are apart; a way that leaves the line later lost it elsewhere
 _LEAST_MM = 6.0  # of another vessel
 _FARTHEST_MM = 120.0
 _MOST = 2  # courses, the longest ones
@@ -72,8 +73,14 @@ def _way(ct: CtVolume, course: VesselCourse, line: KDTree, row: int) -> tuple[fl
     if not len(points):
         return 0.0, row, points
     with_line = np.flatnonzero(_near(line, points))
-    other = points[with_line[-1] if len(with_line) else 0 :]
-    return float(np.linalg.norm(np.diff(other, axis=0), axis=1).sum()), row, points
+    last = int(with_line[-1]) if len(with_line) else 0
+    if _length(points[: last + 1]) > _PARTED_MM:
+        return 0.0, row, points
+    return _length(points[last:]), row, points
+
+
+def _length(points: Float[np.ndarray, "m 3"]) -> float:
+    return float(np.linalg.norm(np.diff(points, axis=0), axis=1).sum())
 
 
 def _near(line: KDTree, points: Float[np.ndarray, "m 3"]) -> Bool[np.ndarray, " m"]:
