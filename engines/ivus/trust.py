@@ -28,13 +28,15 @@ FLAGS = {
     "UNCERTAIN": "the calibrated probability is below the limit; look through the candidates",
 }
 _LEFT_LINE = (
-    "the given line turns into a side branch at {at:.0f} mm, and the frames were laid along the vessel that goes on; "
-    "look whether that is the imaged one, or draw the line along it"
+    "the given line turns into a side branch at {at:.0f} mm; the vessel was followed on in the CT: see whether it is "
+    "the imaged one, or draw the line along it"
 )
 _LEAST_MASS, _TURNED_MASS = 0.9, 0.15
 _NEAR_LINE_MM, _NEAR_LINE_SHARE = 2.0, 0.1  # of the frames, that may lie beyond a line unflagged
+_LEAST_IN_LUMEN, _USUAL_IN_LUMEN = 0.9, 0.95  # a faint scan hides the contrast of some places
 _SEVERAL_BRANCHES, _LEAST_AGREEMENT = 3, 0.2
-_SIGNS = ("mass", "place_mass", "evidence", "landmarks", "size_correlation", "agreement", "in_lumen", "ostium")
+_SIGNS = ("mass", "place_mass", "evidence", "landmarks", "size_correlation", "agreement", "in_lumen", "ostium",
+          "way_share", "on_line")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +103,7 @@ def flags_of(signs: dict[str, float], confidence: float, limit: float) -> tuple[
     # A line that was left is not too short; it is another vessel's, and that is told instead.
     if signs["on_line"] < 0.5:
         found |= {"INCOMPLETE_CENTERLINE": False, "WRONG_BRANCH": True}
-    if signs["in_lumen"] < 0.95 or signs["way_share"] < _LEAST_MASS:
+    if signs["in_lumen"] < _LEAST_IN_LUMEN or signs["way_share"] < _LEAST_MASS:
         found["WRONG_BRANCH"] = True
     # A calcification alone can look like a sure match; several side branches that the CT does not show there speak
     # against it.
@@ -116,7 +118,9 @@ def flags_of(signs: dict[str, float], confidence: float, limit: float) -> tuple[
             "FEW_LANDMARKS": signs["landmarks"] < 2.5,
             "AMBIGUOUS_ROTATION": turned,
             "AMBIGUOUS_POSITION": found.get("AMBIGUOUS_POSITION", False) or signs["place_mass"] < 0.75,
-            "WRONG_BRANCH": signs["size_correlation"] < 0.0 or signs["in_lumen"] < 0.95,
+            "WRONG_BRANCH": found.get("WRONG_BRANCH", False)
+            or signs["size_correlation"] < 0.0
+            or signs["in_lumen"] < _USUAL_IN_LUMEN,
             "SCALE_CONFLICT": signs["edge"] > 0.5 and signs["size_correlation"] < 0.5,
             "HANDEDNESS_CONFLICT": signs["mirror"] > 0.1,
         }

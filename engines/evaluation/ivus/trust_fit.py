@@ -64,7 +64,8 @@ def _logistic(design: Float[np.ndarray, "n k"], target: Float[np.ndarray, " n"])
     ridge = np.full(design.shape[1], _RIDGE)
     ridge[0] = 1e-3
     free = np.ones(design.shape[1], dtype=bool)
-    signs_of = np.array([0.0, 1, 1, 1, 1, 1, 1, 1, 1])
+    good = np.ones(design.shape[1])
+    good[0] = 0.0
     while True:
         weights = np.zeros(design.shape[1])
         part = design[:, free]
@@ -73,7 +74,7 @@ def _logistic(design: Float[np.ndarray, "n k"], target: Float[np.ndarray, " n"])
             gradient = part.T @ (target - chance) - ridge[free] * weights[free]
             curvature = (part * (chance * (1 - chance))[:, None]).T @ part + np.diag(ridge[free])
             weights[free] += np.linalg.solve(curvature, gradient)
-        wrong = free & (weights * signs_of < 0)
+        wrong = free & (weights * good < 0)
         if not wrong.any():
             return weights
         free &= ~wrong

@@ -115,6 +115,18 @@ def test_a_line_that_ends_a_little_early_is_told_only_where_the_answer_is_not_su
     assert flags_of(early, 0.5, 0.8) == ("INCOMPLETE_CENTERLINE",)
 
 
+def test_a_line_that_was_left_is_told_however_sure_the_answer_is():
+    left = signs(on_line=0.0, outside_given_mm=30.0, beyond_given=0.4)
+    for confidence in (0.999, 0.5):
+        assert "WRONG_BRANCH" in flags_of(left, confidence, 0.8)
+        assert "INCOMPLETE_CENTERLINE" not in flags_of(left, confidence, 0.8)
+
+
+def test_places_that_a_faint_scan_hides_are_told_only_where_the_answer_is_not_sure():
+    assert flags_of(signs(in_lumen=0.93), 0.999, 0.8) == ()
+    assert flags_of(signs(in_lumen=0.93), 0.5, 0.8) == ("WRONG_BRANCH",)
+
+
 def test_below_the_limit_there_is_always_a_flag():
     assert flags_of(signs(), 0.5, 0.8) == ("UNCERTAIN",)
 
