@@ -29,8 +29,10 @@ RIVAL = 0.8  # share of the winner's score that makes another pose a rival
 # Renderings were fitted to 20 cm of vessel and more. On the first drops of a bolus (five simulated heads, 6 to 17 cm) a
 # stump was found 100 mm off with a confidence up to 0.96, in 6 of 8 searches; from 22 cm on, 14 of 14 were within 6 mm.
 ENOUGH_DM = 2.0
+# Share of edges from which vessels count as thick, as an aorta's (0.66 to 0.93) and not a head's (at most 0.33).
+THICK = 0.5
 
-ConfidenceKind = Literal["cold", "warm", "filled"]
+ConfidenceKind = Literal["cold", "warm", "filled", "thick"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +106,7 @@ class ConfidenceModel(BaseModel):
     cold: _Logistic
     warm: _Logistic
     filled: _Logistic  # cold, and judged by rendering: its features are `FilledFeatures`
+    thick: _Logistic  # the same for thick vessels
     provenance: dict[str, str | float | int | list[int] | list[float]]
 
 
@@ -127,7 +130,8 @@ def load_confidence_model() -> ConfidenceModel:
         model = ConfidenceModel.model_validate(json.loads(source.read_text(encoding="utf-8")))
     except (OSError, ValueError) as error:
         raise InputError(f"{source}: no usable confidence model ({error}); install the program again") from error
-    for fitted, names in ((model.cold, FEATURE_NAMES), (model.warm, FEATURE_NAMES), (model.filled, FILLED_NAMES)):
+    known = ((model.cold, FEATURE_NAMES), (model.warm, FEATURE_NAMES))
+    for fitted, names in (*known, (model.filled, FILLED_NAMES), (model.thick, FILLED_NAMES)):
         named = {part for name in fitted.features for part in name.split(" * ")}
         if unknown := sorted(named - set(names)):
             raise InputError(f"{source}: fitted for features {unknown}, this version computes {names}")
@@ -148,7 +152,9 @@ def judge(features: ConfidenceFeatures, kind: ConfidenceKind, depth_sigma_mm: fl
 def judge_filled(features: FilledFeatures, depth_sigma_mm: float) -> Verdict:
     """The same where the rendering of the vessels has judged the pose."""
     seen = min(1.0, features.image_decimetres / ENOUGH_DM)
-    return _judged(features, load_confidence_model().filled, depth_sigma_mm, seen < 1.0, times=seen**2)
+    model = load_confidence_model()
+    fitted = model.thick if features.edge_share > THICK else model.filled
+    return _judged(features, fitted, depth_sigma_mm, seen < 1.0, times=seen**2)
 
 
 def _judged(

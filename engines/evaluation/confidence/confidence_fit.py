@@ -36,7 +36,7 @@ _KNOWN_WRONG = 0.95
 _OTHERS_REJECTED = 0.99
 _ACCEPT_WITHIN = (0.7, 0.985)
 # A rejected tracking step causes a cold start, although a cold start has confirmed the pose already: reject less.
-_REJECT_WITHIN = {"cold": (0.4, 0.7), "warm": (0.2, 0.4), "filled": (0.2, 0.6)}
+_REJECT_WITHIN = {"cold": (0.4, 0.7), "warm": (0.2, 0.4), "filled": (0.2, 0.6), "thick": (0.2, 0.6)}
 
 WARM_FEATURES = (
     "score",
@@ -89,7 +89,10 @@ FILLED_FEATURES = (
     "sharp * edge_share",
     "turn_sharp * edge_share",
 )
-NAMES = {"cold": COLD_FEATURES, "warm": WARM_FEATURES, "filled": FILLED_FEATURES}
+# A thick vessel's own width decides how much a small move costs; relative to the model's own loss it says far more.
+THICK_FEATURES = ("clear", "keen", "turn_keen", "prior_distance")
+NAMES = {"cold": COLD_FEATURES, "warm": WARM_FEATURES, "filled": FILLED_FEATURES, "thick": THICK_FEATURES}
+_RENDERED = ("filled", "thick")
 
 
 def held_out_confidence(
@@ -189,7 +192,7 @@ def confidence_model(samples: Sequence[Sample], kept: dict | None = None) -> dic
         found |= error_honesty(of_kind, held_out_errors_mm(of_kind, names), own & (confidence >= limits["reject"]))
         provenance |= {f"{kind}_{name}": value for name, value in found.items()}
         content[kind] = fit_logistic(of_kind, names) | limits
-        if kind != "filled":
+        if kind not in _RENDERED:
             continue
         if len({s.defect for s in of_kind}) > 1:
             defects = [s.defect for s in of_kind]
@@ -197,10 +200,10 @@ def confidence_model(samples: Sequence[Sample], kept: dict | None = None) -> dic
             without = scores(of_kind, by_defect, limits) | error_honesty(
                 of_kind, held_out_errors_mm(of_kind, names, defects), own & (by_defect >= limits["reject"])
             )
-            provenance |= {f"filled_defect_out_{k}": v for k, v in without.items()}
-        provenance["filled_cases"] = ", ".join(sorted({s.patient for s in of_kind}))
-        provenance["filled_samples"] = len(of_kind)
-    others = [s for s in samples if s.kind != "filled"]
+            provenance |= {f"{kind}_defect_out_{k}": v for k, v in without.items()}
+        provenance[f"{kind}_cases"] = ", ".join(sorted({s.patient for s in of_kind}))
+        provenance[f"{kind}_samples"] = len(of_kind)
+    others = [s for s in samples if s.kind not in _RENDERED]
     if others:
         provenance |= {
             "source": "simulated cases: networks' masks, also spoilt, and spoilt exact ones; models as simulated, from "

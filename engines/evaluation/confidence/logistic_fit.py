@@ -13,6 +13,7 @@ from jaxtyping import Float
 from scipy.optimize import minimize
 
 from engines.evaluation.confidence.confidence_samples import OTHER_ANATOMY_MM
+from engines.registration.confidence import THICK
 
 RIGHT_MM = 5.0
 _RIDGE, _FILLED_RIDGE = 0.01, 0.005  # patients left out were judged best with these
@@ -26,6 +27,7 @@ class Sample:
         patient: samples of one patient are left out together.
         defect: of the model, "" for none; left out together in a second look.
         features: by name, as in `ConfidenceFeatures.values`.
+        forced: begun so far off that it had to end in a wrong place; it tells nothing of how often that happens.
     """
 
     kind: str
@@ -34,6 +36,7 @@ class Sample:
     error_mm: float
     depth_error_mm: float
     defect: str = ""
+    forced: bool = False
 
 
 def read_samples(paths: Sequence[Path]) -> list[Sample]:
@@ -41,15 +44,21 @@ def read_samples(paths: Sequence[Path]) -> list[Sample]:
     lines = [json.loads(line) for path in paths for line in path.read_text(encoding="utf-8").splitlines()]
     return [
         Sample(
-            kind=line["kind"],
+            kind=_kind_of(line),
             patient=line["case"],
             features=line["features"],
             error_mm=line["error_mm"],
             depth_error_mm=line["depth_error_mm"],
             defect=line.get("defect", ""),
+            forced=line.get("forced", False),
         )
         for line in lines
     ]
+
+
+def _kind_of(line: dict) -> str:
+    """Rendered registrations are judged apart where the vessels are thick."""
+    return "thick" if line["kind"] == "filled" and line["features"]["edge_share"] > THICK else line["kind"]
 
 
 def table(samples: Sequence[Sample], names: Sequence[str]) -> Float[np.ndarray, "n k"]:
@@ -62,7 +71,7 @@ def fit_logistic(samples: Sequence[Sample], names: Sequence[str]) -> dict:
     x = table(samples, names)
     error = np.clip([s.error_mm for s in samples], 0.05, 100.0)
     right = (error < RIGHT_MM).astype(float)
-    ridge = _FILLED_RIDGE if samples[0].kind == "filled" else _RIDGE
+    ridge = _FILLED_RIDGE if samples[0].kind in ("filled", "thick") else _RIDGE
     mean, scale = x.mean(axis=0), np.maximum(x.std(axis=0), 1e-3)
     design = np.column_stack([np.clip((x - mean) / scale, -4, 4), np.ones(len(x))])
 
@@ -79,7 +88,8 @@ def fit_logistic(samples: Sequence[Sample], names: Sequence[str]) -> dict:
     log_error = np.linalg.solve(design[near].T @ design[near] + error_ridge, design[near].T @ np.log(error[near]))
     # Regression of the logarithm predicts a typical error; shift it to the mean, which is what is stated.
     log_error[-1] += np.log(error[near].mean() / np.exp(design[near] @ log_error).mean())
-    lost = error[(right < 0.5) & (error < OTHER_ANATOMY_MM)]
+    found = np.array([not s.forced for s in samples]) & (right < 0.5)
+    lost = error[found & (error < OTHER_ANATOMY_MM)]
     good = [s for s in samples if s.error_mm < RIGHT_MM]
     depth = [s.depth_error_mm / max(10.0 * s.features["depth_sigma_cm"], 0.5) for s in good]
     return {
@@ -92,7 +102,7 @@ def fit_logistic(samples: Sequence[Sample], names: Sequence[str]) -> dict:
         "error_bias": float(log_error[-1]),
         "wrong_mm": float(lost.mean()) if len(lost) else 2 * RIGHT_MM,
         # Half a registration more: none among so many does not mean never.
-        "own_share": (len(lost) + 0.5) / (int((right < 0.5).sum()) + 0.5),
+        "own_share": (len(lost) + 0.5) / (int(found.sum()) + 0.5),
         "depth_factor": float(np.clip(np.quantile(depth, 0.68), 0.3, 5.0)) if depth else 1.0,
     }
 

@@ -21,7 +21,7 @@ class FilledFeatures:
     """All dimensionless and within a few units of zero.
 
     Args:
-        fine, clear, middle, rival, share, filled_share, sharp, turn_sharp: of the `FilledStanding`.
+        fine, clear, middle, rival, share, filled_share, sharp, turn_sharp, keen, turn_keen: of the `FilledStanding`.
         prior_distance: from the start, in standard deviations, at most 6.
         depth_sigma_cm: along the beam, at most 10.
         edge_share: of the picture's features, those that are edges of thick vessels.
@@ -36,6 +36,8 @@ class FilledFeatures:
     filled_share: float
     sharp: float
     turn_sharp: float
+    keen: float
+    turn_keen: float
     prior_distance: float
     depth_sigma_cm: float
     edge_share: float

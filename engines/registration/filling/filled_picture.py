@@ -7,6 +7,7 @@ lowers the correlation. Both pictures lose what is smoother than `band_mm` (back
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -190,6 +191,17 @@ def filled_picture(
         weight=weight.astype(np.float32),
         attainable=_attainable(passed.ravel()[index], weight),
     )
+
+
+def best_correlation(
+    gram: Float[np.ndarray, "k k"], parts: Float[np.ndarray, "k pixels"], target: Float[np.ndarray, " pixels"]
+) -> float:
+    """Of the parts' best sum with the target, whose mean is taken out; 0 where they show nothing of it."""
+    target = target - target.mean()
+    along = (parts @ target).astype(np.float64)
+    amount = best_amounts(gram, along)
+    norm = math.sqrt(max(float(amount @ gram @ amount), 0.0)) * float(np.linalg.norm(target))
+    return float(amount @ along) / norm if norm > 0 else 0.0
 
 
 def gram_of(parts: Float[np.ndarray, "k pixels"]) -> Float[np.ndarray, "k k"]:

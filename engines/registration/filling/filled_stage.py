@@ -41,6 +41,8 @@ FINE = _Level(pixel_mm=1.5, band_mm=5.0, iterations=6, keep=2)
 _SAME_BASIN_MM, _OTHER_BASIN_MM = 2.0, 5.0
 NUDGE_MM, NUDGE_RAD = 1.5, 0.04
 _MODEL_POINTS = 260
+_LEAST_CHANGE = 2e-3  # of correlation
+_KEENEST = 0.9  # from here on, noise and an uneven filling decide
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +56,8 @@ class FilledStanding:
         share: of the basins that were carried on, those that ended in the winner's.
         filled_share: of the model's volume that lies in the pictures, what is filled at least a tenth as much as most.
         sharp, turn_sharp: share of the fine correlation that 1.5 mm in plane and 0.04 rad about the beam cost.
+        keen, turn_keen: the same relative to what these moves cost where the model itself is seen, -1 to 0.9; near 1
+            for vessels of any width in their place.
     """
 
     fine: float
@@ -64,6 +68,8 @@ class FilledStanding:
     filled_share: float
     sharp: float
     turn_sharp: float
+    keen: float
+    turn_keen: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -175,13 +181,16 @@ def _standing(
     own = max(middle.ncc(best.state), 1e-6)
     apart = np.array([apart_mm(fit.state, best.state, model, ready) for fit in carried])
     rivals = [fit.ncc for fit, far in zip(carried, apart, strict=True) if far > _OTHER_BASIN_MM]
-    here = max(best.ncc, 1e-6)
+    shown = fine.shown(best.state)
 
-    def nudged(turn_rad: float, x_mm: float, y_mm: float) -> float:
+    def beside(turn_rad: float, x_mm: float, y_mm: float) -> tuple[float, float]:
         step = np.array([*(turn_rad * ready[0].camera_from_isocentre[2, :3]), x_mm, y_mm, 0.0]) / SCALES
-        return fine.ncc(moved(best.state, step, ready))
+        return fine.ncc_and_own(moved(best.state, step, ready), shown)
 
-    shifts = [(NUDGE_MM, 0.0), (-NUDGE_MM, 0.0), (0.0, NUDGE_MM), (0.0, -NUDGE_MM)]
+    shifts = [beside(0.0, x, y) for x, y in ((NUDGE_MM, 0.0), (-NUDGE_MM, 0.0), (0.0, NUDGE_MM), (0.0, -NUDGE_MM))]
+    turns = [beside(side * NUDGE_RAD, 0.0, 0.0) for side in (-1.0, 1.0)]
+    here = max(best.ncc, 1e-6)
+    sharp, turn_sharp = (1.0 - float(np.mean([seen for seen, _ in moves])) / here for moves in (shifts, turns))
     return FilledStanding(
         fine=best.ncc,
         clear=min(filling.clear for filling in fine.fillings(best.state)),
@@ -189,9 +198,16 @@ def _standing(
         rival=float(np.clip(max(rivals, default=0.0) / own, 0.0, 1.5)),
         share=float((apart <= _OTHER_BASIN_MM).mean()) if len(apart) else 0.0,
         filled_share=filled_share(fine.cloud, fine.fillings(best.state)),
-        sharp=1.0 - float(np.mean([nudged(0.0, x, y) for x, y in shifts])) / here,
-        turn_sharp=1.0 - float(np.mean([nudged(side * NUDGE_RAD, 0.0, 0.0) for side in (-1.0, 1.0)])) / here,
+        sharp=sharp,
+        turn_sharp=turn_sharp,
+        keen=keen(sharp, 1.0 - float(np.mean([itself for _, itself in shifts]))),
+        turn_keen=keen(turn_sharp, 1.0 - float(np.mean([itself for _, itself in turns]))),
     )
+
+
+def keen(lost: float, lost_itself: float) -> float:
+    """See `FilledStanding`; 0 where a move changes nothing of the model's own picture."""
+    return float(np.clip(lost / lost_itself, -1.0, _KEENEST)) if lost_itself > _LEAST_CHANGE else 0.0
 
 
 def filled_share(cloud: VesselCloud, fillings: Sequence[Filling]) -> float:

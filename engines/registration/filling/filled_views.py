@@ -9,7 +9,13 @@ import numpy as np
 from jaxtyping import Float
 
 from engines.registration.features.projected_model import RigidState
-from engines.registration.filling.filled_picture import FilledPicture, Filling, filled_picture
+from engines.registration.filling.filled_picture import (
+    FilledPicture,
+    Filling,
+    best_correlation,
+    filled_picture,
+    gram_of,
+)
 from engines.registration.filling.vessel_cloud import VesselCloud
 from engines.registration.view import RegistrationView
 
@@ -32,6 +38,21 @@ class FilledViews:
     def ncc(self, state: RigidState) -> float:
         """Of the view that fits worst: two views that disagree must not average to a good one."""
         return min(filling.ncc for filling in self.fillings(state))
+
+    def shown(self, state: RigidState) -> list[Float[np.ndarray, " pixels"]]:
+        """What the best fillings at a pose show in each view."""
+        pairs = (p.filled(state, self.local_mm, self.cloud, view) for view, p in enumerate(self.pictures))
+        return [(filling.amount @ parts).astype(np.float32) for filling, parts in pairs]
+
+    def ncc_and_own(self, state: RigidState, shown: Sequence[Float[np.ndarray, " pixels"]]) -> tuple[float, float]:
+        """Correlation at a pose with what is seen, and with what was `shown` at another; each of the worst view."""
+        found = []
+        for view, picture in enumerate(self.pictures):
+            parts = picture.rendered(state, self.local_mm, self.cloud, view)
+            gram = gram_of(parts)
+            found.append([best_correlation(gram, parts, target) for target in (picture.target, shown[view])])
+        seen, own = np.min(found, axis=0)
+        return float(seen), float(own)
 
 
 def filled_views(

@@ -20,6 +20,7 @@ from engines.anatomy.vessel_model import CenterlineTree, LabelVolume, SurfaceMes
 CELL_MM = 2.0  # voxels of one cell become one point; a rendering's pixel is about as large
 _PART_MM = 60.0
 _SMALLEST_PART = 0.002  # of the volume; a smaller one says nothing
+_FULL_CELLS = 0.7  # mean filling of the cells from which vessels are thick: an aorta has 0.9, a head 0.3 to 0.6
 _TUBE_STEP_MM = 1.0
 _VOXEL_MM = 1.0  # of a surface's inside
 # Fractional parts of square roots, of the golden ratio, and of what it is in two and in three dimensions.
@@ -38,22 +39,27 @@ class VesselCloud:
         volume_mm3: of lumen.
         part: index of each point's part.
         part_names: structure that each part belongs to.
+        thick: whether vessels have a middle, which must then show as even as it is filled.
     """
 
     points_mm: Float[np.ndarray, "n 3"]
     volume_mm3: Float[np.ndarray, " n"]
     part: Integer[np.ndarray, " n"]
     part_names: tuple[str, ...]
+    thick: bool = True
 
     def __len__(self) -> int:
         return len(self.points_mm)
 
     def thinned(self, cell_mm: float) -> VesselCloud:
-        """Points of one cell and part merged; volume and centre of gravity stay. Of a cloud as it was made."""
+        """Points of one cell and part merged, uncut: such pictures are too soft to show a lattice. Volume stays."""
         points, volumes, parts = [], [], []
         for part in range(len(self.part_names)):
             of_part = self.part == part
-            merged, volume = in_cells(self.points_mm[of_part], self.volume_mm3[of_part], np.full(3, CELL_MM), cell_mm)
+            here, volume = self.points_mm[of_part], self.volume_mm3[of_part]
+            merged, volume = (
+                in_cells(here, volume, np.zeros(3), cell_mm) if self.thick else _merged(here, volume, cell_mm)
+            )
             points.append(merged)
             volumes.append(volume)
             parts.append(np.full(len(merged), part))
@@ -78,9 +84,13 @@ def vessel_cloud(model: VesselModel, branch_classes: tuple[str, ...] = ()) -> Ve
         structures = _of_tubes(model.centerlines, branch_classes)
     if not structures:
         return None
-    total = sum(float(volume.sum()) for _, volume in structures.values())
+    found = {name: _merged(boxes.lps_mm(), boxes.volume_mm3, CELL_MM) for name, boxes in structures.items()}
+    total = sum(float(volume.sum()) for _, volume in found.values())
+    thick = total > _FULL_CELLS * CELL_MM**3 * sum(len(volume) for _, volume in found.values())
+    if thick:
+        found = {name: boxes.merged(CELL_MM) for name, boxes in structures.items()}
     points, volumes, names = [], [], []
-    for name, (at_mm, weight) in structures.items():
+    for name, (at_mm, weight) in found.items():
         for piece in _pieces(at_mm):
             if weight[piece].sum() >= _SMALLEST_PART * total:
                 points.append(at_mm[piece])
@@ -91,10 +101,33 @@ def vessel_cloud(model: VesselModel, branch_classes: tuple[str, ...] = ()) -> Ve
         volume_mm3=np.concatenate(volumes),
         part=np.repeat(np.arange(len(names)), [len(p) for p in points]),
         part_names=tuple(names),
+        thick=thick,
     )
 
 
-_Structures = dict[str, tuple[Float[np.ndarray, "n 3"], Float[np.ndarray, " n"]]]  # by name
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Boxes:
+    """A structure as it was given: boxes along the axes of a grid.
+
+    Args:
+        at_mm, box_mm: middles and sides along the grid's axes.
+    """
+
+    at_mm: Float[np.ndarray, "n 3"]
+    volume_mm3: Float[np.ndarray, " n"]
+    box_mm: Float[np.ndarray, " 3"]
+    lps_from_grid: Float[np.ndarray, "4 4"]
+
+    def lps_mm(self) -> Float[np.ndarray, "n 3"]:
+        return self.at_mm @ self.lps_from_grid[:3, :3].T + self.lps_from_grid[:3, 3]
+
+    def merged(self, cell_mm: float) -> tuple[Float[np.ndarray, "m 3"], Float[np.ndarray, " m"]]:
+        """As `in_cells` along the grid's axes, where a voxel is a box; in LPS."""
+        at_mm, volume = in_cells(self.at_mm, self.volume_mm3, self.box_mm, cell_mm)
+        return replace(self, at_mm=at_mm, volume_mm3=volume).lps_mm(), volume
+
+
+_Structures = dict[str, _Boxes]  # by name
 
 
 def _of_labels(labels: LabelVolume, branch_classes: tuple[str, ...]) -> _Structures:
@@ -109,15 +142,12 @@ def _of_labels(labels: LabelVolume, branch_classes: tuple[str, ...]) -> _Structu
     return found
 
 
-def _of_voxels(
-    index: Integer[np.ndarray, "n 3"], lps_from_index: Float[np.ndarray, "4 4"]
-) -> tuple[Float[np.ndarray, "m 3"], Float[np.ndarray, " m"]]:
-    """Merged along the volume's own axes, where a voxel is a box."""
-    axes = lps_from_index[:3, :3]
-    voxel_mm = np.linalg.norm(axes, axis=0)
-    volume = np.full(len(index), abs(float(np.linalg.det(axes))))
-    merged, weight = in_cells(index * voxel_mm, volume, voxel_mm, CELL_MM)
-    return merged / voxel_mm @ axes.T + lps_from_index[:3, 3], weight
+def _of_voxels(index: Integer[np.ndarray, "n 3"], lps_from_index: Float[np.ndarray, "4 4"]) -> _Boxes:
+    voxel_mm = np.linalg.norm(lps_from_index[:3, :3], axis=0)
+    lps_from_grid = lps_from_index.copy()
+    lps_from_grid[:3, :3] /= voxel_mm
+    volume = np.full(len(index), abs(float(np.linalg.det(lps_from_index[:3, :3]))))
+    return _Boxes(at_mm=index * voxel_mm, volume_mm3=volume, box_mm=voxel_mm, lps_from_grid=lps_from_grid)
 
 
 def _of_surface(surface: SurfaceMesh, tree: CenterlineTree, branch_classes: tuple[str, ...]) -> _Structures:
@@ -162,11 +192,25 @@ def _of_tubes(tree: CenterlineTree, branch_classes: tuple[str, ...]) -> _Structu
                 out = share * radius[:, None] * (np.cos(angle) * first + np.sin(angle) * second)
                 volume = area / count * np.pi * radius**2 * step_mm
                 parts.setdefault(branch.name or branch.vessel_class, []).append((centre + out, volume))
-    box_mm = np.full(3, _TUBE_STEP_MM)
     return {
-        name: in_cells(np.concatenate([p for p, _ in v]), np.concatenate([w for _, w in v]), box_mm, CELL_MM)
+        name: _Boxes(
+            at_mm=np.concatenate([p for p, _ in v]),
+            volume_mm3=np.concatenate([w for _, w in v]),
+            box_mm=np.full(3, _TUBE_STEP_MM),
+            lps_from_grid=np.eye(4),
+        )
         for name, v in parts.items()
     }
+
+
+def _merged(
+    points_mm: Float[np.ndarray, "n 3"], volume_mm3: Float[np.ndarray, " n"], cell_mm: float
+) -> tuple[Float[np.ndarray, "m 3"], Float[np.ndarray, " m"]]:
+    """Whole, and scattered at random: thin vessels have no middle, and their confidence was fitted to such pictures."""
+    merged, centre = _by_cell(points_mm - points_mm.min(axis=0), volume_mm3, cell_mm)
+    centre += points_mm.min(axis=0)
+    scattered = np.random.default_rng(len(centre)).uniform(-0.5, 0.5, centre.shape) * cell_mm
+    return centre + scattered, merged
 
 
 def in_cells(
@@ -188,7 +232,7 @@ def in_cells(
     for axis in range(3):
         cut = (np.floor(low[:, axis] / cell_mm) + 1.0) * cell_mm
         beyond = cut < high[:, axis] - 1e-9
-        share = (high[beyond, axis] - cut[beyond]) / (high[beyond, axis] - low[beyond, axis])
+        share = (high[beyond, axis] - cut[beyond]) / box_mm[axis]
         rest_low, rest_high, rest = low[beyond].copy(), high[beyond], volume[beyond] * share
         rest_low[:, axis] = cut[beyond]
         volume[beyond] *= 1.0 - share
@@ -197,18 +241,25 @@ def in_cells(
         low, high = np.concatenate([low, rest_low]), np.concatenate([high, rest_high])
         volume = np.concatenate([volume, rest])
     middle = 0.5 * (low + high)
-    cell = np.floor(middle / cell_mm).astype(np.int64)
+    merged, centre = _by_cell(middle, volume, cell_mm)
+    # Points in rows would beat with the pixels where the beam runs along the grid; places that fill a cell evenly along
+    # every row show the least noise instead (Roberts 2018, the R sequence).
+    place = np.floor(centre / cell_mm) @ _SPREAD % 1.0
+    return centre + (place - 0.5) * cell_mm, merged
+
+
+def _by_cell(
+    points_mm: Float[np.ndarray, "n 3"], volume_mm3: Float[np.ndarray, " n"], cell_mm: float
+) -> tuple[Float[np.ndarray, " m"], Float[np.ndarray, "m 3"]]:
+    """Volume and centre of gravity of what lies in each cell."""
+    cell = np.floor(points_mm / cell_mm).astype(np.int64)
     cell -= cell.min(axis=0)
     size = cell.max(axis=0) + 1
     key = (cell[:, 0] * size[1] + cell[:, 1]) * size[2] + cell[:, 2]
     _, inverse = np.unique(key, return_inverse=True)
     inverse = inverse.ravel()
-    merged = np.bincount(inverse, volume)
-    centre = np.column_stack([np.bincount(inverse, volume * middle[:, axis]) / merged for axis in range(3)])
-    # Points in rows would beat with the pixels where the beam runs along the grid; places that fill a cell evenly along
-    # every row show the least noise instead (Roberts 2018, the R sequence).
-    place = np.floor(centre / cell_mm) @ _SPREAD % 1.0
-    return centre + (place - 0.5) * cell_mm, merged
+    volume = np.bincount(inverse, volume_mm3)
+    return volume, np.column_stack([np.bincount(inverse, volume_mm3 * points_mm[:, a]) / volume for a in range(3)])
 
 
 def _pieces(points_mm: Float[np.ndarray, "n 3"]) -> list[Integer[np.ndarray, " m"]]:

@@ -13,6 +13,7 @@ from engines.registration.filling.filled_step import of_one_frame
 # As a right pose on a well filled head has them.
 _RIGHT = FilledFeatures(
     fine=0.88, clear=0.88, middle=0.91, rival=0.0, share=1.0, filled_share=0.16, sharp=0.12, turn_sharp=0.36,
+    keen=0.95, turn_keen=0.95,
     prior_distance=0.62, depth_sigma_cm=1.0, edge_share=0.0, image_decimetres=4.0,
 )  # fmt: skip
 
@@ -21,6 +22,14 @@ def test_enough_vessel_is_judged_by_the_fit_alone():
     enough = replace(_RIGHT, image_decimetres=ENOUGH_DM)
     assert judge_filled(_RIGHT, 10.0).status == "accepted"
     assert judge_filled(enough, 10.0) == judge_filled(_RIGHT, 10.0)
+
+
+def test_an_aorta_that_hardly_loses_its_fit_beside_a_pose_is_not_accepted():
+    aorta = replace(_RIGHT, edge_share=0.9, clear=0.85, sharp=0.05, turn_sharp=0.08, keen=0.9, turn_keen=0.9)
+    assert judge_filled(aorta, 10.0).status == "accepted"
+    chance = judge_filled(replace(aorta, keen=0.6, turn_keen=0.6), 10.0)
+    assert chance.status == "rejected"
+    assert chance.expected_error_mm > 2.0 * judge_filled(aorta, 10.0).expected_error_mm
 
 
 @pytest.mark.parametrize("decimetres", [0.1, 0.6, 1.3, 1.95])

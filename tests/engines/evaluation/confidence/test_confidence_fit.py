@@ -18,7 +18,14 @@ from engines.evaluation.confidence.confidence_fit import (
     scores,
     thresholds,
 )
-from engines.evaluation.confidence.logistic_fit import Sample, confidence_of, fit_logistic, stated_errors_mm, table
+from engines.evaluation.confidence.logistic_fit import (
+    Sample,
+    confidence_of,
+    fit_logistic,
+    read_samples,
+    stated_errors_mm,
+    table,
+)
 from engines.registration.confidence import FEATURE_NAMES, ConfidenceFeatures, judge, load_confidence_model
 from engines.registration.filling.filled_features import FILLED_NAMES
 
@@ -37,7 +44,7 @@ def _samples(seed: int, count: int = 400, kind: str = "cold") -> list[Sample]:
 
 
 def _of_all_kinds() -> list[Sample]:
-    return [*_samples(0), *_samples(1, kind="warm"), *_samples(2, kind="filled")]
+    return [*_samples(0), *_samples(1, kind="warm"), *_samples(2, kind="filled"), *_samples(3, kind="thick")]
 
 
 def test_wrong_ones_are_known_on_new_samples():
@@ -73,6 +80,8 @@ def test_the_stated_error_is_that_of_the_patients_own_model():
     fitted = fit_logistic(samples, COLD_FEATURES)
     lost = sum(5.0 <= s.error_mm < 100.0 for s in samples)
     assert fitted["own_share"] == pytest.approx(lost / sum(s.error_mm >= 5.0 for s in samples), abs=0.01)
+    forced = [replace(s, forced=5.0 <= s.error_mm < 100.0) for s in samples]
+    assert fit_logistic(forced, COLD_FEATURES)["own_share"] < 0.05  # none of them was found by itself
     others_often = fitted | {"own_share": 1.0}
     assert (stated_errors_mm(others_often, samples) >= stated_errors_mm(fitted, samples)).all()
 
@@ -127,11 +136,20 @@ def test_kinds_without_samples_are_taken_over():
     refitted = confidence_model(_samples(5, kind="filled"), kept)
     assert refitted["cold"] == kept["cold"]
     assert refitted["warm"] == kept["warm"]
+    assert refitted["thick"] == kept["thick"]
     assert refitted["filled"] != kept["filled"]
     assert refitted["provenance"]["cold_brier"] == kept["provenance"]["cold_brier"]
 
 
-@pytest.mark.parametrize("kind", ["cold", "filled"])
+def test_rendered_registrations_of_thick_vessels_are_fitted_apart(tmp_path: Path):
+    line = {"kind": "filled", "case": "p0", "error_mm": 1.0, "depth_error_mm": 2.0}
+    file = tmp_path / "samples.jsonl"
+    lines = [json.dumps(line | {"features": {"edge_share": share}}) for share in (0.1, 0.9)]
+    file.write_text("\n".join([*lines, json.dumps(line | {"kind": "warm", "features": {"edge_share": 0.9}})]))
+    assert [sample.kind for sample in read_samples([file])] == ["filled", "thick", "warm"]
+
+
+@pytest.mark.parametrize("kind", ["cold", "filled", "thick"])
 def test_a_file_for_features_that_are_unknown_is_refused(tmp_path: Path, monkeypatch, kind):
     content = confidence_model(_of_all_kinds())
     content[kind]["features"][0] = "colour"

@@ -2,10 +2,12 @@
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 
 from engines.anatomy.surface import surface_from_labels
+from engines.anatomy.vessel_model import LabelVolume, VesselModel
 from engines.registration.features.image_features import prepare_view
 from engines.registration.features.prepared_model import PreparedModel
 from engines.registration.features.projected_model import RigidState
@@ -54,6 +56,42 @@ def test_a_cloud_keeps_each_structures_volume(bed):
         assert cloud.volume_mm3[np.isin(cloud.part, parts)].sum() == pytest.approx(voxels, rel=1e-6)
     assert cloud.thinned(5.0).volume_mm3.sum() == pytest.approx(cloud.volume_mm3.sum(), rel=1e-6)
     assert len(cloud.thinned(5.0)) < 0.3 * len(cloud)
+
+
+@pytest.mark.parametrize("voxel_mm", [0.7, 1.5])
+@pytest.mark.parametrize("turn_deg", [0.0, 90.0, 20.0])
+def test_the_middle_of_an_evenly_filled_vessel_shows_no_lattice(bed, voxel_mm, turn_deg):
+    whole = np.ones((round(60.0 / voxel_mm),) * 3, np.uint8)
+    affine = np.diag([voxel_mm] * 3 + [1.0])
+    cloud = vessel_cloud(VesselModel(labels=LabelVolume(labels=whole, lps_from_index=affine, names={1: "aorta"})))
+    assert cloud is not None
+    middle = np.full(3, 30.0 - 0.5 * voxel_mm)
+    geometry = replace(bed.geometry, primary_rad=np.deg2rad(turn_deg), secondary_rad=0.0)
+    view = replace(bed.view, geometry=geometry)
+    pictures = filled_views([view], cloud, middle, pixel_mm=1.5, band_mm=5.0)
+    picture = replace(pictures.pictures[0], band_px=0.0, weight=np.ones_like(pictures.pictures[0].weight))
+    state = RigidState(rotation=np.eye(3), pivot_mm=np.zeros(3), shifts_mm=np.zeros((1, 3)))
+    shown = np.zeros(picture.shape_px)
+    shown.ravel()[picture.index] = picture.rendered(state, pictures.local_mm, cloud, 0)[0]
+    row, column = (size // 2 for size in shown.shape)
+    inner = shown[row - 7 : row + 8, column - 7 : column + 8]
+    assert inner.std() < 0.012 * (inner.mean() - shown.min())
+
+
+def _keen(bed, prepared, ready, contrast):
+    view = replace(bed.view, contrast=contrast)
+    prior = start_near(bed.pose).prior(prepared, 1, 0.0)
+    return filled_start(prepared, [view], ready, prior, held=prior.state).standing
+
+
+def test_a_right_pose_loses_as_much_as_the_model_itself_would_and_a_chance_fit_less(bed):
+    prepared, ready = _ready(bed)
+    right = _keen(bed, prepared, ready, bed.view.contrast)
+    blurred = cv2.GaussianBlur(bed.view.contrast, (0, 0), 12.0)
+    chance = _keen(bed, prepared, ready, blurred)
+    assert right.keen > 0.75
+    assert chance.keen < 0.6 * right.keen
+    assert chance.turn_keen < 0.8 * right.turn_keen
 
 
 def test_what_is_not_filled_gets_nothing_and_costs_nothing(bed):
