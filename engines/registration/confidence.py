@@ -149,11 +149,15 @@ def judge(features: ConfidenceFeatures, kind: ConfidenceKind, depth_sigma_mm: fl
     return _judged(features, model.cold if kind == "cold" else model.warm, depth_sigma_mm, is_ambiguous(features))
 
 
-def judge_filled(features: FilledFeatures, depth_sigma_mm: float) -> Verdict:
-    """The same where the rendering of the vessels has judged the pose."""
+def judge_filled(features: FilledFeatures, depth_sigma_mm: float, *, tracked: bool = False) -> Verdict:
+    """The same where the rendering of the vessels has judged the pose.
+
+    Args:
+        tracked: a step's pose is a little off the fine picture's best, which `keen` would take for a chance fit.
+    """
     seen = min(1.0, features.image_decimetres / ENOUGH_DM)
     model = load_confidence_model()
-    fitted = model.thick if features.edge_share > THICK else model.filled
+    fitted = model.thick if features.edge_share > THICK and not tracked else model.filled
     return _judged(features, fitted, depth_sigma_mm, seen < 1.0, times=seen**2)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -26,7 +26,6 @@ from engines.registration.filling.filled_stage import (
     NUDGE_RAD,
     FilledStanding,
     filled_share,
-    keen,
 )
 from engines.registration.filling.filled_views import FilledViews, filled_views
 from engines.registration.filling.vessel_cloud import VesselCloud, vessel_cloud
@@ -89,16 +88,17 @@ class FilledTracker:
             return None
         fit = fit_filled(last, middle, [ready], prior, iterations=_ITERATIONS)
         filling, parts = fine.pictures[0].filled(fit.state, fine.local_mm, fine.cloud, 0)
-        lost = lost_beside(fine.pictures[0], filling, parts, self._pivot_px(fine.pictures[0], fit.state))
+        sharp, turn_sharp = sharpness_of(fine.pictures[0], filling, parts, self._pivot_px(fine.pictures[0], fit.state))
         standing = FilledStanding(
             fine=filling.ncc, clear=filling.clear, middle=fit.ncc, rival=0.0, share=1.0,
-            filled_share=filled_share(fine.cloud, [filling]), **asdict(lost),
+            filled_share=filled_share(fine.cloud, [filling]), sharp=sharp, turn_sharp=turn_sharp,
+            keen=0.0, turn_keen=0.0,  # not measured, nor asked for: see `judge_filled`
         )  # fmt: skip
         depth_mm = filled_depth_sigma_mm(fit)
         features = features_of(standing, [ready], start_sigmas=_TYPICAL_PRIOR, depth_mm=depth_mm)
         return FilledStep(
             state=fit.state,
-            verdict=of_one_frame(judge_filled(features, depth_mm), features),
+            verdict=of_one_frame(judge_filled(features, depth_mm, tracked=True), features),
             features=features,
             moved_mm=apart_mm(fit.state, last, self._small, [ready]),
         )
@@ -121,20 +121,10 @@ def of_one_frame(verdict: Verdict, features: FilledFeatures) -> Verdict:
     return replace(verdict, status="caution") if little else verdict
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LostBeside:
-    """What small moves cost; see `FilledStanding`."""
-
-    sharp: float
-    turn_sharp: float
-    keen: float
-    turn_keen: float
-
-
-def lost_beside(
+def sharpness_of(
     picture: FilledPicture, filling: Filling, parts: Float[np.ndarray, "k pixels"], pivot_px: tuple[float, float]
-) -> LostBeside:
-    """Of one view, with the seen picture moved in place of the model.
+) -> tuple[float, float]:
+    """`FilledStanding.sharp` and `.turn_sharp` of one view, with the seen picture moved in place of the model.
 
     A small move in the plane is the same for both, and the parts need not be rendered again. Only the border differs:
     what is near it was band-passed without its surroundings and would move away from where the parts show the same.
@@ -146,39 +136,30 @@ def lost_beside(
         pivot_px: (column, row) of the model's pivot, about which it turns.
     """
     if not filling.ncc > 0:
-        return LostBeside(sharp=0.0, turn_sharp=0.0, keen=0.0, turn_keen=0.0)
-    shown = (filling.amount @ parts).astype(np.float32)
+        return 0.0, 0.0
+    seen = np.zeros(picture.shape_px, np.float32)
+    seen.ravel()[picture.index] = picture.target
     inner = _inner(picture)
     step_px = NUDGE_MM / picture.mm_per_px
 
-    def lost(column_px: float, row_px: float, turn_rad: float) -> tuple[float, float]:
+    def lost(column_px: float, row_px: float, turn_rad: float) -> float:
         matrix = cv2.getRotationMatrix2D(pivot_px, math.degrees(turn_rad), 1.0)
         matrix[:, 2] += (column_px, row_px)
         still_inside = cv2.warpAffine(inner, matrix, inner.shape[::-1]) > 0.99
         common = (still_inside & (inner > 0)).ravel()[picture.index]
         if not common.any():
-            return 0.0, 0.0
-        own = parts[:, common]
-        own = own - own.mean(axis=1, keepdims=True)
-        gram = gram_of(own)
-        costs = []
-        for target in (picture.target, shown):
-            full = np.zeros(picture.shape_px, np.float32)
-            full.ravel()[picture.index] = target
-            there = cv2.warpAffine(full, matrix, full.shape[::-1]).ravel()[picture.index]
-            here = best_correlation(gram, own, target[common])
-            # Where the inner part alone shows no fit, a share of that little would be any number.
-            costs.append((here - best_correlation(gram, own, there[common])) / max(here, 0.5 * filling.ncc))
-        return costs[0], costs[1]
+            return 0.0
+        there = cv2.warpAffine(seen, matrix, seen.shape[::-1]).ravel()[picture.index]
+        shown = parts[:, common]
+        shown = shown - shown.mean(axis=1, keepdims=True)
+        gram = gram_of(shown)
+        here = best_correlation(gram, shown, picture.target[common])
+        # Where the inner part alone shows no fit, a share of that little would be any number.
+        return (here - best_correlation(gram, shown, there[common])) / max(here, 0.5 * filling.ncc)
 
-    shifts = np.mean([lost(step_px, 0, 0), lost(-step_px, 0, 0), lost(0, step_px, 0), lost(0, -step_px, 0)], axis=0)
-    turns = np.mean([lost(0, 0, NUDGE_RAD), lost(0, 0, -NUDGE_RAD)], axis=0)
-    return LostBeside(
-        sharp=float(shifts[0]),
-        turn_sharp=float(turns[0]),
-        keen=keen(float(shifts[0]), float(shifts[1])),
-        turn_keen=keen(float(turns[0]), float(turns[1])),
-    )
+    shifted = [lost(step_px, 0, 0), lost(-step_px, 0, 0), lost(0, step_px, 0), lost(0, -step_px, 0)]
+    turned = [lost(0, 0, NUDGE_RAD), lost(0, 0, -NUDGE_RAD)]
+    return float(np.mean(shifted)), float(np.mean(turned))
 
 
 def _inner(picture: FilledPicture) -> Float[np.ndarray, "rows columns"]:

@@ -30,6 +30,8 @@ def test_an_aorta_that_hardly_loses_its_fit_beside_a_pose_is_not_accepted():
     chance = judge_filled(replace(aorta, keen=0.6, turn_keen=0.6), 10.0)
     assert chance.status == "rejected"
     assert chance.expected_error_mm > 2.0 * judge_filled(aorta, 10.0).expected_error_mm
+    unmeasured = replace(aorta, keen=0.0, turn_keen=0.0)
+    assert judge_filled(unmeasured, 10.0, tracked=True) == judge_filled(aorta, 10.0, tracked=True)
 
 
 @pytest.mark.parametrize("decimetres", [0.1, 0.6, 1.3, 1.95])
