@@ -65,7 +65,7 @@ def coronary_tree(branches: Sequence[CoronaryBranch], frame: LvFrame) -> tuple[T
                 continue
             if vessels[index] is None or _POSTERIOR.search(branch.name):
                 vessels[index] = vessels[parent]
-    nearest = [_usual_vessel(branch, frame) for branch in branches]
+    nearest = [usual_vessel(branch.points_mm, frame) for branch in branches]
     found = []
     for index, branch in enumerate(branches):
         vessel = vessels[index]
@@ -132,8 +132,9 @@ def _by_name(name: str) -> str | None:
     return next((vessel for vessel, pattern in _TRUNKS if pattern.search(words)), None)
 
 
-def _usual_vessel(branch: CoronaryBranch, frame: LvFrame) -> str:
-    return min(VESSELS, key=lambda vessel: _distance_deg(branch.points_mm, frame, vessel))
+def usual_vessel(points_mm: Float[np.ndarray, "n 3"], frame: LvFrame) -> str:
+    """The vessel that usually runs on this side of the left ventricle."""
+    return min(VESSELS, key=lambda vessel: _distance_deg(points_mm, frame, vessel))
 
 
 def _distance_deg(points: Float[np.ndarray, "n 3"], frame: LvFrame, vessel: str) -> float:
@@ -161,7 +162,7 @@ def _by_anatomy(branches: Sequence[CoronaryBranch], parents: list[tuple[int, int
     ]
     if not trunks:
         return vessels
-    cost = np.array([[_trunk_cost(branches[index], frame, vessel) for vessel in VESSELS] for index in trunks])
+    cost = np.array([[trunk_cost(branches[k].points_mm, frame, vessel) for vessel in VESSELS] for k in trunks])
     rows, columns = linear_sum_assignment(cost)
     for row, column in zip(rows, columns, strict=True):
         vessels[trunks[row]] = VESSELS[column]
@@ -171,9 +172,10 @@ def _by_anatomy(branches: Sequence[CoronaryBranch], parents: list[tuple[int, int
     return vessels
 
 
-def _trunk_cost(branch: CoronaryBranch, frame: LvFrame, vessel: str) -> float:
-    level, radius, _ = frame.local(branch.points_mm)
-    cost = _distance_deg(branch.points_mm, frame, vessel)
+def trunk_cost(points_mm: Float[np.ndarray, "n 3"], frame: LvFrame, vessel: str) -> float:
+    """How unlike the trunk of a vessel a line runs, in degrees about the long axis and what weighs as much."""
+    level, radius, _ = frame.local(points_mm)
+    cost = _distance_deg(points_mm, frame, vessel)
     deepest = float(level.min())
     if vessel == "LAD":
         cost += 60.0 * max(0.0, deepest - 0.35)  # it alone runs down to the apex
@@ -181,7 +183,8 @@ def _trunk_cost(branch: CoronaryBranch, frame: LvFrame, vessel: str) -> float:
         cost += 0.8 * max(0.0, 45.0 - float(np.percentile(radius, 80)))  # round the right ventricle, far from the axis
     else:
         cost += 40.0 * max(0.0, 0.5 - deepest)
-    return cost - 0.12 * min(branch.along_mm[-1], 100.0)
+    length_mm = float(np.linalg.norm(np.diff(points_mm, axis=0), axis=1).sum())
+    return cost - 0.12 * min(length_mm, 100.0)
 
 
 def on_ventricle(branch: CoronaryBranch, wall_points: KDTree, reach_mm: float) -> Bool[np.ndarray, " n"]:
