@@ -10,6 +10,7 @@ from jaxtyping import Bool
 from calibration.errors import InputError
 from engines.anatomy.vessel_model import CtVolume
 from engines.cmr.arms import DEFAULT, Arms
+from engines.cmr.coronaries.ct_tree import is_assumed
 from engines.cmr.coronaries.feeding_chance import FeedingChance, feeding_chance
 from engines.cmr.coronaries.stenosis import find_stenoses
 from engines.cmr.coronaries.territory import Territories, WallPaths, subtended, territories
@@ -35,7 +36,7 @@ def fuse(
     progress: Progress | None = None,
     arms: Arms = DEFAULT,
 ) -> Fusion:
-    """Fuse one case; without masks the heart is segmented, without branches there are no territories.
+    """Fuse one case; without masks the heart is segmented, without branches they are looked for in the CT.
 
     Raises:
         InputError: no heart, no first pass, or a tree that lies nowhere near the heart.
@@ -82,6 +83,7 @@ def judge_case(
         dice_registered=registered.dice_registered,
         flags=tuple(dict.fromkeys((*measured.flags, *registered.flags, *tree_flags))),
         seconds=clock.seconds,
+        coronaries=measured.coronaries,
         by_hand=corrections.words(drawn or (), [part.part.name for part in registered.slices]),
     )
 
@@ -106,7 +108,9 @@ def _territories(
         flags.append("TREE_INCOMPLETE")
     if not any(np.isfinite(part.branch.radius_mm).any() for part in tree):
         flags.append("TREE_INCOMPLETE")
-    stenoses = corrections.stenoses(find_stenoses(tree), tree)
+    if any(is_assumed(part.name) and not part.hidden for part in tree):
+        flags.append("TREE_INCOMPLETE")
+    stenoses = corrections.stenoses(find_stenoses(tree, by_program=measured.coronaries == "found_in_ct"), tree)
     walls = [subtended(paths, tree, found, stenosis.branch, stenosis.point) for stenosis in stenoses]
     lesions, defects, remote = judge(
         heart, found, registered.pixels, upslope, stenoses, walls, registered.model.frame.segments(found.points_mm)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from engines.cmr.coronaries.ct_tree import ASSUMED, is_assumed
 from engines.cmr.coronaries.territory import Territories
 from engines.cmr.coronaries.tree import TreeBranch
 from engines.cmr.coronaries.verdict import Defect, Lesion
@@ -15,6 +16,7 @@ from engines.cmr.fusion.elastic import SliceLink
 from engines.cmr.fusion.rigid import StackPlace
 from engines.cmr.heart.ct_heart import CtHeart
 from engines.cmr.heart.radial_model import RadialModel
+from engines.cmr.measured import CoronarySource
 from engines.cmr.perfusion.segments import SegmentPerfusion
 from engines.cmr.perfusion.slice_perfusion import SlicePerfusion
 
@@ -54,6 +56,7 @@ class Fusion:
         upslope: (n,) relative upslope of the working grid's wall voxels, NaN where unknown.
         remote: upslope of remote wall.
         tree, territories: None without coronaries.
+        coronaries: whether they were given, found in the CT, or neither.
         dice_reoriented, dice_registered: mean 2-D wall Dice in the slices' planes.
         flags: empty only where the result may be trusted without a person's look.
         seconds: by stage.
@@ -77,7 +80,16 @@ class Fusion:
     dice_registered: float
     flags: tuple[str, ...]
     seconds: Mapping[str, float]
+    coronaries: CoronarySource = "given"
     by_hand: tuple[str, ...] = ()
+
+    @property
+    def assumed(self) -> tuple[str, ...]:
+        """Arteries that feed wall though nobody saw them."""
+        tree = self.tree or ()
+        return tuple(
+            part.name.removesuffix(ASSUMED).strip() for part in tree if is_assumed(part.name) and not part.hidden
+        )
 
     def vessel_of_lesion(self, index: int) -> str:
         """The branch's vessel; of a left main the one that most of its wall belongs to."""

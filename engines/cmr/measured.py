@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool
 
 from engines.anatomy.vessel_model import CtVolume
 from engines.cmr.arms import DEFAULT, Arms
+from engines.cmr.coronaries.ct_tree import tree_of_ct
 from engines.cmr.heart.ct_heart import CtHeart, heart_on_grid
 from engines.cmr.heart.lv_frame import LvFrame, frame_from_masks
 from engines.cmr.perfusion.slice_perfusion import SlicePerfusion, measure_slices
@@ -18,6 +20,7 @@ from engines.cmr.reading.coronaries import CoronaryBranch
 from engines.cmr.series import PerfusionSeries, PerfusionSlice
 
 Progress = Callable[[str, float], None]
+CoronarySource = Literal["given", "found_in_ct", "none"]
 
 
 def silent(_text: str, _share: float) -> None:
@@ -28,7 +31,8 @@ def silent(_text: str, _share: float) -> None:
 class Measured:
     """Args:
     frame: of the left ventricle, from its masks.
-    branches: coronaries as drawn; None where none were given.
+    branches: coronaries as drawn, or as found in the CT; None where there are none.
+    coronaries: where they come from.
     slices, rest: measured slices of stress and rest; some may be left out.
     flags: of series, heart, frame, and slices left out.
     frame_flags: those of the frame alone.
@@ -37,6 +41,7 @@ class Measured:
     heart: CtHeart
     frame: LvFrame
     branches: tuple[CoronaryBranch, ...] | None
+    coronaries: CoronarySource
     slices: tuple[SlicePerfusion, ...]
     rest: tuple[SlicePerfusion, ...]
     flags: tuple[str, ...]
@@ -62,42 +67,58 @@ def measure_case(
     series: PerfusionSeries,
     say: Progress = silent,
     arms: Arms = DEFAULT,
+    *,
+    before: Measured | None = None,
 ) -> Measured:
-    """Raises:
-    InputError: no heart, or no first pass.
+    """Measure CT and CMR; coronaries that were not given are looked for in the CT.
+
+    Args:
+        before: the same case with other coronaries, whose slices are kept.
+
+    Raises:
+        InputError: no heart, or no first pass.
     """
-    clock = Clock()
+    clock = Clock(before.seconds if before is not None else None)
     say("heart in CT", 0.0)
-    heart = _heart(ct, masks, arms)
+    masks, heart = _heart(ct, masks, arms)
     frame, frame_flags = frame_from_masks(heart)
     clock.stage("heart")
-    slices, lost = _measured(series.stress, say, 0.1, 0.35, arms)
-    rest, lost_rest = _measured(series.rest, say, 0.45, 0.25, arms)
-    clock.stage("motion, wall and curves")
+    source: CoronarySource = "given"
+    if not branches:
+        say("coronaries in CT", 0.05)
+        branches = tree_of_ct(ct, masks, heart, frame)
+        source = "found_in_ct" if branches else "none"
+        clock.stage("coronaries")
+    if before is None:
+        slices, lost = _measured(series.stress, say, 0.1, 0.35, arms)
+        rest, lost_rest = _measured(series.rest, say, 0.45, 0.25, arms)
+        left_out = bool(lost or lost_rest)
+        clock.stage("motion, wall and curves")
+    else:
+        slices, rest, left_out = before.slices, before.rest, "SLICE_LEFT_OUT" in before.flags
     return Measured(
         heart=heart,
         frame=frame,
         branches=tuple(branches) if branches else None,
+        coronaries=source,
         slices=slices,
         rest=rest,
-        flags=(
-            *series.flags,
-            *(("SLICE_LEFT_OUT",) if lost or lost_rest else ()),
-            *heart.flags,
-            *frame_flags,
-        ),
+        flags=(*series.flags, *(("SLICE_LEFT_OUT",) if left_out else ()), *heart.flags, *frame_flags),
         frame_flags=frame_flags,
         seconds=clock.seconds,
     )
 
 
-def _heart(ct: CtVolume, masks: Mapping[str, Bool[np.ndarray, "i j k"]] | None, arms: Arms) -> CtHeart:
+def _heart(
+    ct: CtVolume, masks: Mapping[str, Bool[np.ndarray, "i j k"]] | None, arms: Arms
+) -> tuple[Mapping[str, Bool[np.ndarray, "i j k"]], CtHeart]:
+    """The masks on the grid of the CT, and the heart on the working one."""
     if masks is not None:
-        return heart_on_grid(ct, masks)
+        return masks, heart_on_grid(ct, masks)
     from engines.cmr.heart.ct_segmentation import segment_heart
 
     found, flags = segment_heart(ct, start=arms.heart)
-    return heart_on_grid(ct, found, flags)
+    return found, heart_on_grid(ct, found, flags)
 
 
 def _measured(

@@ -1,8 +1,8 @@
 """Lumen radii of arteries that are hardly wider than a voxel, between muscle and fat.
 
-Each cross-section is explained as a slope of tissue and one round bump. Blur widens the bump but does not change how
-much contrast it holds, and that, over the contrast of pure blood, is the area of the lumen (densitometry). The slope
-takes up the step from muscle to fat, which a mere sum over the section would count as lumen.
+Each cross-section is held against pictures of a lumen of known width: a disc of blood in a thin ring of soft tissue,
+blurred as a CT blurs, on a slope of tissue. The ring matters: where the lumen is narrow, wall and plaque are brighter
+than the fat around them and a mere sum over the section would count them as lumen.
 """
 
 from __future__ import annotations
@@ -15,11 +15,13 @@ from engines.anatomy.vessel_model import CtVolume
 
 _REACH_MM, _CELL_MM = 4.0, 0.5
 _WEIGHT_MM = 2.2
-_BUMPS_MM = (0.7, 0.9, 1.15, 1.5, 2.0)
+_RADII_MM = np.array([0.15, 0.3, *np.arange(0.4, 2.01, 0.1), 2.2, 2.4, 2.7, 3.0])
+_WALL_MM, _WALL_HU = 0.7, 70.0  # of a coronary artery; plaque without calcium has 40 to 100 HU
+_BLUR_MM = 0.7  # of a CT's point spread, standard deviation
+_DARKEST_HU = -110.0  # fat; lung beyond a thin layer of it would pass for a slope
 _OFF_MM = 1.5  # a path along voxels lies off the middle by less
-_EVEN_MM = 0.7
-_NARROWEST_MM, _WIDEST_MM = 0.2, 3.0
-_LEAST_CONTRAST_HU = 60.0
+_EVEN_MM = 0.5
+_FINE_MM = 0.1
 
 
 def measured_line(
@@ -35,32 +37,44 @@ def measured_line(
     cells = np.arange(-_REACH_MM, _REACH_MM + 0.5 * _CELL_MM, _CELL_MM)
     side, up = _across(points_mm)
     hu = _sections(points_mm, side, up, cells, ct)
-    hu = np.clip(ndimage.gaussian_filter1d(hu, _EVEN_MM / step_mm, axis=0, mode="nearest"), -200.0, 1.3 * blood_hu)
-    shift = ndimage.gaussian_filter1d(_off_middle(hu, cells), 2.0 * _EVEN_MM / step_mm, axis=0, mode="nearest")
+    hu = ndimage.gaussian_filter1d(np.clip(hu, _DARKEST_HU, None), 2.0 * _EVEN_MM / step_mm, axis=0, mode="nearest")
+    shift = ndimage.gaussian_filter1d(_off_middle(hu, cells), 3.0 * _EVEN_MM / step_mm, axis=0, mode="nearest")
     middle = points_mm + shift[:, :1] * side + shift[:, 1:] * up
     hu = _sections(middle, side, up, cells, ct)
-    hu = np.clip(ndimage.gaussian_filter1d(hu, _EVEN_MM / step_mm, axis=0, mode="nearest"), -200.0, 1.3 * blood_hu)
+    hu = ndimage.gaussian_filter1d(np.clip(hu, _DARKEST_HU, None), _EVEN_MM / step_mm, axis=0, mode="nearest")
     return middle, _radii(hu, cells, blood_hu, step_mm)
 
 
 def _radii(
     hu: Float[np.ndarray, "n c c"], cells: Float[np.ndarray, " c"], blood_hu: float, step_mm: float
 ) -> Float[np.ndarray, " n"]:
-    v, u = np.meshgrid(cells, cells, indexing="ij")
-    root = np.exp(-0.25 * (u**2 + v**2) / _WEIGHT_MM**2).ravel()
-    seen = hu.reshape(len(hu), -1) * root
-    areas, misfits = [], []
-    for width in _BUMPS_MM:
-        bump = np.exp(-0.5 * (u**2 + v**2) / width**2).ravel()
-        design = np.stack([np.ones_like(bump), u.ravel(), v.ravel(), bump], axis=1) * root[:, None]
-        solved = seen @ np.linalg.pinv(design).T
-        misfits.append(((seen - solved @ design.T) ** 2).sum(axis=1))
-        contrast = np.maximum(blood_hu - solved[:, 0], _LEAST_CONTRAST_HU)
-        areas.append(2.0 * np.pi * width**2 * np.maximum(solved[:, 3], 0.0) / contrast)
-    # One width for a stretch of artery: sections one by one would take noise for width.
-    misfit = ndimage.gaussian_filter1d(np.array(misfits), 2.0 * _EVEN_MM / step_mm, axis=1, mode="nearest")
-    area = np.take_along_axis(np.array(areas), misfit.argmin(axis=0)[None], axis=0)[0]
-    return np.clip(np.sqrt(area / np.pi), _NARROWEST_MM, _WIDEST_MM)
+    v, u = (grid.ravel() for grid in np.meshgrid(cells, cells, indexing="ij"))
+    root = np.exp(-0.25 * (u**2 + v**2) / _WEIGHT_MM**2)
+    flat = hu.reshape(len(hu), -1)
+    misfits = []
+    for radius in _RADII_MM:
+        lumen, vessel = _blurred_disc(radius, u, v), _blurred_disc(radius + _WALL_MM, u, v)
+        drawn = lumen * (blood_hu - _WALL_HU) + vessel * _WALL_HU
+        design = np.stack([1.0 - vessel, u, v], axis=1) * root[:, None]
+        rest = (flat - drawn) * root
+        misfits.append(((rest - rest @ np.linalg.pinv(design).T @ design.T) ** 2).sum(axis=1))
+    misfit = ndimage.gaussian_filter1d(np.array(misfits), _EVEN_MM / step_mm, axis=1, mode="nearest")
+    best = np.clip(misfit.argmin(axis=0), 1, len(_RADII_MM) - 2)
+    # The bottom of a parabola through the best width and its neighbours.
+    x = np.stack([_RADII_MM[best + k] for k in (-1, 0, 1)])
+    y = np.take_along_axis(misfit, np.stack([best - 1, best, best + 1]), axis=0)
+    first, second = (y[1] - y[0]) / (x[1] - x[0]), (y[2] - y[1]) / (x[2] - x[1])
+    bend = (second - first) / (x[2] - x[0])
+    bottom = 0.5 * (x[0] + x[1]) - first / (2.0 * np.where(bend > 0.0, bend, np.inf))
+    return np.clip(np.where(bend > 0.0, bottom, x[1]), x[0], x[2])
+
+
+def _blurred_disc(radius_mm: float, u: np.ndarray, v: np.ndarray) -> Float[np.ndarray, " n"]:
+    """Share of a round disc, as a CT shows it, at places about its middle."""
+    axis = np.arange(-_REACH_MM - 2.0, _REACH_MM + 2.0 + 0.5 * _FINE_MM, _FINE_MM)
+    far = np.hypot(axis[:, None], axis[None])
+    disc = ndimage.gaussian_filter(np.clip((radius_mm - far) / _FINE_MM + 0.5, 0.0, 1.0), _BLUR_MM / _FINE_MM)
+    return ndimage.map_coordinates(disc, np.stack([v, u]) / _FINE_MM + 0.5 * (len(axis) - 1), order=1)
 
 
 def _off_middle(hu: Float[np.ndarray, "n c c"], cells: Float[np.ndarray, " c"]) -> Float[np.ndarray, "n 2"]:

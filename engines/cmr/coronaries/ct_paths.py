@@ -76,9 +76,7 @@ def grown_paths(ridges: CoronaryRidges, source: Bool[np.ndarray, "i j k"]) -> tu
             points, parent_point = _parted(points, found[parent].points_mm, parent_point)
         taken[own] = len(found)
         at_point[own] = np.maximum(np.arange(len(own)) + attached - (len(path) - len(points)), 0)
-        found.append(
-            FoundPath(points_mm=points, parent=parent, parent_point=parent_point, gain_mm=float(gain[tip]))
-        )
+        found.append(FoundPath(points_mm=points, parent=parent, parent_point=parent_point, gain_mm=float(gain[tip])))
     return tuple(found)
 
 
@@ -104,7 +102,7 @@ def _parted(
     first = int(apart[0]) if len(apart) else len(points) - 1
     if first <= 1:
         return points, leaves
-    joins = leaves + int(nearest[first - 1])
+    joins = leaves + int(np.asarray(nearest)[first - 1])
     return np.concatenate([trunk[joins : joins + 1], points[first:]]), joins
 
 

@@ -97,8 +97,8 @@ def _ridges(
     named = np.any([mask for name, mask in masks.items() if name in _CHAMBERS], axis=0)
     thick = _thick(hu > 0.5 * (blood_hu + muscle_hu), mm)
     chambers = named | thick
-    outside_mm = ndimage.distance_transform_edt(~closed(named | wall, _GROOVE_MM, mm), sampling=mm)
-    deep_mm = ndimage.distance_transform_edt(masks["lv_cavity"] | wall, sampling=mm)
+    outside_mm = _distance_mm(~closed(named | wall, _GROOVE_MM, mm), mm)
+    deep_mm = _distance_mm(masks["lv_cavity"] | wall, mm)
     shell = (outside_mm < _SHELL_MM) & ~chambers & (deep_mm < _DEEP_MM)
     flat = np.clip(hu, _DARKEST_HU, 1.15 * blood_hu)
     flat[chambers] = np.minimum(flat[chambers], muscle_hu)
@@ -106,10 +106,10 @@ def _ridges(
     smooth = ndimage.gaussian_filter(flat, 0.6 / mm)
     bright = np.clip((smooth - (muscle_hu - _DARK_HU)) / _RAMP_HU, 0.0, 1.0)
     # The edge of a chamber's mask is half blood: beside it, only what is clearly brighter than muscle is an artery.
-    beside = ndimage.distance_transform_edt(~chambers, sampling=mm) < _RIM_MM
+    beside = _distance_mm(~chambers, mm) < _RIM_MM
     clear = np.clip(((smooth - muscle_hu) / contrast - _FAINT) / (_CLEAR - _FAINT), 0.0, 1.0)
     bright = np.where(beside, clear, bright)
-    rim = chambers & (ndimage.distance_transform_edt(chambers, sampling=mm) < _RIM_MM)
+    rim = chambers & (_distance_mm(chambers, mm) < _RIM_MM)
     return CoronaryRidges(
         likeness=(np.clip((curved - _LOW) / (_HIGH - _LOW), 0.0, 1.0) * bright).astype(np.float32),
         allowed=shell | rim,
@@ -133,8 +133,8 @@ def _curvature(
         second = np.empty((len(at), 3, 3), dtype=np.float32)
         for a in range(3):
             for b in range(a, 3):
-                order = [int(axis == a) + int(axis == b) for axis in range(3)]
-                field = ndimage.gaussian_filter(hu, width / mm, order=order, truncate=3.0)
+                order = tuple(int(axis == a) + int(axis == b) for axis in range(3))
+                field = ndimage.gaussian_filter(hu, width / mm, order=order, truncate=3.0)  # pyright: ignore[reportArgumentType]
                 second[:, a, b] = second[:, b, a] = field.ravel()[at] * (width**2 / (mm[a] * mm[b]))
         falls = np.flatnonzero(np.trace(second, axis1=1, axis2=2) < 0)
         value = np.linalg.eigvalsh(second[falls])
@@ -143,9 +143,14 @@ def _curvature(
     return best.reshape(hu.shape)
 
 
+def _distance_mm(inside: Bool[np.ndarray, "i j k"], mm: Float[np.ndarray, " 3"]) -> Float[np.ndarray, "i j k"]:
+    """From each voxel inside to the nearest one that is not."""
+    return np.asarray(ndimage.distance_transform_edt(inside, sampling=mm))
+
+
 def _thick(bright: Bool[np.ndarray, "i j k"], mm: Float[np.ndarray, " 3"]) -> Bool[np.ndarray, "i j k"]:
     """Bright blood wider than any coronary."""
-    core = ndimage.distance_transform_edt(bright, sampling=mm) > _CHAMBER_MM
+    core = _distance_mm(bright, mm) > _CHAMBER_MM
     return within(core, _CHAMBER_MM, mm) & bright
 
 
@@ -159,4 +164,3 @@ def _crop(
     high = [min(part.stop + int(m), n) for part, m, n in zip(box, margin, heart.shape, strict=True)]
     first, second, third = (slice(a, a + (b - a) // int(n) * int(n)) for a, b, n in zip(low, high, blocks, strict=True))
     return first, second, third
-

@@ -18,10 +18,12 @@ from engines.cmr.heart.lv_frame import LvFrame
 from engines.cmr.reading.coronaries import CoronaryBranch
 
 _STEP_MM = 0.5
+_SAME_POINT_MM = 0.01
 _EVEN_MM = 1.5
-_SEEN = 0.15
+_SEEN = 0.35
 _LONGEST_DARK_MM = 8.0
 _BESIDE_DARK_MM = 3.0
+_OSTIUM_MM = 3.0  # sections beside the aorta show its wall
 
 
 def coronaries_from_ct(
@@ -61,10 +63,17 @@ def _aorta(ridges: CoronaryRidges, frame: LvFrame) -> Bool[np.ndarray, "i j k"]:
 
 
 def _measured(lines: tuple[NamedLine, ...], ct: CtVolume, ridges: CoronaryRidges) -> tuple[CoronaryBranch, ...]:
-    found = []
+    found: list[CoronaryBranch] = []
     for line in lines:
         points, radius = measured_line(_evened(line.points_mm), ct, ridges.blood_hu)
         radius[_unseen(points, ridges)] = np.nan
+        if line.root:
+            radius[: round(_OSTIUM_MM / _STEP_MM)] = np.nan
+        # Each line was moved to its own middle: its origin goes back onto the branch that it leaves.
+        for parent, drawn in zip(found, lines, strict=False):
+            if np.linalg.norm(drawn.points_mm - line.points_mm[0], axis=1).min() < _SAME_POINT_MM:
+                points[0] = parent.points_mm[np.linalg.norm(parent.points_mm - line.points_mm[0], axis=1).argmin()]
+                break
         found.append(CoronaryBranch(points_mm=points, radius_mm=radius, name=line.name))
     return tuple(found)
 
@@ -75,10 +84,12 @@ def _unseen(points_mm: Float[np.ndarray, "n 3"], ridges: CoronaryRidges) -> Bool
     index = np.clip(index.astype(int), 0, np.array(ridges.allowed.shape) - 1)
     likeness = ndimage.maximum_filter(ridges.likeness, 3)[tuple(index.T)]
     swallowed = ndimage.binary_opening(ridges.chambers[tuple(index.T)], np.ones(3))
-    dark, count = ndimage.label(likeness < _SEEN)  # pyright: ignore[reportGeneralTypeIssues]
+    parts, count = ndimage.label(likeness < _SEEN)  # pyright: ignore[reportGeneralTypeIssues]
+    dark = np.asarray(parts, dtype=np.int64)
     long = np.bincount(dark, minlength=count + 1) * _STEP_MM > _LONGEST_DARK_MM
+    long[[dark[0], dark[-1]]] = True  # a path that begins or ends in the dark has lost its artery there
     long[0] = False
-    return ndimage.binary_dilation(swallowed | long[dark], iterations=round(_BESIDE_DARK_MM / _STEP_MM))
+    return ndimage.binary_dilation(np.asarray(swallowed) | long[dark], iterations=round(_BESIDE_DARK_MM / _STEP_MM))
 
 
 def _evened(points_mm: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "m 3"]:

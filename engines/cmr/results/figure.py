@@ -19,6 +19,7 @@ _EYE = 400
 _SLICE = 208
 _MOST_SLICES = 3
 _NOTICE = "research use only, not a medical device"
+_FOUND_IN_CT = "Coronaries found in the CT by the program: a degree is an estimate, a narrowing may be missed."
 
 
 def fusion_figure(fusion: Fusion, case: str) -> bytes:
@@ -67,7 +68,7 @@ def _eyes(canvas: Canvas, fusion: Fusion) -> None:
     canvas.text(530, 86, "Coronary territories", size=16, bold=True)
     canvas.text(530, 108, "dashed: AHA default · pale: within 5 mm of a second vessel", size=12, colour=FAINT)
     if found is None or territory is None or shared is None:
-        canvas.text(560, 320, "no coronary tree was given", size=14, colour=FAINT)
+        canvas.text(560, 320, "no coronary tree given, none seen in the CT", size=14, colour=FAINT)
         return
     bulls_eye.draw_territories(canvas, 560, 132, _EYE, territory, shared, outlines, AHA_DEFAULT)
     _directions(canvas, 560, 132)
@@ -89,13 +90,14 @@ def verdict_sentences(fusion: Fusion) -> list[tuple[str, str]]:
 
     found = []
     words = {"matched": "matched", "unmatched_lesion": "no defect behind it", "shared": "defect in a shared territory"}
+    about = "about " if fusion.coronaries == "found_in_ct" else ""
     for index, lesion in enumerate(fusion.lesions):
         assert fusion.tree is not None
         name = fusion.tree[lesion.stenosis.branch].name
         seen = "not seen by any slice" if lesion.of_remote is None else f"upslope {lesion.of_remote:.2f} of remote"
         found.append(
             (
-                f"{name} {lesion.stenosis.percent:.0f} %: {lesion.mass_g:.0f} g subtended, {seen}: "
+                f"{name} {about}{lesion.stenosis.percent:.0f} %: {lesion.mass_g:.0f} g subtended, {seen}: "
                 f"{words[lesion.verdict]}",
                 fusion.vessel_of_lesion(index),
             )
@@ -109,7 +111,11 @@ def _words(canvas: Canvas, fusion: Fusion) -> None:
     y += 30
     sentences = verdict_sentences(fusion)
     if not sentences:
-        tree = "No stenosis of 40 % or more in the tree." if fusion.tree else "No coronary tree was given: no verdicts."
+        tree = (
+            "No stenosis of 40 % or more in the tree."
+            if fusion.tree
+            else "No coronary tree was given and none is seen in the CT: no verdicts."
+        )
         y = canvas.wrapped(x, y, tree, width, size=14) + 4
     for sentence, vessel in sentences[:5]:
         canvas.draw.rectangle(
@@ -121,6 +127,9 @@ def _words(canvas: Canvas, fusion: Fusion) -> None:
         share = one.mean_upslope / fusion.remote
         words = f"Defect without a stenosis: segments {names}, {one.mass_g:.0f} g, {share:.2f} of remote"
         y = canvas.wrapped(x, y, words, width, size=14) + 7
+    if fusion.coronaries == "found_in_ct":
+        unseen = f" Not seen, course assumed: {', '.join(fusion.assumed)}." if fusion.assumed else ""
+        y = canvas.wrapped(x, y, _FOUND_IN_CT + unseen, width, size=13, colour=FAINT) + 2
     y += 8
     canvas.text(x, y, "Trust", size=16, bold=True)
     y += 28

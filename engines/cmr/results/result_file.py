@@ -89,6 +89,8 @@ def result_json(fusion: Fusion, elapsed_ms: float) -> dict[str, Any]:
         ],
         "dice": {"reoriented": _round(fusion.dice_reoriented, 4), "registered": _round(fusion.dice_registered, 4)},
         "flags": list(fusion.flags),
+        "coronaries": fusion.coronaries,
+        "coronaries_assumed": list(fusion.assumed),
         "remote_relative_upslope": _round(fusion.remote, 4),
         "lps_ct_from_lps_cmr": [[float(v) for v in row] for row in fusion.place.ct_from_cmr],
         "slices": [

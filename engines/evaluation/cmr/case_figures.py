@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +33,19 @@ _DEFECT_SPREAD = 0.06  # coefficient of variation above which segments differ by
 
 
 def evaluate_case(
-    folder: Path, *, masks_given: bool, trials: Mapping[str, Arms], names: Sequence[str]
+    folder: Path,
+    *,
+    masks_given: bool,
+    trials: Mapping[str, Arms],
+    names: Sequence[str],
+    without_tree: Collection[str] = (),
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Fuse one simulated case, with its masks or without any, and compare it with `truth.json`, an arm at a time.
 
     Arms that differ only after heart and slices are measured share the measuring, which counts in each one's seconds.
+
+    Args:
+        without_tree: names of arms that have to find the coronaries in the CT.
     """
     truth = json.loads((folder / "truth.json").read_text(encoding="utf-8"))
     ct = load_ct(folder / "cta.nii.gz")
@@ -47,14 +55,22 @@ def evaluate_case(
     branches = load_coronaries(folder / "coronaries.vtp")
     patient = draw_patient(truth["seed"])
     truth["_folder"] = str(folder)
-    known: dict[tuple[str, str, str], tuple[Measured, float]] = {}
+    known: dict[tuple[tuple[str, str, str], bool], tuple[Measured, float]] = {}
     for name in names:
-        arms = trials[name]
-        if arms.of_measuring not in known:
+        arms, treeless = trials[name], name in without_tree
+        if (arms.of_measuring, treeless) not in known:
             started = time.perf_counter()
-            made = measure_case(ct, true_masks if masks_given else None, branches, series, arms=arms)
-            known[arms.of_measuring] = made, time.perf_counter() - started
-        measured, seconds = known[arms.of_measuring]
+            before, spent = known.get((arms.of_measuring, not treeless), (None, 0.0))
+            made = measure_case(
+                ct,
+                true_masks if masks_given else None,
+                None if treeless else branches,
+                series,
+                arms=arms,
+                before=before,
+            )
+            known[arms.of_measuring, treeless] = made, spent + time.perf_counter() - started
+        measured, seconds = known[arms.of_measuring, treeless]
         started = time.perf_counter()
         fusion = judge_case(measured, register_case(measured, arms=arms))
         seconds += time.perf_counter() - started
@@ -65,6 +81,7 @@ def evaluate_case(
                 "seed": truth["seed"],
                 "split": truth["split"],
                 "masks": "given" if masks_given else "predicted",
+                "coronaries": measured.coronaries,
                 "flags": list(fusion.flags),
                 "doubts": sorted({doubt for lesion in fusion.lesions for doubt in lesion.doubts}),
                 "seconds": seconds,
@@ -265,6 +282,7 @@ def _lesions(fusion: Fusion, truth: dict[str, Any]) -> dict[str, Any]:
     return {
         "lesions": rows,
         "invented": len(found) - len(used),
+        "invented_tight": sum(one["percent"] >= _TIGHT_PERCENT for k, one in enumerate(found) if k not in used),
         "tight": len(tight),
         "tight_found": sum(row["found_percent"] is not None for row in tight),
         "culprits_right": culprits == called,

@@ -26,7 +26,9 @@ TRIALS = {
     "stn": Arms(reorient="stn"),
     "sdn": Arms(nonrigid="sdn"),
     "no-motion": Arms(motion="none"),
+    "ct-coronaries": DEFAULT,
 }
+WITHOUT_TREE = ("ct-coronaries",)
 _MEDIANS = (
     "axis_deg",
     "axis_axial_deg",
@@ -164,9 +166,11 @@ def study_task(task: StudyTask, emit: Callable[[dict[str, Any]], None]) -> None:
             name
             for name in task.trials
             # A network that finds what was given has nothing to do.
-            if not given or name == "default" or TRIALS[name].on_given_masks != DEFAULT.on_given_masks
+            if not given or name in ("default", *WITHOUT_TREE) or TRIALS[name].on_given_masks != DEFAULT.on_given_masks
         ]
-        for name, figures in evaluate_case(folder, masks_given=given, trials=TRIALS, names=names):
+        for name, figures in evaluate_case(
+            folder, masks_given=given, trials=TRIALS, names=names, without_tree=WITHOUT_TREE
+        ):
             emit(figures | {"arms": name})
 
 

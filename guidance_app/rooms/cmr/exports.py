@@ -11,7 +11,14 @@ from calibration.errors import InputError
 from calibration.store import make_folder, write_bytes
 from engines.cmr.results.figure import without_case
 from guidance_app.rooms.cmr.opened import FIGURE, MAPS, MESH, OpenedCmr
-from guidance_app.rooms.cmr.words import defect_sentence, lesion_sentence, reasons, segment_name, trust_of
+from guidance_app.rooms.cmr.words import (
+    coronaries_words,
+    defect_sentence,
+    lesion_sentence,
+    reasons,
+    segment_name,
+    trust_of,
+)
 from guidance_app.views.palette import RESEARCH_LINE
 
 SEGMENTS, LESIONS, SCREENSHOT = "segments.csv", "lesions.csv", "panel.png"
@@ -68,7 +75,7 @@ def lesion_csv(opened: OpenedCmr) -> str:
     """One row a lesion, then one a defect that no lesion explains."""
     rows: list[tuple[object, ...]] = [
         ("lesion", one.branch, one.vessel, one.percent, *one.point_lps_mm, one.subtended_mass_g,
-         one.mean_relative_upslope, one.of_remote, one.verdict, "", lesion_sentence(one))
+         one.mean_relative_upslope, one.of_remote, one.verdict, "", lesion_sentence(one, opened.found))
         for one in opened.found.stenoses
     ]  # fmt: skip
     for one in opened.found.unmatched_defects:
@@ -83,7 +90,9 @@ def _table(opened: OpenedCmr, columns: tuple[str, ...], rows: Iterable[tuple[obj
     flags = opened.found.flags
     out = io.StringIO()
     hand = f"# corrected by hand: {'; '.join(opened.found.by_hand)}\n" if opened.found.by_hand else ""
-    out.write(f"# {RESEARCH_LINE}\n# {trust_of(flags)}: {'; '.join(reasons(flags)) or 'no flag was raised'}\n{hand}")
+    source = f"# {words}\n" if (words := coronaries_words(opened.found)) else ""
+    trust = f"# {trust_of(flags)}: {'; '.join(reasons(flags)) or 'no flag was raised'}\n"
+    out.write(f"# {RESEARCH_LINE}\n{trust}{hand}{source}")
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(columns)
     for row in rows:

@@ -33,7 +33,7 @@ class LesionList(QListWidget):
         self.clear()
         found = opened.found
         for lesion in found.stenoses:
-            self._add(lesion_sentence(lesion), VESSEL_COLOURS.get(lesion.vessel), lesion.vessel)
+            self._add(lesion_sentence(lesion, found), VESSEL_COLOURS.get(lesion.vessel), lesion.vessel)
         if not found.stenoses:
             self._add(nothing_sentence(opened), None, "")
         for defect in found.unmatched_defects:

@@ -96,6 +96,8 @@ class ResultFound(_Part):
     flags: tuple[str, ...]
     remote_relative_upslope: float | None = None
     by_hand: tuple[str, ...] = ()
+    coronaries: Literal["given", "found_in_ct", "none", ""] = ""
+    coronaries_assumed: tuple[str, ...] = ()
     slices: tuple[SliceFound, ...] = ()
 
 

@@ -33,7 +33,7 @@ from guidance_app.rooms.cmr.pictures.bulls_eye_view import BullsEyeView
 from guidance_app.rooms.cmr.pictures.curve_view import CurveView
 from guidance_app.rooms.cmr.pictures.heart_scene import Standard, draw_arteries, draw_heart, standard_view
 from guidance_app.rooms.cmr.pictures.section import HALF_MM, level_and_degrees
-from guidance_app.rooms.cmr.words import next_step, reasons, segment_lines, trust_of
+from guidance_app.rooms.cmr.words import coronaries_words, next_step, reasons, segment_lines, trust_of
 from guidance_app.views import palette
 
 _NEAREST_LEVEL, _FARTHEST_LEVEL = -0.05, 1.05
@@ -246,7 +246,10 @@ class CmrPlace(ResultPlace):
         fit = "" if dice is None else f"wall Dice CT on CMR {dice:.2f}, {len(found.slices)} slices"
         # On the same line: pictures must not jump when a correction comes.
         fit += f"; CORRECTED BY HAND: {len(found.by_hand)}" if found.by_hand else ""
-        self.banner.show_verdict(trust_of(found.flags), reasons(found.flags), next_step(self.opened), remote + fit)
+        coronaries = f"\n{words}" if (words := coronaries_words(found)) else ""
+        self.banner.show_verdict(
+            trust_of(found.flags), reasons(found.flags), next_step(self.opened), remote + fit + coronaries
+        )
 
     def _lesion_clicked(self, item: QListWidgetItem) -> None:
         """A defect leads to its first segment, a lesion to the worst segment of its vessel."""

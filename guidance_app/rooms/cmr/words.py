@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from guidance_app.rooms.cmr.opened import DefectFound, LesionFound, OpenedCmr, SegmentFound
+from guidance_app.rooms.cmr.opened import DefectFound, LesionFound, OpenedCmr, ResultFound, SegmentFound
 
 Trust = Literal["TRUSTED", "CHECK", "REJECTED"]
 _VERDICTS = {"matched": "matched", "unmatched_lesion": "no defect behind it", "shared": "defect in a shared territory"}
@@ -36,10 +36,11 @@ _NAMES = ("anterior", "anteroseptal", "inferoseptal", "inferior", "inferolateral
 _APICAL = ("anterior", "septal", "inferior", "lateral")
 
 
-def lesion_sentence(lesion: LesionFound) -> str:
+def lesion_sentence(lesion: LesionFound, found: ResultFound) -> str:
+    percent = f"{'about ' if found.coronaries == 'found_in_ct' else ''}{lesion.percent:.0f} %"
     seen = "not seen by any slice" if lesion.of_remote is None else f"upslope {lesion.of_remote:.2f} of remote"
     verdict = "no verdict" if lesion.mean_relative_upslope is None else _VERDICTS[lesion.verdict]
-    return f"{lesion.branch} {lesion.percent:.0f} %: {lesion.subtended_mass_g:.0f} g subtended, {seen}: {verdict}"
+    return f"{lesion.branch} {percent}: {lesion.subtended_mass_g:.0f} g subtended, {seen}: {verdict}"
 
 
 def defect_sentence(defect: DefectFound, remote: float | None) -> str:
@@ -51,10 +52,20 @@ def defect_sentence(defect: DefectFound, remote: float | None) -> str:
 def nothing_sentence(opened: OpenedCmr) -> str:
     """What is said where there is no lesion."""
     return (
-        "No coronary tree: no lesion can be matched"
+        "No coronary tree given, none seen in the CT: no lesion can be matched"
+        if opened.found.coronaries == "none"
+        else "No coronary tree: no lesion can be matched"
         if opened.territories is None
         else "No stenosis of 40 % or more in the tree"
     )
+
+
+def coronaries_words(found: ResultFound) -> str:
+    """Where the tree comes from, if the program found it."""
+    if found.coronaries != "found_in_ct":
+        return ""
+    unseen = f" ({', '.join(found.coronaries_assumed)} not seen, course assumed)" if found.coronaries_assumed else ""
+    return f"coronaries found in the CT{unseen}"
 
 
 def trust_of(flags: Sequence[str]) -> Trust:

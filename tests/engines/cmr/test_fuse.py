@@ -1,6 +1,7 @@
 """One whole case, from files to files, against its truth."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from calibration.errors import InputError
 from engines.anatomy.files.nifti import read_nifti
 from engines.anatomy.files.vtk_xml import read_vtp
 from engines.cmr.fuse_files import fuse_files
+from engines.cmr.reading.coronaries import CoronaryBranch, load_coronaries
 from engines.evaluation.cmr.case_figures import read_nifti_nan
 
 
@@ -74,7 +76,18 @@ def test_files_lie_on_the_grid_of_the_ct(fused) -> None:
     assert (out / "figure.png").stat().st_size > 50_000
 
 
-def test_stress_given_as_rest_is_flagged(simulated_case: Path, tmp_path: Path) -> None:
+def test_stress_given_as_rest_and_an_artery_that_nobody_saw_are_flagged(
+    simulated_case: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def half_seen(*_: object) -> tuple[CoronaryBranch, ...]:
+        drawn = load_coronaries(simulated_case / "coronaries.vtp")
+        unseen = {part.name: np.full(len(part.radius_mm), np.nan) for part in drawn if part.name == "PDA"}
+        return tuple(
+            replace(part, name="PDA (assumed)", radius_mm=unseen["PDA"]) if part.name in unseen else part
+            for part in drawn
+        )
+
+    monkeypatch.setattr("engines.cmr.measured.tree_of_ct", half_seen)
     content = json.loads((simulated_case / "perfusion" / "perfusion.json").read_text())
     swapped = {"stress": content["rest"], "rest": content["stress"]}
     (tmp_path / "p").mkdir()
@@ -86,7 +99,42 @@ def test_stress_given_as_rest_is_flagged(simulated_case: Path, tmp_path: Path) -
     )
     assert "STRESS_REST_DOUBTFUL" in result["flags"]
     assert "TREE_INCOMPLETE" in result["flags"]
-    assert result["segments"]["1"]["territory"] is None
+    assert result["coronaries_assumed"] == ["PDA"]
+    assert all(one["branch"] != "PDA (assumed)" for one in result["stenoses"])
+
+
+def test_without_drawn_coronaries_they_are_found_in_the_ct(simulated_case: Path, fused, tmp_path: Path) -> None:
+    drawn, truth, _, _ = fused
+    result = fuse_files(
+        simulated_case / "cta.nii.gz", simulated_case / "perfusion", tmp_path, ct_masks=simulated_case / "ct_masks"
+    )
+    assert drawn["coronaries"] == "given"
+    assert drawn["coronaries_assumed"] == []
+    assert result["coronaries"] == "found_in_ct"
+    right = [result["segments"][k]["territory"] == truth["segments"][k]["territory"] for k in truth["segments"]]
+    assert np.mean(right) >= 0.5
+    mesh = read_vtp(tmp_path / "fused.vtp")
+    assert len(mesh.lines) >= 3
+    assert (tmp_path / "figure.png").stat().st_size > 50_000
+
+
+def test_without_visible_coronaries_there_are_no_territories(simulated_case: Path, tmp_path: Path) -> None:
+    from engines.anatomy.files.ct import load_ct, save_ct
+    from engines.anatomy.vessel_model import CtVolume
+    from engines.cmr.reading.ct_masks import load_heart_masks
+
+    ct = load_ct(simulated_case / "cta.nii.gz")
+    masks = load_heart_masks(simulated_case / "ct_masks", ct)
+    heart = np.any(list(masks.values()), axis=0)
+    bare = np.where(heart, ct.voxels_hu, np.minimum(ct.voxels_hu, -60)).astype(np.int16)
+    save_ct(tmp_path / "bare.nii.gz", CtVolume(voxels_hu=bare, lps_from_index=ct.lps_from_index))
+    result = fuse_files(
+        tmp_path / "bare.nii.gz", simulated_case / "perfusion", tmp_path / "out", ct_masks=simulated_case / "ct_masks"
+    )
+    assert result["coronaries"] == "none"
+    assert result["stenoses"] == []
+    assert "TREE_INCOMPLETE" in result["flags"]
+    assert all(one["territory"] is None for one in result["segments"].values())
 
 
 def test_a_tree_of_another_place_is_refused_and_nothing_is_written(simulated_case: Path, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ Standard = Literal["septal", "anterior", "lateral", "inferior", "apical"]
 STANDARDS: tuple[Standard, ...] = ("septal", "anterior", "lateral", "inferior", "apical")
 _NOT_SEEN = (93, 98, 104)
 _UNNAMED = (200, 200, 200)
+_ASSUMED_MM, _PALE = 0.3, 200
 _RING = (255, 77, 190)
 _MARK, _MARK_MM = (255, 240, 120), 3.2
 _RING_MM = 2.0  # half of its length along the artery
@@ -47,7 +48,13 @@ def draw_arteries(view: SceneView, opened: OpenedCmr) -> None:
         radius = np.nan_to_num(mesh.point_arrays["radius"][line].astype(np.float64), nan=0.8)
         vessel = round(float(mesh.point_arrays["territory"][line[0]]))
         colour = VESSEL_COLOURS[("LAD", "LCx", "RCA")[vessel - 1]] if vessel else _UNNAMED
-        _tube(view, f"artery {number}", points, np.maximum(radius, 0.6), colour)
+        least = 0.6
+        if opened.found.coronaries == "found_in_ct" and np.isnan(mesh.point_arrays["radius"][line]).all():
+            # Assumed, not seen: a thin pale thread cannot be taken for an artery of the CT.
+            radius, least = np.full(len(points), _ASSUMED_MM), _ASSUMED_MM
+            red, green, blue = colour
+            colour = ((red + 2 * _PALE) // 3, (green + 2 * _PALE) // 3, (blue + 2 * _PALE) // 3)
+        _tube(view, f"artery {number}", points, np.maximum(radius, least), colour)
         for place, lesion in enumerate(opened.found.stenoses):
             far = np.linalg.norm(points - np.array(lesion.point_lps_mm), axis=1)
             if far.min() > 0.05:

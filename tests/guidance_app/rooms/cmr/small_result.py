@@ -29,8 +29,12 @@ DEFECT = (7, 8)
 UNSEEN = 17
 
 
-def make_result(folder: Path, *, flags: tuple[str, ...] = (), tree: bool = True) -> Path:
-    """A result in a folder that bears a patient's name, with its CT beside it."""
+def make_result(folder: Path, *, flags: tuple[str, ...] = (), tree: bool = True, found_in_ct: bool = False) -> Path:
+    """A result in a folder that bears a patient's name, with its CT beside it.
+
+    Args:
+        found_in_ct: the program found the coronaries, and nobody saw the artery.
+    """
     result = folder / PATIENT
     result.mkdir(parents=True)
     affine = np.diag([_STEP_MM, _STEP_MM, _STEP_MM, 1.0])
@@ -65,13 +69,17 @@ def make_result(folder: Path, *, flags: tuple[str, ...] = (), tree: bool = True)
         point_arrays={
             "relative_upslope": both(np.where(np.isin(own, DEFECT), DEFECT_SHARE, 1.0) * REMOTE, np.nan),
             "territory": both(vessel[own] if tree else 0 * own, 1.0), "segment": both(own, 0.0),
-            "radius": both(np.full(len(vertices), np.nan), 1.4), "part": both(np.zeros(len(vertices)), 1.0),
+            "radius": both(np.full(len(vertices), np.nan), np.nan if found_in_ct else 1.4),
+            "part": both(np.zeros(len(vertices)), 1.0),
         },
     ))  # fmt: skip
     canvas = Canvas(1480, 1088)
     canvas.text(32, 52, PATIENT, size=13)
     (result / "figure.png").write_bytes(canvas.png())
-    (result / "result.json").write_text(json.dumps(_result(flags, artery[5].tolist(), tree=tree)))
+    told = _result(flags, artery[5].tolist(), tree=tree)
+    if found_in_ct:
+        told |= {"coronaries": "found_in_ct", "coronaries_assumed": ["PDA"]}
+    (result / "result.json").write_text(json.dumps(told))
     return result
 
 

@@ -13,6 +13,7 @@ from engines.cmr.results.drawing import VESSEL_COLOURS, colours
 from engines.cmr.results.figure import MOST
 from engines.simulation.cmr.case import simulate_cmr_case
 from guidance_app.panels.pictures.grey import pixels_of
+from guidance_app.rooms.cmr.exports import lesion_csv
 from guidance_app.rooms.cmr.pictures.bulls_eye_view import NOT_SEEN
 from guidance_app.rooms.cmr.room import CmrRoom
 from guidance_app.views import palette
@@ -90,6 +91,16 @@ def test_flags_become_a_trust_word_with_reasons_and_a_next_step(window, tmp_path
     assert why in banner.why.text()
     assert step in banner.next.text()
     qtbot.waitUntil(lambda: not room.place.busy, timeout=20_000)
+
+
+def test_coronaries_found_in_the_ct_are_called_so_and_their_degrees_estimates(window, tmp_path, qtbot):
+    room = window.rooms[0]
+    assert room.open_result(make_result(tmp_path, flags=("TREE_INCOMPLETE",), found_in_ct=True)) == ""
+    place = room.place
+    assert sentences(place)[0].startswith("LAD about 70 %: 24 g")
+    assert "coronaries found in the CT (PDA not seen, course assumed)" in place.banner.figures.text()
+    assert "# coronaries found in the CT (PDA" in lesion_csv(place.opened)
+    qtbot.waitUntil(lambda: not place.busy, timeout=20_000)
 
 
 def test_the_bulls_eye_has_the_scale_s_colours_and_grey_where_nothing_was_seen(room):
