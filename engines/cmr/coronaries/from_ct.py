@@ -20,6 +20,7 @@ from engines.cmr.reading.coronaries import CoronaryBranch
 _STEP_MM = 0.5
 _SAME_POINT_MM = 0.01
 _EVEN_MM = 1.5
+_LEAST_CONTRAST_HU = 80.0  # of blood over muscle: below it noise looks like arteries
 _SEEN = 0.35
 _LONGEST_DARK_MM = 8.0
 _BESIDE_DARK_MM = 3.0
@@ -35,6 +36,9 @@ def coronaries_from_ct(
         masks: `lv_cavity` and `lv_wall`, and what is known of `rv`, `la`, `ra`, `aorta`, on the grid of the CT.
         frame: of the left ventricle, which tells the vessels apart.
     """
+    blood, muscle = (float(np.median(ct.voxels_hu[masks[name]])) for name in ("lv_cavity", "lv_wall"))
+    if blood - muscle < _LEAST_CONTRAST_HU:
+        return ()
     ridges = coronary_ridges(ct, masks)
     source = _aorta(ridges, frame)
     if not source.any():
@@ -83,13 +87,13 @@ def _unseen(points_mm: Float[np.ndarray, "n 3"], ridges: CoronaryRidges) -> Bool
     index = np.rint((points_mm - ridges.lps_from_index[:3, 3]) @ np.linalg.inv(ridges.lps_from_index[:3, :3]).T)
     index = np.clip(index.astype(int), 0, np.array(ridges.allowed.shape) - 1)
     likeness = ndimage.maximum_filter(ridges.likeness, 3)[tuple(index.T)]
-    swallowed = ndimage.binary_opening(ridges.chambers[tuple(index.T)], np.ones(3))
+    swallowed = np.asarray(ndimage.binary_opening(ridges.chambers[tuple(index.T)], np.ones(3)), dtype=bool)
     parts, count = ndimage.label(likeness < _SEEN)  # pyright: ignore[reportGeneralTypeIssues]
     dark = np.asarray(parts, dtype=np.int64)
     long = np.bincount(dark, minlength=count + 1) * _STEP_MM > _LONGEST_DARK_MM
     long[[dark[0], dark[-1]]] = True  # a path that begins or ends in the dark has lost its artery there
     long[0] = False
-    return ndimage.binary_dilation(np.asarray(swallowed) | long[dark], iterations=round(_BESIDE_DARK_MM / _STEP_MM))
+    return ndimage.binary_dilation(swallowed | long[dark], iterations=round(_BESIDE_DARK_MM / _STEP_MM))
 
 
 def _evened(points_mm: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "m 3"]:

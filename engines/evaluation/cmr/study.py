@@ -197,7 +197,11 @@ def totals(rows: list[dict[str, Any]]) -> dict[str, Any]:
         ).model_dump(),
         "flagged": _share(bool(row["flags"]) for row in rows),
         "cases": len(rows),
+        "percent_error": median(
+            np.array([abs(one["found_percent"] - one["percent"]) for one in seen], dtype=np.float64)
+        ).model_dump(),
         "invented_stenoses": sum(row["invented"] for row in rows),
+        "invented_tight": sum(row["invented_tight"] for row in rows),
         "cases_with_unmatched_defects": _share(row["unmatched_defects"] > 0 for row in rows),
     }
     return found

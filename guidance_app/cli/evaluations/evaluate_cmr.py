@@ -39,6 +39,7 @@ _ROWS = (
     ("territory_mass_right", "wall mass with the right vessel"),
     ("mass_error_g", "subtended mass error, g"),
     ("tight_stenoses_found", "stenoses >= 50 % found"),
+    ("percent_error", "percent, error in points"),
     ("percent_within_10", "percent within 10 points"),
     ("verdicts_right", "verdicts right"),
     ("culprits_right", "culprit vessels exact"),
@@ -58,7 +59,10 @@ def add_to(evaluate: typer.Typer) -> None:
         masks: Annotated[str, typer.Option(help="given, predicted or both")] = "both",
         skip: Annotated[int, typer.Option(min=0, help="leave out so many seeds at the beginning of each split")] = 0,
         arms: Annotated[
-            str, typer.Option(help="arms to try in the same run: default, heart-network, wall-network, stn, sdn, ...")
+            str,
+            typer.Option(
+                help="arms to try in the same run: default, heart-network, wall-network, stn, sdn, ct-coronaries, ..."
+            ),
         ] = "default",
         workers: Annotated[int, typer.Option(min=0, help="processes of this machine")] = 0,
         cluster: Annotated[str, typer.Option(help="address of a Dask scheduler")] = "",
@@ -87,6 +91,8 @@ def add_to(evaluate: typer.Typer) -> None:
             print(f"masks {name}: {total['cases']} cases")
             for key, words in _ROWS:
                 print(f"  {words:42s} {_interval(total[key])}")
+            invented = f"{total['invented_stenoses']}, {total['invented_tight']} of 50 % and more"
+            print(f"  {'stenoses called where none is':42s} {invented}")
             print(f"  {'segment upslope r, all hearts pooled':42s} {total['pooled_segment_r'] or float('nan'):.3f}")
         for case, reason in found["failed"].items():
             print(f"failed: {case}: {reason}", file=sys.stderr)

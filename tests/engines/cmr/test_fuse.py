@@ -118,18 +118,15 @@ def test_without_drawn_coronaries_they_are_found_in_the_ct(simulated_case: Path,
     assert (tmp_path / "figure.png").stat().st_size > 50_000
 
 
-def test_without_visible_coronaries_there_are_no_territories(simulated_case: Path, tmp_path: Path) -> None:
+def test_without_contrast_no_coronaries_are_made_up(simulated_case: Path, tmp_path: Path) -> None:
     from engines.anatomy.files.ct import load_ct, save_ct
     from engines.anatomy.vessel_model import CtVolume
-    from engines.cmr.reading.ct_masks import load_heart_masks
 
     ct = load_ct(simulated_case / "cta.nii.gz")
-    masks = load_heart_masks(simulated_case / "ct_masks", ct)
-    heart = np.any(list(masks.values()), axis=0)
-    bare = np.where(heart, ct.voxels_hu, np.minimum(ct.voxels_hu, -60)).astype(np.int16)
-    save_ct(tmp_path / "bare.nii.gz", CtVolume(voxels_hu=bare, lps_from_index=ct.lps_from_index))
+    plain = CtVolume(voxels_hu=np.minimum(ct.voxels_hu, 120), lps_from_index=ct.lps_from_index)
+    save_ct(tmp_path / "plain.nii.gz", plain)
     result = fuse_files(
-        tmp_path / "bare.nii.gz", simulated_case / "perfusion", tmp_path / "out", ct_masks=simulated_case / "ct_masks"
+        tmp_path / "plain.nii.gz", simulated_case / "perfusion", tmp_path / "out", ct_masks=simulated_case / "ct_masks"
     )
     assert result["coronaries"] == "none"
     assert result["stenoses"] == []
