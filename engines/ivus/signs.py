@@ -53,7 +53,6 @@ def signs_of(
         "branches_seen": float(sum(landmark.kind == "bifurcation" for landmark in landmark_list(frame_maps, place))),
         "outside": float(1.0 - inside.mean()),
         "outside_given_mm": float(beyond.max()),
-        "beyond_given": float((beyond > 0.0).mean()),
         "on_line": float(course.left_mm is None),
         "ostium": float(min(ostium, 6.0)),
         "edge": float(job.scale in (SCALES[0], SCALES[-1])),

@@ -32,7 +32,7 @@ _LEFT_LINE = (
     "the imaged one, or draw the line along it"
 )
 _LEAST_MASS, _TURNED_MASS = 0.9, 0.15
-_NEAR_LINE_MM, _NEAR_LINE_SHARE = 2.0, 0.1  # of the frames, that may lie beyond a line unflagged
+_NEAR_LINE_MM = 2.0  # beyond the line and yet unflagged
 _LEAST_IN_LUMEN, _USUAL_IN_LUMEN = 0.9, 0.95  # a faint scan hides the contrast of some places
 _SEVERAL_BRANCHES, _LEAST_AGREEMENT = 3, 0.2
 _SIGNS = ("mass", "place_mass", "evidence", "landmarks", "size_correlation", "agreement", "in_lumen", "ostium",
@@ -94,12 +94,10 @@ def input_flags(signs: dict[str, float]) -> tuple[str, ...]:
 def flags_of(signs: dict[str, float], confidence: float, limit: float) -> tuple[str, ...]:
     """Flags in a fixed order; () only where the answer may be trusted.
 
-    What lies in the input is always told, but for a line that ends a little early where the answer is sure. What the
-    search is unsure of is told where the confidence is below the limit: above it, few landmarks were enough.
+    What lies in the input is always told. What the search is unsure of is told where the confidence is below the
+    limit: above it, few landmarks were enough.
     """
     found = dict.fromkeys(input_flags(signs), True)
-    if confidence >= limit and signs["beyond_given"] <= _NEAR_LINE_SHARE:
-        found["INCOMPLETE_CENTERLINE"] = False
     # A line that was left is not too short; it is another vessel's, and that is told instead.
     if signs["on_line"] < 0.5:
         found |= {"INCOMPLETE_CENTERLINE": False, "WRONG_BRANCH": True}

@@ -63,7 +63,7 @@ def signs(**changes):
     usual = dict.fromkeys(sign_names(), 0.9) | {
         "outside_given_mm": 0.0, "hidden": 0.05, "contrast_hu": 350.0, "gating_doubtful": 0.0, "ostium": 6.0,
         "mirror": 0.0, "evidence": 90.0, "landmarks": 5.0, "edge": 0.0, "outside": 0.0, "in_lumen": 1.0,
-        "branches_seen": 4.0, "branch_agreement": 0.7, "on_line": 1.0, "way_share": 1.0, "beyond_given": 0.0,
+        "branches_seen": 4.0, "branch_agreement": 0.7, "on_line": 1.0, "way_share": 1.0,
     }  # fmt: skip
     return usual | changes
 
@@ -91,8 +91,8 @@ def test_the_shipped_model_trusts_strong_evidence_and_flags_weak():
 @pytest.mark.parametrize(
     ("changes", "flag"),
     [
-        ({"outside_given_mm": 9.0, "beyond_given": 0.15}, "INCOMPLETE_CENTERLINE"),
-        ({"outside_given_mm": 30.0, "beyond_given": 0.4, "on_line": 0.0}, "WRONG_BRANCH"),
+        ({"outside_given_mm": 9.0}, "INCOMPLETE_CENTERLINE"),
+        ({"outside_given_mm": 30.0, "on_line": 0.0}, "WRONG_BRANCH"),
         ({"way_share": 0.6}, "WRONG_BRANCH"),
         ({"contrast_hu": 120.0}, "LOW_CONTRAST"),
         ({"gating_doubtful": 1.0}, "GATING_DOUBTFUL"),
@@ -109,14 +109,14 @@ def test_what_lies_in_the_input_is_told_however_sure_the_search_is(changes, flag
     assert flag in FLAGS
 
 
-def test_a_line_that_ends_a_little_early_is_told_only_where_the_answer_is_not_sure():
-    early = signs(outside_given_mm=5.0, beyond_given=0.08)
-    assert flags_of(early, 0.999, 0.8) == ()
-    assert flags_of(early, 0.5, 0.8) == ("INCOMPLETE_CENTERLINE",)
+def test_a_line_that_ends_a_little_early_is_told_however_sure_the_answer_is():
+    early = signs(outside_given_mm=5.0)
+    for confidence in (0.999, 0.5):
+        assert flags_of(early, confidence, 0.8) == ("INCOMPLETE_CENTERLINE",)
 
 
 def test_a_line_that_was_left_is_told_however_sure_the_answer_is():
-    left = signs(on_line=0.0, outside_given_mm=30.0, beyond_given=0.4)
+    left = signs(on_line=0.0, outside_given_mm=30.0)
     for confidence in (0.999, 0.5):
         assert "WRONG_BRANCH" in flags_of(left, confidence, 0.8)
         assert "INCOMPLETE_CENTERLINE" not in flags_of(left, confidence, 0.8)
