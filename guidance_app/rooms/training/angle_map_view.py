@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from PyQt6.QtCore import QPointF, QRectF, Qt, pyqtSignal
-from PyQt6.QtGui import QColor, QFont, QImage, QMouseEvent, QPainter, QPaintEvent, QPen
-from PyQt6.QtWidgets import QSizePolicy, QWidget
+from PyQt6.QtCore import QPointF, QRectF, Qt
+from PyQt6.QtGui import QColor, QFont, QImage, QPainter, QPaintEvent, QPen
+from PyQt6.QtWidgets import QSizePolicy
 
 from engines.planning.segment_views import AngleMap
-from guidance_app.panels.pictures.grey import colour_image
+from guidance_app.panels.pictures.angle_plane import AnglePlane, loss_image
 from guidance_app.rooms.training.exercise import ANSWER, MINE, PRIMARY_LIMIT_DEG, SECONDARY_LIMIT_DEG
 from guidance_app.views import palette
 
@@ -16,13 +16,11 @@ _MARGIN_PX = 26
 _DARK, _BRIGHT = np.array([18.0, 22.0, 26.0]), np.array([96.0, 120.0, 132.0])  # much lost, nothing lost
 
 
-class AngleMapView(QWidget):
-    """`chosen` tells the angles under a pressed mouse, in degrees: + is LAO, + is cranial."""
-
-    chosen = pyqtSignal(float, float)
+class AngleMapView(AnglePlane):
+    """Where the C-arm stands, where it was tried, and the answer."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(PRIMARY_LIMIT_DEG, SECONDARY_LIMIT_DEG, (8, 20, 8, _MARGIN_PX))
         self.here = (0.0, 0.0)
         self.looked: list[tuple[float, float]] = []
         self.best: tuple[float, float] | None = None
@@ -30,26 +28,17 @@ class AngleMapView(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setFixedHeight(212)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.setCursor(Qt.CursorShape.CrossCursor)
 
     def show_answer(self, found: AngleMap) -> None:
         """Colour the map by what each angle loses, and mark the best."""
-        share = np.clip(found.lost / max(float(np.quantile(found.lost, 0.9)), 1e-6), 0.0, 1.0)[::-1, :, None]
-        rgb = share * _DARK + (1 - share) * _BRIGHT
-        self._map = colour_image(rgb.astype(np.uint8))
+        self._map = loss_image(found, _DARK, _BRIGHT)
         self.best = (found.best.primary_deg, found.best.secondary_deg)
         self.update()
-
-    def place_of(self, primary_deg: float, secondary_deg: float) -> QPointF:
-        area = self._area()
-        x = area.center().x() + primary_deg / PRIMARY_LIMIT_DEG * area.width() / 2
-        y = area.center().y() - secondary_deg / SECONDARY_LIMIT_DEG * area.height() / 2
-        return QPointF(x, y)
 
     def paintEvent(self, a0: QPaintEvent | None) -> None:  # noqa: ARG002 - Qt's signature
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        area = self._area()
+        area = self.area()
         painter.fillRect(area, QColor("#0f1113"))
         if self._map is not None:
             painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
@@ -84,23 +73,6 @@ class AngleMapView(QWidget):
         if self.best is not None:
             _word(painter, self.place_of(*self.here) + QPointF(0, 26), "yours", MINE, area)
         painter.end()
-
-    def mousePressEvent(self, a0: QMouseEvent | None) -> None:
-        if a0 is not None and a0.button() == Qt.MouseButton.LeftButton:
-            self._choose(a0.position())
-
-    def mouseMoveEvent(self, a0: QMouseEvent | None) -> None:
-        if a0 is not None and a0.buttons() & Qt.MouseButton.LeftButton:
-            self._choose(a0.position())
-
-    def _choose(self, at: QPointF) -> None:
-        area = self._area()
-        primary = (at.x() - area.center().x()) / (area.width() / 2) * PRIMARY_LIMIT_DEG
-        secondary = (area.center().y() - at.y()) / (area.height() / 2) * SECONDARY_LIMIT_DEG
-        self.chosen.emit(float(round(primary)), float(round(secondary)))
-
-    def _area(self) -> QRectF:
-        return QRectF(8, 20, self.width() - 16, self.height() - 20 - _MARGIN_PX)
 
 
 def _mark(painter: QPainter, at: QPointF, colour: str, *, square: bool) -> None:

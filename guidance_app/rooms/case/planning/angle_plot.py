@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
-from PyQt6.QtCore import QPointF, QRectF, Qt, pyqtSignal
-from PyQt6.QtGui import QColor, QFont, QImage, QMouseEvent, QPainter, QPaintEvent, QPen, QPolygonF
-from PyQt6.QtWidgets import QSizePolicy, QWidget
+from PyQt6.QtCore import QPointF, QRectF, Qt
+from PyQt6.QtGui import QColor, QFont, QImage, QPainter, QPaintEvent, QPen, QPolygonF
+from PyQt6.QtWidgets import QSizePolicy
 
 from engines.planning.angles import GantryLimits, ViewAngles
 from engines.planning.segment_views import AngleMap
-from guidance_app.panels.pictures.grey import colour_image
+from guidance_app.panels.pictures.angle_plane import AnglePlane, loss_image
 from guidance_app.panels.pictures.picture_view import say_on_plate
 from guidance_app.views import palette
 from guidance_app.views.language import tr
@@ -34,13 +34,11 @@ class PlotMark:
     above: bool = True  # where its words stand
 
 
-class AnglePlot(QWidget):
-    """`chosen` tells the angles under a pressed mouse, in whole degrees: + is LAO, + is cranial."""
-
-    chosen = pyqtSignal(float, float)
+class AnglePlot(AnglePlane):
+    """The S-curve, named views, what a segment loses, and the C-arm."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(WIDEST_DEG, HIGHEST_DEG, (_LEFT_PX, _TOP_PX, _RIGHT_PX, _BOTTOM_PX))
         self.limits = GantryLimits()
         self.curve: Float[np.ndarray, "n 2"] = np.empty((0, 2))
         self.marks: tuple[PlotMark, ...] = ()
@@ -50,33 +48,24 @@ class AnglePlot(QWidget):
         self._reach = QRectF()
         self.setMinimumSize(180, 140)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
-        self.setCursor(Qt.CursorShape.CrossCursor)
         self.setAccessibleName(tr("Angles: RAO to LAO, caudal to cranial"))
 
     def show_map(self, found: AngleMap | None) -> None:
         """What a segment loses, bright where little; None takes it away."""
         self._map = None
         if found is not None:
-            share = np.clip(found.lost / max(float(np.quantile(found.lost, 0.9)), 1e-6), 0.0, 1.0)[::-1, :, None]
-            self._map = colour_image((share * _DARK + (1 - share) * _BRIGHT).astype(np.uint8))
+            self._map = loss_image(found, _DARK, _BRIGHT)
             self._reach = QRectF(
                 QPointF(float(found.primary_deg[0]), float(found.secondary_deg[-1])),
                 QPointF(float(found.primary_deg[-1]), float(found.secondary_deg[0])),
             )
         self.update()
 
-    def place_of(self, primary_deg: float, secondary_deg: float) -> QPointF:
-        area = self._area()
-        return QPointF(
-            area.center().x() + primary_deg / WIDEST_DEG * area.width() / 2,
-            area.center().y() - secondary_deg / HIGHEST_DEG * area.height() / 2,
-        )
-
     def paintEvent(self, a0: QPaintEvent | None) -> None:  # noqa: ARG002 - Qt's signature
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.fillRect(self.rect(), QColor("#000000"))
-        area = self._area()
+        area = self.area()
         painter.fillRect(area, QColor("#15191d"))
         font = QFont(palette.FONT_FAMILY)
         font.setPixelSize(palette.SMALL_TEXT_PX)
@@ -101,23 +90,6 @@ class AnglePlot(QWidget):
         painter.setClipping(False)
         self._draw_words(painter, area)
         painter.end()
-
-    def mousePressEvent(self, a0: QMouseEvent | None) -> None:
-        if a0 is not None and a0.button() == Qt.MouseButton.LeftButton:
-            self._choose(a0.position())
-
-    def mouseMoveEvent(self, a0: QMouseEvent | None) -> None:
-        if a0 is not None and a0.buttons() & Qt.MouseButton.LeftButton:
-            self._choose(a0.position())
-
-    def _choose(self, at: QPointF) -> None:
-        area = self._area()
-        primary = (at.x() - area.center().x()) / (area.width() / 2) * WIDEST_DEG
-        secondary = (area.center().y() - at.y()) / (area.height() / 2) * HIGHEST_DEG
-        self.chosen.emit(
-            float(np.clip(round(primary), -WIDEST_DEG, WIDEST_DEG)),
-            float(np.clip(round(secondary), -HIGHEST_DEG, HIGHEST_DEG)),
-        )
 
     def _draw_grid(self, painter: QPainter, area: QRectF) -> None:
         painter.setPen(QPen(QColor(palette.LINE), 1))
@@ -170,11 +142,6 @@ class AnglePlot(QWidget):
             y = self.place_of(0, degrees).y()
             painter.drawText(QRectF(0, y - 8, _LEFT_PX - 4, 16), Qt.AlignmentFlag.AlignRight, words)
         say_on_plate(painter, 8, 17, tr("Angles: press to try one"), palette.BRIGHT_TEXT)
-
-    def _area(self) -> QRectF:
-        return QRectF(
-            _LEFT_PX, _TOP_PX, self.width() - _LEFT_PX - _RIGHT_PX, self.height() - _TOP_PX - _BOTTOM_PX
-        )  # fmt: skip
 
 
 def _draw_mark(painter: QPainter, at: QPointF, mark: PlotMark) -> None:
