@@ -27,6 +27,7 @@ REST_FRAMES = 8  # after a failed cold start: the bolus moves on, the next pictu
 # What was nearly sure may be sure on the next picture. That two searches agree is no evidence, and is not used: with
 # another patient's model 27 of 87 pairs of neighbouring pictures agreed within 1 mm and 1 degree (own model 53 of 96).
 SOON_FRAMES = 2
+_REST_FRAME_MS = 67.0  # rests are counted in pictures of 15 a second
 _NEARLY_SURE = 0.4
 _FULLER = 1.2  # so much more vessel than at the last failure is worth a new attempt at once
 REMEMBERED_FRAMES = 4
@@ -178,11 +179,17 @@ def saw_patient(now: Situation, *, vouched: bool) -> Situation:
     return replace(changed, state=state, why=why, reason=reason, unconfirmed=True)
 
 
-def saw_vessel(now: Situation, share: float) -> Situation:
-    """The engine measured how much of a picture shows vessel."""
+def saw_vessel(now: Situation, share: float, frame_time_ms: float | None = None) -> Situation:
+    """The engine measured how much of a picture shows vessel.
+
+    Args:
+        frame_time_ms: of the series; in a slow one the bolus moves on by more from picture to picture, so rests are
+            shorter in pictures.
+    """
+    passed = max(1, round((frame_time_ms or 0.0) / _REST_FRAME_MS))
     shares = (*now.vessel_shares, share)[-REMEMBERED_FRAMES:]
     fuller = share > _FULLER * now.tried_share
-    return replace(now, vessel_shares=shares, rest_frames=0 if fuller else max(0, now.rest_frames - 1))
+    return replace(now, vessel_shares=shares, rest_frames=0 if fuller else max(0, now.rest_frames - passed))
 
 
 def registration_started(now: Situation) -> Situation:

@@ -62,6 +62,13 @@ def test_what_was_nearly_sure_is_searched_again_sooner():
     assert rest(0.9, "accepted") == 0
 
 
+def test_a_slow_series_rests_for_fewer_pictures():
+    waiting = replace(gs.Situation(), rest_frames=gs.REST_FRAMES, tried_share=0.02)
+    assert gs.saw_vessel(waiting, 0.01, 1000.0 / 15.0).rest_frames == gs.REST_FRAMES - 1
+    assert gs.saw_vessel(waiting, 0.01).rest_frames == gs.REST_FRAMES - 1  # a series that states no time
+    assert gs.saw_vessel(waiting, 0.01, 1000.0 / 3.0).rest_frames == gs.REST_FRAMES - 5
+
+
 def test_two_searches_that_agree_accept_nothing_by_that():
     running = gs.registration_started(gs.saw_geometry(Situation(), A))
     unsure = replace(registration(A, "rejected"), confidence=0.6)

@@ -91,7 +91,7 @@ class Judge:
         self._tracker = tracker
 
     def judge(self, admitted: Admitted, seen: Seen) -> Judged:
-        situation = guidance_state.saw_vessel(admitted.situation, seen.vessel_share)
+        situation = guidance_state.saw_vessel(admitted.situation, seen.vessel_share, admitted.frame.frame_time_ms)
         if seen.view is None or seen.gated is None or admitted.key is None:
             return Judged(situation=situation)
         geometry, tracked, before = seen.view.geometry, None, situation.registration
