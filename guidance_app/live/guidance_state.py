@@ -27,7 +27,9 @@ REST_FRAMES = 8  # after a failed cold start: the bolus moves on, the next pictu
 # What was nearly sure may be sure on the next picture. That two searches agree is no evidence, and is not used: with
 # another patient's model 27 of 87 pairs of neighbouring pictures agreed within 1 mm and 1 degree (own model 53 of 96).
 SOON_FRAMES = 2
-_REST_FRAME_MS = 67.0  # rests are counted in pictures of 15 a second
+# Rests are counted in pictures of 15 a second. Only series as slow as those of heads rest for fewer: at 7 a second the
+# next search would come too early in the filling, and finds worse poses.
+_REST_FRAME_MS, _SLOW_MS = 67.0, 200.0
 _NEARLY_SURE = 0.4
 _FULLER = 1.2  # so much more vessel than at the last failure is worth a new attempt at once
 REMEMBERED_FRAMES = 4
@@ -186,7 +188,8 @@ def saw_vessel(now: Situation, share: float, frame_time_ms: float | None = None)
         frame_time_ms: of the series; in a slow one the bolus moves on by more from picture to picture, so rests are
             shorter in pictures.
     """
-    passed = max(1, round((frame_time_ms or 0.0) / _REST_FRAME_MS))
+    time_ms = frame_time_ms or 0.0
+    passed = round(time_ms / _REST_FRAME_MS) if time_ms >= _SLOW_MS else 1
     shares = (*now.vessel_shares, share)[-REMEMBERED_FRAMES:]
     fuller = share > _FULLER * now.tried_share
     return replace(now, vessel_shares=shares, rest_frames=0 if fuller else max(0, now.rest_frames - passed))

@@ -65,6 +65,7 @@ def test_what_was_nearly_sure_is_searched_again_sooner():
 def test_a_slow_series_rests_for_fewer_pictures():
     waiting = replace(gs.Situation(), rest_frames=gs.REST_FRAMES, tried_share=0.02)
     assert gs.saw_vessel(waiting, 0.01, 1000.0 / 15.0).rest_frames == gs.REST_FRAMES - 1
+    assert gs.saw_vessel(waiting, 0.01, 1000.0 / 7.5).rest_frames == gs.REST_FRAMES - 1
     assert gs.saw_vessel(waiting, 0.01).rest_frames == gs.REST_FRAMES - 1  # a series that states no time
     assert gs.saw_vessel(waiting, 0.01, 1000.0 / 3.0).rest_frames == gs.REST_FRAMES - 5
 
