@@ -20,7 +20,8 @@ class VerdictBanner(QFrame):
         self.word, self.why, self.next, self.figures = QLabel(), QLabel(), QLabel(), QLabel()
         self.word.setTextFormat(Qt.TextFormat.PlainText)
         self.word.setMinimumWidth(190)
-        self.why.setWordWrap(True)
+        for words in (self.why, self.next):  # a line that does not wrap would widen the whole window
+            words.setWordWrap(True)
         self.next.setStyleSheet(f"color: {palette.BRIGHT_TEXT}; font-weight: bold;")
         self.figures.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self.figures.setStyleSheet(f"color: {palette.TEXT}; font-size: 12px;")

@@ -152,6 +152,18 @@ def test_the_verdict_is_the_largest_word(qtbot):
     assert banner.word.font().pixelSize() > 2 * banner.figures.font().pixelSize() - 1
 
 
+def test_a_long_next_step_does_not_widen_the_window(qtbot):
+    banner = shown(qtbot, VerdictBanner(), (900, 60))
+    step = "the vessel was followed on in the CT: see whether it is the imaged one, or draw the line along it"
+    banner.show_verdict("CHECK", ("the given line turns into a side branch at 70 mm",), "look", "86 frames")
+    banner.layout().activate()
+    short = banner.minimumSizeHint().width()
+    banner.show_verdict("CHECK", ("the given line turns into a side branch at 70 mm",), step, "86 frames")
+    banner.layout().activate()
+    assert banner.minimumSizeHint().width() < short + 100
+    assert banner.next.text().endswith(step)
+
+
 def test_the_newest_request_wins_and_errors_reach_their_owner(qtbot):
     background = Background()
     values, errors = [], []
