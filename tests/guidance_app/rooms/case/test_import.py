@@ -35,6 +35,7 @@ from guidance_app.rooms.case.importing.wizard import ImportWizard
 from guidance_app.rooms.case.room import CaseRoom
 from guidance_app.window.window import GuidanceWindow
 from tests.engines.anatomy.shapes import grid
+from tests.guidance_app.rooms.case import slow_works
 from tests.guidance_app.rooms.case.conftest import TUBES, Runs
 from tests.guidance_app.rooms.case.test_case_room import drop
 
@@ -239,13 +240,15 @@ def test_a_case_that_is_kept_has_a_card_and_can_be_checked_again(
 
 @pytest.mark.parametrize("stage", ["looking", "making", "correcting"])
 def test_cancelled_at_any_stage_nothing_half_made_stays(
-    qtbot: QtBot, window: GuidanceWindow, disk: Path, tmp_path: Path, stage: str
+    qtbot: QtBot, window: GuidanceWindow, disk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str
 ) -> None:
     if stage == "correcting":
         wizard = checked(qtbot, window, disk)
         wizard.check.structures.choose("vein")
         wizard.check.structures.class_buttons["artery"].click()
-        wizard.check.guide_button.click()
+        with monkeypatch.context() as lingering:  # so small a case is written between two looks at the job
+            lingering.setattr("guidance_app.rooms.case.importing.works.correct_case", slow_works.correct_case)
+            wizard.check.guide_button.click()
     elif stage == "making":
         wizard = surveyed(qtbot, window, disk)
         wizard.sources.kinds["evt"].click()
