@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy.spatial import KDTree
 
+from engines.anatomy.centerlines.polyline import arc_length_mm, points_at
 from engines.anatomy.vessel_model import Branch
 from engines.planning.angles import GantryLimits, beam_lps
 
@@ -161,10 +162,9 @@ def _every(
     points_mm: Float[np.ndarray, "n 3"], radius_mm: Float[np.ndarray, " n"]
 ) -> tuple[Float[np.ndarray, "m 3"], Float[np.ndarray, " m"]]:
     """Every 2 mm; an unknown radius counts as half a millimetre."""
-    along = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(points_mm, axis=0), axis=1))])
+    along = arc_length_mm(points_mm)
     wanted = np.linspace(0.0, along[-1], max(int(along[-1] / _STEP_MM) + 1, 2))
-    points = np.column_stack([np.interp(wanted, along, points_mm[:, axis]) for axis in range(3)])
-    return points, np.interp(wanted, along, np.nan_to_num(radius_mm, nan=0.5))
+    return points_at(wanted, along, points_mm), np.interp(wanted, along, np.nan_to_num(radius_mm, nan=0.5))
 
 
 def _chain(branches: Sequence[Branch], first: int) -> list[int]:

@@ -52,3 +52,11 @@ def heading(text: str) -> QLabel:
     label = QLabel(text)
     label.setObjectName("heading")
     return label
+
+
+def quiet(text: str, *, wraps: bool = False) -> QLabel:
+    """A remark beside what matters."""
+    label = QLabel(text)
+    label.setObjectName("quiet")
+    label.setWordWrap(wraps)
+    return label

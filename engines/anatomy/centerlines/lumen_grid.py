@@ -11,7 +11,7 @@ from scipy import ndimage
 from scipy.spatial import KDTree
 from skimage.measure import label
 
-from engines.anatomy.centerlines.polyline import Polyline
+from engines.anatomy.centerlines.polyline import Polyline, arc_length_mm
 from engines.anatomy.centerlines.skeleton_graph import VoxelPath
 
 _MAX_THINNING_VOXELS = 16_000_000  # 8 to 16 s on one core; larger grids are coarsened before thinning
@@ -115,7 +115,7 @@ def _to_centroids(points: Float[np.ndarray, "n 3"], path: VoxelPath, grid: Lumen
     total = weight.sum(axis=1, keepdims=True)
     moved = np.where(total > 0, (weight[..., None] * samples).sum(axis=1) / np.maximum(total, 1e-9), points)
     # Inside the parent vessel's lumen, the cross-section is the parent's, so such points are not centred.
-    arc = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(points, axis=0), axis=1))])
+    arc = arc_length_mm(points)
     keep = np.zeros(len(points), dtype=bool)
     keep |= (not path.start_is_free) & (arc < 1.5 * radius[0])
     keep |= (not path.end_is_free) & (arc[-1] - arc < 1.5 * radius[-1])
@@ -125,7 +125,7 @@ def _to_centroids(points: Float[np.ndarray, "n 3"], path: VoxelPath, grid: Lumen
 def _straight_to_wall(points: Float[np.ndarray, "n 3"], end: int, grid: LumenGrid) -> Float[np.ndarray, "n 3"]:
     """Replace the last radius of a path, where thinning curls into a corner, by a straight line to the wall."""
     line = points if end == -1 else points[::-1]
-    arc = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(line, axis=0), axis=1))])
+    arc = arc_length_mm(line)
     middle = line[int(np.searchsorted(arc, 0.5 * arc[-1]))]
     radius = float(ndimage.map_coordinates(grid.radius_mm, middle[:, None], order=1)[0]) / grid.step_mm
     kept = arc <= arc[-1] - max(1.5 * radius, 1.0)
@@ -148,7 +148,7 @@ def _held_at_free_ends(
     radius: Float[np.ndarray, " n"], points: Float[np.ndarray, "n 3"], path: VoxelPath
 ) -> Float[np.ndarray, " n"]:
     """Near a cut end the nearest wall is the cut itself, so the radius found one radius further in is used up to it."""
-    arc = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(points, axis=0), axis=1))])
+    arc = arc_length_mm(points)
     radius, middle = radius.copy(), float(np.median(radius))
     for free, from_end in ((path.start_is_free, arc), (path.end_is_free, arc[-1] - arc)):
         beyond = np.flatnonzero(from_end >= middle + 1.0)

@@ -9,6 +9,8 @@ from jaxtyping import Float
 from scipy.interpolate import make_splprep
 from scipy.ndimage import gaussian_filter1d
 
+from engines.anatomy.centerlines.polyline import arc_length_mm, points_at
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class MovingFrame:
@@ -33,10 +35,10 @@ class MovingFrame:
     def at(self, arc_mm: Float[np.ndarray, " m"]) -> MovingFrame:
         """The frame at any arc length; beyond the ends it goes on straight along the end's tangent."""
         inside = np.clip(arc_mm, self.arc_mm[0], self.arc_mm[-1])
-        tangent = _unit(_interpolated(inside, self.arc_mm, self.tangent))
-        u = _interpolated(inside, self.arc_mm, self.u)
+        tangent = _unit(points_at(inside, self.arc_mm, self.tangent))
+        u = points_at(inside, self.arc_mm, self.u)
         u = _unit(u - np.sum(u * tangent, axis=1, keepdims=True) * tangent)
-        points = _interpolated(inside, self.arc_mm, self.points_mm) + (arc_mm - inside)[:, None] * tangent
+        points = points_at(inside, self.arc_mm, self.points_mm) + (arc_mm - inside)[:, None] * tangent
         return MovingFrame(arc_mm=arc_mm, points_mm=points, tangent=tangent, u=u, v=np.cross(tangent, u))
 
 
@@ -60,8 +62,7 @@ def moving_frame(
     else:
         tangent = _unit(np.gradient(points, axis=0))
     u = double_reflection(points, tangent)
-    steps = np.linalg.norm(np.diff(points, axis=0), axis=1)
-    arc_mm = first_arc_mm + np.concatenate([[0.0], np.cumsum(steps)])
+    arc_mm = first_arc_mm + arc_length_mm(points)
     return MovingFrame(arc_mm=arc_mm, points_mm=points, tangent=tangent, u=u, v=np.cross(tangent, u))
 
 
@@ -90,13 +91,13 @@ def evenly_spaced(points_mm: Float[np.ndarray, "n 3"], step_mm: float) -> Float[
     steps = np.linalg.norm(np.diff(points_mm, axis=0), axis=1)
     keep = np.concatenate([[True], steps > 1e-9])
     points = points_mm[keep]
-    arc = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(points, axis=0), axis=1))])
+    arc = arc_length_mm(points)
     count = max(2, round(arc[-1] / step_mm) + 1)
     at = np.linspace(0.0, arc[-1], count)
     if len(points) > 3:  # a cubic through the points: linear pieces would bend the tangent at every point
         curve, _ = make_splprep(points.T, u=arc, s=0)
         return np.asarray(curve(at)).T
-    return _interpolated(at, arc, points)
+    return points_at(at, arc, points)
 
 
 def _smoothed(points: Float[np.ndarray, "n 3"], sigma: float) -> Float[np.ndarray, "n 3"]:
@@ -105,12 +106,6 @@ def _smoothed(points: Float[np.ndarray, "n 3"], sigma: float) -> Float[np.ndarra
     head = 2.0 * points[0] - points[pad:0:-1]
     tail = 2.0 * points[-1] - points[-2 : -pad - 2 : -1]
     return gaussian_filter1d(np.concatenate([head, points, tail]), sigma, axis=0)[pad : pad + len(points)]
-
-
-def _interpolated(
-    at: Float[np.ndarray, " m"], arc: Float[np.ndarray, " n"], values: Float[np.ndarray, "n 3"]
-) -> Float[np.ndarray, "m 3"]:
-    return np.column_stack([np.interp(at, arc, values[:, axis]) for axis in range(3)])
 
 
 def _unit(vectors: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3"]:

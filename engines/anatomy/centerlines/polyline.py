@@ -32,6 +32,18 @@ class Polyline:
         return replace(self, points_mm=self.points_mm[start:stop], radius_mm=self.radius_mm[start:stop])
 
 
+def arc_length_mm(points_mm: Float[np.ndarray, "n d"]) -> Float[np.ndarray, " n"]:
+    """Distance of each point from the first, along the line."""
+    return np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(points_mm, axis=0), axis=1))])
+
+
+def points_at(
+    at_mm: Float[np.ndarray, " m"], arc_mm: Float[np.ndarray, " n"], points_mm: Float[np.ndarray, "n d"]
+) -> Float[np.ndarray, "m d"]:
+    """The line's points, or other vectors along it, at these arc lengths; straight between its points."""
+    return np.column_stack([np.interp(at_mm, arc_mm, points_mm[:, axis]) for axis in range(points_mm.shape[1])])
+
+
 def is_cut_into_pieces(lines: Sequence[Polyline]) -> bool:
     return len(lines) >= _FEWEST_PIECES and float(np.median([line.length_mm for line in lines])) < _PIECE_MM
 

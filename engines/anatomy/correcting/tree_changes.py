@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Integer
 from scipy.spatial import KDTree
 
-from engines.anatomy.centerlines.polyline import Polyline
+from engines.anatomy.centerlines.polyline import Polyline, arc_length_mm
 from engines.anatomy.centerlines.tree import joined_trees, tree_from_polylines
 from engines.anatomy.correcting.places import TreePlace, nearest_of_tree, spacing_of
 from engines.anatomy.structure_names import said_to_be, vessel_class_of
@@ -126,7 +126,7 @@ def _as_line(branch: Branch) -> Polyline:
 def _parted(tree: CenterlineTree, number: int, point: int) -> tuple[CenterlineTree, int]:
     """The tree with this branch cut in two at a point, and the branch that now ends there."""
     branch = tree.branches[number]
-    arc = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(branch.points_mm, axis=0), axis=1))])
+    arc = arc_length_mm(branch.points_mm)
     if arc[-1] - arc[point] < _AT_END_MM:
         return tree, number
     if arc[point] < _AT_END_MM:

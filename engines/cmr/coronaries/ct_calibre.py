@@ -7,6 +7,8 @@ than the fat around them and a mere sum over the section would count them as lum
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 from jaxtyping import Float
 from scipy import ndimage
@@ -14,6 +16,8 @@ from scipy import ndimage
 from engines.anatomy.vessel_model import CtVolume
 
 _REACH_MM, _CELL_MM = 4.0, 0.5
+_CELLS_MM = np.arange(-_REACH_MM, _REACH_MM + 0.5 * _CELL_MM, _CELL_MM)
+_V_MM, _U_MM = np.meshgrid(_CELLS_MM, _CELLS_MM, indexing="ij")  # of a section's cells, along `up` and `side`
 _WEIGHT_MM = 2.2
 _RADII_MM = np.array([0.15, 0.3, *np.arange(0.4, 2.01, 0.1), 2.2, 2.4, 2.7, 3.0])
 _WALL_MM, _WALL_HU = 0.7, 70.0  # of a coronary artery; plaque without calcium has 40 to 100 HU
@@ -34,26 +38,22 @@ def measured_line(
         blood_hu: of pure blood.
     """
     step_mm = float(np.linalg.norm(np.diff(points_mm, axis=0), axis=1).mean())
-    cells = np.arange(-_REACH_MM, _REACH_MM + 0.5 * _CELL_MM, _CELL_MM)
     side, up = _across(points_mm)
-    hu = _sections(points_mm, side, up, cells, ct)
+    hu = _sections(points_mm, side, up, ct)
     hu = ndimage.gaussian_filter1d(np.clip(hu, _DARKEST_HU, None), 2.0 * _EVEN_MM / step_mm, axis=0, mode="nearest")
-    shift = ndimage.gaussian_filter1d(_off_middle(hu, cells), 3.0 * _EVEN_MM / step_mm, axis=0, mode="nearest")
+    shift = ndimage.gaussian_filter1d(_off_middle(hu), 3.0 * _EVEN_MM / step_mm, axis=0, mode="nearest")
     middle = points_mm + shift[:, :1] * side + shift[:, 1:] * up
-    hu = _sections(middle, side, up, cells, ct)
+    hu = _sections(middle, side, up, ct)
     hu = ndimage.gaussian_filter1d(np.clip(hu, _DARKEST_HU, None), _EVEN_MM / step_mm, axis=0, mode="nearest")
-    return middle, _radii(hu, cells, blood_hu, step_mm)
+    return middle, _radii(hu, blood_hu, step_mm)
 
 
-def _radii(
-    hu: Float[np.ndarray, "n c c"], cells: Float[np.ndarray, " c"], blood_hu: float, step_mm: float
-) -> Float[np.ndarray, " n"]:
-    v, u = (grid.ravel() for grid in np.meshgrid(cells, cells, indexing="ij"))
+def _radii(hu: Float[np.ndarray, "n c c"], blood_hu: float, step_mm: float) -> Float[np.ndarray, " n"]:
+    u, v = (grid.ravel() for grid in (_U_MM, _V_MM))
     root = np.exp(-0.25 * (u**2 + v**2) / _WEIGHT_MM**2)
     flat = hu.reshape(len(hu), -1)
     misfits = []
-    for radius in _RADII_MM:
-        lumen, vessel = _blurred_disc(radius, u, v), _blurred_disc(radius + _WALL_MM, u, v)
+    for lumen, vessel in _discs():
         drawn = lumen * (blood_hu - _WALL_HU) + vessel * _WALL_HU
         design = np.stack([1.0 - vessel, u, v], axis=1) * root[:, None]
         rest = (flat - drawn) * root
@@ -69,17 +69,25 @@ def _radii(
     return np.clip(np.where(bend > 0.0, bottom, x[1]), x[0], x[2])
 
 
-def _blurred_disc(radius_mm: float, u: np.ndarray, v: np.ndarray) -> Float[np.ndarray, " n"]:
-    """Share of a round disc, as a CT shows it, at places about its middle."""
+@cache
+def _discs() -> tuple[tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]], ...]:
+    """Of each width: the lumen, and the lumen with its wall."""
+    return tuple((_blurred_disc(radius), _blurred_disc(radius + _WALL_MM)) for radius in _RADII_MM.tolist())
+
+
+def _blurred_disc(radius_mm: float) -> Float[np.ndarray, " n"]:
+    """Share of a round disc, as a CT shows it, at the cells of a section about its middle."""
     axis = np.arange(-_REACH_MM - 2.0, _REACH_MM + 2.0 + 0.5 * _FINE_MM, _FINE_MM)
     far = np.hypot(axis[:, None], axis[None])
     disc = ndimage.gaussian_filter(np.clip((radius_mm - far) / _FINE_MM + 0.5, 0.0, 1.0), _BLUR_MM / _FINE_MM)
-    return ndimage.map_coordinates(disc, np.stack([v, u]) / _FINE_MM + 0.5 * (len(axis) - 1), order=1)
+    return ndimage.map_coordinates(
+        disc, np.stack([_V_MM.ravel(), _U_MM.ravel()]) / _FINE_MM + 0.5 * (len(axis) - 1), order=1
+    )
 
 
-def _off_middle(hu: Float[np.ndarray, "n c c"], cells: Float[np.ndarray, " c"]) -> Float[np.ndarray, "n 2"]:
+def _off_middle(hu: Float[np.ndarray, "n c c"]) -> Float[np.ndarray, "n 2"]:
     """Where in each section the bump stands highest over the slope of tissue, mm along both axes."""
-    v, u = np.meshgrid(cells, cells, indexing="ij")
+    u, v = _U_MM, _V_MM
     design = np.stack([np.ones(u.size), u.ravel(), v.ravel()], axis=1)
     flat = hu.reshape(len(hu), -1)
     over = (flat - flat @ np.linalg.pinv(design).T @ design.T).reshape(hu.shape)
@@ -106,12 +114,12 @@ def _sections(
     points_mm: Float[np.ndarray, "n 3"],
     side: Float[np.ndarray, "n 3"],
     up: Float[np.ndarray, "n 3"],
-    cells: Float[np.ndarray, " c"],
     ct: CtVolume,
 ) -> Float[np.ndarray, "n c c"]:
     """Sections: rows along `up`, columns along `side`."""
-    v, u = np.meshgrid(cells, cells, indexing="ij")
-    places = points_mm[:, None, None] + u[..., None] * side[:, None, None] + v[..., None] * up[:, None, None]
+    places = (
+        points_mm[:, None, None] + _U_MM[..., None] * side[:, None, None] + _V_MM[..., None] * up[:, None, None]
+    )  # fmt: skip
     inverse = np.linalg.inv(ct.lps_from_index)
     index = places.reshape(-1, 3) @ inverse[:3, :3].T + inverse[:3, 3]
     hu = ndimage.map_coordinates(ct.voxels_hu, index.T, order=1, mode="nearest", output=np.float32)

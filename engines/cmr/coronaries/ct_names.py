@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.spatial import KDTree
 
+from engines.anatomy.centerlines.polyline import arc_length_mm
 from engines.cmr.coronaries.ct_paths import FoundPath
 from engines.cmr.coronaries.tree import VESSELS, trunk_cost
 from engines.cmr.heart.lv_frame import LvFrame
@@ -86,7 +87,7 @@ def _body(paths: Sequence[FoundPath], members: Sequence[int]) -> Float[np.ndarra
     for k in members:
         points = paths[k].points_mm
         skipped = _OSTIUM_MM if paths[k].parent < 0 else 0.0
-        pieces.append(points[_along(points) >= min(skipped, 0.5 * paths[k].length_mm)])
+        pieces.append(points[arc_length_mm(points) >= min(skipped, 0.5 * paths[k].length_mm)])
     return np.concatenate(pieces)
 
 
@@ -126,7 +127,7 @@ def _fork(paths: Sequence[FoundPath], ways: Sequence[_Way]) -> tuple[int, list[_
     The fork is the first place where both sides still have a trunk's length before them.
     """
     longest = max(ways, key=lambda way: _length(paths, way))
-    along = _along(_points(paths, longest))
+    along = arc_length_mm(_points(paths, longest))
     for place in range(1, len(longest)):
         if along[place] > _LONGEST_MAIN_MM:
             break
@@ -188,8 +189,4 @@ def _points(paths: Sequence[FoundPath], way: _Way) -> Float[np.ndarray, "n 3"]:
 
 
 def _length(paths: Sequence[FoundPath], way: _Way) -> float:
-    return float(_along(_points(paths, way))[-1])
-
-
-def _along(points_mm: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, " n"]:
-    return np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(points_mm, axis=0), axis=1))])
+    return float(arc_length_mm(_points(paths, way))[-1])

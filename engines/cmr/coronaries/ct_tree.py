@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from jaxtyping import Bool, Float
 
+from engines.anatomy.centerlines.polyline import arc_length_mm, points_at
 from engines.anatomy.vessel_model import CtVolume
 from engines.cmr.coronaries.from_ct import coronaries_from_ct
 from engines.cmr.coronaries.tree import TreeBranch, coronary_tree
@@ -88,9 +89,9 @@ def completed(seen: Sequence[CoronaryBranch], heart: CtHeart, frame: LvFrame) ->
 
 
 def _assumed(name: str, points_mm: Float[np.ndarray, "n 3"]) -> CoronaryBranch:
-    along = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(points_mm, axis=0), axis=1))])
+    along = arc_length_mm(points_mm)
     place = np.linspace(0.0, along[-1], max(3, round(along[-1] / _STEP_MM)))
-    points = np.stack([np.interp(place, along, points_mm[:, axis]) for axis in range(3)], axis=1)
+    points = points_at(place, along, points_mm)
     return CoronaryBranch(points_mm=points, radius_mm=np.full(len(points), np.nan), name=f"{name} {ASSUMED}")
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy import ndimage
 
+from engines.anatomy.centerlines.polyline import arc_length_mm, points_at
 from engines.anatomy.vessel_model import CtVolume
 from engines.anatomy.working_grid import largest_part
 from engines.cmr.coronaries.ct_calibre import measured_line
@@ -98,9 +99,9 @@ def _unseen(points_mm: Float[np.ndarray, "n 3"], ridges: CoronaryRidges) -> Bool
 
 def _evened(points_mm: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "m 3"]:
     """Points every half millimetre, with the stairs of the voxels taken out and both ends kept."""
-    along = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(points_mm, axis=0), axis=1))])
+    along = arc_length_mm(points_mm)
     place = np.linspace(0.0, along[-1], max(3, round(along[-1] / _STEP_MM) + 1))
-    fine = np.stack([np.interp(place, along, points_mm[:, axis]) for axis in range(3)], axis=1)
+    fine = points_at(place, along, points_mm)
     straight = fine[0] + (fine[-1] - fine[0]) * (place / max(along[-1], 1e-9))[:, None]
     step = along[-1] / (len(place) - 1)
     bent = np.pad(fine - straight, ((len(place) - 1, len(place) - 1), (0, 0)), mode="reflect", reflect_type="odd")

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from calibration.errors import InputError
+from engines.anatomy.centerlines.polyline import arc_length_mm
 from engines.anatomy.files.centerline_file import load_polylines
 
 
@@ -29,8 +30,7 @@ class CoronaryBranch:
     @property
     def along_mm(self) -> Float[np.ndarray, " n"]:
         """Distance of each point from the origin, along the branch."""
-        steps = np.linalg.norm(np.diff(self.points_mm, axis=0), axis=1)
-        return np.concatenate([[0.0], np.cumsum(steps)])
+        return arc_length_mm(self.points_mm)
 
 
 def load_coronaries(path: Path | str) -> tuple[CoronaryBranch, ...]:

@@ -20,6 +20,7 @@ from jaxtyping import Bool, Float
 from calibration.store import write_json
 from engines.evaluation.confidence.confidence_samples import OTHER_ANATOMY_MM
 from engines.evaluation.confidence.logistic_fit import (
+    RENDERED,
     RIGHT_MM,
     Sample,
     confidence_of,
@@ -92,7 +93,6 @@ FILLED_FEATURES = (
 # A thick vessel's own width decides how much a small move costs; relative to the model's own loss it says far more.
 THICK_FEATURES = ("clear", "keen", "turn_keen", "prior_distance")
 NAMES = {"cold": COLD_FEATURES, "warm": WARM_FEATURES, "filled": FILLED_FEATURES, "thick": THICK_FEATURES}
-_RENDERED = ("filled", "thick")
 
 
 def held_out_confidence(
@@ -192,7 +192,7 @@ def confidence_model(samples: Sequence[Sample], kept: dict | None = None) -> dic
         found |= error_honesty(of_kind, held_out_errors_mm(of_kind, names), own & (confidence >= limits["reject"]))
         provenance |= {f"{kind}_{name}": value for name, value in found.items()}
         content[kind] = fit_logistic(of_kind, names) | limits
-        if kind not in _RENDERED:
+        if kind not in RENDERED:
             continue
         if len({s.defect for s in of_kind}) > 1:
             defects = [s.defect for s in of_kind]
@@ -203,7 +203,7 @@ def confidence_model(samples: Sequence[Sample], kept: dict | None = None) -> dic
             provenance |= {f"{kind}_defect_out_{k}": v for k, v in without.items()}
         provenance[f"{kind}_cases"] = ", ".join(sorted({s.patient for s in of_kind}))
         provenance[f"{kind}_samples"] = len(of_kind)
-    others = [s for s in samples if s.kind not in _RENDERED]
+    others = [s for s in samples if s.kind not in RENDERED]
     if others:
         provenance |= {
             "source": "simulated cases: networks' masks, also spoilt, and spoilt exact ones; models as simulated, from "

@@ -16,6 +16,7 @@ from engines.evaluation.confidence.confidence_samples import OTHER_ANATOMY_MM
 from engines.registration.confidence import THICK
 
 RIGHT_MM = 5.0
+RENDERED = ("filled", "thick")  # kinds that the rendering of the vessels has judged
 _RIDGE, _FILLED_RIDGE = 0.01, 0.005  # patients left out were judged best with these
 
 
@@ -71,7 +72,7 @@ def fit_logistic(samples: Sequence[Sample], names: Sequence[str]) -> dict:
     x = table(samples, names)
     error = np.clip([s.error_mm for s in samples], 0.05, 100.0)
     right = (error < RIGHT_MM).astype(float)
-    ridge = _FILLED_RIDGE if samples[0].kind in ("filled", "thick") else _RIDGE
+    ridge = _FILLED_RIDGE if samples[0].kind in RENDERED else _RIDGE
     mean, scale = x.mean(axis=0), np.maximum(x.std(axis=0), 1e-3)
     design = np.column_stack([np.clip((x - mean) / scale, -4, 4), np.ones(len(x))])
 

@@ -46,7 +46,7 @@ def fit_filled(
 ) -> FilledFit:
     """Minimise what the rendering leaves unexplained, plus the prior; without iterations the start is only measured."""
     size = 6 + (3 * (len(views) - 1) if prior.table_mm > 0 else 0)
-    state, fits = start, _fits(start, pictures)
+    state, fits = start, pictures.filled(start)
     cost = _cost(state, fits, views, prior, size)
     damping, information = 1e-2, np.eye(size)
     if not iterations:
@@ -58,7 +58,7 @@ def fit_filled(
             damped = information + damping * np.diag(np.diag(information) + 1e-6)
             step = np.clip(np.linalg.solve(damped, gradient), -_MOST, _MOST)
             there = moved(state, step, views)
-            tried = _fits(there, pictures)
+            tried = pictures.filled(there)
             trial = _cost(there, tried, views, prior, size)
             if trial < cost:
                 state, fits, cost, found = there, tried, trial, True
@@ -72,12 +72,6 @@ def fit_filled(
 
 
 _Fits = list[tuple[Filling, Float[np.ndarray, "parts pixels"]]]
-
-
-def _fits(state: RigidState, pictures: FilledViews) -> _Fits:
-    return [
-        picture.filled(state, pictures.local_mm, pictures.cloud, view) for view, picture in enumerate(pictures.pictures)
-    ]
 
 
 def _cost(state: RigidState, fits: _Fits, views: Sequence[PreparedView], prior: PosePrior, size: int) -> float:

@@ -181,7 +181,9 @@ def _standing(
     own = max(middle.ncc(best.state), 1e-6)
     apart = np.array([apart_mm(fit.state, best.state, model, ready) for fit in carried])
     rivals = [fit.ncc for fit, far in zip(carried, apart, strict=True) if far > _OTHER_BASIN_MM]
-    shown = fine.shown(best.state)
+    filled = fine.filled(best.state)
+    fillings = [filling for filling, _ in filled]
+    shown = [(filling.amount @ parts).astype(np.float32) for filling, parts in filled]
 
     def beside(turn_rad: float, x_mm: float, y_mm: float) -> tuple[float, float]:
         step = np.array([*(turn_rad * ready[0].camera_from_isocentre[2, :3]), x_mm, y_mm, 0.0]) / SCALES
@@ -193,11 +195,11 @@ def _standing(
     sharp, turn_sharp = (1.0 - float(np.mean([seen for seen, _ in moves])) / here for moves in (shifts, turns))
     return FilledStanding(
         fine=best.ncc,
-        clear=min(filling.clear for filling in fine.fillings(best.state)),
+        clear=min(filling.clear for filling in fillings),
         middle=own,
         rival=float(np.clip(max(rivals, default=0.0) / own, 0.0, 1.5)),
         share=float((apart <= _OTHER_BASIN_MM).mean()) if len(apart) else 0.0,
-        filled_share=filled_share(fine.cloud, fine.fillings(best.state)),
+        filled_share=filled_share(fine.cloud, fillings),
         sharp=sharp,
         turn_sharp=turn_sharp,
         keen=keen(sharp, 1.0 - float(np.mean([itself for _, itself in shifts]))),

@@ -32,17 +32,13 @@ class FilledViews:
     cloud: VesselCloud
     local_mm: Float[np.ndarray, "n 3"]
 
-    def fillings(self, state: RigidState) -> list[Filling]:
-        return [picture.filled(state, self.local_mm, self.cloud, view)[0] for view, picture in enumerate(self.pictures)]
+    def filled(self, state: RigidState) -> list[tuple[Filling, Float[np.ndarray, "parts pixels"]]]:
+        """The best filling at a pose in each view, and the pictures of the cloud's parts there."""
+        return [picture.filled(state, self.local_mm, self.cloud, view) for view, picture in enumerate(self.pictures)]
 
     def ncc(self, state: RigidState) -> float:
         """Of the view that fits worst: two views that disagree must not average to a good one."""
-        return min(filling.ncc for filling in self.fillings(state))
-
-    def shown(self, state: RigidState) -> list[Float[np.ndarray, " pixels"]]:
-        """What the best fillings at a pose show in each view."""
-        pairs = (p.filled(state, self.local_mm, self.cloud, view) for view, p in enumerate(self.pictures))
-        return [(filling.amount @ parts).astype(np.float32) for filling, parts in pairs]
+        return min(filling.ncc for filling, _ in self.filled(state))
 
     def ncc_and_own(self, state: RigidState, shown: Sequence[Float[np.ndarray, " pixels"]]) -> tuple[float, float]:
         """Correlation at a pose with what is seen, and with what was `shown` at another; each of the worst view."""

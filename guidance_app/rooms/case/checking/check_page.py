@@ -21,6 +21,7 @@ from PyQt6.QtWidgets import (
 
 from engines.anatomy.correcting.edits import Edit
 from engines.anatomy.intake.found import FoundRun
+from guidance_app.panels.button_panel import heading
 from guidance_app.rooms.case.checking.case_look import CaseLook
 from guidance_app.rooms.case.checking.correct_desk import CorrectDesk
 from guidance_app.rooms.case.checking.model_space import ModelSpace
@@ -220,19 +221,10 @@ class CheckPage(QWidget):
         self.notes.setStyleSheet(f"color: {colour}; font-size: {palette.SMALL_TEXT_PX + 1}px;")
 
     def _lay_out(self) -> None:
-        pictures = QGridLayout()
-        pictures.setSpacing(4)
-        pictures.addWidget(self.slabs.views["front"], 0, 0)
-        pictures.addWidget(self.slabs.views["left"], 0, 1)
-        pictures.addWidget(self.slabs.views["feet"], 1, 0)
-        pictures.addWidget(self.space, 1, 1)
-        for index in (0, 1):
-            pictures.setRowStretch(index, 1)
-            pictures.setColumnStretch(index, 1)
         left = QVBoxLayout()
         left.setSpacing(4)
         left.addWidget(self.tools)
-        left.addLayout(pictures, 1)
+        left.addLayout(self.slabs.beside(self.space), 1)
         main = QHBoxLayout()
         main.setSpacing(12)
         main.addLayout(left, 1)
@@ -254,10 +246,10 @@ class CheckPage(QWidget):
         column = QVBoxLayout(side)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(6)
-        column.addWidget(_heading(tr("WHAT WAS FOUND")))
+        column.addWidget(heading(tr("WHAT WAS FOUND")))
         column.addWidget(self.facts)
         column.addWidget(self.structures, 5)
-        column.addWidget(_heading(tr("WHAT WAS ASSUMED OR GUESSED")))
+        column.addWidget(heading(tr("WHAT WAS ASSUMED OR GUESSED")))
         inside = QWidget()
         inner = QVBoxLayout(inside)
         inner.setContentsMargins(0, 0, 0, 0)
@@ -295,9 +287,3 @@ class CheckPage(QWidget):
         row.addWidget(scroll, 1)
         row.addLayout(buttons)
         return strip
-
-
-def _heading(words: str) -> QLabel:
-    label = QLabel(words)
-    label.setObjectName("heading")
-    return label

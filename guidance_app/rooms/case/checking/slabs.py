@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float
 from PyQt6.QtCore import QObject, pyqtSignal
+from PyQt6.QtWidgets import QGridLayout, QWidget
 
 from engines.anatomy.cases.case_correction import LEFT_OUT
 from engines.anatomy.standing import DOWN, RIGHT, VIEWS, StandingVolume, standing
@@ -60,6 +61,19 @@ class Slabs(QObject):
             picture.brush_lifted.connect(self._lifted)
             picture.setAccessibleName(titles[view])
             picture.setToolTip(tr("Click: go there, and choose the structure. Wheel: move the slab. Ctrl+wheel: zoom"))
+
+    def beside(self, fourth: QWidget) -> QGridLayout:
+        """The three views and a fourth picture, all of one size."""
+        pictures = QGridLayout()
+        pictures.setSpacing(4)
+        for widget, row, column in (
+            (self.views["front"], 0, 0), (self.views["left"], 0, 1), (self.views["feet"], 1, 0), (fourth, 1, 1),
+        ):  # fmt: skip
+            pictures.addWidget(widget, row, column)
+        for index in (0, 1):
+            pictures.setRowStretch(index, 1)
+            pictures.setColumnStretch(index, 1)
+        return pictures
 
     def show_look(self, look: CaseLook, *, stay: bool = False) -> None:
         """Show a case; `stay` where it is the same one after a correction."""

@@ -24,6 +24,7 @@ from PyQt6.QtWidgets import (
 
 from engines.anatomy.intake.found import FoundModel, FoundRun, FoundScan, Survey
 from engines.anatomy.intake.proposal import guessed_kind, proposed
+from guidance_app.panels.button_panel import heading, quiet
 from guidance_app.rooms.case.importing.cards import model_card, run_card, scan_card
 from guidance_app.rooms.case.importing.choice_card import ChoiceCard
 from guidance_app.rooms.case.importing.plan import KINDS, CasePlan, new_id, planned, refusal_of_name
@@ -111,7 +112,7 @@ class SourcesPage(QWidget):
         self.line.setStyleSheet(f"color: {palette.ALARM};")
         self._groups: list[QButtonGroup] = []
         self._lay_out()
-        self._left.addWidget(_quiet(_beginning()))
+        self._left.addWidget(quiet(_beginning(), wraps=True))
         self._left.addStretch(1)
 
     @property
@@ -217,15 +218,17 @@ class SourcesPage(QWidget):
         self.runs = {run_card(run, self._folder, self.patient): run for run in self.survey.runs}
         self._put(self._right, tr("RUNS"), self.runs, best.run, chosen)
         if not self.runs:
-            self._right.addWidget(_quiet(tr("No X-ray run was found. One can be opened later, or added here.")))
+            self._right.addWidget(
+                quiet(tr("No X-ray run was found. One can be opened later, or added here."), wraps=True)
+            )
         self._put_passed_over()
         for column in (self._left, self._right):
             column.addStretch(1)
 
     def _put(
-        self, column: QVBoxLayout, heading: str, cards: dict[ChoiceCard, Found], best: Found | None, chosen: set[Path]
+        self, column: QVBoxLayout, title: str, cards: dict[ChoiceCard, Found], best: Found | None, chosen: set[Path]
     ) -> None:
-        column.addWidget(_heading(heading))
+        column.addWidget(heading(title))
         group = QButtonGroup(self)
         self._groups.append(group)
         for card in sorted(cards, key=lambda card: (card.refused, cards[card] is not best)):
@@ -238,7 +241,7 @@ class SourcesPage(QWidget):
             card.setChecked(True)
 
     def _put_models(self, best: Sequence[FoundModel]) -> None:
-        self._left.addWidget(_heading(tr("VESSELS")))
+        self._left.addWidget(heading(tr("VESSELS")))
         group = QButtonGroup(self)
         self._groups.append(group)
         self.extract_card = ChoiceCard(
@@ -257,17 +260,19 @@ class SourcesPage(QWidget):
     def _put_passed_over(self) -> None:
         if not self.survey.passed_over:
             return
-        self._right.addWidget(_heading(tr("PASSED OVER")))
+        self._right.addWidget(heading(tr("PASSED OVER")))
         for entry in self.survey.passed_over:
             words = tr("{n} x {why}, as {example}").format(n=entry.files, why=entry.words, example=entry.example)
-            self._right.addWidget(_quiet(words))
+            self._right.addWidget(quiet(words, wraps=True))
         if not self.survey.complete:
-            self._right.addWidget(_quiet(tr("Only the first {n} files were looked at").format(n=self.survey.files)))
+            self._right.addWidget(
+                quiet(tr("Only the first {n} files were looked at").format(n=self.survey.files), wraps=True)
+            )
 
     def _lay_out(self) -> None:
         kinds = QHBoxLayout()
         kinds.setSpacing(8)
-        kinds.addWidget(_heading(tr("WHAT FOR")))
+        kinds.addWidget(heading(tr("WHAT FOR")))
         for button in self.kinds.values():
             kinds.addWidget(button, 1)
         self._left, left = _column()
@@ -282,7 +287,7 @@ class SourcesPage(QWidget):
         row = QHBoxLayout(choose)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(10)
-        row.addWidget(_heading(tr("NAME")))
+        row.addWidget(heading(tr("NAME")))
         row.addWidget(self.name)
         row.addWidget(self.line, 1)
         row.addWidget(self.make_button)
@@ -331,16 +336,3 @@ def _beginning() -> str:
         "surfaces, centerlines, X-ray runs. All of it is looked through, and the best is proposed.\n\n"
         "Files stay where they are; the case keeps what is made of them, without the patient's name."
     )
-
-
-def _heading(words: str) -> QLabel:
-    label = QLabel(words)
-    label.setObjectName("heading")
-    return label
-
-
-def _quiet(words: str) -> QLabel:
-    label = QLabel(words)
-    label.setObjectName("quiet")
-    label.setWordWrap(True)
-    return label

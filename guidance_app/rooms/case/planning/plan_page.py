@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from PyQt6.QtCore import Qt, QTimer, pyqtSignal
-from PyQt6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from engines.planning.angles import ViewAngles
 from engines.planning.annulus import CUSPS, cusp_overlap, edge_on, three_cusps
@@ -193,15 +193,6 @@ class PlanPage(QWidget):
         self.side.show_best(None if desk.found is None else desk.found.best, searching=desk.segment is not None)
 
     def _lay_out(self) -> None:
-        pictures = QGridLayout()
-        pictures.setSpacing(4)
-        pictures.addWidget(self.slices.views["front"], 0, 0)
-        pictures.addWidget(self.slices.views["left"], 0, 1)
-        pictures.addWidget(self.slices.views["feet"], 1, 0)
-        pictures.addWidget(self.plot, 1, 1)
-        for index in (0, 1):
-            pictures.setRowStretch(index, 1)
-            pictures.setColumnStretch(index, 1)
         below = QHBoxLayout()
         below.setSpacing(10)
         below.addWidget(self.line, 1)
@@ -209,7 +200,7 @@ class PlanPage(QWidget):
         below.addWidget(self.keep_button)
         left = QVBoxLayout()
         left.setSpacing(6)
-        left.addLayout(pictures, 1)
+        left.addLayout(self.slices.beside(self.plot), 1)
         left.addLayout(below)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)

@@ -25,6 +25,7 @@ from engines.planning.angles import GantryLimits, ViewAngles
 from engines.planning.annulus import CUSPS, Annulus, AnnulusSize
 from engines.planning.plan import MarkKind, Plan
 from engines.planning.segment_views import SeenFrom, Segment
+from guidance_app.panels.button_panel import heading, quiet
 from guidance_app.views import palette
 from guidance_app.views.language import tr
 
@@ -172,7 +173,7 @@ class PlanSide(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(6)
-        column.addWidget(_heading(tr("PLACE AT THE CROSSHAIR")))
+        column.addWidget(heading(tr("PLACE AT THE CROSSHAIR")))
         column.addWidget(self.name)
         grid = QGridLayout()
         grid.setSpacing(5)
@@ -193,13 +194,13 @@ class PlanSide(QWidget):
         column.addLayout(grid)
         column.addWidget(self.marks, 1)
         column.addWidget(self.remove_button)
-        column.addWidget(_heading(tr("ANNULUS")))
+        column.addWidget(heading(tr("ANNULUS")))
         column.addWidget(self.annulus)
         column.addWidget(self.views)
-        column.addWidget(_heading(tr("SEGMENT")))
+        column.addWidget(heading(tr("SEGMENT")))
         column.addWidget(self.segments)
         column.addWidget(self.best)
-        column.addWidget(_heading(tr("C-ARM")))
+        column.addWidget(heading(tr("C-ARM")))
         column.addWidget(self.here)
         reach = QHBoxLayout()
         reach.setSpacing(4)
@@ -219,7 +220,7 @@ class PlanSide(QWidget):
             spin.valueChanged.connect(self._limits_set)
             self.limits[words] = spin
             reach.addWidget(spin)
-        column.addWidget(_quiet(tr("How far this gantry turns, in degrees:")))
+        column.addWidget(quiet(tr("How far this gantry turns, in degrees:")))
         column.addLayout(reach)
         self.show_annulus(None, None, "", missing=len(CUSPS))
         self.show_views((), defaults)
@@ -243,15 +244,3 @@ def _button(words: str, key: str, press: partial[None]) -> QPushButton:
     button.setStyleSheet("QPushButton { padding: 4px 6px; }")
     button.clicked.connect(lambda _checked=False: press())
     return button
-
-
-def _quiet(words: str) -> QLabel:
-    label = QLabel(words)
-    label.setObjectName("quiet")
-    return label
-
-
-def _heading(words: str) -> QLabel:
-    label = QLabel(words)
-    label.setObjectName("heading")
-    return label

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from engines.anatomy.centerlines.moving_frame import double_reflection
+from engines.anatomy.centerlines.polyline import arc_length_mm
 from engines.cmr.results.drawing import VESSEL_COLOURS, colours
 from engines.cmr.results.figure import MOST
 from guidance_app.panels.pictures.scene_view import SceneView
@@ -59,7 +60,7 @@ def draw_arteries(view: SceneView, opened: OpenedCmr) -> None:
             far = np.linalg.norm(points - np.array(lesion.point_lps_mm), axis=1)
             if far.min() > 0.05:
                 continue
-            arc = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(points, axis=0), axis=1))])
+            arc = arc_length_mm(points)
             near = np.abs(arc - arc[far.argmin()]) <= _RING_MM
             if near.sum() >= 2:
                 size = 1.8 + 2.2 * lesion.percent / 100.0

@@ -40,7 +40,7 @@ def _filling(bed, model=None, *, shift_mm=0.0):
         pivot_mm=bed.pose.apply(pivot[None])[0] + np.array([0.0, 0.0, shift_mm]),
         shifts_mm=np.zeros((1, 3)),
     )
-    return cloud, pictures.fillings(state)[0]
+    return cloud, pictures.filled(state)[0][0]
 
 
 def _without(model, value):
