@@ -75,6 +75,7 @@ def judge_case(
         upslope=registered.upslope,
         remote=remote,
         segments=segments,
+        no_flow=registered.no_flow,
         tree=tree,
         territories=found,
         lesions=lesions,
@@ -130,10 +131,12 @@ def _segments(registered: Registered, found: Territories | None) -> dict[int, Se
     table = {}
     for segment in range(1, 18):
         own = registered.stress[segment]
-        rest = registered.rest[segment].relative_upslope if registered.rest else None
+        resting = registered.rest[segment] if registered.rest else None
+        rest = resting.relative_upslope if resting is not None else None
         vessel = chance.vessel(segment) if chance is not None else 0
         table[segment] = SegmentFusion(
             stress=own,
+            rest_flow=resting.flow if resting is not None else None,
             reserve=own.relative_upslope / rest if own.relative_upslope is not None and rest else None,
             territory=VESSELS[vessel - 1] if vessel else None,
             territory_share=_nearest_share(found, number == segment, vessel) if found is not None and vessel else None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Float
@@ -17,6 +17,7 @@ from engines.cmr.fusion.rigid import StackPlace
 from engines.cmr.heart.ct_heart import CtHeart
 from engines.cmr.heart.radial_model import RadialModel
 from engines.cmr.measured import CoronarySource
+from engines.cmr.perfusion.blood_flow import SegmentFlow
 from engines.cmr.perfusion.segments import SegmentPerfusion
 from engines.cmr.perfusion.slice_perfusion import SlicePerfusion
 
@@ -30,6 +31,7 @@ class SegmentFusion:
 
     Args:
         stress: its perfusion under stress.
+        rest_flow: its blood flow at rest.
         reserve: stress over rest upslope; None without rest.
         territory: vessel that feeds most of it by this patient's own tree; None without a tree.
         territory_share: share of its mass to which this vessel is the nearest.
@@ -45,6 +47,7 @@ class SegmentFusion:
     aha_default: str
     chance: tuple[float, float, float] | None = None
     shared: bool = False
+    rest_flow: SegmentFlow | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -60,6 +63,7 @@ class Fusion:
         dice_reoriented, dice_registered: mean 2-D wall Dice in the slices' planes.
         flags: empty only where the result may be trusted without a person's look.
         seconds: by stage.
+        no_flow: in words why stress, and why rest, has no blood flow; empty where it has.
         by_hand: what a reader changed, a line each.
     """
 
@@ -81,6 +85,7 @@ class Fusion:
     flags: tuple[str, ...]
     seconds: Mapping[str, float]
     coronaries: CoronarySource = "given"
+    no_flow: Mapping[str, str] = field(default_factory=dict)
     by_hand: tuple[str, ...] = ()
 
     @property

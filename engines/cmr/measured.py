@@ -36,6 +36,7 @@ class Measured:
     slices, rest: measured slices of stress and rest; some may be left out.
     flags: of series, heart, frame, and slices left out.
     frame_flags: those of the frame alone.
+    saturation_time_ms: of the series; None where unknown.
     """
 
     heart: CtHeart
@@ -46,6 +47,7 @@ class Measured:
     rest: tuple[SlicePerfusion, ...]
     flags: tuple[str, ...]
     frame_flags: tuple[str, ...]
+    saturation_time_ms: float | None
     seconds: Mapping[str, float]
 
 
@@ -105,6 +107,7 @@ def measure_case(
         rest=rest,
         flags=(*series.flags, *(("SLICE_LEFT_OUT",) if left_out else ()), *heart.flags, *frame_flags),
         frame_flags=frame_flags,
+        saturation_time_ms=series.saturation_time_ms,
         seconds=clock.seconds,
     )
 

@@ -12,6 +12,7 @@ import numpy as np
 from calibration.store import make_folder, write_bytes, write_json
 from engines.cmr.arms import DEFAULT, Arms
 from engines.cmr.fusion_result import AHA_DEFAULT
+from engines.cmr.perfusion.blood_flow import NATIVE_T1_S, flow_json, flow_model, known
 from engines.cmr.perfusion.segments import SegmentPerfusion, segment_table
 from engines.cmr.perfusion.segments_without_ct import places_in_stack
 from engines.cmr.perfusion.slice_perfusion import SlicePerfusion, measure_slices
@@ -51,8 +52,8 @@ def perfusion_files(
                 parts, lambda part: say(f"slice {part.name}", 0.9 * next(seen) / total), wall=arms.wall
             )
             reasons.extend(lost)
-    stress, knows_rv = _table(measured["stress"])
-    rest = _table(measured["rest"])[0] if measured["rest"] else None
+    stress, knows_rv, no_flow = _table(measured["stress"], series.saturation_time_ms)
+    rest, _, no_rest_flow = _table(measured["rest"], series.saturation_time_ms) if measured["rest"] else (None,) * 3
     flags = [*series.flags, *study_flags(measured["stress"], measured["rest"], stress, rest)]
     if reasons:
         flags.append("SLICE_LEFT_OUT")
@@ -66,6 +67,8 @@ def perfusion_files(
         "rest_slices": [_slice_json(part) for part in measured["rest"]],
         "segments": {str(k): _segment_json(k, stress[k], rest) for k in range(1, 18)},
         "left_out": reasons,
+        "no_blood_flow": {kind: why for kind, why in (("stress", no_flow), ("rest", no_rest_flow)) if why},
+        "native_t1_s": dict(NATIVE_T1_S),
         "flags": list(dict.fromkeys(flags)),
         "elapsed_ms": round(1000.0 * (time.perf_counter() - started), 1),
         "notice": "Research use only, not a medical device.",
@@ -88,10 +91,15 @@ def perfusion_files(
     return result
 
 
-def _table(slices: Sequence[SlicePerfusion]) -> tuple[dict[int, SegmentPerfusion], bool]:
+def _table(
+    slices: Sequence[SlicePerfusion], saturation_time_ms: float | None
+) -> tuple[dict[int, SegmentPerfusion], bool, str]:
+    """Segments, whether any slice tells where the right ventricle is, and why there is no blood flow, if so."""
     places, knows_rv = places_in_stack(slices)
     basal = max(range(len(slices)), key=lambda k: float(places[k].level[0]) if len(places[k].level) else 0.0)
-    return segment_table(slices, places, slices[basal].pool.upslope_per_s), knows_rv
+    flow = flow_model(slices, slices[basal], saturation_time_ms)
+    table = segment_table(slices, places, slices[basal].pool.upslope_per_s, known(flow))
+    return table, knows_rv, flow if isinstance(flow, str) else ""
 
 
 def _write_maps(folder: Path, name: str, part: SlicePerfusion) -> None:
@@ -131,7 +139,7 @@ def _segment_json(number: int, own: SegmentPerfusion, rest: Mapping[int, Segment
     reserve = own.relative_upslope / other if own.relative_upslope is not None and other else None
     return {
         "relative_upslope": short(own.relative_upslope),
-        "stress_mbf": None,
+        **flow_json(own.flow, rest[number].flow if rest else None),
         "territory": None,
         "aha_default": AHA_DEFAULT[number],
         "endo": short(own.endo),

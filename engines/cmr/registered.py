@@ -19,6 +19,7 @@ from engines.cmr.heart.ct_heart import CtHeart
 from engines.cmr.heart.lv_frame import LvFrame
 from engines.cmr.heart.radial_model import RadialModel, radial_model
 from engines.cmr.measured import Clock, Measured, Progress, silent
+from engines.cmr.perfusion.blood_flow import FlowModel, flow_model, known
 from engines.cmr.perfusion.segments import SegmentPerfusion, segment_table
 from engines.cmr.perfusion.slice_perfusion import SlicePerfusion, with_wall
 from engines.cmr.perfusion.study_flags import study_flags
@@ -38,6 +39,7 @@ class Registered:
     points_mm: (n, 3) LPS of the wall's voxels on the working grid; `upslope` is theirs.
     pool_per_s: upslope of the LV pool that shares are taken of.
     rest: None without rest.
+    no_flow: in words why stress, and why rest, has no blood flow; empty where it has.
     flags: all but those of the tree.
     """
 
@@ -50,6 +52,7 @@ class Registered:
     upslope: Float[np.ndarray, " n"]
     stress: Mapping[int, SegmentPerfusion]
     rest: Mapping[int, SegmentPerfusion] | None
+    no_flow: Mapping[str, str]
     pixels: WallPixels
     dice_reoriented: float
     dice_registered: float
@@ -94,10 +97,14 @@ def register_case(
     registered = [wall_dice(heart, model, link, np.linalg.inv(link.cmr_from_ct), elastic=True) for link in links]
     clock.stage("registration")
     say("perfusion on the CT", 0.8)
-    pool = max(zip(links, slices, strict=True), key=lambda pair: min(pair[0].level, 0.9))[1].pool.upslope_per_s
+    basal = _basal(links, slices)
+    pool = basal.pool.upslope_per_s
+    flows = {"stress": flow_model(slices, basal, measured.saturation_time_ms)}
     points = heart.points_mm(heart.masks["lv_wall"])
-    stress_table = segment_table(slices, [places_in_ct(model, *pair) for pair in zip(links, slices, strict=True)], pool)
-    rest_table = _rest_table(model, moved, links, measured.rest)
+    stress_table = segment_table(
+        slices, [places_in_ct(model, *pair) for pair in zip(links, slices, strict=True)], pool, known(flows["stress"])
+    )
+    rest_table, flows["rest"] = _rest_table(model, moved, links, measured.rest, measured.saturation_time_ms)
     upslope = upslope_on_wall(model, links, slices, pool, points)
     clock.stage("perfusion")
     return Registered(
@@ -110,6 +117,7 @@ def register_case(
         upslope=upslope,
         stress=stress_table,
         rest=rest_table,
+        no_flow={kind: reason for kind, reason in flows.items() if isinstance(reason, str)},
         pixels=WallPixels(model, links, slices, points, pool),
         dice_reoriented=float(np.mean(dice)),
         dice_registered=float(np.mean(registered)),
@@ -140,11 +148,15 @@ def _links(
 
 
 def _rest_table(
-    model: RadialModel, place: StackPlace, links: tuple[SliceLink, ...], rest: tuple[SlicePerfusion, ...]
-) -> dict[int, SegmentPerfusion] | None:
+    model: RadialModel,
+    place: StackPlace,
+    links: tuple[SliceLink, ...],
+    rest: tuple[SlicePerfusion, ...],
+    saturation_time_ms: float | None,
+) -> tuple[dict[int, SegmentPerfusion] | None, FlowModel | str]:
     """Rest lies where stress lies, but for its own breath-holds: each slice is centred on its stress neighbour."""
     if not rest:
-        return None
+        return None, "no rest was given"
     middles = []
     for link in links:
         middle = _wall_centre(link.part, link.wall.centre_px)
@@ -159,8 +171,15 @@ def _rest_table(
         shifts.append(apart - (apart @ axis) * axis)
     moved = replace(place, slice_shift_mm=np.array(shifts))
     own_links = link_slices(model, tuple(part.part for part in rest), tuple(part.wall for part in rest), moved)
-    pool = max(zip(own_links, rest, strict=True), key=lambda pair: min(pair[0].level, 0.9))[1].pool.upslope_per_s
-    return segment_table(rest, [places_in_ct(model, *pair) for pair in zip(own_links, rest, strict=True)], pool)
+    basal = _basal(own_links, rest)
+    flow = flow_model(rest, basal, saturation_time_ms)
+    places = [places_in_ct(model, *pair) for pair in zip(own_links, rest, strict=True)]
+    return segment_table(rest, places, basal.pool.upslope_per_s, known(flow)), flow
+
+
+def _basal(links: tuple[SliceLink, ...], slices: tuple[SlicePerfusion, ...]) -> SlicePerfusion:
+    """The slice nearest to the base, whose pool is the widest."""
+    return max(zip(links, slices, strict=True), key=lambda pair: min(pair[0].level, 0.9))[1]
 
 
 def _wall_centre(part: PerfusionSlice, centre_px: np.ndarray) -> np.ndarray:

@@ -12,6 +12,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+_KEPT = 2  # places of the last map along each side: a mean over all of them would forget where things are
+
 
 class ReorientationNet(nn.Module):
     """HU of a cube in, pose of the left ventricle out.
@@ -31,13 +33,14 @@ class ReorientationNet(nn.Module):
         for number, (before, after) in enumerate(pairwise(widths)):
             stages += [_Basic(before, after, stride=1 if number == 0 else 2), _Basic(after, after, stride=1)]
         self.stages = nn.Sequential(*stages)
-        self.head = nn.Linear(8 * width, 10)
-        nn.init.normal_(self.head.weight, std=0.01)
+        self.head = nn.Linear(8 * width * _KEPT**3, 10)
+        nn.init.normal_(self.head.weight, std=0.003)
         nn.init.zeros_(self.head.bias)
 
     def forward(self, hu: Float[Tensor, "b 1 n n n"]) -> Float[Tensor, "b 10"]:
         """Six numbers of a rotation, three of the middle (in units of 10 mm), one of the length's logarithm."""
-        return self.head(self.stages(self.entry(hu)).mean(dim=(2, 3, 4)))
+        last = self.stages(self.entry(hu))
+        return self.head(nn.functional.adaptive_avg_pool3d(last, _KEPT).flatten(1))
 
 
 class _Basic(nn.Module):

@@ -1,4 +1,7 @@
-"""The heart's frame by the Reorientation STN, read from the CT about the left ventricle."""
+"""The heart's frame by the Reorientation STN, read from the CT about the left ventricle.
+
+The spatial transformer turns the CT by what the network saw and lets it look again: what is left gets small.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +19,9 @@ from engines.cmr.networks import load_cmr_network
 from engines.networks.cmr_reorientation_network import ReorientationNet, rotation_of
 
 NAME = "cmr-stn"
-SIDE = 48
+SIDE = 36  # the ventricle of a large heart, its base and a little of what lies around it
 USUAL_LENGTH_MM = 85.0
-_PASSES = 2  # the second looks again with the heart in the middle
+_PASSES = 3  # each looks again with the heart in the middle, turned as the one before saw it
 
 
 def usual_pose() -> Float[np.ndarray, "3 3"]:
@@ -38,21 +41,23 @@ def frame_by_network(heart: CtHeart, geometric: LvFrame) -> LvFrame:
         geometric: of the masks; only the place of the ventricle is taken from it, for the first look.
     """
     middle = heart.points_mm(heart.masks["lv_wall"] | heart.masks["lv_cavity"]).mean(axis=0)
-    usual = torch.from_numpy(usual_pose()).float()
-    rotation, length = usual_pose(), USUAL_LENGTH_MM
+    usual = usual_pose()
+    rotation, length = usual, USUAL_LENGTH_MM
     for _ in range(_PASSES):
+        turn = rotation @ usual.T  # brings what was seen so far into the usual pose
         with torch.inference_mode():
-            told = _network()(torch.from_numpy(_cube(heart, middle))[None, None])
-        rotation = rotation_of(told[:, :6], usual)[0].numpy().astype(np.float64)
-        middle = middle + 10.0 * told[0, 6:9].numpy()
+            told = _network()(torch.from_numpy(_cube(heart, middle, turn))[None, None])
+        found = rotation_of(told[:, :6], torch.from_numpy(usual).float())[0].numpy().astype(np.float64)
+        rotation = turn @ found
+        middle = middle + turn @ (10.0 * told[0, 6:9].numpy())
         length = USUAL_LENGTH_MM * float(torch.exp(told[0, 9]))
     half = 0.5 * length * rotation[:, 2]
     return replace(geometric, apex_mm=middle - half, mitral_mm=middle + half, right=rotation[:, 0])
 
 
-def _cube(heart: CtHeart, middle: np.ndarray) -> np.ndarray:
+def _cube(heart: CtHeart, middle: np.ndarray, turn: np.ndarray) -> np.ndarray:
     side = (np.arange(SIDE) - 0.5 * (SIDE - 1)) * SPACING_MM
-    points = np.stack(np.meshgrid(side, side, side, indexing="ij"), axis=-1) + middle
+    points = np.stack(np.meshgrid(side, side, side, indexing="ij"), axis=-1) @ turn.T + middle
     return scaled(heart.sampled(heart.hu + 1024.0, points) - 1024.0)
 
 

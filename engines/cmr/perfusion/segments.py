@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from engines.cmr.heart.lv_frame import aha_segments
+from engines.cmr.perfusion.blood_flow import FlowModel, SegmentFlow
 from engines.cmr.perfusion.pooling import pooled
 from engines.cmr.perfusion.slice_perfusion import SlicePerfusion
 
@@ -26,6 +27,7 @@ class SegmentPerfusion:
         sigma: standard error of it.
         endo, epi: of the inner and the outer half.
         pixels: number of pixels behind it.
+        flow: blood flow; None where the input allows none.
     """
 
     relative_upslope: float | None
@@ -33,6 +35,7 @@ class SegmentPerfusion:
     endo: float | None
     epi: float | None
     pixels: int
+    flow: SegmentFlow | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -62,9 +65,13 @@ def segments_of(places: PixelPlaces) -> list[Int[np.ndarray, " n"]]:
 
 
 def segment_table(
-    slices: Sequence[SlicePerfusion], places: Sequence[PixelPlaces], pool_per_s: float
+    slices: Sequence[SlicePerfusion], places: Sequence[PixelPlaces], pool_per_s: float, flow: FlowModel | None = None
 ) -> dict[int, SegmentPerfusion]:
-    """All 16 segments; segment 17 belongs to long-axis pictures and stays empty."""
+    """All 16 segments; segment 17 belongs to long-axis pictures and stays empty.
+
+    Args:
+        flow: None where blood flow cannot be told.
+    """
     numbers = [segments_of(place) for place in places]
     table = {}
     for segment in range(1, 17):
@@ -77,27 +84,31 @@ def segment_table(
             parts = [
                 (part, np.any([n == segment for n in numbers[index]], axis=0)) for index, part in enumerate(slices)
             ]
-        table[segment] = _segment(parts, pool_per_s, segment)
+        table[segment] = _segment(parts, pool_per_s, segment, flow)
     table = _drawn_together(table)
     table[17] = SegmentPerfusion(relative_upslope=None, sigma=None, endo=None, epi=None, pixels=0)
     return table
 
 
-def _segment(parts: list[tuple[SlicePerfusion, np.ndarray]], pool_per_s: float, segment: int) -> SegmentPerfusion:
+def _segment(
+    parts: list[tuple[SlicePerfusion, np.ndarray]], pool_per_s: float, segment: int, flow: FlowModel | None
+) -> SegmentPerfusion:
     whole, endo, epi = ([], [], [])
-    variances, weights = [], []
+    variances, weights, flows = [], [], []
     for part, chosen in parts:
         if chosen.sum() < 2:
             continue
         depth = part.depth[part.interior]
         for store, keep in ((whole, chosen), (endo, chosen & (depth < 0.5)), (epi, chosen & (depth >= 0.5))):
             if keep.any():
-                fit = part.tissue.fit(part.curves[keep].mean(axis=0))
+                curve = part.curves[keep].mean(axis=0)
+                fit = part.tissue.fit(curve)
                 store.append((fit.upslope_per_s, int(keep.sum())))
                 if store is whole:
                     random = np.random.default_rng([_SEED, segment])
                     variances.append(part.tissue.slope_sd(fit, random) ** 2 + (_SHADING * fit.upslope_per_s) ** 2)
                     weights.append(int(keep.sum()))
+                    flows.append(flow.fit(part, curve) if flow is not None else None)
     count = sum(weights)
     if count < _FEWEST_PIXELS:
         return SegmentPerfusion(relative_upslope=None, sigma=None, endo=None, epi=None, pixels=count)
@@ -113,6 +124,20 @@ def _segment(parts: list[tuple[SlicePerfusion, np.ndarray]], pool_per_s: float, 
         endo=mean(endo),
         epi=mean(epi),
         pixels=count,
+        flow=_mean_flow(flows, weights),
+    )
+
+
+def _mean_flow(flows: list[SegmentFlow | None], weights: list[int]) -> SegmentFlow | None:
+    """Of the slices that see a segment; a slice whose fit is not good enough leaves it to the others."""
+    known = [(one, weight) for one, weight in zip(flows, weights, strict=True) if one is not None]
+    if not known:
+        return None
+    good = [(one, weight) for one, weight in known if one.ml_min_g is not None]
+    total = sum(weight for _, weight in good or known)
+    return SegmentFlow(
+        ml_min_g=sum((one.ml_min_g or 0.0) * weight for one, weight in good) / total if good else None,
+        residual=sum(one.residual * weight for one, weight in good or known) / total,
     )
 
 

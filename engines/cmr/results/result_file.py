@@ -20,6 +20,7 @@ from engines.cmr.coronaries.tree import VESSELS
 from engines.cmr.fusion.elastic import carried_wall
 from engines.cmr.fusion.transport import upslope_on_wall
 from engines.cmr.fusion_result import Fusion, SegmentFusion
+from engines.cmr.perfusion.blood_flow import NATIVE_T1_S, flow_json
 from engines.cmr.results.figure import fusion_figure
 from engines.cmr.results.fused_mesh import fused_mesh
 from engines.cmr.results.session_file import SESSION, write_session
@@ -91,6 +92,8 @@ def result_json(fusion: Fusion, elapsed_ms: float) -> dict[str, Any]:
         "flags": list(fusion.flags),
         "coronaries": fusion.coronaries,
         "coronaries_assumed": list(fusion.assumed),
+        "no_blood_flow": dict(fusion.no_flow),
+        "native_t1_s": dict(NATIVE_T1_S),
         "remote_relative_upslope": _round(fusion.remote, 4),
         "lps_ct_from_lps_cmr": [[float(v) for v in row] for row in fusion.place.ct_from_cmr],
         "slices": [
@@ -114,7 +117,7 @@ def _segment(value: SegmentFusion) -> dict[str, Any]:
     own = value.stress
     return {
         "relative_upslope": _round(own.relative_upslope, 5),
-        "stress_mbf": None,
+        **flow_json(own.flow, value.rest_flow),
         "territory": value.territory,
         "aha_default": value.aha_default,
         "endo": _round(own.endo, 5),

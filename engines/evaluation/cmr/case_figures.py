@@ -92,6 +92,7 @@ def evaluate_case(
                 **_motion(fusion, folder),
                 **_perfusion(fusion, truth),
                 **_voxels(fusion, folder),
+                **_flow(fusion, truth),
                 **_territory(fusion, truth),
                 **_lesions(fusion, truth),
             },
@@ -192,6 +193,24 @@ def _perfusion(fusion: Fusion, truth: dict[str, Any]) -> dict[str, Any]:
         "segment_noise": float(ratio.std() / ratio.mean()),
         "segments": [[None if a is None else float(a), float(b)] for a, b in pairs],
     }
+
+
+def _flow(fusion: Fusion, truth: dict[str, Any]) -> dict[str, Any]:
+    """Blood flow of segments against the simulated one; cases of before it was told have no truth of it."""
+    pairs = [
+        (own.ml_min_g, truth["segments"][str(k)].get("stress_mbf"))
+        for k in range(1, 17)
+        if (own := fusion.segments[k].stress.flow) is not None and own.ml_min_g is not None
+    ]
+    known = np.array([pair for pair in pairs if pair[1] is not None], dtype=np.float64).reshape(-1, 2)
+    if len(known) < 4:
+        return {"flow_r": None, "flow_bias": None, "flow_error": None}
+    told = {
+        "flow_bias": float((known[:, 0] / known[:, 1]).mean()),
+        "flow_error": float(np.abs(known[:, 0] - known[:, 1]).mean()),
+    }
+    spread = float(known[:, 1].std() / known[:, 1].mean())
+    return told | {"flow_r": float(np.corrcoef(known[:, 0], known[:, 1])[0, 1]) if spread > _DEFECT_SPREAD else None}
 
 
 def _voxels(fusion: Fusion, folder: Path) -> dict[str, Any]:

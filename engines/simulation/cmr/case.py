@@ -166,6 +166,7 @@ def _truth(
         counts = np.bincount(vessel[inside], minlength=4)
         segments[str(number)] = {
             "relative_upslope": float(upslope[here].mean()),
+            "stress_mbf": float(flow[here].mean()),
             "territory": _VESSELS[int(counts[1:].argmax())],
             "territory_share": float(counts.max() / max(counts.sum(), 1)),
             "aha_default": AHA_DEFAULT[number],

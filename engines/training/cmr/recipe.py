@@ -78,9 +78,10 @@ RECIPES: dict[str, _Recipe] = {
         plan=STN,
         train=train_stn,
         held_out=held_out_degrees,  # pyright: ignore[reportArgumentType]
-        does="tells how a left ventricle lies in a contrast CT: a 3-D ResNet18 on a cube of 48 voxels of 3 mm with a "
-        "spatial transformer (`engines/networks/cmr_reorientation_network.py`), at an eighth of the full width, "
-        "because the full one is work for a GPU; used by `cmr fuse --reorient stn`",
+        does="tells how a left ventricle lies in a contrast CT: a 3-D ResNet18 on a cube of 36 voxels of 3 mm with a "
+        "spatial transformer that turns the cube by what was seen and looks again "
+        "(`engines/networks/cmr_reorientation_network.py`), at an eighth of the full width, because the full one is "
+        "work for a GPU; used by `cmr fuse --reorient stn`",
     ),
     "cmr-sdn": _Recipe(
         plan=SDN,

@@ -43,6 +43,7 @@ def result_actions(
         make("last_beat", "Beat before", lambda p: p.cine.step(-1), "Left", repeats=True),
         make("play", "Play or stop the cine", lambda p: p.cine.play(), "Space"),
         make("motion", "Motion correction on or off", lambda p: p.cine.switch_motion(), "M"),
+        make("mix", "CMR alone, blended with the CT, in turns, in squares", lambda p: p.cine.next_mix(), "X"),
         Action(id="cmr.overlay", words="Hide the overlays", press=on(lambda p: p.hold_overlay(True)), keys=("O",),
                release=on(lambda p: p.hold_overlay(False)), refusal=refusal),
         make("territories", "Perfusion or territories", lambda p: p.switch_territories(), "T"),

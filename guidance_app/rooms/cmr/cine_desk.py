@@ -12,6 +12,7 @@ from engines.cmr.results.drawing import CMR_LINE, CT_LINE
 from engines.cmr.results.session_file import SessionSlice
 from engines.cmr.series import PerfusionSlice
 from guidance_app.panels.pictures.grey import grey_image, windowed
+from guidance_app.panels.pictures.mixing import FLICKER_MS, MIXES, mixed
 from guidance_app.panels.pictures.picture_view import Outline, PictureView
 from guidance_app.rooms.cmr.ct_sections import hex_of
 from guidance_app.rooms.cmr.opened import OpenedCmr
@@ -20,6 +21,7 @@ from guidance_app.rooms.cmr.pictures.curve_view import Curves, CurveView
 from guidance_app.rooms.cmr.pictures.section import STEP_MM, outlines_mm
 from guidance_app.rooms.cmr.words import segment_name
 
+_CHECKER_MM = 8.0
 BEAT_MS = 90  # a beat of the cine: about eight times as fast as the heart
 _MISSING = "no session.npz in this result: fuse the case again to see cine and curves"
 
@@ -29,20 +31,27 @@ class CineDesk(QObject):
 
     Args:
         session: None where the result has none; then both views say so.
+        ct_outline, ct_picture: the CT's wall, and the CT in grey, at the level of a slice.
     """
 
     def __init__(
         self, opened: OpenedCmr, session: tuple[SessionSlice, ...] | None, view: PictureView, plot: CurveView,
-        ct_outline: Callable[[float], list[np.ndarray]], parent: QObject | None = None,
+        ct_outline: Callable[[float], list[np.ndarray]], ct_picture: Callable[[float], np.ndarray | None],
+        parent: QObject | None = None,
     ) -> None:  # fmt: skip
         super().__init__(parent)
-        self.opened, self.view, self.plot, self._ct_outline = opened, view, plot, ct_outline
+        self.opened, self.view, self.plot = opened, view, plot
+        self._ct_outline, self._ct_picture = ct_outline, ct_picture
         self.slices = self._cut(opened, session)
         self.number, self.frame, self.corrected = 0, 0, True
         self._segment, self._pixel = 0, None
         self._timer = QTimer(self)
         self._timer.setInterval(BEAT_MS)
         self._timer.timeout.connect(lambda: self.step(1))
+        self.mix, self._flicked = 0, False
+        self._flicker = QTimer(self)
+        self._flicker.setInterval(FLICKER_MS)
+        self._flicker.timeout.connect(self._flick)
         plot.clicked.connect(self.to_frame)
         if self.slices:
             self.frame = self.slices[0].part.reference
@@ -122,8 +131,24 @@ class CineDesk(QObject):
         self._show_curves()
         return self._pixel is not None
 
+    def next_mix(self) -> str:
+        """The slice alone, blended with the CT at its level, in turns with it, in squares of both."""
+        if (one := self.slice) is None:
+            return self.refusal()
+        if self._ct_picture(one.level) is None:
+            return "no CT is shown that the slice could be compared with; CT\u2026 opens it"
+        self.mix, self._flicked = (self.mix + 1) % len(MIXES), False
+        self._flicker.start() if MIXES[self.mix] == "flicker" else self._flicker.stop()
+        self.show()
+        return f"CMR and CT: {MIXES[self.mix]}"
+
+    def _flick(self) -> None:
+        self._flicked = not self._flicked
+        self.show()
+
     def stop(self) -> None:
         self._timer.stop()
+        self._flicker.stop()
 
     def show(self) -> None:
         one = self.slice
@@ -134,6 +159,11 @@ class CineDesk(QObject):
             return
         frame = min(self.frame, one.frames - 1)
         grey = windowed(one.picture(frame, corrected=self.corrected), one.window)
+        other = self._ct_picture(one.level) if self.mix else None
+        if other is not None:
+            grey = mixed(
+                grey, other, MIXES[self.mix], flicked=self._flicked, checker_px=_CHECKER_MM / STEP_MM
+            )  # fmt: skip
         middle = (grey.shape[1] - 1) / 2
         self.view.show_picture(grey_image(grey), pixel_mm=(STEP_MM, STEP_MM), origin_px=(middle, middle))
         self._show_outlines(one, [outlines_mm(one.mask(one.part.wall))])
@@ -142,9 +172,14 @@ class CineDesk(QObject):
         self.view.corner = (
             f"slice at {100 * one.level:.0f} %\nbeat {frame + 1} of {one.frames}, {time_s:.1f} s{gone}\n"
             + ("motion corrected" if self.corrected else "as scanned")
+            + (f"\n{self._mix_words()}" if other is not None else "")
         )
         self.view.update()
         self._show_curves()
+
+    def _mix_words(self) -> str:
+        turn = (", now CT" if self._flicked else ", now CMR") if MIXES[self.mix] == "flicker" else ""
+        return f"{MIXES[self.mix]} with the CT at this level{turn}"
 
     def _show_outlines(self, one: CineSlice, own: list[list[np.ndarray]]) -> None:
         lines = [

@@ -10,7 +10,7 @@ from PyQt6.QtGui import QColor
 from engines.anatomy.vessel_model import CtVolume
 from engines.cmr.heart.lv_frame import aha_segments
 from engines.cmr.results.drawing import CMR_LINE, CT_LINE
-from guidance_app.panels.pictures.grey import colour_image
+from guidance_app.panels.pictures.grey import colour_image, windowed
 from guidance_app.panels.pictures.handle_view import HandleView
 from guidance_app.panels.pictures.picture_view import Outline, PictureView
 from guidance_app.rooms.cmr.opened import OpenedCmr
@@ -58,16 +58,17 @@ class CtSections:
             False: HandleView("CT anterior - inferior", half_width_mm=LONG_HALF_MM, bar_mm=10.0),
         }
         self._section: Section = short_axis(opened, None, level)
+        self._beside: tuple[float, np.ndarray] | None = None
         self._along = self._cut_along()
 
     def show_ct(self, ct: CtVolume) -> None:
-        self.ct = ct
+        self.ct, self._beside = ct, None
         self._along = self._cut_along()
         self.to_level(self.level)
 
     def renew(self, opened: OpenedCmr) -> None:
         """Show the same level of a corrected result."""
-        self.opened = opened
+        self.opened, self._beside = opened, None
         self._along = self._cut_along()
         self.to_level(self.level)
 
@@ -104,6 +105,16 @@ class CtSections:
     def wall_at(self, level: float) -> list[np.ndarray]:
         """The CT's wall at the level of a CMR slice, as outlines."""
         return outlines_mm(short_axis(self.opened, None, level).wall)
+
+    def grey_at(self, level: float) -> np.ndarray | None:
+        """The CT at the level of a CMR slice, in grey; None where no CT is shown."""
+        if self.ct is None:
+            return None
+        if self._beside is None or self._beside[0] != level:
+            hu = short_axis(self.opened, self.ct, level).hu
+            assert hu is not None
+            self._beside = level, hu
+        return windowed(self._beside[1], self.window)
 
     def paint(self) -> None:
         self._fill(self.short, self._section)

@@ -23,6 +23,7 @@ from guidance_app.views.palette import RESEARCH_LINE
 
 SEGMENTS, LESIONS, SCREENSHOT = "segments.csv", "lesions.csv", "panel.png"
 _SEGMENT_COLUMNS = ("segment", "name", "relative_upslope", "of_remote", "sigma", "endo", "epi", "stress_over_rest",
+                    "stress_mbf_ml_min_g", "stress_mbf_residual", "rest_mbf_ml_min_g",
                     "territory", "territory_share", "territory_chance", "territory_shared", "aha_default")  # fmt: skip
 _LESION_COLUMNS = ("kind", "branch", "vessel", "percent", "x_lps_mm", "y_lps_mm", "z_lps_mm", "mass_g",
                    "mean_relative_upslope", "of_remote", "verdict", "segments", "sentence")  # fmt: skip
@@ -65,7 +66,8 @@ def segment_csv(opened: OpenedCmr) -> str:
     rows = []
     for number, one in sorted(opened.found.segments.items()):
         rows.append((number, segment_name(number), one.relative_upslope, opened.share(number), one.sigma, one.endo,
-                     one.epi, one.reserve, one.territory, one.territory_share,
+                     one.epi, one.reserve, one.stress_mbf, one.stress_mbf_residual, one.rest_mbf, one.territory,
+                     one.territory_share,
                      max((one.territory_chance or {}).values(), default=None),
                      "yes" if one.territory_shared else "no", one.aha_default))  # fmt: skip
     return _table(opened, _SEGMENT_COLUMNS, rows)
@@ -91,8 +93,10 @@ def _table(opened: OpenedCmr, columns: tuple[str, ...], rows: Iterable[tuple[obj
     out = io.StringIO()
     hand = f"# corrected by hand: {'; '.join(opened.found.by_hand)}\n" if opened.found.by_hand else ""
     source = f"# {words}\n" if (words := coronaries_words(opened.found)) else ""
+    lacking = "; ".join(f"{kind}: {why}" for kind, why in opened.found.no_blood_flow.items())
+    flow = f"# no blood flow at {lacking}\n" if lacking else ""
     trust = f"# {trust_of(flags)}: {'; '.join(reasons(flags)) or 'no flag was raised'}\n"
-    out.write(f"# {RESEARCH_LINE}\n{trust}{hand}{source}")
+    out.write(f"# {RESEARCH_LINE}\n{trust}{hand}{source}{flow}")
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(columns)
     for row in rows:

@@ -49,6 +49,9 @@ class SegmentFound(_Part):
     epi: float | None = None
     sigma: float | None = None
     reserve: float | None = None
+    stress_mbf: float | None = None
+    stress_mbf_residual: float | None = None
+    rest_mbf: float | None = None
     territory_share: float | None = None
     territory_chance: dict[str, float] | None = None
     territory_shared: bool = False
@@ -96,6 +99,7 @@ class ResultFound(_Part):
     flags: tuple[str, ...]
     remote_relative_upslope: float | None = None
     by_hand: tuple[str, ...] = ()
+    no_blood_flow: dict[str, str] = {}
     coronaries: Literal["given", "found_in_ct", "none", ""] = ""
     coronaries_assumed: tuple[str, ...] = ()
     slices: tuple[SliceFound, ...] = ()

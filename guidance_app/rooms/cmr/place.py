@@ -53,7 +53,9 @@ class CmrPlace(ResultPlace):
         self.chosen = 0
         self._background = Background(self)
         self._make_widgets()
-        self.cine = CineDesk(opened, session, self.cine_view, self.plot, self.sections.wall_at, self)
+        self.cine = CineDesk(
+            opened, session, self.cine_view, self.plot, self.sections.wall_at, self.sections.grey_at, self
+        )
         self.hand = HandWork(opened, say, self)
         self.correcting = CorrectingDesk(self, self.hand)
         self.film = HeartFilm(self, say)
@@ -227,6 +229,7 @@ class CmrPlace(ResultPlace):
         self.slice.clicked.connect(lambda x, y: self.choose(self.sections.segment_under(x, y)))
         self.slice.left.connect(lambda: self.light(0))
         self.slice.dragged.connect(self.sections.drag_window)
+        self.slice.dragged.connect(lambda _across, _up: self.cine.show() if self.cine.mix else None)
         self.slice.wheeled.connect(lambda notches: self.step(2.0 * notches))
         self.cine_view.pointed.connect(self._point_in_cine)
         self.cine_view.clicked.connect(lambda x, y: self.choose(self._segment_in_cine(x, y)))

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 _BUTTONS = ("septal", "anterior", "lateral", "inferior", "apical",
             "slice_to_apex", "to_apex", "to_base", "slice_to_base", "overlay",
-            "last_beat", "next_beat", "play", "motion",
+            "last_beat", "next_beat", "play", "motion", "mix",
             "territories", "aha", "ct", "screenshot", "film",
             "correct", "brush_wall", "brush_pool", "reject", "undo", "export", "overview")  # fmt: skip
 _SHORT = {
     "septal": "Septal", "anterior": "Anterior", "lateral": "Lateral", "inferior": "Inferior", "apical": "Apical",
     "slice_to_apex": "\u21e4 Slice", "to_apex": "\u2193 Apex", "to_base": "\u2191 Base",
     "slice_to_base": "Slice \u21e5",
-    "last_beat": "\u2190 Beat", "next_beat": "Beat \u2192", "play": "Play", "motion": "Motion",
+    "last_beat": "\u2190 Beat", "next_beat": "Beat \u2192", "play": "Play", "motion": "Motion", "mix": "Blend",
     "overlay": "Hide", "territories": "Territory", "aha": "AHA", "ct": "CT\u2026", "screenshot": "Picture",
     "film": "Film",
     "overview": "Open\u2026", "correct": "Correct", "brush_wall": "Wall", "brush_pool": "Pool", "reject": "Reject",

@@ -113,6 +113,7 @@ def segment_lines(opened: OpenedCmr, number: int) -> tuple[str, ...]:
             lines.append(f"inner half {one.endo:.3f}, outer half {one.epi:.3f}")
         if one.reserve is not None:
             lines.append(f"stress over rest {one.reserve:.2f}")
+        lines += _flow_lines(one)
     if one.territory is None:
         lines.append(f"AHA default {one.aha_default}")
     else:
@@ -120,6 +121,14 @@ def segment_lines(opened: OpenedCmr, number: int) -> tuple[str, ...]:
         other = "" if one.territory == one.aha_default else f"; AHA default {one.aha_default}"
         lines.append(f"{_feeders(one)}{fed}{other}")
     return tuple(lines)
+
+
+def _flow_lines(one: SegmentFound) -> list[str]:
+    if one.stress_mbf is None:
+        return []
+    left = f" (fit leaves {100 * one.stress_mbf_residual:.0f} %)" if one.stress_mbf_residual is not None else ""
+    rest = f", rest {one.rest_mbf:.1f}" if one.rest_mbf is not None else ""
+    return [f"blood flow {one.stress_mbf:.1f}{rest} ml/min/g{left}"]
 
 
 def _feeders(one: SegmentFound) -> str:

@@ -56,6 +56,17 @@ def test_all_segments_are_there_and_the_seventeenth_is_unseen(fused) -> None:
     assert np.mean(right) >= 0.6  # one patient whose territories grew unevenly; `evaluate cmr` counts many
 
 
+def test_blood_flow_is_told_with_what_its_fit_leaves(fused) -> None:
+    result, truth, _, _ = fused
+    assert result["no_blood_flow"] == {}
+    for number, true in truth["segments"].items():
+        one = result["segments"][number]
+        assert one["stress_mbf"] == pytest.approx(true["stress_mbf"], rel=0.6), number
+        assert 0.0 < one["stress_mbf_residual"] < 0.15
+        assert one["rest_mbf"] < one["stress_mbf"]
+    assert result["segments"]["17"]["stress_mbf"] is None
+
+
 def test_files_lie_on_the_grid_of_the_ct(fused) -> None:
     _, _, out, case = fused
     ct, affine = read_nifti(case / "cta.nii.gz")

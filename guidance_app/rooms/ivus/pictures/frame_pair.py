@@ -9,6 +9,7 @@ from PyQt6.QtCore import QObject, Qt, QTimer, pyqtSignal
 from PyQt6.QtWidgets import QComboBox
 
 from guidance_app.panels.pictures.grey import grey_image, windowed
+from guidance_app.panels.pictures.mixing import FLICKER_MS, MIXES, mixed
 from guidance_app.panels.pictures.picture_view import Outline, PictureView
 from guidance_app.rooms.ivus.answer.desk import FusionDesk
 from guidance_app.rooms.ivus.answer.frame_table import FrameTable
@@ -16,8 +17,6 @@ from guidance_app.rooms.ivus.answer.measuring import Ruler
 from guidance_app.rooms.ivus.pictures.overlays import ct_outlines, frame_outlines, lumen_middle_mm
 from guidance_app.views import palette
 
-PAIR_MODES = ("side by side", "blend", "flicker", "checkerboard")
-_FLICKER_MS = 400
 _CHECKER_MM = 1.5
 _IVUS_WINDOW, _CT_WINDOW = (0.0, 255.0), (-150.0, 650.0)
 _KNOB_MM = 1.0  # a drag as near as this to the knob turns the cut
@@ -43,12 +42,12 @@ class FramePair(QObject):
         self.mode = 0
         self.ivus_window, self.ct_window = _IVUS_WINDOW, _CT_WINDOW
         self.modes = QComboBox()
-        self.modes.addItems(PAIR_MODES)
+        self.modes.addItems(MIXES)
         self.modes.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.modes.currentIndexChanged.connect(self._set_mode)
         self._flicked = False
         self._flicker = QTimer(self)
-        self._flicker.setInterval(_FLICKER_MS)
+        self._flicker.setInterval(FLICKER_MS)
         self._flicker.timeout.connect(self._flick)
         for view, other in ((self.ivus, self.cross), (self.cross, self.ivus)):
             view.pointed.connect(self._linked(view, other))
@@ -57,7 +56,7 @@ class FramePair(QObject):
         self.cross.dragged.connect(self._drag_cross)
 
     def next_mode(self) -> None:
-        self.modes.setCurrentIndex((self.mode + 1) % len(PAIR_MODES))
+        self.modes.setCurrentIndex((self.mode + 1) % len(MIXES))
 
     def next_ruler(self) -> str:
         """Length, area, arc, off."""
@@ -78,9 +77,9 @@ class FramePair(QObject):
         px, centre = desk.opened.pixel_mm, desk.opened.centre_px
         one = windowed(desk.opened.frames[k], self.ivus_window)
         other = windowed(desk.ct.section(k), self.ct_window)
-        mixed = _mixed(one, other, PAIR_MODES[self.mode], flicked=self._flicked, checker_px=_CHECKER_MM / px)
+        both = mixed(one, other, MIXES[self.mode], flicked=self._flicked, checker_px=_CHECKER_MM / px)
         for view, picture, outlines in (
-            (self.ivus, mixed, frame_outlines(desk)),
+            (self.ivus, both, frame_outlines(desk)),
             (self.cross, other, (*ct_outlines(desk), frame_outlines(desk)[0])),
         ):
             view.show_picture(grey_image(picture), pixel_mm=(px, px), origin_px=centre)
@@ -150,7 +149,7 @@ class FramePair(QObject):
     def _set_mode(self, mode: int) -> None:
         self.mode = mode
         self._flicked = False
-        self._flicker.start() if PAIR_MODES[mode] == "flicker" else self._flicker.stop()
+        self._flicker.start() if MIXES[mode] == "flicker" else self._flicker.stop()
         self.show_frame()
 
     def _flick(self) -> None:
@@ -163,14 +162,3 @@ def _dragged(window: tuple[float, float], right: float, up: float) -> tuple[floa
     width = max((high - low) * (1.0 + 1.5 * right), 4.0)
     middle = 0.5 * (low + high) - up * (high - low)
     return middle - 0.5 * width, middle + 0.5 * width
-
-
-def _mixed(one: np.ndarray, other: np.ndarray, mode: str, *, flicked: bool, checker_px: float) -> np.ndarray:
-    if mode == "blend":
-        return (one // 2 + other // 2).astype(np.uint8)
-    if mode == "flicker":
-        return other if flicked else one
-    if mode == "checkerboard":
-        rows, columns = (np.arange(size) // max(checker_px, 1.0) for size in one.shape)
-        return np.where((rows[:, None] + columns[None, :]) % 2 > 0, other, one)
-    return one

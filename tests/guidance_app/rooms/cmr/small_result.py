@@ -18,7 +18,7 @@ from engines.cmr.heart.lv_frame import LvFrame
 from engines.cmr.results.drawing import Canvas
 
 PATIENT = "MUSTERFRAU_ERIKA"
-REMOTE, DEFECT_SHARE = 0.1, 0.45
+REMOTE, DEFECT_SHARE, FLOW = 0.1, 0.45, 2.4  # FLOW in ml/min/g
 _STEP_MM, _SIZE = 2.0, 50
 FRAME = LvFrame(
     apex_mm=np.array([50.0, 50.0, 14.0]), mitral_mm=np.array([50.0, 50.0, 84.0]), right=np.array([-1.0, 0.0, 0.0])
@@ -87,7 +87,9 @@ def _result(flags: tuple[str, ...], point: list[float], *, tree: bool) -> dict[s
     segments = {
         str(k): {
             "relative_upslope": None if k == UNSEEN else REMOTE * (DEFECT_SHARE if k in DEFECT else 1.0),
-            "stress_mbf": None, "territory": DEFAULT[k] if tree else None, "aha_default": DEFAULT[k], "sigma": 0.004,
+            "stress_mbf": None if k in (3, UNSEEN) else FLOW * (DEFECT_SHARE if k in DEFECT else 1.0),
+            "stress_mbf_residual": 0.04,
+            "territory": DEFAULT[k] if tree else None, "aha_default": DEFAULT[k], "sigma": 0.004,
         }
         for k in range(1, 18)
     }  # fmt: skip

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from PyQt6.QtCore import QPoint, Qt
+from PyQt6.QtWidgets import QPushButton
 
 from engines.cmr.results.session_file import SESSION
 from guidance_app.panels.pictures.grey import pixels_of
@@ -70,6 +71,45 @@ def test_m_shows_the_pictures_as_they_were_scanned(place, window, qtbot):
     assert moved.mean() > 0.01, "the ring lies elsewhere in this beat"
     qtbot.keyClick(window, Qt.Key.Key_M)
     assert (picture(place.cine_view) == corrected).all()
+
+
+def _middle(view):
+    """Pixels of the view's middle, away from words."""
+    whole = picture(view)
+    high, wide = whole.shape[0], whole.shape[1]
+    return whole[high // 2 : high * 3 // 4, wide // 4 : wide * 3 // 4].mean(axis=2)
+
+
+def test_slice_and_ct_are_blended_shown_in_turns_and_in_squares_by_key_and_by_mouse(place, window, qtbot):
+    place.hold_overlay(True)
+    place.to_level(0.5)
+    alone = _middle(place.cine_view)
+    qtbot.keyClick(window, Qt.Key.Key_X)
+    blend = _middle(place.cine_view)
+    assert "blend with the CT" in place.cine_view.corner
+    qtbot.keyClick(window, Qt.Key.Key_X)
+    assert "now CMR" in place.cine_view.corner
+    assert (_middle(place.cine_view) == alone).all()
+    qtbot.waitUntil(lambda: "now CT" in place.cine_view.corner, timeout=2000)
+    ct = _middle(place.cine_view)
+    assert np.abs(blend - 0.5 * (alone + ct)).max() < 12
+    button = next(one for one in place.findChildren(QPushButton) if one.text() == "Blend")
+    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+    squares = _middle(place.cine_view)
+    from_ct = np.abs(squares - ct) < np.abs(squares - alone)
+    differ = np.abs(alone - ct) > 40
+    assert 0.25 < from_ct[differ].mean() < 0.75
+    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+    assert (_middle(place.cine_view) == alone).all()
+    place.hold_overlay(False)
+
+
+def test_without_a_ct_nothing_is_compared_and_the_line_says_why(place, window, qtbot):
+    kept, place.sections.ct = place.sections.ct, None
+    qtbot.keyClick(window, Qt.Key.Key_X)
+    assert place.cine.mix == 0
+    assert "no CT is shown" in window.strip.message.text()
+    place.sections.ct = kept
 
 
 def test_the_slice_beside_the_section_is_the_nearest_one(place):

@@ -18,7 +18,7 @@ from guidance_app.rooms.cmr.pictures.bulls_eye_view import NOT_SEEN
 from guidance_app.rooms.cmr.room import CmrRoom
 from guidance_app.views import palette
 from tests.guidance_app.mouse import move_mouse
-from tests.guidance_app.rooms.cmr.small_result import DEFECT_SHARE, FRAME, PATIENT, make_result
+from tests.guidance_app.rooms.cmr.small_result import DEFECT_SHARE, FLOW, FRAME, PATIENT, make_result
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +119,7 @@ def test_pointing_at_a_segment_lights_it_in_all_views(room, qtbot):
     qtbot.waitUntil(lambda: "8 mid anteroseptal" in place.detail.text())
     assert "upslope 45 % of remote; 0.045 \u00b1 0.004" in place.detail.text()
     assert "fed by LAD" in place.detail.text()
+    assert "blood flow 1.1 ml/min/g (fit leaves 4 %)" in place.detail.text()
     for view, old in zip((place.eye, place.slice), before, strict=True):
         assert (pixels_of(view.grab().toImage()) != old).any()
     place.eye.pointed.emit(0)
@@ -246,6 +247,7 @@ def test_an_export_is_whole_and_names_nobody(room, result, tmp_path):
     rows = list(csv.DictReader((out / "segments.csv").read_text().splitlines()[2:]))
     assert len(rows) == 17
     assert (float(rows[7]["of_remote"]), rows[16]["relative_upslope"]) == (DEFECT_SHARE, "")
+    assert (float(rows[0]["stress_mbf_ml_min_g"]), rows[2]["stress_mbf_ml_min_g"]) == (FLOW, "")
     lesions = list(csv.DictReader((out / "lesions.csv").read_text().splitlines()[2:]))
     assert [row["kind"] for row in lesions] == ["lesion", "defect"]
     assert lesions[0]["sentence"].endswith("matched")
