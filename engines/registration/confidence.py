@@ -32,7 +32,7 @@ ENOUGH_DM = 2.0
 # Share of edges from which vessels count as thick, as an aorta's (0.66 to 0.93) and not a head's (at most 0.33).
 THICK = 0.5
 
-ConfidenceKind = Literal["cold", "warm", "filled", "thick"]
+ConfidenceKind = Literal["cold", "warm"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +107,7 @@ class ConfidenceModel(BaseModel):
     warm: _Logistic
     filled: _Logistic  # cold, and judged by rendering: its features are `FilledFeatures`
     thick: _Logistic  # the same for thick vessels
+    thick_tracked: _Logistic  # a step of tracking by rendering, thick vessels
     provenance: dict[str, str | float | int | list[int] | list[float]]
 
 
@@ -130,8 +131,9 @@ def load_confidence_model() -> ConfidenceModel:
         model = ConfidenceModel.model_validate(json.loads(source.read_text(encoding="utf-8")))
     except (OSError, ValueError) as error:
         raise InputError(f"{source}: no usable confidence model ({error}); install the program again") from error
+    rendered = (model.filled, model.thick, model.thick_tracked)
     known = ((model.cold, FEATURE_NAMES), (model.warm, FEATURE_NAMES))
-    for fitted, names in (*known, (model.filled, FILLED_NAMES), (model.thick, FILLED_NAMES)):
+    for fitted, names in (*known, *((fit, FILLED_NAMES) for fit in rendered)):
         named = {part for name in fitted.features for part in name.split(" * ")}
         if unknown := sorted(named - set(names)):
             raise InputError(f"{source}: fitted for features {unknown}, this version computes {names}")
@@ -153,12 +155,18 @@ def judge_filled(features: FilledFeatures, depth_sigma_mm: float, *, tracked: bo
     """The same where the rendering of the vessels has judged the pose.
 
     Args:
-        tracked: a step's pose is a little off the fine picture's best, which `keen` would take for a chance fit.
+        tracked: a step's pose is a little off the fine picture's best, and `keen` is measured over larger moves.
     """
     seen = min(1.0, features.image_decimetres / ENOUGH_DM)
     model = load_confidence_model()
-    fitted = model.thick if features.edge_share > THICK and not tracked else model.filled
+    thick = model.thick_tracked if tracked else model.thick
+    fitted = thick if judged_as_thick(features.edge_share, solid=features.solid) else model.filled
     return _judged(features, fitted, depth_sigma_mm, seen < 1.0, times=seen**2)
+
+
+def judged_as_thick(edge_share: float, *, solid: bool) -> bool:
+    """Whether a fit of its own decides; tubes about an aorta's centerlines fit too badly to be keen anywhere."""
+    return solid and edge_share > THICK
 
 
 def _judged(

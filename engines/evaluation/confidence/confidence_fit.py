@@ -1,7 +1,7 @@
 """Fit the confidence model on simulated registrations with known error.
 
-    python -m engines.evaluation.confidence.confidence_fit samples.jsonl... [--keep OLD.json] [--out confidence.json]
-        [--figure reliability.png]
+    python -m engines.evaluation.confidence.confidence_fit samples.jsonl... [--keep OLD.json] [--kinds thick...]
+        [--out confidence.json] [--figure reliability.png]
 
 The samples are lines of `engines.evaluation.confidence.confidence_samples` (cold, warm) and of `filled_samples` beside
 it (filled). Thresholds and the figures in the file's provenance come from fits that left out the judged patient.
@@ -35,9 +35,13 @@ from engines.evaluation.registration.figures import Calibration, reliability_of
 # patient's model that must lie below the threshold of rejection.
 _KNOWN_WRONG = 0.95
 _OTHERS_REJECTED = 0.99
+# The same for acceptance where rendering finds a pose; tracking only follows what was accepted before.
+_OTHERS_NOT_ACCEPTED = {"filled": 0.99, "thick": 0.99}
 _ACCEPT_WITHIN = (0.7, 0.985)
 # A rejected tracking step causes a cold start, although a cold start has confirmed the pose already: reject less.
-_REJECT_WITHIN = {"cold": (0.4, 0.7), "warm": (0.2, 0.4), "filled": (0.2, 0.6), "thick": (0.2, 0.6)}
+_REJECT_WITHIN = {
+    "cold": (0.4, 0.7), "warm": (0.2, 0.4), "filled": (0.2, 0.6), "thick": (0.2, 0.6), "thick_tracked": (0.2, 0.4),
+}  # fmt: skip
 
 WARM_FEATURES = (
     "score",
@@ -91,8 +95,12 @@ FILLED_FEATURES = (
     "turn_sharp * edge_share",
 )
 # A thick vessel's own width decides how much a small move costs; relative to the model's own loss it says far more.
-THICK_FEATURES = ("clear", "keen", "turn_keen", "prior_distance")
-NAMES = {"cold": COLD_FEATURES, "warm": WARM_FEATURES, "filled": FILLED_FEATURES, "thick": THICK_FEATURES}
+THICK_FEATURES = ("fine", "keen", "turn_keen", "prior_distance", "loose")
+THICK_TRACKED_FEATURES = ("fine", "keen", "turn_keen", "loose")
+NAMES = {
+    "cold": COLD_FEATURES, "warm": WARM_FEATURES, "filled": FILLED_FEATURES, "thick": THICK_FEATURES,
+    "thick_tracked": THICK_TRACKED_FEATURES,
+}  # fmt: skip
 
 
 def held_out_confidence(
@@ -143,9 +151,13 @@ def thresholds(samples: Sequence[Sample], confidence: Float[np.ndarray, " n"]) -
     """The confidences from which to accept and below which to reject; between them a person decides."""
     error = np.array([s.error_mm for s in samples])
     wrong, other = confidence[error >= RIGHT_MM], confidence[error >= OTHER_ANATOMY_MM]
+    kind = samples[0].kind
     low, high = _ACCEPT_WITHIN
-    accept = float(np.clip(np.quantile(wrong, _KNOWN_WRONG), low, high)) if len(wrong) else low
-    least, most = _REJECT_WITHIN[samples[0].kind]
+    accept = float(np.quantile(wrong, _KNOWN_WRONG)) if len(wrong) else low
+    if len(other) and kind in _OTHERS_NOT_ACCEPTED:
+        accept = max(accept, float(np.quantile(other, _OTHERS_NOT_ACCEPTED[kind])))
+    accept = float(np.clip(accept, low, high))
+    least, most = _REJECT_WITHIN[kind]
     reject = float(np.clip(np.quantile(other, _OTHERS_REJECTED), least, most)) if len(other) else least
     return {"accept": accept, "reject": min(reject, accept)}
 
@@ -234,11 +246,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("samples", nargs="+", type=Path)
     parser.add_argument("--keep", type=Path, help="confidence.json whose other kinds are kept")
+    parser.add_argument("--kinds", nargs="*", choices=list(NAMES), default=list(NAMES), help="fit these alone")
     parser.add_argument("--out", type=Path, default=Path("confidence.json"))
     parser.add_argument("--figure", type=Path, help="PNG of the confidences in tenths against the share right")
     options = parser.parse_args()
     kept = None if options.keep is None else json.loads(options.keep.read_text(encoding="utf-8"))
-    samples = read_samples(options.samples)
+    samples = [sample for sample in read_samples(options.samples) if sample.kind in options.kinds]
     content = confidence_model(samples, kept)
     write_json(options.out, content)
     if options.figure is not None:

@@ -13,10 +13,10 @@ from jaxtyping import Float
 from scipy.optimize import minimize
 
 from engines.evaluation.confidence.confidence_samples import OTHER_ANATOMY_MM
-from engines.registration.confidence import THICK
+from engines.registration.confidence import judged_as_thick
 
 RIGHT_MM = 5.0
-RENDERED = ("filled", "thick")  # kinds that the rendering of the vessels has judged
+RENDERED = ("filled", "thick", "thick_tracked")  # kinds that the rendering of the vessels has judged
 _RIDGE, _FILLED_RIDGE = 0.01, 0.005  # patients left out were judged best with these
 
 
@@ -58,8 +58,13 @@ def read_samples(paths: Sequence[Path]) -> list[Sample]:
 
 
 def _kind_of(line: dict) -> str:
-    """Rendered registrations are judged apart where the vessels are thick."""
-    return "thick" if line["kind"] == "filled" and line["features"]["edge_share"] > THICK else line["kind"]
+    """Rendered registrations are judged apart where the vessels are thick; only then is tracking judged otherwise."""
+    if line["kind"] == "tracked":
+        return "thick_tracked"
+    if line["kind"] != "filled":
+        return line["kind"]
+    features = line["features"]
+    return "thick" if judged_as_thick(features["edge_share"], solid=features["solid"] > 0) else "filled"
 
 
 def table(samples: Sequence[Sample], names: Sequence[str]) -> Float[np.ndarray, "n k"]:

@@ -15,6 +15,7 @@ from engines.anatomy.vessel_model import CenterlineTree, LabelVolume, VesselMode
 from engines.registration.view import RegistrationView
 
 Defect = Callable[[VesselModel, np.random.Generator], VesselModel]
+_MOST_LUMEN = 1.9  # of the true one, both lumina together
 
 
 def with_unfilled_lumen(model: VesselModel, rng: np.random.Generator) -> VesselModel:
@@ -109,12 +110,38 @@ def surface_only(model: VesselModel, rng: np.random.Generator) -> VesselModel:
     )
 
 
+def lumina_not_told(model: VesselModel, rng: np.random.Generator) -> VesselModel:
+    """A false lumen beside the true one under one label; as it was where the false one would be the larger."""
+    assert model.labels is not None
+    both = with_unfilled_lumen(model, rng)
+    assert both.labels is not None
+    if np.count_nonzero(both.labels.labels) > _MOST_LUMEN * np.count_nonzero(model.labels.labels):
+        return model
+    return merged_labels(both, rng)
+
+
+def bent(model: VesselModel, rng: np.random.Generator) -> VesselModel:
+    """Labels bent by waves of 1 to 3 mm, as a patient lies otherwise on the table than in the scanner."""
+    labels = model.labels
+    assert labels is not None
+    index = np.stack(np.meshgrid(*(np.arange(n, dtype=np.float32) for n in labels.labels.shape), indexing="ij"))
+    place = index.copy()
+    for axis in range(3):
+        along = np.tensordot(_unit(rng).astype(np.float32), index, axes=1)
+        wave = rng.uniform(60.0, 160.0) / _voxel_mm(labels)
+        height = rng.uniform(1.0, 3.0) / _voxel_mm(labels)
+        place[axis] += height * np.sin(2 * np.pi * along / wave + rng.uniform(0.0, 2 * np.pi))
+    return _with(model, ndimage.map_coordinates(labels.labels, place, order=0, mode="nearest"))
+
+
 DEFECTS: dict[str, Defect] = {
     "unfilled lumen": with_unfilled_lumen,
     "cut short": cut_short,
     "thickness": thicker_or_thinner,
     "holes and debris": with_holes_and_debris,
     "merged": merged_labels,
+    "lumina not told": lumina_not_told,
+    "bent": bent,
 }
 
 

@@ -57,7 +57,10 @@ class FilledStanding:
         filled_share: of the model's volume that lies in the pictures, what is filled at least a tenth as much as most.
         sharp, turn_sharp: share of the fine correlation that 1.5 mm in plane and 0.04 rad about the beam cost.
         keen, turn_keen: the same relative to what these moves cost where the model itself is seen, -1 to 0.9; near 1
-            for vessels of any width in their place.
+            for vessels of any width in their place. Of a tracked pose over larger moves.
+        solid: whether the model has walls of its own, not tubes about its centerlines: only then does `keen` tell.
+        spread_mm: standard deviation that the fit's curvature leaves to the model's place, in the isocentre plane. It
+            counts what is not filled too: parts far from all that is seen may lie well off a fit that looks exact.
     """
 
     fine: float
@@ -70,6 +73,8 @@ class FilledStanding:
     turn_sharp: float
     keen: float
     turn_keen: float
+    solid: bool
+    spread_mm: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -89,24 +94,26 @@ def filled_start(
     *,
     also: Sequence[RigidState] = (),
     held: RigidState | None = None,
+    searched: bool = True,
 ) -> FilledStart | None:
     """Find the pose whose rendering explains the contrast; None where a view has no contrast picture or nothing filled.
 
     Args:
         also: poses found in other ways, to be judged beside those of the search.
         held: a pose that was found otherwise: it is the result, unmoved, and all that the search finds are its rivals.
+        searched: whether there is a search; else only `also` is carried on.
     """
     began = time.perf_counter()
     levels = _pictures(model, views)
     if levels is None:
         return None
     search, coarse, middle, fine = levels
-    candidates = filled_search(search, ready[0], prior, rotation_grid(prior), keep=_CANDIDATES)
+    candidates = filled_search(search, ready[0], prior, rotation_grid(prior), keep=_CANDIDATES) if searched else []
     small = model.thinned(_MODEL_POINTS)
-    starts = [*also, prior.state, *(candidate.state for candidate in candidates)]
+    starts = [*also, *([prior.state] if searched else []), *(candidate.state for candidate in candidates)]
     if len(views) > 1:
         starts = [*also, *(seen_in_second_view(state, small, ready, prior) for state in starts[len(also) :])]
-    searched = time.perf_counter()
+    looked = time.perf_counter()
     rough = _fitted(starts, coarse, _COARSE, ready, prior)
     basins = _distinct(rough, small, ready)[: MIDDLE.keep]
     carried = _fitted([fit.state for fit in basins], middle, MIDDLE, ready, prior)
@@ -123,9 +130,9 @@ def filled_start(
             Stage(
                 name="filled search",
                 similarity=candidates[0].ncc if candidates else 0.0,
-                elapsed_ms=1e3 * (searched - began),
+                elapsed_ms=1e3 * (looked - began),
             ),
-            Stage(name="filled basins", similarity=standing.middle, elapsed_ms=1e3 * (fitted - searched)),
+            Stage(name="filled basins", similarity=standing.middle, elapsed_ms=1e3 * (fitted - looked)),
             Stage(name="filled fit", similarity=standing.fine, elapsed_ms=1e3 * (done - fitted)),
         ),
     )
@@ -204,7 +211,21 @@ def _standing(
         turn_sharp=turn_sharp,
         keen=keen(sharp, 1.0 - float(np.mean([itself for _, itself in shifts]))),
         turn_keen=keen(turn_sharp, 1.0 - float(np.mean([itself for _, itself in turns]))),
+        solid=is_solid(model),
+        spread_mm=spread_mm(best, model, ready),
     )
+
+
+def is_solid(model: PreparedModel) -> bool:
+    return model.model.labels is not None or model.model.surface is not None
+
+
+def spread_mm(fit: FilledFit, model: PreparedModel, views: Sequence[PreparedView]) -> float:
+    """See `FilledStanding`; Laplace approximation."""
+    variances, directions = np.linalg.eigh(np.linalg.pinv(fit.information, hermitian=True))
+    steps = directions * np.sqrt(np.maximum(variances, 0.0))
+    apart = [apart_mm(fit.state, moved(fit.state, step, views), model, views) for step in steps.T]
+    return float(np.linalg.norm(apart))
 
 
 def keen(lost: float, lost_itself: float) -> float:

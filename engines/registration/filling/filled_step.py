@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import cv2
@@ -11,11 +12,11 @@ from jaxtyping import Float
 
 from engines.registration.alignment.cold_start import apart_mm
 from engines.registration.alignment.levenberg_marquardt import PosePrior
-from engines.registration.confidence import ENOUGH_DM, Verdict, judge_filled
+from engines.registration.confidence import ENOUGH_DM, Verdict, judge_filled, judged_as_thick
 from engines.registration.features.image_features import PreparedView
 from engines.registration.features.prepared_model import PreparedModel
 from engines.registration.features.projected_model import RigidState
-from engines.registration.filling.filled_features import FilledFeatures, features_of, filled_depth_sigma_mm
+from engines.registration.filling.filled_features import FilledFeatures, edge_share, features_of, filled_depth_sigma_mm
 from engines.registration.filling.filled_fit import fit_filled
 from engines.registration.filling.filled_picture import FilledPicture, Filling, best_correlation, gram_of
 from engines.registration.filling.filled_stage import (
@@ -26,6 +27,9 @@ from engines.registration.filling.filled_stage import (
     NUDGE_RAD,
     FilledStanding,
     filled_share,
+    is_solid,
+    keen,
+    spread_mm,
 )
 from engines.registration.filling.filled_views import FilledViews, filled_views
 from engines.registration.filling.vessel_cloud import VesselCloud, vessel_cloud
@@ -36,6 +40,8 @@ _MODEL_POINTS = 120
 # A warm step starts where the last frame's pose was, so that its start tells nothing. The confidence was fitted with
 # starts from headers and from people; this is their middle.
 _TYPICAL_PRIOR = 2.3
+# A tracked pose lies 0.5 to 3 mm off the fine picture's best, for which smaller moves tell right from wrong less well.
+_FAR_MM, _FAR_RAD = 3.0, 0.06
 _LEAST_SEEN = 0.4  # of the picture's energy above its noise; with less there is no contrast to speak for any pose
 
 
@@ -88,11 +94,16 @@ class FilledTracker:
             return None
         fit = fit_filled(last, middle, [ready], prior, iterations=_ITERATIONS)
         filling, parts = fine.pictures[0].filled(fit.state, fine.local_mm, fine.cloud, 0)
-        sharp, turn_sharp = sharpness_of(fine.pictures[0], filling, parts, self._pivot_px(fine.pictures[0], fit.state))
+        at = (fine.pictures[0], filling, parts, self._pivot_px(fine.pictures[0], fit.state))
+        # Thick vessels are judged by how keen the fit is, thin ones by how sharp: the other is not measured.
+        thick = judged_as_thick(edge_share([ready]), solid=is_solid(self._prepared))
+        sharp, turn_sharp = (0.0, 0.0) if thick else sharpness_of(*at)
+        keen_, turn_keen = keenness_of(*at) if thick else (0.0, 0.0)
         standing = FilledStanding(
             fine=filling.ncc, clear=filling.clear, middle=fit.ncc, rival=0.0, share=1.0,
             filled_share=filled_share(fine.cloud, [filling]), sharp=sharp, turn_sharp=turn_sharp,
-            keen=0.0, turn_keen=0.0,  # not measured, nor asked for: see `judge_filled`
+            keen=keen_, turn_keen=turn_keen, solid=is_solid(self._prepared),
+            spread_mm=spread_mm(fit, self._small, [ready]),
         )  # fmt: skip
         depth_mm = filled_depth_sigma_mm(fit)
         features = features_of(standing, [ready], start_sigmas=_TYPICAL_PRIOR, depth_mm=depth_mm)
@@ -115,6 +126,11 @@ class FilledTracker:
         return float(column), float(row)
 
 
+def prior_of_step(last: RigidState) -> PosePrior:
+    """The motion of a head or a trunk between two frames; no heart's beat, and a table's move is followed by tags."""
+    return PosePrior(state=last, rotation_rad=np.deg2rad(0.7), in_plane_mm=2.5, depth_mm=2.5)
+
+
 def of_one_frame(verdict: Verdict, features: FilledFeatures) -> Verdict:
     """A stump of the tree confirms no pose, but it contradicts none either."""
     little = features.image_decimetres < ENOUGH_DM and verdict.status == "rejected"
@@ -126,40 +142,72 @@ def sharpness_of(
 ) -> tuple[float, float]:
     """`FilledStanding.sharp` and `.turn_sharp` of one view, with the seen picture moved in place of the model.
 
-    A small move in the plane is the same for both, and the parts need not be rendered again. Only the border differs:
-    what is near it was band-passed without its surroundings and would move away from where the parts show the same.
-    So only what lies inside before and after the move is compared; else every pose would look sharp in a collimated
-    field.
-
     Args:
         filling, parts: of `FilledPicture.filled` at the pose.
         pivot_px: (column, row) of the model's pivot, about which it turns.
     """
-    if not filling.ncc > 0:
-        return 0.0, 0.0
-    seen = np.zeros(picture.shape_px, np.float32)
-    seen.ravel()[picture.index] = picture.target
-    inner = _inner(picture)
-    step_px = NUDGE_MM / picture.mm_per_px
+    ((shift, turn),) = _lost([picture.target], picture, filling, parts, pivot_px, NUDGE_MM, NUDGE_RAD)
+    return shift, turn
 
-    def lost(column_px: float, row_px: float, turn_rad: float) -> float:
+
+def keenness_of(
+    picture: FilledPicture, filling: Filling, parts: Float[np.ndarray, "k pixels"], pivot_px: tuple[float, float]
+) -> tuple[float, float]:
+    """`FilledStanding.keen` and `.turn_keen` of a tracked pose, over moves that are larger than what it may be off."""
+    itself = (filling.amount @ parts).astype(np.float32)
+    seen, own = _lost([picture.target, itself], picture, filling, parts, pivot_px, _FAR_MM, _FAR_RAD)
+    return keen(seen[0], own[0]), keen(seen[1], own[1])
+
+
+def _lost(
+    targets: Sequence[Float[np.ndarray, " pixels"]],
+    picture: FilledPicture,
+    filling: Filling,
+    parts: Float[np.ndarray, "k pixels"],
+    pivot_px: tuple[float, float],
+    step_mm: float,
+    turn_rad: float,
+) -> list[tuple[float, float]]:
+    """Share of each target's correlation that a step in the plane and a turn about the beam cost.
+
+    A small move in the plane is the same for both, and the parts need not be rendered again. Only the border differs:
+    what is near it was band-passed without its surroundings and would move away from where the parts show the same.
+    So only what lies inside before and after the move is compared; else every pose would look sharp in a collimated
+    field.
+    """
+    if not filling.ncc > 0:
+        return [(0.0, 0.0)] * len(targets)
+    inner = _inner(picture)
+    step_px = step_mm / picture.mm_per_px
+
+    def lost(column_px: float, row_px: float, turn_rad: float) -> list[float]:
         matrix = cv2.getRotationMatrix2D(pivot_px, math.degrees(turn_rad), 1.0)
         matrix[:, 2] += (column_px, row_px)
         still_inside = cv2.warpAffine(inner, matrix, inner.shape[::-1]) > 0.99
         common = (still_inside & (inner > 0)).ravel()[picture.index]
         if not common.any():
-            return 0.0
-        there = cv2.warpAffine(seen, matrix, seen.shape[::-1]).ravel()[picture.index]
+            return [0.0] * len(targets)
         shown = parts[:, common]
         shown = shown - shown.mean(axis=1, keepdims=True)
         gram = gram_of(shown)
-        here = best_correlation(gram, shown, picture.target[common])
-        # Where the inner part alone shows no fit, a share of that little would be any number.
-        return (here - best_correlation(gram, shown, there[common])) / max(here, 0.5 * filling.ncc)
+        found = []
+        for target in targets:
+            there = cv2.warpAffine(_laid_out(target, picture), matrix, inner.shape[::-1]).ravel()[picture.index]
+            here = best_correlation(gram, shown, target[common])
+            # Where the inner part alone shows no fit, a share of that little would be any number.
+            found.append((here - best_correlation(gram, shown, there[common])) / max(here, 0.5 * filling.ncc))
+        return found
 
     shifted = [lost(step_px, 0, 0), lost(-step_px, 0, 0), lost(0, step_px, 0), lost(0, -step_px, 0)]
-    turned = [lost(0, 0, NUDGE_RAD), lost(0, 0, -NUDGE_RAD)]
-    return float(np.mean(shifted)), float(np.mean(turned))
+    turned = [lost(0, 0, turn_rad), lost(0, 0, -turn_rad)]
+    shift, turn = np.mean(shifted, axis=0), np.mean(turned, axis=0)
+    return [(float(s), float(t)) for s, t in zip(shift, turn, strict=True)]
+
+
+def _laid_out(target: Float[np.ndarray, " pixels"], picture: FilledPicture) -> Float[np.ndarray, "rows columns"]:
+    laid = np.zeros(picture.shape_px, np.float32)
+    laid.ravel()[picture.index] = target
+    return laid
 
 
 def _inner(picture: FilledPicture) -> Float[np.ndarray, "rows columns"]:

@@ -5,13 +5,10 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-import numpy as np
-
-from engines.registration.alignment.levenberg_marquardt import PosePrior
 from engines.registration.features.image_features import PreparedView
 from engines.registration.features.prepared_model import PreparedModel
 from engines.registration.features.projected_model import RigidState
-from engines.registration.filling.filled_step import FilledStep, FilledTracker
+from engines.registration.filling.filled_step import FilledStep, FilledTracker, prior_of_step
 from engines.registration.filling.rendered_result import reasons_of
 from engines.registration.registration import Registration, RegistrationBackend, Stage
 from engines.registration.tracking.track import FORGET, MAX_JUMP_MM, kept, one_view
@@ -32,18 +29,13 @@ def track_filled(
     """
     began = time.perf_counter()
     last = RigidState.of(previous.isocentre_from_lps, prepared)
-    step = tracker.step(view, ready, last, _prior(last))
+    step = tracker.step(view, ready, last, prior_of_step(last))
     if step is None:
         return None
     if step.moved_mm > MAX_JUMP_MM:
         reason = f"the model jumped {step.moved_mm:.0f} mm in one frame; register again"
         return kept(view, previous, began, "rejected", 0.0, reason)
     return _registration(view, prepared, previous, step, began)
-
-
-def _prior(last: RigidState) -> PosePrior:
-    """The motion of a head or a trunk between two frames; no heart's beat, and a table's move is followed by tags."""
-    return PosePrior(state=last, rotation_rad=np.deg2rad(0.7), in_plane_mm=2.5, depth_mm=2.5)
 
 
 def _registration(

@@ -44,7 +44,8 @@ def _samples(seed: int, count: int = 400, kind: str = "cold") -> list[Sample]:
 
 
 def _of_all_kinds() -> list[Sample]:
-    return [*_samples(0), *_samples(1, kind="warm"), *_samples(2, kind="filled"), *_samples(3, kind="thick")]
+    kinds = ("cold", "warm", "filled", "thick", "thick_tracked")
+    return [sample for seed, kind in enumerate(kinds) for sample in _samples(seed, kind=kind)]
 
 
 def test_wrong_ones_are_known_on_new_samples():
@@ -144,12 +145,14 @@ def test_kinds_without_samples_are_taken_over():
 def test_rendered_registrations_of_thick_vessels_are_fitted_apart(tmp_path: Path):
     line = {"kind": "filled", "case": "p0", "error_mm": 1.0, "depth_error_mm": 2.0}
     file = tmp_path / "samples.jsonl"
-    lines = [json.dumps(line | {"features": {"edge_share": share}}) for share in (0.1, 0.9)]
-    file.write_text("\n".join([*lines, json.dumps(line | {"kind": "warm", "features": {"edge_share": 0.9}})]))
-    assert [sample.kind for sample in read_samples([file])] == ["filled", "thick", "warm"]
+    features = [{"edge_share": share, "solid": solid} for share, solid in ((0.1, 1.0), (0.9, 1.0), (0.9, 0.0))]
+    lines = [line | {"features": of_one} for of_one in features]
+    lines += [line | {"kind": kind, "features": features[1]} for kind in ("warm", "tracked")]
+    file.write_text("\n".join(map(json.dumps, lines)))
+    assert [sample.kind for sample in read_samples([file])] == ["filled", "thick", "filled", "warm", "thick_tracked"]
 
 
-@pytest.mark.parametrize("kind", ["cold", "filled", "thick"])
+@pytest.mark.parametrize("kind", ["cold", "filled", "thick", "thick_tracked"])
 def test_a_file_for_features_that_are_unknown_is_refused(tmp_path: Path, monkeypatch, kind):
     content = confidence_model(_of_all_kinds())
     content[kind]["features"][0] = "colour"

@@ -94,6 +94,22 @@ def test_a_right_pose_loses_as_much_as_the_model_itself_would_and_a_chance_fit_l
     assert chance.turn_keen < 0.8 * right.turn_keen
 
 
+def test_a_pose_that_little_contrast_holds_is_looser(bed):
+    prepared, ready = _ready(bed)
+    whole = _keen(bed, prepared, ready, bed.view.contrast)
+    branch = _keen(bed, prepared, ready, filled_bed(filled=(3,)).view.contrast)
+    assert 0.1 < whole.spread_mm < 1.5
+    assert branch.spread_mm > 1.5 * whole.spread_mm
+
+
+def test_without_a_search_only_the_given_pose_is_carried_on(bed):
+    prepared, ready = _ready(bed)
+    far = start_near(bed.moved(turn_deg=(0.0, 0.0, 0.0), move_mm=(45.0, 0.0, 0.0))).prior(prepared, 1, 0.0)
+    alone = filled_start(prepared, [bed.view], ready, far, also=[far.state], searched=False)
+    assert bed.error_mm(alone.fit.state.pose(prepared)) > 10.0
+    assert bed.error_mm(filled_start(prepared, [bed.view], ready, far).fit.state.pose(prepared)) < 2.0
+
+
 def test_what_is_not_filled_gets_nothing_and_costs_nothing(bed):
     cloud, filling = _filling(bed)
     false = [i for i, part in enumerate(cloud.part_names) if part == "aorta_false_lumen"]

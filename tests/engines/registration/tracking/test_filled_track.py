@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 
@@ -9,7 +10,7 @@ from engines.registration.features.image_features import prepare_view
 from engines.registration.features.prepared_model import PreparedModel
 from engines.registration.features.projected_model import RigidState
 from engines.registration.filling.filled_stage import NUDGE_MM
-from engines.registration.filling.filled_step import FilledTracker, sharpness_of
+from engines.registration.filling.filled_step import FilledTracker, keenness_of, sharpness_of
 from engines.registration.filling.filled_views import filled_views
 from engines.registration.filling.vessel_cloud import vessel_cloud
 from engines.registration.registration import Registration, RegistrationBackend
@@ -86,6 +87,24 @@ def _sharpness_both_ways(bed, prepared, pose, view):
         there = replace(state, pivot_mm=state.pivot_mm + arm.T @ np.array([x, y, 0.0]))
         costs.append(1.0 - pictures.ncc(there) / filling.ncc)
     return sharp, turned, float(np.mean(costs))
+
+
+def _keenness(bed, prepared, view):
+    cloud = vessel_cloud(bed.model)
+    pictures = filled_views([view], cloud, prepared.pivot_mm, pixel_mm=1.5, band_mm=5.0)
+    filling, parts = pictures.filled(RigidState.of(bed.pose, prepared))[0]
+    return keenness_of(pictures.pictures[0], filling, parts, (100.0, 100.0))
+
+
+def test_a_right_pose_is_keen_also_between_blades_and_a_chance_fit_is_not(bed, prepared):
+    right, right_turned = _keenness(bed, prepared, bed.view)
+    between_blades, _ = _keenness(bed, prepared, _collimated(bed.view))
+    chance, chance_turned = _keenness(
+        bed, prepared, replace(bed.view, contrast=cv2.GaussianBlur(bed.view.contrast, (0, 0), 12.0))
+    )
+    assert min(right, right_turned, between_blades) > 0.75
+    assert chance < 0.7 * right
+    assert chance_turned < 0.8 * right_turned
 
 
 def _collimated(view):
