@@ -63,7 +63,7 @@ def judge_case(
     drawn = coronary_tree(measured.branches, measured.frame) if measured.branches else None
     tree = None if drawn is None else corrections.tree(drawn)
     found, lesions, defects, remote, tree_flags = _territories(measured, registered, tree, corrections, paths)
-    segments = _segments(registered, found)
+    segments = _segments(registered, found, by_program=measured.coronaries == "found_in_ct")
     clock.stage("territories")
     return Fusion(
         heart=measured.heart,
@@ -125,9 +125,11 @@ def _territories(
     return found, lesions, defects, remote, tuple(flags)
 
 
-def _segments(registered: Registered, found: Territories | None) -> dict[int, SegmentFusion]:
+def _segments(registered: Registered, found: Territories | None, *, by_program: bool) -> dict[int, SegmentFusion]:
     number = registered.model.frame.segments(registered.points_mm)
     chance = None if found is None else feeding_chance(found.points_mm, found.distance_mm, number)
+    if chance is not None and by_program:
+        chance = chance.beside_default({k: VESSELS.index(name) + 1 for k, name in AHA_DEFAULT.items()})
     table = {}
     for segment in range(1, 18):
         own = registered.stress[segment]

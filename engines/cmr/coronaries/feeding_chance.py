@@ -9,6 +9,7 @@ start, told any more.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +22,7 @@ _UNEVEN = 0.5  # standard deviation of the logarithm of a way's length, over sho
 _PATCH_MM = 16.0  # over which speeds go together; longer ways average them out
 _POINTS, _FIELDS, _WAVES = 1500, 24, 20
 _SEED = 181_000
+_DEFAULT_RIGHT, _FOUND_COUNTS, _LEAST = 0.6, 0.5, 0.02
 _VESSELS, _SEGMENTS = 3, 17
 
 
@@ -41,6 +43,25 @@ class FeedingChance:
     def shared(self, segment: int) -> bool:
         """No vessel is sure enough to be called the segment's own."""
         return bool(self.segments[segment].max() < SURE)
+
+    def beside_default(self, default: Mapping[int, int]) -> FeedingChance:
+        """The chances of a tree that the program found, weighed against the population's scheme.
+
+        What a CT does not show of its arteries is not in these chances, so they count half, beside a scheme that
+        counts as right in 60 %: both chosen on found trees of 29 simulated patients by the chance of the true vessel.
+
+        Args:
+            default: vessel of each segment, 1 LAD, 2 LCx, 3 RCA.
+        """
+        rows = np.zeros_like(self.segments)
+        for segment, vessel in default.items():
+            if not self.segments[segment].any():
+                continue
+            usual = np.full(_VESSELS, (1.0 - _DEFAULT_RIGHT) / (_VESSELS - 1))
+            usual[vessel - 1] = _DEFAULT_RIGHT
+            both = (self.segments[segment] + _LEAST) ** _FOUND_COUNTS * usual
+            rows[segment] = both / both.sum()
+        return FeedingChance(segments=rows)
 
 
 def feeding_chance(

@@ -24,7 +24,7 @@ from engines.training.cmr.ct_lessons import CtLesson, prepared_ct, turned
 from engines.training.cmr.fit import FitPlan, fit
 
 HELD_OUT_FROM = 900
-PLAN = FitPlan(of="cmr-stn", steps=4000, batch=8, rate=2e-3, patients=240, width=8)
+PLAN = FitPlan(of="cmr-stn", steps=2000, batch=8, rate=2e-3, patients=240, width=8)
 _FIRST_LOOK, _NEXT_LOOK = (14.0, 9.0), (4.0, 3.0)  # degrees (standard deviation) and mm (at most) off the usual place
 _LEVELS = (0.80, 0.52, 0.25)
 _PLANE = np.arange(-54.0, 55.0, 4.0)

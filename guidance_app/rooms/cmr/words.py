@@ -85,6 +85,8 @@ def next_step(opened: OpenedCmr) -> str:
         return _FLAGS[flags[0]][1] if flags[0] in _FLAGS else "look at the figure"
     if opened.found.unmatched_defects:
         return "look for a missed lesion, microvascular disease or an artefact in the unmatched defect"
+    if not opened.found.stenoses:
+        return "check both walls in the CT slice before calling the heart normal"
     return "check both walls in the CT slice, then read the lesions"
 
 

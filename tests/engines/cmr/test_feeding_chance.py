@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from engines.cmr.coronaries.feeding_chance import SURE, feeding_chance
+from engines.cmr.coronaries.feeding_chance import SURE, FeedingChance, feeding_chance
 
 _POINTS = np.random.default_rng(3).uniform(-30, 30, (600, 3))
 
@@ -37,3 +37,15 @@ def test_the_same_heart_has_the_same_chances_and_a_segment_without_wall_has_none
     first, second = _chance(10.0, 22.0), _chance(10.0, 22.0)
     np.testing.assert_array_equal(first.segments, second.segments)
     assert first.vessel(6) == 0
+
+
+def test_a_found_tree_leans_on_the_population_where_it_is_unsure() -> None:
+    rows = np.zeros((18, 3))
+    rows[1], rows[2], rows[3] = (0.4, 0.45, 0.15), (0.0, 1.0, 0.0), (0.97, 0.03, 0.0)
+    weighed = FeedingChance(segments=rows).beside_default({1: 1, 2: 1, 3: 1, 4: 3})
+    assert weighed.vessel(1) == 1, "almost even: the population decides"
+    assert weighed.vessel(2) == 2, "a clear course stands"
+    assert weighed.shared(2), "but is no longer called its own"
+    assert not weighed.shared(3)
+    assert weighed.vessel(4) == 0, "no wall, no vessel"
+    np.testing.assert_allclose(weighed.segments[1:4].sum(axis=1), 1.0)

@@ -1,5 +1,6 @@
 """The learned arms: shipped networks do what the rules do on a patient that neither learned from."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,12 +9,18 @@ import pytest
 from calibration.errors import InputError
 from engines.anatomy.files.ct import load_ct
 from engines.anatomy.files.nifti import read_nifti
+from engines.anatomy.vessel_model import CtVolume
 from engines.cmr.arms import DEFAULT, Arms, arms_named
+from engines.cmr.heart.ct_heart import heart_on_grid
+from engines.cmr.heart.learned_frame import frame_by_network
 from engines.cmr.heart.learned_heart import chamber_labels
+from engines.cmr.heart.lv_frame import frame_from_masks
 from engines.cmr.perfusion.slice_perfusion import measure_slice
 from engines.cmr.reading.perfusion import load_perfusion
 from engines.cmr.wall.learned_wall import find_wall_in_picture
 from engines.networks.cmr_heart_network import CLASSES
+from engines.simulation.cmr.ct_picture import ct_picture
+from engines.simulation.cmr.patient import draw_patient
 from tests.engines.cmr.first_passes import CENTRE, PIXEL_MM, masks
 
 
@@ -53,6 +60,22 @@ def test_chambers_lie_where_the_truth_has_them(simulated_case: Path) -> None:
     assert np.linalg.norm(mine.mean(axis=0) - own.mean(axis=0)) < 2.0
     volume_ml = len(mine) * 0.027
     assert volume_ml == pytest.approx(len(own) * abs(np.linalg.det(affine[:3, :3])) / 1000.0, rel=0.1)
+
+
+def test_the_axes_of_an_unseen_heart_come_from_the_ct_itself() -> None:
+    """Only the ventricle's place is taken from the masks: turning the frame that they give changes nothing."""
+    patient = draw_patient(951)
+    picture = ct_picture(patient, np.random.default_rng(4), spacing_mm=1.6)
+    ct = CtVolume(voxels_hu=picture.hu.astype(np.int16), lps_from_index=picture.lps_from_index)
+    heart = heart_on_grid(ct, picture.masks)
+    frame, _ = frame_from_masks(heart)
+    told = frame_by_network(heart, frame)
+    axis = patient.lps_from_heart[:3, :3] @ patient.ct_heart.mitral_centre()
+    cosine = told.axis @ axis / np.linalg.norm(axis)
+    assert np.rad2deg(np.arccos(np.clip(cosine, -1, 1))) < 6.0
+    assert np.linalg.norm(told.apex_mm - frame.apex_mm) < 10.0
+    turned = replace(frame, right=-frame.right, apex_mm=frame.mitral_mm, mitral_mm=frame.apex_mm)
+    np.testing.assert_allclose(frame_by_network(heart, turned).axis, told.axis)
 
 
 def test_arms_have_names() -> None:

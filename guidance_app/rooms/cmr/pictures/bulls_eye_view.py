@@ -35,6 +35,7 @@ _VESSELS = ("LAD", "LCx", "RCA")
 _SIX, _FOUR = (2, 3, 4, 5, 6, 1), (14, 15, 16, 13)  # counter-clockwise from the anterior insertion
 _LEGEND_PX, _RIM_PX, _TITLE_PX = 58, 26, 24
 _CLEAR_DEG = 14.0
+_ROOMY_PX = 110.0  # radius from which a segment has room for its share and its number
 _FINE = 4  # finer cells of the territory table: smooth borders
 
 
@@ -224,6 +225,9 @@ class BullsEyeView(QWidget):
         share, at = self.shares.get(segment), self.place_of(segment)
         if self.show_territories or share is None:
             self._rimmed(painter, at, str(segment), 13)
+            return
+        if self._circle()[1] < _ROOMY_PX:  # two numbers a segment would lie on each other
+            self._rimmed(painter, at, f"{100 * share:.0f}", 12)
             return
         self._rimmed(painter, at - QPointF(0, 7), f"{100 * share:.0f}", 16)
         self._rimmed(painter, at + QPointF(0, 9), str(segment), 11)
