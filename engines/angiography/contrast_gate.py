@@ -37,12 +37,14 @@ class Background:
         darkest_near: the darkest value around each pixel.
         certain: darkening from which a pixel surely holds contrast.
         log_intensity: whether the run's pixels are already logarithms.
+        frame: one of the frames before contrast.
     """
 
     mean: Float32[np.ndarray, "rows columns"]
     picture: Float32[np.ndarray, "rows columns"]
     darkest_near: Float32[np.ndarray, "rows columns"]
     certain: float
+    frame: Frame
     log_intensity: bool = False
 
     def gate(self, frame: Frame) -> Float[np.ndarray, "rows columns"]:
@@ -77,12 +79,14 @@ def background_of(run: Run, like: Frame, curve: ContrastCurve | None = None) -> 
     if not curve.rises:
         return None
     before = [run.frame(index) for index in frames_without_contrast(curve)]
-    logs = [log_picture(p, log_intensity=run.log_intensity) for p in before if p.shape_px == like.shape_px]
+    before = [frame for frame in before if frame.shape_px == like.shape_px]
+    pairs = [(frame, log_picture(frame, log_intensity=run.log_intensity)) for frame in before]
     noise = _noise(log_picture(like, log_intensity=run.log_intensity))
     # While the exposure settles, vessels full of contrast look paler, so such frames cannot serve as background.
-    logs = [picture for picture in logs if _noise(picture) <= _SETTLED_RATIO * noise]
-    if not logs:
+    pairs = [(frame, picture) for frame, picture in pairs if _noise(picture) <= _SETTLED_RATIO * noise]
+    if not pairs:
         return None
+    logs = [picture for _, picture in pairs]
     mean = np.mean(logs, axis=0).astype(np.float32)
     size = max(3, round(_STILL_PX * max(like.shape_px) / 512) | 1)
     return Background(
@@ -90,6 +94,7 @@ def background_of(run: Run, like: Frame, curve: ContrastCurve | None = None) -> 
         picture=cv2.GaussianBlur(mean, (0, 0), _SMOOTH_PX),
         darkest_near=cv2.erode(cv2.GaussianBlur(mean, (0, 0), 1.0), np.ones((size, size), np.uint8)),
         certain=max(_CERTAIN_SIGMAS * _SMOOTHED * noise, _LEAST_CERTAIN),
+        frame=pairs[-1][0],
         log_intensity=run.log_intensity,
     )
 

@@ -38,10 +38,50 @@ _LEAST_BRIGHTNESS, _MOST_NOISE = 0.8, 1.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Mask:
-    frames: tuple[int, ...]
+class MaskPicture:
+    """A view without contrast, which is subtracted from pictures with it.
+
+    Args:
+        logs: in log units, see `log_picture`.
+        field: open field of the collimator; None where none is seen.
+        log_intensity: whether the pixels of the frames are already logarithms.
+    """
+
     logs: Float32[np.ndarray, "rows columns"]
     field: Bool[np.ndarray, "rows columns"] | None
+    log_intensity: bool
+
+    @classmethod
+    def of(cls, logs: Float32[np.ndarray, "rows columns"], *, log_intensity: bool) -> MaskPicture:
+        return cls(logs=logs, field=find_field_of_view(logs), log_intensity=log_intensity)
+
+    def subtracted(self, live: Frame, *, shift_px: tuple[float, float] | None = None) -> Frame:
+        """The frame without what the mask shows; unchanged pixels are mid-grey, vessels dark.
+
+        Args:
+            live: of the mask's size.
+            shift_px: moves the mask onto the frame, (rows, columns); None finds it in the pictures.
+        """
+        started_ns = time.perf_counter_ns()
+        logs = log_picture(live, log_intensity=self.log_intensity)
+        if shift_px is None:
+            shift_px = estimate_shift_px(self.logs, logs, self.field)
+        native = native_picture(
+            live.pixels, bits_stored=live.bits_stored, vessels_bright=live.vessels_bright, geometry=live.geometry
+        )
+        return replace(
+            live,
+            pixels=_grey(logs - shifted(self.logs, shift_px)),
+            bits_stored=16,
+            kind="dsa",
+            native=native,
+            vessels_bright=False,
+            linear_intensity=False,
+            log_intensity=True,
+            window_center=(_FULL_SCALE + 1) / 2,
+            window_width=_WINDOW_LOG / (2 * _LOG_RANGE) * _FULL_SCALE,
+            decode_ms=live.decode_ms + (time.perf_counter_ns() - started_ns) / 1e6,
+        )
 
 
 class SubtractedRun:
@@ -58,7 +98,7 @@ class SubtractedRun:
         self.frame_times_ms: tuple[float, ...] = getattr(run, "frame_times_ms", ())
         self.kind: FrameKind = "dsa"
         self.log_intensity = True
-        self._kept: _Mask | None = None
+        self._kept: tuple[tuple[int, ...], MaskPicture] | None = None
 
     def geometry(self, index: int) -> CArmGeometry:
         return self.unsubtracted.geometry(index)
@@ -66,7 +106,6 @@ class SubtractedRun:
     def frame(self, index: int) -> Frame:
         """The subtracted frame. Raises FrameDecodeError if it or its masks are damaged."""
         live = self.unsubtracted.frame(index)
-        started_ns = time.perf_counter_ns()
         found = self._operation(index)
         if found is None:
             return live
@@ -74,26 +113,9 @@ class SubtractedRun:
         mask = self._mask(frames)
         if mask.logs.shape != live.shape_px:
             raise FrameDecodeError(f"{self.source_id}: frame {index} is {live.shape_px}, its mask {mask.logs.shape}")
-        logs = log_picture(live, log_intensity=self.unsubtracted.log_intensity)
         shift = operation.shift_of(index)
-        if self._align and not any(shift) and index not in frames:
-            shift = estimate_shift_px(mask.logs, logs, mask.field)
-        difference = logs - shifted(mask.logs, shift)
-        native = native_picture(
-            live.pixels, bits_stored=live.bits_stored, vessels_bright=live.vessels_bright, geometry=live.geometry
-        )
-        return replace(
-            live,
-            pixels=_grey(difference),
-            bits_stored=16,
-            kind="dsa",
-            native=native,
-            vessels_bright=False,
-            linear_intensity=False,
-            window_center=(_FULL_SCALE + 1) / 2,
-            window_width=_WINDOW_LOG / (2 * _LOG_RANGE) * _FULL_SCALE,
-            decode_ms=live.decode_ms + (time.perf_counter_ns() - started_ns) / 1e6,
-        )
+        find = self._align and not any(shift) and index not in frames
+        return mask.subtracted(live, shift_px=None if find else shift)
 
     def subtracts(self, index: int) -> bool:
         """Whether a mask is stated for this frame."""
@@ -106,17 +128,12 @@ class SubtractedRun:
                 return operation, frames
         return None
 
-    def _mask(self, frames: tuple[int, ...]) -> _Mask:
-        if self._kept is None or self._kept.frames != frames:
-            logs = np.mean(
-                [
-                    log_picture(self.unsubtracted.frame(i), log_intensity=self.unsubtracted.log_intensity)
-                    for i in frames
-                ],
-                axis=0,
-            )
-            self._kept = _Mask(frames=frames, logs=logs, field=find_field_of_view(logs))
-        return self._kept
+    def _mask(self, frames: tuple[int, ...]) -> MaskPicture:
+        if self._kept is None or self._kept[0] != frames:
+            log_intensity = self.unsubtracted.log_intensity
+            pictures = [log_picture(self.unsubtracted.frame(i), log_intensity=log_intensity) for i in frames]
+            self._kept = frames, MaskPicture.of(np.mean(pictures, axis=0), log_intensity=log_intensity)
+        return self._kept[1]
 
 
 def subtract(run: Run, *, mask_frames: Sequence[int] | None = None, align: bool = True) -> SubtractedRun:

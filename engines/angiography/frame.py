@@ -36,6 +36,8 @@ class Frame:
         patient: whose picture it is, as far as the header says; None where it says nothing.
         linear_intensity: the header says that values are proportional to the transmitted beam; False for logarithms,
             for pictures made for display, and if the header does not say.
+        log_intensity: the values are logarithms of the transmitted beam: the header says so, or this program has
+            subtracted them.
         native: of a frame that this program has subtracted, the picture before; None where only the subtracted one is
             known, and for a frame that is native itself.
     """
@@ -57,6 +59,7 @@ class Frame:
     window_width: float | None = None
     vessels_bright: bool = False
     linear_intensity: bool = False
+    log_intensity: bool = False
     patient_position: str = ""
     patient: PatientMark | None = None
     native: NativePicture | None = None

@@ -115,6 +115,7 @@ class XaRun:
             window_width=width,
             vessels_bright=vessels_bright(self.header, inverted=inverted),
             linear_intensity=self._linear_intensity,
+            log_intensity=self.log_intensity,
             patient_position=stored_text(self.header, "PatientPosition"),
             patient=self._patient,
         )

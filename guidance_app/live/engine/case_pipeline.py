@@ -54,6 +54,7 @@ def make_case_pipeline(folder: Path, backend: str, models: Path = BUNDLED_MODELS
         description=description,
         degraded=(lambda: "") if guarded is None else (lambda: guarded.degraded),
         model_has_veins=has_veins(model),
+        subtracts=case.kind == "evt",
         confirm=Confirm(
             bones_hold=case.kind != "coronary", pivot_lps_mm=model.centroid_mm(), threshold=segmenter.threshold
         ),

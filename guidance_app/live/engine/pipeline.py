@@ -90,6 +90,7 @@ class Pipeline:
         clock_ns: only for the stage times in the result; never decides anything.
         degraded: says what the segmenter has had to do without, "" while all is well.
         model_has_veins: see `view_of_frame`.
+        subtracts: whether bones are taken away as soon as that can be done, see `BoneMask`.
         confirm: weighs what else than vessels speaks for the pose.
     """
 
@@ -105,6 +106,7 @@ class Pipeline:
         description: str = "",
         degraded: Callable[[], str] = lambda: "",
         model_has_veins: bool = False,
+        subtracts: bool = False,
         confirm: Confirm,
     ) -> None:
         self._segmenter = segmenter
@@ -113,7 +115,9 @@ class Pipeline:
         self._clock_ns = clock_ns
         self._degraded = degraded
         self._door = Door()
-        self._see = See(segmenter, memory, threshold=vessel_threshold, model_has_veins=model_has_veins)
+        self._see = See(
+            segmenter, memory, threshold=vessel_threshold, model_has_veins=model_has_veins, subtracts=subtracts
+        )
         self._judge = Judge(registrar)
         self._confirm = confirm
         self._placing = Placing(registrar)
@@ -135,9 +139,10 @@ class Pipeline:
     def step(self, frame: Frame, situation: Situation) -> StepOutcome:
         began = self._clock_ns()
         admitted = self._door.admit(frame, situation)
-        segmentation = self._see.segment(admitted)
+        shown = self._see.shown(admitted)
+        segmentation = self._see.segment(admitted, shown)
         segmented = self._clock_ns()
-        seen = self._see.weigh(admitted, segmentation)
+        seen = self._see.weigh(admitted, shown, segmentation)
         weighed = self._clock_ns()
         judged = self._judge.judge(admitted, seen)
         checked = self._clock_ns()
@@ -166,20 +171,19 @@ class Pipeline:
             self._memory.keep(background, key)
 
     def register(self, request: ColdStart, *, learned: Learned | None = None) -> Registration:
-        if self._memory is not None:
-            background = learnt(request.past, request.frame)
-            if background is not None:
-                if learned is None:
-                    self.keep(background, request.key)
-                else:
-                    learned(background)
-                view = gated(request.view, background.gate(request.frame))
-                request = replace(request, view=replace(view, contrast=background.darkening(request.frame)))
-        if request.frame.kind == "dsa":
-            view = request.view
-            contrast = vessels_darkening(request.frame, view.vessel, view.geometry.isocentre_mm_per_px)
-            request = replace(request, view=replace(view, contrast=contrast))
-        return self._registrar.register(request)
+        shown = request.shown or request.frame
+        background = None if self._memory is None else learnt(request.past, request.frame)
+        if background is not None:
+            if learned is None:
+                self.keep(background, request.key)
+            else:
+                learned(background)
+        view = request.view
+        if shown.kind == "dsa":
+            view = replace(view, contrast=vessels_darkening(shown, view.vessel, view.geometry.isocentre_mm_per_px))
+        elif background is not None:
+            view = replace(gated(view, background.gate(shown)), contrast=background.darkening(shown))
+        return self._registrar.register(replace(request, view=view))
 
 
 def _ms(began_ns: int, ended_ns: int) -> float:

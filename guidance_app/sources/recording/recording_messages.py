@@ -133,6 +133,7 @@ class FrameHeader(BaseModel):
     window_width: float | None = None
     vessels_bright: bool = False
     linear_intensity: bool = False
+    log_intensity: bool = False
     rows: int = Field(default=0, ge=0, le=MAX_SIDE_PX)
     columns: int = Field(default=0, ge=0, le=MAX_SIDE_PX)
     dtype: Literal["uint8", "uint16"] = "uint8"
@@ -168,6 +169,7 @@ class FrameCoder:
             window_width=frame.window_width,
             vessels_bright=frame.vessels_bright,
             linear_intensity=frame.linear_intensity,
+            log_intensity=frame.log_intensity,
             native=None if frame.native is None else NativeRecord.of(frame.native),
             rows=pixels.shape[0],
             columns=pixels.shape[1],
@@ -233,6 +235,7 @@ def decode_frame(data: bytes, where: str) -> Frame:
         window_width=header.window_width,
         vessels_bright=header.vessels_bright,
         linear_intensity=header.linear_intensity,
+        log_intensity=header.log_intensity,
         native=None if header.native is None else header.native.native(where),
     )
 

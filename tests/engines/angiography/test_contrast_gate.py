@@ -17,8 +17,9 @@ def _picture(*, contrast: bool) -> Frame:
 
 
 def _background() -> Background:
-    mean = log_picture(_picture(contrast=False), log_intensity=False)
-    return Background(mean=mean, picture=mean, darkest_near=mean, certain=0.05)
+    empty = _picture(contrast=False)
+    mean = log_picture(empty, log_intensity=False)
+    return Background(mean=mean, picture=mean, darkest_near=mean, certain=0.05, frame=empty)
 
 
 def test_darkening_leaves_ribs_out_and_rises_with_contrast():

@@ -37,6 +37,8 @@ def frame_at(index: int, *, size: int = 48, dtype: str = "uint16") -> Frame:
         window_center=100.125,
         window_width=33.3,
         vessels_bright=bool(index % 3),
+        linear_intensity=index % 4 == 1,
+        log_intensity=index % 4 == 2,
     )
 
 

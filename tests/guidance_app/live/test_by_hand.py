@@ -62,7 +62,7 @@ def test_the_engine_does_not_follow_a_pose_that_stands_by_hand():
 
     now, frame = placed(), numbered(FakeRun().frame(1), 1, 0)
     view = type("View", (), {"geometry": A})()
-    seen = Seen(segmentation=None, vessel_share=0.1, view=view, gated=view)  # type: ignore[arg-type]
+    seen = Seen(segmentation=None, vessel_share=0.1, shown=None, view=view, gated=view)  # type: ignore[arg-type]
     admitted = Admitted(frame=frame, key=ViewKey(geometry=A, shape_px=frame.shape_px), situation=now)
     judged = Judge(Never()).judge(admitted, seen)  # type: ignore[arg-type]
     assert judged.situation.registration is now.registration

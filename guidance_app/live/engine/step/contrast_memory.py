@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
-from pathlib import Path
 
-from calibration.carm import CArmGeometry
-from calibration.errors import MissingGeometryError
 from engines.angiography.contrast_gate import Background, background_of
-from engines.angiography.frame import Frame, FrameKind
-from engines.angiography.run import MaskOperation
+from engines.angiography.frame import Frame
+from engines.angiography.frame_run import FrameRun
 from guidance_app.live.engine.step.door import ViewKey
 
 _MOST_FRAMES = 24
@@ -80,29 +76,4 @@ def learnt(past: tuple[Frame, ...], like: Frame) -> Background | None:
     """
     if len(past) < 2 or like.kind == "dsa":
         return None
-    return background_of(_PastRun(past), like)
-
-
-class _PastRun:
-    """Frames in memory as a run (see `Run`)."""
-
-    mask: tuple[MaskOperation, ...] = ()
-    log_intensity = False
-    kind: FrameKind = "fluoro"
-
-    def __init__(self, frames: tuple[Frame, ...]) -> None:
-        self._frames = frames
-        self.path = Path(frames[0].source_id)
-        self.source_id = frames[0].source_id
-        self.sop_instance_uid = frames[0].sop_instance_uid
-        self.frame_count = len(frames)
-        self.frame_time_ms = frames[0].frame_time_ms
-
-    def frame(self, index: int) -> Frame:
-        return replace(self._frames[index], source_frame=index)
-
-    def geometry(self, index: int) -> CArmGeometry:
-        geometry = self._frames[index].geometry
-        if geometry is None:
-            raise MissingGeometryError(self._frames[index].geometry_reason)
-        return geometry
+    return background_of(FrameRun(past), like)

@@ -25,13 +25,15 @@ _WATCHED_MS = 200.0
 class ColdStart:
     """A picture to register from scratch, and the generation that its answer belongs to.
 
-    `frame` is that picture, `key` its view and `past` what came before it in that view (all for `ContrastMemory`).
+    `frame` is that picture, `key` its view and `past` what came before it in that view (all for `ContrastMemory`);
+    `shown` is the picture as its vessels were sought, see `Seen`; None where that is `frame`.
     """
 
     view: RegistrationView
     frame: Frame
     key: ViewKey
     past: tuple[Frame, ...]
+    shown: Frame | None = None
     previous: Registration | None
     generation: int
 
@@ -108,6 +110,7 @@ class Judge:
             frame=admitted.frame,
             key=admitted.key,
             past=seen.past,
+            shown=seen.shown,
             previous=_previous(situation),
             generation=situation.generation,
         )

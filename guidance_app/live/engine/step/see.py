@@ -13,6 +13,7 @@ from engines.angiography.contrast_gate import Background, vessels_darkening
 from engines.angiography.frame import Frame
 from engines.registration.view import RegistrationView, view_of_frame
 from engines.segmentation.segmentation import Segmentation
+from guidance_app.live.engine.step.bone_mask import BoneMask
 from guidance_app.live.engine.step.contrast_memory import ContrastMemory
 from guidance_app.live.engine.step.door import Admitted, ViewKey
 
@@ -30,6 +31,7 @@ class Seen:
             where that is known.
         view: what registration matches; None where the geometry is unknown or hardly a vessel is filled.
         gated: `view` without what was as dark before the bolus; `view` itself while no such background is known.
+        shown: the frame as its vessels were sought: subtracted, or as it came.
         past: earlier pictures of the same view, for a cold start.
         darkening: makes what contrast darkened (`RegistrationView.contrast`), which few frames need; None while nothing
             tells.
@@ -37,6 +39,7 @@ class Seen:
 
     segmentation: Segmentation
     vessel_share: float
+    shown: Frame
     view: RegistrationView | None
     gated: RegistrationView | None
     past: tuple[Frame, ...] = ()
@@ -59,6 +62,7 @@ class See:
     Args:
         threshold: probability from which a pixel counts as vessel.
         model_has_veins: see `view_of_frame`.
+        subtracts: whether bones are taken away as soon as that can be done, see `BoneMask`.
     """
 
     def __init__(
@@ -68,39 +72,51 @@ class See:
         *,
         threshold: float,
         model_has_veins: bool = False,
+        subtracts: bool = False,
     ) -> None:
+        self._bones = BoneMask() if subtracts else None
         self._segmenter = segmenter
         self._memory = memory
         self._threshold = threshold
         self._model_has_veins = model_has_veins
 
-    def segment(self, admitted: Admitted) -> Segmentation:
-        return self._segmenter.segment(admitted.frame, key=admitted.key)
-
-    def weigh(self, admitted: Admitted, segmentation: Segmentation) -> Seen:
-        """How much vessel there is, and what of it came with the bolus."""
+    def shown(self, admitted: Admitted) -> Frame:
+        """The frame as vessels are sought on it; it is remembered as it came."""
         frame, key, memory = admitted.frame, admitted.key, self._memory
+        if memory is None:
+            return frame
+        memory.see(frame, key)
+        if self._bones is None or key is None:
+            return frame
+        background = memory.background(frame, key)
+        return frame if background is None else self._bones.subtracted(frame, background)
+
+    def segment(self, admitted: Admitted, shown: Frame) -> Segmentation:
+        return self._segmenter.segment(shown, key=admitted.key)
+
+    def weigh(self, admitted: Admitted, shown: Frame, segmentation: Segmentation) -> Seen:
+        """How much vessel there is, and what of it came with the bolus."""
+        key, memory = admitted.key, self._memory
         share = vessel_share(segmentation.vessel(), segmentation.field_of_view, self._threshold)
-        if memory is not None:
-            memory.see(frame, key)
         if key is None or share < MIN_VESSEL_SHARE:
-            return Seen(segmentation=segmentation, vessel_share=share, view=None, gated=None)
+            return Seen(segmentation=segmentation, vessel_share=share, shown=shown, view=None, gated=None)
         view = view_of_frame(
-            frame, segmentation, file=frame.source_id, threshold=self._threshold, model_has_veins=self._model_has_veins
+            shown, segmentation, file=shown.source_id, threshold=self._threshold, model_has_veins=self._model_has_veins
         )
-        background = None if memory is None else memory.background(frame, key)
-        only = view if background is None else gated(view, background.gate(frame))
+        background = None if memory is None else memory.background(shown, key)
+        only = view if background is None else gated(view, background.gate(shown))
         filled_share = share if only is view else vessel_share(only.vessel, only.field_of_view, self._threshold)
         if filled_share < MIN_VESSEL_SHARE:
             # What the network calls vessel was there before the bolus: a spine, a diaphragm.
-            return Seen(segmentation=segmentation, vessel_share=filled_share, view=None, gated=None)
+            return Seen(segmentation=segmentation, vessel_share=filled_share, shown=shown, view=None, gated=None)
         return Seen(
             segmentation=segmentation,
             vessel_share=filled_share,
+            shown=shown,
             view=view,
             gated=only,
             past=() if memory is None else memory.past(key),
-            darkening=_darkening(frame, segmentation, background, view.geometry.isocentre_mm_per_px),
+            darkening=_darkening(shown, segmentation, background, view.geometry.isocentre_mm_per_px),
         )
 
 

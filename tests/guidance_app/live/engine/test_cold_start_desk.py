@@ -24,7 +24,7 @@ from guidance_app.live.engine.step.judge import ColdStart
 from tests.guidance_app.live.stand_ins import FakeRun, FakeSteps, geometry, view_of
 
 PLANE = np.zeros((4, 4), dtype=np.float32)
-BACKGROUND = Background(mean=PLANE, picture=PLANE, darkest_near=PLANE, certain=0.1)
+BACKGROUND = Background(mean=PLANE, picture=PLANE, darkest_near=PLANE, certain=0.1, frame=FakeRun().frame(0))
 
 
 class LearningSteps(FakeSteps):

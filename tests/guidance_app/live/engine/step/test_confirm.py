@@ -77,6 +77,7 @@ class Run:
                 classes=("vessel",), probabilities=maps, model="", backend="", field_of_view=None
             ),
             vessel_share=share or 0.0,
+            shown=frame,
             view=None if share is None else view_of(frame),
             gated=None if share is None else view_of(frame),
         )  # fmt: skip

@@ -28,8 +28,12 @@ def admitted(frame: Frame, situation: Situation = ACCEPTED) -> Admitted:
 
 
 def seen(came: Admitted) -> Seen:
-    see = See(Segmenter(), None, threshold=0.5)
-    return see.weigh(came, see.segment(came))
+    return seen_by(See(Segmenter(), None, threshold=0.5), came)
+
+
+def seen_by(see: See, came: Admitted) -> Seen:
+    shown = see.shown(came)
+    return see.weigh(came, shown, see.segment(came, shown))
 
 
 # The door -----------------------------------------------------------------------------------------------------------
@@ -83,7 +87,7 @@ def remembering(came_with_contrast) -> ContrastMemory:
 def test_a_picture_whose_vessels_were_all_there_before_the_bolus_counts_as_unfilled():
     see = See(Segmenter(), remembering(np.zeros(64, bool)), threshold=0.5)
     came = admitted(frame_with(6))
-    found = see.weigh(came, see.segment(came))
+    found = seen_by(see, came)
     assert found.view is None
     assert found.vessel_share == 0.0
 
@@ -91,7 +95,7 @@ def test_a_picture_whose_vessels_were_all_there_before_the_bolus_counts_as_unfil
 def test_what_was_as_dark_before_the_bolus_is_gone_from_the_gated_view_alone():
     see = See(Segmenter(), remembering(np.arange(64) >= 32), threshold=0.5)
     came = admitted(frame_with(6))
-    found = see.weigh(came, see.segment(came))
+    found = seen_by(see, came)
     assert found.view is not None
     assert found.gated is not None
     assert found.view.vessel[12, 10] == found.view.vessel[12, 50] == 1.0
