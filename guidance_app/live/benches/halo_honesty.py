@@ -17,13 +17,13 @@ from jaxtyping import Float
 from calibration.errors import InputError
 from engines.anatomy.cases.case import Case, load_case
 from engines.anatomy.vessel_model import Branch, CenterlineTree
-from engines.angiography.files.open_run import open_run
 from engines.angiography.frame import Frame
 from guidance_app.live import guidance_state
 from guidance_app.live.engine.case_pipeline import make_case_pipeline
 from guidance_app.live.engine.model_projection import DRAWN_STEP_MM
 from guidance_app.live.guidance import Overlay
 from guidance_app.live.guidance_state import Situation
+from guidance_app.sources.uri import shown_run
 
 GOAL_SHARE = 0.9
 
@@ -91,7 +91,7 @@ def drawn_frames(folder: Path | str, *, backend: str = "auto") -> Iterator[Drawn
     for recording in case.recordings:
         places = _true_places(case, recording.path.stem, tree)
         pipeline = make_case_pipeline(case.folder, backend)
-        run, situation = open_run(recording.path), Situation()
+        run, situation = shown_run(recording.path), Situation()
         for number in range(run.frame_count):
             frame = _timed(run.frame(number), number)
             situation = guidance_state.saw_geometry(situation, frame.geometry)
