@@ -112,6 +112,29 @@ def test_failed_cold_start_is_tried_again_on_a_fuller_picture_or_after_a_rest():
     assert growing.registering, "as soon as the fuller picture has stopped growing"
 
 
+@pytest.mark.parametrize(
+    ("filled", "status"), [(("artery",), "accepted"), (("artery", "vein"), "caution"), (("vein",), "caution")]
+)
+def test_a_search_while_veins_are_filled_proposes_and_never_accepts(filled, status):
+    class Phase(Segmenter):
+        def segment(self, frame, *, key=None):
+            drawn = super().segment(frame, key=key).probabilities[0]
+            maps = [drawn if name in filled else np.zeros_like(drawn) for name in ("artery", "vein")]
+            return Segmentation(probabilities=np.stack(maps), classes=("artery", "vein"), model="test", backend="test")
+
+    steps = Pipeline(
+        segmenter=Phase(), registrar=Registrar(), model=ProjectedModel(MODEL), vessel_threshold=0.5, clock_ns=lambda: 0,
+        model_has_veins=True, confirm=Confirm(bones_hold=True, pivot_lps_mm=np.zeros(3), threshold=0.5),
+    )  # fmt: skip
+    asked = steps.step(frame_with(8), guidance_state.person_asks(Situation()))
+    assert asked.cold_start is not None
+    found = steps.register(asked.cold_start)
+    assert found.status == status
+    assert any("veins" in reason for reason in found.reasons) is (status == "caution")
+    after = guidance_state.registration_finished(asked.situation, found, geometry(), asked.cold_start.generation)
+    assert after.state == ("accepted" if status == "accepted" else "proposed")
+
+
 def test_empty_run_never_asks():
     steps, situation = pipeline(), Situation()
     for index in range(10):
