@@ -29,7 +29,7 @@ _LEFT_OUT = 0.1  # of the pixels, the most different ones
 _STEPS, _EPSILON = 15, 1e-3
 _LARGEST_TURN_RAD = math.radians(20.0)
 _DARKER_SIGMAS = 3.0  # of what differs beside the vessels; darker pixels hold contrast that the anchor's do not
-_DARKER_SHARE = 0.4  # of what is taken for vessel; without contrast a head's bones reach 0.32, filled vessels 0.5 to 0.9
+_DARKER_SHARE = 0.4  # of what is taken for vessel; a head's bones without contrast reach 0.32, filled vessels 0.5
 _LEAST_COMPARED = 20  # pixels
 
 
