@@ -75,3 +75,21 @@ def test_what_shows_no_bone_holds_nothing():
     assert anchor_of(subtracted) is None
     other_size = Frame(pixels=_frame(_bones()).pixels[:400], kind="fluoro")
     assert anchor.compare(other_size) == NOWHERE
+
+
+@pytest.mark.parametrize(("vessel_share", "told"), [(0.0, False), (0.3, False), (0.65, True), (1.0, True)])
+def test_what_is_taken_for_vessel_shows_contrast_only_if_about_half_of_it_has_become_darker(vessel_share, told):
+    """Among bones a network may take as many for vessels as there are vessels; they were as dark on the anchor."""
+    bones = _bones(3)
+    anchor = anchor_of(_frame(bones, noise=0.005))
+    assert anchor is not None
+    filled = _frame(bones, seed=2, noise=0.005, vessel=True)
+    vessel, elsewhere = np.zeros((512, 512), np.uint8), np.zeros((512, 512), np.uint8)
+    cv2.polylines(vessel, [np.array([[100, 500], [220, 330], [300, 120]], np.int32)], False, 1, 14)
+    cv2.polylines(elsewhere, [np.array([[400, 500], [440, 330], [360, 60]], np.int32)], False, 1, 14)
+    rows = np.arange(512)[:, None]
+    from_row = 120 + 380 * (1.0 - vessel_share)
+    taken = ((vessel > 0) & (rows >= from_row)) | ((elsewhere > 0) & (rows < 60 + 440 * (1.0 - vessel_share)))
+    assert anchor.shows_new_contrast(filled, taken) is None, "not compared yet"
+    anchor.compare(filled)
+    assert anchor.shows_new_contrast(filled, taken) is told
