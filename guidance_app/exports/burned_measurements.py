@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from PyQt6.QtGui import QPainter
 
-from guidance_app.exports.content import ExportPose
 from guidance_app.live.guidance import ScreenState
+from guidance_app.live.recording.recorded_poses import FramePose
 from guidance_app.rooms.live.measuring.measured_file import read_measured
 from guidance_app.rooms.live.measuring.measuring_desk import FILE_NAME
 from guidance_app.rooms.live.measuring.measuring_tool import MeasuringTool, ShownMark
@@ -36,7 +36,7 @@ class BurnedMeasurements:
         path = (run if run.is_dir() else run.parent) / FILE_NAME
         return cls(path) if path.is_file() else None
 
-    def paint(self, painter: QPainter, screen: ScreenState, placing: Placing, pose: ExportPose | None) -> None:
+    def paint(self, painter: QPainter, screen: ScreenState, placing: Placing, pose: FramePose | None) -> None:
         """On a frame of the same view; marks on the model only where the overlay itself is drawn."""
         frame = screen.frame
         if frame is None:

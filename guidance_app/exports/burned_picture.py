@@ -10,10 +10,10 @@ from PyQt6.QtGui import QColor, QImage, QPainter, QTransform
 from engines.anatomy.vessel_model import VesselModel
 from engines.angiography.frame import Frame, FrameKind
 from guidance_app.exports.burned_measurements import BurnedMeasurements
-from guidance_app.exports.content import ExportPose
 from guidance_app.live.engine.model_projection import ProjectedModel
 from guidance_app.live.guidance import Overlay, ScreenState
 from guidance_app.live.reason import Reason
+from guidance_app.live.recording.recorded_poses import FramePose
 from guidance_app.live.session.overlay_rule import OverlayLimits
 from guidance_app.live.view_words import angles_text
 from guidance_app.views import palette, windowing
@@ -46,7 +46,7 @@ class BurnedPictures:
         self._windows: dict[FrameKind, windowing.WindowLevel] = {}  # a run may be subtracted in part
         self._size: tuple[int, int] | None = None
 
-    def paint(self, frame: Frame, pose: ExportPose | None, *, age_ms: float = 0.0, number: int, total: int) -> QImage:
+    def paint(self, frame: Frame, pose: FramePose | None, *, age_ms: float = 0.0, number: int, total: int) -> QImage:
         """RGB picture of a frame.
 
         Args:
@@ -96,7 +96,7 @@ class BurnedPictures:
         placing = Placing(view_from_frame=transform, clip=area)
         self._painter.paint(painter, screen.overlay, look, placing=placing, mode=self._mode, opacity=1.0)
 
-    def _screen(self, frame: Frame, pose: ExportPose | None, age_ms: float) -> ScreenState:
+    def _screen(self, frame: Frame, pose: FramePose | None, age_ms: float) -> ScreenState:
         """The window's own state, so that an export marks an overlay exactly as the window does.
 
         Nothing looks at the picture here: only what the recording says of this very frame may call its pose valid.
@@ -122,7 +122,7 @@ class BurnedPictures:
             why=why if age_ms <= OverlayLimits().valid_ms else None,
         )
 
-    def _overlay(self, frame: Frame, pose: ExportPose | None) -> Overlay | None:
+    def _overlay(self, frame: Frame, pose: FramePose | None) -> Overlay | None:
         geometry = frame.geometry
         if pose is None or geometry is None or self._model is None:
             return None
@@ -131,7 +131,7 @@ class BurnedPictures:
         )
 
 
-def _corners(frame: Frame, pose: ExportPose | None, number: int, total: int) -> Corners:
+def _corners(frame: Frame, pose: FramePose | None, number: int, total: int) -> Corners:
     """The corners' text, without the name of a file, a case or a patient."""
     geometry = frame.geometry
     guidance = []

@@ -4,43 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import get_args
 
-import numpy as np
 from pydicom.dataset import Dataset
 
 from calibration.carm import CArmGeometry
 from calibration.errors import GuidanceError, InputError
-from calibration.pose import RigidPose
 from engines.angiography.run import Run
 from engines.registration.pose_file import read_pose_file, read_registration
-from guidance_app.live.evidence import Evidence, EvidenceKind
-from guidance_app.live.guidance import GuidanceState
-from guidance_app.sources.recording.recording_messages import GUIDANCE, REGISTRATIONS
+from guidance_app.live.recording.recorded_poses import FramePose, finite, recorded_poses
 from guidance_app.sources.recording.recording_source import RecordedRun
 from guidance_app.sources.uri import shown_run
-
-_STATES: tuple[GuidanceState, ...] = ("accepted", "proposed")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class ExportPose:
-    """Where the patient lay when frame `index` was taken.
-
-    Args:
-        state: `accepted` is drawn solid, `proposed` as unverified.
-        view: geometry it was found on; drawn on no other.
-        evidence: what the frame itself said for the pose when it was guided; None where nothing says so.
-    """
-
-    index: int
-    isocentre_from_lps: RigidPose
-    state: GuidanceState
-    view: CArmGeometry
-    confidence: float | None = None
-    expected_error_mm: float | None = None
-    depth_sigma_mm: float | None = None
-    evidence: Evidence | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -49,8 +22,8 @@ class ExportContent:
 
     path: Path
     run: Run
-    poses: dict[int, ExportPose] = field(default_factory=dict)
-    fixed: ExportPose | None = None
+    poses: dict[int, FramePose] = field(default_factory=dict)
+    fixed: FramePose | None = None
 
     @property
     def recorded(self) -> RecordedRun | None:
@@ -66,7 +39,7 @@ class ExportContent:
     def frame_time_ms(self) -> float:
         return self.run.frame_time_ms or 1000.0 / 15.0
 
-    def pose_for(self, index: int, geometry: CArmGeometry | None) -> ExportPose | None:
+    def pose_for(self, index: int, geometry: CArmGeometry | None) -> FramePose | None:
         """The pose to draw on a frame: its own, or the given one where the view is the same; else None."""
         if geometry is None:
             return None
@@ -83,7 +56,7 @@ class ExportContent:
         first_ns, this_ns = self.recorded.header(0).received_ns, self.recorded.header(index).received_ns
         return (this_ns - first_ns) / 1e6
 
-    def age_ms(self, index: int, pose: ExportPose) -> float:
+    def age_ms(self, index: int, pose: FramePose) -> float:
         """Time between a frame and the frame that its pose was found on."""
         return 0.0 if pose.index == index else abs(self.shown_ms(index) - self.shown_ms(pose.index))
 
@@ -99,7 +72,7 @@ class ExportContent:
         """Of the source object, "" where it is not known."""
         return "" if self.header is None else str(self.header.get("SeriesInstanceUID", ""))
 
-    def last_pose(self) -> tuple[ExportPose, CArmGeometry]:
+    def last_pose(self) -> tuple[FramePose, CArmGeometry]:
         """The newest pose and the view it holds for.
 
         Raises:
@@ -124,7 +97,7 @@ def open_content(path: Path, pose: Path | None) -> ExportContent:
     run = shown_run(_pictures(path))
     try:
         fixed = None if pose is None else _fixed(pose, run)
-        poses = _recorded(run) if isinstance(run, RecordedRun) and fixed is None else {}
+        poses = recorded_poses(run) if isinstance(run, RecordedRun) and fixed is None else {}
     except GuidanceError:
         if isinstance(run, RecordedRun):
             run.close()
@@ -143,7 +116,7 @@ def _pictures(path: Path) -> Path:
     raise InputError(f"{path}: the folder of a run with {found} in it; give the recording (live --record FILE) itself")
 
 
-def _fixed(path: Path, run: Run) -> ExportPose:
+def _fixed(path: Path, run: Run) -> FramePose:
     view = read_pose_file(path).views[0]
     place: int | None = view.frame if view.sop_instance_uid in ("", run.sop_instance_uid) else None
     if isinstance(run, RecordedRun) and view.sop_instance_uid:
@@ -154,63 +127,15 @@ def _fixed(path: Path, run: Run) -> ExportPose:
     found = read_registration(path, geometry)
     if found.status == "rejected":
         raise InputError(f"{path}: this registration was rejected and may not be drawn; give another")
-    return ExportPose(
+    return FramePose(
         index=index,
         isocentre_from_lps=found.isocentre_from_lps,
         state="accepted" if own and found.status == "accepted" else "proposed",
         view=geometry,
         confidence=found.confidence,
-        expected_error_mm=_finite(found.expected_error_mm),
-        depth_sigma_mm=_finite(found.depth_sigma_mm),
+        expected_error_mm=finite(found.expected_error_mm),
+        depth_sigma_mm=finite(found.depth_sigma_mm),
     )
-
-
-def _recorded(run: RecordedRun) -> dict[int, ExportPose]:
-    """By place in the recording. Only what guidance used, on the very frame it was found on."""
-    guided = {
-        message.get("frame"): message
-        for message in run.reader.messages(GUIDANCE)
-        if message.get("used") and message.get("overlay") and message.get("state") in _STATES
-    }
-    found = {
-        message.get("frame"): message
-        for message in run.reader.messages(REGISTRATIONS)
-        if not message.get("cold_start") and message.get("frame") in guided
-    }
-    poses = {}
-    for place in range(run.frame_count):
-        try:
-            number, geometry = run.header(place).index, run.geometry(place)
-            if number in found:
-                poses[place] = _recorded_pose(place, found[number], guided[number], geometry)
-        except (GuidanceError, KeyError, TypeError, ValueError):
-            continue  # a damaged frame or pose is drawn nowhere
-    return poses
-
-
-def _recorded_pose(place: int, message: dict, guided: dict, geometry: CArmGeometry) -> ExportPose:
-    matrix = np.array(message["isocentre_from_lps_mm"], dtype=np.float64)
-    return ExportPose(
-        index=place,
-        isocentre_from_lps=RigidPose(matrix=matrix, target="isocentre", source="lps"),
-        state=guided["state"],
-        view=geometry,
-        evidence=_evidence(guided),
-        confidence=_finite(message.get("confidence")),
-        expected_error_mm=_finite(message.get("expected_error_mm")),
-        depth_sigma_mm=_finite(message.get("depth_sigma_mm")),
-    )
-
-
-def _evidence(guided: dict) -> Evidence | None:
-    """Recordings of earlier versions do not keep it."""
-    kind, age_s = guided.get("evidence"), _finite(guided.get("evidence_age_s"))
-    known: EvidenceKind | None = next((known for known in get_args(EvidenceKind) if known == kind), None)
-    return None if known is None or age_s is None else Evidence(kind=known, age_s=age_s)
-
-
-def _finite(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) and np.isfinite(value) else None
 
 
 def readable_frames(content: ExportContent, only: int | None) -> list[int]:

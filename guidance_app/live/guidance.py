@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -38,6 +39,12 @@ class OverlayPath:
     name: str = ""
     closed: bool = False
     seen: BranchSeen | None = None
+
+
+def length_px(paths: Iterable[OverlayPath]) -> float:
+    """Of all these lines together, as far as they have finite points."""
+    steps = (np.linalg.norm(np.diff(path.points_px, axis=0), axis=1) for path in paths)
+    return float(sum(np.nansum(step) for step in steps))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

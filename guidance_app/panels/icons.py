@@ -10,7 +10,9 @@ from PyQt6.QtGui import QColor, QIcon, QIconEngine, QPainter, QPainterPath, QPen
 
 from guidance_app.views import palette
 
-IconName = Literal["case", "live", "ivus", "cmr", "training", "bench", "settings", "room", "jobs", "help", "search"]
+IconName = Literal[
+    "case", "live", "replay", "ivus", "cmr", "training", "bench", "settings", "room", "jobs", "help", "search",
+]  # fmt: skip
 
 _UNIT = 24.0  # every icon is drawn in a square of this size
 _LINE = 1.7
@@ -74,6 +76,21 @@ def _live() -> QPainterPath:
     path.lineTo(12, 4)
     path.moveTo(11, 12.5)
     path.cubicTo(13, 14, 15.5, 14, 18.5, 17)
+    return path
+
+
+def _replay() -> QPainterPath:
+    """Two pictures side by side, one of them playing."""
+    path = QPainterPath()
+    path.addRect(QRectF(2.5, 5, 8.5, 14))
+    path.addRect(QRectF(13, 5, 8.5, 14))
+    path.moveTo(5, 9)
+    for x, y in ((9, 12), (5, 15), (5, 9)):
+        path.lineTo(x, y)
+    path.moveTo(16, 9)
+    path.lineTo(16, 15)
+    path.moveTo(18.5, 9)
+    path.lineTo(18.5, 15)
     return path
 
 
@@ -175,6 +192,7 @@ def _search() -> QPainterPath:
 _SHAPES: dict[IconName, Callable[[], QPainterPath]] = {
     "case": _case,
     "live": _live,
+    "replay": _replay,
     "ivus": _ivus,
     "cmr": _cmr,
     "training": _training,

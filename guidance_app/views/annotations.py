@@ -109,7 +109,7 @@ def corners_of(
         top_left=(*title, frame.source_id, *_pace(screen), kind),
         top_right=() if geometry is None else (f"SID {geometry.sid_mm:.0f} mm",),
         spare_left=_picture_lines(screen, window, zoom),
-        spare_right=(tr("Ingest to paint p95 {time} ms").format(time=round(screen.p95_ms)),),
+        spare_right=_latency_lines(screen),
         bottom_right=_guidance_lines(screen, now_ns),
     )
 
@@ -143,12 +143,20 @@ def _pace(screen: ScreenState) -> tuple[str, ...]:
 
 
 def _picture_lines(screen: ScreenState, window: WindowLevel | None, zoom: float) -> tuple[str, ...]:
-    lines = [tr("{rate} fps").format(rate=round(screen.fps)), tr("Zoom {factor}\u00d7").format(factor=f"{zoom:.1f}")]
+    lines = [] if screen.fps <= 0.0 else [tr("{rate} fps").format(rate=round(screen.fps))]
+    lines.append(tr("Zoom {factor}\u00d7").format(factor=f"{zoom:.1f}"))
     if window is not None:
         lines.append(
             f"W {window.width:.0f}  L {window.center:.0f}" + ("  " + tr("inverted") if window.inverted else "")
         )
     return tuple(lines)
+
+
+def _latency_lines(screen: ScreenState) -> tuple[str, ...]:
+    """None where nothing was timed, as on what is shown again from a recording."""
+    if screen.p95_ms <= 0.0:
+        return ()
+    return (tr("Ingest to paint p95 {time} ms").format(time=round(screen.p95_ms)),)
 
 
 def _guidance_lines(screen: ScreenState, now_ns: int | None) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from engines.registration.pose_file import registration_content
 from engines.registration.registration import Registration
-from guidance_app.live.guidance import GuidanceResult, ScreenState
+from guidance_app.live.guidance import GuidanceResult, ScreenState, length_px
 from guidance_app.live.run_log import Event, angles_content
 
 
@@ -24,6 +24,7 @@ def guidance_content(result: GuidanceResult, *, used: bool) -> dict[str, Any]:
         "overlay": result.overlay is not None,
         "evidence": None if evidence is None else evidence.kind,
         "evidence_age_s": None if evidence is None else _finite(evidence.age_s),
+        "vessel_px": round(length_px(result.vessel_outline), 1),
         "confidence": _finite(result.confidence),
         "expected_error_mm": _finite(result.expected_error_mm),
         "depth_sigma_mm": _finite(result.depth_sigma_mm),

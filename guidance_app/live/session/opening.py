@@ -8,6 +8,7 @@ from pathlib import Path
 from calibration.carm import CArmGeometry
 from calibration.errors import InputError
 from engines.anatomy.cases.case import Case
+from engines.inference.model_files import BUNDLED_MODELS
 from engines.registration.pose_file import read_pose_file
 from guidance_app.live import guidance_state
 from guidance_app.live.engine.case_pipeline import case_recipe
@@ -28,6 +29,7 @@ def open_session(
     out: Path | None = None,
     pose: Path | None = None,
     backend: str = "auto",
+    models: Path = BUNDLED_MODELS,
     witnesses: Sequence[RunWitness] = (),
     engine: SharedEngine | None = None,
     before: Situation | None = None,
@@ -38,6 +40,7 @@ def open_session(
     Args:
         out: folder for the logs.
         pose: file to start from.
+        models: folder of the networks, for a session with an engine of its own.
         witnesses: told of everything that happens, as a recorder is.
         engine: of the case, where it serves several runs; without it the session has one of its own.
         before: where guidance stood at the end of the run before, on the same patient.
@@ -52,7 +55,7 @@ def open_session(
         initial = situation_from_pose(pose, known)
     return LiveSession(
         source=source,
-        recipe=case_recipe(case, backend=backend) if engine is None else None,
+        recipe=case_recipe(case, backend=backend, models=models) if engine is None else None,
         engine=engine,
         first_at_once=first_at_once,
         initial=initial,

@@ -14,6 +14,7 @@ from guidance_app.panels.action import Action
 from guidance_app.panels.action_button import dress
 from guidance_app.panels.jobs.job import Job
 from guidance_app.panels.jobs.work import Work
+from guidance_app.panels.pictures.timeline import Timeline
 from guidance_app.rooms.live.attention.attention_desk import AttentionDesk
 from guidance_app.rooms.live.judging.judging_desk import JudgingDesk
 from guidance_app.rooms.live.judging.judging_panel import JudgingPanel
@@ -22,7 +23,6 @@ from guidance_app.rooms.live.measuring.measuring_desk import MeasuringDesk
 from guidance_app.rooms.live.measuring.measuring_panel import MeasuringPanel
 from guidance_app.rooms.live.session_desk import SessionDesk
 from guidance_app.rooms.live.status import PanelCommands, StatusPanel
-from guidance_app.rooms.live.timeline import Timeline
 from guidance_app.views.language import tr
 from guidance_app.views.live_view import LiveView
 

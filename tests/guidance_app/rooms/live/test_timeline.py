@@ -10,7 +10,7 @@ from PyQt6.QtGui import QColor
 from pytestqt.qtbot import QtBot
 
 from guidance_app.live.run_log import Event
-from guidance_app.rooms.live.timeline import Timeline
+from guidance_app.panels.pictures.timeline import Timeline
 from guidance_app.views import palette
 from guidance_app.window.window import GuidanceWindow
 from tests.guidance_app.mouse import move_mouse

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 from PyQt6.QtCore import QBuffer, QByteArray, QEvent, QIODevice, QPointF, QRectF, Qt
 from PyQt6.QtGui import QColor, QImage, QMouseEvent, QPainter, QPaintEvent, QPen, QPixmap, QPolygonF
 from PyQt6.QtWidgets import QToolTip, QWidget
 
-from guidance_app.live.guidance import GuidanceResult, OverlayPath, ScreenState
+from guidance_app.live.guidance import GuidanceResult, ScreenState, length_px
 from guidance_app.live.run_log import Event
 from guidance_app.views import palette
 from guidance_app.views.language import tr
@@ -94,13 +93,32 @@ class Timeline(QWidget):
         if result is not None and result is not self._counted:
             self._counted = result
             if (answered := self._frame_of.get(result.frame_index)) is not None:
-                self._seen[answered].vessel = _length_px(result.vessel_outline)
+                self._seen[answered].vessel = length_px(result.vessel_outline)
         if event is not None and event is not self._told:
             self._told = event
             if event.frame is not None and (at := self._frame_of.get(event.frame)) is not None:
                 self._marks[at] = event.text
         self._keep_thumb(frame.source_frame, picture)
         self.setVisible(True)
+        self.update()
+
+    def fill(
+        self, screens: Sequence[ScreenState], vessels_px: Sequence[float | None], marks: Mapping[int, str]
+    ) -> None:
+        """Another run is shown, of which everything is known already: one screen and length of seen vessel a frame."""
+        self.begin()
+        self._total, self._marks = len(screens), dict(marks)
+        for frame, (screen, vessel_px) in enumerate(zip(screens, vessels_px, strict=True)):
+            look = look_of(screen)
+            colour, line = ("", "") if look is None else (look.colour, look.line)
+            self._seen[frame] = _Seen(colour=colour, line=line, vessel=vessel_px)
+        self.setVisible(self._total > 0)
+        self.update()
+
+    def stand_at(self, frame: int, picture: QImage | None) -> None:
+        """This frame of a run that was filled in is on the screen; `picture` as it is windowed."""
+        self._at = frame
+        self._keep_thumb(frame, picture)
         self.update()
 
     def frame_at(self, x: float) -> int:
@@ -221,8 +239,3 @@ class Timeline(QWidget):
         buffer.open(QIODevice.OpenModeFlag.WriteOnly)
         thumb.save(buffer, "PNG")
         return f'<img src="data:image/png;base64,{bytes(held.toBase64().data()).decode()}"><br>{words}'
-
-
-def _length_px(outline: tuple[OverlayPath, ...]) -> float:
-    steps = (np.linalg.norm(np.diff(path.points_px, axis=0), axis=1) for path in outline)
-    return float(sum(np.nansum(step) for step in steps))
