@@ -53,6 +53,8 @@ class LatencyReport(BaseModel):
         overlay_age_ms: of every overlay that was painted, against the frame that it was painted on.
         jitter_ms: how much the time between two frames on the screen differed from that between their arrivals.
         tick_ms: how long the window's timer held up everything else in the window; None where nobody measured it.
+        tick_late_ms: how much later than 16 ms after the one before each tick began, because something else was at work
+            in the window (a 3-D view, a panel); None as above.
         cold_starts: registrations from nothing that ended while a benchmark asked for one after the other.
     """
 
@@ -72,6 +74,7 @@ class LatencyReport(BaseModel):
     overlay_age_ms: Percentiles
     jitter_ms: Percentiles
     tick_ms: Percentiles | None = None
+    tick_late_ms: Percentiles | None = None
     cold_starts: int | None = None
 
     def write(self, path: Path) -> None:
@@ -107,19 +110,22 @@ class Durations:
 
 @dataclass(slots=True)
 class LatencyBook:
-    """Collects durations; one writing thread at a time (the session's lock; for `tick` the window's thread)."""
+    """Collects durations; one writing thread at a time (the session's lock; for ticks the window's thread)."""
 
     stages: dict[StageName, Durations]
     overlay_age: Durations
     jitter: Durations
     tick: Durations
+    tick_late: Durations
     _recent_paint_ms: deque[float]
+    _tick_began_ms: float | None
     _last_ns: tuple[int, int] | None  # arrival and painting of the frame painted last
     recent_p95_ms: float  # of ingest to paint over the newest frames; 0 before the first
 
     def __init__(self) -> None:
         self.stages = {name: Durations() for name in get_args(StageName)}
-        self.overlay_age, self.jitter, self.tick = Durations(), Durations(), Durations()
+        self.overlay_age, self.jitter, self.tick, self.tick_late = (Durations() for _ in range(4))
+        self._tick_began_ms: float | None = None
         self._last_ns = None
         self._recent_paint_ms = deque(maxlen=_RECENT)
         self.recent_p95_ms = 0.0
@@ -131,6 +137,14 @@ class LatencyBook:
         if stage == "ingest_to_paint":
             self._recent_paint_ms.append(duration_ms)
             self.recent_p95_ms = float(np.percentile(self._recent_paint_ms, 95))
+
+    def ticked(self, duration_ms: float, *, every_ms: float, now_ms: float) -> None:
+        """The window's timer, set to fire `every_ms`, was called until `now_ms` (any monotonic clock)."""
+        self.tick.add(duration_ms)
+        began_ms, before_ms = now_ms - duration_ms, self._tick_began_ms
+        if before_ms is not None:
+            self.tick_late.add(max(0.0, began_ms - before_ms - every_ms))
+        self._tick_began_ms = began_ms
 
     def painted(self, received_ns: int, painted_ns: int) -> None:
         """A frame is on the screen for the first time."""
@@ -163,4 +177,5 @@ def report_of(
         overlay_age_ms=book.overlay_age.percentiles(),
         jitter_ms=book.jitter.percentiles(),
         tick_ms=book.tick.percentiles() if book.tick.count else None,
+        tick_late_ms=book.tick_late.percentiles() if book.tick_late.count else None,
     )

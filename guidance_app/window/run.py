@@ -38,6 +38,7 @@ def run_window(
     ticked: Callable[[float], None] | None = None,
     run_index: int = 0,
     end: EndRequest | None = None,
+    opened: Callable[[GuidanceWindow], object] = lambda _window: None,
 ) -> VideoReport | None:
     """Start the session, show it, and stop it when its source has ended, the time is up or a person ends it.
 
@@ -51,6 +52,7 @@ def run_window(
         annotate_s: the video stops after this long, however long the window stays.
         run_index: which of the case's recordings the session shows; -1 for another run.
         ticked: told how long each call of the window's timer took, in ms.
+        opened: told of the window before it is shown.
         end: entered by the caller, where signals are to be remembered while it opens the source.
 
     Returns:
@@ -71,6 +73,7 @@ def run_window(
     window = GuidanceWindow(title=title, states=settings.rooms)
     try:
         window.show_session(session, case, run_index=run_index)
+        opened(window)
         kept = KeptPictures(window, annotate, screenshot, annotate_s=annotate_s)
         loop = QEventLoop()
 

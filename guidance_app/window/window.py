@@ -193,7 +193,7 @@ class GuidanceWindow(QWidget):
             self._stack.addWidget(room.widget)
         self._stack.setCurrentWidget(room.widget)
         self.rail.show_current(number)
-        self.strip.show_hint(room.hint)
+        self.strip.show_hint(tr(room.hint))
         self.keys.hide()
         self.palette_box.hide()
         room.widget.setFocus()

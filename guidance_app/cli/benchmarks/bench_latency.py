@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import typer
+
+from calibration.errors import InputError
 
 if TYPE_CHECKING:
     from engines.anatomy.cases.case import Case
@@ -37,6 +42,9 @@ def add_to(bench: typer.Typer) -> None:
         cold: float | None = typer.Option(
             None, help="Discard the pose and register from nothing again every so many seconds."
         ),
+        busy: bool = typer.Option(
+            False, "--busy", help="Record the run and show the 3-D view meanwhile, as on a full working day."
+        ),
         follow: Path | None = typer.Option(None, help="Write how it stands into this file, a line every half second."),
         plot: Path | None = typer.Option(None, help="Draw the percentiles of every stage into this PNG."),
     ) -> None:
@@ -45,11 +53,13 @@ def add_to(bench: typer.Typer) -> None:
 
         _check_places(json_file, plot, follow)
         asked = LatencyBench(case=case, fps=fps, seconds=seconds, size_px=size, backend=backend, cold_every_s=cold)
+        if compare is not None and busy:
+            raise InputError("--busy with --compare: a comparison measures the live path alone; leave one of them out")
         if compare is not None:
             _compare(asked, compare, json_file, plot)
             return
-        with _window("Benchmark") as show:
-            report = run_latency_bench(asked, show=show, follow=follow)
+        with _recorded(busy) as record, _window("Benchmark", space=busy) as show:
+            report = run_latency_bench(replace(asked, record=record), show=show, follow=follow)
         _print_stages(_rows(report))
         print(
             f"{report.frames} frames: {report.painted} painted, {report.superseded} superseded, "
@@ -129,21 +139,41 @@ def _compare(asked: LatencyBench, arms: tuple[str, str], json_file: Path | None,
 
 
 @contextmanager
-def _window(title: str) -> Iterator[Show]:
-    """What shows a session: the real window, painted off screen."""
+def _recorded(wanted: bool) -> Iterator[Path | None]:
+    """A file to record into, which goes when the benchmark ends."""
+    if not wanted:
+        yield None
+        return
+    with TemporaryDirectory(prefix="guidance-bench-") as folder:
+        yield Path(folder) / "run.mcap"
+
+
+@contextmanager
+def _window(title: str, *, space: bool = False) -> Iterator[Show]:
+    """What shows a session: the real window, painted off screen; with its 3-D view where `space`."""
+    from guidance_app.rooms.live.place import TICK_MS
     from guidance_app.window.application import application
     from guidance_app.window.run import run_window
 
     qt = application(headless=True)  # Qt's application lives only while somebody holds it
-    yield lambda session, case, limit_s: run_window(
-        session, case=case, headless=True, duration_s=limit_s, title=title, ticked=session.latency.tick.add
-    )  # fmt: skip
+
+    def show(session: LiveSession, case: Case, limit_s: float) -> object:
+        def ticked(duration_ms: float) -> None:
+            session.latency.ticked(duration_ms, every_ms=TICK_MS, now_ms=time.monotonic_ns() / 1e6)
+
+        return run_window(
+            session, case=case, headless=True, duration_s=limit_s, title=title, ticked=ticked,
+            opened=lambda window: window.live.toggle_space() if space else "",
+        )  # fmt: skip
+
+    yield show
     del qt
 
 
 def _rows(report: LatencyReport) -> dict[str, Percentiles]:
     rows = {**report.stages_ms, "overlay_age": report.overlay_age_ms, "jitter": report.jitter_ms}
-    return rows if report.tick_ms is None else {**rows, "tick": report.tick_ms}
+    of_window = {"tick": report.tick_ms, "tick_late": report.tick_late_ms}
+    return {**rows, **{name: found for name, found in of_window.items() if found is not None}}
 
 
 def _print_stages(stages: Mapping[str, Percentiles]) -> None:

@@ -93,24 +93,13 @@ def _index_of(case: Case, uri: SourceUri) -> int:
 
 def _recorder(path: Path, case: Case, source_id: str, out: Path | None) -> Recorder:
     """The recorder is made last: a run that cannot begin leaves no empty recording."""
-    from importlib.metadata import version
-
     from calibration.store import make_folder
-    from engines.inference.machine import this_machine
+    from guidance_app.live.recording.about import about_run
     from guidance_app.live.recording.recorder import Recorder
 
     if out is not None:
         make_folder(out)
-    about = {
-        "case": case.id,
-        "case_kind": case.kind,
-        "frame_of_reference_uid": case.frame_of_reference_uid,
-        "source": source_id,
-        "machine": this_machine().model_dump_json(),
-        "program": f"guidance-app {version('guidance-app')}",
-        "research_use_only": "not a medical device",
-    }
-    return Recorder(path, about)
+    return Recorder(path, about_run(case, source_id))
 
 
 def _comparison(source: object) -> ReplayComparison | None:

@@ -21,6 +21,7 @@ from engines.inference.model_files import BUNDLED_MODELS
 from guidance_app.live.benches.latency_follow import followed
 from guidance_app.live.engine.case_pipeline import case_recipe
 from guidance_app.live.latency import LatencyReport
+from guidance_app.live.recording.recorder import Recorder
 from guidance_app.live.session.session import LiveSession
 from guidance_app.sources.file_source import MAX_FPS, PacedFileSource
 from guidance_app.sources.uri import shown_run
@@ -33,7 +34,8 @@ _MOST_FRAMES = 60  # kept in memory and looped
 class LatencyBench:
     """What to measure: a case's first recording, resampled to `size_px` squared, looped at `fps` for `seconds`.
 
-    `cold_every_s`: the pose is thrown away and searched for anew this often; None leaves it alone.
+    `cold_every_s`: the pose is thrown away and searched for anew this often; None leaves it alone. `record` is a file
+    that the run is recorded into meanwhile.
     """
 
     case: str
@@ -43,6 +45,7 @@ class LatencyBench:
     backend: str = "auto"
     models: Path = BUNDLED_MODELS
     cold_every_s: float | None = None
+    record: Path | None = None
 
 
 def run_latency_bench(
@@ -116,6 +119,7 @@ def bench_session(bench: LatencyBench, case: Case, run: KeptRun) -> LiveSession:
         recipe=case_recipe(case, backend=bench.backend, models=bench.models),
         paced_fps=bench.fps,
         run_for_s=bench.seconds,
+        witnesses=() if bench.record is None else (Recorder(bench.record, {"case": case.id, "source": run.source_id}),),
     )
 
 

@@ -206,6 +206,27 @@ class LiveSession:
             self._acknowledge()
             self._tell_waiting_source(painted_ns)
 
+    def add_witness(self, witness: RunWitness) -> None:
+        """Tell it of everything from now on, beginning with the picture on the screen and what guidance says of it."""
+        with self._lock:
+            if self._stopping.is_set():
+                return
+            witness.begin(self._tell_of_witness)
+            if self._frame is not None:
+                witness.frame(self._frame)
+                result = self._guidance.result
+                if result is not None and result.frame_index == self._frame.index:
+                    witness.guided(result, self._guidance.situation.registration, used=True)
+            if self._painted is not None and self._painted.frame is self._frame:
+                witness.painted(self._painted, self._painted_ns)
+            self._witnesses.add(witness)
+
+    def remove_witness(self, witness: RunWitness) -> None:
+        """Tell it no more, and wait until it has ended; twice is harmless."""
+        with self._lock:
+            self._witnesses.remove(witness)
+        witness.end()
+
     @property
     def finished(self) -> bool:
         """The source has ended, its last frame has been painted and guidance has answered for it."""

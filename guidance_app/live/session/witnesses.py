@@ -24,6 +24,13 @@ class Witnesses:
         """What a person must know of each of them, for the banner."""
         return tuple(witness.fault for witness in self._witnesses)
 
+    def add(self, witness: RunWitness) -> None:
+        """Tell this one too, from now on."""
+        self._witnesses = (*self._witnesses, witness)
+
+    def remove(self, witness: RunWitness) -> None:
+        self._witnesses = tuple(one for one in self._witnesses if one is not witness)
+
     def begin(self, tell: Callable[[str], None]) -> None:
         for witness in self._witnesses:
             witness.begin(tell)

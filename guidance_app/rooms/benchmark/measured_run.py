@@ -17,6 +17,7 @@ from calibration.store import write_bytes, write_json
 from engines.inference.machine import Machine
 from guidance_app.live.benches.latency_comparison import LatencyComparison
 from guidance_app.live.latency import LatencyReport, Percentiles
+from guidance_app.views.language import tr
 from guidance_app.views.palette import RESEARCH_LINE
 
 PERCENTILES = ("p50", "p90", "p95", "p99", "max")
@@ -47,15 +48,25 @@ class MeasuredRun:
     @property
     def words(self) -> str:
         """One line that says what was run and whether every frame arrived."""
-        paced = "as fast as it can" if self.fps is None else f"{self.fps:g} frames/s"
+        paced = tr("as fast as it can") if self.fps is None else tr("{fps} frames/s").format(fps=f"{self.fps:g}")
         return (
-            f"{self.label}: {self.source}, {paced}, {self.seconds:.0f} s; {self.frames} frames, {self.painted} "
-            f"painted, {self.superseded} superseded, {self.dropped} dropped"
+            tr("{label}: {source}, {paced}, {seconds} s; {frames} frames").format(
+                label=self.label, source=self.source, paced=paced, seconds=f"{self.seconds:.0f}", frames=self.frames
+            )
+            + ", "
+            + counts_words(self.painted, self.superseded, self.dropped)
         )
 
     @property
     def machine_words(self) -> str:
-        return f"{self.machine.cpu}, {self.machine.cores} cores"
+        return tr("{cpu}, {cores} cores").format(cpu=self.machine.cpu, cores=self.machine.cores)
+
+
+def counts_words(painted: int, superseded: int, dropped: int) -> str:
+    """What became of the frames."""
+    return tr("{painted} painted, {superseded} superseded, {dropped} dropped").format(
+        painted=painted, superseded=superseded, dropped=dropped
+    )
 
 
 def open_runs(path: Path, label: str = "") -> tuple[MeasuredRun, ...]:
@@ -83,6 +94,8 @@ def open_runs(path: Path, label: str = "") -> tuple[MeasuredRun, ...]:
     rows = {**report.stages_ms, "overlay_age": report.overlay_age_ms, "jitter": report.jitter_ms}
     if report.tick_ms is not None:
         rows["tick"] = report.tick_ms
+    if report.tick_late_ms is not None:
+        rows["tick_late"] = report.tick_late_ms
     run = MeasuredRun(
         label=label or path.stem,
         source=report.source,

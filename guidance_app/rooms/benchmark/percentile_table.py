@@ -8,6 +8,7 @@ from PyQt6.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTable
 
 from guidance_app.rooms.benchmark.measured_run import PERCENTILES, MeasuredRun
 from guidance_app.views import palette
+from guidance_app.views.language import tr
 
 A_COLOUR, B_COLOUR = palette.VALID, palette.UNVERIFIED
 
@@ -36,14 +37,14 @@ class PercentileTable(QTableWidget):
         shown = [(letter, run) for letter, run in zip("AB", runs, strict=True) if run is not None]
         names = list(dict.fromkeys(name for _, run in shown for name, found in run.rows.items() if found.count))
         ratio = ["B/A p50"] if len(shown) == 2 else []
-        headings = ["Stage (ms)", *(f"{letter} {p}" for letter, _ in shown for p in PERCENTILES), *ratio]
+        headings = [tr("Stage (ms)"), *(f"{letter} {p}" for letter, _ in shown for p in PERCENTILES), *ratio]
         self.setColumnCount(len(headings))
         self.setHorizontalHeaderLabels(headings)
         self._header.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
         self._header.setSectionResizeMode(0, QHeaderView.ResizeMode.ResizeToContents)
         self.setRowCount(len(names))
         for row, name in enumerate(names):
-            self._put(row, 0, name.replace("_", " "), palette.TEXT)
+            self._put(row, 0, tr(name.replace("_", " ")), palette.TEXT)
             column = 1
             for letter, run in shown:
                 for percentile in PERCENTILES:

@@ -20,11 +20,12 @@ from guidance_app.panels.jobs.work import Work
 from guidance_app.panels.pictures.png import write_png
 from guidance_app.panels.scratch import scratch_folder
 from guidance_app.rooms.benchmark.bench_work import REPORT, measure_into
-from guidance_app.rooms.benchmark.measured_run import MeasuredRun, export_runs, open_runs
+from guidance_app.rooms.benchmark.measured_run import MeasuredRun, counts_words, export_runs, open_runs
 from guidance_app.rooms.benchmark.percentile_table import A_COLOUR, B_COLOUR, PercentileTable
 from guidance_app.rooms.benchmark.running_plots import RunningPlots
 from guidance_app.rooms.room import House
 from guidance_app.views import palette
+from guidance_app.views.language import tr
 
 Slot = Literal["A", "B"]
 _SLOTS: tuple[Slot, Slot] = ("A", "B")
@@ -56,10 +57,10 @@ class BenchmarkPlace(QWidget):
         self._label = ""
         self._follow: Path | None = None
         self._read_to = 0
-        self.backend = _chooser(BACKENDS, "Backend of the network")
-        self.seconds = _chooser(_SECONDS, "Seconds")
-        self.fps = _chooser(_FPS, "Frames a second")
-        self.pixels = _chooser(_SIZES, "Rows and columns of the picture")
+        self.backend = _chooser(BACKENDS, tr("Backend of the network"))
+        self.seconds = _chooser(_SECONDS, tr("Seconds"))
+        self.fps = _chooser(_FPS, tr("Frames a second"))
+        self.pixels = _chooser(_SIZES, tr("Rows and columns of the picture"))
         self.case_line, self.state = QLabel(), QLabel()
         self.state.setWordWrap(True)
         self.plots, self.table = RunningPlots(), PercentileTable()
@@ -77,7 +78,8 @@ class BenchmarkPlace(QWidget):
 
     def take_case(self, case: Case | None) -> None:
         self._case = case
-        self.case_line.setText("No case is open" if case is None else f"Case {case.id}, its first recording")
+        first = "" if case is None else tr("Case {id}, its first recording").format(id=case.id)
+        self.case_line.setText(first or tr("No case is open"))
         self.show_state()
 
     # What a person does
@@ -92,7 +94,7 @@ class BenchmarkPlace(QWidget):
         self._read_to, self.moments = 0, []
         self.plots.show_moments(())
         work = Work(
-            words=f"Benchmark {slot}, {self._label}",
+            words=tr("Benchmark {slot}, {label}").format(slot=slot, label=self._label),
             run=measure_into,
             out=self._folder / f"benchmark-{slot.lower()}",
             arguments={
@@ -111,20 +113,20 @@ class BenchmarkPlace(QWidget):
     def cannot_measure(self) -> str:
         """Why nothing can be measured now, "" where it can."""
         if self.job is not None:
-            return "A benchmark is running"
+            return tr("A benchmark is running")
         if self._case is None:
-            return "No case is open; choose one in the case room"
+            return tr("No case is open; choose one in the case room")
         if not self._case.recordings:
-            return f"Case {self._case.id} has no recording to play; take another case"
+            return tr("Case {id} has no recording to play; take another case").format(id=self._case.id)
         if guiding := self._house.guiding:
-            return f"No benchmark while live guidance runs: it would slow the picture. {guiding}"
+            return tr("No benchmark while live guidance runs: it would slow the picture.") + f" {guiding}"
         return ""
 
     def cancel(self) -> str:
         if self.job is None:
-            return "No benchmark is running"
+            return tr("No benchmark is running")
         self.job.cancel()
-        return "Cancelled; the earlier figures stay"
+        return tr("Cancelled; the earlier figures stay")
 
     def open_file(self, path: Path | None = None) -> str:
         """Open a latency.json beside what is there, or both arms of a comparison; asks where none is given."""
@@ -142,7 +144,7 @@ class BenchmarkPlace(QWidget):
         else:
             self.runs["B" if self.runs["A"] is not None else "A"] = found[0]
         self._show_runs()
-        return f"Opened {path.name}"
+        return tr("Opened {name}").format(name=path.name)
 
     def swap(self) -> str:
         self.runs = {"A": self.runs["B"], "B": self.runs["A"]}
@@ -158,9 +160,9 @@ class BenchmarkPlace(QWidget):
         """Write JSON, CSV, a chart, and the room as it is seen; asks for the folder where none is given."""
         shown = [run for run in self.runs.values() if run is not None]
         if not shown:
-            return "Nothing has been measured or opened yet"
+            return tr("Nothing has been measured or opened yet")
         if folder is None:
-            text = QFileDialog.getExistingDirectory(self, "Export into a folder")
+            text = QFileDialog.getExistingDirectory(self, tr("Export into a folder"))
             if not text:
                 return ""
             folder = Path(text)
@@ -169,7 +171,7 @@ class BenchmarkPlace(QWidget):
             write_png(self.grab().toImage(), folder / "benchmark.png")
         except InputError as error:
             return str(error)
-        return f"{len(written) + 1} files in {folder}"
+        return tr("{count} files in {folder}").format(count=len(written) + 1, folder=folder)
 
     def close_place(self) -> None:
         self._timer.stop()
@@ -179,7 +181,7 @@ class BenchmarkPlace(QWidget):
     def look(self) -> None:
         """Draw what is new; end at once where live guidance has begun meanwhile."""
         if self.job is not None and self._house.guiding:
-            self._house.toast("The benchmark was ended: live guidance began", "problem")
+            self._house.toast(tr("The benchmark was ended: live guidance began"), "problem")
             self.job.cancel()
             return
         self._read()
@@ -216,7 +218,7 @@ class BenchmarkPlace(QWidget):
         """Buttons for the room's actions."""
         for action in actions:
             name = action.id.removeprefix("benchmark.")
-            self.buttons[name] = button = action_button(action, self._house.perform, words=_SHORT[name])
+            self.buttons[name] = button = action_button(action, self._house.perform, words=tr(_SHORT[name]))
             button.setMinimumHeight(34)
             self._tools.addWidget(button)
         self.show_state()
@@ -226,12 +228,11 @@ class BenchmarkPlace(QWidget):
         refusal = "" if running else self.cannot_measure()
         if self.job is not None:
             now = self.moments[-1] if self.moments else None
-            counts = (
-                "" if now is None else f": {now.painted} painted, {now.superseded} superseded, {now.dropped} dropped"
-            )
+            counts = "" if now is None else f": {counts_words(now.painted, now.superseded, now.dropped)}"
             self.state.setText(words_of(self.job) + counts)
         else:
-            self.state.setText(refusal or "Ready. Leave the machine alone meanwhile: this window draws twice a second")
+            ready = tr("Ready. Leave the machine alone meanwhile: this window draws twice a second")
+            self.state.setText(refusal or ready)
         for name in ("run-a", "run-b"):
             if name in self.buttons:
                 self.buttons[name].setEnabled(not running and not refusal)
@@ -246,7 +247,7 @@ class BenchmarkPlace(QWidget):
         self.table.show_runs((self.runs["A"], self.runs["B"]))
 
     def _lay_out(self) -> None:
-        title = QLabel("Benchmark of the live path")
+        title = QLabel(tr("Benchmark of the live path"))
         title.setStyleSheet(f"font-size: 22px; color: {palette.BRIGHT_TEXT};")
         top = QHBoxLayout()
         top.addWidget(title)
@@ -256,13 +257,13 @@ class BenchmarkPlace(QWidget):
         asked.setSpacing(8)
         for words, box in (("Backend", self.backend), ("Seconds", self.seconds), ("Frames/s", self.fps),
                            ("Size", self.pixels)):  # fmt: skip
-            asked.addWidget(QLabel(words))
+            asked.addWidget(QLabel(tr(words)))
             asked.addWidget(box)
         asked.addStretch(1)
         self._tools = QHBoxLayout()
         self._tools.setSpacing(6)
         asked.addLayout(self._tools)
-        note = QLabel("Ingest to paint, never glass to glass: software cannot see the light leave the screen.")
+        note = QLabel(tr("Ingest to paint, never glass to glass: software cannot see the light leave the screen."))
         note.setObjectName("quiet")
         research = QLabel(palette.RESEARCH_LINE)
         research.setObjectName("quiet")

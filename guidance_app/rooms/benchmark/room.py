@@ -10,6 +10,7 @@ from guidance_app.panels.action import Action
 from guidance_app.panels.icons import IconName
 from guidance_app.rooms.room import House, Room
 from guidance_app.settings import data_folder
+from guidance_app.views.language import tr
 
 if TYPE_CHECKING:  # a window makes all rooms at its start
     from engines.anatomy.cases.case import Case
@@ -57,16 +58,16 @@ class BenchmarkRoom(Room):
 
 def _actions(place: BenchmarkPlace) -> tuple[Action, ...]:
     def nothing_runs() -> str:
-        return "" if place.job is not None else "No benchmark is running"
+        return "" if place.job is not None else tr("No benchmark is running")
 
     return (
-        Action(id="benchmark.run-a", words="Measure the live path as A", keys=("A",), press=lambda: place.measure("A"),
-               refusal=place.cannot_measure),
-        Action(id="benchmark.run-b", words="Measure the live path as B", keys=("B",), press=lambda: place.measure("B"),
-               refusal=place.cannot_measure),
-        Action(id="benchmark.cancel", words="Cancel the benchmark", press=place.cancel, refusal=nothing_runs),
-        Action(id="benchmark.open", words="Open an earlier latency.json", keys=("Ctrl+O",), press=place.open_file),
-        Action(id="benchmark.swap", words="Swap A and B", press=place.swap),
-        Action(id="benchmark.clear", words="Clear both runs from the table", press=place.clear),
-        Action(id="benchmark.export", words="Export JSON, CSV and PNG", keys=("E",), press=place.export),
+        Action(id="benchmark.run-a", words=tr("Measure the live path as A"), keys=("A",),
+               press=lambda: place.measure("A"), refusal=place.cannot_measure),
+        Action(id="benchmark.run-b", words=tr("Measure the live path as B"), keys=("B",),
+               press=lambda: place.measure("B"), refusal=place.cannot_measure),
+        Action(id="benchmark.cancel", words=tr("Cancel the benchmark"), press=place.cancel, refusal=nothing_runs),
+        Action(id="benchmark.open", words=tr("Open an earlier latency.json"), keys=("Ctrl+O",), press=place.open_file),
+        Action(id="benchmark.swap", words=tr("Swap A and B"), press=place.swap),
+        Action(id="benchmark.clear", words=tr("Clear both runs from the table"), press=place.clear),
+        Action(id="benchmark.export", words=tr("Export JSON, CSV and PNG"), keys=("E",), press=place.export),
     )  # fmt: skip

@@ -10,6 +10,7 @@ from PyQt6.QtWidgets import QHBoxLayout, QWidget
 
 from guidance_app.live.benches.latency_follow import Moment
 from guidance_app.views import palette
+from guidance_app.views.language import tr
 
 # Apart for the colour-blind by brightness too, and named in the legend.
 _STAGES = {
@@ -28,8 +29,8 @@ class RunningPlots(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.stages, self._stages = _plot("ms, median of each half second")
-        self.losses, self._losses = _plot("overlay age, ms; frames lost so far")
+        self.stages, self._stages = _plot(tr("ms, median of each half second"))
+        self.losses, self._losses = _plot(tr("overlay age, ms; frames lost so far"))
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(8)
@@ -42,11 +43,12 @@ class RunningPlots(QWidget):
         self._losses.clear()
         for name, colour in _STAGES.items():
             known = [(one.t_s, one.stages_ms[name]) for one in moments if name in one.stages_ms]
-            _draw(self._stages, known, name.replace("_", " "), colour)
+            _draw(self._stages, known, tr(name.replace("_", " ")), colour)
         age = [(one.t_s, one.overlay_age_ms) for one in moments if one.overlay_age_ms is not None]
-        _draw(self._losses, age, "overlay age (ms)", palette.VALID)
-        _draw(self._losses, [(one.t_s, one.superseded) for one in moments], "superseded (frames)", palette.UNVERIFIED)
-        _draw(self._losses, [(one.t_s, one.dropped) for one in moments], "dropped (frames)", palette.ALARM)
+        _draw(self._losses, age, tr("overlay age (ms)"), palette.VALID)
+        superseded = [(one.t_s, one.superseded) for one in moments]
+        _draw(self._losses, superseded, tr("superseded (frames)"), palette.UNVERIFIED)
+        _draw(self._losses, [(one.t_s, one.dropped) for one in moments], tr("dropped (frames)"), palette.ALARM)
         for plot in (self._stages, self._losses):
             plot.setYRange(0.0, max(_top(plot), 10.0), padding=0.05)
 
@@ -59,7 +61,7 @@ def _plot(label: str) -> tuple[pg.PlotWidget, Any]:
     item.setMouseEnabled(x=False, y=False)
     item.showGrid(y=True, alpha=0.15)
     item.setLabel("left", label, **{"font-size": "11px", "color": palette.TEXT})
-    item.setLabel("bottom", "seconds", **{"font-size": "11px", "color": palette.TEXT})
+    item.setLabel("bottom", tr("seconds"), **{"font-size": "11px", "color": palette.TEXT})
     item.addLegend(offset=(-8, 4), labelTextColor=palette.TEXT, brush=pg.mkBrush(11, 12, 14, 200), colCount=4)
     return widget, item
 

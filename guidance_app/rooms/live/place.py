@@ -18,11 +18,13 @@ from guidance_app.panels.pictures.timeline import Timeline
 from guidance_app.rooms.live.attention.attention_desk import AttentionDesk
 from guidance_app.rooms.live.judging.judging_desk import JudgingDesk
 from guidance_app.rooms.live.judging.judging_panel import JudgingPanel
+from guidance_app.rooms.live.keeping.keeping_desk import KeepingDesk
 from guidance_app.rooms.live.measuring.measured_file import own_folder
 from guidance_app.rooms.live.measuring.measuring_desk import MeasuringDesk
 from guidance_app.rooms.live.measuring.measuring_panel import MeasuringPanel
 from guidance_app.rooms.live.session_desk import SessionDesk
 from guidance_app.rooms.live.status import PanelCommands, StatusPanel
+from guidance_app.settings import data_folder
 from guidance_app.views.language import tr
 from guidance_app.views.live_view import LiveView
 
@@ -84,7 +86,8 @@ class LivePlace(QWidget):
         )
         self.desk = SessionDesk(self.view, show_runs=self.panel.show_runs)
         self.timeline = Timeline(self, self.desk.scrub)
-        self.desk.on_taken = self.timeline.begin
+        self.keeping = KeepingDesk(self.view, self.desk, folder=data_folder, start_job=start_job)
+        self.desk.on_taken = self._another_run
         self.desk.on_pace_changed = lambda: self.timeline.show_pace(self.desk.stretch, self.desk.speed)
         self.attention = AttentionDesk(self.view, self.desk, start_job, say)
         self.judging = JudgingDesk(self.view, say=say)
@@ -143,6 +146,10 @@ class LivePlace(QWidget):
         self.attention.close()
         self.judging.close()
         self.desk.stop()
+
+    def _another_run(self) -> None:
+        self.timeline.begin()
+        self.keeping.session_taken()
 
     # The timer: draw what is new, then report what was really drawn
 

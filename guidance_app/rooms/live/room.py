@@ -16,6 +16,7 @@ from guidance_app.rooms.live.case_runs import CaseRuns, Runs
 from guidance_app.rooms.live.guided_session import GuidedSession
 from guidance_app.rooms.live.judging.actions import judging_actions
 from guidance_app.rooms.live.judging.hand_actions import hand_actions
+from guidance_app.rooms.live.keeping.actions import keeping_actions
 from guidance_app.rooms.live.measuring.actions import measuring_actions
 from guidance_app.rooms.live.place import LivePlace
 from guidance_app.rooms.live.remembered_view import RememberedView, remembered_of, set_up
@@ -86,6 +87,7 @@ class LiveRoom(Room):
             *first,
             *live_actions(self.widget.desk),
             *judging_actions(judging),
+            *keeping_actions(self.widget.keeping),
             self.widget.attention.action(),
             space,
             second,
@@ -182,6 +184,7 @@ class LiveRoom(Room):
         self._case = case
         self.widget.view.case_id = case.id
         self.widget.attention.take(case)
+        self.widget.keeping.take(case)
         self.widget.judging.take(lambda: _judged_model(case))
         if case is not self._measured_case:
             self._measured_case = case

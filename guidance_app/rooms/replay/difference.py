@@ -62,7 +62,7 @@ def median_and_most(values: Iterable[float]) -> tuple[float, float]:
 
 
 def words_of_frame(away: Mapping[int, Apart], frame: int, without: Sequence[str]) -> str:
-    """How far A and B lie apart on this frame, and over the run.
+    """How far A and B lie apart on this frame.
 
     Args:
         without: the sides that have no pose on this frame.
@@ -70,13 +70,17 @@ def words_of_frame(away: Mapping[int, Apart], frame: int, without: Sequence[str]
     one = away.get(frame)
     if one is not None:
         words = tr("On this frame A and B lie {picture} mm apart in the picture; {space} mm in space, with the depth.")
-        words = words.format(picture=f"{one.picture_mm:.2f}", space=f"{one.space_mm:.2f}")
-    elif without:
-        words = tr("No distance on this frame: no pose in {sides}.").format(sides=tr(" and ").join(without))
-    else:
-        words = tr("No distance on this frame: A and B do not speak of one view.")
+        return words.format(picture=f"{one.picture_mm:.2f}", space=f"{one.space_mm:.2f}")
+    if without:
+        return tr("No distance on this frame: no pose in {sides}.").format(sides=tr(" and ").join(without))
+    return tr("No distance on this frame: A and B do not speak of one view.")
+
+
+def words_of_run(away: Mapping[int, Apart]) -> str:
+    """The same over all frames with a pose in both."""
     if not away:
-        return words
+        return tr("A to B: no frame has a pose in both")
     median, most = median_and_most(one.picture_mm for one in away.values())
-    over = tr("Over {count} frames: median {median} mm, most {most} mm.")
-    return f"{words}  {over.format(count=len(away), median=f'{median:.2f}', most=f'{most:.2f}')}"
+    return tr("A to B in the picture over {count} frames: median {median} mm, most {most} mm").format(
+        count=len(away), median=f"{median:.2f}", most=f"{most:.2f}"
+    )

@@ -32,9 +32,11 @@ class DifferenceStrip(QWidget):
         self._go_to = go_to
         self._total, self._at = 0, 0
         self._away_mm: Mapping[int, float] = {}
+        self.words = ""
 
-    def show_run(self, total: int, away_mm: Mapping[int, float]) -> None:
-        self._total, self._away_mm = total, dict(away_mm)
+    def show_run(self, total: int, away_mm: Mapping[int, float], words: str) -> None:
+        """`words` say what the bars add up to."""
+        self._total, self._away_mm, self.words = total, dict(away_mm), words
         self.update()
 
     def stand_at(self, frame: int) -> None:
@@ -70,9 +72,8 @@ class DifferenceStrip(QWidget):
                              QColor(palette.TEXT))  # fmt: skip
         x = _MARGIN_PX + (self._at + 0.5) * step
         painter.fillRect(QRectF(x - 1.0, _WORDS_PX, 2.0, bottom - _WORDS_PX), QColor(palette.BRIGHT_TEXT))
-        words = tr("A to B in the picture, full height {scale} mm").format(scale=f"{self.scale_mm:g}")
-        if not self._away_mm:
-            words = tr("A to B: no frame has a pose in both")
+        scale = tr("full height {scale} mm").format(scale=f"{self.scale_mm:g}")
+        words = f"{self.words}; {scale}" if self._away_mm else self.words
         font = painter.font()
         font.setPixelSize(palette.SMALL_TEXT_PX)
         painter.setFont(font)

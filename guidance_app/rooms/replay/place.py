@@ -17,7 +17,7 @@ from guidance_app.panels.action_button import action_button
 from guidance_app.panels.jobs.job import words_of
 from guidance_app.panels.pictures.png import write_png
 from guidance_app.rooms.replay.comparison_file import NAMES, write_comparison
-from guidance_app.rooms.replay.difference import Apart, all_apart, model_points_mm, words_of_frame
+from guidance_app.rooms.replay.difference import Apart, all_apart, model_points_mm, words_of_frame, words_of_run
 from guidance_app.rooms.replay.difference_strip import DifferenceStrip
 from guidance_app.rooms.replay.linked_views import LinkedViews
 from guidance_app.rooms.replay.playback import LinkedPlayback
@@ -260,7 +260,7 @@ class ReplayPlace(QWidget):
         if first is not None and second is not None and self._case is not None:
             self.away = all_apart(first.poses, second.poses, model_points_mm(self._case.vessel_model()))
         total = 0 if self._run is None else self._run.frame_count
-        self.strip.show_run(total, {frame: one.picture_mm for frame, one in self.away.items()})
+        self.strip.show_run(total, {frame: one.picture_mm for frame, one in self.away.items()}, words_of_run(self.away))
         self._show_difference()
 
     def _show_frame(self, frame: int, playing: bool) -> None:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from calibration.errors import InputError
 from calibration.store import write_json
 from engines.anatomy.cases.case import load_case
+from guidance_app.live.recording.about import about_run
 from guidance_app.live.recording.recorder import Recorder
 from guidance_app.live.session.session import LiveSession
 from guidance_app.panels.jobs.work import TellProgress
@@ -59,11 +60,7 @@ def compute_take(
     tell("opening the run", 0.01)
     opened = load_case(case)
     played = open_source(FileUri(path=Path(source)), saturate=True)
-    about = {
-        "case": opened.id, "case_kind": opened.kind, "source": played.source_id,
-        "frame_of_reference_uid": opened.frame_of_reference_uid, "research_use_only": "not a medical device",
-    }  # fmt: skip
-    recorder = Recorder(folder / RECORDING, about)
+    recorder = Recorder(folder / RECORDING, about_run(opened, played.source_id))
     try:
         session = open_session(
             opened, played, pose=Path(pose) if pose else None, backend=backend, witnesses=[recorder],

@@ -11,6 +11,7 @@ from engines.planning.segment_views import AngleMap
 from guidance_app.panels.pictures.angle_plane import AnglePlane, loss_image
 from guidance_app.rooms.training.exercise import ANSWER, MINE, PRIMARY_LIMIT_DEG, SECONDARY_LIMIT_DEG
 from guidance_app.views import palette
+from guidance_app.views.language import tr
 
 _MARGIN_PX = 26
 _DARK, _BRIGHT = np.array([18.0, 22.0, 26.0]), np.array([96.0, 120.0, 132.0])  # much lost, nothing lost
@@ -56,7 +57,7 @@ class AngleMapView(AnglePlane):
         painter.setFont(font)
         painter.setPen(QColor(palette.QUIET_TEXT))
         flags = Qt.AlignmentFlag.AlignCenter
-        for degrees, word in ((60, "LAO 60"), (30, "30"), (0, "0"), (-30, "30"), (-60, "RAO 60")):
+        for degrees, word in ((60, tr("LAO 60")), (30, "30"), (0, "0"), (-30, "30"), (-60, tr("RAO 60"))):
             at = self.place_of(degrees, -SECONDARY_LIMIT_DEG)
             x = min(max(at.x() - 30, 0), self.width() - 60)
             painter.drawText(QRectF(x, area.bottom() + 3, 60, 18), flags, word)
@@ -68,10 +69,10 @@ class AngleMapView(AnglePlane):
         if self.best is not None:
             at = self.place_of(*self.best)
             _mark(painter, at, ANSWER, square=True)
-            _word(painter, at, "best", ANSWER, area)
+            _word(painter, at, tr("best"), ANSWER, area)
         _mark(painter, self.place_of(*self.here), MINE, square=False)
         if self.best is not None:
-            _word(painter, self.place_of(*self.here) + QPointF(0, 26), "yours", MINE, area)
+            _word(painter, self.place_of(*self.here) + QPointF(0, 26), tr("yours"), MINE, area)
         painter.end()
 
 

@@ -15,6 +15,7 @@ from guidance_app.panels.pictures.picture_view import Outline
 from guidance_app.rooms.training.drag_picture import DragPicture
 from guidance_app.rooms.training.drawing import model_outlines, plane_of, show_grey
 from guidance_app.rooms.training.exercise import ANSWER, MINE, Exercise, Outcome, Verdict
+from guidance_app.views.language import tr
 
 _TURN_PER_MM = np.deg2rad(0.35)  # a drag across a 150 mm picture turns by 50 degrees
 _ALONG_MM = 5.0  # a notch of the wheel
@@ -42,6 +43,7 @@ class ByHand(Exercise):
         clock_s: Callable[[], float],
     ) -> None:
         super().__init__(over, clock_s)
+        self.task = tr(self.task)
         self.picture, self.level, self.seed = picture, level, seed
         self.pose = start_pose(picture, level, seed)
         self._pivot_mm = picture.points_mm().mean(axis=0)
@@ -53,11 +55,11 @@ class ByHand(Exercise):
         half_mm = 0.5 * max(rows, columns) * picture.geometry.isocentre_mm_per_px
         self.view = DragPicture("", half_width_mm=half_mm)
         show_grey(self.view, picture.grey, picture.geometry)
-        self.view.corner = f"run {picture.run}, frame {picture.frame + 1}"
+        self.view.corner = tr("run {run}, frame {frame}").format(run=picture.run, frame=picture.frame + 1)
         layout = QHBoxLayout(self.stage)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.view)
-        note = QLabel("Alt makes drags and the wheel five times finer; Shift with an arrow turns.")
+        note = QLabel(tr("Alt makes drags and the wheel five times finer; Shift with an arrow turns."))
         note.setObjectName("quiet")
         note.setWordWrap(True)
         self.side_column.addWidget(note)
@@ -68,7 +70,7 @@ class ByHand(Exercise):
 
     @property
     def progress(self) -> str:
-        return f"{self.moves} move{'' if self.moves == 1 else 's'}"
+        return tr("1 move") if self.moves == 1 else tr("{count} moves").format(count=self.moves)
 
     @property
     def begun(self) -> bool:
@@ -76,8 +78,10 @@ class ByHand(Exercise):
 
     def buttons(self) -> tuple[tuple[str, ...], ...]:
         return (
-            ("turn-left", "turn-up", "turn-down", "turn-right"),
-            ("roll-left", "nearer", "farther", "roll-right"),
+            ("turn-left", "turn-right"),
+            ("turn-up", "turn-down"),
+            ("roll-left", "roll-right"),
+            ("nearer", "farther"),
             ("undo", "redo"),
             ("done",),
         )
@@ -91,26 +95,26 @@ class ByHand(Exercise):
 
         mm, turn = _STEP_MM, float(_STEP_RAD)
         return (
-            make("left", "Move the model left by 1 mm", HandMove(right_mm=-mm), "Left"),
-            make("right", "Move the model right by 1 mm", HandMove(right_mm=mm), "Right"),
-            make("up", "Move the model up by 1 mm", HandMove(down_mm=-mm), "Up"),
-            make("down", "Move the model down by 1 mm", HandMove(down_mm=mm), "Down"),
-            make("turn-left", "Turn the model left by 1 degree", HandMove(turn_right_rad=-turn), "Shift+Left"),
-            make("turn-right", "Turn the model right by 1 degree", HandMove(turn_right_rad=turn), "Shift+Right"),
-            make("turn-up", "Turn the model up by 1 degree", HandMove(turn_down_rad=-turn), "Shift+Up"),
-            make("turn-down", "Turn the model down by 1 degree", HandMove(turn_down_rad=turn), "Shift+Down"),
-            make("roll-left", "Roll the model counterclockwise by 1 degree", HandMove(roll_rad=turn), ","),
-            make("roll-right", "Roll the model clockwise by 1 degree", HandMove(roll_rad=-turn), "."),
-            make("nearer", "Move the model 5 mm towards the source: larger", HandMove(along_mm=-_ALONG_MM), "PgUp"),
-            make("farther", "Move the model 5 mm from the source: smaller", HandMove(along_mm=_ALONG_MM), "PgDown"),
-            Action(id="training.undo", words="Undo the last move", keys=("Ctrl+Z",), repeats=True, press=self.undo,
-                   refusal=lambda: self.is_over() or ("" if self._before else "There is no move to undo")),
-            Action(id="training.redo", words="Redo the move", keys=("Ctrl+Y", "Ctrl+Shift+Z"), repeats=True,
+            make("left", tr("Move the model left by 1 mm"), HandMove(right_mm=-mm), "Left"),
+            make("right", tr("Move the model right by 1 mm"), HandMove(right_mm=mm), "Right"),
+            make("up", tr("Move the model up by 1 mm"), HandMove(down_mm=-mm), "Up"),
+            make("down", tr("Move the model down by 1 mm"), HandMove(down_mm=mm), "Down"),
+            make("turn-left", tr("Turn the model left by 1 degree"), HandMove(turn_right_rad=-turn), "Shift+Left"),
+            make("turn-right", tr("Turn the model right by 1 degree"), HandMove(turn_right_rad=turn), "Shift+Right"),
+            make("turn-up", tr("Turn the model up by 1 degree"), HandMove(turn_down_rad=-turn), "Shift+Up"),
+            make("turn-down", tr("Turn the model down by 1 degree"), HandMove(turn_down_rad=turn), "Shift+Down"),
+            make("roll-left", tr("Roll the model counterclockwise by 1 degree"), HandMove(roll_rad=turn), ","),
+            make("roll-right", tr("Roll the model clockwise by 1 degree"), HandMove(roll_rad=-turn), "."),
+            make("nearer", tr("Move the model 5 mm towards the source: larger"), HandMove(along_mm=-_ALONG_MM), "PgUp"),
+            make("farther", tr("Move the model 5 mm from the source: smaller"), HandMove(along_mm=_ALONG_MM), "PgDown"),
+            Action(id="training.undo", words=tr("Undo the last move"), keys=("Ctrl+Z",), repeats=True, press=self.undo,
+                   refusal=lambda: self.is_over() or ("" if self._before else tr("There is no move to undo"))),
+            Action(id="training.redo", words=tr("Redo the move"), keys=("Ctrl+Y", "Ctrl+Shift+Z"), repeats=True,
                    press=self.redo,
-                   refusal=lambda: self.is_over() or ("" if self._undone else "There is no move to redo")),
-            Action(id="training.hide", words="Hide the model", keys=("O",), press=lambda: self._hide(True),
+                   refusal=lambda: self.is_over() or ("" if self._undone else tr("There is no move to redo"))),
+            Action(id="training.hide", words=tr("Hide the model"), keys=("O",), press=lambda: self._hide(True),
                    release=lambda: self._hide(False)),
-            Action(id="training.done", words="Done: score it", keys=("Return", "Enter"), refusal=self.is_over,
+            Action(id="training.done", words=tr("Done: score it"), keys=("Return", "Enter"), refusal=self.is_over,
                    press=self.done),
         )  # fmt: skip
 
@@ -135,19 +139,19 @@ class ByHand(Exercise):
 
     def _outcome(self, score: PoseScore, seconds: float) -> Outcome:
         verdict: Verdict = "good" if score.mean_mm < _GOOD_MM else "fair" if score.mean_mm < _FAIR_MM else "off"
-        branch = self.picture.branches[score.worst_branch].name or "an unnamed branch"
+        branch = self.picture.branches[score.worst_branch].name or tr("an unnamed branch")
         source = self.picture.source
         return Outcome(
             verdict=verdict,
-            headline=f"{score.mean_mm:.1f} mm off",
+            headline=tr("{away} mm off").format(away=f"{score.mean_mm:.1f}"),
             lines=(
-                "mean projection error, isocentre plane",
-                f"worst place {score.worst_mm:.1f} mm, on {branch}",
-                f"turned {score.turned_deg:.1f}\u00b0 from the reference",
-                f"along the beam {score.along_mm:.0f} mm (one view hardly shows it)",
+                tr("mean projection error, isocentre plane"),
+                tr("worst place {away} mm, on {branch}").format(away=f"{score.worst_mm:.1f}", branch=branch),
+                tr("turned {angle}\u00b0 from the reference").format(angle=f"{score.turned_deg:.1f}"),
+                tr("along the beam {away} mm (one view hardly shows it)").format(away=f"{score.along_mm:.0f}"),
                 f"{seconds:.0f} s, {self.progress}",
             ),
-            reference_words=source.words,
+            reference_words=tr(source.words),
             score=score.mean_mm,
             unit="mm",
             seconds=seconds,
@@ -203,7 +207,7 @@ class ByHand(Exercise):
     def _draw(self) -> None:
         picture = self.picture
         projection = picture.geometry.projection(self.pose)
-        name = "yours" if self.outcome is not None else "the model"
+        name = tr("yours") if self.outcome is not None else tr("the model")
         lines = model_outlines(picture.branches, projection, picture.geometry, colour=MINE, name=name)
         if self.outcome is not None:
             lines += self._answer()
@@ -214,7 +218,7 @@ class ByHand(Exercise):
         """The right place, and a line from the worst point to where it belongs."""
         picture = self.picture
         right = model_outlines(
-            picture.branches, picture.projection, picture.geometry, colour=ANSWER, name="reference", dashed=True
+            picture.branches, picture.projection, picture.geometry, colour=ANSWER, name=tr("reference"), dashed=True
         )
         points = picture.points_mm()
         mine = plane_of(picture.geometry.projection(self.pose).project(points)[0], picture.geometry)
@@ -223,6 +227,6 @@ class ByHand(Exercise):
         worst = int(np.nanargmax(apart))
         gap = Outline(
             points_mm=np.stack([mine[worst], true[worst]]), colour="#ff7a66", width_px=3.0,
-            name=f"worst place, {apart[worst]:.1f} mm",
+            name=tr("worst place, {away} mm").format(away=f"{apart[worst]:.1f}"),
         )  # fmt: skip
         return (*right, gap)

@@ -13,6 +13,7 @@ from engines.planning.angles import GantryLimits
 from guidance_app.panels.action import Action
 from guidance_app.rooms.training.history import ExerciseName
 from guidance_app.views import palette
+from guidance_app.views.language import tr
 
 Verdict = Literal["good", "fair", "off"]
 
@@ -109,4 +110,4 @@ class Exercise(QObject):
 
     def is_over(self) -> str:
         """Why it cannot go on, "" where it can."""
-        return "This exercise is over; N begins the next" if self.outcome is not None else ""
+        return tr("This exercise is over; N begins the next") if self.outcome is not None else ""

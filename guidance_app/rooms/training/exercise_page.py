@@ -11,8 +11,9 @@ from guidance_app.panels.action import Action
 from guidance_app.panels.action_button import action_button
 from guidance_app.rooms.training.exercise import VERDICT_COLOURS, VERDICT_SIGNS, Exercise, Outcome
 from guidance_app.views import palette
+from guidance_app.views.language import tr
 
-PANEL_PX = 344
+PANEL_PX = 392
 _CLOCK_MS = 500
 
 SHORT = {
@@ -38,6 +39,7 @@ class ExercisePage(QWidget):
         self.buttons: dict[str, QPushButton] = {}
         self.heading, self.task, self.state = QLabel(), QLabel(), QLabel()
         self.heading.setStyleSheet(f"font-size: 22px; color: {palette.BRIGHT_TEXT};")
+        self.heading.setWordWrap(True)
         self.task.setWordWrap(True)
         self.state.setStyleSheet(f"font-size: 16px; color: {palette.BRIGHT_TEXT};")
         self.headline, self.lines, self.reference = QLabel(), QLabel(), QLabel()
@@ -58,7 +60,7 @@ class ExercisePage(QWidget):
         """Show it, with buttons for its own actions and for those of the room that belong below."""
         self.take_away()
         self.exercise = exercise
-        self.heading.setText(exercise.heading)
+        self.heading.setText(tr(exercise.heading))
         self.task.setText(exercise.task)
         for label in (self.headline, self.lines, self.reference):
             label.clear()
@@ -94,8 +96,9 @@ class ExercisePage(QWidget):
         self.headline.setText(f"{VERDICT_SIGNS[outcome.verdict]} {outcome.headline}")
         self.headline.setStyleSheet(f"font-size: 21px; font-weight: bold; color: {colour};")
         self.lines.setText("\n".join(outcome.lines))
+        answer = tr("The answer is on the picture.") if outcome.reference != "model" else tr("The answer is shown.")
         self.reference.setText(f"{outcome.reference_words}.\n{kept}")
-        self.task.setText("The answer is on the picture." if outcome.reference != "model" else "The answer is shown.")
+        self.task.setText(answer)
         self.show_state()
 
     def show_state(self) -> None:
@@ -114,7 +117,7 @@ class ExercisePage(QWidget):
             self._perform(pressed)
             self.show_state()
 
-        button = action_button(action, press, words=SHORT.get(name, ""))
+        button = action_button(action, press, words=tr(SHORT.get(name, "")))
         button.setMinimumHeight(36)
         button.setAutoRepeat(action.repeats)
         button.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # arrows and Enter belong to the exercise

@@ -21,6 +21,7 @@ from guidance_app.panels.pictures.picture_view import PictureView
 from guidance_app.rooms.training.drawing import model_outlines, show_grey
 from guidance_app.rooms.training.exercise import ANSWER, MINE, Exercise, Outcome, Verdict
 from guidance_app.views import palette
+from guidance_app.views.language import tr
 
 _GOOD, _FAIR = 0.9, 0.7  # of pairs told apart
 
@@ -46,6 +47,7 @@ class Judging(Exercise):
         clock_s: Callable[[], float],
     ) -> None:
         super().__init__(over, clock_s)
+        self.task = tr(self.task)
         self.level, self.seed = level, seed
         self.items: tuple[OverlayItem, ...] = overlay_items(pictures, count, seed)
         self.answers: list[Answer] = []
@@ -76,7 +78,7 @@ class Judging(Exercise):
 
     @property
     def progress(self) -> str:
-        return f"{min(self.number + 1, len(self.items))} of {len(self.items)}"
+        return tr("{number} of {count}").format(number=min(self.number + 1, len(self.items)), count=len(self.items))
 
     @property
     def begun(self) -> bool:
@@ -93,13 +95,13 @@ class Judging(Exercise):
             )  # fmt: skip
 
         return (
-            make("surely-right", "Right, sure", "1", False, SURE),
-            make("maybe-right", "Right, unsure", "2", False, UNSURE),
-            make("maybe-wrong", "Wrong, unsure", "3", True, UNSURE),
-            make("surely-wrong", "Wrong, sure", "4", True, SURE),
-            Action(id="training.next", words="Next overlay", keys=("Space", "Return", "Enter"), press=self.next,
-                   refusal=lambda: self.is_over() or ("" if self.answered else "Answer first: 1 to 4")),
-            Action(id="training.hide", words="Hide the overlay", keys=("O",), press=lambda: self._hide(True),
+            make("surely-right", tr("Right, sure"), "1", False, SURE),
+            make("maybe-right", tr("Right, unsure"), "2", False, UNSURE),
+            make("maybe-wrong", tr("Wrong, unsure"), "3", True, UNSURE),
+            make("surely-wrong", tr("Wrong, sure"), "4", True, SURE),
+            Action(id="training.next", words=tr("Next overlay"), keys=("Space", "Return", "Enter"), press=self.next,
+                   refusal=lambda: self.is_over() or ("" if self.answered else tr("Answer first: 1 to 4"))),
+            Action(id="training.hide", words=tr("Hide the overlay"), keys=("O",), press=lambda: self._hide(True),
                    release=lambda: self._hide(False)),
         )  # fmt: skip
 
@@ -109,11 +111,15 @@ class Judging(Exercise):
         self.answers.append(Answer(called_wrong=called_wrong, confidence=confidence, seconds=took_s))
         item = self.items[self.number]
         good = called_wrong == item.wrong
-        said = "wrong" if item.wrong else "right"
+        said = tr("wrong") if item.wrong else tr("right")
         sign, colour = ("\u2713", palette.HELD) if good else ("\u2715", palette.ALARM)
         branch = item.picture.branches[item.score.worst_branch].name
-        worst = f", most on {branch} ({item.score.worst_mm:.1f} mm)" if item.wrong and branch else ""
-        self.answer_line.setText(f"{sign} It was {said}: {item.score.mean_mm:.1f} mm off{worst}.")
+        told = tr("It was {said}: {away} mm off.").format(said=said, away=f"{item.score.mean_mm:.1f}")
+        if item.wrong and branch:
+            told = tr("It was {said}: {away} mm off, most on {branch} ({worst} mm).").format(
+                said=said, away=f"{item.score.mean_mm:.1f}", branch=branch, worst=f"{item.score.worst_mm:.1f}"
+            )
+        self.answer_line.setText(f"{sign} {told}")
         self.answer_line.setStyleSheet(f"color: {colour}; font-size: 16px;")
         self._draw()
         if len(self.answers) == len(self.items):
@@ -128,26 +134,32 @@ class Judging(Exercise):
         return ""
 
     def _no_answer(self) -> str:
-        return self.is_over() or ("Space shows the next overlay" if self.answered else "")
+        return self.is_over() or (tr("Space shows the next overlay") if self.answered else "")
 
     def _outcome(self, score: JudgingScore) -> Outcome:
         verdict: Verdict = "good" if score.ordered >= _GOOD else "fair" if score.ordered >= _FAIR else "off"
         wrong, right = score.hits + score.misses, score.items - score.hits - score.misses
         sure = (
-            "never sure"
+            tr("never sure")
             if score.sure_and_right is None
-            else f"sure {score.sure} times, and {100 * score.sure_and_right:.0f} % of these were right"
+            else tr("sure {count} times, and {share} % of these were right").format(
+                count=score.sure, share=f"{100 * score.sure_and_right:.0f}"
+            )
         )
         source = min((item.picture.source for item in self.items), key=lambda one: one.confidence)
         return Outcome(
             verdict=verdict,
-            headline=f"{score.hits} of {wrong} wrong ones found",
+            headline=tr("{hits} of {wrong} wrong ones found").format(hits=score.hits, wrong=wrong),
             lines=(
-                f"sensitivity {100 * score.sensitivity:.0f} %",
-                f"false alarms: {score.false_alarms} of {right} right ones called wrong",
-                f"told apart: {100 * score.ordered:.0f} % of pairs (50 % is guessing)",
+                tr("sensitivity {share} %").format(share=f"{100 * score.sensitivity:.0f}"),
+                tr("false alarms: {count} of {right} right ones called wrong").format(
+                    count=score.false_alarms, right=right
+                ),
+                tr("told apart: {share} % of pairs (50 % is guessing)").format(share=f"{100 * score.ordered:.0f}"),
                 sure,
-                f"{score.seconds:.0f} s, {score.seconds / score.items:.1f} s an overlay",
+                tr("{seconds} s, {each} s an overlay").format(
+                    seconds=f"{score.seconds:.0f}", each=f"{score.seconds / score.items:.1f}"
+                ),
             ),
             reference_words=source.words,
             score=100.0 * score.ordered,
@@ -176,12 +188,12 @@ class Judging(Exercise):
         picture = item.picture
         self.view.half_width_mm = 0.5 * max(picture.geometry.shape_px) * picture.geometry.isocentre_mm_per_px
         show_grey(self.view, picture.grey, picture.geometry)
-        self.view.corner = f"run {picture.run}, frame {picture.frame + 1}"
+        self.view.corner = tr("run {run}, frame {frame}").format(run=picture.run, frame=picture.frame + 1)
         projection = picture.geometry.projection(item.isocentre_from_lps)
-        lines = model_outlines(picture.branches, projection, picture.geometry, colour=MINE, name="overlay")
+        lines = model_outlines(picture.branches, projection, picture.geometry, colour=MINE, name=tr("overlay"))
         if self.answered:
             lines += model_outlines(
-                picture.branches, picture.projection, picture.geometry, colour=ANSWER, name="reference", dashed=True
+                picture.branches, picture.projection, picture.geometry, colour=ANSWER, name=tr("reference"), dashed=True
             )
         self.view.show_outlines(lines)
         self.changed.emit()

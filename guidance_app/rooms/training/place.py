@@ -34,6 +34,7 @@ from guidance_app.rooms.training.prepared_case import (
 )
 from guidance_app.rooms.training.projection import ProjectionChoice
 from guidance_app.rooms.training.start_page import StartPage
+from guidance_app.views.language import tr
 
 OVERLAYS = 10
 
@@ -80,7 +81,7 @@ class TrainingPlace(QStackedWidget):
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)  # keys are the room's own, also after Esc
         self.start.pseudonym.setText(pseudonym)
         self.start.show_level(level)
-        self.start.show_case("No case is open; choose one in the case room.", pictures=False, segments=False)
+        self.start.show_case(tr("No case is open; choose one in the case room."), pictures=False, segments=False)
         self.start.pseudonym_changed.connect(lambda _text: self.show_history())
         self.start.exercise_shown.connect(self.show_history)
         self.start.export_button.clicked.connect(lambda: house.say(self.export()))
@@ -110,15 +111,15 @@ class TrainingPlace(QStackedWidget):
         case = self._asked
         run = 0 if case is None else run_without_reference(case, self._found)
         if case is None or not run:
-            return "Every recording of this case has a reference"
+            return tr("Every recording of this case has a reference")
         work = Work(
-            words=f"Reference for run {run}",
+            words=tr("Reference for run {run}").format(run=run),
             run=register_into,
             out=self._found / registered_name(case, run),
             arguments=arguments_of(case, run),
         )
         self._house.start_job(work, self._reference_made)
-        return "The program registers this run; the jobs show how far it is"
+        return tr("The program registers this run; the jobs show how far it is")
 
     def _reference_made(self, job: Job) -> None:
         if job.state == "done":
@@ -128,7 +129,9 @@ class TrainingPlace(QStackedWidget):
         case = self._asked
         assert case is not None
         self.prepared = None
-        self.start.show_case(f"Case {case.id}: reading its pictures\u2026", pictures=False, segments=False)
+        self.start.show_case(
+            tr("Case {id}: reading its pictures\u2026").format(id=case.id), pictures=False, segments=False
+        )
         self._background.run(lambda: prepare(case, self._found), self._case_read, failed=self._case_failed)
 
     def _case_read(self, prepared: PreparedCase) -> None:
@@ -145,16 +148,16 @@ class TrainingPlace(QStackedWidget):
         """Begin an exercise; "" or one line why not."""
         prepared = self.prepared
         if prepared is None:
-            return "No case is open" if self._asked is None else "The case is still being read"
+            return tr("No case is open") if self._asked is None else tr("The case is still being read")
         try:
             checked_pseudonym(self.pseudonym)
         except InputError as error:
             self.start.pseudonym.setFocus()
-            return str(error) if self.pseudonym else "Type a pseudonym first: results are kept under it"
+            return str(error) if self.pseudonym else tr("Type a pseudonym first: results are kept under it")
         if name != "projection" and not prepared.pictures:
             return prepared.problem
         if name == "projection" and not prepared.segments:
-            return "The model has no named piece of vessel between 15 and 130 mm; take another case"
+            return tr("The model has no named piece of vessel between 15 and 130 mm; take another case")
         seed = self._draw_seed()
         self.exercise = self._made(name, prepared, seed)
         self._last, self._warned = name, False
@@ -165,33 +168,33 @@ class TrainingPlace(QStackedWidget):
 
     def again(self) -> str:
         """The same kind of exercise once more, on the next picture."""
-        return self.begin(self._last) if self._last is not None else "Choose an exercise first"
+        return self.begin(self._last) if self._last is not None else tr("Choose an exercise first")
 
     def overview(self) -> str:
         """Back to all exercises. One that is not over is given up and not kept, when asked a second time."""
         given_up = self.exercise is not None and self.exercise.outcome is None and self.exercise.begun
         if given_up and not self._warned:
             self._warned = True
-            return "This exercise is not over: ask again to give it up"
+            return tr("This exercise is not over: ask again to give it up")
         self.page.take_away()
         self.exercise = None
         self.show_history()
         self.setCurrentWidget(self.start)
         self.setFocus()
-        return "Given up: nothing was kept of this exercise" if given_up else ""
+        return tr("Given up: nothing was kept of this exercise") if given_up else ""
 
     def frame_actions(self) -> tuple[Action, ...]:
         """What can be done around every exercise."""
 
         def unfinished() -> str:
             over = self.exercise is None or self.exercise.outcome is not None
-            return "" if over else "This exercise is not over; Esc gives it up"
+            return "" if over else tr("This exercise is not over; Esc gives it up")
 
         return (
-            Action(id="training.again", words="Next exercise of this kind", keys=("N",), press=self.again,
+            Action(id="training.again", words=tr("Next exercise of this kind"), keys=("N",), press=self.again,
                    refusal=unfinished),
-            Action(id="training.overview", words="All exercises", keys=("Esc",), press=self.overview,
-                   refusal=lambda: "" if self.exercise is not None else "These are all exercises"),
+            Action(id="training.overview", words=tr("All exercises"), keys=("Esc",), press=self.overview,
+                   refusal=lambda: "" if self.exercise is not None else tr("These are all exercises")),
         )  # fmt: skip
 
     def close_place(self) -> None:
@@ -237,13 +240,13 @@ class TrainingPlace(QStackedWidget):
         try:
             self.history.add_all(self.unkept)
         except InputError as error:
-            self._house.toast(f"Not kept: {error}", "problem")
-            return "Not kept on the disk yet; the next exercise tries again"
+            self._house.toast(tr("Not kept: {error}").format(error=error), "problem")
+            return tr("Not kept on the disk yet; the next exercise tries again")
         self.unkept.clear()
         if self.history.moved_aside:
             self._house.toast(self.history.moved_aside, "problem")
             self.history.moved_aside = ""
-        return f"Kept for {self.pseudonym}"
+        return tr("Kept for {pseudonym}").format(pseudonym=self.pseudonym)
 
     # The history
 
@@ -260,7 +263,7 @@ class TrainingPlace(QStackedWidget):
     def export(self, path: Path | None = None) -> str:
         """Write this trainee's attempts as CSV; asks for the file where none is given."""
         if path is None:
-            text, _ = QFileDialog.getSaveFileName(self, "Training of one trainee", f"{self.pseudonym}.csv", "*.csv")
+            text, _ = QFileDialog.getSaveFileName(self, tr("Training of one trainee"), f"{self.pseudonym}.csv", "*.csv")
             if not text:
                 return ""
             path = Path(text)
@@ -268,7 +271,7 @@ class TrainingPlace(QStackedWidget):
             count = self.history.export(path, self.pseudonym)
         except InputError as error:
             return str(error)
-        return f"{count} attempts in {path}"
+        return tr("{count} attempts in {path}").format(count=count, path=path)
 
     def delete(self) -> str:
         """Forget this trainee; the toast takes it back."""
@@ -280,9 +283,10 @@ class TrainingPlace(QStackedWidget):
         self.unkept = [one for one in self.unkept if one.pseudonym != pseudonym]
         self.show_history()
         if not gone:
-            return "There is nothing to delete"
+            return tr("There is nothing to delete")
         self._house.toast(
-            f"{len(gone)} attempts of {pseudonym} deleted", offer="Undo", taken=lambda: self._take_back(gone)
+            tr("{count} attempts of {pseudonym} deleted").format(count=len(gone), pseudonym=pseudonym),
+            offer=tr("Undo"), taken=lambda: self._take_back(gone),
         )
         return ""
 

@@ -11,6 +11,7 @@ from engines.anatomy.cases.case import Case
 from engines.exercises.reference import ReferencePicture, pose_file_of, reference_pictures, shown_branches
 from engines.planning.segment_views import Segment, segments_of
 from guidance_app.panels.jobs.work import TellProgress
+from guidance_app.views.language import tr
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -26,11 +27,16 @@ class PreparedCase:
     def words(self) -> str:
         """For the start page."""
         if not self.pictures:
-            return f"Case {self.case.id}: {self.problem}"
+            return tr("Case {id}: {problem}").format(id=self.case.id, problem=self.problem)
         runs = sorted({picture.run for picture in self.pictures})
-        sources = {picture.source.words for picture in self.pictures}
-        named = f"run {runs[0]}" if len(runs) == 1 else "runs " + " and ".join(str(run) for run in runs)
-        return f"Case {self.case.id}, {len(self.pictures)} pictures of {named}. {'. '.join(sorted(sources))}."
+        sources = {tr(picture.source.words) for picture in self.pictures}
+        named = tr("run {run}").format(run=runs[0])
+        if len(runs) > 1:
+            named = tr("runs {runs}").format(runs=tr(" and ").join(str(run) for run in runs))
+        told = tr("Case {id}, {count} pictures of {runs}.").format(
+            id=self.case.id, count=len(self.pictures), runs=named
+        )
+        return f"{told} {'. '.join(sorted(sources))}."
 
 
 def prepare(case: Case, found: Path) -> PreparedCase:

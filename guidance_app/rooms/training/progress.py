@@ -10,6 +10,7 @@ from PyQt6.QtWidgets import QAbstractItemView, QHBoxLayout, QHeaderView, QTableW
 
 from guidance_app.rooms.training.history import Attempt, ExerciseName
 from guidance_app.views import palette
+from guidance_app.views.language import tr
 
 UNITS: dict[ExerciseName, str] = {
     "by-hand": "mm off (less is better)",
@@ -32,10 +33,10 @@ class Progress(QWidget):
         self._item.hideButtons()
         self._item.setMouseEnabled(x=False, y=False)
         self._item.showGrid(y=True, alpha=0.15)
-        self._item.getAxis("bottom").setLabel("attempt")
+        self._item.getAxis("bottom").setLabel(tr("attempt"))
         self._item.getAxis("bottom").setTickSpacing(5, 1)
         self.table = QTableWidget(0, len(_HEADINGS))
-        self.table.setHorizontalHeaderLabels(_HEADINGS)
+        self.table.setHorizontalHeaderLabels([tr(heading) for heading in _HEADINGS])
         self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.table.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
         self.table.setFocusPolicy(Qt.FocusPolicy.NoFocus)
@@ -59,7 +60,7 @@ class Progress(QWidget):
         """Newest first in the table, oldest first in the plot."""
         own = [one for one in attempts if one.exercise == exercise]
         self._item.clear()
-        self._item.setLabel("left", UNITS[exercise], **{"font-size": "11px", "color": palette.TEXT})
+        self._item.setLabel("left", tr(UNITS[exercise]), **{"font-size": "11px", "color": palette.TEXT})
         places, scores = list(range(1, len(own) + 1)), [one.score for one in own]
         self._item.plot(
             places, scores, pen=pg.mkPen(palette.VALID, width=1.6), symbol="o", symbolSize=7,
@@ -73,7 +74,9 @@ class Progress(QWidget):
             unit = one.unit.split()[0]
             cells = (
                 one.began_utc[:10], one.case_mark, one.level, f"{one.score:.1f} {unit}", f"{one.seconds:.0f} s",
-                one.reference if one.reference != "registration" else f"program {one.confidence:.2f}",
+                one.reference if one.reference != "registration" else tr("program {confidence}").format(
+                    confidence=f"{one.confidence:.2f}"
+                ),
             )  # fmt: skip
             for column, words in enumerate(cells):
                 self.table.setItem(row, column, QTableWidgetItem(words))

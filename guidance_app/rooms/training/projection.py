@@ -20,6 +20,7 @@ from guidance_app.rooms.training.exercise import (
     Outcome,
     Verdict,
 )
+from guidance_app.views.language import tr
 
 _GOOD, _FAIR = 0.05, 0.15  # of the segment's length lost beyond what the best angles lose
 _HALF_MM = 88.0
@@ -43,8 +44,11 @@ class ProjectionChoice(Exercise):
         super().__init__(over, clock_s)
         self.segment, self.level, self.seed = segment, level, seed
         self.task = (
-            f"Find the angles that show {segment.name} (blue) at its full length, free of other vessels. Click or drag "
-            "in the map, or use the arrows; Space takes a look. Enter chooses. Each look counts."
+            tr("Find the angles that show {name} (blue) at its full length, free of other vessels.").format(
+                name=segment.name
+            )
+            + " "
+            + tr("Click or drag in the map, or use the arrows; Space takes a look. Enter chooses. Each look counts.")
         )
         self.here = (0.0, 0.0)
         self.looks = 0
@@ -68,7 +72,7 @@ class ProjectionChoice(Exercise):
 
     @property
     def progress(self) -> str:
-        return f"{self.looks} look{'' if self.looks == 1 else 's'}"
+        return tr("1 look") if self.looks == 1 else tr("{count} looks").format(count=self.looks)
 
     @property
     def begun(self) -> bool:
@@ -85,16 +89,16 @@ class ProjectionChoice(Exercise):
             )  # fmt: skip
 
         return (
-            make("lao", "Turn the C-arm to LAO by 1 degree", (1.0, 0.0), "Right"),
-            make("rao", "Turn the C-arm to RAO by 1 degree", (-1.0, 0.0), "Left"),
-            make("cra", "Turn the C-arm cranial by 1 degree", (0.0, 1.0), "Up"),
-            make("cau", "Turn the C-arm caudal by 1 degree", (0.0, -1.0), "Down"),
-            make("lao-10", "Turn the C-arm to LAO by 10 degrees", (10.0, 0.0), "Shift+Right"),
-            make("rao-10", "Turn the C-arm to RAO by 10 degrees", (-10.0, 0.0), "Shift+Left"),
-            make("cra-10", "Turn the C-arm cranial by 10 degrees", (0.0, 10.0), "Shift+Up"),
-            make("cau-10", "Turn the C-arm caudal by 10 degrees", (0.0, -10.0), "Shift+Down"),
-            Action(id="training.look", words="Take a look", keys=("Space",), press=self.look, refusal=self.is_over),
-            Action(id="training.done", words="Choose these angles", keys=("Return", "Enter"), refusal=self.is_over,
+            make("lao", tr("Turn the C-arm to LAO by 1 degree"), (1.0, 0.0), "Right"),
+            make("rao", tr("Turn the C-arm to RAO by 1 degree"), (-1.0, 0.0), "Left"),
+            make("cra", tr("Turn the C-arm cranial by 1 degree"), (0.0, 1.0), "Up"),
+            make("cau", tr("Turn the C-arm caudal by 1 degree"), (0.0, -1.0), "Down"),
+            make("lao-10", tr("Turn the C-arm to LAO by 10 degrees"), (10.0, 0.0), "Shift+Right"),
+            make("rao-10", tr("Turn the C-arm to RAO by 10 degrees"), (-10.0, 0.0), "Shift+Left"),
+            make("cra-10", tr("Turn the C-arm cranial by 10 degrees"), (0.0, 10.0), "Shift+Up"),
+            make("cau-10", tr("Turn the C-arm caudal by 10 degrees"), (0.0, -10.0), "Shift+Down"),
+            Action(id="training.look", words=tr("Take a look"), keys=("Space",), press=self.look, refusal=self.is_over),
+            Action(id="training.done", words=tr("Choose these angles"), keys=("Return", "Enter"), refusal=self.is_over,
                    press=self.done),
         )  # fmt: skip
 
@@ -123,25 +127,30 @@ class ProjectionChoice(Exercise):
         beyond = mine.lost - best.lost
         verdict: Verdict = "good" if beyond <= _GOOD else "fair" if beyond <= _FAIR else "off"
         self._show(*self.here)
-        self.view.title = "Your choice"
+        self.view.title = tr("Your choice")
         show_shadow(self.best_view, self.segment, best.primary_deg, best.secondary_deg, lit=True)
-        self.best_view.title = "Best within reach"
+        self.best_view.title = tr("Best within reach")
         self.best_view.corner = angle_words(best.primary_deg, best.secondary_deg)
         self.best_view.show()
         self.map_view.show_answer(found)
         self.end(
             Outcome(
                 verdict=verdict,
-                headline=f"{100 * mine.foreshortening:.0f}\u00a0% foreshortened, "
-                f"{100 * mine.overlap:.0f}\u00a0%\u00a0covered",
+                headline=tr("{length}\u00a0% foreshortened, {overlap}\u00a0%\u00a0covered").format(
+                    length=f"{100 * mine.foreshortening:.0f}", overlap=f"{100 * mine.overlap:.0f}"
+                ),
                 lines=(
-                    f"best within reach: {100 * best.foreshortening:.0f} % and {100 * best.overlap:.0f} %, from "
-                    f"{angle_words(best.primary_deg, best.secondary_deg)}",
-                    f"you lose {100 * beyond:.0f} % of the length more than the best",
+                    tr("best within reach: {length} % and {overlap} %, from {angles}").format(
+                        length=f"{100 * best.foreshortening:.0f}", overlap=f"{100 * best.overlap:.0f}",
+                        angles=angle_words(best.primary_deg, best.secondary_deg),
+                    ),
+                    tr("you lose {share} % of the length more than the best").format(share=f"{100 * beyond:.0f}"),
                     f"{seconds:.0f} s, {self.progress}",
                 ),
-                reference_words="Reference: computed from the model, over LAO/RAO 60 and CRA/CAU 40 every 2.5 degrees. "
-                "The patient lies as in the CT",
+                reference_words=tr(
+                    "Reference: computed from the model, over LAO/RAO 60 and CRA/CAU 40 every 2.5 degrees. "
+                    "The patient lies as in the CT"
+                ),
                 score=100.0 * beyond,
                 unit="% lost",
                 seconds=seconds,
@@ -178,7 +187,7 @@ class ProjectionChoice(Exercise):
 
     def _show(self, primary_deg: float, secondary_deg: float) -> None:
         show_shadow(self.view, self.segment, primary_deg, secondary_deg, lit=True)
-        self.view.title = "" if self.outcome is not None else "Seen last"
+        self.view.title = "" if self.outcome is not None else tr("Seen last")
         self.view.corner = angle_words(primary_deg, secondary_deg)
         self.view.update()
         self.changed.emit()

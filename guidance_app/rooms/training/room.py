@@ -13,6 +13,7 @@ from guidance_app.panels.action import Action
 from guidance_app.panels.icons import IconName
 from guidance_app.rooms.room import House, Room
 from guidance_app.settings import data_folder
+from guidance_app.views.language import tr
 
 if TYPE_CHECKING:  # a window makes all rooms at its start
     from engines.anatomy.cases.case import Case
@@ -67,13 +68,15 @@ class TrainingRoom(Room):
         if place.exercise is not None:
             return (*place.exercise.actions(), *place.frame_actions())
         begin = tuple(
-            Action(id=f"training.{name}", words=words, keys=(str(number),), press=self._begins(name))
+            Action(id=f"training.{name}", words=tr(words), keys=(str(number),), press=self._begins(name))
             for number, (name, words) in enumerate(_WORDS.items(), start=1)
         )
-        export = Action(id="training.export", words="Export this trainee's attempts", keys=("E",), press=place.export)
-        delete = Action(id="training.delete", words="Delete this trainee's attempts", press=place.delete)
+        export = Action(
+            id="training.export", words=tr("Export this trainee's attempts"), keys=("E",), press=place.export
+        )
+        delete = Action(id="training.delete", words=tr("Delete this trainee's attempts"), press=place.delete)
         reference = Action(
-            id="training.reference", words="Let the program register a run as reference", press=place.make_reference
+            id="training.reference", words=tr("Let the program register a run as reference"), press=place.make_reference
         )
         return (*begin, export, delete, reference)
 

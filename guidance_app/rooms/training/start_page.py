@@ -14,6 +14,7 @@ from engines.exercises.hand_pose import LEVELS, Level
 from guidance_app.rooms.training.history import EXERCISES, Attempt, ExerciseName
 from guidance_app.rooms.training.progress import Progress
 from guidance_app.views import palette
+from guidance_app.views.language import tr
 
 Choice = TypeVar("Choice")
 _CHECKED = (
@@ -57,8 +58,8 @@ class StartPage(QWidget):
         self.shown: ExerciseName = "by-hand"
         self.pseudonym = QLineEdit()
         self.pseudonym.setValidator(QRegularExpressionValidator(QRegularExpression("[A-Za-z0-9_-]{0,24}")))
-        self.pseudonym.setPlaceholderText("pseudonym")
-        self.pseudonym.setAccessibleName("Pseudonym")
+        self.pseudonym.setPlaceholderText(tr("pseudonym"))
+        self.pseudonym.setAccessibleName(tr("Pseudonym"))
         self.pseudonym.setFixedWidth(210)
         self.pseudonym.editingFinished.connect(lambda: self.pseudonym_changed.emit(self.pseudonym.text()))
         self.case_line = QLabel()
@@ -69,13 +70,13 @@ class StartPage(QWidget):
         self.problem.hide()
         self.cards: dict[ExerciseName, QPushButton] = {}
         for name, (title, words) in CARDS.items():
-            card = _card(title, words)
+            card = _card(tr(title), tr(words))
             card.clicked.connect(partial(_without_state, begin, name))
             self.cards[name] = card
         self.levels: dict[Level, QPushButton] = {}
         group = QButtonGroup(self)
         for level in LEVELS:
-            button = _small(_LEVEL_WORDS[level], _LEVEL_TIPS[level])
+            button = _small(tr(_LEVEL_WORDS[level]), tr(_LEVEL_TIPS[level]))
             button.setCheckable(True)
             button.clicked.connect(partial(_without_state, level_chosen, level))
             group.addButton(button)
@@ -83,15 +84,18 @@ class StartPage(QWidget):
         self.tabs: dict[ExerciseName, QPushButton] = {}
         tabs = QButtonGroup(self)
         for name in EXERCISES:
-            button = _small(CARDS[name][0], f"Show how {CARDS[name][0].lower()} went so far")
+            title = tr(CARDS[name][0])
+            button = _small(title, tr("Show how this went so far: {exercise}").format(exercise=title))
             button.setCheckable(True)
             button.setChecked(name == self.shown)
             button.clicked.connect(partial(_without_state, self._show_tab, name))
             tabs.addButton(button)
             self.tabs[name] = button
-        self.export_button = _small("Export CSV\u2026", "Write this trainee's attempts as a table")
-        self.delete_button = _small("Delete\u2026", "Forget this trainee; it can be taken back for a while")
-        self.reference_button = _small("Let the program register a run", "Makes a reference for a case without one")
+        self.export_button = _small(tr("Export CSV\u2026"), tr("Write this trainee's attempts as a table"))
+        self.delete_button = _small(tr("Delete\u2026"), tr("Forget this trainee; it can be taken back for a while"))
+        self.reference_button = _small(
+            tr("Let the program register a run"), tr("Makes a reference for a case without one")
+        )
         self.reference_button.hide()
         self.progress = Progress()
         self._lay_out()
@@ -124,12 +128,12 @@ class StartPage(QWidget):
         self.exercise_shown.emit()
 
     def _lay_out(self) -> None:
-        title = QLabel("Training")
+        title = QLabel(tr("Training"))
         title.setStyleSheet(f"font-size: 26px; color: {palette.BRIGHT_TEXT};")
         who = QHBoxLayout()
-        who.addWidget(QLabel("Who trains"))
+        who.addWidget(QLabel(tr("Who trains")))
         who.addWidget(self.pseudonym)
-        hint = QLabel("a pseudonym, not your own name")
+        hint = QLabel(tr("a pseudonym, not your own name"))
         hint.setObjectName("quiet")
         who.addWidget(hint)
         who.addSpacing(24)
@@ -144,7 +148,7 @@ class StartPage(QWidget):
         for card in self.cards.values():
             cards.addWidget(card, 1)
         below = QHBoxLayout()
-        so_far = QLabel("SO FAR")
+        so_far = QLabel(tr("SO FAR"))
         so_far.setObjectName("heading")
         below.addWidget(so_far)
         for button in self.tabs.values():
@@ -175,7 +179,7 @@ def _without_state(call: Callable[[Choice], None], choice: Choice, _checked: boo
 def _card(title: str, words: str) -> QPushButton:
     """A large button whose words wrap; the whole of it can be pressed."""
     card = QPushButton()
-    card.setMinimumHeight(92)
+    card.setMinimumHeight(116)
     card.setFocusPolicy(Qt.FocusPolicy.TabFocus)
     card.setAccessibleName(title)
     card.setAccessibleDescription(words)

@@ -24,6 +24,7 @@ from guidance_app.live.guidance import (
 )
 from guidance_app.live.guidance_state import Situation, Weak
 from guidance_app.live.run_log import Event
+from guidance_app.live.witness import RunWitness
 
 SIZE_PX = 100
 LINE_ROW = 50
@@ -132,6 +133,7 @@ class StagedSession:
         self.out: Path | None = None
         self.situation = Situation()
         self.placed: list[RigidPose] = []
+        self.witnesses: list[RunWitness] = []
 
     def start(self) -> None:
         self.started += 1
@@ -146,6 +148,17 @@ class StagedSession:
         assert painted_ns <= time.monotonic_ns()
         self.painted_screens.append(screen)
         self._at += 1
+
+    def add_witness(self, witness: RunWitness) -> None:
+        witness.begin(lambda _line: None)
+        self.witnesses.append(witness)
+        if self.painted_screens and (shown := self.painted_screens[-1]).frame is not None:
+            witness.frame(shown.frame)
+            witness.painted(shown, time.monotonic_ns())
+
+    def remove_witness(self, witness: RunWitness) -> None:
+        self.witnesses.remove(witness)
+        witness.end()
 
     @property
     def finished(self) -> bool:

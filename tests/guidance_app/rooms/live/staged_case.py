@@ -6,11 +6,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-CASE: Any = SimpleNamespace(
+CASE: Any = SimpleNamespace(frame_of_reference_uid="1.2.3", 
     id="case-7",
     kind="coronary",
     field_of_view="upper",
     folder=Path("case-7"),
-    recordings=(SimpleNamespace(path=Path("xa/run1.dcm")),),
+    recordings=(SimpleNamespace(frame_of_reference_uid="1.2.3", path=Path("xa/run1.dcm")),),
     files={},
 )

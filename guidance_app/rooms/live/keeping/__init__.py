@@ -1,0 +1,1 @@
+"""What a person keeps of a run while it is seen: a recording, a photo, a film."""
