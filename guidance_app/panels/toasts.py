@@ -92,6 +92,8 @@ class Toast(QFrame):
             layout.addLayout(buttons)
         else:
             self.close_button.hide()
+            # It asks for nothing and goes by itself: a click is meant for what lies under it.
+            self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self.setAccessibleName(text)
         if kind == "done":
             timer = QTimer(self)

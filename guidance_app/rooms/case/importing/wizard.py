@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, Literal
 
 from PyQt6.QtCore import Qt, pyqtSignal
 from PyQt6.QtGui import QDragEnterEvent, QDropEvent
-from PyQt6.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QPushButton, QStackedWidget, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import (
+    QAbstractButton,
+    QFileDialog,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
 
 from calibration.errors import GuidanceError
 from guidance_app.panels.jobs.job import Job
@@ -361,6 +370,11 @@ class ImportWizard(QWidget):
         page = {"files": self.sources, "check": self.check, "archive": self.archive, "plan": self.plan}[step]
         assert page is not None
         self._pages.setCurrentWidget(page)
+        # A click leaves the keys with the room: a button would take arrows, Alt+Left too, for its own.
+        for button in page.findChildren(QAbstractButton):
+            if button.focusPolicy() == Qt.FocusPolicy.StrongFocus:
+                button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.setFocus()
         name = self.made.folder.name if self.made is not None else ""
         titles = {
             "files": tr("New case"), "archive": tr("New case: from the archive"),
