@@ -19,6 +19,12 @@ QListWidget:focus, QFrame#panel QListWidget:focus, QLineEdit:focus {{ border: 2p
 QSlider:focus {{ border: 2px solid {palette.BRIGHT_TEXT}; border-radius: 4px; }}
 QLineEdit {{ background: #0f1113; border: 2px solid {palette.LINE}; border-radius: 6px; padding: 8px 10px;
     color: {palette.BRIGHT_TEXT}; }}
+QCheckBox {{ background: transparent; border: 2px solid transparent; border-radius: 4px; padding: 2px; spacing: 10px; }}
+QCheckBox:focus {{ border: 2px solid {palette.BRIGHT_TEXT}; }}
+QCheckBox::indicator {{ width: 16px; height: 16px; border: 2px solid {palette.QUIET_TEXT}; border-radius: 4px;
+    background: #0f1113; }}
+QCheckBox::indicator:checked {{ border: 2px solid {palette.VALID}; background: {palette.VALID}; }}
+QCheckBox::indicator:disabled {{ border: 2px solid {palette.LINE}; }}
 QFrame#tray, QFrame#toast {{ background: {palette.PANEL}; border: 1px solid #4a525a; border-radius: 8px; }}
 QFrame#tray QLabel, QFrame#tray QWidget, QFrame#toast QLabel {{ background: transparent; }}
 QFrame#tray QLineEdit {{ background: #0f1113; font-size: 17px; }}

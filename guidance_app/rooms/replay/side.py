@@ -98,7 +98,7 @@ class Side(QWidget):
         self.backend = _box(tr("Backend of {letter}").format(letter=letter))
         self.backend.addItems(list(BACKENDS))
         self.networks = _box(tr("Networks of {letter}").format(letter=letter))
-        self.networks.addItem(tr("Own networks"), None)
+        self.networks.addItem(tr("Shipped networks"), None)
         self.networks.addItem(tr("Of a folder\u2026"), None)
         self.title = QLabel()
         self.title.setTextFormat(Qt.TextFormat.PlainText)
@@ -111,6 +111,9 @@ class Side(QWidget):
         self._name = _Name()
         self.view.tools.append(self._name)
         self.timeline = Timeline(self, go_to)
+        kept = self.timeline.sizePolicy()
+        kept.setRetainSizeWhenHidden(True)  # both pictures have one size, whatever is known of either
+        self.timeline.setSizePolicy(kept)
         self._bar = QHBoxLayout()
         self._lay_out()
         self.offer_recorded(False)

@@ -50,7 +50,6 @@ class KeepingDesk(PictureTool):
         self._began_s = 0.0
         self.recording: Recorder | None = None
         self.kept: Path | None = None
-        view.tools.append(self)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -67,7 +66,7 @@ class KeepingDesk(PictureTool):
     def session_taken(self) -> None:
         """Another run is shown: the session before ends its recording in order by itself."""
         if self.recording is not None:
-            self.kept, self.recording, self._session = self.recording.path, None, None
+            self._ended(self.recording)
 
     def no_recording(self) -> str:
         """Why there is no film to make; "" where there is."""
@@ -93,6 +92,7 @@ class KeepingDesk(PictureTool):
             return str(error)
         session.add_witness(recorder)
         self.recording, self._session, self._began_s = recorder, session, time.monotonic()
+        self._view.tools.insert(0, self)  # below what a hand works with
         self._view.update()
         return tr("Recording; the same key stops it")
 
@@ -127,12 +127,16 @@ class KeepingDesk(PictureTool):
         assert recorder is not None
         assert session is not None
         session.remove_witness(recorder)
-        self.recording, self._session, self.kept = None, None, recorder.path
-        self._view.update()
+        self._ended(recorder)
         report = recorder.report
         if report.fault:
             return f"{report.fault}; {report.path}"
         return tr("{count} frames recorded: {path}. Ctrl+E makes a film").format(count=report.frames, path=report.path)
+
+    def _ended(self, recorder: Recorder) -> None:
+        self.recording, self._session, self.kept = None, None, recorder.path
+        self._view.tools.remove(self)
+        self._view.update()
 
     def _named(self, what: str, suffix: str) -> Path:
         """By case and second; a number where two fall into one."""

@@ -6,7 +6,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-CASE: Any = SimpleNamespace(frame_of_reference_uid="1.2.3", 
+CASE: Any = SimpleNamespace(
+    frame_of_reference_uid="1.2.3",
     id="case-7",
     kind="coronary",
     field_of_view="upper",

@@ -170,6 +170,8 @@ def test_a_recording_is_shown_as_it_was_beside_one_computed_anew(opened, qtbot, 
     assert second.method == SEARCHED
     assert first.title.text() == "As it was recorded"
     assert second.screens is None
+    window.grab()
+    assert first.view.size() == second.view.size()  # though only one of them has a timeline
     qtbot.keyClick(window, Key.Key_2)
     qtbot.waitUntil(lambda: second.screens is not None, timeout=60_000)
     assert place.away[5].space_mm == pytest.approx(2.0, abs=1e-6)
