@@ -286,7 +286,8 @@ class TrainingPlace(QStackedWidget):
             return tr("There is nothing to delete")
         self._house.toast(
             tr("{count} attempts of {pseudonym} deleted").format(count=len(gone), pseudonym=pseudonym),
-            offer=tr("Undo"), taken=lambda: self._take_back(gone),
+            offer=tr("Undo"),
+            taken=lambda: self._take_back(gone),
         )
         return ""
 

@@ -7,16 +7,14 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from PyQt6.QtCore import Qt, pyqtSignal
 from PyQt6.QtGui import QDragEnterEvent, QDropEvent
 from PyQt6.QtWidgets import (
     QAbstractButton,
     QFileDialog,
-    QHBoxLayout,
     QLabel,
-    QPushButton,
     QStackedWidget,
     QVBoxLayout,
     QWidget,
@@ -28,6 +26,7 @@ from guidance_app.panels.jobs.work import Work
 from guidance_app.panels.scratch import scratch_folder
 from guidance_app.rooms.case.dropped import dropped
 from guidance_app.rooms.case.importing import works
+from guidance_app.rooms.case.importing.import_header import ImportHeader, Step
 from guidance_app.rooms.room import House
 from guidance_app.views import palette
 from guidance_app.views.language import tr
@@ -39,8 +38,6 @@ if TYPE_CHECKING:
     from guidance_app.rooms.case.importing.plan import CasePlan
     from guidance_app.rooms.case.importing.sources_page import SourcesPage
     from guidance_app.rooms.case.planning.plan_page import PlanPage
-
-Step = Literal["files", "archive", "check", "plan"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,19 +81,9 @@ class ImportWizard(QWidget):
         self._archive_address = archive_address
         self.setAcceptDrops(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.title = QLabel()
-        self.title.setStyleSheet(f"font-size: 22px; color: {palette.BRIGHT_TEXT};")
-        self.back_button = QPushButton(tr("\u2190 Cases"))
-        self.back_button.setToolTip(tr("Back to the cases; nothing that was made is lost"))
-        self.back_button.clicked.connect(self.go_back)
-        self.folder_button = QPushButton(tr("Add a folder\u2026"))
-        self.folder_button.clicked.connect(self.ask_for_folder)
-        self.files_button = QPushButton(tr("Add files\u2026"))
-        self.files_button.clicked.connect(self.ask_for_files)
-        self.archive_button = QPushButton(tr("From the archive (PACS)\u2026"))
-        self.archive_button.clicked.connect(self.ask_archive)
-        for button in (self.back_button, self.folder_button, self.files_button, self.archive_button):
-            button.setMinimumHeight(40)
+        self.header = ImportHeader(
+            back=self.go_back, folder=self.ask_for_folder, files=self.ask_for_files, archive=self.ask_archive
+        )
         self.sources.wanted.connect(self._make)
         self.sources.cancelled.connect(self.cancel)
         self.check.cancelled.connect(self.cancel)
@@ -255,7 +242,7 @@ class ImportWizard(QWidget):
         self.places = places
         chosen = self.sources.run
         self.sources.show_found(found, job.work.out)
-        self.title.setToolTip("\n".join(map(str, places)))
+        self.header.title.setToolTip("\n".join(map(str, places)))
         if self.step == "check":
             run = chosen if chosen in found.runs else self.sources.run
             self.check.show_runs(found.runs, job.work.out, run, self.sources.patient)
@@ -376,21 +363,12 @@ class ImportWizard(QWidget):
                 button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setFocus()
         name = self.made.folder.name if self.made is not None else ""
-        titles = {
-            "files": tr("New case"), "archive": tr("New case: from the archive"),
-            "check": tr("Check case {name}").format(name=name), "plan": tr("Plan on {name}").format(name=name),
-        }  # fmt: skip
-        self.title.setText(titles[step])
-        back = {"archive": tr("\u2190 Files"), "plan": tr("\u2190 Check")}
-        self.back_button.setText(back.get(step, tr("\u2190 Cases")))
-        for button in (self.folder_button, self.files_button, self.archive_button):
-            button.setVisible(step == "files")
+        self.header.show_step(step, name)
 
     def _show_job(self, running: bool) -> None:
         for page in filter(None, (self.sources, self.archive, self.check)):
             page.show_job(running)
-        for button in (self.folder_button, self.files_button, self.archive_button):
-            button.setEnabled(not running)
+        self.header.show_working(running)
 
     def _new_folder(self, name: str) -> Path:
         self._numbers += 1
@@ -418,20 +396,12 @@ class ImportWizard(QWidget):
         self._pages = QStackedWidget()
         self._pages.addWidget(self.sources)
         self._pages.addWidget(self.check)
-        top = QHBoxLayout()
-        top.setSpacing(10)
-        top.addWidget(self.back_button)
-        top.addWidget(self.title)
-        top.addStretch(1)
-        top.addWidget(self.folder_button)
-        top.addWidget(self.files_button)
-        top.addWidget(self.archive_button)
         research = QLabel(palette.RESEARCH_LINE)
         research.setObjectName("quiet")
         research.setAlignment(Qt.AlignmentFlag.AlignHCenter)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(20, 12, 20, 6)
         layout.setSpacing(10)
-        layout.addLayout(top)
+        layout.addWidget(self.header)
         layout.addWidget(self._pages, 1)
         layout.addWidget(research)

@@ -31,7 +31,7 @@ def test_a_series_is_found_fetched_and_offered(
 ) -> None:
     room_of(window).restore({"archive": f"127.0.0.1:{archive.port}?aet={AET}"})
     wizard = room_of(window)._opened_wizard()
-    qtbot.mouseClick(wizard.archive_button, Qt.MouseButton.LeftButton)
+    qtbot.mouseClick(wizard.header.archive, Qt.MouseButton.LeftButton)
     page = wizard.archive
     assert page is not None
     assert wizard.step == "archive"
@@ -66,5 +66,5 @@ def test_an_archive_that_is_not_there_or_no_address_is_one_line(
     qtbot.keyClick(page.address, Qt.Key.Key_Return)
     qtbot.waitUntil(lambda: "127.0.0.1:9" in page.line.text(), timeout=_PATIENCE_MS)
     assert "\n" not in page.line.text()
-    wizard.back_button.click()
+    wizard.header.back.click()
     assert wizard.step == "files"

@@ -274,7 +274,7 @@ def test_cancelled_at_any_stage_nothing_half_made_stays(
     if stage == "correcting":
         assert structures_of(load_case(cases / "heart").vessel_model())[1].structure_class == "vein"
     scratch = wizard._scratch
-    wizard.back_button.click()
+    wizard.header.back.click()
     qtbot.waitUntil(lambda: room_of(window).wizard is None, timeout=_PATIENCE_MS)
     assert not scratch.exists()
 
@@ -347,7 +347,7 @@ def test_nothing_usable_is_one_line_with_a_way_out(
     assert "\n" not in line
     wizard.sources.make_button.click()
     assert not wizard.working
-    assert wizard.folder_button.isEnabled()
+    assert wizard.header.folder.isEnabled()
 
 
 @pytest.mark.usefixtures("at_once")
