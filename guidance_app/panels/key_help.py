@@ -11,6 +11,7 @@ from guidance_app.panels.action import Action
 from guidance_app.views import palette
 
 _CROWDED_PX = 10
+_PAIRS = 2  # of columns, where the window has room
 _MARGINS_PX = (22, 18, 22, 18)
 
 
@@ -27,12 +28,15 @@ class KeyHelp(QWidget):
             "#keys QLabel { background: transparent; }"
         )
         self._grid = QGridLayout(self)
+        self._rows: list[tuple[str, str]] = []
+        self._pairs = _PAIRS
         self.hide()
 
     def toggle(self, actions: Sequence[Action], mouse: Sequence[tuple[str, str]]) -> bool:
         """Show these actions and what the mouse does, or hide them; returns whether it shows now."""
         if self.isHidden():
-            self._fill([(action.shown_keys, action.words) for action in actions if action.keys] + list(mouse))
+            self._rows = [(action.shown_keys, action.words) for action in actions if action.keys] + list(mouse)
+            self._fill(_PAIRS)
         self.setVisible(self.isHidden())
         self.place()
         return not self.isHidden()
@@ -44,6 +48,10 @@ class KeyHelp(QWidget):
             return
         self.adjustSize()
         if self.height() > parent.height() or self.width() > parent.width():
+            self._crowd(parent.width())
+            self.adjustSize()
+        if self.height() > parent.height():
+            self._fill(_PAIRS + 1)
             self._crowd(parent.width())
             self.adjustSize()
         self.move((parent.width() - self.width()) // 2, (parent.height() - self.height()) // 2)
@@ -60,17 +68,20 @@ class KeyHelp(QWidget):
         over_px = self.sizeHint().width() - width_px
         if over_px <= 0:
             return
-        for column in (1, 3):
+        columns = range(1, 2 * self._pairs, 2)
+        for column in columns:
             cells = (self._grid.itemAtPosition(row, column) for row in range(self._grid.rowCount()))
             labels = [cell.widget() for cell in cells if cell is not None]
             widest = max((label.sizeHint().width() for label in labels if label is not None), default=0)
             for label in labels:
                 if isinstance(label, QLabel):
-                    room_px = widest - over_px // 2 - 4
+                    room_px = widest - over_px // len(columns) - 4
                     shown = label.fontMetrics().elidedText(label.text(), Qt.TextElideMode.ElideRight, room_px)
                     label.setText(shown)
 
-    def _fill(self, rows: list[tuple[str, str]]) -> None:
+    def _fill(self, pairs: int) -> None:
+        """In so many pairs of columns, keys and words."""
+        self._pairs = pairs
         self._grid.setContentsMargins(*_MARGINS_PX)
         self._grid.setHorizontalSpacing(14)
         self._grid.setVerticalSpacing(6)
@@ -78,12 +89,12 @@ class KeyHelp(QWidget):
             if (widget := item.widget()) is not None:
                 widget.setParent(None)
                 widget.deleteLater()
-        half = (len(rows) + 1) // 2
-        for number, (keys, text) in enumerate(rows):
-            column = 2 * (number // half)
+        high = -(-len(self._rows) // pairs)
+        for number, (keys, text) in enumerate(self._rows):
+            column = 2 * (number // high)
             shown = QLabel(keys)
             shown.setStyleSheet(f"color: {palette.BRIGHT_TEXT}; font-weight: bold;")
-            self._grid.addWidget(shown, number % half, column, Qt.AlignmentFlag.AlignRight)
+            self._grid.addWidget(shown, number % high, column, Qt.AlignmentFlag.AlignRight)
             does = QLabel(text)
             does.setMinimumWidth(240)
-            self._grid.addWidget(does, number % half, column + 1)
+            self._grid.addWidget(does, number % high, column + 1)

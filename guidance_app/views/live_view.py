@@ -151,6 +151,11 @@ class LiveView(QWidget):
             self.set_window_level(windowing.window_of(self._picture))
         self.update()
 
+    @property
+    def shown_frame(self) -> Frame | None:
+        """The frame as shown: subtracted where a mask is set; None before the first."""
+        return self._picture
+
     def shown_grey(self) -> UInt8[np.ndarray, "rows columns"] | None:
         """The picture as it is windowed; None before the first."""
         return self._grey

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8, UInt16
@@ -44,6 +45,32 @@ def window_of(frame: Frame) -> WindowLevel:
     if frame.window_center is not None and frame.window_width is not None and frame.window_width >= _MIN_WIDTH:
         return WindowLevel(center=frame.window_center, width=frame.window_width)
     low, high = np.percentile(frame.pixels[::4, ::4], (0.5, 99.5))
+    return _between(low, high)
+
+
+PresetName = Literal["header", "whole", "most", "vessels"]
+
+
+def presets_of(frame: Frame) -> dict[PresetName, WindowLevel]:
+    """Windows to choose from: as `window_of`, all that the bits hold, nine values in ten, and the side of the vessels.
+
+    For the vessels the half that they lie in is spread out: the dark one, in subtracted series that show them white the
+    bright one.
+    """
+    low, lower, middle, upper, high = np.percentile(frame.pixels[::4, ::4], (0.5, 5.0, 60.0, 95.0, 99.5))
+    if frame.vessels_bright:
+        middle = np.percentile(frame.pixels[::4, ::4], 40.0)
+    first, last = (middle, high) if frame.vessels_bright else (low, middle)
+    span = value_range_of(frame)
+    return {
+        "header": window_of(frame),
+        "whole": WindowLevel(center=span / 2.0, width=span),
+        "most": _between(lower, upper),
+        "vessels": _between(first, last),
+    }
+
+
+def _between(low: float, high: float) -> WindowLevel:
     return WindowLevel(center=float(low + high) / 2.0, width=max(float(high - low), _MIN_WIDTH))
 
 

@@ -22,6 +22,7 @@ from guidance_app.rooms.live.place import LivePlace
 from guidance_app.rooms.live.remembered_view import RememberedView, remembered_of, set_up
 from guidance_app.rooms.live.second_screen import SecondScreen
 from guidance_app.rooms.live.shown_run import ShownRun
+from guidance_app.rooms.live.windowing_actions import windowing_actions
 from guidance_app.rooms.room import House, Room
 from guidance_app.views.language import tr
 
@@ -86,6 +87,7 @@ class LiveRoom(Room):
         return (
             *first,
             *live_actions(self.widget.desk),
+            *windowing_actions(self.widget.view),
             *judging_actions(judging),
             *keeping_actions(self.widget.keeping),
             self.widget.attention.action(),
