@@ -10,8 +10,8 @@ from PyQt6.QtWidgets import QGridLayout, QLabel, QWidget
 from guidance_app.panels.action import Action
 from guidance_app.views import palette
 
-_CROWDED_PX = 10
-_PAIRS = 2  # of columns, where the window has room
+# Pairs of columns, and letters in pixels (0: as everywhere), tried one after the other until all keys fit.
+_LAYOUTS = ((2, 0), (3, 0), (3, 12), (2, 10), (3, 10))
 _MARGINS_PX = (22, 18, 22, 18)
 
 
@@ -29,14 +29,13 @@ class KeyHelp(QWidget):
         )
         self._grid = QGridLayout(self)
         self._rows: list[tuple[str, str]] = []
-        self._pairs = _PAIRS
+        self._pairs = 2
         self.hide()
 
     def toggle(self, actions: Sequence[Action], mouse: Sequence[tuple[str, str]]) -> bool:
         """Show these actions and what the mouse does, or hide them; returns whether it shows now."""
         if self.isHidden():
             self._rows = [(action.shown_keys, action.words) for action in actions if action.keys] + list(mouse)
-            self._fill(_PAIRS)
         self.setVisible(self.isHidden())
         self.place()
         return not self.isHidden()
@@ -46,25 +45,25 @@ class KeyHelp(QWidget):
         parent = self.parentWidget()
         if parent is None:
             return
-        self.adjustSize()
-        if self.height() > parent.height() or self.width() > parent.width():
-            self._crowd(parent.width())
+        # Large letters as long as they fit; then small ones, for the search (Ctrl+K) has all words.
+        for pairs, letter_px in _LAYOUTS:
+            self._fill(pairs)
+            if letter_px:
+                self._crowd(parent.width(), letter_px)
             self.adjustSize()
-        if self.height() > parent.height():
-            self._fill(_PAIRS + 1)
-            self._crowd(parent.width())
-            self.adjustSize()
+            if self.height() <= parent.height() and self.width() <= parent.width():
+                break
         self.move((parent.width() - self.width()) // 2, (parent.height() - self.height()) // 2)
         self.raise_()
 
-    def _crowd(self, width_px: int) -> None:
-        """Smaller letters and no air where the window is too small for all keys; the search (Ctrl+K) has all words."""
+    def _crowd(self, width_px: int, letter_px: int) -> None:
+        """Smaller letters and no air."""
         self._grid.setContentsMargins(8, 4, 8, 4)
         self._grid.setVerticalSpacing(0)
         self._grid.setHorizontalSpacing(6)
         for label in self.findChildren(QLabel):
             label.setMinimumWidth(0)
-            label.setStyleSheet(f"{label.styleSheet()} font-size: {_CROWDED_PX}px;")
+            label.setStyleSheet(f"{label.styleSheet()} font-size: {letter_px}px;")
         over_px = self.sizeHint().width() - width_px
         if over_px <= 0:
             return
@@ -98,3 +97,5 @@ class KeyHelp(QWidget):
             does = QLabel(text)
             does.setMinimumWidth(240)
             self._grid.addWidget(does, number % high, column + 1)
+            for label in (shown, does):
+                label.show()  # the help may be open already

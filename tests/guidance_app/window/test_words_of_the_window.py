@@ -139,6 +139,20 @@ def test_all_keys_are_shown_in_a_small_window_too(qtbot: QtBot) -> None:
     show(qtbot, window, states()["vessel"])
     window.show_keys()
     assert window.rect().contains(window.keys.geometry())
+    shown = [label for label in window.keys.findChildren(QLabel) if label.isVisible() and label.height() > 8]
+    wanted = [action for action in window.all_actions() if action.keys]
+    assert len(shown) >= 2 * len(wanted)
+
+
+def test_letters_of_the_keys_can_be_read_where_a_third_column_has_room(qtbot: QtBot) -> None:
+    window = GuidanceWindow()
+    qtbot.addWidget(window, before_close_func=lambda window: window.close_rooms())
+    window.resize(1280, 800)
+    window.show()
+    show(qtbot, window, states()["vessel"])
+    window.show_keys()
+    assert window.rect().contains(window.keys.geometry())
+    assert min(label.fontMetrics().height() for label in window.keys.findChildren(QLabel) if label.isVisible()) >= 14
 
 
 def test_the_measure_finds_what_is_planted(qtbot: QtBot) -> None:
