@@ -18,6 +18,7 @@ from guidance_app.window.gallery.caught import CaughtState
 if TYPE_CHECKING:
     from PyQt6.QtGui import QImage
 
+    from guidance_app.live.session.witnesses import RunWitness
     from guidance_app.window.window import GuidanceWindow
 
 _SETTLE_S = 0.25  # a window manager answers within it
@@ -73,6 +74,12 @@ class StillSession:
 
     def painted(self, screen: ScreenState, painted_ns: int) -> None:  # noqa: ARG002 - the session's signature
         self.painted_screen = screen
+
+    def add_witness(self, witness: RunWitness) -> None:
+        """Nothing happens here that it could witness."""
+
+    def remove_witness(self, witness: RunWitness) -> None:
+        pass
 
 
 def photograph(
