@@ -18,7 +18,7 @@ from guidance_app.window.gallery.caught import CaughtState
 if TYPE_CHECKING:
     from PyQt6.QtGui import QImage
 
-    from guidance_app.live.session.witnesses import RunWitness
+    from guidance_app.live.witness import RunWitness
     from guidance_app.window.window import GuidanceWindow
 
 _SETTLE_S = 0.25  # a window manager answers within it
