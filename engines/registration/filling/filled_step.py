@@ -178,6 +178,7 @@ def _lost(
     if not filling.ncc > 0:
         return [(0.0, 0.0)] * len(targets)
     inner = _inner(picture)
+    laid_out = [_laid_out(target, picture) for target in targets]
     step_px = step_mm / picture.mm_per_px
 
     def lost(column_px: float, row_px: float, turn_rad: float) -> list[float]:
@@ -191,8 +192,8 @@ def _lost(
         shown = shown - shown.mean(axis=1, keepdims=True)
         gram = gram_of(shown)
         found = []
-        for target in targets:
-            there = cv2.warpAffine(_laid_out(target, picture), matrix, inner.shape[::-1]).ravel()[picture.index]
+        for target, laid in zip(targets, laid_out, strict=True):
+            there = cv2.warpAffine(laid, matrix, inner.shape[::-1]).ravel()[picture.index]
             here = best_correlation(gram, shown, target[common])
             # Where the inner part alone shows no fit, a share of that little would be any number.
             found.append((here - best_correlation(gram, shown, there[common])) / max(here, 0.5 * filling.ncc))
