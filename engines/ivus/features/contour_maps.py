@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
+from engines.anatomy.centerlines.polyline import arc_length_mm, points_at
 from engines.ivus.features.landmark_maps import ANGLES, LandmarkMaps, circular_blur, main_border
 from engines.ivus.files.contour_tables import Contours, Polygon
 
@@ -60,9 +61,9 @@ def _radii(polygon: Polygon) -> Float[np.ndarray, " a"]:
 
 def _densified(polygon: Polygon) -> Polygon:
     closed = np.concatenate([polygon, polygon[:1]])
-    arc = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(closed, axis=0), axis=1))])
+    arc = arc_length_mm(closed)
     at = np.linspace(0.0, arc[-1], _DENSE)
-    return np.column_stack([np.interp(at, arc, closed[:, k]) for k in range(2)])
+    return points_at(at, arc, closed)
 
 
 def covered_angles(

@@ -16,6 +16,7 @@ from jaxtyping import Float
 
 from calibration.errors import InputError
 from engines.anatomy.cases.case import Case, load_case
+from engines.anatomy.centerlines.polyline import arc_length_mm, points_at
 from engines.anatomy.vessel_model import Branch, CenterlineTree
 from engines.angiography.frame import Frame
 from guidance_app.live import guidance_state
@@ -202,10 +203,6 @@ def _true_places(case: Case, run: str, tree: CenterlineTree) -> Callable[[int], 
 def _resampled(branch: Branch, px: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "m 2"]:
     """The same points along the branch as are drawn."""
     drawn = CenterlineTree(branches=(branch,)).resampled(DRAWN_STEP_MM).branches[0].points_mm
-    arc, wanted = _arc_mm(branch.points_mm), _arc_mm(drawn)
+    arc, wanted = arc_length_mm(branch.points_mm), arc_length_mm(drawn)
     wanted = wanted * (arc[-1] / wanted[-1]) if wanted[-1] > 0 else wanted
-    return np.column_stack([np.interp(wanted, arc, px[:, axis]) for axis in range(2)])
-
-
-def _arc_mm(points_mm: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, " n"]:
-    return np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(points_mm, axis=0), axis=1))])
+    return points_at(wanted, arc, px)
