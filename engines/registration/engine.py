@@ -22,7 +22,8 @@ from engines.registration.features.projected_model import RigidState
 from engines.registration.filling.rendered_result import RenderedResult, is_rendered, judged_by_rendering
 from engines.registration.initial_pose import InitialPose, radiological_start
 from engines.registration.options import RegistrationOptions
-from engines.registration.registration import RegisteredView, Registration, RegistrationBackend, Stage
+from engines.registration.progress import Between, go_on
+from engines.registration.registration import RENDERED, RegisteredView, Registration, RegistrationBackend, Stage
 from engines.registration.view import RegistrationView
 from engines.registration.view_pair import check_views, table_sigma_mm
 
@@ -40,6 +41,7 @@ def register(
     options: RegistrationOptions | None = None,
     ct: CtVolume | None = None,  # noqa: ARG001 - the vessels' own volume serves the renderer; kept for a CT of bone
     prepared: PreparedModel | None = None,
+    between: Between = go_on,
 ) -> Registration:
     """Find `isocentre_from_lps` so that the model projects onto the vessels of every view.
 
@@ -52,6 +54,7 @@ def register(
         init: None takes `radiological_start()`.
         ct: not used yet; the refinement renders the vessel model itself.
         prepared: `model` with the branches that the views show, where it has been prepared already.
+        between: is called between the stages; what it raises ends the search.
 
     Raises:
         InputError: no view or more than two, different frames of reference, a model without matching centerlines, or
@@ -72,7 +75,8 @@ def register(
     empty = [view.file for view, features in zip(views, ready, strict=True) if features.length_mm < MIN_VESSEL_MM]
     propose = _proposer(views, prepared) if options.ask_network and not empty else None
     renders = options.judge_by_rendering and not options.refine_drr and is_rendered(prepared, views)
-    found = None if empty else cold_start(prepared, ready, prior, propose=propose, finish=not renders)
+    between()
+    found = None if empty else cold_start(prepared, ready, prior, propose=propose, finish=not renders, between=between)
     if found is None:
         reason = f"no contrast-filled vessel to match in {', '.join(empty) or views[0].file}; choose a fuller frame"
         return _unsupported(views, prior, prepared, case_id, reason, stages, began)
@@ -82,6 +86,7 @@ def register(
             "check that case and run belong together, or start with --init radiological"
         )
     stages.extend(found.stages)
+    between()
     render = "centerline matching"
     if options.refine_drr:
         found, refined_stages, render = _refined_on_drr(found, views, ready, prepared, options)
@@ -91,7 +96,7 @@ def register(
         return _by_rendering(rendered, views, ready, prepared, init, case_id, stages, began, options)
     if renders:
         # Nothing is filled in the contrast picture after all: the centerlines have to finish what they began.
-        found = cold_start(prepared, ready, prior, propose=propose) or found
+        found = cold_start(prepared, ready, prior, propose=propose, between=between) or found
     features, verdict = _judged(found, ready, prior)
     if verdict.status != "accepted" and prior.supine and init.isocentre_from_lps is not None:
         anew = _accepted_from_header_alone(found, prepared, ready, prior, propose)
@@ -145,7 +150,7 @@ def _by_rendering(
         reasons=rendered.reasons,
         stages=tuple(stages),
         elapsed_ms=1e3 * (time.perf_counter() - began),
-        backend=RegistrationBackend(render="filled parts", inference="", device="cpu"),
+        backend=RegistrationBackend(render=RENDERED, inference="", device="cpu"),
     )
 
 

@@ -12,7 +12,15 @@ def silent(stage: str, done: int, of: int) -> None:
     """Tells nobody."""
 
 
-# The same for one stage: steps done and steps in all.
+# Called between a search's stages; a call that raises ends the search.
+Between = Callable[[], None]
+
+
+def go_on() -> None:
+    """Lets every stage follow."""
+
+
+# The same as `Report` for one stage: steps done and steps in all.
 Told = Callable[[int, int], None]
 
 

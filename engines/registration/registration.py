@@ -10,6 +10,7 @@ from calibration.projection import Projection
 from engines.registration.motion.deform_basis import Deformation
 
 RegistrationStatus = Literal["accepted", "caution", "rejected"]
+RENDERED = "filled parts"  # `RegistrationBackend.render` of a pose that renderings of the filled lumen were judged by
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,6 +31,7 @@ SOON_FRAMES = 2
 # next search would come too early in the filling, and finds worse poses.
 _REST_FRAME_MS, _SLOW_MS = 67.0, 200.0
 _NEARLY_SURE = 0.4
+_OUTGROWN = 1.5  # so much more vessel than when a search began makes its picture one of before the bolus
 _FULLER = 1.2  # so much more vessel than at the last failure is worth a new attempt at once
 REMEMBERED_FRAMES = 4
 _SAME_PLACE_MM, _SAME_PLACE_RAD = 2.0, math.radians(3.0)  # what two searches of one picture differ by
@@ -195,11 +196,26 @@ def saw_vessel(now: Situation, share: float, frame_time_ms: float | None = None)
     return replace(now, vessel_shares=shares, rest_frames=0 if fuller else max(0, now.rest_frames - passed))
 
 
+def outgrown(now: Situation) -> bool:
+    """Whether so much more vessel has come since the running search began that its picture was hardly filled.
+
+    In pictures before the bolus a network takes bones for vessels. Nothing is on the screen meanwhile, and what such a
+    search would find is not worth waiting for.
+    """
+    grown = bool(now.vessel_shares) and now.vessel_shares[-1] > _OUTGROWN * now.tried_share
+    return now.registering and now.registration is None and grown
+
+
 def registration_started(now: Situation) -> Situation:
     shown = now.state in ("accepted", "proposed")
     reason, why = (now.reason, now.why) if shown else ("registering", "registering")
     share = now.vessel_shares[-1] if now.vessel_shares else 0.0
     return replace(now, registering=True, wanted=False, asked=False, reason=reason, why=why, tried_share=share)
+
+
+def registration_dropped(now: Situation) -> Situation:
+    """The running search is not waited for any longer; what it finds belongs to an older generation."""
+    return replace(now, registering=False, wanted=True, rest_frames=0, generation=now.generation + 1)
 
 
 def registration_finished(now: Situation, found: Registration, geometry: CArmGeometry, generation: int) -> Situation:

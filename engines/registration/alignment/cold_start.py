@@ -23,6 +23,7 @@ from engines.registration.alignment.levenberg_marquardt import (
 from engines.registration.features.image_features import PreparedView
 from engines.registration.features.prepared_model import PreparedModel
 from engines.registration.features.projected_model import MIN_DEPTH_MM, RigidState, camera_points, feature_pairs
+from engines.registration.progress import Between, go_on
 from engines.registration.registration import Stage
 
 # Takes promising poses and returns further starts.
@@ -85,6 +86,7 @@ def cold_start(
     propose: Proposer | None = None,
     held: RigidState | None = None,
     finish: bool = True,
+    between: Between = go_on,
 ) -> ColdStart | None:
     """Find the pose from a wide prior; None if no view shows a vessel to match.
 
@@ -92,6 +94,7 @@ def cold_start(
         propose: takes the prior's pose and the best poses of the coarse search, and returns further starts.
         held: a pose that was found otherwise: it is the result, unmoved, and all that the search finds are its rivals.
         finish: align the best poses finely; False where a rendering takes them on from the short alignments.
+        between: is called between the stages; what it raises ends the search.
     """
     began = time.perf_counter()
     systems = model.systems()
@@ -100,6 +103,7 @@ def cold_start(
     if not candidates:
         return None
     searched = time.perf_counter()
+    between()
 
     small, few = [s.thinned(260) for s in systems], [view.thinned(260) for view in views]
     starts = [(prior.state, 0), *((candidate.state, candidate.system) for candidate in candidates)]
@@ -115,6 +119,7 @@ def cold_start(
     semifinals = [_tried(trial.state, trial.system, small, few, prior, _ROUGH_SCALES_MM) for trial in halfway]
     semifinals.sort(key=lambda trial: -trial.rank)
     aligned = time.perf_counter()
+    between()
 
     finalists = _distinct(semifinals, small, views)[:_FINALISTS]
     if not finish and held is None:

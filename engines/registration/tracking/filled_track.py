@@ -10,7 +10,7 @@ from engines.registration.features.prepared_model import PreparedModel
 from engines.registration.features.projected_model import RigidState
 from engines.registration.filling.filled_step import FilledStep, FilledTracker, prior_of_step
 from engines.registration.filling.rendered_result import reasons_of
-from engines.registration.registration import Registration, RegistrationBackend, Stage
+from engines.registration.registration import RENDERED, Registration, RegistrationBackend, Stage
 from engines.registration.tracking.track import FORGET, MAX_JUMP_MM, kept, one_view
 from engines.registration.view import RegistrationView
 
@@ -55,6 +55,6 @@ def _registration(
         stages=(Stage(name="track", similarity=step.features.fine, elapsed_ms=elapsed_ms),),
         elapsed_ms=elapsed_ms,
         backend=RegistrationBackend(
-            render="filled parts", inference=previous.backend.inference, device=previous.backend.device
+            render=RENDERED, inference=previous.backend.inference, device=previous.backend.device
         ),
     )

@@ -17,7 +17,8 @@ from engines.registration.initial_pose import InitialPose, radiological_start, s
 from engines.registration.motion.deform import deformed
 from engines.registration.motion.deform_basis import MotionBasis
 from engines.registration.options import RegistrationOptions
-from engines.registration.registration import Registration
+from engines.registration.progress import Between, go_on
+from engines.registration.registration import RENDERED, Registration
 from engines.registration.tracking.filled_track import track_filled
 from engines.registration.tracking.filled_tree import FollowedModel
 from engines.registration.tracking.likeliest_places import likeliest_places
@@ -30,6 +31,7 @@ from guidance_app.live.engine.step.judge import ColdStart, ReadyView
 # What views ask for, see `view_of_frame`.
 _BRANCH_CLASSES: tuple[tuple[str, ...], ...] = ((), ("aorta", "artery"))
 _WITH_VEINS = ("aorta", "artery", "vein")
+_CENTERLINES_AGAIN = 5  # frames that rendering judges alone before centerlines are asked again
 
 
 class CaseRegistrar:
@@ -53,6 +55,7 @@ class CaseRegistrar:
         self._options = RegistrationOptions(judge_by_rendering=renders)
         self._bases: dict[tuple[str, ...], MotionBasis] = {}
         self._rehearsed: Rehearsed | None = None
+        self._rendered_in_a_row = 0
 
     def warm_up(self, rehearsed: Rehearsed) -> None:
         """One warm step a set of classes, so that the first live frame does not pay for what is made only once.
@@ -61,8 +64,11 @@ class CaseRegistrar:
         """
         self._rehearsed = rehearsed
         for classes in (*_BRANCH_CLASSES, _WITH_VEINS) if has_veins(self._model) else _BRANCH_CLASSES:
+            view = replace(rehearsed.view, branch_classes=classes)
             with contextlib.suppress(InputError):  # this model has no such branches
-                self._warm_step(replace(rehearsed.view, branch_classes=classes), rehearsed.found)
+                self._warm_step(view, rehearsed.found)
+                if self._options.judge_by_rendering:
+                    self._tracker_for(view)
 
     def rehearse(self) -> None:
         """Make what only a search from scratch needs: the pose network, and the cloud that renderings are made of."""
@@ -77,19 +83,28 @@ class CaseRegistrar:
         if propose is not None:
             propose([RigidState.of(self._rehearsed.found.isocentre_from_lps, prepared)])
 
-    def register(self, request: ColdStart) -> Registration:
-        """Search near the last pose. Without one, or if that fails, start from the C-arm's header alone."""
+    def register(self, request: ColdStart, *, between: Between = go_on) -> Registration:
+        """Search near the last pose. Without one, or if that fails, start from the C-arm's header alone.
+
+        Args:
+            between: see `engines.registration.engine.register`.
+        """
         view = request.view
         prepared = self._model_for(view).prepared
         if request.previous is not None:
             near = start_near(request.previous.isocentre_from_lps)
-            found = self._searched(view, prepared, near)
+            found = self._searched(view, prepared, near, between)
             if found.status != "rejected":
                 return found
-        return self._searched(view, prepared, radiological_start())
+        return self._searched(view, prepared, radiological_start(), between)
 
-    def _searched(self, view: RegistrationView, prepared: PreparedModel, init: InitialPose) -> Registration:
-        return register([view], self._model, case_id=self._case_id, init=init, options=self._options, prepared=prepared)
+    def _searched(
+        self, view: RegistrationView, prepared: PreparedModel, init: InitialPose, between: Between
+    ) -> Registration:
+        return register(
+            [view], self._model, case_id=self._case_id, init=init, options=self._options, prepared=prepared,
+            between=between,
+        )  # fmt: skip
 
     def prepare(self, view: RegistrationView) -> ReadyView:
         """Raises InputError where the model has no branches of the classes that the view shows."""
@@ -101,15 +116,31 @@ class CaseRegistrar:
         return likeliest_places(places, ready.features, self._model_for(ready.view).prepared)
 
     def track(self, ready: ReadyView, previous: Registration) -> Registration:
-        """By centerlines, which are quick and exact to half a millimetre; where they doubt, rendering judges."""
-        view, followed = ready.view, self._model_for(ready.view)
-        found = track(view, followed, previous, ready=ready.features)
-        if found.status == "accepted" or not self._options.judge_by_rendering:
+        """By centerlines, which are quick and exact to half a millimetre; where they doubt, rendering judges.
+
+        While contrast comes or goes they doubt frame after frame, and asking both takes longer than a frame lasts: so
+        rendering goes on alone where it accepted the frame before, and centerlines are asked again now and then.
+        """
+        rendered, asked = None, previous.backend.render == RENDERED and self._rendered_in_a_row < _CENTERLINES_AGAIN
+        if asked:
+            rendered = self._by_rendering(ready, previous)
+            if rendered is not None and rendered.status == "accepted":
+                self._rendered_in_a_row += 1
+                return rendered
+        self._rendered_in_a_row = 0
+        found = track(ready.view, self._model_for(ready.view), previous, ready=ready.features)
+        if found.status == "accepted":
             return found
-        if ready.darkening is None or ready.features is None or (tracker := self._tracker_for(view)) is None:
-            return found
-        shown = replace(view, contrast=ready.darkening())
-        return track_filled(shown, tracker, followed.prepared, previous, ready=ready.features) or found
+        return (rendered if asked else self._by_rendering(ready, previous)) or found
+
+    def _by_rendering(self, ready: ReadyView, previous: Registration) -> Registration | None:
+        """None where nothing tells what contrast darkened, or where this model cannot be followed so."""
+        if not self._options.judge_by_rendering or ready.darkening is None or ready.features is None:
+            return None
+        if (tracker := self._tracker_for(ready.view)) is None:
+            return None
+        shown = replace(ready.view, contrast=ready.darkening())
+        return track_filled(shown, tracker, self._model_for(ready.view).prepared, previous, ready=ready.features)
 
     def move(self, found: Registration, ready: ReadyView) -> Registration:
         """Where no motion is followed, the very same registration; on frames that the pace leaves out, a rigid one."""

@@ -14,6 +14,7 @@ import numpy as np
 
 from engines.angiography.contrast_gate import Background, vessels_darkening
 from engines.angiography.frame import Frame
+from engines.registration.progress import Between, go_on
 from engines.registration.registration import Registration
 from engines.registration.view import RegistrationView
 from guidance_app.live.engine.model_projection import ProjectedModel
@@ -44,7 +45,7 @@ class StepOutcome:
 class Registers(Tracks, Moves, Protocol):
     """Registration of one case's model: cold, warm, and its motion."""
 
-    def register(self, request: ColdStart) -> Registration: ...
+    def register(self, request: ColdStart, *, between: Between = go_on) -> Registration: ...
 
     def rehearse(self) -> None: ...
 
@@ -69,11 +70,12 @@ class Steps(Protocol):
 
     def step(self, frame: Frame, situation: Situation) -> StepOutcome: ...
 
-    def register(self, request: ColdStart, *, learned: Learned | None = None) -> Registration:
+    def register(self, request: ColdStart, *, learned: Learned | None = None, between: Between = go_on) -> Registration:
         """The cold start that a step asked for, of this process or of another; takes seconds.
 
         Args:
             learned: is given the background of the request's view before the search begins; None keeps it here.
+            between: is called between the search's stages; what it raises ends the search.
         """
         ...
 
@@ -173,7 +175,7 @@ class Pipeline:
         if self._memory is not None:
             self._memory.keep(background, key)
 
-    def register(self, request: ColdStart, *, learned: Learned | None = None) -> Registration:
+    def register(self, request: ColdStart, *, learned: Learned | None = None, between: Between = go_on) -> Registration:
         shown = request.shown or request.frame
         background = None if self._memory is None else learnt(request.past, request.frame)
         if background is not None:
@@ -186,7 +188,7 @@ class Pipeline:
             view = replace(view, contrast=vessels_darkening(shown, view.vessel, view.geometry.isocentre_mm_per_px))
         elif background is not None:
             view = replace(gated(view, background.gate(shown)), contrast=background.darkening(shown))
-        return _proposed_by_veins(self._registrar.register(replace(request, view=view)), view)
+        return _proposed_by_veins(self._registrar.register(replace(request, view=view), between=between), view)
 
 
 def _proposed_by_veins(found: Registration, view: RegistrationView) -> Registration:

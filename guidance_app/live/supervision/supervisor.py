@@ -46,6 +46,7 @@ from guidance_app.live.supervision.worker import END_S, Worker
 
 _LOADING_LIMIT_S = 120.0
 _TICK_S = 0.25
+_SEARCHED_EVERY_S = 0.2  # so often a frame is looked at while a search runs and there is nothing to draw
 _DEATHS_IN_A_ROW = 5  # without one frame done in between: it would never end
 
 
@@ -130,6 +131,7 @@ class Supervisor:
         self._memory_limit_bytes = recipe.memory_limit_bytes or default_memory_limit_bytes()
         self._deaths_in_a_row = 0
         self._respawn_s = 0.0  # not before this moment
+        self._next_frame_s = 0.0  # the same
         self._ever_lost = False
         self._gave_up = False
         self._thread = threading.Thread(target=self._run, name="guidance-supervisor", daemon=True)
@@ -267,7 +269,8 @@ class Supervisor:
                 self._hand_back(report, worker)
                 return
             case ColdStartDone() | ColdStartFailed():
-                worker.searching = None
+                if worker.searching == report.generation:  # else a newer one has taken its place
+                    worker.searching = None
                 worker.rehearsed = True
             case StepDone() | StepFailed():
                 worker.step_ended()
@@ -323,7 +326,7 @@ class Supervisor:
 
     def _send_next(self, now_s: float) -> None:
         engine = self._engine
-        if engine is None or engine.ready is None or engine.busy_since_s is not None:
+        if engine is None or engine.ready is None or engine.busy_since_s is not None or now_s < self._next_frame_s:
             return
         with self.between_frames:
             frame = self._mailbox.take()
@@ -337,6 +340,9 @@ class Supervisor:
             self._tell(MemoryShort(text=self._writer.short_of))
         engine.send(StepJob.of(frame, where, situation, spare_waits=waits))
         engine.busy_since_s, engine.waited_before_s = now_s, None
+        # Nothing can be drawn before the search has ended, and on few cores it waits for what the frames take.
+        searching = situation.registering and situation.registration is None and waits
+        self._next_frame_s = now_s + _SEARCHED_EVERY_S if searching else 0.0
 
     def _spawn(self, *, urgent: bool) -> Worker:
         """`urgent`: there is no engine until it has loaded."""

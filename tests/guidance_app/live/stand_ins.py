@@ -20,7 +20,7 @@ from engines.registration.registration import RegisteredView, Registration, Regi
 from engines.registration.view import RegistrationView
 from guidance_app.live import guidance_state
 from guidance_app.live.engine.engine_process import EngineRecipe
-from guidance_app.live.engine.pipeline import Learned, StepOutcome
+from guidance_app.live.engine.pipeline import StepOutcome
 from guidance_app.live.engine.step.door import ViewKey
 from guidance_app.live.engine.step.judge import ColdStart
 from guidance_app.live.evidence import Evidence
@@ -131,7 +131,7 @@ class FakeSteps:
         while True:
             held.append(np.ones(32 * 2**20, dtype=np.uint8))
 
-    def register(self, request: ColdStart, *, learned: Learned | None = None) -> Registration:  # noqa: ARG002 - the seam's
+    def register(self, request: ColdStart, **_: Any) -> Registration:
         time.sleep(self._cold_s)
         return replace(registration(request.view.geometry, self._status), case=f"found by {os.getpid()}")
 

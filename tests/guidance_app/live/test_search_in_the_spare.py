@@ -8,6 +8,7 @@ import threading
 import time
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 
@@ -56,6 +57,23 @@ def test_search_is_begun_anew_when_the_spare_dies_in_it():
         os.kill(lost, signal.SIGKILL)
         drive(session, until=lambda screen: screen.overlay_state == "valid", limit_s=40.0)
         assert _found_by(session) not in ("", f"found by {lost}")
+
+
+def test_engine_looks_at_few_frames_while_the_search_runs_and_at_every_one_afterwards():
+    stepped: list[int] = []
+
+    def saw(screen) -> bool:
+        if screen.result is not None and (not stepped or stepped[-1] != screen.result.frame_index):
+            stepped.append(screen.result.frame_index)
+        return screen.overlay_state == "valid"
+
+    with LiveSession(
+        source=PacedFileSource(FakeRun(frame_count=600), fps=25), recipe=fake_recipe(cold_s=2.0)
+    ) as session:
+        drive(session, until=saw, limit_s=40.0)
+    during = np.diff(stepped[1:-1])
+    assert len(during) >= 4
+    assert np.median(during) >= 4, "frames left out, for the search to have the core"
 
 
 _KILLED_PROGRAM = """

@@ -21,7 +21,7 @@ from engines.registration.registration import RegisteredView, Registration, Regi
 from engines.registration.view import RegistrationView
 from guidance_app.live import guidance_state
 from guidance_app.live.engine.engine_process import EngineRecipe
-from guidance_app.live.engine.pipeline import Learned, StepOutcome
+from guidance_app.live.engine.pipeline import StepOutcome
 from guidance_app.live.engine.step.door import ViewKey
 from guidance_app.live.engine.step.judge import ColdStart
 from guidance_app.live.evidence import Evidence
@@ -77,7 +77,7 @@ class DrillSteps:
 
     def keep(self, background: Background, key: ViewKey) -> None: ...
 
-    def register(self, request: ColdStart, *, learned: Learned | None = None) -> Registration:  # noqa: ARG002 - the seam's
+    def register(self, request: ColdStart, **_: Any) -> Registration:
         return _registration(request.view)
 
     def step(self, frame: Frame, situation: Situation) -> StepOutcome:

@@ -33,8 +33,12 @@ class _Errand:
     foreign: bool = False
 
 
+class _OutOfDate(Exception):
+    """A newer request has come."""
+
+
 class ColdStartDesk:
-    """One after the other. A newer request replaces a waiting one, whose view or pose is out of date.
+    """One after the other. A newer request replaces one that waits or runs: its view, pose or picture is out of date.
 
     Args:
         tell: reports to the supervisor, from this desk's thread.
@@ -46,6 +50,7 @@ class ColdStartDesk:
         self._tell = tell
         self._errands: Mailbox[_Errand] = Mailbox()
         self._asked: tuple[int, ViewKey] | None = None  # generation and view of what was handed out last
+        self._newest: ColdStart | None = None
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name="guidance-cold-start", daemon=True)
         self._thread.start()
@@ -62,6 +67,7 @@ class ColdStartDesk:
     def put(self, request: ColdStart, *, away: bool) -> None:
         """A step of this process asks for it."""
         self._asked = request.generation, request.key
+        self._newest = request
         self._errands.put(_Errand(request=request, away=away))
 
     def take_over(self, job: ColdStartJob) -> None:
@@ -71,6 +77,7 @@ class ColdStartDesk:
         except OSError as error:
             self._tell(ColdStartFailed(text=text_of(error), generation=job.generation))
             return
+        self._newest = request
         self._errands.put(_Errand(request=request, foreign=True))
 
     def learned(self, answer: LearnedElsewhere) -> None:
@@ -116,8 +123,14 @@ class ColdStartDesk:
             if parcel is not None:
                 self._tell(Learned(background=parcel, generation=request.generation))
 
+        def still_wanted() -> None:
+            if self._newest is not request:
+                raise _OutOfDate
+
         try:
-            found = self._steps.register(request, learned=tell_background if foreign else None)
+            found = self._steps.register(request, learned=tell_background if foreign else None, between=still_wanted)
+        except _OutOfDate:
+            return
         except Exception as error:
             self._tell(ColdStartFailed(text=text_of(error), generation=request.generation))
             return

@@ -102,6 +102,8 @@ class Judge:
             tracked = self._tracked(seen.gated, seen.darkening, before, situation.pose_geometry)
             situation = guidance_state.checked(situation, tracked.found, geometry)
         confirmed = situation.registration is not before
+        if guidance_state.outgrown(situation) and admitted.frame.kind != "dsa" and _filled(admitted.frame, situation):
+            situation = guidance_state.registration_dropped(situation)
         if not _may_start_cold(admitted.frame, situation):
             return Judged(situation=situation, tracked=tracked, confirmed=confirmed)
         situation = guidance_state.registration_started(situation)
@@ -145,7 +147,11 @@ def _may_start_cold(frame: Frame, situation: Situation) -> bool:
     if not situation.wanted or situation.registering or situation.rest_frames > 0:
         return False
     still_picture = frame.frame_time_ms is None
-    return situation.asked or still_picture or has_filled(situation.vessel_shares, frame.frame_time_ms or 0.0)
+    return situation.asked or still_picture or _filled(frame, situation)
+
+
+def _filled(frame: Frame, situation: Situation) -> bool:
+    return has_filled(situation.vessel_shares, frame.frame_time_ms or 0.0)
 
 
 def has_filled(shares: tuple[float, ...], frame_time_ms: float = 0.0) -> bool:

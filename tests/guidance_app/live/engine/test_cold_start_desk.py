@@ -1,6 +1,8 @@
 """Cold starts of one engine process that another one does."""
 
 import queue
+import threading
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -41,7 +43,7 @@ class LearningSteps(FakeSteps):
     def keep(self, background, key):
         self.kept.append((background, key))
 
-    def register(self, request, *, learned=None):
+    def register(self, request, *, learned=None, **_):
         if learned is None:
             self.keep(BACKGROUND, request.key)
         else:
@@ -49,11 +51,26 @@ class LearningSteps(FakeSteps):
         return super().register(request)
 
 
+class LongSearch(FakeSteps):
+    """A search of the first generation goes on until it is told that nobody waits for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun = threading.Event()
+
+    def register(self, request, *, between, **_):
+        self.begun.set()
+        while request.generation == 1:
+            between()
+            time.sleep(0.005)
+        return super().register(request)
+
+
 class Office:
     """A desk, and what it tells."""
 
-    def __init__(self, room: ParcelRoom) -> None:
-        self.steps = LearningSteps()
+    def __init__(self, room: ParcelRoom, steps: FakeSteps | None = None) -> None:
+        self.steps = steps or LearningSteps()
         self._told: queue.Queue = queue.Queue()
         self.desk = ColdStartDesk(self.steps, room, self._told.put)
 
@@ -72,8 +89,8 @@ def room():
 def office(room):
     opened_ones: list[Office] = []
 
-    def opens() -> Office:
-        opened_ones.append(Office(room))
+    def opens(steps: FakeSteps | None = None) -> Office:
+        opened_ones.append(Office(room, steps))
         return opened_ones[-1]
 
     yield opens
@@ -160,3 +177,23 @@ def test_rehearsal_that_fails_ends_all_the_same(office):
     assert isinstance(here.next_report(), Rehearsed)
     here.desk.put(replace(request_of(), generation=9), away=False)
     assert isinstance(here.next_report(), ColdStartDone)
+
+
+@pytest.mark.parametrize("foreign", [False, True])
+def test_search_that_runs_gives_way_to_a_newer_one_and_tells_nothing(room, office, foreign):
+    steps = LongSearch()
+    here = office(steps)
+
+    def ask(generation: int) -> None:
+        request = request_of(generation)
+        if foreign:
+            here.desk.take_over(ColdStartJob(request=room.pack(request), generation=generation))
+        else:
+            here.desk.put(request, away=False)
+
+    ask(1)
+    assert steps.begun.wait(10.0)
+    ask(2)
+    done = here.next_report()
+    assert isinstance(done, ColdStartDone)
+    assert done.generation == 2

@@ -42,7 +42,7 @@ class Registrar:
         self.status = status
         self.tracked = 0
 
-    def register(self, request):
+    def register(self, request, **_):
         return registration(request.view.geometry)
 
     def prepare(self, view) -> ReadyView:

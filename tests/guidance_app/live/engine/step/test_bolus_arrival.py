@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from guidance_app.live import guidance_state
 from guidance_app.live.engine.step.judge import has_filled
+from guidance_app.live.guidance_state import Situation
+from tests.guidance_app.live.stand_ins import geometry
+from tests.guidance_app.live.stand_ins import registration as found_registration
 
 
 @pytest.mark.parametrize(
@@ -20,3 +26,37 @@ from guidance_app.live.engine.step.judge import has_filled
 )
 def test_a_search_waits_for_a_filled_tree(shares, frame_time_ms, filled):
     assert has_filled(shares, frame_time_ms) is filled
+
+
+def _searching(share: float, **changes) -> Situation:
+    begun = guidance_state.registration_started(Situation(vessel_shares=(share,)))
+    return replace(begun, **changes)
+
+
+def _after(situation: Situation, share: float) -> Situation:
+    return guidance_state.saw_vessel(situation, share)
+
+
+def test_a_search_on_a_picture_of_before_the_bolus_is_outgrown_by_the_filled_tree():
+    assert guidance_state.outgrown(_after(_searching(0.06), 0.12))
+    assert not guidance_state.outgrown(_after(_searching(0.10), 0.12)), "the rest of the same bolus"
+    assert not guidance_state.outgrown(_after(_searching(0.06, registering=False), 0.12)), "nothing runs"
+
+
+def test_a_search_beside_a_pose_is_never_outgrown(registration):
+    assert not guidance_state.outgrown(_after(_searching(0.06, registration=registration), 0.12))
+
+
+def test_what_an_outgrown_search_finds_comes_too_late(registration):
+    view = geometry()
+    begun = _searching(0.06, geometry=view)
+    dropped = guidance_state.registration_dropped(begun)
+    assert dropped.wanted
+    anew = guidance_state.registration_started(dropped)
+    assert guidance_state.registration_finished(anew, registration, view, begun.generation) is anew
+    assert guidance_state.registration_finished(anew, registration, view, anew.generation).state == "accepted"
+
+
+@pytest.fixture
+def registration():
+    return found_registration(geometry(), "accepted")

@@ -129,9 +129,9 @@ def test_a_search_for_a_head_looks_at_the_picture_without_bones(background):
     class Looking(Registrar):
         view: RegistrationView | None = None
 
-        def register(self, request):
+        def register(self, request, **options):
             self.view = request.view
-            return super().register(request)
+            return super().register(request, **options)
 
     registrar, memory = Looking(), ContrastMemory()
     steps = Pipeline(
