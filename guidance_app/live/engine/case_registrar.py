@@ -18,7 +18,7 @@ from engines.registration.motion.deform import deformed
 from engines.registration.motion.deform_basis import MotionBasis
 from engines.registration.options import RegistrationOptions
 from engines.registration.progress import Between, go_on
-from engines.registration.registration import RENDERED, Registration
+from engines.registration.registration import Registration
 from engines.registration.tracking.filled_track import track_filled
 from engines.registration.tracking.filled_tree import FollowedModel
 from engines.registration.tracking.likeliest_places import likeliest_places
@@ -31,7 +31,8 @@ from guidance_app.live.engine.step.judge import ColdStart, ReadyView
 # What views ask for, see `view_of_frame`.
 _BRANCH_CLASSES: tuple[tuple[str, ...], ...] = ((), ("aorta", "artery"))
 _WITH_VEINS = ("aorta", "artery", "vein")
-_CENTERLINES_AGAIN = 5  # frames that rendering judges alone before centerlines are asked again
+_DOUBTS = 2  # frames in a row that centerlines did not accept
+_CENTERLINES_AGAIN = 4  # frames that rendering judges alone before centerlines are asked again
 
 
 class CaseRegistrar:
@@ -55,7 +56,8 @@ class CaseRegistrar:
         self._options = RegistrationOptions(judge_by_rendering=renders)
         self._bases: dict[tuple[str, ...], MotionBasis] = {}
         self._rehearsed: Rehearsed | None = None
-        self._rendered_in_a_row = 0
+        self._doubts = 0
+        self._rendered_alone = 0
 
     def warm_up(self, rehearsed: Rehearsed) -> None:
         """One warm step a set of classes, so that the first live frame does not pay for what is made only once.
@@ -118,20 +120,24 @@ class CaseRegistrar:
     def track(self, ready: ReadyView, previous: Registration) -> Registration:
         """By centerlines, which are quick and exact to half a millimetre; where they doubt, rendering judges.
 
-        While contrast comes or goes they doubt frame after frame, and asking both takes longer than a frame lasts: so
-        rendering goes on alone where it accepted the frame before, and centerlines are asked again now and then.
+        While contrast comes or goes they doubt frame after frame, and asking both takes longer than a frame lasts:
+        after some doubts rendering goes on alone for as long as it accepts, and centerlines are asked now and then.
+        Thin vessels come in slow series, where there is time for both, and their centerlines are the more exact.
         """
-        rendered, asked = None, previous.backend.render == RENDERED and self._rendered_in_a_row < _CENTERLINES_AGAIN
-        if asked:
+        rendered, followed = None, self._model_for(ready.view)
+        alone = self._doubts >= _DOUBTS and self._rendered_alone < _CENTERLINES_AGAIN and followed.prepared.has_thick
+        if alone:
             rendered = self._by_rendering(ready, previous)
             if rendered is not None and rendered.status == "accepted":
-                self._rendered_in_a_row += 1
+                self._rendered_alone += 1
                 return rendered
-        self._rendered_in_a_row = 0
-        found = track(ready.view, self._model_for(ready.view), previous, ready=ready.features)
+        self._rendered_alone = 0
+        found = track(ready.view, followed, previous, ready=ready.features)
         if found.status == "accepted":
+            self._doubts = 0
             return found
-        return (rendered if asked else self._by_rendering(ready, previous)) or found
+        self._doubts += 1
+        return (rendered if alone else self._by_rendering(ready, previous)) or found
 
     def _by_rendering(self, ready: ReadyView, previous: Registration) -> Registration | None:
         """None where nothing tells what contrast darkened, or where this model cannot be followed so."""

@@ -10,6 +10,7 @@ import os
 import time
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8

@@ -19,6 +19,7 @@ from guidance_app.live.guidance_state import Situation
 
 _STILL_FILLING = 1.15  # growth over the watched frames that says the bolus is still arriving
 _WATCHED_MS = 200.0
+_OVER_A_SEARCH_MS = 200.0  # frames that are looked at while a first search runs are so far apart, see `Supervisor`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -102,7 +103,7 @@ class Judge:
             tracked = self._tracked(seen.gated, seen.darkening, before, situation.pose_geometry)
             situation = guidance_state.checked(situation, tracked.found, geometry)
         confirmed = situation.registration is not before
-        if guidance_state.outgrown(situation) and admitted.frame.kind != "dsa" and _filled(admitted.frame, situation):
+        if _is_outgrown(admitted.frame, situation):
             situation = guidance_state.registration_dropped(situation)
         if not _may_start_cold(admitted.frame, situation):
             return Judged(situation=situation, tracked=tracked, confirmed=confirmed)
@@ -147,11 +148,14 @@ def _may_start_cold(frame: Frame, situation: Situation) -> bool:
     if not situation.wanted or situation.registering or situation.rest_frames > 0:
         return False
     still_picture = frame.frame_time_ms is None
-    return situation.asked or still_picture or _filled(frame, situation)
+    return situation.asked or still_picture or has_filled(situation.vessel_shares, frame.frame_time_ms or 0.0)
 
 
-def _filled(frame: Frame, situation: Situation) -> bool:
-    return has_filled(situation.vessel_shares, frame.frame_time_ms or 0.0)
+def _is_outgrown(frame: Frame, situation: Situation) -> bool:
+    """Subtracted pictures show no bones: what was searched there is vessel."""
+    if frame.kind == "dsa" or not guidance_state.outgrown(situation):
+        return False
+    return has_filled(situation.vessel_shares, max(frame.frame_time_ms or 0.0, _OVER_A_SEARCH_MS))
 
 
 def has_filled(shares: tuple[float, ...], frame_time_ms: float = 0.0) -> bool:
