@@ -12,7 +12,13 @@ import cv2
 import numpy as np
 from jaxtyping import Float, Float32
 
-from engines.angiography.contrast import ContrastCurve, contrast_curve, frames_without_contrast, log_picture
+from engines.angiography.contrast import (
+    ContrastCurve,
+    contrast_curve,
+    contrast_frame,
+    frames_without_contrast,
+    log_picture,
+)
 from engines.angiography.frame import Frame
 from engines.angiography.run import Run
 
@@ -46,6 +52,13 @@ class Background:
     certain: float
     frame: Frame
     log_intensity: bool = False
+
+    def shows_view_of(self, frame: Frame) -> bool:
+        """Whether a frame can be compared: native, of the same size, and from the same place as far as it says."""
+        if frame.kind == "dsa" or frame.shape_px != self.mean.shape:
+            return False
+        own, other = self.frame.geometry, frame.geometry
+        return own is None or other is None or other.same_view(own)
 
     def gate(self, frame: Frame) -> Float[np.ndarray, "rows columns"]:
         """0..1 for each pixel: how surely it is darker than anything near it was before contrast arrived.
@@ -97,6 +110,14 @@ def background_of(run: Run, like: Frame, curve: ContrastCurve | None = None) -> 
         frame=pairs[-1][0],
         log_intensity=run.log_intensity,
     )
+
+
+def background_of_run(run: Run, curve: ContrastCurve | None = None) -> Background | None:
+    """The `background_of` for all frames of a run, chosen by the frame in which contrast fills the vessels most."""
+    if run.kind == "dsa":
+        return None
+    curve = curve or contrast_curve(run)
+    return background_of(run, run.frame(contrast_frame(run, curve)), curve) if curve.rises else None
 
 
 def contrast_gate(

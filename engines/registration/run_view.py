@@ -11,13 +11,14 @@ import numpy as np
 
 from calibration.errors import InputError, MissingGeometryError
 from engines.angiography.calibrated_run import Corrections
-from engines.angiography.contrast import contrast_frame, is_subtractable
+from engines.angiography.contrast import contrast_frame
 from engines.angiography.contrast_gate import Background, background_of, vessels_darkening
-from engines.angiography.dsa import minip, subtract
+from engines.angiography.dsa import minip
 from engines.angiography.files.open_run import open_run
 from engines.angiography.frame import Frame
 from engines.angiography.run import Run
 from engines.registration.view import RegistrationView, view_of_frame
+from engines.segmentation.run_memory import subtracted_for
 from engines.segmentation.segmenter import Segmenter
 
 MINIP_FRAME = -1
@@ -133,12 +134,3 @@ def _moments(shown: Run) -> list[int]:
 
 def _filled_share(view: RegistrationView) -> float:
     return float((view.vessel > view.threshold).mean())
-
-
-def subtracted_for(run: Run, case_kind: str) -> Run:
-    """The run with the best visible vessels: subtracted if it is meant to be, else unchanged."""
-    if run.kind == "dsa":
-        return run
-    if run.mask or (case_kind == "evt" and is_subtractable(run)):
-        return subtract(run)
-    return run

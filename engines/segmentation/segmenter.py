@@ -9,11 +9,13 @@ import numpy as np
 from jaxtyping import Float
 
 from calibration.errors import InputError
+from engines.angiography.contrast_gate import Background
 from engines.angiography.field_of_view import find_field_of_view
 from engines.angiography.frame import Frame
 from engines.inference.backend import Backend
 from engines.inference.factory import make_backend
 from engines.inference.model_files import BUNDLED_MODELS, ModelFiles, ModelRecord, read_manifest
+from engines.segmentation.arrival import WITH_ARRIVAL, arrival_channel, channels_for
 from engines.segmentation.careful import careful_probabilities
 from engines.segmentation.conditioning import Conditioned, FindsField, condition
 from engines.segmentation.field_memory import FieldMemory
@@ -32,6 +34,8 @@ class Segmenter:
         backend: runtime and device that execute it, as "onnx (cpu)".
         classes: output maps.
         threshold: probability from which a pixel counts as found; chosen on simulated pictures.
+        takes_arrival: whether the network heeds what came with the contrast, where a `Background` is given.
+        smallest_share: of the picture; a smaller connected piece counts as none.
         careful: every frame is segmented several times (`careful_probabilities`), at four to six times the cost; for
             stored pictures, never live.
     """
@@ -43,21 +47,36 @@ class Segmenter:
         self.threshold = record.threshold
         self._working_px = record.working_px
         self._channels = record.channels
+        self.takes_arrival = record.channels >= WITH_ARRIVAL
         self._smallest_px = record.smallest_px
+        self.smallest_share = record.smallest_px / record.working_px**2
         self.careful = careful
         self._scales = scene_of_model(name).careful_scales if is_bundled(name) else (1.0,)
         self._shows_polarity = shows_polarity(name)
         self._network = backend
 
-    def segment(self, frame: Frame, *, find_field: FindsField = find_field_of_view) -> Segmentation:
-        """Probabilities of every class; all zeros for a frame that shows nothing (constant or tiny)."""
+    def segment(
+        self,
+        frame: Frame,
+        *,
+        find_field: FindsField = find_field_of_view,
+        background: Background | None = None,
+    ) -> Segmentation:
+        """Probabilities of every class; all zeros for a frame that shows nothing (constant or tiny).
+
+        Args:
+            background: of this frame's view, for a network that takes it; None where it is not known.
+        """
         conditioned = condition_frame(
             frame, self._working_px, find_field=find_field, detect_polarity=self._shows_polarity
         )
         rows, columns = frame.shape_px
         if conditioned is None:
             return self._result(np.zeros((len(self.classes), rows, columns), np.float32), None)
-        channels = conditioned.channels[: self._channels]
+        arrival = None
+        if self.takes_arrival and background is not None and background.shows_view_of(frame):
+            arrival = arrival_channel(background.darkening(frame), self._working_px, conditioned.field_of_view)
+        channels = channels_for(conditioned.channels, self._channels, arrival)
         if self.careful:
             probabilities = careful_probabilities(self._network.run, channels, self._scales)
         else:
@@ -100,7 +119,7 @@ class RunSegmenter:
         self.classes = segmenter.classes
         self.threshold = segmenter.threshold
 
-    def segment(self, frame: Frame, *, key: object | None = None) -> Segmentation:
+    def segment(self, frame: Frame, *, key: object | None = None, background: Background | None = None) -> Segmentation:
         """As `Segmenter.segment`.
 
         Args:
@@ -108,7 +127,7 @@ class RunSegmenter:
                 `FieldMemory.expect`.
         """
         self._memory.expect(frame, key)
-        return self._segmenter.segment(frame, find_field=self._memory.find)
+        return self._segmenter.segment(frame, find_field=self._memory.find, background=background)
 
 
 def condition_frame(

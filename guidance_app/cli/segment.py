@@ -15,6 +15,7 @@ from calibration.errors import GuidanceError, InputError
 
 if TYPE_CHECKING:
     from engines.angiography.frame import Frame
+    from engines.segmentation.segmenter import Segmenter
 
 _SCHEMA = "guidance-app/segment/1"
 
@@ -38,10 +39,16 @@ def segment(
     attention: Annotated[
         bool, typer.Option("--attention", help="also write what the network looks at: {stem}_{frame}_attention.png")
     ] = False,
+    single_frame: Annotated[
+        bool, typer.Option("--single-frame", help="each frame for itself: heed no picture before the bolus")
+    ] = False,
     layer: Annotated[str, typer.Option(help="--attention: encoder-1..4, bottom, decoder-1..4")] = "decoder-3",
     as_json: Annotated[bool, typer.Option("--json", help="print summary.json")] = False,
 ) -> None:
     """Write `{stem}_{frame:04d}.png` (0 or 255, the input's size) for every frame, and `summary.json`.
+
+    In a DICOM run whose contrast arrives, the pictures before it count too: native heads are subtracted, and elsewhere
+    vessel is what darkened since then. `summary.json` says of each input what was used (`before_contrast`).
 
     A bad input is reported and skipped; the exit status is then 1. Inputs of one name, from different folders, would
     share the names of their masks: the second is refused.
@@ -63,7 +70,7 @@ def segment(
             stem = _stem(path)
             if stem in taken:
                 raise InputError(f"{path}: its masks would overwrite those of {taken[stem]}; use another --out")
-            _segment_run(path, segmenter, class_name, out, outcome, explain)
+            _segment_run(path, segmenter, class_name, out, outcome, explain, single_frame=single_frame)
         except GuidanceError as error:
             outcome.fail(str(error))
         if outcome.masks:
@@ -92,6 +99,7 @@ class _Outcome:
     masks: list[str] = field(default_factory=list)
     attention: list[str] = field(default_factory=list)
     subtracted: bool = False
+    before_contrast: str = ""
 
     def fail(self, reason: str) -> None:
         # One file goes on failing in the same way, and its first reason helps; in a folder each bad file is named.
@@ -102,7 +110,7 @@ class _Outcome:
     def entry(self) -> dict[str, Any]:
         return {
             "input": self.input, "status": "error" if self.reasons else "ok", "reason": "; ".join(self.reasons),
-            "subtracted": self.subtracted, "masks": self.masks,
+            "subtracted": self.subtracted, "before_contrast": self.before_contrast or "none", "masks": self.masks,
             **({"attention": self.attention} if self.attention else {}),
         }  # fmt: skip
 
@@ -137,27 +145,34 @@ def _explainer(model: str, folder: Path, class_name: str, layer: str) -> Callabl
 
 
 def _segment_run(
-    path: Path, segmenter, class_name: str, out: Path, outcome: _Outcome, explain: Callable[[Frame], bytes] | None
+    path: Path,
+    segmenter: Segmenter,
+    class_name: str,
+    out: Path,
+    outcome: _Outcome,
+    explain: Callable[[Frame], bytes] | None,
+    *,
+    single_frame: bool,
 ) -> None:
     import cv2
     import numpy as np
 
     from calibration.store import write_bytes
     from engines.angiography.files.open_run import open_run
+    from engines.segmentation.run_memory import RunMemory
 
     run = open_run(path)
-    if segmenter.name == "cerebral" and run.kind != "dsa" and run.mask:
-        from engines.angiography.dsa import subtract
-
-        run = subtract(run)
-        outcome.subtracted = True
+    memory = RunMemory.of(run, segmenter.name, single_frame=single_frame)
+    run = memory.shown
+    outcome.before_contrast = memory.means(segmenter)
+    outcome.subtracted = outcome.before_contrast == "subtraction"
     for index in range(run.frame_count):
         try:
             frame = run.frame(index)
         except GuidanceError as error:
             outcome.fail(str(error))
             continue
-        segmentation = segmenter.segment(frame)
+        segmentation = memory.segment(segmenter, frame)
         probability = segmentation.probability(class_name) if class_name else segmentation.vessel()
         mask = np.where(probability >= segmenter.threshold, 255, 0).astype(np.uint8)
         name = f"{_stem(path)}_{index:04d}.png"

@@ -22,7 +22,8 @@ from engines.angiography.dsa import minip
 from engines.angiography.files.open_run import open_run
 from engines.evaluation.registration.subject import Subject, true_pose, turned_and_moved
 from engines.evaluation.registration.trial_tasks import Source
-from engines.registration.run_view import subtracted_for, view_of_run
+from engines.registration.run_view import view_of_run
+from engines.segmentation.run_memory import subtracted_for
 from engines.segmentation.segmenter import load_segmenter, model_for_kind
 
 _SAME_PLACE_MM = 0.5  # tolerance for two runs of a beating heart, which are aligned to the heart

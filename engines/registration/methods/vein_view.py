@@ -10,8 +10,8 @@ from engines.anatomy.vessel_model import VesselModel
 from engines.angiography.calibrated_run import Corrections
 from engines.angiography.dsa import minip
 from engines.angiography.files.open_run import open_run
-from engines.registration.run_view import subtracted_for
 from engines.registration.view import RegistrationView
+from engines.segmentation.run_memory import subtracted_for
 from engines.segmentation.segmenter import Segmenter
 
 _INSTEAD = "or use --method deepiterreg"

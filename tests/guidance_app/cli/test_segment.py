@@ -9,6 +9,7 @@ from calibration.errors import InputError
 from engines.segmentation.scenes import SCENES
 from engines.simulation.angiograms.angiogram_synthesis import synthesize
 from guidance_app.cli.main import build_app
+from tests.engines.angiography.bolus_runs import bolus, bolus_file
 
 
 @pytest.fixture
@@ -99,3 +100,24 @@ def test_a_folder_that_cannot_be_written_is_told_once(picture, tmp_path):
     outcome = _run(picture, "--out", tmp_path / "file" / "out")
     assert isinstance(outcome.exception, InputError)
     assert outcome.stderr == ""
+
+
+def _entry(out) -> dict:
+    return json.loads((out / "summary.json").read_text())["inputs"][0]
+
+
+def test_a_run_is_judged_by_its_pictures_before_the_bolus_unless_told_not_to(tmp_path):
+    path = bolus_file(tmp_path / "head.dcm", bolus())
+    arguments = [str(path), "--model", "cerebral", "--backend", "onnx"]
+    for options, means, subtracted in (([], "subtraction", True), (["--single-frame"], "none", False)):
+        out = tmp_path / means
+        outcome = CliRunner().invoke(build_app(), ["segment", *arguments, "--out", str(out), *options])
+        assert outcome.exit_code == 0
+        entry = _entry(out)
+        assert (entry["before_contrast"], entry["subtracted"]) == (means, subtracted)
+        assert len(entry["masks"]) == len(bolus())
+
+
+def test_a_single_picture_says_that_nothing_came_before_it(picture, tmp_path):
+    assert _run(picture, "--out", tmp_path / "out").exit_code == 0
+    assert _entry(tmp_path / "out")["before_contrast"] == "none"
