@@ -12,6 +12,7 @@ from jaxtyping import Float
 
 from engines.evaluation.segmentation.mask_agreement import Spread, score_mask, summarise
 from engines.networks.dru_net import DruNet, ProbabilityNet
+from engines.segmentation.arrival import channels_for
 from engines.segmentation.islands import without_islands
 from engines.segmentation.scenes import Scene
 from engines.simulation.angiograms.angiogram_synthesis import WORKING_PX, synthesize
@@ -105,7 +106,7 @@ def figures_where_known(net: DruNet, lessons: Sequence[Lesson], choice: Choice) 
 @torch.inference_mode()
 def _vessels(net: DruNet, lessons: Sequence[Lesson]) -> list[Float[np.ndarray, "rows columns"]]:
     network = ProbabilityNet(net).eval()
-    return [network(torch.from_numpy(one.channels[None, : net.channels]))[0, 0].numpy() for one in lessons]
+    return [network(torch.from_numpy(channels_for(one.channels, net.channels)[None]))[0, 0].numpy() for one in lessons]
 
 
 def _dice(pairs: Sequence[tuple[Lesson, np.ndarray]]) -> float:

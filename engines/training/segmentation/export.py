@@ -26,6 +26,7 @@ from engines.training.segmentation.simulated_cases import fitting_cases
 PARITY_TOLERANCE = 1e-3  # difference of a probability on noise; fused and unfused batch norms round differently
 _LARGE = 256  # number of weights; smaller tensors are biases and shapes and take little space
 _SYNTHETIC = "synthetic angiograms (engines/simulation/angiograms/angiogram_synthesis.py); no patient, no real picture"
+_ARRIVAL = "; with what came with the contrast as third channel in 70% of those"
 
 
 def export(
@@ -72,7 +73,7 @@ def data_used(recipe: Recipe, scene: Scene) -> str:
     cases = [case.name for case in fitting_cases(Path(recipe.cases), scene)]
     return (
         f"{_SYNTHETIC}; {recipe.case_share:.0%} of the patches from {len(cases)} simulated cases, "
-        f"`guidance-app simulate`: {in_short(cases)}"
+        f"`guidance-app simulate`: {in_short(cases)}{_ARRIVAL if recipe.arrival else ''}"
     )
 
 

@@ -12,6 +12,7 @@ import torch
 from engines.evaluation.segmentation.mask_agreement import MaskScores, Spread, score_mask, summarise
 from engines.inference.model_files import ModelRecord
 from engines.networks.dru_net import DruNet, ProbabilityNet
+from engines.segmentation.arrival import WITH_ARRIVAL, channels_for
 from engines.segmentation.islands import without_islands
 from engines.segmentation.scenes import Scene
 from engines.simulation.angiograms.angiogram_synthesis import WORKING_PX, Sample, synthesize
@@ -52,7 +53,8 @@ def hold_out(net: DruNet, scene: Scene, *, pictures: int = 40, cases: SimulatedF
     """
     tuning = _predict(net, _synthetic(scene, _TUNING_SEED, pictures))
     if cases is not None:
-        drawn = (cases.sample(_TUNING_SEED, number, WORKING_PX) for number in range(pictures))
+        arrival = net.channels == WITH_ARRIVAL
+        drawn = (cases.sample(_TUNING_SEED, number, WORKING_PX, arrival=arrival) for number in range(pictures))
         tuning += _predict(net, [sample for sample in drawn if sample is not None])
     dice = {choice: _pooled_vessel_dice(scene, tuning, *choice) for choice in product(_THRESHOLDS, _SMALLEST_PX)}
     margin = _NEAR_BEST if scene.name == "coronary" else 0.0
@@ -110,6 +112,7 @@ def model_card(name: str, record: ModelRecord, held_out: HeldOut | None, notes: 
 
 def _command(name: str, record: ModelRecord) -> str:
     command = f"guidance-app train {name} --steps {record.steps} --seed {record.seed}"
+    command += " --arrival" if record.channels == WITH_ARRIVAL else ""
     share = re.search(r"(\d+)% of the patches", record.data)
     return f"{command} --cases FOLDER --case-share {int(share[1]) / 100:g}" if share else command
 
@@ -118,7 +121,7 @@ def _command(name: str, record: ModelRecord) -> str:
 def _predict(net: DruNet, samples: list[Sample]) -> list[tuple[np.ndarray, np.ndarray]]:
     network = ProbabilityNet(net).eval()
     return [
-        (network(torch.from_numpy(sample.channels[None, : net.channels]))[0].numpy(), sample.masks)
+        (network(torch.from_numpy(channels_for(sample.channels, net.channels)[None]))[0].numpy(), sample.masks)
         for sample in samples
     ]
 

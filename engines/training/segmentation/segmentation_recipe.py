@@ -20,6 +20,7 @@ from calibration.store import write_atomically
 from engines.inference.model_files import ModelFiles, read_manifest
 from engines.inference.network_weights import load_network
 from engines.networks.dru_net import DruNet
+from engines.segmentation.arrival import WITH_ARRIVAL, channels_for
 from engines.segmentation.conditioning import CHANNELS
 from engines.segmentation.scenes import Scene, is_bundled, scene_named, scene_of_model
 from engines.simulation.angiograms.angiogram_synthesis import synthesize
@@ -48,6 +49,8 @@ class Recipe:
         randomised: whether to draw the imaging chain of every synthetic patch; False only in the ablation.
         form: "paper" for the network as published: one input channel, the picture itself, and the decoder as drawn.
         precision: precision of the forward and backward pass; weights, updates and the loss stay in float32.
+        arrival: whether the network also sees what came with the contrast (`engines.segmentation.arrival`), which
+            simulated cases show and synthetic pictures, single ones, do not.
     """
 
     scene: str
@@ -65,6 +68,7 @@ class Recipe:
     randomised: bool = True
     form: Literal["ours", "paper"] = "ours"
     precision: Precision = "float32"
+    arrival: bool = False
 
 
 class _Patches(IterableDataset):
@@ -100,11 +104,12 @@ class _Patches(IterableDataset):
     def _patch(self, index: int, frames: SimulatedFrames | None) -> tuple[np.ndarray, np.ndarray]:
         recipe, sample = self.recipe, None
         if frames is not None and np.random.default_rng([recipe.seed, index, 2]).random() < recipe.case_share:
-            sample = frames.sample(recipe.seed, index, recipe.patch_px)
+            sample = frames.sample(recipe.seed, index, recipe.patch_px, arrival=recipe.arrival)
         if sample is None:
             sample = synthesize(self.scene, recipe.seed, index, recipe.patch_px, randomised=recipe.randomised)
         # float16 is exact enough for values within 5 and keeps a block of patches small.
-        return sample.channels.astype(np.float16), sample.masks.astype(bool)
+        channels = channels_for(sample.channels, WITH_ARRIVAL) if recipe.arrival else sample.channels
+        return channels.astype(np.float16), sample.masks.astype(bool)
 
 
 def _turned(channels: np.ndarray, masks: np.ndarray, index: int) -> tuple[np.ndarray, np.ndarray]:
@@ -177,7 +182,8 @@ def train(
 def network_of(recipe: Recipe) -> DruNet:
     """The untrained network of a recipe."""
     classes, paper = len(scene_named(recipe.scene).classes), recipe.form == "paper"
-    return DruNet(classes, recipe.width, 1 if paper else CHANNELS, drawn=paper)
+    channels = 1 if paper else WITH_ARRIVAL if recipe.arrival else CHANNELS
+    return DruNet(classes, recipe.width, channels, drawn=paper)
 
 
 def _averaged(recipe: Recipe, average: dict[str, Tensor]) -> DruNet:
@@ -199,7 +205,7 @@ def fast_precision(device: str) -> Precision:
 def load_average(checkpoint: Path) -> tuple[DruNet, dict]:
     """The averaged network of a checkpoint and {recipe, step}."""
     state = _read(checkpoint)
-    told = {key: state["recipe"][key] for key in ("scene", "width", "form") if key in state["recipe"]}
+    told = {key: state["recipe"][key] for key in ("scene", "width", "form", "arrival") if key in state["recipe"]}
     net = network_of(Recipe(**told))
     net.load_state_dict(state["average"])
     return net.eval(), {"recipe": state["recipe"], "step": state["step"]}
@@ -284,11 +290,20 @@ def _start_from(net: DruNet, path: Path, scene: str) -> None:
     else:
         state = _read(path)
         found, same_scene = state["average"], state["recipe"]["scene"] == scene
-    fitting = {name: value for name, value in found.items() if name in own and own[name].shape == value.shape}
+    found = {name: _widened(value, own[name]) for name, value in found.items() if name in own}
+    fitting = {name: value for name, value in found.items() if own[name].shape == value.shape}
     if not same_scene:
         # Other scenes have other classes, so their heads start anew.
         fitting = {name: value for name, value in fitting.items() if not name.startswith("head.")}
     net.load_state_dict(fitting, strict=False)
+
+
+def _widened(weights: Tensor, own: Tensor) -> Tensor:
+    """Weights of fewer input channels for a network that takes more: at the start it does not heed the others."""
+    if weights.ndim != 4 or weights.shape[0] != own.shape[0] or weights.shape[2:] != own.shape[2:]:
+        return weights
+    more = own.shape[1] - weights.shape[1]
+    return torch.nn.functional.pad(weights, (0, 0, 0, 0, 0, more)) if more > 0 else weights
 
 
 def _shipped(path: Path) -> DruNet:

@@ -64,6 +64,10 @@ def train(
         bool,
         typer.Option("--narrow", help="half the width, taught by the shipped network; --arcade, --cases add pictures"),
     ] = False,
+    arrival: Annotated[
+        bool,
+        typer.Option("--arrival", help="aortic-...: the network also sees what came with the contrast; needs --cases"),
+    ] = False,
     budget_min: Annotated[float, typer.Option(min=0.0, help="--arcade: minutes of part two; 0: all steps")] = 0.0,
     resume: Annotated[
         bool, typer.Option("--resume", help="go on with an interrupted training in --out, with its own options")
@@ -99,7 +103,7 @@ def train(
             name, out, log, steps=steps, seed=seed, width=width, batch=batch, patch=patch, rate=rate, paper=paper,
             initial=initial, cases=cases, tune_cases=tune_cases, case_share=case_share, device=device,
             threads=threads, workers=workers, finetune=finetune, folds=folds, models=models, arcade=arcade, trim=trim,
-            budget_min=budget_min, narrow=narrow,
+            budget_min=budget_min, narrow=narrow, arrival=arrival,
         )  # fmt: skip
 
 
@@ -129,6 +133,7 @@ def _train(
     trim: bool,
     budget_min: float,
     narrow: bool,
+    arrival: bool,
 ) -> None:
     if name == "ivus-landmarks":
         from guidance_app.cli.trainings.train_ivus import train_ivus_landmarks
@@ -192,6 +197,8 @@ def _train(
         raise InputError(f"{'--budget-min' if budget_min else '--trim'}: goes with --arcade DIR alone")
     if folds or models:
         raise InputError(f"{'--folds' if folds else '--models'}: goes with --finetune IMAGES MASKS alone")
+    if arrival and (paper or scene.thin_vessels or not cases):
+        raise InputError("--arrival: for aortic-upper or aortic-lower, with --cases FOLDER, without --paper")
     import torch
 
     from calibration.store import write_bytes
@@ -214,7 +221,7 @@ def _train(
         scene=name, steps=steps, seed=seed, width=width, batch=batch, patch_px=patch, rate=rate, initial=initial,
         loss=scene.paper_loss if paper else "dice+bce", form="paper" if paper else "ours", cases=cases,
         case_share=case_share,
-        precision=fast_precision(device),
+        precision=fast_precision(device), arrival=arrival,
     )  # fmt: skip
     checkpoint = out / f"{name}.checkpoint.pt"
     log.begin("synthetic angiograms", steps)
