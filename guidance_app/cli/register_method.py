@@ -61,16 +61,9 @@ class ChosenMethod:
         Raises:
             InputError: as `registered_by`.
         """
-        from engines.registration.methods.catalogue import card_named
+        from engines.registration.methods.by_name import registered_by, views_for
 
-        if card_named(self.name).needs_veins:
-            from engines.registration.methods.vein_view import check_has_veins, with_veins
-
-            check_has_veins(model, self.name)
-            views = [
-                with_veins(view, run, segmenter, self.name, case_kind=case.kind, corrections=corrections)
-                for view, run in zip(views, runs, strict=True)
-            ]
+        views = views_for(self.name, views, runs, model, segmenter, case_kind=case.kind, corrections=corrections)
         return registered_by(self.name, self.settings, views, model, start(), case_id=case.id)
 
 
@@ -82,6 +75,8 @@ def chosen_method(
     Raises:
         InputError: no such method, or options that do not go with it.
     """
+    from engines.registration.methods.by_name import check_views_of_method
+
     settings = settings_of_command(method, steps, seed, models)
     check_views_of_method(method, views)
     if method == "ours" and models is None:
@@ -89,45 +84,6 @@ def chosen_method(
     if refine is not None:
         raise InputError(f"--refine/--no-refine: goes with ours alone, not with --method {method}")
     return ChosenMethod(name=method, settings=settings)
-
-
-def registered_by(
-    name: str,
-    settings: MethodSettings,
-    views: list[RegistrationView],
-    model: VesselModel,
-    init: InitialPose,
-    *,
-    case_id: str,
-) -> Registration:
-    """Run the method and judge its pose.
-
-    Raises:
-        InputError: the case or the run lacks what the method needs, or it registers one view and two were given.
-    """
-    from engines.registration.judged_pose import judged_pose, with_stages
-    from engines.registration.methods.catalogue import card_named
-    from engines.registration.methods.factory import make_method
-    from engines.registration.registration import RegistrationBackend
-
-    card = card_named(name)
-    check_views_of_method(name, len(views))
-    found = make_method(name, settings).register(views, model, init)
-    if found.registration is not None:
-        return with_stages(found.registration, found.stages, found.seconds, case_id)
-    return judged_pose(
-        found.isocentre_from_lps, views, model, init=init, case_id=case_id, stages=found.stages,
-        seconds=found.seconds, backend=RegistrationBackend(render=card.render, inference="", device=settings.device),
-    )  # fmt: skip
-
-
-def check_views_of_method(name: str, views: int) -> None:
-    """Raises InputError where the method cannot register so many views."""
-    from engines.registration.methods.catalogue import card_named
-
-    card = card_named(name)
-    if views > card.views:
-        raise InputError(f"method {card.name}: registers one view, {views} runs were given; give --xa once")
 
 
 def settings_of_command(method: str, steps: int, seed: int, models: Path | None) -> MethodSettings:

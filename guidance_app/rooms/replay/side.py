@@ -13,6 +13,7 @@ from PyQt6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QSizePo
 from calibration.errors import GuidanceError
 from engines.angiography.run import Run
 from engines.inference.factory import BACKENDS
+from engines.registration.methods.catalogue import CARDS
 from guidance_app.live.guidance import ScreenState
 from guidance_app.live.recording.recorded_screens import RecordedScreens
 from guidance_app.panels.jobs.job import Job
@@ -26,6 +27,8 @@ Letter = Literal["A", "B"]
 COLOURS: dict[Letter, str] = {"A": palette.BRIGHT_TEXT, "B": "#ffd27a"}
 _DESK_MM = 700.0  # from the eyes to the screen: nobody replays from the table
 
+_LEAST_LETTERS, _WIDEST_BOX_PX, _LIST_MARGIN_PX = 6, 190, 30
+
 SEARCHED, FROM_POSE, RECORDED = "searched", "pose", "recorded"
 
 
@@ -36,11 +39,13 @@ class Recipe:
     Args:
         models: folder of the networks; None for those of the program.
         pose: file to begin with; None searches.
+        method: registration method that finds the pose to begin with; empty for the live search.
     """
 
     backend: str
     models: Path | None = None
     pose: Path | None = None
+    method: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,12 +99,14 @@ class Side(QWidget):
         self._pose: Path | None = None
         self._chosen, self._ask_folder, self._ask_pose = chosen, ask_folder, ask_pose
         self._before = SEARCHED
-        self.how = _box(tr("How {letter} comes about").format(letter=letter))
+        self.how = _box(tr("Pose of {letter}: searched, from a file, or as recorded").format(letter=letter))
+        self.registers = _box(tr("Registration method of {letter}").format(letter=letter))
+        self._offer_methods()
         self.backend = _box(tr("Backend of {letter}").format(letter=letter))
         self.backend.addItems(list(BACKENDS))
-        self.networks = _box(tr("Networks of {letter}").format(letter=letter))
-        self.networks.addItem(tr("Shipped networks"), None)
-        self.networks.addItem(tr("Of a folder\u2026"), None)
+        self.networks = _box(tr("Networks of {letter}: those of the program, or of a folder").format(letter=letter))
+        self.networks.addItem(tr("Shipped"), None)
+        self.networks.addItem(tr("Folder\u2026"), None)
         self.title = QLabel()
         self.title.setTextFormat(Qt.TextFormat.PlainText)
         self.mark = QLabel(letter)
@@ -131,6 +138,7 @@ class Side(QWidget):
         return Recipe(
             backend=self.backend.currentText(), models=self._models,
             pose=self._pose if self.method == FROM_POSE else None,
+            method=str(self.registers.currentData()) if self.method == SEARCHED else "",
         )  # fmt: skip
 
     def offer_recorded(self, there: bool) -> None:
@@ -138,8 +146,8 @@ class Side(QWidget):
         self.how.clear()
         if there:
             self.how.addItem(tr("As recorded"), RECORDED)
-        self.how.addItem(tr("Pose searched"), SEARCHED)
-        self.how.addItem(tr("Pose of a file\u2026"), FROM_POSE)
+        self.how.addItem(tr("Searched"), SEARCHED)
+        self.how.addItem(tr("From file\u2026"), FROM_POSE)
         self._before = self.method
         self._enable()
 
@@ -155,13 +163,13 @@ class Side(QWidget):
 
     def swap_choices(self, other: Side) -> None:
         """How each answer came about goes with it."""
-        mine, its = (self.how.currentIndex(), self.backend.currentIndex()), (
-            other.how.currentIndex(), other.backend.currentIndex(),
-        )  # fmt: skip
+        mine, its = ((one.how, one.registers, one.backend) for one in (self, other))
+        mine, its = (tuple(box.currentIndex() for box in boxes) for boxes in (mine, its))
         self._models, other._models = other._models, self._models
         self._pose, other._pose = other._pose, self._pose
-        for side, (how, backend) in ((self, its), (other, mine)):
+        for side, (how, registers, backend) in ((self, its), (other, mine)):
             side.how.setCurrentIndex(how)
+            side.registers.setCurrentIndex(registers)
             side.backend.setCurrentIndex(backend)
             side.networks.setCurrentIndex(0 if side._models is None else 1)
             side.networks.setToolTip("" if side._models is None else str(side._models))
@@ -236,17 +244,29 @@ class Side(QWidget):
         self.networks.setToolTip("" if folder is None else str(folder))
         self._chosen(self)
 
+    def _offer_methods(self) -> None:
+        """Each with what it does as a tip; what the live search is comes first."""
+        self.registers.addItem(tr("Live search"), "")
+        for card in CARDS:
+            if card.name != "ours":
+                self.registers.addItem(card.name, card.name)
+                self.registers.setItemData(self.registers.count() - 1, card.words, Qt.ItemDataRole.ToolTipRole)
+        widest = self.registers.view()
+        if widest is not None:
+            widest.setMinimumWidth(widest.sizeHintForColumn(0) + _LIST_MARGIN_PX)
+
     def _enable(self) -> None:
         computed = self.method != RECORDED
         self.backend.setEnabled(computed)
         self.networks.setEnabled(computed)
+        self.registers.setEnabled(self.method == SEARCHED)
 
     def _lay_out(self) -> None:
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
         self._bar.setSpacing(6)
-        for box in (self.how, self.backend, self.networks):
+        for box in (self.how, self.registers, self.backend, self.networks):
             self._bar.addWidget(box)
         self._bar.addStretch(1)
         heading = QHBoxLayout()
@@ -264,5 +284,9 @@ def _box(name: str) -> QComboBox:
     box.setAccessibleName(name)
     box.setToolTip(name)
     box.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
+    # Two sides with four boxes each have to fit into 1280 pixels; the list that opens is as wide as its words.
+    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    box.setMinimumContentsLength(_LEAST_LETTERS)
+    box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+    box.setMaximumWidth(_WIDEST_BOX_PX)
     return box

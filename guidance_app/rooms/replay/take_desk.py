@@ -59,7 +59,7 @@ class TakeDesk(QObject):
             arguments={
                 "case": str(case.folder), "source": str(source), "backend": recipe.backend,
                 "models": "" if recipe.models is None else str(recipe.models),
-                "pose": "" if recipe.pose is None else str(recipe.pose),
+                "pose": "" if recipe.pose is None else str(recipe.pose), "method": recipe.method,
             },
         )  # fmt: skip
         job = self._house.start_job(work, lambda job: self._ended(side, job, recipe))
@@ -106,7 +106,10 @@ def _named(note: TakeNote, recipe: Recipe) -> Named:
     engine = note.engine
     short = note.engine.rpartition(" on ")[2].partition(" (")[0]
     begun = tr("pose searched")
-    if note.pose:
+    if note.method:
+        begun = tr("from the pose of {method} ({found})").format(method=note.method, found=note.found)
+        short = f"{note.method}, {short}"
+    elif note.pose:
         begun, short = tr("from {file}").format(file=note.pose), f"{note.pose}, {short}"
     if recipe.models is not None:
         engine, short = f"{engine}, {recipe.models}", f"{recipe.models.name}, {short}"

@@ -42,7 +42,9 @@ def record_take(path: Path, *, recipe: EngineRecipe | None = None, run: FakeRun 
         return drive(session, limit_s=30.0)
 
 
-def compute_stand_in(folder: Path, tell, *, case: str, source: str, backend: str, models: str, pose: str) -> None:
+def compute_stand_in(
+    folder: Path, tell, *, case: str, source: str, backend: str, models: str, pose: str, method: str
+) -> None:
     """`auto` finds the pose from frame 2 on; another backend finds it 3 mm beside, from frame 4 on."""
     del models
     tell("frame 1", 0.5)
@@ -51,7 +53,7 @@ def compute_stand_in(folder: Path, tell, *, case: str, source: str, backend: str
     write_take(folder / RECORDING, left_mm=3.0 if beside else 0.0, first=4 if beside else 2, frames=frames)
     note = TakeNote(
         case=case, source=source, backend=backend, engine=f"stand-in on {backend} (cpu)", models="",
-        pose=Path(pose).name if pose else "", seconds=0.1,
+        pose=Path(pose).name if pose else "", method=method, found="accepted" if method else "", seconds=0.1,
     )  # fmt: skip
     write_json(folder / ABOUT, note.model_dump(mode="json", by_alias=True))
 

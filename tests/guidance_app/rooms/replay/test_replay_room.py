@@ -11,7 +11,7 @@ from PyQt6.QtCore import QPointF, Qt
 from engines.anatomy.cases.case import load_case
 from guidance_app.rooms.replay import take_desk
 from guidance_app.rooms.replay.room import ReplayRoom
-from guidance_app.rooms.replay.side import RECORDED, SEARCHED
+from guidance_app.rooms.replay.side import FROM_POSE, RECORDED, SEARCHED
 from guidance_app.views import palette
 from guidance_app.window.window import GuidanceWindow
 from tests.guidance_app.rooms.replay.takes import FRAMES, compute_for_ever, compute_stand_in, fail, write_take
@@ -158,6 +158,25 @@ def test_it_plays_repeats_a_stretch_and_changes_its_pace(computed, qtbot):
     assert not place.playback.playing
     assert "PAUSED" in notes(place.sides["A"])
     assert place.sides["A"].timeline.stretch == (6, 8)
+
+
+def test_a_published_method_is_chosen_for_one_side_and_named_above_its_picture(opened, qtbot):
+    window, place = opened
+    side = place.sides["B"]
+    side.registers.setCurrentText("deepiterreg")
+    assert "network on all vessels" in side.registers.itemData(
+        side.registers.currentIndex(), Qt.ItemDataRole.ToolTipRole
+    )
+    qtbot.keyClick(window, Key.Key_2)
+    qtbot.waitUntil(lambda: side.screens is not None, timeout=60_000)
+    assert "from the pose of deepiterreg (accepted)" in side.title.text()
+    assert "B: deepiterreg" in notes(side)
+    place.swap()
+    assert place.sides["A"].registers.currentText() == "deepiterreg"
+    assert side.registers.currentText() == "Live search"
+    side.choose(FROM_POSE)
+    assert not side.registers.isEnabled()
+    assert side.recipe.method == ""
 
 
 def test_a_recording_is_shown_as_it_was_beside_one_computed_anew(opened, qtbot, tmp_path):
