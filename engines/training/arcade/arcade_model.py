@@ -59,11 +59,13 @@ def write_arcade_model(
 
 def data_words(recipe: ArcadeRecipe, learnt_from: int) -> str:
     """What the network learnt from, for manifest and card."""
-    share = recipe.synthetic / (recipe.real + recipe.synthetic)
+    all_ = recipe.real + recipe.synthetic + recipe.simulated
+    share = recipe.synthetic / all_
+    runs = f", {recipe.simulated / all_:.0%} frames of {len(recipe.cases)} simulated cases" if recipe.cases else ""
     return (
         f"{learnt_from} real angiograms with masks of their main segments (ARCADE, training part; Popov et al., "
         f"Scientific Data 11:20, CC0), and {share:.0%} of each step synthetic angiograms "
-        "(engines/simulation/angiograms/angiogram_synthesis.py)"
+        f"(engines/simulation/angiograms/angiogram_synthesis.py){runs}"
         + ("; branches that nobody marked but two networks agree on count as vessel" if recipe.opinions else "")
     )
 

@@ -3,6 +3,7 @@ vessels as they look, the second small branches, which nobody marked in the firs
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
 from collections.abc import Sequence
@@ -22,6 +23,7 @@ from engines.training.arcade.arcade_pictures import ArcadePicture
 from engines.training.averaged_training import AveragedTraining, Progress
 from engines.training.checkpoint import Checkpoint, WeightAverage
 from engines.training.segmentation.segmentation_recipe import Precision, load_weights
+from engines.training.segmentation.simulated_cases import SimulatedFrames
 
 _SCENE = SCENES["coronary"]
 _EMA_DECAY = 0.998
@@ -42,6 +44,8 @@ class ArcadeRecipe:
             out of the loss.
         real: whole pictures of people a step.
         synthetic: synthetic pictures a step, of the same size.
+        simulated: frames of simulated runs a step, of the same size.
+        cases: names of the cases that these runs are of.
         rate: largest learning rate, falling along a cosine to nothing.
         trim: whether the marked masks were trimmed to the border of the synthetic labels (`vessel_width`).
     """
@@ -52,6 +56,8 @@ class ArcadeRecipe:
     seed: int = 21
     real: int = 3
     synthetic: int = 3
+    simulated: int = 0
+    cases: tuple[str, ...] = ()
     rate: float = 1.2e-3
     precision: Precision = "float32"
     trim: bool = False
@@ -60,6 +66,8 @@ class ArcadeRecipe:
 # What shipped. The weights to start from are named by whoever trains; a second part takes those of the first.
 FIRST = ArcadeRecipe(initial="", steps=1500, real=4, synthetic=2)
 SECOND = ArcadeRecipe(initial="", seed=22)
+# Goes on from there with simulated runs, in which a dark trunk that hangs down like a catheter is a vessel.
+FURTHER = ArcadeRecipe(initial="", seed=41, steps=800, real=2, synthetic=1, simulated=2, rate=5e-4)
 
 
 def train_arcade(
@@ -67,6 +75,7 @@ def train_arcade(
     pictures: Sequence[ArcadePicture],
     checkpoint: Path,
     *,
+    frames: SimulatedFrames | None = None,
     budget_s: float = math.inf,
     progress: Progress = lambda *_: None,
 ) -> tuple[DruNet, int]:
@@ -76,6 +85,7 @@ def train_arcade(
         recipe: what to do.
         pictures: to learn from, with the branches that `recipe.opinions` agree on (`with_agreed_branches`).
         checkpoint: written every ten minutes, on an interruption and at the end.
+        frames: of simulated runs, where the recipe asks for some.
         budget_s: stop early; the rate then follows the clock too, so that the end is a slow one all the same.
         progress: told step, loss and how to get the averaged network so far.
 
@@ -97,7 +107,7 @@ def train_arcade(
     synthetic = _Synthetic(recipe)
 
     def loss(step: int) -> Tensor:
-        image, masks, weights = _batch(recipe, pictures, synthetic, step)
+        image, masks, weights = _batch(recipe, pictures, synthetic, frames, step)
         with torch.autocast("cpu", torch.bfloat16, enabled=recipe.precision == "bfloat16"):
             logits = net(image.contiguous(memory_format=torch.channels_last))
         return weighted_loss(logits, masks, weights)
@@ -181,9 +191,15 @@ class _Synthetic:
 
 
 def _batch(
-    recipe: ArcadeRecipe, pictures: Sequence[ArcadePicture], synthetic: _Synthetic, step: int
+    recipe: ArcadeRecipe,
+    pictures: Sequence[ArcadePicture],
+    synthetic: _Synthetic,
+    frames: SimulatedFrames | None,
+    step: int,
 ) -> tuple[Tensor, Tensor, Tensor]:
     lessons = [_real(recipe, pictures, step * recipe.real + k) for k in range(recipe.real)] + synthetic.lessons(step)
+    if frames is not None:
+        lessons += [_simulated(recipe, frames, step * recipe.simulated + k) for k in range(recipe.simulated)]
     images, masks, weights = (
         torch.from_numpy(np.stack([getattr(one, part) for one in lessons]).astype(np.float32))
         for part in ("channels", "masks", "weights")
@@ -200,6 +216,15 @@ def _real(recipe: ArcadeRecipe, pictures: Sequence[ArcadePicture], index: int) -
         drawn = lesson(random, pictures[int(order[place])])
         if drawn is not None:
             return drawn
+
+
+def _simulated(recipe: ArcadeRecipe, frames: SimulatedFrames, index: int) -> Lesson:
+    """A draw that shows nothing is drawn anew."""
+    for again in itertools.count():
+        sample = frames.sample(recipe.seed + again, index, WORKING_PX)
+        if sample is not None:
+            return Lesson(channels=sample.channels, masks=sample.masks, weights=np.ones_like(sample.masks))
+    raise AssertionError("endless")
 
 
 def _beginning(recipe: ArcadeRecipe) -> DruNet:

@@ -180,7 +180,7 @@ def _train(
             raise InputError("--arcade, --finetune: give one of them")
         train_on_arcade(
             name, arcade, out, log, steps=steps, seed=seed, rate=rate, initial=initial, budget_min=budget_min,
-            trim=trim, threads=threads,
+            trim=trim, cases=cases, threads=threads,
         )  # fmt: skip
         return
     if finetune is not None:

@@ -29,12 +29,13 @@ def train_on_arcade(
     initial: str,
     budget_min: float,
     trim: bool,
+    cases: str,
     threads: int,
 ) -> None:
     """Train, or go on where an interrupted run of the same recipe stopped; writes a model folder.
 
     In two parts. The first leaves unmarked branches out; the second takes what its outcome and the weights at the
-    start both see of them for vessel.
+    start both see of them for vessel. With simulated cases in one part, from the shipped weights of those two.
 
     Raises:
         InputError: another network than coronary; no such pictures; a checkpoint of another recipe.
@@ -46,16 +47,19 @@ def train_on_arcade(
     from engines.training.arcade.arcade_model import write_arcade_model
     from engines.training.arcade.arcade_opinions import with_agreed_branches
     from engines.training.arcade.arcade_pictures import arcade_names, read_arcade
-    from engines.training.arcade.arcade_recipe import FIRST, SECOND, train_arcade
+    from engines.training.arcade.arcade_recipe import FIRST, FURTHER, SECOND, train_arcade
     from engines.training.arcade.arcade_validation import synthetic_lessons, validate, validation_lessons
     from engines.training.segmentation.segmentation_recipe import fast_precision, load_weights
+    from engines.training.segmentation.simulated_cases import load_simulated
     from engines.training.segmentation.site_weights import check_folder
 
     if name != "coronary":
         raise InputError(f"--arcade: its masks are of coronaries; train {name} without it")
     check_folder(out)
     arcade_names(arcade, "val")
-    initial = initial or str(BUNDLED_MODELS / "coronary-sim.safetensors")
+    simulation = str(BUNDLED_MODELS / "coronary-sim.safetensors")
+    initial = initial or (str(BUNDLED_MODELS / "coronary.safetensors") if cases else simulation)
+    frames = load_simulated(Path(cases), SCENES[name]) if cases else None
     first_file, second_file = out / f"{name}.first.checkpoint.pt", out / f"{name}.checkpoint.pt"
     precision = fast_precision("cpu")
     first = replace(FIRST, initial=initial, seed=seed, precision=precision, trim=trim)
@@ -63,6 +67,11 @@ def train_on_arcade(
         SECOND, initial=str(first_file), opinions=(initial, str(first_file)), steps=steps or SECOND.steps,
         seed=seed + 1, precision=precision, trim=trim,
     )  # fmt: skip
+    if frames is not None:
+        second = replace(
+            FURTHER, initial=initial, opinions=(simulation, initial), steps=steps or FURTHER.steps, seed=seed,
+            cases=frames.cases, precision=precision, trim=trim,
+        )  # fmt: skip
     if rate:
         first, second = replace(first, rate=rate), replace(second, rate=rate)
     torch.set_num_threads(threads)
@@ -90,13 +99,14 @@ def train_on_arcade(
 
         return line
 
-    log.begin("marked pictures, part one", first.steps)
-    train_arcade(first, pictures, first_file, progress=say(first))
+    if frames is None:
+        log.begin("marked pictures, part one", first.steps)
+        train_arcade(first, pictures, first_file, progress=say(first))
     opinions = [load_weights(Path(path)) for path in second.opinions]
     pictures = with_agreed_branches(pictures, opinions, progress=_counting("looking for branches in pictures"))
     budget_s = 60 * budget_min or math.inf
     log.begin("marked pictures, part two", second.steps)
-    net, done = train_arcade(second, pictures, second_file, budget_s=budget_s, progress=say(second))
+    net, done = train_arcade(second, pictures, second_file, frames=frames, budget_s=budget_s, progress=say(second))
     print("choosing the threshold, scoring", file=sys.stderr)
     write_arcade_model(net, second, out, steps=done, learnt_from=len(pictures), real=real)
     print(f"{out / name}.onnx, .safetensors, .md and manifest.json written; load them with --models {out}")

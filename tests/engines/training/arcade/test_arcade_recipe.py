@@ -11,7 +11,7 @@ from calibration.errors import InputError
 from engines.inference.model_files import ModelRecord, read_manifest, sha256
 from engines.networks.dru_net import DruNet
 from engines.segmentation.scenes import SCENES
-from engines.training.arcade.arcade_model import write_arcade_model
+from engines.training.arcade.arcade_model import data_words, write_arcade_model
 from engines.training.arcade.arcade_opinions import with_agreed_branches
 from engines.training.arcade.arcade_patches import lesson
 from engines.training.arcade.arcade_pictures import read_arcade
@@ -19,6 +19,7 @@ from engines.training.arcade.arcade_recipe import ArcadeRecipe, train_arcade, we
 from engines.training.arcade.arcade_validation import Choice, figures_where_known, synthetic_lessons, validate
 from engines.training.arcade.arcade_validation import validation_lessons as lessons_of
 from engines.training.segmentation.segmentation_recipe import load_weights
+from engines.training.segmentation.simulated_cases import SimulatedFrames
 from tests.engines.training.arcade.marked_pictures import write_folder
 
 
@@ -43,6 +44,24 @@ def recipe(tmp_path):
     return ArcadeRecipe(
         initial=str(tmp_path / "coronary-sim.safetensors"), steps=3, seed=5, real=1, synthetic=1, rate=1e-3
     )
+
+
+def test_frames_of_simulated_runs_are_learnt_beside_the_marked_pictures(recipe, pictures, tmp_path):
+    picture = np.full((256, 256), 200.0, dtype=np.float32)
+    picture[:, 100:106] = 90.0
+    label = np.zeros((256, 256), dtype=np.uint8)
+    label[:, 100:106] = 1
+    scene = SCENES["coronary"]
+    frames = SimulatedFrames(scene=scene, cases=("coronary-200",), pictures=[picture], labels=[label], arrived=[None])
+    with_runs = replace(recipe, simulated=1, cases=frames.cases)
+    alone, _ = train_arcade(recipe, pictures, tmp_path / "a.pt")
+    beside, done = train_arcade(with_runs, pictures, tmp_path / "b.pt", frames=frames)
+    assert done == 3
+    before, after = alone.state_dict(), beside.state_dict()
+    assert any(not torch.equal(before[name], after[name]) for name in before)
+    with pytest.raises(InputError, match="another recipe"):
+        train_arcade(replace(with_runs, cases=("coronary-201",)), pictures, tmp_path / "b.pt", frames=frames)
+    assert "25% frames of 1 simulated cases" in data_words(replace(with_runs, real=2), 7)
 
 
 def test_an_interrupted_training_goes_on_to_the_same_weights(recipe, pictures, tmp_path):
