@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from engines.angiography.contrast import log_picture
-from engines.angiography.contrast_gate import Background, vessels_darkening
+from engines.angiography.contrast_gate import Background, background_of, vessels_darkening
 from engines.angiography.frame import Frame
+from engines.angiography.frame_run import FrameRun
 
 
 def _picture(*, contrast: bool) -> Frame:
@@ -32,6 +33,30 @@ def test_a_change_of_exposure_is_no_contrast():
     brighter = _picture(contrast=False)
     brighter = Frame(pixels=(brighter.pixels + 20).astype(np.uint8), kind="fluoro")
     assert abs(float(np.median(_background().darkening(brighter)))) < 1e-6
+
+
+@pytest.mark.parametrize("side_px", [300, 1024])
+def test_the_gate_has_the_frames_size_and_opens_for_what_contrast_darkened_alone(side_px):
+    random = np.random.default_rng(3)
+
+    def picture(contrast: float) -> Frame:
+        grey = np.full((side_px, side_px), 180.0)
+        grey[:, side_px // 5 : side_px // 4] *= 0.5  # a spine
+        grey[side_px // 2 : side_px // 2 + side_px // 30] *= 1.0 - 0.4 * contrast
+        return Frame(
+            pixels=np.clip(np.rint(grey + random.normal(0, 2, grey.shape)), 0, 255).astype(np.uint8), kind="fluoro"
+        )
+
+    frames = tuple(picture(contrast) for contrast in (0.0, 0.0, 0.0, 0.3, 0.7, 1.0, 1.0))
+    background = background_of(FrameRun(frames), frames[-1])
+    assert background is not None
+    assert background.mean.shape == (side_px, side_px)
+    assert max(background.picture.shape) <= 512
+    gate = background.gate(frames[-1])
+    assert gate.shape == (side_px, side_px)
+    middle = side_px // 2 + side_px // 60
+    assert gate[middle, side_px // 3 :].min() > 0.9
+    assert gate[: side_px // 3].mean() < 0.02
 
 
 @pytest.mark.parametrize("bright", [False, True])
