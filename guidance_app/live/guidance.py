@@ -99,7 +99,7 @@ class GuidanceResult:
         frame_index: of the frame it was computed for.
         state: guidance state after this frame, with `reason` for a person.
         overlay: None unless the state allows drawing.
-        vessel_outline: contours of the segmented vessels, for judging, px.
+        vessel_outline: contours of the segmented vessels, for judging, px; named by class where it is known.
     """
 
     frame_index: int

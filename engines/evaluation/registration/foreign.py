@@ -128,7 +128,7 @@ def foreign_subjects(
         if run.patient != patient:
             continue
         view = view_of_run(run.folder / "xa.dcm", segmenter, frame=run.frame, case_kind=kind)
-        true = _true_pose(run, view.geometry)
+        true = pose_of_foreign_run(run, view.geometry, run.scored_frame)
         starts = _starts(run, view.geometry)
         if model_of:
             middle = model.centroid_mm()
@@ -160,9 +160,10 @@ def _points(path: Path) -> Float[np.ndarray, "n 3"]:
     return points
 
 
-def _true_pose(run: ForeignRun, geometry: CArmGeometry) -> RigidPose:
+def pose_of_foreign_run(run: ForeignRun, geometry: CArmGeometry, frame: int) -> RigidPose:
+    """isocentre_from_lps of one frame, by the run's `truth.json`."""
     told = json.loads((run.folder / "truth.json").read_text(encoding="utf-8"))
-    matrix = np.array(told["frames"][run.scored_frame]["projection_px_from_lps_mm"])
+    matrix = np.array(told["frames"][frame]["projection_px_from_lps_mm"])
     return geometry.camera_from_isocentre().inverse() @ camera_from_projection_matrix(matrix, geometry.intrinsics_px())
 
 

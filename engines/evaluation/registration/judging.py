@@ -16,15 +16,16 @@ from scipy.spatial.transform import Rotation
 from scipy.stats import rankdata
 
 from calibration.pose import RigidPose
+from engines.evaluation.registration.judged_views import JudgedView
 from engines.evaluation.registration.metrics import projection_error_mm
 from engines.evaluation.registration.subject import Subject, turned_and_moved
 from engines.evaluation.statistics import Interval
-from engines.registration.branch_residuals import REACH_MM, branch_residuals, middle_mm, worst_mm
-from engines.registration.features.image_features import prepare_view
-from engines.registration.features.prepared_model import PreparedModel
 from engines.registration.initial_pose import start_near
 from engines.registration.judged_pose import judged_pose
 from engines.registration.registration import RegistrationBackend
+from engines.registration.residuals.branch_evidence import REACH_MM
+from engines.registration.residuals.branch_residuals import middle_mm, worst_mm
+from engines.registration.residuals.class_residuals import ClassedModel
 
 RIGHT_MM = (0.0, 1.0)  # mean projection error in the isocentre plane
 WRONG_MM = (3.0, 8.0)
@@ -59,35 +60,34 @@ class JudgedOverlay:
 
 
 def judged_overlays(
-    subjects: Sequence[Subject],
+    views: Sequence[JudgedView],
     *,
     each: int,
     seed: int,
     confidence: bool = True,
     progress: Callable[[str], None] = lambda _line: None,
 ) -> list[JudgedOverlay]:
-    """So many right and so many wrong overlays, spread evenly over the subjects.
+    """So many right and so many wrong overlays, spread evenly over the views.
 
     Args:
         confidence: ask for the program's own too, which searches for rivals and takes seconds a pose.
     """
-    found = []
-    for number, subject in enumerate(subjects):
-        rng = np.random.default_rng([seed, number])
-        prepared = PreparedModel.of(subject.model, branch_classes=subject.view.branch_classes)
-        ready = prepare_view(subject.view, edges=prepared.has_thick)
-        for right, pose in _poses(subject, share_of(each, len(subjects), number), rng):
-            residuals = branch_residuals(pose, prepared, ready)
+    found, models = [], dict[str, ClassedModel]()
+    for number, view in enumerate(views):
+        subject, rng = view.subject, np.random.default_rng([seed, number])
+        model = models.setdefault(subject.case, ClassedModel(subject.model))
+        for right, pose in _poses(subject, share_of(each, len(views), number), rng):
+            residuals = model.residuals(pose, subject.view.geometry, view.seen)
             worst, middle = worst_mm(residuals), middle_mm(residuals)
             found.append(
                 JudgedOverlay(
-                    case=subject.case, run=subject.run, right=right, error_mm=_error_mm(subject, pose),
+                    case=subject.case, run=view.name, right=right, error_mm=_error_mm(subject, pose),
                     worst_mm=REACH_MM if worst is None else worst, middle_mm=REACH_MM if middle is None else middle,
                     branches=sum(one.residual_mm is not None for one in residuals),
                     confidence=_own_confidence(subject, pose) if confidence else None,
                 )
             )  # fmt: skip
-        progress(f"[{number + 1}/{len(subjects)}] {subject.case} {subject.run}")
+        progress(f"[{number + 1}/{len(views)}] {subject.case} {view.name}")
     return found
 
 

@@ -10,7 +10,7 @@ import typer
 from calibration.errors import InputError
 
 if TYPE_CHECKING:
-    from engines.evaluation.registration.subject import Subject
+    from engines.evaluation.registration.judged_views import JudgedView, Phase
 
 
 def add_to(evaluate: typer.Typer) -> None:
@@ -24,6 +24,7 @@ def judging(
     overlays: int = typer.Option(40, min=1, help="So many right and so many wrong overlays in all."),
     seed: int = typer.Option(0, help="Of the offsets."),
     confidence: bool = typer.Option(True, help="Also ask for the program's own confidence, which takes seconds each."),
+    late: bool = typer.Option(False, "--late", help="On up to three frames after each run's fullest one instead."),
     backend: str = typer.Option("auto", help="Runtime of the segmentation network."),
     json_file: Path | None = typer.Option(None, "--json", help="Write every overlay and the figures here."),
 ) -> None:
@@ -34,11 +35,12 @@ def judging(
 
     if json_file is not None:
         check_place_for(json_file)
-    subjects = _subjects([*cases, *(more or [])], foreign, backend)
-    if overlays < len(subjects):
-        raise InputError(f"--overlays {overlays}: there are {len(subjects)} views, and each needs one; ask for more")
+    phase: Phase = "late" if late else "full"
+    views = _views([*cases, *(more or [])], foreign, phase, backend)
+    if overlays < len(views):
+        raise InputError(f"--overlays {overlays}: there are {len(views)} views, and each needs one; ask for more")
     rows = judged_overlays(
-        subjects, each=overlays, seed=seed, confidence=confidence, progress=lambda line: typer.echo(line, err=True)
+        views, each=overlays, seed=seed, confidence=confidence, progress=lambda line: typer.echo(line, err=True)
     )
     found = areas(rows)
     for judge, area in found.items():
@@ -51,6 +53,7 @@ def judging(
                 "machine": this_machine().model_dump(),
                 "data": [*cases, *(more or []), *([str(foreign)] if foreign is not None else [])],
                 "seed": seed,
+                "phase": phase,
                 "right_mm": list(RIGHT_MM),
                 "wrong_mm": list(WRONG_MM),
                 "areas": {judge: area.model_dump() for judge, area in found.items()},
@@ -59,13 +62,15 @@ def judging(
         )
 
 
-def _subjects(cases: list[str], foreign: Path | None, backend: str) -> list[Subject]:
-    from engines.evaluation.registration.cases import case_subjects
-    from engines.evaluation.registration.foreign import foreign_sources
+def _views(cases: list[str], foreign: Path | None, phase: Phase, backend: str) -> list[JudgedView]:
+    from engines.evaluation.registration.judged_views import views_of_case, views_of_foreign
 
-    found = [subject for case in cases for subject in case_subjects(case, backend=backend)]
+    found = [view for case in cases for view in views_of_case(case, phase, backend=backend)]
     if foreign is not None:
-        found += [subject for _, load in foreign_sources(foreign, backend=backend) for subject in load()]
+        found += views_of_foreign(foreign, phase, backend=backend)
     if not found:
-        raise InputError("evaluate judging: nothing to judge; give simulated cases with --cases DIR, or --foreign DIR")
+        raise InputError(
+            f"evaluate judging: no picture of the {phase} phase to judge; give simulated cases with --cases DIR, or "
+            "--foreign DIR"
+        )
     return found

@@ -154,12 +154,13 @@ def _edges_with_faces(triangles: Int[np.ndarray, "t 3"]) -> tuple[Int[np.ndarray
     return edges, faces
 
 
-def mask_outlines(mask: Bool[np.ndarray, "rows columns"]) -> tuple[OverlayPath, ...]:
+def mask_outlines(mask: Bool[np.ndarray, "rows columns"], *, name: str = "") -> tuple[OverlayPath, ...]:
     """Borders of the segmented regions, px; specks are left out."""
     contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
     paths = []
     for contour in contours:
         if len(contour) >= 3 and cv2.contourArea(contour) >= _SMALLEST_REGION_PX:
             points_px = contour[:, 0, :].astype(np.float64)
-            paths.append(OverlayPath(points_px=points_px, width_px=np.full(len(points_px), np.nan), closed=True))
+            width_px = np.full(len(points_px), np.nan)
+            paths.append(OverlayPath(points_px=points_px, width_px=width_px, name=name, closed=True))
     return tuple(paths)

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from engines.angiography.frame import Frame
+from engines.registration.residuals.class_residuals import ARTERY, VEIN, SeenVessels
 from guidance_app.live.engine.model_projection import ProjectedModel, mask_outlines
 from guidance_app.live.engine.step.door import Admitted
 from guidance_app.live.engine.step.place import Placed
@@ -37,8 +38,9 @@ class Draw:
         self._sight = BranchSight()
 
     def draw(self, admitted: Admitted, seen: Seen, placed: Placed, evidence: Evidence | None) -> Drawn:
-        outline = mask_outlines(seen.segmentation.vessel() >= self._threshold)
-        return Drawn(overlay=self._overlay(admitted, seen, placed, evidence), vessel_outline=outline)
+        overlay = self._overlay(admitted, seen, placed, evidence)
+        outline = vessel_outlines(SeenVessels.of(seen.segmentation, self._threshold))
+        return Drawn(overlay=overlay, vessel_outline=outline)
 
     def _overlay(self, admitted: Admitted, seen: Seen, placed: Placed, evidence: Evidence | None) -> Overlay | None:
         place = placed.place
@@ -58,6 +60,13 @@ class Draw:
         filled = seen.gated.vessel >= self._threshold if speaks and seen.gated is not None else None
         still = admitted.frame.frame_time_ms is None
         return self._sight.marked(overlay, admitted.key, filled, still_picture=still)
+
+
+def vessel_outlines(seen: SeenVessels) -> tuple[OverlayPath, ...]:
+    """Borders of the segmented vessels; "artery" or "vein" where the network tells them apart."""
+    if seen.venous is None:
+        return mask_outlines(seen.arterial)
+    return mask_outlines(seen.arterial, name=ARTERY) + mask_outlines(seen.venous, name=VEIN)
 
 
 def error_with(expected_error_mm: float, evidence: Evidence | None) -> float:

@@ -30,16 +30,25 @@ def millimetres(residual_mm: float) -> str:
 def row_text(branch: JudgedBranch) -> str:
     sign, _ = mark_of(branch.residual.residual_mm)
     if branch.residual.residual_mm is None:
-        return f"{sign}  {tr('not seen')}    {branch.name}"
+        return f"{sign}  {tr('not filled now')}    {branch.name}"
     return f"{sign}  {millimetres(branch.residual.residual_mm)}    {branch.name}"
 
 
 def summary_text(judgement: Judgement) -> str:
-    """What a person reads first: the middle of all, then the worst."""
+    """What a person reads first: the middle of all, then the worst, and by how much of the model that is told."""
     if judgement.middle_mm is None or judgement.worst_mm is None:
-        return tr("No branch has a vessel that corresponds to it here.")
-    filled = sum(branch.residual.residual_mm is not None for branch in judgement.branches)
-    return (
-        f"Middle {millimetres(judgement.middle_mm)}, worst {millimetres(judgement.worst_mm)}.\n"
-        f"{filled} of {len(judgement.branches)} branches are seen filled"
-    )
+        return tr("No branch is filled now: this picture cannot judge the pose.")
+    told = [one.residual for one in judgement.branches if one.residual.residual_mm is not None]
+    veins = sum(one.vessel_class == "vein" for one in told)
+    arteries, others = len(told) - veins, len(judgement.branches) - len(told)
+    if veins and not arteries:
+        by = f"Judged by {veins} {_plural('vein', veins)} alone: no artery is filled now, and none can be judged."
+    else:
+        by = f"Judged by {arteries} {_plural('branch', arteries)}"
+        by += f" and {veins} {_plural('vein', veins)}" if veins else ""
+        by += f"; {others} not filled now: cannot be judged." if others else "."
+    return f"Middle {millimetres(judgement.middle_mm)}, worst {millimetres(judgement.worst_mm)}.\n{by}"
+
+
+def _plural(word: str, count: int) -> str:
+    return word if count == 1 else f"{word}{'es' if word.endswith('ch') else 's'}"

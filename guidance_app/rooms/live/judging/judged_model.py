@@ -11,15 +11,11 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from calibration.carm import CArmGeometry
-from calibration.errors import InputError
 from calibration.pose import RigidPose
-from calibration.projection import Projection
 from engines.anatomy.vessel_model import VesselModel
 from engines.angiography.frame import Frame
-from engines.registration.branch_residuals import BranchResidual, branch_residuals, middle_mm, worst_mm
-from engines.registration.features.image_features import prepare_view
-from engines.registration.features.prepared_model import PreparedModel
-from engines.registration.view import RegistrationView
+from engines.registration.residuals.branch_residuals import BranchResidual, middle_mm, worst_mm
+from engines.registration.residuals.class_residuals import VEIN, ClassedModel, SeenVessels
 from guidance_app.live.engine.model_projection import ProjectedModel
 from guidance_app.live.guidance import Overlay, OverlayPath
 
@@ -59,7 +55,7 @@ class ModelPlace:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Judgement:
-    """All branches of one pose on one picture, the worst first; those without a vessel that corresponds last."""
+    """All branches of one pose on one picture, the worst first; those that are not filled last, unranked."""
 
     branches: tuple[JudgedBranch, ...]
     middle_mm: float | None
@@ -72,7 +68,8 @@ class JudgedModel:
     def __init__(self, model: VesselModel) -> None:
         self.model = model
         self._projected = ProjectedModel(model)
-        self._prepared = _prepared(model)
+        self._classed = None if model.centerlines is None else ClassedModel(model)
+        self._prepared = None if self._classed is None else self._classed.drawn
 
     @property
     def pivot_mm(self) -> Float[np.ndarray, " 3"]:
@@ -81,31 +78,24 @@ class JudgedModel:
 
     def judge(self, pose: RigidPose, geometry: CArmGeometry, vessels: Sequence[OverlayPath]) -> Judgement:
         """Compare this pose with the outlines of the segmented vessels."""
-        if self._prepared is None:
+        classed = self._classed
+        if classed is None:
             return Judgement(branches=(), middle_mm=None, worst_mm=None)
-        mask = filled_mask(vessels, geometry.shape_px)
-        view = RegistrationView(
-            file="", sop_instance_uid="", frame=0, geometry=geometry, vessel=mask.astype(np.float32)
-        )
-        found = branch_residuals(pose, self._prepared, prepare_view(view, edges=self._prepared.has_thick))
+        found = classed.residuals(pose, geometry, seen_vessels(vessels, geometry.shape_px))
         projection = geometry.projection(pose)
         # Camera axes to columns and rows; in the isocentre plane one pixel is as large everywhere.
         px_per_mm = np.diag(geometry.intrinsics_px())[:2] / geometry.sod_mm
         often = Counter(one.name for one in found)
         branches = tuple(
             JudgedBranch(
-                name=one.name if one.name and often[one.name] == 1 else f"{one.name or 'branch'} {one.branches[0] + 1}",
+                name=_name(one, alone=often[one.name] == 1),
                 residual=one,
-                pieces_px=tuple(self._branch_px(projection, branch) for branch in one.branches),
+                pieces_px=tuple(projection.project(classed.points_mm(branch))[0] for branch in one.branches),
                 move_px=one.move_mm * px_per_mm,
             )
             for one in found
         )
         return Judgement(branches=branches, middle_mm=middle_mm(found), worst_mm=worst_mm(found))
-
-    def _branch_px(self, projection: Projection, branch: int) -> Float[np.ndarray, "n 2"]:
-        assert self._prepared is not None
-        return projection.project(self._prepared.points_mm[self._prepared.branch == branch])[0]
 
     def overlay(
         self, frame: Frame, geometry: CArmGeometry, pose: RigidPose, *, error_mm: float | None = None
@@ -138,6 +128,19 @@ class JudgedModel:
         )  # fmt: skip
 
 
+def _name(one: BranchResidual, *, alone: bool) -> str:
+    return one.name if one.name and alone else f"{one.name or one.vessel_class} {one.branches[0] + 1}"
+
+
+def seen_vessels(outlines: Sequence[OverlayPath], shape_px: tuple[int, int]) -> SeenVessels:
+    """Filled vessels by class; outlines without a name belong to a network that tells no classes apart."""
+    if not any(path.name for path in outlines):
+        return SeenVessels(arterial=filled_mask(outlines, shape_px))
+    veins = [path for path in outlines if path.name == VEIN]
+    others = [path for path in outlines if path.name != VEIN]
+    return SeenVessels(arterial=filled_mask(others, shape_px), venous=filled_mask(veins, shape_px))
+
+
 def filled_mask(outlines: Sequence[OverlayPath], shape_px: tuple[int, int]) -> Bool[np.ndarray, "rows columns"]:
     """The area within closed outlines; an outline inside another one is a hole."""
     mask = np.zeros(shape_px, np.uint8)
@@ -145,13 +148,3 @@ def filled_mask(outlines: Sequence[OverlayPath], shape_px: tuple[int, int]) -> B
     if pieces:
         cv2.fillPoly(mask, pieces, 1)
     return mask > 0
-
-
-def _prepared(model: VesselModel) -> PreparedModel | None:
-    """Without veins, which are not drawn either; None where the model has no centerlines."""
-    for classes in (("aorta", "artery"), ()):
-        try:
-            return PreparedModel.of(model, branch_classes=classes)
-        except InputError:
-            continue
-    return None

@@ -108,7 +108,7 @@ def _paint_branch(painter: QPainter, picture: PaintedPicture, branch: JudgedBran
     _, colour = mark_of(branch.residual.residual_mm)
     for piece in pieces:
         _stroke(painter, _line(picture, piece), palette.BRIGHT_TEXT, 3.0, Qt.PenStyle.SolidLine)
-    words = f"{branch.name}: not seen here"
+    words = f"{branch.name}: not filled now, cannot be judged"
     if branch.residual.residual_mm is not None:
         for piece in pieces:
             _stroke(painter, _line(picture, piece + branch.move_px), colour, 2.0, Qt.PenStyle.DashLine)

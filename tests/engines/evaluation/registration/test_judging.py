@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from engines.evaluation.registration.judged_views import JudgedView
 from engines.evaluation.registration.judging import (
     RIGHT_MM,
     WRONG_MM,
@@ -16,6 +17,7 @@ from engines.evaluation.registration.judging import (
     share_of,
 )
 from engines.evaluation.registration.subject import Subject
+from engines.registration.residuals.class_residuals import SeenVessels
 from tests.engines.registration.vessel_bed import bed
 
 
@@ -33,7 +35,8 @@ def test_an_overlay_is_off_by_what_was_wanted(subject: Subject) -> None:
 
 
 def test_right_and_wrong_overlays_lie_in_their_ranges_and_residuals_tell_them_apart(subject: Subject) -> None:
-    rows = judged_overlays([subject], each=4, seed=0, confidence=False)
+    view = JudgedView(subject=subject, seen=SeenVessels(arterial=subject.view.vessel > 0.5))
+    rows = judged_overlays([view], each=4, seed=0, confidence=False)
     assert [row.right for row in rows] == [True] * 4 + [False] * 4
     for row in rows:
         low, high = RIGHT_MM if row.right else WRONG_MM

@@ -13,7 +13,7 @@ from pytestqt.qtbot import QtBot
 from calibration.carm import CArmGeometry
 from calibration.pose import RigidPose
 from engines.angiography.frame import Frame
-from engines.registration.branch_residuals import BranchResidual
+from engines.registration.residuals.branch_residuals import BranchResidual
 from guidance_app.live.guidance import Overlay, OverlayPath, ScreenState
 from guidance_app.rooms.live.judging.judged_model import JudgedBranch, JudgedModel, Judgement, ModelPlace
 from guidance_app.window.window import GuidanceWindow
@@ -32,8 +32,8 @@ def branch(name: str, residual_mm: float | None, *, row: float = 50.0, right_px:
     """A horizontal branch in this row of the staged picture."""
     columns = np.linspace(20.0, 80.0, 31)
     told = BranchResidual(
-        branches=(0,), name=name, residual_mm=residual_mm, move_mm=np.array([residual_mm or 0.0, 0.0]), here=0.4,
-        there=0.9, visible_mm=40.0,
+        branches=(0,), name=name, vessel_class="artery", residual_mm=residual_mm,
+        move_mm=np.array([residual_mm or 0.0, 0.0]), here=0.4, there=0.9, visible_mm=40.0,
     )  # fmt: skip
     line = np.column_stack([columns, np.full(31, row)])
     return JudgedBranch(name=name, residual=told, pieces_px=(line,), move_px=np.array([right_px, 0.0]))

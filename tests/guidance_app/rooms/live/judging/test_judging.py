@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PyQt6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
+from engines.registration.residuals.class_residuals import SeenVessels
 from guidance_app.live.engine.model_projection import mask_outlines
+from guidance_app.live.engine.step.draw import vessel_outlines
+from guidance_app.rooms.live.judging.branch_words import summary_text
 from guidance_app.rooms.live.judging.comparison import checkerboard, edges, rendered_model
-from guidance_app.rooms.live.judging.judged_model import JudgedModel, filled_mask
+from guidance_app.rooms.live.judging.judged_model import (
+    JudgedBranch,
+    JudgedModel,
+    Judgement,
+    filled_mask,
+    seen_vessels,
+)
 from tests.engines.registration.vessel_bed import bed
 from tests.guidance_app.rooms.live.judging.judging_bench import JudgingBench, branch, judged_screen
 from tests.guidance_app.views.staging import overlay, screen
@@ -24,9 +35,9 @@ def test_branches_are_listed_the_worst_first_with_a_mark_beside_each_figure(qtbo
     assert bench.panel.isVisible()
     rows = [bench.panel.branches.item(row).text() for row in range(3)]  # type: ignore[union-attr]
     assert [row.split() for row in rows] == [
-        ["\u25b2", "4.2", "mm", "LAD"], ["\u25cf", "0.8", "mm", "LCx"], ["\u25cb", "not", "seen", "RCA"],
+        ["\u25b2", "4.2", "mm", "LAD"], ["\u25cf", "0.8", "mm", "LCx"], ["\u25cb", "not", "filled", "now", "RCA"],
     ]  # fmt: skip
-    assert "2 of 3 branches are seen filled" in bench.panel.summary.text()
+    assert "Judged by 2 branches; 1 not filled now: cannot be judged." in bench.panel.summary.text()
 
 
 def test_nothing_is_computed_before_judging_is_opened(qtbot: QtBot) -> None:
@@ -182,3 +193,30 @@ def test_comparisons_keep_the_picture_s_size_and_show_both() -> None:
     coloured = edges(grey, model)
     assert coloured.shape == (100, 100, 3)
     assert (coloured.max(axis=2).astype(int) - coloured.min(axis=2) > 60).any()
+
+
+def test_outlines_keep_their_class_and_those_without_one_are_not_told_apart() -> None:
+    arterial, venous = np.zeros((60, 60), dtype=bool), np.zeros((60, 60), dtype=bool)
+    arterial[10:30, 10:30], venous[35:55, 35:55] = True, True
+    both = seen_vessels(vessel_outlines(SeenVessels(arterial=arterial, venous=venous)), (60, 60))
+    assert (both.arterial == arterial).mean() > 0.98
+    assert both.venous is not None
+    assert (both.venous == venous).mean() > 0.98
+    # In the late phase the arteries are empty: that is not the same as classes that nobody tells apart.
+    late = seen_vessels(vessel_outlines(SeenVessels(arterial=np.zeros_like(venous), venous=venous)), (60, 60))
+    assert late.venous is not None
+    assert not late.arterial.any()
+    assert seen_vessels(vessel_outlines(SeenVessels(arterial=arterial)), (60, 60)).venous is None
+
+
+def test_a_late_picture_says_that_veins_alone_are_judged() -> None:
+    def of(vessel_class: str, residual_mm: float | None) -> JudgedBranch:
+        one = branch(vessel_class, residual_mm)
+        return replace(one, residual=replace(one.residual, vessel_class=vessel_class))
+
+    late = Judgement(branches=(of("vein", 0.5), of("vein", 0.0), of("artery", None)), middle_mm=0.0, worst_mm=0.5)
+    assert "Judged by 2 veins alone: no artery is filled now" in summary_text(late)
+    mixed = Judgement(branches=(of("vein", 0.5), of("artery", 0.0), of("artery", None)), middle_mm=0.0, worst_mm=0.5)
+    assert "Judged by 1 branch and 1 vein; 1 not filled now: cannot be judged." in summary_text(mixed)
+    none = Judgement(branches=(of("artery", None),), middle_mm=None, worst_mm=None)
+    assert "No branch is filled now" in summary_text(none)

@@ -1,14 +1,7 @@
-"""How far each branch of the model lies from the vessel in the picture that corresponds to it.
-
-A plain distance to the nearest vessel flatters a wrong pose: in a tree some vessel is always near. So the branches are
-cut into stretches, each is moved over the picture as stiff as it is projected, and the shortest move that brings it
-and its surroundings onto vessel of its own direction is its residual. A branch that lies on no vessel even there is
-not filled, and has none.
-"""
+"""What a picture says of each stretch of a model at each move within reach: how much of it lies on vessel."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -16,20 +9,13 @@ import numpy as np
 from jaxtyping import Float, Float32, Int
 from scipy.spatial import KDTree
 
-from calibration.pose import RigidPose
 from engines.registration.features.image_features import FeatureSet, PreparedView
 from engines.registration.features.prepared_model import PreparedModel
 from engines.registration.features.projected_model import ModelInView, RigidState, camera_points, feature_pairs
 
 REACH_MM = 10.0  # a pose that is further off is plainly wrong to the eye, and everything else in reach misleads
-# The next four were chosen on simulated runs and on runs of another generator, see assets/results/judging.md.
-_FILLED_SHARE = 0.5  # of a stretch that lies on vessel at its best place, counted softly
-_FILLED_STRETCHES = 0.4  # of a branch's length; with less the branch is not filled
-_NEIGHBOUR_MM = 20.0  # stretches this near to each other move together
-_AS_GOOD = 0.95  # of the best agreement: along itself a branch slides without loss, and the shortest move counts
 _STRETCH_MM = 25.0
 _LEAST_STRETCH_MM = 4.0
-_LEAST_BRANCH_MM = 8.0  # a shorter piece of branch fits anywhere
 _CELL_MM = 0.5
 _NEAR_MM = 1.0  # soft distance within which a point lies on vessel
 _FAR_MM = 50.0
@@ -38,69 +24,14 @@ _LINE_BINS, _EDGE_BINS = 4, 8  # a line has no sense, the outward normal of an e
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class BranchResidual:
-    """One vessel in one view; lengths in the isocentre plane.
-
-    Args:
-        branches: places in `PreparedModel.branch_names`: its pieces between the branches that leave it.
-        name: "" where the model has none.
-        residual_mm: length of the move; None where no vessel in reach corresponds to the branch.
-        move_mm: (2,) that move, camera axes; zeros without one.
-        here, there: share of the branch that lies on vessel before and after the moves, counted softly, 0..1.
-        visible_mm: length of its projection within the picture.
-    """
-
-    branches: tuple[int, ...]
-    name: str
-    residual_mm: float | None
-    move_mm: Float[np.ndarray, " 2"]
-    here: float
-    there: float
-    visible_mm: float
-
-
-def branch_residuals(
-    isocentre_from_lps: RigidPose, model: PreparedModel, view: PreparedView
-) -> tuple[BranchResidual, ...]:
-    """All branches that fall on the picture, the worst first; those without a residual last."""
-    seen = _evidence(RigidState.of(isocentre_from_lps, model), model, view)
-    if seen is None:
-        return ()
-    apart_mm2 = ((seen.middle_mm[:, None] - seen.middle_mm[None]) ** 2).sum(axis=2)
-    near = np.exp(-0.5 * apart_mm2 / _NEIGHBOUR_MM**2) * seen.length_mm
-    together = (near @ seen.share) / near.sum(axis=1, keepdims=True)
-    # The moves come sorted by their length: the first that is as good is the shortest.
-    chosen = (together >= _AS_GOOD * together.max(axis=1, keepdims=True)).argmax(axis=1)
-    found = []
-    for branches in _vessels(model):
-        mine = np.flatnonzero(np.isin(seen.branch, branches))
-        if seen.length_mm[mine].sum() >= _LEAST_BRANCH_MM:
-            found.append(_of_vessel(branches, model.branch_names[branches[0]], seen, mine, chosen))
-    return tuple(sorted(found, key=lambda one: (one.residual_mm is None, -(one.residual_mm or 0.0))))
-
-
-def worst_mm(residuals: Sequence[BranchResidual]) -> float | None:
-    """Of the branch that fits worst; None where no branch has a residual."""
-    return max((one.residual_mm for one in residuals if one.residual_mm is not None), default=None)
-
-
-def middle_mm(residuals: Sequence[BranchResidual]) -> float | None:
-    """Median over the branches, each weighed by its length; None where no branch has a residual."""
-    known = sorted((one.residual_mm, one.visible_mm) for one in residuals if one.residual_mm is not None)
-    if not known:
-        return None
-    reached = np.cumsum([length for _, length in known])
-    return known[int(np.searchsorted(reached, 0.5 * reached[-1]))][0]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Evidence:
+class Evidence:
     """What the picture says of each stretch at each move.
 
     Args:
         share: (stretches, moves) of the stretch that lies on vessel, counted softly.
         length_mm: of each stretch within the picture.
         middle_mm: (stretches, 2) in the isocentre plane.
+        stretch: number of each, as `stretches_of` counts.
         branch: of each stretch.
         moves_mm: (moves, 2), the shortest first.
     """
@@ -108,61 +39,14 @@ class _Evidence:
     share: Float[np.ndarray, "stretches moves"]
     length_mm: Float[np.ndarray, " stretches"]
     middle_mm: Float[np.ndarray, "stretches 2"]
+    stretch: Int[np.ndarray, " stretches"]
     branch: Int[np.ndarray, " stretches"]
     moves_mm: Float[np.ndarray, "moves 2"]
 
 
-def _vessels(model: PreparedModel) -> list[tuple[int, ...]]:
-    """Branches that are one vessel: it is cut wherever another leaves it, and goes on under its own name.
-
-    Where two branches of the name go on, it names a kind ("artery") and no vessel.
-    """
-    tree = () if model.model.centerlines is None else model.model.centerlines.branches
-    kept = [at for at, branch in enumerate(tree) if branch.vessel_class in model.branch_classes]
-    if len(kept) != len(model.branch_names):  # not made from this tree
-        return [(branch,) for branch in range(len(model.branch_names))]
-    place = {at: number for number, at in enumerate(kept)}
-    goes_on: dict[int, list[int]] = {}
-    for number, at in enumerate(kept):
-        parent = place.get(tree[at].parent)
-        if parent is not None and tree[at].name and tree[at].name == model.branch_names[parent]:
-            goes_on.setdefault(parent, []).append(number)
-    first_of = list(range(len(kept)))
-    for parent, children in sorted(goes_on.items()):
-        if len(children) == 1:
-            first, last = sorted((first_of[parent], first_of[children[0]]))
-            first_of = [first if of == last else of for of in first_of]
-    return [tuple(at for at, of in enumerate(first_of) if of == first) for first in sorted(set(first_of))]
-
-
-def _of_vessel(
-    branches: tuple[int, ...],
-    name: str,
-    seen: _Evidence,
-    mine: Int[np.ndarray, " k"],
-    chosen: Int[np.ndarray, " stretches"],
-) -> BranchResidual:
-    """The middle of its filled stretches, each weighed by its length."""
-    length_mm, there = seen.length_mm[mine], seen.share[mine, chosen[mine]]
-    moves = seen.moves_mm[chosen[mine]]
-    away = np.hypot(*moves.T)
-    filled = np.flatnonzero(there >= _FILLED_SHARE)
-    residual, move = None, np.zeros(2)
-    if length_mm[filled].sum() >= _FILLED_STRETCHES * length_mm.sum():
-        ranked = filled[np.argsort(away[filled], kind="stable")]
-        reached = np.cumsum(length_mm[ranked])
-        middle = ranked[int(np.searchsorted(reached, 0.5 * reached[-1]))]
-        residual, move = float(away[middle]), moves[middle]
-    return BranchResidual(
-        branches=branches, name=name, residual_mm=residual, move_mm=move,
-        here=float(np.average(seen.share[mine, 0], weights=length_mm)),
-        there=float(np.average(there, weights=length_mm)), visible_mm=float(length_mm.sum()),
-    )  # fmt: skip
-
-
-def _evidence(state: RigidState, model: PreparedModel, view: PreparedView) -> _Evidence | None:
+def evidence_of(state: RigidState, model: PreparedModel, view: PreparedView) -> Evidence | None:
     """None where nothing of the model falls on the picture, or nothing is segmented."""
-    stretches, moves = _stretches(model), _moves_mm()
+    stretches, moves = stretches_of(model), _moves_mm()
     count = int(stretches.max()) + 1
     on_vessel, length, middle = np.zeros((count, len(moves))), np.zeros(count), np.zeros((count, 2))
     for pair in feature_pairs(state, model, view, 0):
@@ -178,13 +62,14 @@ def _evidence(state: RigidState, model: PreparedModel, view: PreparedView) -> _E
         return None
     branch = np.zeros(count, dtype=int)
     branch[stretches] = model.branch
-    return _Evidence(
+    return Evidence(
         share=on_vessel[known] / length[known, None], length_mm=length[known],
-        middle_mm=middle[known] / length[known, None], branch=branch[known], moves_mm=moves,
+        middle_mm=middle[known] / length[known, None], stretch=known, branch=branch[known],
+        moves_mm=moves,
     )  # fmt: skip
 
 
-def _stretches(model: PreparedModel) -> Int[np.ndarray, " n"]:
+def stretches_of(model: PreparedModel) -> Int[np.ndarray, " n"]:
     """Number of the stretch that each point belongs to: branches cut into pieces of about equal length."""
     stretches, first = np.zeros(len(model.branch), dtype=int), 0
     for branch in range(len(model.branch_names)):

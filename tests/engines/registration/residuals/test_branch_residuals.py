@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from calibration.pose import RigidPose
-from engines.registration.branch_residuals import BranchResidual, branch_residuals, middle_mm, worst_mm
 from engines.registration.features.image_features import prepare_view
 from engines.registration.features.prepared_model import PreparedModel
+from engines.registration.residuals.branch_residuals import BranchResidual, branch_residuals, middle_mm, worst_mm
 from tests.engines.registration.vessel_bed import Bed, bed
 
 
@@ -64,8 +64,32 @@ def test_a_branch_that_is_not_filled_has_no_residual() -> None:
     assert not any(found.branches[0] in of_other and found.residual_mm is None for found in _residuals(both, both.pose))
 
 
-def test_without_segmented_vessel_or_without_a_branch_in_the_picture_nothing_is_told(scene: Bed) -> None:
-    assert _residuals(scene, scene.pose, vessel=np.zeros_like(scene.view.vessel)) == ()
+def test_without_segmented_vessel_every_branch_is_there_and_none_has_a_residual(scene: Bed) -> None:
+    filled = _residuals(scene, scene.pose)
+    empty = _residuals(scene, scene.pose, vessel=np.zeros_like(scene.view.vessel))
+    assert {one.branches for one in empty} == {one.branches for one in filled}
+    assert all(one.residual_mm is None and not one.move_mm.any() for one in empty)
+    at = {one.branches: one.visible_mm for one in filled}
+    assert [one.visible_mm for one in empty] == pytest.approx([at[one.branches] for one in empty], rel=0.1)
+
+
+def test_a_branch_under_vessels_of_another_class_is_not_judged_by_what_lies_beside_it(scene: Bed) -> None:
+    """Half of the picture is covered by veins: whether arteries are filled there cannot be seen."""
+    half = scene.geometry.shape_px[1] // 2
+    hidden = np.tile(np.arange(2 * half) < half, (scene.geometry.shape_px[0], 1))
+    vessel = np.where(hidden, 0.0, scene.view.vessel).astype(np.float32)
+    model, view = PreparedModel.of(scene.model), prepare_view(replace(scene.view, vessel=vessel))
+    covered = branch_residuals(scene.pose, model, view, hidden=hidden)
+    columns = scene.geometry.projection(scene.pose).project(model.points_mm)[0][:, 0]
+    under = [one for one in covered if (columns[np.isin(model.branch, one.branches)] < half - 5.0).all()]
+    assert under
+    assert all(one.residual_mm is None for one in under)
+    told = middle_mm(covered)
+    assert told is not None
+    assert told <= 0.5
+
+
+def test_without_a_branch_in_the_picture_nothing_is_told(scene: Bed) -> None:
     assert _residuals(scene, _shifted(scene, 900.0, 0.0)) == ()
     assert worst_mm(()) is None
     assert middle_mm(()) is None

@@ -1,0 +1,1 @@
+"""How far each branch lies from its vessel in the picture, for a person who judges a pose."""
