@@ -20,6 +20,7 @@ from guidance_app.live.reason import ReasonCode
 NOT_REGISTERED = "not registered yet: waits for filled vessels, or press G"
 _PROPOSED = "registration proposed: check it and accept"
 _TAKEN_BACK = "the rejection was taken back: check the registration and accept"
+_CAME_BACK = "found before the program ended unexpectedly: check the registration and accept"
 _DOUBTED = "not confirmed by the last pictures: check it and accept"
 MISSES_BEFORE_STALE = 5  # consecutive filled frames that contradict the pose; one bad segmentation must not hide it
 DOUBTS_BEFORE_PROPOSED = 15  # filled frames that neither confirm nor contradict the pose: a second at the usual rate
@@ -143,6 +144,18 @@ def carried_on(before: Situation) -> Situation:
         reason="the pose of the run before waits for a check on this view", pose_geometry=before.pose_geometry,
         unconfirmed=before.unconfirmed or before.state == "proposed", wanted=False,
     )  # fmt: skip
+
+
+def came_back(registration: Registration, view: CArmGeometry | None, *, same_picture: bool) -> Situation:
+    """Begin with the pose that was left when the program ended; whatever it was then, a person decides anew.
+
+    Args:
+        view: on which it was last found to fit; without one it waits for a check.
+        same_picture: of a recording, which has not changed meanwhile: the pose is drawn as a proposal at once, even
+            where this very frame shows no vessel. A patient under a live source may have moved.
+    """
+    now = replace(started_from(replace(registration, status="caution"), view), unconfirmed=True)
+    return replace(now, reason=_CAME_BACK, why="came_back") if view is not None and same_picture else now
 
 
 def saw_geometry(now: Situation, geometry: CArmGeometry | None) -> Situation:

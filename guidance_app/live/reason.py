@@ -9,7 +9,7 @@ ReasonCode = Literal[
     "none",
     # guidance as a whole
     "not_registered", "registering", "waits_for_vessel", "not_found", "failed", "given_pose_waits", "proposed",
-    "doubted", "rejected", "taken_back", "by_hand", "view_changed", "moved_unsaid", "no_longer_fits",
+    "doubted", "rejected", "taken_back", "came_back", "by_hand", "view_changed", "moved_unsaid", "no_longer_fits",
     "does_not_fit_view",
     # this picture and its overlay
     "engine_down", "no_geometry", "no_pixel_size", "other_size", "no_overlay_yet", "too_old", "old", "unchecked",

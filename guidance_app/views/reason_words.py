@@ -19,6 +19,7 @@ _WORDS: dict[ReasonCode, str] = {
     "doubted": "The last pictures did not confirm it. Check it, then press Enter or Del.",
     "rejected": "Rejected. Press G for a new search, or Del to take that back.",
     "taken_back": "Rejection taken back. Check the overlay, then press Enter or Del.",
+    "came_back": "Found before the program ended. Check it, then press Enter or Del. G searches anew.",
     "by_hand": "Placed by hand. Check it, then press Enter or Del. G searches from here.",
     "view_changed": "The view changed. Wait for contrast that confirms the pose here, or press G.",
     "moved_unsaid": "The picture has moved. Wait for contrast that confirms the pose, or press G.",

@@ -33,6 +33,7 @@ def open_session(
     witnesses: Sequence[RunWitness] = (),
     engine: SharedEngine | None = None,
     before: Situation | None = None,
+    resumed: Situation | None = None,
     first_at_once: bool = False,
 ) -> LiveSession:
     """The session of a case on an open source, with the real engine; not started yet.
@@ -44,6 +45,7 @@ def open_session(
         witnesses: told of everything that happens, as a recorder is.
         engine: of the case, where it serves several runs; without it the session has one of its own.
         before: where guidance stood at the end of the run before, on the same patient.
+        resumed: where guidance begins with what was left by a program that ended; goes before `before` and `pose`.
         first_at_once: see `LiveSession`.
 
     Raises:
@@ -51,7 +53,9 @@ def open_session(
     """
     known = source if isinstance(source, PacedFileSource | SaturatedFileSource) else None
     initial = None if before is None else guidance_state.carried_on(before)
-    if known is not None and pose is not None:
+    if resumed is not None:
+        initial = resumed
+    elif known is not None and pose is not None:
         initial = situation_from_pose(pose, known)
     return LiveSession(
         source=source,

@@ -100,8 +100,9 @@ def decide_overlay(
         return _hidden("held_too_long", text, held_s)
     evidence = computed.overlay.evidence
     since_s = age_ms / 1e3 + (0.0 if evidence is None else evidence.age_s)
-    # A pose placed by hand is drawn as unverified whatever speaks for it, for as long as a person needs.
-    carried = evidence is not None and evidence.kind == "carried" and not situation.by_hand
+    # What a person is to decide on is drawn as unverified whatever speaks for it, for as long as that takes.
+    asked = situation.by_hand or situation.why == "came_back"
+    carried = evidence is not None and evidence.kind == "carried" and not asked
     if carried and since_s > limits.evidence.carried_s:
         text = f"no picture has spoken for the pose for {since_s:.0f} s: the overlay is hidden"
         return _hidden("carried_too_long", text, since_s)

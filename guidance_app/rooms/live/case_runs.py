@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -17,11 +18,11 @@ if TYPE_CHECKING:
 class Runs(Protocol):
     """Opens the sessions of one case."""
 
-    def open(self, source: str | Path, *, before: Situation | None = None) -> GuidedSession:
+    def open(self, source: str | Path, *, resumed: Situation | None = None) -> GuidedSession:
         """A session on a source URI or the path of a recorded run; the caller starts and ends it.
 
         Args:
-            before: where guidance stood on this patient, for the first run; later ones go on from the run before.
+            resumed: where guidance begins; without it a later run goes on from the run before.
 
         Raises:
             GuidanceError: it cannot be read.
@@ -41,7 +42,7 @@ class CaseRuns:
         self._engine: SharedEngine | None = None
         self._session: LiveSession | None = None
 
-    def open(self, source: str | Path, *, before: Situation | None = None) -> GuidedSession:
+    def open(self, source: str | Path, *, resumed: Situation | None = None) -> GuidedSession:
         from guidance_app.live.engine.case_pipeline import case_recipe
         from guidance_app.live.session.opening import open_session
         from guidance_app.live.supervision.shared_engine import SharedEngine
@@ -52,9 +53,13 @@ class CaseRuns:
         opened = open_source(uri, hold_at_end=True)
         if self._engine is None:
             self._engine = SharedEngine(case_recipe(self._case))
-        if self._session is not None:
-            before = self._session.situation
-        self._session = open_session(self._case, opened, engine=self._engine, before=before, first_at_once=True)
+        before = None if self._session is None else self._session.situation
+        if resumed is not None and before is not None:
+            # What was asked of the engine for the run before is told from what is asked for this one.
+            resumed = replace(resumed, generation=before.generation + 1, revision=before.revision + 1)
+        self._session = open_session(
+            self._case, opened, engine=self._engine, before=before, resumed=resumed, first_at_once=True
+        )
         return self._session
 
     def stop(self) -> None:

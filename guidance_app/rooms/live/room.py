@@ -203,7 +203,7 @@ class LiveRoom(Room):
         Raises:
             GuidanceError: it cannot be read.
         """
-        self._show_source(case, source, before=None)
+        self._show_source(case, source, resumed=None)
 
     def shown_run(self) -> ShownRun | None:
         """What is shown now, to be shown again some other time; None where nothing is."""
@@ -213,17 +213,17 @@ class LiveRoom(Room):
         return ShownRun.of(self.widget.view, session, recording=self.widget.desk.run_index, source=self._source)
 
     def show_again(self, case: Case, shown: ShownRun) -> None:
-        """Show a run as it was, with its pose as a proposal that this view has yet to confirm.
+        """Show a run as it was, with its pose as a proposal that a person accepts or searches anew.
 
         Raises:
             GuidanceError: the run cannot be read.
         """
-        before = shown.situation(case.id)
+        resumed = shown.situation(case.id)
         if 0 <= shown.recording < len(case.recordings):
-            self._show_recording(case, shown.recording, before=before)
+            self._show_recording(case, shown.recording, resumed=resumed)
         elif shown.source:
             source = Path(shown.source)
-            self._show_source(case, source if source.exists() else shown.source, before=before)
+            self._show_source(case, source if source.exists() else shown.source, resumed=resumed)
         else:
             return
         self.widget.when_pictured(partial(self._as_it_was, shown))
@@ -235,8 +235,8 @@ class LiveRoom(Room):
             commands.pause()
             commands.seek(shown.frame)
 
-    def _show_source(self, case: Case, source: str | Path, *, before: Situation | None) -> None:
-        session = self._open(case, source, before=before)
+    def _show_source(self, case: Case, source: str | Path, *, resumed: Situation | None) -> None:
+        session = self._open(case, source, resumed=resumed)
         self._source = str(source)
         self.show_session(session, case, run_index=-1)
         session.start()
@@ -257,23 +257,23 @@ class LiveRoom(Room):
         if action is not None:
             self._house.perform(action)
 
-    def _open(self, case: Case, source: str | Path, *, before: Situation | None = None) -> GuidedSession:
+    def _open(self, case: Case, source: str | Path, *, resumed: Situation | None = None) -> GuidedSession:
         """On the engine of the case; that of another case ends behind the picture."""
         if self._runs is not None and self._runs_case is case:
-            return self._runs.open(source, before=before)
+            return self._runs.open(source, resumed=resumed)
         runs = self._runs_of(case)
-        session = runs.open(source, before=before)
+        session = runs.open(source, resumed=resumed)
         if self._runs is not None:
             self.widget.desk.end_behind(self._runs)
         self._runs, self._runs_case = runs, case
         return session
 
-    def _show_recording(self, case: Case, index: int, *, before: Situation | None = None) -> None:
+    def _show_recording(self, case: Case, index: int, *, resumed: Situation | None = None) -> None:
         def open_run(index: int) -> GuidedSession:
-            return self._open(case, case.recordings[index].path, before=before)
+            return self._open(case, case.recordings[index].path)
 
         runs = tuple(recording.path.stem for recording in case.recordings)
-        session = open_run(index)
+        session = self._open(case, case.recordings[index].path, resumed=resumed)
         self.show_session(session, case, runs=runs, run_index=index, open_run=open_run)
         session.start()
 

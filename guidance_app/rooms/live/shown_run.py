@@ -9,8 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from calibration.pose import RigidPose
 from engines.registration.registration import Registration, RegistrationBackend
-from guidance_app.live.guidance_state import Situation
+from guidance_app.live.guidance_state import Situation, came_back
 from guidance_app.live.manual_help import UNMEASURED_DEPTH_SIGMA_MM, UNMEASURED_ERROR_MM
+from guidance_app.sources.recording.recording_messages import GeometryRecord
 from guidance_app.views.live_view import LiveView
 from guidance_app.views.viewport import Viewport
 from guidance_app.views.windowing import WindowLevel
@@ -30,6 +31,7 @@ class ShownRun(BaseModel):
         frame: from 0.
         live: a live source: there is no frame to go back to.
         pose: isocentre_from_lps, row-major 4x4 in mm; None where there was none.
+        fitted: the view on which the pose was last found to fit; None where it waited for a check.
     """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
@@ -43,6 +45,7 @@ class ShownRun(BaseModel):
     zoom: float = 1.0
     pan: tuple[float, float] = (0.0, 0.0)
     pose: list[list[float]] | None = None
+    fitted: GeometryRecord | None = None
 
     @classmethod
     def of(cls, view: LiveView, session: GuidedSession, *, recording: int, source: str) -> ShownRun:
@@ -51,12 +54,14 @@ class ShownRun(BaseModel):
         frame = None if screen is None else screen.frame
         situation = session.situation
         kept = situation.registration if situation.state in _KEPT_STATES else None
+        fitted = situation.checked_geometry
         return cls(
             recording=recording, source=source, frame=0 if frame is None else frame.source_frame,
             live=screen is not None and screen.frames_total is None,
             center=None if window is None else window.center, width=None if window is None else window.width,
             inverted=window is not None and window.inverted, zoom=port.zoom, pan=(port.pan_x, port.pan_y),
             pose=None if kept is None else kept.isocentre_from_lps.matrix.tolist(),
+            fitted=None if kept is None or fitted is None else GeometryRecord.of(fitted),
         )  # fmt: skip
 
     def set_up(self, view: LiveView) -> None:
@@ -66,7 +71,7 @@ class ShownRun(BaseModel):
             view.set_window_level(WindowLevel(center=self.center, width=self.width, inverted=self.inverted))
 
     def situation(self, case_id: str) -> Situation | None:
-        """Where guidance stands with the pose that was left: nothing more than a proposal, whatever it was before.
+        """Where guidance begins with the pose that was left: nothing more than a proposal, whatever it was before.
 
         None without a pose.
 
@@ -82,4 +87,5 @@ class ShownRun(BaseModel):
             reasons=("found before the program ended unexpectedly",), stages=(), elapsed_ms=0.0,
             backend=RegistrationBackend(render="", inference="", device="cpu"),
         )  # fmt: skip
-        return Situation(state="proposed", registration=left, unconfirmed=True)
+        fitted = None if self.fitted is None else self.fitted.geometry()
+        return came_back(left, fitted, same_picture=not self.live)

@@ -505,3 +505,26 @@ def test_no_way_leads_to_an_accepted_foreign_run_but_a_persons_word(steps):
             case _:
                 now = gs.checked(now, registration(views[0], "rejected"), views[0])
         assert now.state != "accepted" or word
+
+
+def test_what_was_left_by_a_program_that_ended_is_proposed_and_only_a_person_accepts_it():
+    back = gs.came_back(registration(A), A, same_picture=True)
+    assert (back.state, back.why, back.unconfirmed, back.wanted) == ("proposed", "came_back", True, False)
+    seen = gs.checked(gs.saw_geometry(back, A), registration(A), A)
+    assert (seen.state, seen.why) == ("proposed", "proposed")
+    assert gs.person_accepts(back).state == "accepted"
+    assert gs.saw_geometry(back, B).state == "stale"
+    assert gs.came_back(registration(A), None, same_picture=True).state == "stale"
+
+
+def test_what_was_left_is_drawn_marked_on_a_frame_without_vessels_until_a_person_decides():
+    back = gs.came_back(registration(A), A, same_picture=True)
+    frame = numbered(FakeRun(geometries={0: A}).frame(0), 3, 10_000_000_000)
+    drawable = overlay_of(frame, back)
+    assert drawable is not None
+    silent = replace(drawable, evidence=Evidence(kind="carried", age_s=float("inf")))
+    computed = ComputedOverlay(overlay=silent, frame_received_ns=frame.received_ns)
+    drawn = decide_overlay(frame, computed, back, engine_up=True, limits=OverlayLimits())
+    assert (drawn.state, drawn.why.code) == ("stale", "came_back")
+    proposed = replace(back, why="proposed")
+    assert decide_overlay(frame, computed, proposed, engine_up=True, limits=OverlayLimits()).state == "hidden"

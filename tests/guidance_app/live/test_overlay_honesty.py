@@ -121,7 +121,7 @@ class Run(RuleBasedStateMachine):
         self.evidence = Evidence()
         self.epoch = 0  # goes up with whatever makes an answer under way pointless
 
-    @initialize(begin=st.sampled_from(["nothing", "pose", "unsure pose", "pose of another view"]))
+    @initialize(begin=st.sampled_from(["nothing", "pose", "unsure pose", "pose of another view", "left behind"]))
     def begin(self, begin: str) -> None:
         view = geometry(0.0)
         initial = {
@@ -129,10 +129,11 @@ class Run(RuleBasedStateMachine):
             "pose": gs.started_from(registration(view), view),
             "unsure pose": gs.started_from(registration(view, "caution"), view),
             "pose of another view": gs.started_from(registration(view, "caution"), None),
+            "left behind": gs.came_back(registration(view), view, same_picture=True),
         }[begin]
         self.evidence.has_pose = begin != "nothing"
         self.evidence.sure = begin in ("pose", "pose of another view")  # a person brought it; the view must still agree
-        if begin in ("pose", "unsure pose"):
+        if begin in ("pose", "unsure pose", "left behind"):
             self.evidence.vouch(view)
         self.keeper = CurrentGuidance(
             recipe=None, initial=initial, limits=OverlayLimits(), events=self.events, latency=LatencyBook(),

@@ -11,16 +11,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PyQt6.QtCore import Qt
 from PyQt6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from calibration.pose import RigidPose
 from engines.registration.registration import Registration, RegistrationBackend
-from guidance_app.live.guidance_state import Situation, carried_on
+from guidance_app.live.guidance_state import Situation
 from guidance_app.rooms.case.room import CaseRoom
 from guidance_app.rooms.live.room import LiveRoom
 from guidance_app.rooms.live.shown_run import ShownRun
 from guidance_app.settings import data_folder
+from guidance_app.sources.recording.recording_messages import GeometryRecord
 from guidance_app.views.viewport import Viewport
 from guidance_app.views.windowing import WindowLevel
 from guidance_app.window.last_time.crash_report import without_private
@@ -30,10 +32,11 @@ from guidance_app.window.last_time.open_window import OpenWindow
 from guidance_app.window.last_time.report_sheet import ReportSheet
 from guidance_app.window.window import GuidanceWindow
 from tests.guidance_app.rooms.live.staged_case import CASE
-from tests.guidance_app.views.staging import StagedSession, screen
+from tests.guidance_app.views.staging import StagedSession, geometry, screen
 
 CHILD = Path(__file__).with_name("window_child.py")
 ROOT = CHILD.parents[4]
+VIEW = geometry()
 
 
 @pytest.fixture(autouse=True)
@@ -42,11 +45,12 @@ def _own_folders(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
 
 
-def a_window_that_ends(how: str) -> int:
+def a_window_that_ends(how: str, *, within_s: float = 120.0) -> int:
     """Its exit code."""
     environment = os.environ | {"QT_QPA_PLATFORM": "offscreen", "PYTHONPATH": str(ROOT)}
     child = subprocess.run(
-        [sys.executable, str(CHILD), "coronary", how], env=environment, capture_output=True, timeout=120, check=False,
+        [sys.executable, str(CHILD), "coronary", how], env=environment, capture_output=True, timeout=within_s,
+        check=False,
     )  # fmt: skip
     return child.returncode
 
@@ -143,19 +147,19 @@ def accepted(pose: RigidPose) -> Situation:
         depth_sigma_mm=3.0, reasons=(), stages=(), elapsed_ms=1.0,
         backend=RegistrationBackend(render="", inference="", device="cpu"),
     )  # fmt: skip
-    return Situation(state="accepted", registration=registration, by_person=True)
+    return Situation(state="accepted", registration=registration, by_person=True, checked_geometry=VIEW)
 
 
 def test_an_accepted_pose_comes_back_to_be_checked(qtbot: QtBot) -> None:
     pose = RigidPose.from_rotation_vector(
         np.array([0.1, -0.2, 0.3]), np.array([4.0, 5.0, 6.0]), target="isocentre", source="lps"
     )
-    opened: list[tuple[Any, Situation | None]] = []
+    opened: list[Situation | None] = []
 
     class Runs:
         def __init__(self, _case: Any) -> None: ...
-        def open(self, source: Any, *, before: Situation | None = None) -> StagedSession:
-            opened.append((source, before))
+        def open(self, source: Any, *, resumed: Situation | None = None) -> StagedSession:  # noqa: ARG002
+            opened.append(resumed)
             session = StagedSession([screen(3)])
             session.situation = accepted(pose)
             return session
@@ -181,14 +185,60 @@ def test_an_accepted_pose_comes_back_to_be_checked(qtbot: QtBot) -> None:
     session = window.live.widget.desk.session
     assert isinstance(session, StagedSession)
     assert session.asked[-2:] == ["pause", "seek 3"]
-    before = opened[-1][1]
-    assert before is not None
-    went_on = carried_on(before)
-    assert went_on.state == "stale"
-    assert went_on.why == "given_pose_waits"
-    assert went_on.unconfirmed  # a check on the view makes it a proposal, and only a person accepts it
+    went_on = opened[-1]
+    assert went_on is not None
+    assert went_on.state == "proposed"
+    assert went_on.why == "came_back"
+    assert went_on.checked_geometry == VIEW
+    assert went_on.unconfirmed  # no check makes it more than a proposal: a person accepts it, or registers anew
+    assert not went_on.wanted
     assert went_on.registration is not None
+    assert went_on.registration.confidence == 0.0
     np.testing.assert_allclose(went_on.registration.isocentre_from_lps.matrix, pose.matrix, atol=1e-12)
+
+
+def test_a_pose_that_waited_for_a_check_or_came_from_a_live_source_is_not_drawn_unasked() -> None:
+    matrix = np.eye(4).tolist()
+    waited = ShownRun(pose=matrix).situation("case")
+    assert waited is not None
+    assert (waited.state, waited.unconfirmed, waited.checked_geometry) == ("stale", True, None)
+    patient_may_have_moved = ShownRun(pose=matrix, live=True, fitted=GeometryRecord.of(VIEW)).situation("case")
+    assert patient_may_have_moved is not None
+    assert (patient_may_have_moved.state, patient_may_have_moved.why) == ("proposed", "proposed")
+    assert patient_may_have_moved.unconfirmed
+    assert ShownRun().situation("case") is None
+
+
+def test_after_a_kill_the_pose_is_drawn_as_proposed_and_one_action_accepts_it(qtbot: QtBot) -> None:
+    assert a_window_that_ends("registered", within_s=200.0) != 0
+    left = take_left_behind(data_folder())
+    assert left.shown is not None
+    assert left.shown.run is not None
+    assert left.shown.run.pose is not None
+    window = GuidanceWindow()
+    qtbot.addWidget(window, before_close_func=lambda window: window.close_rooms())
+    window.resize(1280, 800)
+    window.show()
+    offer_last_time(window, left)
+    (offer,) = window.toasts.shown
+    offer.offer_button.click()
+    view = window.live.widget.view
+
+    def painted(state: str) -> bool:
+        shown = view.painted_screen
+        return shown is not None and shown.guidance_state == state and shown.overlay is not None
+
+    qtbot.waitUntil(lambda: painted("proposed"), timeout=90_000)
+    shown = view.painted_screen
+    assert shown is not None
+    assert shown.overlay_state == "stale", "drawn, and marked as nothing that may be relied on"
+    assert shown.frame is not None
+    assert shown.frame.source_frame == left.shown.run.frame
+    words = " ".join(line for text in view.painted_texts for line in text.lines)
+    assert "UNVERIFIED" in words
+    assert "press Enter to accept or Del to reject" in words
+    qtbot.keyClick(window, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: painted("accepted"), timeout=30_000)
 
 
 def test_numbers_that_are_no_pose_are_refused() -> None:
