@@ -59,12 +59,14 @@ class NarrowGate(_Gate):
         width: channels of its first block.
         steps: of its distillation from the wide one.
         training_seed: of the same.
+        channels: of its input; None where it takes what the wide one takes.
     """
 
     dice_narrow: dict[str, float]
     width: int
     steps: int
     training_seed: int
+    channels: int | None = None
 
     @property
     def other_dice(self) -> dict[str, float]:
@@ -102,6 +104,11 @@ class ModelRecord(pydantic.BaseModel):
     files: dict[str, str]
     int8: Int8Gate | None = None
     narrow: NarrowGate | None = None
+
+    def channels_on(self, runtime: str) -> int:
+        """Input channels of the graph that the runtime of this name executes: a narrow network may take fewer."""
+        own = self.narrow.channels if self.narrow is not None and runtime.endswith("narrow") else None
+        return self.channels if own is None else own
 
 
 class Manifest(pydantic.BaseModel):

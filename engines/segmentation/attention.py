@@ -15,12 +15,13 @@ from jaxtyping import Bool, Float, UInt8
 from torch import Tensor, nn
 
 from calibration.errors import InputError
+from engines.angiography.contrast_gate import Background
 from engines.angiography.frame import Frame
 from engines.inference.model_files import ModelFiles
 from engines.inference.network_weights import load_network
 from engines.networks.dru_net import DruNet
 from engines.segmentation.scenes import nearest, shows_polarity
-from engines.segmentation.segmenter import condition_frame
+from engines.segmentation.segmenter import condition_frame, network_input
 
 LAYERS = (
     "encoder-1",
@@ -68,8 +69,13 @@ class AttentionMapper:
         self._shows_polarity = shows_polarity(files.name)
         self._net = load_network(files)
 
-    def explain(self, frame: Frame, class_name: str, layer: str = STANDARD_LAYER) -> AttentionMap:
+    def explain(
+        self, frame: Frame, class_name: str, layer: str = STANDARD_LAYER, *, background: Background | None = None
+    ) -> AttentionMap:
         """The map of one class at one layer.
+
+        Args:
+            background: as for `Segmenter.segment`.
 
         Raises:
             InputError: the network has no such class or layer.
@@ -85,7 +91,7 @@ class AttentionMapper:
         if conditioned is None:
             return nothing
         channel = self._record.classes.index(class_name)
-        image = torch.from_numpy(conditioned.channels[None, : self._net.channels])
+        image = torch.from_numpy(network_input(frame, conditioned, self._net.channels, background)[None])
         with torch.no_grad():
             found = torch.sigmoid(self._net(image))[0, channel] >= self._record.threshold
         field = conditioned.field_of_view

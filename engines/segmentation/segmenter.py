@@ -46,8 +46,8 @@ class Segmenter:
         self.classes = record.classes
         self.threshold = record.threshold
         self._working_px = record.working_px
-        self._channels = record.channels
-        self.takes_arrival = record.channels >= WITH_ARRIVAL
+        self._channels = record.channels_on(backend.name)
+        self.takes_arrival = self._channels >= WITH_ARRIVAL
         self._smallest_px = record.smallest_px
         self.smallest_share = record.smallest_px / record.working_px**2
         self.careful = careful
@@ -73,10 +73,7 @@ class Segmenter:
         rows, columns = frame.shape_px
         if conditioned is None:
             return self._result(np.zeros((len(self.classes), rows, columns), np.float32), None)
-        arrival = None
-        if self.takes_arrival and background is not None and background.shows_view_of(frame):
-            arrival = arrival_channel(background.darkening(frame), self._working_px, conditioned.field_of_view)
-        channels = channels_for(conditioned.channels, self._channels, arrival)
+        channels = network_input(frame, conditioned, self._channels, background)
         if self.careful:
             probabilities = careful_probabilities(self._network.run, channels, self._scales)
         else:
@@ -142,6 +139,21 @@ def condition_frame(
         log=frame.linear_intensity,
         find_field=find_field,
     )
+
+
+def network_input(
+    frame: Frame, conditioned: Conditioned, channels: int, background: Background | None = None
+) -> Float[np.ndarray, "channels size size"]:
+    """What a network with that many channels is shown of a frame.
+
+    Args:
+        background: of the frame's view; None where it is not known.
+    """
+    arrival = None
+    if channels >= WITH_ARRIVAL and background is not None and background.shows_view_of(frame):
+        size_px = conditioned.channels.shape[1]
+        arrival = arrival_channel(background.darkening(frame), size_px, conditioned.field_of_view)
+    return channels_for(conditioned.channels, channels, arrival)
 
 
 def load_segmenter(

@@ -14,8 +14,11 @@ import typer
 from calibration.errors import GuidanceError, InputError
 
 if TYPE_CHECKING:
+    from engines.angiography.contrast_gate import Background
     from engines.angiography.frame import Frame
     from engines.segmentation.segmenter import Segmenter
+
+    Explain = Callable[[Frame, Background | None], bytes]
 
 _SCHEMA = "guidance-app/segment/1"
 
@@ -126,7 +129,7 @@ def _is_source(mask: Path, source: Path) -> bool:
     return mask == source or (mask.parent == source and mask.exists())
 
 
-def _explainer(model: str, folder: Path, class_name: str, layer: str) -> Callable[[Frame], bytes]:
+def _explainer(model: str, folder: Path, class_name: str, layer: str) -> Explain:
     """From a frame to the PNG of its attention; a class that is not named is the network's first."""
     import cv2
 
@@ -137,8 +140,8 @@ def _explainer(model: str, folder: Path, class_name: str, layer: str) -> Callabl
     record = read_manifest(folder).models[model]
     mapper = AttentionMapper(ModelFiles(name=model, folder=folder, record=record))
 
-    def explain(frame: Frame) -> bytes:
-        seen = mapper.explain(frame, class_name or record.classes[0], layer)
+    def explain(frame: Frame, background: Background | None) -> bytes:
+        seen = mapper.explain(frame, class_name or record.classes[0], layer, background=background)
         return cv2.imencode(".png", attention_picture(frame, seen))[1].tobytes()
 
     return explain
@@ -150,7 +153,7 @@ def _segment_run(
     class_name: str,
     out: Path,
     outcome: _Outcome,
-    explain: Callable[[Frame], bytes] | None,
+    explain: Explain | None,
     *,
     single_frame: bool,
 ) -> None:
@@ -185,7 +188,7 @@ def _segment_run(
             seen = f"{_stem(path)}_{index:04d}_attention.png"
             if _is_source(out / seen, path):
                 raise InputError(f"{path}: its {seen} would overwrite a picture that is read; use another --out")
-            write_bytes(out / seen, explain(frame))
+            write_bytes(out / seen, explain(frame, memory.background))
             outcome.attention.append(seen)
         if run.frame_count > 1 and sys.stderr.isatty():
             print(f"\r{path.name} {index + 1}/{run.frame_count}", end="\n" if index + 1 == run.frame_count else "",

@@ -13,6 +13,7 @@ from engines.evaluation.segmentation.pooled_dice import pooled_dice
 from engines.inference.model_files import ModelFiles, read_manifest
 from engines.inference.parity import parity
 from engines.inference.runtimes import RUNTIMES, Runtime, load, weights_of, why_not
+from engines.segmentation.arrival import channels_for
 from engines.segmentation.scenes import is_bundled, scene_of_model
 from engines.simulation.angiograms.angiogram_synthesis import WORKING_PX, Sample, synthesize
 
@@ -94,7 +95,8 @@ def _checked(
 
 def _answers(runtime: Runtime, files: ModelFiles, samples: list[Sample]) -> list[np.ndarray]:
     backend = load(runtime, files, threads=0)
-    return [backend.run(sample.channels[None])[0] for sample in samples]
+    channels = files.record.channels_on(runtime.name)
+    return [backend.run(channels_for(sample.channels, channels)[None])[0] for sample in samples]
 
 
 def _dice(answers: list[np.ndarray], samples: list[Sample], threshold: float) -> float:

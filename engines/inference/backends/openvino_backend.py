@@ -34,7 +34,6 @@ class OpenvinoBackend:
     ) -> None:
         self._ov = openvino()
         self._path = files.int8_onnx if precision == "int8" else files.narrow_onnx if narrow else files.onnx
-        self._channels = files.record.channels
         self._properties = {
             # The floating-point parts of an 8-bit graph stay in float32.
             "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",
@@ -44,14 +43,15 @@ class OpenvinoBackend:
             # A pinned thread would wait for its own core while another core is idle.
             "ENABLE_CPU_PINNING": False,
         }
+        of_precision = {"f32": "openvino", "bf16": "openvino-bf16", "int8": "openvino-int8"}
+        self.name = "openvino-narrow" if narrow else of_precision[precision]
+        self.device = "cpu"
+        self._channels = files.record.channels_on(self.name)
         self._graph = files.read(self._path)
         side = files.record.working_px
         self._usual_shape = (1, self._channels, side, side)
         self._usual = self._compiled(self._usual_shape)
         self._any = None
-        of_precision = {"f32": "openvino", "bf16": "openvino-bf16", "int8": "openvino-int8"}
-        self.name = "openvino-narrow" if narrow else of_precision[precision]
-        self.device = "cpu"
 
     def run(self, batch: Float[np.ndarray, "n channels rows columns"]) -> Float[np.ndarray, "n classes rows columns"]:
         check_batch(batch, self._channels)

@@ -18,12 +18,13 @@ from torch import Tensor
 
 from engines.inference.backend import Backend
 from engines.networks.dru_net import DruNet
+from engines.segmentation.arrival import WITH_ARRIVAL, channels_for
 from engines.segmentation.scenes import scene_of_model
-from engines.simulation.angiograms.angiogram_synthesis import synthesize
 from engines.training.arcade.arcade_patches import lesson
 from engines.training.arcade.arcade_pictures import ArcadePicture
 from engines.training.averaged_training import AveragedTraining, Progress
 from engines.training.checkpoint import Checkpoint, WeightAverage
+from engines.training.segmentation.drawn_arrival import sample_for
 from engines.training.segmentation.narrowing import narrowed
 from engines.training.segmentation.simulated_cases import SimulatedFrames
 
@@ -66,8 +67,11 @@ class Lessons:
     real: Sequence[ArcadePicture] = ()
     simulated: SimulatedFrames | None = None
 
-    def patch(self, recipe: Distillation, index: int) -> Channels:
-        """The same index gives the same patch."""
+    def patch(self, recipe: Distillation, index: int, channels: int) -> Channels:
+        """A patch with so many channels; the same index gives the same patch."""
+        return channels_for(self._patch(recipe, index, channels), channels)
+
+    def _patch(self, recipe: Distillation, index: int, channels: int) -> Channels:
         random = np.random.default_rng([recipe.seed, index, 8])
         if self.real and random.random() < recipe.real:
             drawn = lesson(random, self.real[int(random.integers(len(self.real)))])
@@ -75,10 +79,10 @@ class Lessons:
                 row, column = random.integers(drawn.channels.shape[1] - _PATCH_PX + 1, size=2)
                 return drawn.channels[:, row : row + _PATCH_PX, column : column + _PATCH_PX]
         if self.simulated is not None and random.random() < recipe.simulated:
-            sample = self.simulated.sample(recipe.seed, index, _PATCH_PX)
+            sample = self.simulated.sample(recipe.seed, index, _PATCH_PX, arrival=channels == WITH_ARRIVAL)
             if sample is not None:
                 return sample.channels
-        return synthesize(scene_of_model(recipe.teacher), recipe.seed, index, _PATCH_PX).channels
+        return sample_for(channels, scene_of_model(recipe.teacher), recipe.seed, index, _PATCH_PX).channels
 
 
 def distil(
@@ -102,7 +106,7 @@ def distil(
         InputError: the checkpoint is of another recipe.
     """
     torch.manual_seed(recipe.seed)
-    net = narrowed(wide, recipe.width, _first_pictures(recipe, lessons))
+    net = narrowed(wide, recipe.width, _first_pictures(recipe, lessons, wide.channels))
     net = net.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] - missing from torch's stubs
     average = WeightAverage(net, _EMA_DECAY)
     optimiser = torch.optim.AdamW(net.parameters(), lr=recipe.rate, weight_decay=1e-4)
@@ -110,7 +114,7 @@ def distil(
         checkpoint, asdict(recipe), of="a narrow network", average=average, parts={"net": net, "optimiser": optimiser}
     )  # fmt: skip
     step = kept.resume()
-    taught = _Taught(recipe, lessons, teacher)
+    taught = _Taught(recipe, lessons, teacher, wide.channels)
 
     def loss(step: int) -> Tensor:
         image, answer = taught.batch(step)
@@ -144,8 +148,8 @@ def imitation_loss(
 class _Taught:
     """The endless seeded series of patches with the teacher's answers, each block used several times."""
 
-    def __init__(self, recipe: Distillation, lessons: Lessons, teacher: Backend) -> None:
-        self._recipe, self._lessons, self._teacher = recipe, lessons, teacher
+    def __init__(self, recipe: Distillation, lessons: Lessons, teacher: Backend, channels: int) -> None:
+        self._recipe, self._lessons, self._teacher, self._channels = recipe, lessons, teacher, channels
         self._number = -1
         self._block: dict[int, tuple[np.ndarray, np.ndarray]] = {}
 
@@ -164,7 +168,8 @@ class _Taught:
 
     def _asked(self, source: int) -> tuple[np.ndarray, np.ndarray]:
         first = source * self._recipe.batch
-        patches = np.stack([self._lessons.patch(self._recipe, first + k) for k in range(self._recipe.batch)])
+        numbers = range(first, first + self._recipe.batch)
+        patches = np.stack([self._lessons.patch(self._recipe, number, self._channels) for number in numbers])
         patches = np.ascontiguousarray(patches, np.float32)
         answer = self._teacher.run(patches)
         # Half precision is exact enough for both and keeps a block small.
@@ -176,10 +181,10 @@ def _turned(batch: np.ndarray, how: int) -> np.ndarray:
     return np.ascontiguousarray(turned[..., ::-1] if (how // 4) % 2 else turned)
 
 
-def _first_pictures(recipe: Distillation, lessons: Lessons) -> Tensor:
+def _first_pictures(recipe: Distillation, lessons: Lessons, channels: int) -> Tensor:
     """What the channels are chosen on; no later step sees these patches."""
     beyond = recipe.steps * recipe.batch
-    patches = [lessons.patch(recipe, beyond + k) for k in range(_CHOSEN_ON)]
+    patches = [lessons.patch(recipe, beyond + k, channels) for k in range(_CHOSEN_ON)]
     return torch.from_numpy(np.stack(patches).astype(np.float32))
 
 

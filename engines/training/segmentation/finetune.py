@@ -23,9 +23,11 @@ from engines.evaluation.segmentation.labelled_pictures import LabelledPicture
 from engines.inference.model_files import ModelFiles
 from engines.inference.network_weights import load_network
 from engines.networks.dru_net import DruNet
+from engines.segmentation.arrival import channels_for
 from engines.segmentation.conditioning import condition_working
 from engines.segmentation.scenes import Scene
-from engines.simulation.angiograms.angiogram_synthesis import WORKING_PX, synthesize
+from engines.simulation.angiograms.angiogram_synthesis import WORKING_PX
+from engines.training.segmentation.drawn_arrival import sample_for
 from engines.training.segmentation.segmentation_recipe import fast_precision
 
 _SAVE_EVERY = 50
@@ -84,10 +86,10 @@ def finetune(
         while step < plan.steps:
             for group in optimiser.param_groups:
                 group["lr"] = _rate(plan, step)
-            image, masks, known = _batch(scene, prepared, plan, step)
+            image, masks, known = _batch(scene, prepared, plan, step, net.channels)
             optimiser.zero_grad(set_to_none=True)
             with torch.autocast("cpu", dtype=torch.bfloat16, enabled=fast):
-                logits = net(image[:, : net.channels].contiguous(memory_format=torch.channels_last))
+                logits = net(image.contiguous(memory_format=torch.channels_last))
             loss = partial_loss(logits, masks, known)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
@@ -157,7 +159,9 @@ def _working(picture: LabelledPicture) -> _Prepared:
     return _Prepared(cv2.resize(values, size, interpolation=how), mask)
 
 
-def _batch(scene: Scene, prepared: Sequence[_Prepared], plan: FineTuning, step: int) -> tuple[Tensor, Tensor, Tensor]:
+def _batch(
+    scene: Scene, prepared: Sequence[_Prepared], plan: FineTuning, step: int, channels: int
+) -> tuple[Tensor, Tensor, Tensor]:
     images, masks, known = [], [], []
     for number in range(step * plan.batch, (step + 1) * plan.batch):
         random = np.random.default_rng(np.random.SeedSequence([plan.seed, number, 3]))
@@ -165,17 +169,18 @@ def _batch(scene: Scene, prepared: Sequence[_Prepared], plan: FineTuning, step: 
         if random.random() >= plan.synthetic_share:
             own = _own_patch(random, prepared, plan.patch_px)
         if own is None:
-            sample = synthesize(scene, plan.seed, number, plan.patch_px)
+            sample = sample_for(channels, scene, plan.seed, number, plan.patch_px)
             images.append(sample.channels)
             masks.append(sample.masks)
             known.append([1.0] * len(scene.classes))
             continue
-        channels, mask = own
+        picture, mask = own
         labelled = np.zeros((len(scene.classes), *mask.shape), np.float32)
         labelled[0] = mask
-        images.append(channels)
+        images.append(picture)
         masks.append(labelled)
         known.append([1.0] + [0.0] * (len(scene.classes) - 1))
+    images = [channels_for(image, channels) for image in images]
     return tuple(torch.from_numpy(np.stack(part).astype(np.float32)) for part in (images, masks, known))  # type: ignore
 
 

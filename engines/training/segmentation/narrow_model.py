@@ -16,9 +16,10 @@ from engines.inference.backend import Backend
 from engines.inference.factory import make_backend
 from engines.inference.model_files import ModelFiles, NarrowGate, sha256
 from engines.networks.dru_net import DruNet
+from engines.segmentation.arrival import channels_for
 from engines.segmentation.scenes import Scene, scene_of_model
-from engines.simulation.angiograms.angiogram_synthesis import synthesize
 from engines.training.segmentation.distillation import Distillation
+from engines.training.segmentation.drawn_arrival import sample_for
 from engines.training.segmentation.export import check_parity, enter, onnx_bytes
 from engines.training.segmentation.quantise import GATE_PICTURES, GATE_SEED, gate_dice
 
@@ -29,9 +30,10 @@ _LEVEL_SEED, _LEVEL_PICTURES, _LEVEL_PX = 5_000_000, 30, 256
 _TRIED = np.linspace(0.2, 0.7, 11)
 
 
-def scene_pictures(scene: Scene) -> list[Float[np.ndarray, "channels size size"]]:
+def scene_pictures(scene: Scene, channels: int) -> list[Float[np.ndarray, "channels size size"]]:
     """Synthetic pictures that neither training nor gate sees."""
-    return [synthesize(scene, _LEVEL_SEED, index, _LEVEL_PX).channels for index in range(_LEVEL_PICTURES)]
+    samples = [sample_for(channels, scene, _LEVEL_SEED, index, _LEVEL_PX) for index in range(_LEVEL_PICTURES)]
+    return [channels_for(sample.channels, channels) for sample in samples]
 
 
 def level_with(
@@ -74,7 +76,7 @@ def write_narrow_model(net: DruNet, recipe: Distillation, wide: ModelFiles, out:
     """
     scene = scene_of_model(recipe.teacher)
     net = copy.deepcopy(net)
-    level_with(net, make_backend("onnx", wide), scene_pictures(scene), wide.record.threshold)
+    level_with(net, make_backend("onnx", wide), scene_pictures(scene, net.channels), wide.record.threshold)
     net.load_state_dict({n: v.half().float() if v.is_floating_point() else v for n, v in net.state_dict().items()})
     graph = onnx_bytes(net.eval(), scene, {"steps": recipe.steps, "seed": recipe.seed, "teacher": wide.name})
     check_parity(net, graph)

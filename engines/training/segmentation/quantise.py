@@ -28,8 +28,10 @@ from calibration.errors import GuidanceError, InputError
 from calibration.store import write_bytes
 from engines.evaluation.segmentation.pooled_dice import pooled_dice
 from engines.inference.model_files import Int8Gate, ModelFiles, ModelRecord, read_manifest, sha256
+from engines.segmentation.arrival import channels_for
 from engines.segmentation.scenes import Scene, scene_of_model
-from engines.simulation.angiograms.angiogram_synthesis import WORKING_PX, synthesize
+from engines.simulation.angiograms.angiogram_synthesis import WORKING_PX
+from engines.training.segmentation.drawn_arrival import sample_for
 from engines.training.segmentation.export import enter
 
 CALIBRATION_SEED = 6_000_000  # different from the seeds of training, tuning, evaluation and the test suite
@@ -130,13 +132,15 @@ def gate_dice(
     graphs: Sequence[bytes], scene: Scene, record: ModelRecord, *, pictures: int = GATE_PICTURES
 ) -> list[dict[str, float]]:
     """Of each graph, the pooled Dice of every class in percent, on the gate's pictures."""
-    samples = [synthesize(scene, GATE_SEED, index, WORKING_PX) for index in range(pictures)]
+    sessions = [onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"]) for content in graphs]
+    # What arrived counts only if all are shown it.
+    fewest = min(int(session.get_inputs()[0].shape[1]) for session in sessions)
+    samples = [sample_for(fewest, scene, GATE_SEED, index, WORKING_PX) for index in range(pictures)]
     found = []
-    for content in graphs:
-        session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-        key = session.get_inputs()[0].name
+    for session in sessions:
+        key, channels = session.get_inputs()[0].name, int(session.get_inputs()[0].shape[1])
         masks = [
-            np.asarray(session.run(None, {key: s.channels[None, : record.channels]})[0])[0] >= record.threshold
+            np.asarray(session.run(None, {key: channels_for(s.channels, channels)[None]})[0])[0] >= record.threshold
             for s in samples
         ]
         found.append(
@@ -174,7 +178,8 @@ class _Pictures(CalibrationDataReader):
         scene: Scene, key: str, count: int, channels: int
     ) -> Iterator[dict[str, Float[np.ndarray, "1 c rows columns"]]]:
         for index in range(count):
-            yield {key: synthesize(scene, CALIBRATION_SEED, index, WORKING_PX).channels[None, :channels]}
+            sample = sample_for(channels, scene, CALIBRATION_SEED, index, WORKING_PX)
+            yield {key: channels_for(sample.channels, channels)[None]}
 
     def get_next(self):  # pyright: ignore[reportIncompatibleMethodOverride] - the base class declares a dict, ends by None
         return next(self._batches, None)

@@ -20,10 +20,10 @@ from calibration.store import write_atomically
 from engines.inference.model_files import ModelFiles, read_manifest
 from engines.inference.network_weights import load_network
 from engines.networks.dru_net import DruNet
-from engines.segmentation.arrival import WITH_ARRIVAL, channels_for
+from engines.segmentation.arrival import WITH_ARRIVAL
 from engines.segmentation.conditioning import CHANNELS
 from engines.segmentation.scenes import Scene, is_bundled, scene_named, scene_of_model
-from engines.simulation.angiograms.angiogram_synthesis import synthesize
+from engines.training.segmentation.drawn_arrival import sample_for
 from engines.training.segmentation.simulated_cases import SimulatedFrames, load_simulated
 
 LossName = Literal["dice+bce", "dice+bce+cldice", "dice", "bce"]
@@ -49,8 +49,8 @@ class Recipe:
         randomised: whether to draw the imaging chain of every synthetic patch; False only in the ablation.
         form: "paper" for the network as published: one input channel, the picture itself, and the decoder as drawn.
         precision: precision of the forward and backward pass; weights, updates and the loss stay in float32.
-        arrival: whether the network also sees what came with the contrast (`engines.segmentation.arrival`), which
-            simulated cases show and synthetic pictures, single ones, do not.
+        arrival: whether the network also sees what came with the contrast (`engines.segmentation.arrival`): of
+            simulated cases as their runs show it, of synthetic pictures as drawn, and unknown in some of both.
     """
 
     scene: str
@@ -106,10 +106,12 @@ class _Patches(IterableDataset):
         if frames is not None and np.random.default_rng([recipe.seed, index, 2]).random() < recipe.case_share:
             sample = frames.sample(recipe.seed, index, recipe.patch_px, arrival=recipe.arrival)
         if sample is None:
-            sample = synthesize(self.scene, recipe.seed, index, recipe.patch_px, randomised=recipe.randomised)
+            channels = channels_of(recipe)
+            sample = sample_for(
+                channels, self.scene, recipe.seed, index, recipe.patch_px, randomised=recipe.randomised
+            )  # fmt: skip
         # float16 is exact enough for values within 5 and keeps a block of patches small.
-        channels = channels_for(sample.channels, WITH_ARRIVAL) if recipe.arrival else sample.channels
-        return channels.astype(np.float16), sample.masks.astype(bool)
+        return sample.channels.astype(np.float16), sample.masks.astype(bool)
 
 
 def _turned(channels: np.ndarray, masks: np.ndarray, index: int) -> tuple[np.ndarray, np.ndarray]:
@@ -181,9 +183,15 @@ def train(
 
 def network_of(recipe: Recipe) -> DruNet:
     """The untrained network of a recipe."""
-    classes, paper = len(scene_named(recipe.scene).classes), recipe.form == "paper"
-    channels = 1 if paper else WITH_ARRIVAL if recipe.arrival else CHANNELS
-    return DruNet(classes, recipe.width, channels, drawn=paper)
+    classes = len(scene_named(recipe.scene).classes)
+    return DruNet(classes, recipe.width, channels_of(recipe), drawn=recipe.form == "paper")
+
+
+def channels_of(recipe: Recipe) -> int:
+    """Input channels of a recipe's network."""
+    if recipe.form == "paper":
+        return 1
+    return WITH_ARRIVAL if recipe.arrival else CHANNELS
 
 
 def _averaged(recipe: Recipe, average: dict[str, Tensor]) -> DruNet:

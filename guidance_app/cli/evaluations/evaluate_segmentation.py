@@ -34,6 +34,9 @@ def segmentation(
     phantom: Path | None = typer.Option(
         None, "--phantom", help="Folder of the coronary phantom: its projected surface is the reference."
     ),
+    foreign: Path | None = typer.Option(
+        None, "--foreign", help="Folder of another generator's runs: their projected lumens are the reference."
+    ),
     model: str = typer.Option("", "--model", help="Network; default: coronary, or what suits each case."),
     models: Path | None = typer.Option(None, "--models", help="Folder of other weights, as `train` leaves it."),
     backend: str = typer.Option("auto", help="Runtime of the network."),
@@ -47,10 +50,11 @@ def segmentation(
 ) -> None:
     """Dice, precision, recall and clDice of a network: on pictures with masks, or on simulated cases, every class."""
     folders = [*cases, *(more or [])]
-    given = [bool(folders), images is not None or masks is not None, phantom is not None]
+    given = [bool(folders), images is not None or masks is not None, phantom is not None, foreign is not None]
     if sum(given) != 1 or (images is None) != (masks is None):
         raise InputError(
-            "evaluate segmentation: give one of --images DIR with --masks DIR, --cases CASE, or --phantom DIR"
+            "evaluate segmentation: give one of --images DIR with --masks DIR, --cases CASE, --phantom DIR, or "
+            "--foreign DIR"
         )
     if json_file is not None:
         from calibration.store import check_place_for
@@ -59,6 +63,8 @@ def segmentation(
     synthetic = synthetic if peers else 0
     if folders:
         content = _simulated(folders, model, backend, models, careful, every, synthetic, pictures)
+    elif foreign is not None:
+        content = _foreign(foreign, model, backend, models, careful, every)
     else:
         labelled, failures = _pictures_of(images, masks, phantom, backend)
         # On the phantom no filter is tuned in folds: all of its views show the one tree.
@@ -203,6 +209,37 @@ def _simulated(
         "total": totals, "cases": by_case,
         "peers": [{"model": name, **peer} for name, one in peers.items() for peer in one.as_json()],
         "failures": failures,
+    }  # fmt: skip
+
+
+def _foreign(folder: Path, model: str, backend: str, models: Path | None, careful: bool, every: int) -> dict[str, Any]:
+    from engines.evaluation.registration.foreign import foreign_runs, kind_of_patient
+    from engines.evaluation.segmentation.foreign_pictures import LOOKS, evaluate_foreign
+    from engines.segmentation.scenes import model_for_kind
+
+    runs = foreign_runs(folder)
+    names = {run.patient: model or model_for_kind(kind_of_patient(run.patient), "upper") for run in runs}
+    loaded = {name: _segmenter(name, backend, models, careful) for name in sorted(set(names.values()))}
+    segmenters = {patient: loaded[name] for patient, name in names.items()}
+    found = evaluate_foreign(folder, runs, segmenters, every=every, progress=_say)
+    for name, of_model in found["total"].items():
+        print(f"{name} ({loaded[name].backend}, threshold {loaded[name].threshold}): {of_model['full_frames']} frames")
+        for class_name, looks in of_model["classes"].items():
+            for look in LOOKS:
+                cells = ", ".join(
+                    f"{figure} {spread['median']:.3f} ({spread['median_low']:.3f}-{spread['median_high']:.3f})"
+                    for figure, spread in looks[look].items()
+                    if spread["count"]
+                )
+                print(f"  {class_name}, {look}: median {cells}")
+        of_before = ", ".join(f"{of_model['not_empty'][look]} with a {look}" for look in LOOKS[:1])
+        print(
+            f"  of {of_model['frames_before_contrast']} frames before contrast not empty: {of_before}, "
+            f"{of_model['not_empty'][LOOKS[1]]} {LOOKS[1]}"
+        )
+    return {
+        "seed": None, "data": str(folder), "every": every, "careful": careful,
+        "model": {name: {"backend": s.backend, "threshold": s.threshold} for name, s in loaded.items()}, **found,
     }  # fmt: skip
 
 

@@ -16,11 +16,11 @@ _GEOMETRY = CArmGeometry(
 )  # fmt: skip
 
 
-def _write_case(folder, name: str) -> None:
-    """An aorta as a wide dark band, crossed by a wire that is labelled before it."""
+def _write_case(folder, name: str, before: int = 0) -> None:
+    """An aorta as a wide dark band, crossed by a wire that is labelled before it; after so many frames without."""
     random = np.random.default_rng(0)
-    label = np.zeros((4, 128, 128), np.uint8)
-    label[:, 50:80] = 3
+    label = np.zeros((4 + before, 128, 128), np.uint8)
+    label[before:, 50:80] = 3
     label[:, :, 60:62] = 4
     pixels = 150 + random.normal(0, 3, label.shape) - 50 * (label == 3) - 90 * (label == 4)
     case = folder / name
@@ -42,6 +42,27 @@ def test_labels_follow_the_picture_and_repeat(tmp_path):
     assert first.picture[aorta & ~device].mean() < first.picture[~aorta & ~device].mean()
     # The wire inside the aorta belongs to both.
     assert (aorta & device).sum() > 0.1 * device.sum()
+
+
+def test_what_came_with_the_contrast_is_a_third_channel_that_follows_the_picture(tmp_path):
+    _write_case(tmp_path, "tavi-100", before=2)
+    frames = load_simulated(tmp_path, SCENES["aortic-upper"])
+    assert all(arrived is not None for arrived in frames.arrived)
+    drawn = [frames.sample(1, index, 192, arrival=True) for index in range(12)]
+    samples = [sample for sample in drawn if sample is not None]
+    assert {sample.channels.shape for sample in samples} == {(3, 192, 192)}
+    known = [sample for sample in samples if sample.channels[2].any()]
+    assert 0 < len(known) < len(samples)
+    for sample in known:
+        aorta = sample.masks[0] > 0.5
+        if aorta.any():
+            assert sample.channels[2][aorta].mean() > np.median(sample.channels[2][~aorta]) + 0.2
+    assert frames.sample(1, 0, 192).channels.shape[0] == 2
+
+
+def test_a_run_with_contrast_throughout_tells_nothing_of_its_arrival(tmp_path):
+    _write_case(tmp_path, "tavi-100")
+    assert load_simulated(tmp_path, SCENES["aortic-upper"]).arrived == [None, None]
 
 
 @pytest.mark.parametrize("name", ["tavi-7", "tavi-1000", "tavi"])
