@@ -8,6 +8,7 @@ before the bolus is no vessel. A beating heart is never subtracted, because its 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -17,10 +18,11 @@ from engines.angiography.contrast_gate import Background, background_of_run
 from engines.angiography.dsa import is_subtractable, subtract
 from engines.angiography.frame import Frame
 from engines.angiography.run import Run
+from engines.inference.model_files import BUNDLED_MODELS, read_manifest
 from engines.segmentation.islands import without_islands
-from engines.segmentation.scenes import is_bundled, scene_of_model
+from engines.segmentation.scenes import arrival_weights, is_bundled, scene_of_model
 from engines.segmentation.segmentation import Segmentation
-from engines.segmentation.segmenter import Segmenter
+from engines.segmentation.segmenter import Segmenter, load_segmenter
 
 Means = Literal["", "subtraction", "gate", "arrival"]
 
@@ -57,6 +59,10 @@ class RunMemory:
             pass
         return cls(shown=run)
 
+    def best(self, network: Network) -> Segmenter:
+        """The segmenter for this run's frames."""
+        return network.single if self.background is None or network.arrival is None else network.arrival
+
     def means(self, segmenter: Segmenter) -> Means:
         """How the pictures before the bolus are used."""
         if hasattr(self.shown, "unsubtracted"):
@@ -73,6 +79,43 @@ class RunMemory:
         if segmenter.takes_arrival:
             return segmenter.segment(frame, background=background)
         return _gated(segmenter.segment(frame), background, frame, segmenter)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Network:
+    """A network for single frames, and where there is one the same for frames whose run shows the time before contrast.
+
+    Args:
+        single: takes pictures alone.
+        arrival: its `arrival_weights`; None where the folder has none.
+    """
+
+    single: Segmenter
+    arrival: Segmenter | None = None
+
+
+def load_network_pair(
+    model: str,
+    backend: str = "auto",
+    threads: int = 1,
+    folder: Path = BUNDLED_MODELS,
+    *,
+    careful: bool = False,
+    single_frame: bool = False,
+) -> Network:
+    """`load_segmenter`, and beside it the weights that take the arrival, if the folder has them.
+
+    Args:
+        single_frame: without those.
+
+    Raises:
+        InputError: as `load_segmenter`.
+    """
+    single = load_segmenter(model, backend, threads, folder, careful=careful)
+    other = arrival_weights(model)
+    if single_frame or other == model or other not in read_manifest(folder).models:
+        return Network(single=single)
+    return Network(single=single, arrival=load_segmenter(other, backend, threads, folder, careful=careful))
 
 
 def subtracted_for(run: Run, case_kind: str) -> Run:

@@ -52,7 +52,10 @@ SCENES = {
 }
 
 # Weights that ship beside a scene's own, which bear its name.
-_OTHER_WEIGHTS = {"coronary-sim": "coronary"}
+_ARRIVAL = "-arrival"
+_OTHER_WEIGHTS = {"coronary-sim": "coronary"} | {
+    f"aortic-{part}{_ARRIVAL}": f"aortic-{part}" for part in ("upper", "lower")
+}
 
 _MODEL_OF_KIND = {"evt": "cerebral", "tavi": "aortic-upper", "coronary": "coronary"}
 _LOWER = {"tavi": "aortic-lower"}
@@ -77,6 +80,11 @@ def scene_of_model(model: str) -> Scene:
 def is_bundled(model: str) -> bool:
     """Whether `scene_of_model` knows it; a folder of one's own may hold networks of any name."""
     return _OTHER_WEIGHTS.get(model, model) in SCENES
+
+
+def arrival_weights(model: str) -> str:
+    """Name of the weights that also take what came with the contrast; a folder may lack them."""
+    return model if model.endswith(_ARRIVAL) else f"{model}{_ARRIVAL}"
 
 
 def shows_polarity(model: str) -> bool:

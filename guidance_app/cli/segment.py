@@ -16,9 +16,9 @@ from calibration.errors import GuidanceError, InputError
 if TYPE_CHECKING:
     from engines.angiography.contrast_gate import Background
     from engines.angiography.frame import Frame
-    from engines.segmentation.segmenter import Segmenter
+    from engines.segmentation.run_memory import Network
 
-    Explain = Callable[[Frame, Background | None], bytes]
+    Explain = Callable[[str, Frame, Background | None], bytes]
 
 _SCHEMA = "guidance-app/segment/1"
 
@@ -58,12 +58,14 @@ def segment(
     """
     from calibration.store import make_folder, write_json
     from engines.inference.model_files import BUNDLED_MODELS
-    from engines.segmentation.segmenter import load_segmenter
+    from engines.segmentation.run_memory import load_network_pair
 
-    segmenter = load_segmenter(model, backend, threads, folder=models or BUNDLED_MODELS, careful=careful)
+    folder = models or BUNDLED_MODELS
+    network = load_network_pair(model, backend, threads, folder, careful=careful, single_frame=single_frame)
+    segmenter = network.single
     if class_name and class_name not in segmenter.classes:
         raise InputError(f"--class {class_name}: {model} has the classes {', '.join(segmenter.classes)}")
-    explain = _explainer(model, models or BUNDLED_MODELS, class_name, layer) if attention else None
+    explain = _explainer(folder, class_name, layer) if attention else None
     make_folder(out)
     taken: dict[str, Path] = {}
     entries: list[dict[str, Any]] = []
@@ -73,7 +75,7 @@ def segment(
             stem = _stem(path)
             if stem in taken:
                 raise InputError(f"{path}: its masks would overwrite those of {taken[stem]}; use another --out")
-            _segment_run(path, segmenter, class_name, out, outcome, explain, single_frame=single_frame)
+            _segment_run(path, network, class_name, out, outcome, explain, single_frame=single_frame)
         except GuidanceError as error:
             outcome.fail(str(error))
         if outcome.masks:
@@ -103,6 +105,8 @@ class _Outcome:
     attention: list[str] = field(default_factory=list)
     subtracted: bool = False
     before_contrast: str = ""
+    model: str = ""
+    threshold: float = 0.0
 
     def fail(self, reason: str) -> None:
         # One file goes on failing in the same way, and its first reason helps; in a folder each bad file is named.
@@ -114,6 +118,7 @@ class _Outcome:
         return {
             "input": self.input, "status": "error" if self.reasons else "ok", "reason": "; ".join(self.reasons),
             "subtracted": self.subtracted, "before_contrast": self.before_contrast or "none", "masks": self.masks,
+            **({"model": self.model, "threshold": self.threshold} if self.model else {}),
             **({"attention": self.attention} if self.attention else {}),
         }  # fmt: skip
 
@@ -129,18 +134,21 @@ def _is_source(mask: Path, source: Path) -> bool:
     return mask == source or (mask.parent == source and mask.exists())
 
 
-def _explainer(model: str, folder: Path, class_name: str, layer: str) -> Explain:
-    """From a frame to the PNG of its attention; a class that is not named is the network's first."""
+def _explainer(folder: Path, class_name: str, layer: str) -> Explain:
+    """From a network's name and a frame to the PNG of its attention; a class not named is the network's first."""
     import cv2
 
     from engines.inference.model_files import ModelFiles, read_manifest
     from engines.segmentation.attention import AttentionMapper, attention_picture, check_layer
 
     check_layer(layer)
-    record = read_manifest(folder).models[model]
-    mapper = AttentionMapper(ModelFiles(name=model, folder=folder, record=record))
+    mappers: dict[str, AttentionMapper] = {}
 
-    def explain(frame: Frame, background: Background | None) -> bytes:
+    def explain(model: str, frame: Frame, background: Background | None) -> bytes:
+        record = read_manifest(folder).models[model]
+        if model not in mappers:
+            mappers[model] = AttentionMapper(ModelFiles(name=model, folder=folder, record=record))
+        mapper = mappers[model]
         seen = mapper.explain(frame, class_name or record.classes[0], layer, background=background)
         return cv2.imencode(".png", attention_picture(frame, seen))[1].tobytes()
 
@@ -149,7 +157,7 @@ def _explainer(model: str, folder: Path, class_name: str, layer: str) -> Explain
 
 def _segment_run(
     path: Path,
-    segmenter: Segmenter,
+    network: Network,
     class_name: str,
     out: Path,
     outcome: _Outcome,
@@ -165,8 +173,10 @@ def _segment_run(
     from engines.segmentation.run_memory import RunMemory
 
     run = open_run(path)
-    memory = RunMemory.of(run, segmenter.name, single_frame=single_frame)
+    memory = RunMemory.of(run, network.single.name, single_frame=single_frame)
+    segmenter = memory.best(network)
     run = memory.shown
+    outcome.model, outcome.threshold = segmenter.name, segmenter.threshold
     outcome.before_contrast = memory.means(segmenter)
     outcome.subtracted = outcome.before_contrast == "subtraction"
     for index in range(run.frame_count):
@@ -188,7 +198,7 @@ def _segment_run(
             seen = f"{_stem(path)}_{index:04d}_attention.png"
             if _is_source(out / seen, path):
                 raise InputError(f"{path}: its {seen} would overwrite a picture that is read; use another --out")
-            write_bytes(out / seen, explain(frame, memory.background))
+            write_bytes(out / seen, explain(segmenter.name, frame, memory.background))
             outcome.attention.append(seen)
         if run.frame_count > 1 and sys.stderr.isatty():
             print(f"\r{path.name} {index + 1}/{run.frame_count}", end="\n" if index + 1 == run.frame_count else "",

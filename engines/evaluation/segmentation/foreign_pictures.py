@@ -23,8 +23,7 @@ from engines.angiography.files.open_run import open_run
 from engines.evaluation.registration.foreign import ForeignRun
 from engines.evaluation.segmentation.labelled import scores_as_json, spreads_as_json
 from engines.evaluation.segmentation.mask_agreement import MaskScores, score_mask, summarise
-from engines.segmentation.run_memory import RunMemory
-from engines.segmentation.segmenter import Segmenter
+from engines.segmentation.run_memory import Network, RunMemory
 
 Looks = dict[str, MaskScores]
 
@@ -111,7 +110,7 @@ def _projected(points_mm: Float[np.ndarray, "n 3"], projection: Float[np.ndarray
 
 
 def score_foreign_run(
-    foreign: ForeignRun, lumens: Mapping[str, Lumen], segmenter: Segmenter, *, every: int = 3
+    foreign: ForeignRun, lumens: Mapping[str, Lumen], network: Network, *, every: int = 3
 ) -> list[ForeignFrame]:
     """Every `every`-th frame of a run, the scored one and the last one, each looked at twice (`LOOKS`).
 
@@ -126,7 +125,8 @@ def score_foreign_run(
         raise InputError(f"{truth_file}: cannot be used ({error!r}); frames[i].projection_px_from_lps_mm?") from error
     if len(projections) != run.frame_count:
         raise InputError(f"{truth_file}: tells of {len(projections)} frames, the run has {run.frame_count}")
-    memory = RunMemory.of(run, segmenter.name)
+    memory = RunMemory.of(run, network.single.name)
+    segmenters = {LOOKS[0]: network.single, LOOKS[1]: memory.best(network)}
     curve = contrast_curve(run)
     amount = np.interp(np.arange(run.frame_count), curve.frames, curve.amount / max(float(curve.amount.max()), 1e-9))
     before = set(frames_without_contrast(curve)) if curve.rises else set()
@@ -136,17 +136,19 @@ def score_foreign_run(
         frame = memory.shown.frame(index)
         masks = {name: silhouette(lumen, projections[index], frame.shape_px) for name, lumen in lumens.items()}
         masks["vessels"] = np.logical_or.reduce(list(masks.values()))
-        looks = {LOOKS[0]: segmenter.segment(run.frame(index)), LOOKS[1]: memory.segment(segmenter, frame)}
+        looks = {
+            LOOKS[0]: network.single.segment(run.frame(index)), LOOKS[1]: memory.segment(segmenters[LOOKS[1]], frame)
+        }  # fmt: skip
         scores: dict[str, Looks] = {}
         for name, mask in masks.items():
-            if name == "vessels" or name in segmenter.classes:
+            if name == "vessels" or name in network.single.classes:
                 seen = {look: s.vessel() if name == "vessels" else s.probability(name) for look, s in looks.items()}
-                scores[name] = {look: score_mask(p >= segmenter.threshold, mask) for look, p in seen.items()}
+                scores[name] = {look: score_mask(p >= segmenters[look].threshold, mask) for look, p in seen.items()}
         results.append(
             ForeignFrame(
                 run=foreign.folder.name, index=index, contrast=float(amount[index]), before_contrast=index in before,
-                means=memory.means(segmenter), scores=scores,
-                found_share={k: float((s.vessel() >= segmenter.threshold).mean()) for k, s in looks.items()},
+                means=memory.means(segmenters[LOOKS[1]]), scores=scores,
+                found_share={k: float((s.vessel() >= segmenters[k].threshold).mean()) for k, s in looks.items()},
             )
         )  # fmt: skip
     return results
@@ -183,20 +185,20 @@ def frame_as_json(frame: ForeignFrame) -> dict[str, Any]:
 def evaluate_foreign(
     folder: Path,
     runs: list[ForeignRun],
-    segmenters: Mapping[str, Segmenter],
+    networks: Mapping[str, Network],
     *,
     every: int,
     progress: Callable[[str], None],
 ) -> dict[str, Any]:
-    """All runs of a folder, by network and in total; `segmenters` maps a run's patient to its network."""
+    """All runs of a folder, by network and in total; `networks` maps a run's patient to its network."""
     lumens: dict[str, dict[str, Lumen]] = {}
     by_model: dict[str, list[ForeignFrame]] = {}
     for run in runs:
         if run.patient not in lumens:
             lumens = {run.patient: lumens_of(folder / run.patient / "masks")}
-        segmenter = segmenters[run.patient]
-        by_model.setdefault(segmenter.name, []).extend(
-            score_foreign_run(run, lumens[run.patient], segmenter, every=every)
+        network = networks[run.patient]
+        by_model.setdefault(network.single.name, []).extend(
+            score_foreign_run(run, lumens[run.patient], network, every=every)
         )
         progress(run.folder.name)
     return {

@@ -18,7 +18,7 @@ from calibration.errors import GuidanceError
 from calibration.store import write_bytes, write_json
 from engines.inference.model_files import MANIFEST_NAME, SCHEMA, Manifest, ModelRecord, read_manifest, sha256
 from engines.networks.dru_net import DruNet, ProbabilityNet
-from engines.segmentation.scenes import Scene
+from engines.segmentation.scenes import Scene, arrival_weights
 from engines.simulation.angiograms.angiogram_synthesis import WORKING_PX
 from engines.training.segmentation.segmentation_recipe import Recipe, machine
 from engines.training.segmentation.simulated_cases import fitting_cases
@@ -26,7 +26,8 @@ from engines.training.segmentation.simulated_cases import fitting_cases
 PARITY_TOLERANCE = 1e-3  # difference of a probability on noise; fused and unfused batch norms round differently
 _LARGE = 256  # number of weights; smaller tensors are biases and shapes and take little space
 _SYNTHETIC = "synthetic angiograms (engines/simulation/angiograms/angiogram_synthesis.py); no patient, no real picture"
-_ARRIVAL = "; with what came with the contrast as third channel in 70% of those"
+_ARRIVAL = ", with what came with the contrast as third channel in 70% of those"
+_DRAWN = ", with an arrival drawn in 60% of them"
 
 
 def export(
@@ -41,29 +42,37 @@ def export(
 ) -> ModelRecord:
     """Write `NAME.safetensors` and `NAME.onnx` (half-precision weights, float32 in and out), and enter them.
 
+    NAME is that of the scene, or of its `arrival_weights`.
+
     The ONNX gives probabilities and computes in float32; only its weights are stored at half the size.
 
     Raises:
         GuidanceError: ONNX Runtime and torch disagree by more than 1e-3.
     """
+    name = weights_name(recipe)
     halved = {n: v.half() if v.is_floating_point() else v for n, v in net.state_dict().items()}
     net = copy.deepcopy(net)
     net.load_state_dict({n: v.float() if v.is_floating_point() else v for n, v in halved.items()})
-    tensors = safetensors.torch.save({n: v.contiguous() for n, v in halved.items()}, metadata={"model": scene.name})
+    tensors = safetensors.torch.save({n: v.contiguous() for n, v in halved.items()}, metadata={"model": name})
     graph = onnx_bytes(net.eval(), scene, {"steps": steps, "seed": recipe.seed})
     check_parity(net, graph)
-    contents = {f"{scene.name}.safetensors": tensors, f"{scene.name}.onnx": graph}
-    for name, content in contents.items():
-        write_bytes(folder / name, content)
+    contents = {f"{name}.safetensors": tensors, f"{name}.onnx": graph}
+    for file, content in contents.items():
+        write_bytes(folder / file, content)
     record = ModelRecord(
         classes=scene.classes, working_px=WORKING_PX, channels=net.channels, drawn=net.drawn, width=recipe.width,
         threshold=threshold,
         smallest_px=smallest_px, seed=recipe.seed, steps=steps, initial=Path(recipe.initial).stem, loss=recipe.loss,
         data=data_used(recipe, scene), machine=machine(),
-        files={name: sha256(content) for name, content in contents.items()},
+        files={file: sha256(content) for file, content in contents.items()},
     )  # fmt: skip
-    enter(folder, scene.name, record)
+    enter(folder, name, record)
     return record
+
+
+def weights_name(recipe: Recipe) -> str:
+    """Name of a recipe's weights in a model folder."""
+    return arrival_weights(recipe.scene) if recipe.arrival else recipe.scene
 
 
 def data_used(recipe: Recipe, scene: Scene) -> str:
@@ -71,8 +80,9 @@ def data_used(recipe: Recipe, scene: Scene) -> str:
     if not recipe.cases:
         return _SYNTHETIC
     cases = [case.name for case in fitting_cases(Path(recipe.cases), scene)]
+    synthetic = f"{_SYNTHETIC}{_DRAWN if recipe.arrival else ''}"
     return (
-        f"{_SYNTHETIC}; {recipe.case_share:.0%} of the patches from {len(cases)} simulated cases, "
+        f"{synthetic}; {recipe.case_share:.0%} of the patches from {len(cases)} simulated cases, "
         f"`guidance-app simulate`: {in_short(cases)}{_ARRIVAL if recipe.arrival else ''}"
     )
 

@@ -14,8 +14,9 @@ from engines.inference.model_files import ModelRecord
 from engines.networks.dru_net import DruNet, ProbabilityNet
 from engines.segmentation.arrival import WITH_ARRIVAL, channels_for
 from engines.segmentation.islands import without_islands
-from engines.segmentation.scenes import Scene
-from engines.simulation.angiograms.angiogram_synthesis import WORKING_PX, Sample, synthesize
+from engines.segmentation.scenes import Scene, is_bundled, scene_of_model
+from engines.simulation.angiograms.angiogram_synthesis import WORKING_PX, Sample
+from engines.training.segmentation.drawn_arrival import sample_for
 from engines.training.segmentation.simulated_cases import SimulatedFrames
 
 _TUNING_SEED = 2_000_000  # training seeds are smaller than both
@@ -51,7 +52,7 @@ def hold_out(net: DruNet, scene: Scene, *, pictures: int = 40, cases: SimulatedF
     their readers follow the main branches, and real thoraces contain more structures that resemble small vessels than
     synthetic ones.
     """
-    tuning = _predict(net, _synthetic(scene, _TUNING_SEED, pictures))
+    tuning = _predict(net, _synthetic(scene, _TUNING_SEED, pictures, net.channels))
     if cases is not None:
         arrival = net.channels == WITH_ARRIVAL
         drawn = (cases.sample(_TUNING_SEED, number, WORKING_PX, arrival=arrival) for number in range(pictures))
@@ -68,7 +69,7 @@ def held_out_at(net: DruNet, scene: Scene, threshold: float, smallest_px: int, *
     figures: dict[str, dict[str, Spread]] = {}
     tests = [
         (without_islands(p, threshold, smallest_px, scene.classes), m)
-        for p, m in _predict(net, _synthetic(scene, _TEST_SEED, pictures))
+        for p, m in _predict(net, _synthetic(scene, _TEST_SEED, pictures, net.channels))
     ]
     for channel, name in enumerate(scene.classes):
         scores = [score_mask(p[channel] >= threshold, m[channel] > 0.5) for p, m in tests]
@@ -97,9 +98,10 @@ def model_card(name: str, record: ModelRecord, held_out: HeldOut | None, notes: 
     if not record.initial:
         lines.append(f"- Again: `{_command(name, record)}`.")
     lines.append("")
+    arrived = ", most with what arrived" if record.channels == WITH_ARRIVAL else ""
     if held_out is not None:
         lines += [
-            f"## Unseen synthetic pictures ({held_out.pictures}, full size; median [quartiles])",
+            f"## Unseen synthetic pictures ({held_out.pictures}, full size{arrived}; median [quartiles])",
             "| class | Dice | clDice | precision | recall |",
             "| --- | --- | --- | --- | --- |",
         ]
@@ -111,7 +113,8 @@ def model_card(name: str, record: ModelRecord, held_out: HeldOut | None, notes: 
 
 
 def _command(name: str, record: ModelRecord) -> str:
-    command = f"guidance-app train {name} --steps {record.steps} --seed {record.seed}"
+    trained = scene_of_model(name).name if is_bundled(name) else name
+    command = f"guidance-app train {trained} --steps {record.steps} --seed {record.seed}"
     command += " --arrival" if record.channels == WITH_ARRIVAL else ""
     share = re.search(r"(\d+)% of the patches", record.data)
     return f"{command} --cases FOLDER --case-share {int(share[1]) / 100:g}" if share else command
@@ -126,8 +129,8 @@ def _predict(net: DruNet, samples: list[Sample]) -> list[tuple[np.ndarray, np.nd
     ]
 
 
-def _synthetic(scene: Scene, seed: int, pictures: int) -> list[Sample]:
-    return [synthesize(scene, seed, index, WORKING_PX) for index in range(pictures)]
+def _synthetic(scene: Scene, seed: int, pictures: int, channels: int) -> list[Sample]:
+    return [sample_for(channels, scene, seed, index, WORKING_PX) for index in range(pictures)]
 
 
 def _pooled_vessel_dice(

@@ -68,12 +68,25 @@ def add_int8(folder: Path, name: str) -> Int8Gate:
 
 
 def quantise_folder(folder: Path, progress: Callable[[str], None] = lambda _: None) -> dict[str, Int8Gate]:
-    """`add_int8` for every network of a folder; a progress line before and after each."""
-    gates = {}
+    """`add_int8` for every network of a folder; a progress line before and after each.
+
+    Raises:
+        GuidanceError: some networks lose more than the limit; the others have their graph.
+    """
+    gates, refused = {}, []
     for name in read_manifest(folder).models:
         progress(f"{name}: quantising")
-        gates[name] = gate = add_int8(folder, name)
+        try:
+            gates[name] = gate = add_int8(folder, name)
+        except InputError:
+            raise
+        except GuidanceError as error:
+            progress(str(error))
+            refused.append(str(error))
+            continue
         progress(f"{name}: Dice {gate.dice} -> {gate.dice_int8} (%), lost {gate.lost_points:.2f} points")
+    if refused:
+        raise GuidanceError("; ".join(refused))
     return gates
 
 

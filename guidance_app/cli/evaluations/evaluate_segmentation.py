@@ -215,13 +215,19 @@ def _simulated(
 def _foreign(folder: Path, model: str, backend: str, models: Path | None, careful: bool, every: int) -> dict[str, Any]:
     from engines.evaluation.registration.foreign import foreign_runs, kind_of_patient
     from engines.evaluation.segmentation.foreign_pictures import LOOKS, evaluate_foreign
+    from engines.inference.model_files import BUNDLED_MODELS
+    from engines.segmentation.run_memory import load_network_pair
     from engines.segmentation.scenes import model_for_kind
 
     runs = foreign_runs(folder)
     names = {run.patient: model or model_for_kind(kind_of_patient(run.patient), "upper") for run in runs}
-    loaded = {name: _segmenter(name, backend, models, careful) for name in sorted(set(names.values()))}
-    segmenters = {patient: loaded[name] for patient, name in names.items()}
-    found = evaluate_foreign(folder, runs, segmenters, every=every, progress=_say)
+    weights = models or BUNDLED_MODELS
+    pairs = {
+        name: load_network_pair(name, backend, 1, weights, careful=careful) for name in sorted(set(names.values()))
+    }
+    loaded = {name: pair.single for name, pair in pairs.items()}
+    networks = {patient: pairs[name] for patient, name in names.items()}
+    found = evaluate_foreign(folder, runs, networks, every=every, progress=_say)
     for name, of_model in found["total"].items():
         print(f"{name} ({loaded[name].backend}, threshold {loaded[name].threshold}): {of_model['full_frames']} frames")
         for class_name, looks in of_model["classes"].items():

@@ -66,7 +66,9 @@ def train(
     ] = False,
     arrival: Annotated[
         bool,
-        typer.Option("--arrival", help="aortic-...: the network also sees what came with the contrast; needs --cases"),
+        typer.Option(
+            "--arrival", help="aortic-...: other weights, which also take what came with the contrast; --cases"
+        ),
     ] = False,
     budget_min: Annotated[float, typer.Option(min=0.0, help="--arcade: minutes of part two; 0: all steps")] = 0.0,
     resume: Annotated[
@@ -204,7 +206,7 @@ def _train(
     from calibration.store import write_bytes
     from engines.simulation.angiograms.angiogram_synthesis import WORKING_PX
     from engines.training.arcade.arcade_validation import synthetic_lessons, validate
-    from engines.training.segmentation.export import export
+    from engines.training.segmentation.export import export, weights_name
     from engines.training.segmentation.held_out import hold_out, model_card
     from engines.training.segmentation.segmentation_recipe import Recipe, fast_precision
     from engines.training.segmentation.segmentation_recipe import train as train_network
@@ -223,7 +225,8 @@ def _train(
         case_share=case_share,
         precision=fast_precision(device), arrival=arrival,
     )  # fmt: skip
-    checkpoint = out / f"{name}.checkpoint.pt"
+    written = weights_name(recipe)
+    checkpoint = out / f"{written}.checkpoint.pt"
     log.begin("synthetic angiograms", steps)
     say, drawn = _progress(steps), synthetic_lessons(scene, _VALIDATION)
 
@@ -243,9 +246,9 @@ def _train(
     record = export(
         net, scene, recipe, out, steps=steps, threshold=held_out.threshold, smallest_px=held_out.smallest_px
     )
-    card = model_card(name, record, held_out)
-    write_bytes(out / f"{name}.md", card.encode())
-    print(f"{out / name}.onnx, .safetensors, .md and manifest.json written; load them with --models {out}")
+    card = model_card(written, record, held_out)
+    write_bytes(out / f"{written}.md", card.encode())
+    print(f"{out / written}.onnx, .safetensors, .md and manifest.json written; load them with --models {out}")
 
 
 def _progress(steps: int):

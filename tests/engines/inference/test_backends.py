@@ -118,7 +118,7 @@ def test_changed_weights_are_refused(tmp_path, name, damage):
 @pytest.mark.parametrize("name", _MODELS)
 def test_onnx_matches_torch(name):
     files = ModelFiles(name=name, folder=BUNDLED_MODELS, record=read_manifest().models[name])
-    batch = np.random.default_rng(1).normal(size=(1, 2, 128, 96)).astype(np.float32)
+    batch = np.random.default_rng(1).normal(size=(1, files.record.channels, 128, 96)).astype(np.float32)
     fast, reference = (make_backend(b, files).run(batch) for b in ("onnx", "torch"))
     assert np.abs(fast - reference).max() <= PARITY_TOLERANCE
 

@@ -15,7 +15,7 @@ from engines.evaluation.segmentation.foreign_pictures import (
     lumens_of,
     silhouette,
 )
-from engines.segmentation.segmenter import load_segmenter
+from engines.segmentation.run_memory import load_network_pair
 from tests.engines.angiography.bolus_runs import AMOUNTS, SHAPE, bolus, bolus_file
 
 _SPACING_MM = 2.0
@@ -69,9 +69,9 @@ def test_a_silhouette_is_closed_and_lies_where_its_points_project_to():
 
 
 def test_every_frame_is_looked_at_twice_and_totals_say_what_is_not_empty(folder):
-    segmenter = load_segmenter("aortic-upper", "onnx")
+    network = load_network_pair("aortic-upper", "onnx")
     runs = foreign_runs(folder)
-    found = evaluate_foreign(folder, runs, {"tavi0": segmenter}, every=4, progress=lambda _line: None)
+    found = evaluate_foreign(folder, runs, {"tavi0": network}, every=4, progress=lambda _line: None)
     total = found["total"]["aortic-upper"]
     frames = {entry["frame"]: entry for entry in found["cases"]}
     assert {0, 4, 5, 8, 9} <= set(frames)
@@ -89,6 +89,6 @@ def test_a_truth_of_another_length_is_refused(folder):
     path.write_text(json.dumps(told | {"frames": told["frames"][:3]}))
     with pytest.raises(InputError, match="tells of 3 frames, the run has 10"):
         evaluate_foreign(
-            folder, foreign_runs(folder), {"tavi0": load_segmenter("aortic-upper", "onnx")}, every=3,
+            folder, foreign_runs(folder), {"tavi0": load_network_pair("aortic-upper", "onnx")}, every=3,
             progress=lambda _line: None,
         )  # fmt: skip
