@@ -121,3 +121,18 @@ def test_a_run_is_judged_by_its_pictures_before_the_bolus_unless_told_not_to(tmp
 def test_a_single_picture_says_that_nothing_came_before_it(picture, tmp_path):
     assert _run(picture, "--out", tmp_path / "out").exit_code == 0
     assert _entry(tmp_path / "out")["before_contrast"] == "none"
+
+
+def test_an_aortas_run_is_given_to_the_weights_that_take_its_arrival_with_their_attention(tmp_path):
+    path = bolus_file(tmp_path / "aorta.dcm", bolus(amounts=(0.0, 0.0, 1.0, 1.0)))
+    arguments = ["segment", str(path), "--model", "aortic-upper", "--backend", "onnx"]
+    for options, expected in (
+        (["--attention"], ("arrival", "aortic-upper-arrival")),
+        (["--single-frame"], ("none", "aortic-upper")),
+    ):
+        out = tmp_path / expected[1]
+        assert CliRunner().invoke(build_app(), [*arguments, "--out", str(out), *options]).exit_code == 0
+        entry = _entry(out)
+        assert (entry["before_contrast"], entry["model"]) == expected
+        assert 0.0 < entry["threshold"] < 1.0
+        assert len(entry.get("attention", [])) == (4 if "--attention" in options else 0)
