@@ -81,6 +81,7 @@ class GuidanceWindow(QWidget):
         self._pads: GamepadWatch | None = None
         self.rooms: tuple[Room, ...] = tuple(make(self) for make in make_rooms)
         self._current: Room | None = None
+        self._entered: set[str] = set()
         self.inputs.changed.connect(self._size_targets)
         for room in self.rooms:
             room.restore((states or {}).get(room.id, {}))
@@ -91,6 +92,7 @@ class GuidanceWindow(QWidget):
         )  # fmt: skip
         self.keys = KeyHelp(self)
         self.palette_box = CommandPalette(self, self.perform, self.keys_to_room)
+        self.inputs.walk_in(self.palette_box)
         self.toasts = Toasts(self, margin_px=_STRIP_PX)
         self.jobs = JobTray(self, self._job_ended)
         self.jobs.changed.connect(self._show_job_count)
@@ -124,7 +126,11 @@ class GuidanceWindow(QWidget):
 
     def known_actions(self) -> tuple[Action, ...]:
         of_live = self.live.actions() if any(isinstance(room, LiveRoom) for room in self.rooms) else ()
-        return (*of_live, *own_actions(self))
+        verbs = {action.id.partition(".")[2] for action in of_live}
+        entered = [room for room in self.rooms if room.id in self._entered and not isinstance(room, LiveRoom)]
+        # The same verb is the same button in every room, and is learned once.
+        others = (one for room in entered for one in room.actions() if one.id.partition(".")[2] not in verbs)
+        return (*of_live, *others, *own_actions(self))
 
     def right_drag_windows(self) -> bool:
         return self.live.right_drag_windows
@@ -189,6 +195,7 @@ class GuidanceWindow(QWidget):
             self.rail.show_current(self.rooms.index(before))
             return reason
         self._current = room
+        self._entered.add(room.id)
         if self._stack.indexOf(room.widget) < 0:
             self._stack.addWidget(room.widget)
         self._stack.setCurrentWidget(room.widget)
@@ -311,6 +318,10 @@ class GuidanceWindow(QWidget):
         self.setWindowTitle(f"{title} - {palette.RESEARCH_LINE}")
 
     # What the window's own actions ask for
+
+    def next_room(self, by: int) -> str:
+        now = -1 if self._current is None else self.rooms.index(self._current)
+        return self.go_to(self.rooms[(now + by) % len(self.rooms)].id)
 
     def search(self) -> str:
         self.keys.hide()
