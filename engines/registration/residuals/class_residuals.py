@@ -23,6 +23,7 @@ from engines.segmentation.segmentation import Segmentation
 
 ARTERY, VEIN = "artery", "vein"
 _ARTERIAL = ("aorta", "artery")
+_EMPTY_SHARE = 5e-4  # of the picture; a class with less is a stray piece of the other one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -81,6 +82,8 @@ class ClassedModel:
             parts.append((self.veins, seen.venous, seen.arterial))
         found: list[BranchResidual] = []
         for model, mask, hidden in parts:
+            if hidden is not None and mask.mean() < _EMPTY_SHARE:
+                mask = np.zeros_like(mask)
             view = RegistrationView(
                 file="", sop_instance_uid="", frame=0, geometry=geometry, vessel=np.asarray(mask, np.float32)
             )

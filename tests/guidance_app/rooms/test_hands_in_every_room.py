@@ -213,8 +213,10 @@ def test_ivus(hand: Hand, qtbot: QtBot, tmp_path: Path) -> None:
     hand.to("ivus")
     room = room_of(hand, IvusRoom)
     assert room.open_result(make_pullback(tmp_path / "case")) == ""
-    desk = room.place.desk
-    qtbot.waitUntil(lambda: desk.matter is not None and not room.place.busy, timeout=20_000)
+    place = room.place
+    assert place is not None
+    desk = place.desk
+    qtbot.waitUntil(lambda: desk.matter is not None and not place.busy, timeout=20_000)
     frame = desk.frame
     hand.tap("right")
     assert desk.frame == frame + 1
@@ -229,7 +231,9 @@ def test_cmr(hand: Hand, qtbot: QtBot, tmp_path: Path) -> None:
     hand.to("cmr")
     room = room_of(hand, CmrRoom)
     assert room.open_result(make_result(tmp_path)) == ""
-    qtbot.waitUntil(lambda: room.place.ct is not None and not room.place.busy, timeout=20_000)
+    place = room.place
+    assert place is not None
+    qtbot.waitUntil(lambda: place.ct is not None and not place.busy, timeout=20_000)
     hand.choose("cmr.territories")
     assert hand.said == "" or "first" not in hand.said
     hand.choose("cmr.overview")
