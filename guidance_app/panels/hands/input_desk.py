@@ -172,4 +172,4 @@ class InputDesk(QObject):
 
 def _verb(action_id: str) -> str:
     """Of "replay.play" the "play"."""
-    return action_id.partition(".")[2]
+    return action_id.split(".", 1)[-1]
