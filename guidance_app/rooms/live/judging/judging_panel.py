@@ -46,7 +46,11 @@ class JudgingPanel(ButtonPanel):
         self.branches.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.branches.itemClicked.connect(self._clicked)
         self._layout.addWidget(self.branches, 1)
-        hint = QLabel(tr("How far each branch lies from its vessel, in mm at the isocentre; arteries by arteries."))
+        hint = QLabel(
+            tr(
+                "How far each branch lies from its vessel, in mm at the isocentre: arteries by arteries, veins by veins."
+            )
+        )
         hint.setObjectName("quiet")
         hint.setWordWrap(True)
         self._layout.addWidget(hint)
