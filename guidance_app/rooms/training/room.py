@@ -73,7 +73,8 @@ class TrainingRoom(PlaceRoom["TrainingPlace"]):
         reference = Action(
             id="training.reference", words=tr("Let the program register a run as reference"), press=place.make_reference
         )
-        return (*begin, export, delete, reference)
+        guest = Action(id="training.guest", words=tr("Train as a guest"), press=place.train_as_guest)
+        return (*begin, export, delete, reference, guest)
 
     def enter(self, case: Case | None) -> None:
         self.widget.take_case(case)

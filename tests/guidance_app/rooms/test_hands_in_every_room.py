@@ -26,7 +26,7 @@ from tests.guidance_app.panels.hands.made_up_pads import MadeUpPads
 from tests.guidance_app.rooms.cmr.small_result import make_result
 from tests.guidance_app.rooms.ivus.small_result import make_result as make_pullback
 from tests.guidance_app.rooms.live.staged_case import CASE
-from tests.guidance_app.rooms.replay.takes import compute_stand_in
+from tests.guidance_app.rooms.replay.takes import compute_for_ever
 from tests.guidance_app.views.staging import StagedSession, screen
 
 ROOMS = ("case", "live", "replay", "ivus", "cmr", "training", "benchmark", "settings")
@@ -185,7 +185,7 @@ def test_what_has_consequences_wants_a_hold_from_the_list_too(hand: Hand, qtbot:
 
 
 def test_replay(hand: Hand, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(take_desk, "compute_take", compute_stand_in)
+    monkeypatch.setattr(take_desk, "compute_take", compute_for_ever)
     hand.window._set_case(load_case("coronary"))
     hand.to("replay")
     place = room_of(hand, ReplayRoom).widget
@@ -206,7 +206,10 @@ def test_replay(hand: Hand, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> No
     hand.tap("y")
     assert place.sides["A"].view.mode != mode
     hand.choose("replay.compute-a")
-    qtbot.waitUntil(lambda: place.sides["A"].screens is not None, timeout=60_000)
+    side = place.sides["A"]
+    assert side.job is not None
+    hand.choose("replay.cancel")
+    qtbot.waitUntil(lambda: side.job is None, timeout=60_000)
 
 
 def test_ivus(hand: Hand, qtbot: QtBot, tmp_path: Path) -> None:
@@ -240,10 +243,13 @@ def test_cmr(hand: Hand, qtbot: QtBot, tmp_path: Path) -> None:
     assert any(action.id == "cmr.overview" for action in room.actions())
 
 
-def test_training(hand: Hand) -> None:
+def test_training(hand: Hand, qtbot: QtBot) -> None:
     hand.window._set_case(load_case("coronary"))
     hand.to("training")
     room = room_of(hand, TrainingRoom)
+    hand.choose("training.guest")
+    assert room.widget.pseudonym == "guest"
+    qtbot.waitUntil(lambda: room.widget.prepared is not None, timeout=120_000)
     hand.choose("training.by-hand")
     doing = {action.id for action in room.actions()}
     assert "training.done" in doing

@@ -47,9 +47,7 @@ class JudgingPanel(ButtonPanel):
         self.branches.itemClicked.connect(self._clicked)
         self._layout.addWidget(self.branches, 1)
         hint = QLabel(
-            tr(
-                "How far each branch lies from its vessel, in mm at the isocentre: arteries by arteries, veins by veins."
-            )
+            tr("How far each branch lies from its vessel, in mm at the isocentre; arteries by arteries, veins by veins")
         )
         hint.setObjectName("quiet")
         hint.setWordWrap(True)
