@@ -222,12 +222,11 @@ def test_ivus(hand: Hand, qtbot: QtBot, tmp_path: Path) -> None:
     qtbot.waitUntil(lambda: desk.matter is not None and not place.busy, timeout=20_000)
     frame = desk.frame
     hand.tap("right")
-    assert desk.frame == frame + 1
-    before = desk.verdict
+    assert abs(desk.frame - frame) == 1
     hand.tap("start")
-    assert desk.verdict == before
+    assert not desk.review
     assert "too soon" in hand.said
-    hand.hold("start", lambda: desk.verdict == "ACCEPTED")
+    hand.hold("start", lambda: desk.review == "accepted")
 
 
 def test_cmr(hand: Hand, qtbot: QtBot, tmp_path: Path) -> None:

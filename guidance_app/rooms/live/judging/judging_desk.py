@@ -140,6 +140,12 @@ class JudgingDesk:
         return self.choose((0 if by > 0 else count - 1) if row < 0 else (row + by) % count)
 
     @property
+    def behind(self) -> bool:
+        """The list belongs to an earlier picture, while the one that stands on the screen is being compared."""
+        paused = self._screen is not None and self._screen.paused
+        return paused and self._judging and self.judgement is not None
+
+    @property
     def branches(self) -> tuple[JudgedBranch, ...]:
         return () if self.judgement is None else self.judgement.branches
 
@@ -189,6 +195,8 @@ class JudgingDesk:
             lambda: model.judge(subject.pose, subject.geometry, subject.result.vessel_outline),
             self._show, failed=self._failed,
         )  # fmt: skip
+        if self.behind:
+            self.changed()
 
     def _show(self, judgement: Judgement) -> None:
         self._judging = False
