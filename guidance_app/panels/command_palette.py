@@ -52,6 +52,23 @@ class CommandPalette(QFrame):
         self.show()
         self.field.setFocus()
 
+    @property
+    def is_open(self) -> bool:
+        return not self.isHidden()
+
+    @property
+    def chosen(self) -> Action | None:
+        """None where nothing in the list can be done now."""
+        item = self.list.currentItem()
+        return item.data(_ACTION) if item is not None and _can_be_done(item) else None
+
+    def step(self, by: int) -> None:
+        """Down or up by so many that can be done now, round the ends."""
+        rows = [row for row in range(self.list.count()) if _can_be_done(self.list.item(row))]
+        if rows:
+            now = rows.index(self.list.currentRow()) if self.list.currentRow() in rows else -1
+            self.list.setCurrentRow(rows[(now + by) % len(rows)])
+
     def close_palette(self) -> None:
         if not self.isHidden():
             self.hide()
@@ -92,16 +109,20 @@ class CommandPalette(QFrame):
             self.list.addItem(item)
         for row in range(self.list.count()):
             item = self.list.item(row)
-            if item is not None and item.flags() & Qt.ItemFlag.ItemIsEnabled:
+            if _can_be_done(item):
                 self.list.setCurrentRow(row)
                 break
 
     def _choose(self, item: QListWidgetItem | None) -> None:
-        if item is None or not item.flags() & Qt.ItemFlag.ItemIsEnabled:
+        if item is None or not _can_be_done(item):
             return
         action = item.data(_ACTION)
         self.close_palette()
         self._perform(action)
+
+
+def _can_be_done(item: QListWidgetItem | None) -> bool:
+    return item is not None and bool(item.flags() & Qt.ItemFlag.ItemIsEnabled)
 
 
 def matching(actions: Sequence[Action], typed: str) -> list[Action]:

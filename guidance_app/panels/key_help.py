@@ -24,7 +24,7 @@ class KeyHelp(QWidget):
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.setStyleSheet(
-            f"#keys {{ background: rgba(12, 14, 16, 244); border: 1px solid {palette.LINE}; border-radius: 8px; }}"
+            f"#keys {{ background: rgb(12, 14, 16); border: 1px solid {palette.LINE}; border-radius: 8px; }}"
             "#keys QLabel { background: transparent; }"
         )
         self._grid = QGridLayout(self)

@@ -24,6 +24,7 @@ from PyQt6.QtWidgets import (
 from guidance_app.panels.jobs.job import Job, words_of
 from guidance_app.panels.jobs.work import Work
 from guidance_app.views import palette
+from guidance_app.views.language import tr
 
 MOST_RECENT = 8
 
@@ -78,6 +79,10 @@ class ResultStart(QWidget):
         self.fields = {line.id: QLineEdit() for line in self._lines}
         self.run_button, self.cancel_button = QPushButton(self.run_words), QPushButton("Cancel")
         self.open_button = QPushButton("Open a result folder\u2026")
+        self.nothing_recent = QLabel(tr("None yet. Results that you open are listed here."))
+        self.nothing_recent.setObjectName("quiet")
+        self.nothing_recent.setWordWrap(True)
+        self.nothing_recent.setAlignment(Qt.AlignmentFlag.AlignTop)
         self.recent = QListWidget()
         self.bar, self.line = QProgressBar(), QLabel()
         self.line.setWordWrap(True)
@@ -95,6 +100,8 @@ class ResultStart(QWidget):
     def show_recent(self, folders: tuple[str, ...]) -> None:
         """The folders of earlier results, newest first."""
         self.recent.clear()
+        self.nothing_recent.setVisible(not folders)
+        self.recent.setVisible(bool(folders))
         for folder in folders[:MOST_RECENT]:
             self.recent.addItem(Path(folder).name)
             item = self.recent.item(self.recent.count() - 1)
@@ -239,6 +246,7 @@ class ResultStart(QWidget):
         right = QVBoxLayout()
         right.addWidget(self.open_button)
         right.addWidget(heading)
+        right.addWidget(self.nothing_recent, 1)
         right.addWidget(self.recent, 1)
         columns = QHBoxLayout()
         columns.setSpacing(28)

@@ -49,7 +49,7 @@ class House(Protocol):
         ...
 
     def known_actions(self) -> tuple[Action, ...]:
-        """Of the live room and the window: what a button of a device may do."""
+        """Of the live room, the rooms that were entered, and the window: what a button of a device may do."""
         ...
 
     def right_drag_windows(self) -> bool:

@@ -21,6 +21,11 @@ def own_actions(window: GuidanceWindow) -> tuple[Action, ...]:
     )  # fmt: skip
     return (
         *to_rooms,
+        Action(id="window.next-room", words="Next room", keys=("Ctrl+Tab",), press=partial(window.next_room, 1)),
+        Action(
+            id="window.previous-room", words="Previous room", keys=("Ctrl+Shift+Tab",),
+            press=partial(window.next_room, -1),
+        ),
         Action(
             id="window.search", words="Search for an action", keys=("Ctrl+K",), icon="search", press=window.search
         ),

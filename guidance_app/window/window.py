@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING
 from pydantic import JsonValue
 from PyQt6.QtCore import QEvent, Qt, QTimer
 from PyQt6.QtGui import QCloseEvent, QKeyEvent, QPaintEvent, QResizeEvent
-from PyQt6.QtWidgets import QAbstractButton, QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
 from calibration.errors import GuidanceError
-from guidance_app.panels.action import Action, action_for
+from guidance_app.panels.action import Action
 from guidance_app.panels.command_palette import CommandPalette
-from guidance_app.panels.hands.bindings import key_signal
 from guidance_app.panels.hands.gamepads import GamepadWatch, Pads
 from guidance_app.panels.hands.hold_ring import HoldRing
 from guidance_app.panels.hands.input_desk import InputDesk
@@ -31,6 +30,7 @@ from guidance_app.rooms.registry import ROOMS
 from guidance_app.rooms.room import MakeRoom, Room
 from guidance_app.views import legibility, palette
 from guidance_app.views.language import tr
+from guidance_app.window.keyboard import key_pressed, key_released
 from guidance_app.window.last_time.left_behind import Shown
 from guidance_app.window.own_actions import own_actions
 from guidance_app.window.rail import Rail
@@ -44,7 +44,6 @@ if TYPE_CHECKING:
 SIZE_PX = (1536, 960)  # 16:10, so that the corner words fit beside a square picture
 _STRIP_PX = 38  # height of the line below, and a little air
 _TOUCH_MM = 15.0
-_CLICKS = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
 
 
 class GuidanceWindow(QWidget):
@@ -81,6 +80,7 @@ class GuidanceWindow(QWidget):
         self._pads: GamepadWatch | None = None
         self.rooms: tuple[Room, ...] = tuple(make(self) for make in make_rooms)
         self._current: Room | None = None
+        self._entered: set[str] = set()
         self.inputs.changed.connect(self._size_targets)
         for room in self.rooms:
             room.restore((states or {}).get(room.id, {}))
@@ -91,6 +91,7 @@ class GuidanceWindow(QWidget):
         )  # fmt: skip
         self.keys = KeyHelp(self)
         self.palette_box = CommandPalette(self, self.perform, self.keys_to_room)
+        self.inputs.walk_in(self.palette_box)
         self.toasts = Toasts(self, margin_px=_STRIP_PX)
         self.jobs = JobTray(self, self._job_ended)
         self.jobs.changed.connect(self._show_job_count)
@@ -124,7 +125,11 @@ class GuidanceWindow(QWidget):
 
     def known_actions(self) -> tuple[Action, ...]:
         of_live = self.live.actions() if any(isinstance(room, LiveRoom) for room in self.rooms) else ()
-        return (*of_live, *own_actions(self))
+        verbs = {action.id.partition(".")[2] for action in of_live}
+        entered = [room for room in self.rooms if room.id in self._entered and not isinstance(room, LiveRoom)]
+        # The same verb is the same button in every room, and is learned once.
+        others = (one for room in entered for one in room.actions() if one.id.partition(".")[2] not in verbs)
+        return (*of_live, *others, *own_actions(self))
 
     def right_drag_windows(self) -> bool:
         return self.live.right_drag_windows
@@ -189,6 +194,7 @@ class GuidanceWindow(QWidget):
             self.rail.show_current(self.rooms.index(before))
             return reason
         self._current = room
+        self._entered.add(room.id)
         if self._stack.indexOf(room.widget) < 0:
             self._stack.addWidget(room.widget)
         self._stack.setCurrentWidget(room.widget)
@@ -312,6 +318,10 @@ class GuidanceWindow(QWidget):
 
     # What the window's own actions ask for
 
+    def next_room(self, by: int) -> str:
+        now = -1 if self._current is None else self.rooms.index(self._current)
+        return self.go_to(self.rooms[(now + by) % len(self.rooms)].id)
+
     def search(self) -> str:
         self.keys.hide()
         self.palette_box.open(self.all_actions())
@@ -366,22 +376,12 @@ class GuidanceWindow(QWidget):
     # Qt's events
 
     def keyPressEvent(self, a0: QKeyEvent | None) -> None:
-        if a0 is None or self.inputs.press(key_signal(a0), repeated=a0.isAutoRepeat()):
-            return
-        if self._step_back(a0) or self._click_focused(a0):
-            return
-        action = action_for(self.all_actions(), a0)
-        if action is None:
+        if a0 is not None and not key_pressed(self, a0):
             super().keyPressEvent(a0)
-        elif action.repeats or not a0.isAutoRepeat():
-            self.perform(action)
 
     def keyReleaseEvent(self, a0: QKeyEvent | None) -> None:
-        if a0 is None or a0.isAutoRepeat() or self.inputs.let_go(key_signal(a0)):
-            return
-        action = action_for(self.all_actions(), a0)
-        if action is not None and action.release is not None:
-            self.say(action.release())
+        if a0 is not None:
+            key_released(self, a0)
 
     def changeEvent(self, a0: QEvent | None) -> None:
         # The release of a held key goes to another window once this one is left.
@@ -412,28 +412,6 @@ class GuidanceWindow(QWidget):
         if self.on_closed is not None:
             closed, self.on_closed = self.on_closed, None
             closed()
-
-    def _step_back(self, event: QKeyEvent) -> bool:
-        """Esc first closes what lies on top, then hands the keys back to the room, and only then means something."""
-        if event.key() != Qt.Key.Key_Escape or self._current is None:
-            return False
-        for on_top in (self.keys, self.jobs):
-            if not on_top.isHidden():
-                on_top.hide()
-                self.keys_to_room()
-                return True
-        if self.focusWidget() not in (None, self, self._current.widget):
-            self.keys_to_room()
-            return True
-        return False
-
-    def _click_focused(self, event: QKeyEvent) -> bool:
-        """Enter on a button that a person reached with Tab presses that button, and not what Enter means elsewhere."""
-        focused = self.focusWidget()
-        if event.key() not in _CLICKS or not isinstance(focused, QAbstractButton):
-            return False
-        focused.click()
-        return True
 
     def _lay_out(self) -> None:
         columns = QHBoxLayout()

@@ -23,6 +23,8 @@ from engines.segmentation.segmentation import Segmentation
 
 ARTERY, VEIN = "artery", "vein"
 _ARTERIAL = ("aorta", "artery")
+# A class with less than this is a stray piece of the other one: of the picture, and of what the other class covers.
+_EMPTY_SHARE, _STRAY_SHARE = 5e-4, 0.03
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -81,6 +83,8 @@ class ClassedModel:
             parts.append((self.veins, seen.venous, seen.arterial))
         found: list[BranchResidual] = []
         for model, mask, hidden in parts:
+            if hidden is not None and mask.sum() < max(_EMPTY_SHARE * mask.size, _STRAY_SHARE * hidden.sum()):
+                mask = np.zeros_like(mask)
             view = RegistrationView(
                 file="", sop_instance_uid="", frame=0, geometry=geometry, vessel=np.asarray(mask, np.float32)
             )

@@ -79,7 +79,8 @@ PROFILES: dict[str, tuple[tuple[str, str], ...]] = {
         ("pad:left", "live.back"), ("pad:right", "live.on"), ("pad:up", "live.previous-run"),
         ("pad:down", "live.next-run"), ("pad:a", "live.play"), ("pad:b", "live.hide"), ("pad:x", "live.register"),
         ("pad:y", "live.mode"), ("pad:left-shoulder", "live.fainter"), ("pad:right-shoulder", "live.stronger"),
-        ("pad:start", "live.accept"), ("pad:back", "live.reject"),
+        ("pad:start", "live.accept"), ("pad:back", "live.reject"), ("pad:left-trigger", "window.next-room"),
+        ("pad:right-trigger", "window.search"),
     ),
 }  # fmt: skip
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from guidance_app.panels.action import Action
 from guidance_app.panels.icons import IconName
-from guidance_app.rooms.room import House, Room
+from guidance_app.rooms.place_room import PlaceRoom
+from guidance_app.rooms.room import House
 from guidance_app.settings import data_folder
 from guidance_app.views.language import tr
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # a window makes all rooms at its start
     from guidance_app.rooms.benchmark.place import BenchmarkPlace
 
 
-class BenchmarkRoom(Room):
+class BenchmarkRoom(PlaceRoom["BenchmarkPlace"]):
     """Measures the live path of the house's case.
 
     Args:
@@ -30,15 +30,10 @@ class BenchmarkRoom(Room):
     hint = "A run as A    B run as B    E export"
 
     def __init__(self, house: House, *, folder: Path | None = None) -> None:
-        self._house = house
+        super().__init__(house)
         self._folder = folder
 
-    @property
-    def widget(self) -> BenchmarkPlace:
-        return self._place
-
-    @cached_property
-    def _place(self) -> BenchmarkPlace:
+    def _made_place(self) -> BenchmarkPlace:
         from guidance_app.rooms.benchmark.place import BenchmarkPlace
 
         place = BenchmarkPlace(self._house, self._folder or data_folder())
@@ -52,7 +47,7 @@ class BenchmarkRoom(Room):
         self.widget.take_case(case)
 
     def close(self) -> None:
-        if "_place" in self.__dict__:
+        if self.is_made:
             self.widget.close_place()
 
 

@@ -240,6 +240,9 @@ class Welcome(QWidget):
         button = QPushButton(text)
         button.setMinimumHeight(PORTRAIT_PX + 12)
         button.setIconSize(QSize(PORTRAIT_PX, PORTRAIT_PX))
+        room = QPixmap(PORTRAIT_PX, PORTRAIT_PX)
+        room.fill(Qt.GlobalColor.transparent)
+        button.setIcon(QIcon(room))  # for the picture that is read later: the words do not jump when it comes
         button.setStyleSheet("text-align: left; padding-left: 12px;")
         button.clicked.connect(lambda: self.choose(case))
         self.buttons[key] = button

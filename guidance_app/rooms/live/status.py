@@ -188,6 +188,8 @@ class StatusPanel(QFrame):
         _set_with_key(self.reject_button, tr("Reject"), tr("Del"))
         layout.addWidget(self.register_button)
         row = QHBoxLayout()
+        for button in (self.accept_button, self.reject_button):  # before the first picture there is nothing to judge
+            button.setEnabled(False)
         row.addWidget(self.accept_button)
         row.addWidget(self.reject_button)
         layout.addLayout(row)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PyQt6.QtCore import Qt
-from PyQt6.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from calibration.errors import GuidanceError, InputError
 from engines.anatomy.cases.case import Case
@@ -47,6 +47,7 @@ class ReplayPlace(QWidget):
 
     def __init__(self, house: House) -> None:
         super().__init__()
+        self._cancel: QPushButton | None = None
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self._house = house
         self._case: Case | None = None
@@ -201,6 +202,8 @@ class ReplayPlace(QWidget):
     def show_state(self, problem: str = "") -> None:
         """What is being computed, or why nothing can be, or what to keep in mind."""
         lines = [f"{side.letter}: {words_of(side.job)}" for side in self.sides.values() if side.job is not None]
+        if self._cancel is not None:
+            self._cancel.setEnabled(not self.takes.cannot_cancel())
         self.state.setText(problem or "   ".join(lines) or self.cannot_compute("A") or self._caution())
 
     def _caution(self) -> str:
@@ -226,6 +229,9 @@ class ReplayPlace(QWidget):
                 self.sides["B"].add_button(button)
             else:
                 self._top.addWidget(button)
+            if action.id == "replay.cancel":
+                self._cancel = button
+        self.show_state()
 
     def _side(self, letter: Letter) -> Side:
         return Side(

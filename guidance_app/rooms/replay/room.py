@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property, partial
+from functools import partial
 from typing import TYPE_CHECKING
 
 from guidance_app.panels.action import Action
 from guidance_app.panels.icons import IconName
-from guidance_app.rooms.room import House, Room
+from guidance_app.rooms.place_room import PlaceRoom
 from guidance_app.views.language import tr
 
 if TYPE_CHECKING:  # a window makes all rooms at its start
@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # a window makes all rooms at its start
     from guidance_app.rooms.replay.place import ReplayPlace
 
 
-class ReplayRoom(Room):
+class ReplayRoom(PlaceRoom["ReplayPlace"]):
     """Puts two registrations, networks or backends side by side on one run of the house's case."""
 
     id = "replay"
@@ -31,15 +31,7 @@ class ReplayRoom(Room):
         ("Ctrl + wheel", "Overlay opacity"),
     )
 
-    def __init__(self, house: House) -> None:
-        self._house = house
-
-    @property
-    def widget(self) -> ReplayPlace:
-        return self._place
-
-    @cached_property
-    def _place(self) -> ReplayPlace:
+    def _made_place(self) -> ReplayPlace:
         from guidance_app.rooms.replay.place import ReplayPlace
 
         place = ReplayPlace(self._house)
@@ -59,7 +51,7 @@ class ReplayRoom(Room):
         return ""
 
     def close(self) -> None:
-        if "_place" in self.__dict__:
+        if self.is_made:
             self.widget.close_place()
 
 
@@ -77,7 +69,10 @@ def _computing(place: ReplayPlace) -> tuple[Action, ...]:
             id="replay.compute-b", words=tr("Compute B"), keys=("2",), press=partial(place.compute, "B"),
             refusal=partial(place.cannot_compute, "B"), tip=tr("Guides the whole run anew, as a job."),
         ),
-        Action(id="replay.cancel", words=tr("Cancel what is being computed"), press=place.takes.cancel),
+        Action(
+            id="replay.cancel", words=tr("Cancel what is being computed"), press=place.takes.cancel,
+            refusal=place.takes.cannot_cancel,
+        ),
         Action(id="replay.swap", words=tr("Swap A and B"), keys=("S",), press=place.swap),
         Action(id="replay.open", words=tr("Open a run or a recording"), keys=("Ctrl+O",), press=place.open),
         Action(id="replay.export", words=tr("Export the comparison"), keys=("E",), press=place.export),

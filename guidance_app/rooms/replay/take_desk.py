@@ -68,6 +68,9 @@ class TakeDesk(QObject):
             self._timer.start()
         self._changed(job.problem)
 
+    def cannot_cancel(self) -> str:
+        return "" if any(side.job is not None for side in self._sides) else tr("Nothing is being computed")
+
     def cancel(self) -> str:
         """End what is being computed; what is shown stays."""
         running = [side.job for side in self._sides if side.job is not None]

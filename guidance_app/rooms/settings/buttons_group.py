@@ -30,16 +30,19 @@ class ButtonsGroup(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(10)
         words = QLabel(
-            tr("What changes guidance wants to be held for {seconds} s, until a ring is full; all else acts at once.")
-            .format(seconds=HOLD_S)
-        )  # fmt: skip
+            tr(
+                "What changes guidance wants to be held for {seconds} s, until a ring is full; all else acts at once. "
+                "A button means the same in every room. One that opens the search lists all that a room can do: play "
+                "takes, frames and runs go up and down."
+            ).format(seconds=HOLD_S)
+        )
         words.setObjectName("quiet")
         words.setWordWrap(True)
         layout.addWidget(words)
         row = QHBoxLayout()
         self.learn_button = _button(tr("Learn a button\u2026"), row)
         self.learn_button.clicked.connect(lambda: self._house.say(self.learn()))
-        self.profile_buttons = {name: _button(tr(name), row) for name in PROFILES}
+        self.profile_buttons = {name: _button(f"+ {tr(name)}", row) for name in PROFILES}
         for name, button in self.profile_buttons.items():
             button.setToolTip(tr("Add the usual buttons of this device; what was learned stays"))
             button.clicked.connect(partial(self._add_profile, name))

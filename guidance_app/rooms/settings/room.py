@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
@@ -11,7 +10,7 @@ from pydantic import JsonValue
 from guidance_app.panels.action import Action
 from guidance_app.panels.hands.bindings import Hands
 from guidance_app.panels.icons import IconName
-from guidance_app.rooms.room import House, Room
+from guidance_app.rooms.place_room import PlaceRoom
 from guidance_app.views.language import tr
 
 if TYPE_CHECKING:  # a window makes all rooms at its start
@@ -19,7 +18,7 @@ if TYPE_CHECKING:  # a window makes all rooms at its start
     from guidance_app.rooms.settings.place import SettingsPlace
 
 
-class SettingsRoom(Room):
+class SettingsRoom(PlaceRoom["SettingsPlace"]):
     """Changes count at once, and are kept when the window closes."""
 
     id = "settings"
@@ -27,15 +26,7 @@ class SettingsRoom(Room):
     icon: IconName = "settings"
     hint = "Type to search"
 
-    def __init__(self, house: House) -> None:
-        self._house = house
-
-    @property
-    def widget(self) -> SettingsPlace:
-        return self._place
-
-    @cached_property
-    def _place(self) -> SettingsPlace:
+    def _made_place(self) -> SettingsPlace:
         from guidance_app.rooms.settings.place import SettingsPlace
 
         return SettingsPlace(self._house)

@@ -37,6 +37,7 @@ from guidance_app.rooms.training.start_page import StartPage
 from guidance_app.views.language import tr
 
 OVERLAYS = 10
+_GUEST = "guest"
 
 
 class TrainingPlace(QStackedWidget):
@@ -88,6 +89,12 @@ class TrainingPlace(QStackedWidget):
         self.start.delete_button.clicked.connect(lambda: house.say(self.delete()))
         self.start.reference_button.clicked.connect(lambda: house.say(self.make_reference()))
         self.show_history()
+
+    def train_as_guest(self) -> str:
+        """For hands that cannot type."""
+        self.start.pseudonym.setText(_GUEST)
+        self.show_history()
+        return tr("Results are kept for {pseudonym}").format(pseudonym=_GUEST)
 
     @property
     def pseudonym(self) -> str:
@@ -153,7 +160,7 @@ class TrainingPlace(QStackedWidget):
             checked_pseudonym(self.pseudonym)
         except InputError as error:
             self.start.pseudonym.setFocus()
-            return str(error) if self.pseudonym else tr("Type a pseudonym first: results are kept under it")
+            return str(error) if self.pseudonym else tr("Type a pseudonym first, or train as a guest")
         if name != "projection" and not prepared.pictures:
             return prepared.problem
         if name == "projection" and not prepared.segments:

@@ -60,6 +60,7 @@ class Progress(QWidget):
         """Newest first in the table, oldest first in the plot."""
         own = [one for one in attempts if one.exercise == exercise]
         self._item.clear()
+        self._item.setTitle(None if own else tr("No attempt yet: choose an exercise above"), color=palette.QUIET_TEXT)
         self._item.setLabel("left", tr(UNITS[exercise]), **{"font-size": "11px", "color": palette.TEXT})
         places, scores = list(range(1, len(own) + 1)), [one.score for one in own]
         self._item.plot(

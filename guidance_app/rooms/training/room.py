@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -11,7 +10,8 @@ from pydantic import JsonValue
 
 from guidance_app.panels.action import Action
 from guidance_app.panels.icons import IconName
-from guidance_app.rooms.room import House, Room
+from guidance_app.rooms.place_room import PlaceRoom
+from guidance_app.rooms.room import House
 from guidance_app.settings import data_folder
 from guidance_app.views.language import tr
 
@@ -28,7 +28,7 @@ _WORDS: Mapping[str, str] = {
 }
 
 
-class TrainingRoom(Room):
+class TrainingRoom(PlaceRoom["TrainingPlace"]):
     """Keeps pseudonym and level; the exercises are in its place.
 
     Args:
@@ -48,17 +48,12 @@ class TrainingRoom(Room):
     )
 
     def __init__(self, house: House, *, folder: Path | None = None) -> None:
-        self._house = house
+        super().__init__(house)
         self._folder = folder
         self._pseudonym = ""
         self._level: Level = "usual"
 
-    @property
-    def widget(self) -> TrainingPlace:
-        return self._place
-
-    @cached_property
-    def _place(self) -> TrainingPlace:
+    def _made_place(self) -> TrainingPlace:
         from guidance_app.rooms.training.place import TrainingPlace
 
         return TrainingPlace(self._house, self._folder or data_folder(), pseudonym=self._pseudonym, level=self._level)
@@ -78,17 +73,18 @@ class TrainingRoom(Room):
         reference = Action(
             id="training.reference", words=tr("Let the program register a run as reference"), press=place.make_reference
         )
-        return (*begin, export, delete, reference)
+        guest = Action(id="training.guest", words=tr("Train as a guest"), press=place.train_as_guest)
+        return (*begin, export, delete, reference, guest)
 
     def enter(self, case: Case | None) -> None:
         self.widget.take_case(case)
 
     def close(self) -> None:
-        if "_place" in self.__dict__:
+        if self.is_made:
             self.widget.close_place()
 
     def saved_state(self) -> Mapping[str, JsonValue]:
-        if "_place" in self.__dict__:
+        if self.is_made:
             self._pseudonym, self._level = self.widget.pseudonym, self.widget.level
         return {"pseudonym": self._pseudonym, "level": self._level}
 

@@ -30,8 +30,8 @@ def millimetres(residual_mm: float) -> str:
 def row_text(branch: JudgedBranch) -> str:
     sign, _ = mark_of(branch.residual.residual_mm)
     if branch.residual.residual_mm is None:
-        return f"{sign}  {tr('not filled now')}    {branch.name}"
-    return f"{sign}  {millimetres(branch.residual.residual_mm)}    {branch.name}"
+        return f"{sign}  {tr('not filled now')}  {branch.name}"
+    return f"{sign}  {millimetres(branch.residual.residual_mm)}  {branch.name}"
 
 
 def summary_text(judgement: Judgement) -> str:

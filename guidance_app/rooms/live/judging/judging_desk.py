@@ -69,6 +69,7 @@ class JudgingDesk:
         self._session: GuidedSession | None = None
         self._judged: _Subject | None = None
         self._judged_ns = 0
+        self._told_behind = False
         self._judging = False
         self._background = Background(view)
         self._turns = QTimer(view)
@@ -140,6 +141,14 @@ class JudgingDesk:
         return self.choose((0 if by > 0 else count - 1) if row < 0 else (row + by) % count)
 
     @property
+    def behind(self) -> bool:
+        """The list belongs to an earlier picture than the one that stands on the screen."""
+        screen, judged = self._screen, self._judged
+        if self.judgement is None or judged is None or screen is None or screen.frame is None or not screen.paused:
+            return False
+        return self._judging or judged.result.frame_index != screen.frame.index
+
+    @property
     def branches(self) -> tuple[JudgedBranch, ...]:
         return () if self.judgement is None else self.judgement.branches
 
@@ -156,6 +165,9 @@ class JudgingDesk:
         self.hand.see(screen, session)
         if self.is_open:
             self._look()
+            if self.behind != self._told_behind:
+                self._told_behind = self.behind
+                self.changed()
 
     def _hand_changed(self) -> None:
         if self.hand.mode != "off" and not self.is_open:

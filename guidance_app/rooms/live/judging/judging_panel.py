@@ -46,7 +46,9 @@ class JudgingPanel(ButtonPanel):
         self.branches.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.branches.itemClicked.connect(self._clicked)
         self._layout.addWidget(self.branches, 1)
-        hint = QLabel(tr("How far each branch lies from its vessel, in mm at the isocentre; arteries by arteries."))
+        hint = QLabel(
+            tr("How far each branch is from its vessel, in mm at the isocentre; arteries by arteries, veins by veins.")
+        )
         hint.setObjectName("quiet")
         hint.setWordWrap(True)
         self._layout.addWidget(hint)
@@ -89,7 +91,7 @@ class JudgingPanel(ButtonPanel):
         self.buttons["live.hand-propose"].setEnabled(not hand.no_draft())
         self.status.setText(hand.status)
         self.status.setToolTip(hand.status)
-        if desk.judgement is not None:
+        if desk.judgement is not None and not desk.behind:
             text = summary_text(desk.judgement)
         else:
             text = desk.problem or tr("Comparing the branches with the picture\u2026")

@@ -6,28 +6,15 @@ import numpy as np
 import pytest
 from PyQt6.QtCore import QPoint, Qt
 
-from engines.ivus.files.result_files import write_result
-from engines.ivus.files.session_file import Inputs
-from engines.ivus.registration import register
-from engines.simulation.ivus.case import simulate_ivus
 from guidance_app.panels.pictures.grey import pixels_of
 from guidance_app.rooms.ivus.room import IvusRoom
 from guidance_app.views import palette
-from tests.engines.ivus.small_case import pullback_of, rich_case
+from tests.guidance_app.rooms.ivus.small_result import make_result
 
 
 @pytest.fixture(scope="module")
 def result(tmp_path_factory):
-    """A simulated case on disk and its result."""
-    folder = tmp_path_factory.mktemp("room") / "case"
-    simulate_ivus("validation", 9, folder)
-    case = rich_case()
-    source = pullback_of(case)
-    fusion = register(case.ct, case.centerline_mm, source)
-    inputs = Inputs(cta=str(folder / "cta.nii.gz"), centerline=str(folder / "centerline.csv"),
-                    pullback=str(folder / "pullback"))  # fmt: skip
-    write_result(folder / "result", fusion, case.ct, source, inputs=inputs)
-    return folder / "result"
+    return make_result(tmp_path_factory.mktemp("room") / "case")
 
 
 @pytest.fixture

@@ -220,3 +220,17 @@ def test_a_late_picture_says_that_veins_alone_are_judged() -> None:
     assert "Judged by 1 branch and 1 vein; 1 not filled now: cannot be judged." in summary_text(mixed)
     none = Judgement(branches=(of("artery", None),), middle_mm=None, worst_mm=None)
     assert "No branch is filled now" in summary_text(none)
+
+
+def test_a_list_of_the_picture_before_says_that_it_compares(qtbot: QtBot) -> None:
+    bench = JudgingBench(qtbot, *_BRANCHES)
+    bench.open()
+    assert "Judged by 2" in bench.panel.summary.text()
+    shown = judged_screen()
+    assert shown.frame is not None
+    assert not bench.desk.behind
+    bench.desk.see(replace(shown, frame=replace(shown.frame, index=shown.frame.index + 1)), bench.session)
+    assert bench.desk.behind
+    assert "Comparing" in bench.panel.summary.text()
+    bench.desk.see(shown, bench.session)
+    qtbot.waitUntil(lambda: "Judged by 2" in bench.panel.summary.text())
