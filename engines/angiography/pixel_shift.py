@@ -21,6 +21,8 @@ def estimate_shift_px(
     mask: Float32[np.ndarray, "rows columns"],
     live: Float32[np.ndarray, "rows columns"],
     field: Bool[np.ndarray, "rows columns"] | None = None,
+    *,
+    least_gain: float = _LEAST_GAIN,
 ) -> tuple[float, float]:
     """The shift (rows, columns) that moves the mask onto the live picture; (0, 0) if no shift is clearly better.
 
@@ -30,6 +32,7 @@ def estimate_shift_px(
 
     Args:
         field: mask of the open field; None takes the whole picture.
+        least_gain: a shift is better where it leaves less than this share of what no shift leaves.
     """
     scale = min(1.0, _SIDE_PX / max(mask.shape))
     if scale * min(mask.shape) < _MIN_SIDE_PX:
@@ -48,7 +51,7 @@ def estimate_shift_px(
         for candidate in candidates
     ]
     best = int(np.argmin(residuals))
-    if residuals[best] >= _LEAST_GAIN * residuals[0]:
+    if residuals[best] >= least_gain * residuals[0]:
         return 0.0, 0.0
     return candidates[best][0] / scale, candidates[best][1] / scale
 

@@ -33,6 +33,7 @@ class Action:
         refusal: why it cannot be done now, "" where it can.
         consequential: it changes what guidance says of the patient, so it is marked and, with `undo`, taken back.
         undo: id of the action that takes it back.
+        help_row: keys and words of the line of the help that stands for it and its like; None for a line of its own.
         release: called when the key is let go, for what lasts only while it is held.
     """
 
@@ -47,6 +48,12 @@ class Action:
     undo: str = ""
     release: Callable[[], str] | None = None
     repeats: bool = False
+    help_row: tuple[str, str] | None = None
+
+    @property
+    def in_help(self) -> tuple[str, str]:
+        """Keys and words of its line in the help."""
+        return self.help_row or (self.shown_keys, self.words)
 
     @property
     def shown_keys(self) -> str:

@@ -35,7 +35,7 @@ class KeyHelp(QWidget):
     def toggle(self, actions: Sequence[Action], mouse: Sequence[tuple[str, str]]) -> bool:
         """Show these actions and what the mouse does, or hide them; returns whether it shows now."""
         if self.isHidden():
-            self._rows = [(action.shown_keys, action.words) for action in actions if action.keys] + list(mouse)
+            self._rows = [*dict.fromkeys(action.in_help for action in actions if action.keys), *mouse]
         self.setVisible(self.isHidden())
         self.place()
         return not self.isHidden()

@@ -27,6 +27,7 @@ from guidance_app.views.language import tr
 from guidance_app.views.open_field import OpenField
 from guidance_app.views.overlay_look import OverlayLook, badge_of, look_of
 from guidance_app.views.overlay_painter import OVERLAY_MODES, OverlayMode, OverlayPainter, Placing
+from guidance_app.views.picture_change import PictureChange
 from guidance_app.views.picture_tool import PaintedPicture, PictureTool, Pointer
 from guidance_app.views.reason_words import message_of
 from guidance_app.views.viewport import Viewport
@@ -85,11 +86,11 @@ class LiveView(QWidget):
         self.window_level: WindowLevel | None = None
         self._screen: ScreenState | None = None
         self._picture: Frame | None = None  # the frame as shown: subtracted where a mask is set
-        self._mask: Frame | None = None
+        self._change: PictureChange | None = None
         self._field = OpenField()
         self._grey: UInt8[np.ndarray, "rows columns"] | None = None  # owns the bytes that the QImage points at
         self._image: QImage | None = None
-        self._windowed_source: tuple[str, str, bool] | None = None
+        self._windowed_source: tuple[object, ...] | None = None
         self._overlay_painter = OverlayPainter()
         self._plates = TextPlates()
         self._drag_from = QPointF()
@@ -102,9 +103,9 @@ class LiveView(QWidget):
         return self._screen
 
     @property
-    def mask_frame(self) -> Frame | None:
-        """What every frame is subtracted from on the screen, None where frames are shown as they are."""
-        return self._mask
+    def change(self) -> PictureChange | None:
+        """What is done to every frame on the screen, None where frames are shown as they are."""
+        return self._change
 
     def show_screen(self, screen: ScreenState) -> None:
         """Take a new state; painted at the next paint event."""
@@ -114,10 +115,11 @@ class LiveView(QWidget):
             self._show_frame(screen.frame)
         self.update()
 
-    def set_mask(self, frame: Frame | None) -> None:
-        """Show the difference to this frame from now on; None ends it."""
-        self._mask = frame
-        self._windowed_source = None
+    def set_change(self, change: PictureChange | None) -> None:
+        """Do this to every frame from now on; None shows them as they are."""
+        if change is self._change:
+            return
+        self._change = change
         self._show_frame(self._screen.frame if self._screen else None)
         self.update()
 
@@ -174,10 +176,9 @@ class LiveView(QWidget):
         if frame is None:
             self._picture = self._image = None
             return
-        if self._mask is not None and self._mask.shape_px != frame.shape_px:
-            self._mask = None
-        self._picture = frame if self._mask is None else windowing.subtracted(frame, self._mask, self._field.of(frame))
-        source = (frame.source_id, frame.kind, self._mask is not None)
+        change = self._change
+        self._picture = frame if change is None else change.shown(frame, self._field.of(frame))
+        source = (frame.source_id, frame.kind, *(() if change is None else change.window_key(frame)))
         if self.window_level is None or source != self._windowed_source:
             inverted = self.window_level.inverted if self.window_level else False
             self.window_level = replace(windowing.window_of(self._picture), inverted=inverted)
@@ -189,9 +190,10 @@ class LiveView(QWidget):
             return
         self._grey = windowing.grey_of(self._picture.pixels, self.window_level.lut())
         frame = self._screen.frame if self._screen is not None else None
-        if frame is not None and (self.window_level.inverted or self._mask is not None):
+        subtracts = frame is not None and self._change is not None and self._change.subtracts(frame)
+        if frame is not None and (self.window_level.inverted or subtracts):
             field = self._field.of(frame)
-            if field is not None:
+            if field is not None and field.shape == self._grey.shape:
                 self._grey[~field] = 0  # beside the open field there is nothing to see, and nothing may glare
         rows, columns = self._grey.shape
         self._image = QImage(self._grey.data, columns, rows, columns, QImage.Format.Format_Grayscale8)  # pyright: ignore[reportCallIssue, reportArgumentType] - any buffer will do
@@ -291,9 +293,11 @@ class LiveView(QWidget):
             screen, case_id=self.case_id, window=self.window_level, zoom=self.viewport.zoom, frozen=self.frozen,
             now_ns=now_ns,
         )  # fmt: skip
-        if self._mask is not None:
-            mask = tr("Mask: frame {number}, not shifted").format(number=self._mask.source_frame + 1)
-            corners = replace(corners, bottom_left=(*corners.bottom_left, mask))
+        lines = tuple(line for tool in self.tools for line in tool.lines)
+        if self._change is not None and screen.frame is not None and (line := self._change.line(screen.frame)):
+            lines = (line, *lines)
+        if lines:
+            corners = replace(corners, bottom_left=(*corners.bottom_left, *lines))
         return replace(
             always,
             message=message_of(screen),
@@ -305,9 +309,9 @@ class LiveView(QWidget):
 
     def _notes(self) -> tuple[str, ...]:
         of_tools = () if self.raw else tuple(note for tool in self.tools for note in tool.notes)
-        if self._mask is None or self._picture is None:
-            return of_tools
-        return (tr("SUBTRACTED, mask {number}").format(number=self._mask.source_frame + 1), *of_tools)
+        frame = None if self._screen is None else self._screen.frame
+        done = "" if self._change is None or frame is None else self._change.note(frame)
+        return (done, *of_tools) if done else of_tools
 
     def refresh_age(self) -> None:
         """Paint again where a second has passed over a held picture: its age is written on it."""

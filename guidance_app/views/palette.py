@@ -24,6 +24,7 @@ UNVERIFIED = "#ffb020"
 HELD = "#7ce8b5"  # by bones: near cyan, since it counts too; line, shape and words tell them apart
 CARRIED = "#e3b3ff"
 NOT_CURRENT = "#b9c0c7"
+ROADMAP = "#ff7ad9"  # pink, hatched: pictures of contrast, where every line of the model has one of the colours above
 ALARM = "#ff7a66"
 ON_ALARM = "#160503"  # words on an alarm's own colour
 PLATE = (10, 12, 14, 225)  # behind words: at least 7:1 even on a white picture

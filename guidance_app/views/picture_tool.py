@@ -69,6 +69,11 @@ class PictureTool:
     def notes(self) -> tuple[str, ...]:
         return ()
 
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """What stands small in the lower left corner."""
+        return ()
+
     def paint(self, painter: QPainter, picture: PaintedPicture) -> None:
         """Above picture and overlay, below the words; clipped to the picture."""
 

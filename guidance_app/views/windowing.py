@@ -6,17 +6,12 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Bool, Float, UInt8, UInt16
+from jaxtyping import UInt8, UInt16
 
 from engines.angiography.frame import Frame
 
 LUT_ENTRIES = 65536  # one entry for every value that 16 bits can hold
-_FEW_SHARE = 0.04  # of the brightest: below it so few X-rays came that their logarithm is noise
-_SOFT_SHARE = 0.1  # of the brightest, added to all: from there downwards noise grows no more
 _MIN_WIDTH = 2.0
-_SUBTRACTED_MIDDLE = 32768
-# At the moment it is set the mask is the very picture that it is taken from: their difference has no range of its own.
-_LEAST_SUBTRACTED_WIDTH = 0.3 * _SUBTRACTED_MIDDLE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,31 +78,3 @@ def grey_of(
     pixels: UInt8[np.ndarray, "rows columns"] | UInt16[np.ndarray, "rows columns"], lut: UInt8[np.ndarray, " 65536"]
 ) -> UInt8[np.ndarray, "rows columns"]:
     return np.ascontiguousarray(lut[pixels])
-
-
-def subtracted(frame: Frame, mask: Frame, field: Bool[np.ndarray, "rows columns"] | None = None) -> Frame:
-    """`frame` minus `mask` for the eye alone, in logarithms, so that a vessel looks the same over bone and lung.
-
-    Nothing that computes reads this picture. Zero difference lies in the middle of 16 bits.
-
-    Args:
-        field: where X-rays come through; outside nothing is subtracted. None: everywhere.
-    """
-    floor = _FEW_SHARE * float(np.percentile(mask.pixels[::4, ::4], 99.0))
-    difference = _logarithm(frame, floor) - _logarithm(mask, floor)
-    if field is not None:
-        difference = np.where(field, difference, 0.0)
-    pixels = np.clip(_SUBTRACTED_MIDDLE * (1.0 + difference), 0, LUT_ENTRIES - 1).astype(np.uint16)
-    low, high = np.percentile(pixels[::4, ::4], (0.2, 99.8))
-    # What has not changed is mid grey: white would flood a dark room.
-    reach = float(max(_SUBTRACTED_MIDDLE - low, high - _SUBTRACTED_MIDDLE))
-    return replace(
-        frame, pixels=pixels, bits_stored=16, window_center=float(_SUBTRACTED_MIDDLE),
-        window_width=max(2.0 * reach, _LEAST_SUBTRACTED_WIDTH),
-    )  # fmt: skip
-
-
-def _logarithm(frame: Frame, floor: float) -> Float[np.ndarray, "rows columns"]:
-    """Values below the floor count as the floor: a logarithm would make their noise the loudest of all."""
-    soft = floor * _SOFT_SHARE / _FEW_SHARE
-    return np.log((np.maximum(frame.pixels.astype(np.float32), floor) + soft + 1.0) / value_range_of(frame))

@@ -81,10 +81,6 @@ def _picture(desk: SessionDesk) -> tuple[Action, ...]:
         Action(id="live.zoom-out", words=tr("Zoom out"), keys=("-",), press=lambda: desk.zoom(0.8), repeats=True),
         Action(id="live.invert", words=tr("Invert grey"), keys=("I",), press=desk.invert),
         Action(id="live.reset", words=tr("Reset zoom and window"), keys=("R",), press=desk.reset_view),
-        Action(
-            id="live.mask", words=tr("This frame as mask, again: off"), keys=("M",), press=desk.set_mask,
-            refusal=desk.no_picture,
-        ),
         Action(id="live.raw", words=tr("Raw image, again: back"), keys=("Esc",), press=desk.show_raw),
     )  # fmt: skip
 

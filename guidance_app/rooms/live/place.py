@@ -16,6 +16,7 @@ from guidance_app.panels.jobs.job import Job
 from guidance_app.panels.jobs.work import Work
 from guidance_app.panels.pictures.timeline import Timeline
 from guidance_app.rooms.live.attention.attention_desk import AttentionDesk
+from guidance_app.rooms.live.contrast.contrast_desk import ContrastDesk
 from guidance_app.rooms.live.judging.judging_desk import JudgingDesk
 from guidance_app.rooms.live.judging.judging_panel import JudgingPanel
 from guidance_app.rooms.live.keeping.keeping_desk import KeepingDesk
@@ -90,6 +91,7 @@ class LivePlace(QWidget):
         self.desk.on_taken = self._another_run
         self.desk.on_pace_changed = lambda: self.timeline.show_pace(self.desk.stretch, self.desk.speed)
         self.attention = AttentionDesk(self.view, self.desk, start_job, say)
+        self.contrast = ContrastDesk(self.view, say=say)
         self.judging = JudgingDesk(self.view, say=say)
         self.judging_panel = JudgingPanel(self, self.judging, perform)
         self.judging.changed = self._judging_changed
@@ -144,12 +146,14 @@ class LivePlace(QWidget):
         """Draw no more and end the session; twice is harmless."""
         self._timer.stop()
         self.attention.close()
+        self.contrast.close()
         self.judging.close()
         self.desk.stop()
 
     def _another_run(self) -> None:
         self.timeline.begin()
         self.keeping.session_taken()
+        self.contrast.session_taken(self.desk.session)
 
     # The timer: draw what is new, then report what was really drawn
 
@@ -169,6 +173,7 @@ class LivePlace(QWidget):
             self.judging.see(screen, session)
             self.attention.see(screen)
             self.measuring.see(screen, session)
+            self.contrast.see(screen)
             self._show_figures(screen)
             self.timeline.see(screen, session.newest_event, self.view.shown_image())
             if screen.frame is not None and self._when_pictured is not None:
@@ -177,6 +182,8 @@ class LivePlace(QWidget):
             # Paints before it returns, unless the window is hidden: then nothing is reported as painted.
             self.view.repaint()
         else:
+            if self.view.screen_state is not None:
+                self.contrast.see(self.view.screen_state)
             self.view.refresh_age()
         if self.on_drawn is not None:
             self.on_drawn()

@@ -13,6 +13,7 @@ from guidance_app.panels.action import Action
 from guidance_app.panels.icons import IconName
 from guidance_app.rooms.live.actions import LINES_HELP, MOUSE_HELP, live_actions
 from guidance_app.rooms.live.case_runs import CaseRuns, Runs
+from guidance_app.rooms.live.contrast.actions import contrast_actions
 from guidance_app.rooms.live.guided_session import GuidedSession
 from guidance_app.rooms.live.judging.actions import judging_actions
 from guidance_app.rooms.live.judging.hand_actions import hand_actions
@@ -87,6 +88,7 @@ class LiveRoom(Room):
         return (
             *first,
             *live_actions(self.widget.desk),
+            *contrast_actions(self.widget.contrast),
             *windowing_actions(self.widget.view),
             *judging_actions(judging),
             *keeping_actions(self.widget.keeping),
@@ -186,6 +188,7 @@ class LiveRoom(Room):
         self._case = case
         self.widget.view.case_id = case.id
         self.widget.attention.take(case)
+        self.widget.contrast.take(case.id, case.kind)
         self.widget.keeping.take(case)
         self.widget.judging.take(lambda: _judged_model(case))
         if case is not self._measured_case:

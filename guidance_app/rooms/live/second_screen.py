@@ -55,7 +55,7 @@ class SecondScreen(QWidget):
         main, view = self._main, self.view
         shown = (
             main.screen_state, main.raw, main.frozen, main.overlay_held, main.mode, main.opacity, main.viewport,
-            main.window_level, main.mask_frame,
+            main.window_level, main.change,
         )  # fmt: skip
         if self._shown is not None and all(now is before for now, before in zip(shown, self._shown, strict=True)):
             return
@@ -63,8 +63,7 @@ class SecondScreen(QWidget):
         view.case_id, view.raw, view.frozen, view.overlay_held = main.case_id, main.raw, main.frozen, main.overlay_held
         view.mode, view.opacity, view.viewport = main.mode, main.opacity, main.viewport
         view.tools, view.takes_mouse = main.tools, False
-        if view.mask_frame is not main.mask_frame:
-            view.set_mask(main.mask_frame)
+        view.set_change(main.change)
         if main.screen_state is not None and view.screen_state is not main.screen_state:
             view.show_screen(main.screen_state)
         if main.window_level is not None and view.window_level != main.window_level:

@@ -66,7 +66,6 @@ class SessionDesk:
         self.runs, self.run_index, self._open_run = runs, run_index, open_run
         self.frozen = self._view.frozen = False
         self.speed, self.stretch = 1.0, None
-        self._view.set_mask(None)
         self._show_runs(runs, run_index)
         if self.on_taken is not None:
             self.on_taken()
@@ -226,20 +225,6 @@ class SessionDesk:
     def invert(self) -> str:
         self._view.invert()
         return ""
-
-    def set_mask(self) -> str:
-        screen = self._view.screen_state
-        if self._view.mask_frame is not None:
-            self._view.set_mask(None)
-            return tr("Mask off")
-        if screen is None or screen.frame is None:
-            return tr("No picture to take as a mask")
-        if screen.frame.kind == "dsa":
-            return tr("This run is subtracted already")
-        self._view.set_mask(screen.frame)
-        return tr("Mask: frame {number}. Guidance reads the frames as they came").format(
-            number=screen.frame.source_frame + 1
-        )
 
     def show_raw(self) -> str:
         self._view.raw = not self._view.raw

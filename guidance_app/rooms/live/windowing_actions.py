@@ -24,10 +24,14 @@ def windowing_actions(view: LiveView) -> tuple[Action, ...]:
         id="live.window-preset", words=tr("Next window: header, whole range, most values, dark vessels"),
         keys=("Ctrl+W",), press=partial(_next_preset, view),
     )  # fmt: skip
+    rows = {
+        0: (tr("Shift + \u2191 \u2193"), tr("Brighter, darker; with Ctrl finely")),
+        1: (tr("Shift + \u2190 \u2192"), tr("More, less contrast; with Ctrl finely")),
+    }
     steps = [
         Action(
             id=f"live.{name}{pace}", words=tr(f"{words}{more}"), keys=(f"{held}+{key}",), repeats=True,
-            press=partial(_step, view, right * share, up * share),
+            press=partial(_step, view, right * share, up * share), help_row=rows[right and 1],
         )
         for name, words, key, right, up in _WAYS
         for held, share, pace, more in (("Shift", _COARSE, "", ""), ("Ctrl", _FINE, "-fine", ", finely"))

@@ -11,10 +11,12 @@ from PyQt6.QtGui import QColor
 from pytestqt.qtbot import QtBot
 
 from engines.angiography.frame import Frame
+from engines.angiography.roadmaps.eye_mask import EyeMask
 from guidance_app.live.guidance import ScreenState
 from guidance_app.panels.pictures.annotated_video import pixels_of
-from guidance_app.views import palette, windowing
+from guidance_app.views import palette
 from guidance_app.views.live_view import LiveView
+from guidance_app.views.picture_change import PictureChange
 from tests.guidance_app.views.staging import LINE_ROW, SIZE_PX, frame, screen
 
 
@@ -217,7 +219,7 @@ def test_zoom_keeps_the_point_under_the_cursor(view: LiveView) -> None:
 def test_a_mask_shows_the_difference_and_the_frame_stays_as_it_was(view: LiveView) -> None:
     state = screen(state="hidden")
     shown(view, state)
-    view.set_mask(state.frame)
+    view.set_change(PictureChange(mask=EyeMask((state.frame,))))
     vessel = np.full((SIZE_PX, SIZE_PX), 100, dtype=np.uint8)
     vessel[40:60, 40:60] = 60
     after = replace(frame(1), pixels=vessel)
@@ -232,7 +234,7 @@ def test_a_mask_shows_the_difference_and_the_frame_stays_as_it_was(view: LiveVie
 def test_a_mask_taken_from_the_shown_picture_is_grey_and_later_ones_show_their_vessels(view: LiveView) -> None:
     state = screen(state="hidden")
     shown(view, state)
-    view.set_mask(state.frame)
+    view.set_change(PictureChange(mask=EyeMask((state.frame,))))
     transform = view.view_from_frame()
     assert transform is not None
     at = transform.map(QPointF(50.0, 55.0))
@@ -282,7 +284,7 @@ def test_a_subtraction_amplifies_no_noise_behind_the_blades_and_says_what_it_is(
     rng = np.random.default_rng(0)
     noisy = [rng.integers(0, 3, (SIZE_PX, SIZE_PX)) for _ in range(2)]
     shown(view, screen(state="hidden", frame=_collimated(0, 200, noise=noisy[0])))
-    view.set_mask(_collimated(0, 200, noise=noisy[0]))
+    view.set_change(PictureChange(mask=EyeMask((_collimated(0, 200, noise=noisy[0]),))))
     pixels = shown(view, screen(1, state="hidden", frame=_collimated(1, 190, noise=noisy[1])))
     transform = view.view_from_frame()
     assert transform is not None
@@ -300,5 +302,5 @@ def test_few_x_rays_are_not_made_loud_by_the_logarithm() -> None:
     dark, darker = (replace(frame(), pixels=np.full((8, 8), level, dtype=np.uint8)) for level in (1, 4))
     for each in (dark, darker):
         each.pixels[0] = 250
-    pixels = windowing.subtracted(dark, darker).pixels
+    pixels = EyeMask((darker,)).subtracted(dark).pixels
     assert np.ptp(pixels) < 0.02 * 65536

@@ -175,7 +175,7 @@ def test_the_key_help_lists_every_action_and_stops_nothing(qtbot: QtBot) -> None
     bench.press(Qt.Key.Key_H)
     assert bench.window.keys.isVisible()
     words = {label.text() for label in bench.window.keys.findChildren(QLabel)}
-    assert {action.words for action in bench.window.all_actions() if action.keys} <= words
+    assert {action.in_help[1] for action in bench.window.all_actions() if action.keys} <= words
     assert QApplication.activeModalWidget() is None
     bench.press(Qt.Key.Key_Escape)
     assert not bench.window.keys.isVisible()

@@ -1,0 +1,1 @@
+"""What an injection leaves behind for the pictures after it: mask, peak opacification, roadmap."""

@@ -1,0 +1,1 @@
+"""What injected contrast is good for on the screen: masks and their shift, peak opacification, roadmap."""
