@@ -38,8 +38,8 @@ def contrast_actions(desk: ContrastDesk) -> tuple[Action, ...]:
         ),
         *_shifts(desk),
         Action(
-            id="live.shift-find", words=tr("Find the shift of mask or roadmap"), keys=("Shift+E",), press=desk.find_shift,
-            refusal=desk.no_shift,
+            id="live.shift-find", words=tr("Find the shift of mask or roadmap"), keys=("Shift+E",),
+            press=desk.find_shift, refusal=desk.no_shift,
         ),
         Action(
             id="live.shift-reset", words=tr("Shift of mask or roadmap back to nothing"), keys=("Alt+Home",),

@@ -68,7 +68,7 @@ class ContrastDesk:
             self._before = self.counts
             self._watcher.end()
         self._peak = False
-        self.peak.injection = None
+        self.peak.injection, self.roadmap.covered = None, False
         self._found_shift = None
         self._view.set_change(None)
         self._watcher = ContrastWatcher(self._kind)
@@ -258,6 +258,7 @@ class ContrastDesk:
     def _show_peak(self) -> None:
         injection = self.seen.injection if self._peak else None
         self.peak.injection = injection
+        self.roadmap.covered = injection is not None
         _lay(self._view, self.peak, there=injection is not None)
         peak = None if injection is None else injection.peak
         if peak is not self._change.peak:

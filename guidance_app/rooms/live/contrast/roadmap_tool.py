@@ -98,6 +98,7 @@ class RoadmapTool(PictureTool):
         shift_px: by which it is moved, (rows, columns).
         counted: how many injections and frames there were, in words.
         filled: the picture itself holds contrast now.
+        covered: a picture of the whole injection is shown, which has all vessels itself.
     """
 
     def __init__(self) -> None:
@@ -105,14 +106,14 @@ class RoadmapTool(PictureTool):
         self.state = RoadmapState()
         self.shift_px = (0.0, 0.0)
         self.counted = ""
-        self.filled = False
+        self.filled = self.covered = False
         self.source_id = ""  # of the picture on the screen
         self._image: QImage | None = None
         self._image_of: HeldRoadmap | None = None
 
     @property
     def notes(self) -> tuple[str, ...]:
-        if self.state.standing == "off":
+        if self.state.standing == "off" or self.covered:
             return ()
         if self.held is None:
             return (tr("ROADMAP: no injection seen yet"),)
@@ -130,11 +131,13 @@ class RoadmapTool(PictureTool):
         age_s = self.state.age_s
         if self.state.standing != "held" or self.filled or age_s is None or age_s < 0.0:
             return (self.counted,)
+        if self.held is not None and self.held.roadmap.first == self.held.roadmap.last:
+            return (tr("Roadmap of one heart phase: vessels move beside it"), self.counted)
         spared = tr("Contrast not needed: roadmap is {age}").format(age=self._age())
         return (spared, self.counted)
 
     def paint(self, painter: QPainter, picture: PaintedPicture) -> None:
-        if self.held is None or not self.state.is_painted:
+        if self.held is None or not self.state.is_painted or self.covered:
             return
         if picture.frame.shape_px != self.held.roadmap.frame.shape_px:
             return
