@@ -21,6 +21,7 @@ LINES_HELP: tuple[tuple[str, str], ...] = (
     ("dots", "Not current"),
     ("thin line", "Branch filled earlier; faint: never"),
     ("shade", "How far off a line may be"),
+    ("pink, hatched", "Roadmap: contrast of an earlier picture"),
 )
 
 
