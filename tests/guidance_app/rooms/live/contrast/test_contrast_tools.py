@@ -74,10 +74,10 @@ def then(qtbot: QtBot, window: GuidanceWindow, session: WatchedSession, one: Fra
     session._screens.append(state(one, **changes))
     desk = window.live.widget.contrast
     qtbot.waitUntil(lambda: session.painted_screens[-1].frame is one, timeout=PATIENCE_MS)
+    watcher = desk._watcher
+    assert watcher is not None
     if desk.roadmap.held is not None and desk.roadmap.state.standing not in ("other view", "other size", "off"):
-        qtbot.waitUntil(
-            lambda: desk._watcher.check is not None and desk._watcher.check.frame is one, timeout=PATIENCE_MS
-        )  # pyright: ignore[reportOptionalMemberAccess]
+        qtbot.waitUntil(lambda: watcher.check is not None and watcher.check.frame is one, timeout=PATIENCE_MS)
         qtbot.wait(40)  # two turns of the window's timer
 
 
