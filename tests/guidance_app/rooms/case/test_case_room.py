@@ -42,10 +42,13 @@ def shown(place):
 
 def test_every_card_shows_its_vessels(window, qtbot):
     place = window.rooms[0].welcome
-    qtbot.waitUntil(lambda: all(not button.icon().isNull() for button in place.buttons.values()), timeout=60_000)
-    pictures = [pixels_of(button.icon().pixmap(66, 66).toImage()) for button in place.buttons.values()]
-    assert all(picture.std() > 5 for picture in pictures)
-    assert len({picture.tobytes() for picture in pictures}) == len(place.buttons)
+
+    def pictures():
+        return [pixels_of(button.icon().pixmap(66, 66).toImage()) for button in place.buttons.values()]
+
+    # Until its picture has been drawn a card holds an empty one of the same size.
+    qtbot.waitUntil(lambda: all(picture.std() > 5 for picture in pictures()), timeout=60_000)
+    assert len({picture.tobytes() for picture in pictures()}) == len(place.buttons)
 
 
 def test_words_find_a_case_and_enter_opens_the_one_that_is_left(window, qtbot, monkeypatch):
