@@ -104,6 +104,7 @@ class Welcome(QWidget):
         self._layout.addWidget(scroll, 100)
         self.buttons: dict[str, QPushButton] = {}
         self._cases: dict[str, str] = {}
+        self._pictured: set[str] = set()  # cards whose picture has been asked for
         for name, words in CASE_WORDS.items():
             self._add(name, f"{name.upper() if len(name) < 5 else name.capitalize()}\n{tr(words)}", name)
         self.show_recent(recent)
@@ -149,6 +150,7 @@ class Welcome(QWidget):
         """The cases of one's own, the last one first, below those that come with the program."""
         for key in [key for key in self.buttons if key not in CASE_WORDS]:
             del self._cases[key]
+            self._pictured.discard(key)
             button = self.buttons.pop(key)
             self._cards.removeWidget(button)
             button.deleteLater()
@@ -162,7 +164,8 @@ class Welcome(QWidget):
 
     def _read_portraits(self) -> None:
         for key, case in self._cases.items():
-            if self.buttons[key].icon().isNull():
+            if key not in self._pictured:
+                self._pictured.add(key)
                 self._background.run(
                     partial(portrait, case), partial(self._show_portrait, key), failed=_raise, replaces=False
                 )
