@@ -31,8 +31,6 @@ from guidance_app.live.engine.step.judge import ColdStart, ReadyView
 # What views ask for, see `view_of_frame`.
 _BRANCH_CLASSES: tuple[tuple[str, ...], ...] = ((), ("aorta", "artery"))
 _WITH_VEINS = ("aorta", "artery", "vein")
-_DOUBTS = 2  # frames in a row that centerlines did not accept
-_CENTERLINES_AGAIN = 4  # frames that rendering judges alone before centerlines are asked again
 
 
 class CaseRegistrar:
@@ -56,8 +54,6 @@ class CaseRegistrar:
         self._options = RegistrationOptions(judge_by_rendering=renders)
         self._bases: dict[tuple[str, ...], MotionBasis] = {}
         self._rehearsed: Rehearsed | None = None
-        self._doubts = 0
-        self._rendered_alone = 0
 
     def warm_up(self, rehearsed: Rehearsed) -> None:
         """One warm step a set of classes, so that the first live frame does not pay for what is made only once.
@@ -118,35 +114,15 @@ class CaseRegistrar:
         return likeliest_places(places, ready.features, self._model_for(ready.view).prepared)
 
     def track(self, ready: ReadyView, previous: Registration) -> Registration:
-        """By centerlines, which are quick and exact to half a millimetre; where they doubt, rendering judges.
-
-        While contrast comes or goes they doubt frame after frame, and asking both takes longer than a frame lasts:
-        after some doubts rendering goes on alone for as long as it accepts, and centerlines are asked now and then.
-        Thin vessels come in slow series, where there is time for both, and their centerlines are the more exact.
-        """
-        rendered, followed = None, self._model_for(ready.view)
-        alone = self._doubts >= _DOUBTS and self._rendered_alone < _CENTERLINES_AGAIN and followed.prepared.has_thick
-        if alone:
-            rendered = self._by_rendering(ready, previous)
-            if rendered is not None and rendered.status == "accepted":
-                self._rendered_alone += 1
-                return rendered
-        self._rendered_alone = 0
-        found = track(ready.view, followed, previous, ready=ready.features)
-        if found.status == "accepted":
-            self._doubts = 0
+        """By centerlines, which are quick and exact to half a millimetre; where they doubt, rendering judges."""
+        view, followed = ready.view, self._model_for(ready.view)
+        found = track(view, followed, previous, ready=ready.features)
+        if found.status == "accepted" or not self._options.judge_by_rendering:
             return found
-        self._doubts += 1
-        return (rendered if alone else self._by_rendering(ready, previous)) or found
-
-    def _by_rendering(self, ready: ReadyView, previous: Registration) -> Registration | None:
-        """None where nothing tells what contrast darkened, or where this model cannot be followed so."""
-        if not self._options.judge_by_rendering or ready.darkening is None or ready.features is None:
-            return None
-        if (tracker := self._tracker_for(ready.view)) is None:
-            return None
-        shown = replace(ready.view, contrast=ready.darkening())
-        return track_filled(shown, tracker, self._model_for(ready.view).prepared, previous, ready=ready.features)
+        if ready.darkening is None or ready.features is None or (tracker := self._tracker_for(view)) is None:
+            return found
+        shown = replace(view, contrast=ready.darkening())
+        return track_filled(shown, tracker, followed.prepared, previous, ready=ready.features) or found
 
     def move(self, found: Registration, ready: ReadyView) -> Registration:
         """Where no motion is followed, the very same registration; on frames that the pace leaves out, a rigid one."""
