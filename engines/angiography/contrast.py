@@ -73,7 +73,7 @@ def contrast_curve(run: Run) -> ContrastCurve:
     if not frames or len({picture.shape for picture in small}) > 1:
         raise InputError(f"{run.source_id}: no frames of one size can be decoded; export it again")
     logs = np.stack(small)
-    exposed = _exposed(np.median(logs, axis=0))
+    exposed = exposed_field(np.median(logs, axis=0))
     settled = _settled(logs, exposed)
     frames, logs = [frame for frame, keep in zip(frames, settled, strict=True) if keep], logs[settled]
     return ContrastCurve(
@@ -151,7 +151,7 @@ def _small_log(frame: Frame, *, log_intensity: bool) -> Float32[np.ndarray, "row
 
 
 def _amounts(logs: Float32[np.ndarray, "n rows columns"], *, subtracted: bool) -> Float[np.ndarray, " n"]:
-    exposed = np.ones(logs[0].shape, bool) if subtracted else _exposed(np.median(logs, axis=0))
+    exposed = np.ones(logs[0].shape, bool) if subtracted else exposed_field(np.median(logs, axis=0))
     if not subtracted:
         # Without alignment, a patient's motion would darken the picture along every edge.
         logs = np.stack([logs[0], *(shifted(p, estimate_shift_px(p, logs[0], exposed)) for p in logs[1:])])
@@ -176,7 +176,7 @@ def _noise(picture: Float32[np.ndarray, "rows columns"], exposed: Bool[np.ndarra
     return float(np.median(difference[exposed])) + _LEAST_NOISE
 
 
-def _exposed(picture: Float[np.ndarray, "rows columns"]) -> Bool[np.ndarray, "rows columns"]:
+def exposed_field(picture: Float[np.ndarray, "rows columns"]) -> Bool[np.ndarray, "rows columns"]:
     """The open field without its edge; the whole picture without its border if no collimator is visible."""
     field = find_field_of_view(picture)
     open_field = np.ones(picture.shape, np.uint8) if field is None else field.astype(np.uint8)

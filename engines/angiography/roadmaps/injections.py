@@ -14,8 +14,7 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float32
 
-from engines.angiography.contrast import LOG_FLOOR
-from engines.angiography.field_of_view import find_field_of_view
+from engines.angiography.contrast import LOG_FLOOR, exposed_field
 from engines.angiography.frame import Frame
 from engines.angiography.pixel_shift import estimate_shift_px, shifted
 
@@ -25,7 +24,6 @@ _REMEMBERED = 12  # pictures that tell how bright the view is without contrast: 
 _BASE_EVERY = 6  # pictures; the brightest values change slowly, and looking for them costs most
 _BRIGHT_SHARE = 0.9
 _NOISE_SIGMAS = 3.0
-_EDGE_PX = 3  # margin of the small picture, left out because of the collimator's blades
 _LEAST_AMOUNT = 8e-4  # log units; settling exposure and noise stay below it
 _TIMES_EMPTY = 3.0  # an injection darkens a picture several times as much as heart and breath do
 _LEAST_BEFORE = 3  # pictures of a view that must have been seen before anything can be said to have come
@@ -142,7 +140,7 @@ class InjectionWatch:
             if self._base is None:
                 rank = round(_BRIGHT_SHARE * (len(self._small) - 1))
                 bright = np.partition(np.stack(self._small), rank, axis=0)[rank]
-                self._base, self._exposed = bright, _exposed(bright)
+                self._base, self._exposed = bright, exposed_field(bright)
             return _above_noise((self._base - small)[self._exposed])
         return _above_noise(-small)
 
@@ -243,12 +241,3 @@ def _above_noise(darker: Float32[np.ndarray, ...]) -> float:
 
 def _noise(small: Float32[np.ndarray, "r c"]) -> float:
     return float(np.median(np.abs(small - cv2.GaussianBlur(small, (0, 0), 1.0)))) + 1e-4
-
-
-def _exposed(small: Float32[np.ndarray, "r c"]) -> Bool[np.ndarray, "r c"]:
-    """The open field without its edge; all of a picture without blades, or with no field left."""
-    field = find_field_of_view(small)
-    opened = np.ones(small.shape, np.uint8) if field is None else field.astype(np.uint8)
-    side = 2 * _EDGE_PX + 1
-    inner = cv2.erode(opened, np.ones((side, side), np.uint8), borderValue=0).astype(bool)
-    return inner if inner.any() else np.ones(small.shape, bool)
