@@ -32,6 +32,7 @@ SOON_FRAMES = 2
 # next search would come too early in the filling, and finds worse poses.
 _REST_FRAME_MS, _SLOW_MS = 67.0, 200.0
 _NEARLY_SURE = 0.4
+SEARCHED_EVERY_S = 0.2  # so often a frame is looked at while a first search runs: nothing can be drawn before it ends
 _OUTGROWN = 1.5  # so much more vessel than when a search began makes its picture one of before the bolus
 _FULLER = 1.2  # so much more vessel than at the last failure is worth a new attempt at once
 REMEMBERED_FRAMES = 4
@@ -216,7 +217,12 @@ def outgrown(now: Situation) -> bool:
     search would find is not worth waiting for.
     """
     grown = bool(now.vessel_shares) and now.vessel_shares[-1] > _OUTGROWN * now.tried_share
-    return now.registering and now.registration is None and grown
+    return searches_first(now) and grown
+
+
+def searches_first(now: Situation) -> bool:
+    """A search runs, and there is no pose that could be drawn or followed meanwhile."""
+    return now.registering and now.registration is None
 
 
 def registration_started(now: Situation) -> Situation:

@@ -40,13 +40,12 @@ from guidance_app.live.engine.exchange.reports import (
 )
 from guidance_app.live.engine.mailbox import Mailbox
 from guidance_app.live.engine.shared_frames import FrameWriter
-from guidance_app.live.guidance_state import Situation
+from guidance_app.live.guidance_state import SEARCHED_EVERY_S, Situation, searches_first
 from guidance_app.live.supervision.engine_health import default_memory_limit_bytes, restart_delay_s
 from guidance_app.live.supervision.worker import END_S, Worker
 
 _LOADING_LIMIT_S = 120.0
 _TICK_S = 0.25
-_SEARCHED_EVERY_S = 0.2  # so often a frame is looked at while a search runs and there is nothing to draw
 _DEATHS_IN_A_ROW = 5  # without one frame done in between: it would never end
 
 
@@ -341,8 +340,7 @@ class Supervisor:
         engine.send(StepJob.of(frame, where, situation, spare_waits=waits))
         engine.busy_since_s, engine.waited_before_s = now_s, None
         # Nothing can be drawn before the search has ended, and on few cores it waits for what the frames take.
-        searching = situation.registering and situation.registration is None and waits
-        self._next_frame_s = now_s + _SEARCHED_EVERY_S if searching else 0.0
+        self._next_frame_s = now_s + SEARCHED_EVERY_S if waits and searches_first(situation) else 0.0
 
     def _spawn(self, *, urgent: bool) -> Worker:
         """`urgent`: there is no engine until it has loaded."""

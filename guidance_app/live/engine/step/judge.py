@@ -19,7 +19,6 @@ from guidance_app.live.guidance_state import Situation
 
 _STILL_FILLING = 1.15  # growth over the watched frames that says the bolus is still arriving
 _WATCHED_MS = 200.0
-_OVER_A_SEARCH_MS = 200.0  # frames that are looked at while a first search runs are so far apart, see `Supervisor`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -155,7 +154,7 @@ def _is_outgrown(frame: Frame, situation: Situation) -> bool:
     """Subtracted pictures show no bones: what was searched there is vessel."""
     if frame.kind == "dsa" or not guidance_state.outgrown(situation):
         return False
-    return has_filled(situation.vessel_shares, max(frame.frame_time_ms or 0.0, _OVER_A_SEARCH_MS))
+    return has_filled(situation.vessel_shares, max(frame.frame_time_ms or 0.0, 1e3 * guidance_state.SEARCHED_EVERY_S))
 
 
 def has_filled(shares: tuple[float, ...], frame_time_ms: float = 0.0) -> bool:
